@@ -1,0 +1,97 @@
+"""Every error that CryptoDask raises on purpose.
+
+::
+
+    CryptoDaskError
+    ├── InputError                what was asked for can't be done as asked
+    │   ├── SourceError           no price source at that path
+    │   ├── UnknownCoinError      no coin of that name in the source
+    │   ├── UnknownModelError     no model of that name in the catalog
+    │   └── OptionError           an option or argument out of its range
+    ├── PriceFileError            one file of prices
+    │   ├── NotAPriceFileError    its columns are not those of prices
+    │   └── UnreadableFileError   it is empty, binary, or cut off
+    ├── TableError                a price table on disk is damaged or of another version
+    ├── SeriesError               one coin has no forecast of one model
+    │   ├── NoPricesError         not one readable row
+    │   ├── TooShortError         fewer rows than the model needs
+    │   ├── ConstantSeriesError   every close is the same
+    │   ├── BrokenSeriesError     closes or dates that are no series of prices
+    │   └── ForecastError         the model ran, and gave no finite number
+    ├── ClusterError              no scheduler or no worker there, or one that can't be used
+    └── MissingExtraError         an optional package is not installed
+
+A message names the file, line or coin, the rule, the value received, and what to do.
+"""
+
+
+class CryptoDaskError(Exception):
+    """Base of all errors below: ``except CryptoDaskError`` catches them."""
+
+
+class InputError(CryptoDaskError):
+    """What was asked for can't be done as asked."""
+
+
+class SourceError(InputError):
+    """There is no source of prices at that path."""
+
+
+class UnknownCoinError(InputError):
+    """The source has no coin of that name."""
+
+
+class UnknownModelError(InputError):
+    """The catalog has no model of that name."""
+
+
+class OptionError(InputError):
+    """An option or argument is unknown or out of its range."""
+
+
+class PriceFileError(CryptoDaskError):
+    """One file of prices can't be used; the other files can."""
+
+
+class NotAPriceFileError(PriceFileError):
+    """The columns of a file are not those of prices."""
+
+
+class UnreadableFileError(PriceFileError):
+    """A file is empty, binary, or cut off."""
+
+
+class TableError(CryptoDaskError):
+    """A price table on disk is damaged or was written by another version."""
+
+
+class SeriesError(CryptoDaskError):
+    """One coin has no forecast of one model."""
+
+
+class NoPricesError(SeriesError):
+    """A coin has not one readable row."""
+
+
+class TooShortError(SeriesError):
+    """A coin has fewer rows than the model needs."""
+
+
+class ConstantSeriesError(SeriesError):
+    """Every close of a coin is the same, so there is nothing to fit."""
+
+
+class BrokenSeriesError(SeriesError):
+    """The closes or dates of a coin are no series of prices."""
+
+
+class ForecastError(SeriesError):
+    """The model ran on a coin and gave no finite number."""
+
+
+class ClusterError(CryptoDaskError):
+    """There is no scheduler or worker there, or none that can be used."""
+
+
+class MissingExtraError(CryptoDaskError):
+    """An optional package is not installed."""

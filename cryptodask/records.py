@@ -1,0 +1,114 @@
+"""The plain records that travel between the parts: no frame, no Dask, picklable and small."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+DateArray = NDArray[np.datetime64]
+
+DAY = np.timedelta64(1, "D")
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Closes of many coins, ragged: one flat array and offsets, as in a sparse matrix.
+
+    Coin ``i`` owns rows ``indptr[i]`` to ``indptr[i + 1]``, oldest first.
+
+    Attributes
+    ----------
+    coins : tuple of str
+        Names, ``(n_coins,)``.
+    values : ndarray of float64
+        Closes in the quote currency (USD by default), ``(n_rows,)``.
+    dates : ndarray of datetime64[s]
+        UTC day whose end each close marks, ``(n_rows,)``.
+    indptr : ndarray of int64
+        Offsets, ``(n_coins + 1,)``.
+    """
+
+    coins: tuple[str, ...]
+    values: FloatArray
+    dates: DateArray
+    indptr: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.coins)
+
+    def __iter__(self) -> Iterator[tuple[str, FloatArray, DateArray]]:
+        """Yield name, closes and dates of each coin."""
+        for coin, start, stop in zip(self.coins, self.indptr[:-1], self.indptr[1:], strict=True):
+            yield coin, self.values[start:stop], self.dates[start:stop]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Rows of each coin, ``(n_coins,)``."""
+        return np.diff(self.indptr)
+
+    @property
+    def last_dates(self) -> DateArray:
+        """Last date of each coin, ``(n_coins,)``; every coin has at least one row."""
+        return self.dates[self.indptr[1:] - 1]
+
+    @property
+    def days(self) -> FloatArray:
+        """Calendar days since 1970-01-01 of every row, ``(n_rows,)``."""
+        return self.dates.astype("datetime64[s]").astype(np.int64) / 86_400.0
+
+    def future_dates(self, horizon: int) -> DateArray:
+        """Dates of the ``horizon`` days after each coin's last one, ``(n_coins, horizon)``."""
+        steps = np.arange(1, horizon + 1) * DAY
+        return self.last_dates[:, None] + steps[None, :]
+
+    def take(self, positions: Sequence[int] | NDArray[np.int64]) -> "Panel":
+        """Return the panel of the coins at these positions, in this order."""
+        kept = [int(i) for i in positions]
+        return Panel.from_series(
+            (self.coins[i], self.values[a:b], self.dates[a:b])
+            for i in kept
+            for a, b in [(int(self.indptr[i]), int(self.indptr[i + 1]))]
+        )
+
+    @classmethod
+    def from_series(cls, series: Any) -> "Panel":
+        """Build a panel from an iterable of ``(coin, closes, dates)``."""
+        rows = [
+            (coin, np.asarray(v, dtype=np.float64), np.asarray(d, dtype="datetime64[s]"))
+            for coin, v, d in series
+        ]
+        lengths = [len(v) for _, v, _ in rows]
+        return cls(
+            coins=tuple(coin for coin, _, _ in rows),
+            values=np.concatenate([v for _, v, _ in rows] or [np.empty(0)]),
+            dates=np.concatenate([d for _, _, d in rows] or [np.empty(0, "datetime64[s]")]),
+            indptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CoinFailure:
+    """Why one coin has no forecast of one model.
+
+    Attributes
+    ----------
+    coin, model : str
+        Which coin and which model of the catalog.
+    exception : str
+        Name of the exception's class.
+    message : str
+        Its message: the rule, the value, and what to do.
+    """
+
+    coin: str
+    model: str
+    exception: str
+    message: str
+
+    @classmethod
+    def of(cls, coin: str, model: str, error: BaseException) -> "CoinFailure":
+        """Record an exception."""
+        return cls(coin, model, type(error).__name__, str(error) or repr(error))
