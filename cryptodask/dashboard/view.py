@@ -1,0 +1,249 @@
+"""From prices and forecasts to the columns of a plot, coin by coin: no drawing here.
+
+All coins lie one after another in flat columns (:class:`Pack`), and a coin is a slice of them,
+in Python as in the browser. Forecasts are wide: one row a day, one column a model, so that one
+slice holds all lines of a coin.
+"""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cryptodask.errors import OptionError, UnknownCoinError
+from cryptodask.records import FloatArray
+
+LEVELS = ("95", "80")
+"""Coverage of the intervals that are drawn, in percent, widest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """Columns of many coins in a row; coin ``i`` owns ``offsets[i]`` to ``offsets[i + 1]``.
+
+    Attributes
+    ----------
+    columns : dict of str to ndarray of float64
+        Each ``(n_rows,)``. ``date`` is in milliseconds since 1970-01-01 UTC, the others are
+        prices in the quote currency (USD by default), NaN where there is none.
+    offsets : ndarray of int32
+        ``(n_coins + 1,)``.
+    """
+
+    columns: dict[str, FloatArray]
+    offsets: NDArray[np.int32]
+
+    def of(self, position: int) -> dict[str, FloatArray]:
+        """Columns of the coin at this position, ``(n_rows_of_coin,)`` each."""
+        rows = slice(self.offsets[position], self.offsets[position + 1])
+        return {name: column[rows] for name, column in self.columns.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastView:
+    """All that a plot shows.
+
+    Attributes
+    ----------
+    coins : tuple of str
+        Coins with a forecast, in alphabetical order, ``(n_coins,)``.
+    models : tuple of str
+        In order of first appearance; model ``j`` has the columns ``forecast_j`` and, with
+        intervals, ``lower_80_j``, ``upper_80_j``, ``lower_95_j`` and ``upper_95_j``.
+    bands : tuple of (str, int)
+        Coverage in percent and model of each band there is, the widest first.
+    captions : tuple of str
+        One line on each coin: cutoff, last day, what is missing, ``(n_coins,)``.
+    cutoffs : ndarray of float64
+        Latest cutoff of each coin, ms since 1970-01-01 UTC, ``(n_coins,)``.
+    history : Pack
+        Columns ``date`` and ``close``.
+    ahead : Pack
+        Columns ``date``, ``middle`` (mean of the models, NaN at the cutoff) and those of the
+        models. Every line starts at the last close that its model saw.
+    without_forecast : tuple of str
+        Coins with prices but no forecast, in alphabetical order.
+    """
+
+    coins: tuple[str, ...]
+    models: tuple[str, ...]
+    bands: tuple[tuple[str, int], ...]
+    captions: tuple[str, ...]
+    cutoffs: FloatArray
+    history: Pack
+    ahead: Pack
+    without_forecast: tuple[str, ...]
+
+    @property
+    def summary(self) -> str:
+        """How many coins and models there are."""
+        parts = [_count(len(self.coins), "coin"), _count(len(self.models), "model")]
+        if self.without_forecast:
+            parts.append(f"{_count(len(self.without_forecast), 'coin')} without a forecast")
+        return " · ".join(parts)
+
+    def position(self, coin: str) -> int:
+        """Return the position of a coin.
+
+        Raises
+        ------
+        UnknownCoinError
+            It has no forecast; the message says whether it has prices, or names similar coins.
+        """
+        if coin in self.coins:
+            return self.coins.index(coin)
+        if coin in self.without_forecast:
+            raise UnknownCoinError(
+                f"coin {coin!r} has prices but no forecast, so there is nothing to plot; "
+                "see the failures of the run, or choose another coin"
+            )
+        close = difflib.get_close_matches(coin, self.coins, n=5, cutoff=0.5)
+        close = close or list(self.coins[:5])
+        raise UnknownCoinError(
+            f"no forecast of coin {coin!r}; the forecasts hold {_count(len(self.coins), 'coin')}, "
+            f"such as {', '.join(map(repr, close))}"
+        )
+
+
+def build_view(
+    prices: pd.DataFrame, forecasts: pd.DataFrame, *, history_days: int = 180
+) -> ForecastView:
+    """Turn prices and forecasts into the columns of a plot.
+
+    Of each coin and model only the forecast of the latest cutoff is kept.
+
+    Parameters
+    ----------
+    prices : DataFrame
+        Long: ``coin``, ``date``, ``close``; other columns don't matter.
+    forecasts : DataFrame
+        Long: ``coin``, ``model``, ``cutoff``, ``date``, ``forecast``, and perhaps ``lower_80``,
+        ``upper_80``, ``lower_95``, ``upper_95``.
+    history_days : int
+        How many days of closes to keep, up to and with the last one of each coin.
+
+    Raises
+    ------
+    OptionError
+        A column is missing or holds no dates, ``history_days`` is below 1, or there is no
+        finite forecast at all.
+    """
+    if history_days < 1:
+        raise OptionError(f"history_days must be 1 or more, not {history_days}")
+    closes = _clean(prices, "prices", ["coin"], ["date"], ["close"])
+    levels = [n for n in LEVELS if {f"lower_{n}", f"upper_{n}"} <= set(forecasts.columns)]
+    numbers = ["forecast", *(f"{side}_{n}" for n in levels for side in ("lower", "upper"))]
+    rows = _clean(forecasts, "forecasts", ["coin", "model"], ["cutoff", "date"], numbers)
+    if rows.empty:
+        raise OptionError("the forecasts hold no finite forecast, so there is nothing to plot")
+
+    coins = tuple(sorted(set(rows["coin"]), key=lambda name: (name.casefold(), name)))
+    models = tuple(rows["model"].unique())
+    unforecast = sorted(set(closes["coin"].unique()) - set(coins))
+    rows["coin"] = _codes(rows["coin"], coins)
+    rows["model"] = _codes(rows["model"], models)
+    rows = rows[rows["cutoff"] == rows.groupby(["coin", "model"])["cutoff"].transform("max")]
+    closes = closes[closes["coin"].isin(coins)]
+    closes["coin"] = _codes(closes["coin"], coins)
+    closes = closes.sort_values(["coin", "date"], kind="stable")
+
+    last = closes.groupby("coin")["date"].transform("max")
+    recent = closes[closes["date"] > last - pd.Timedelta(days=history_days)]
+    wide = _wide(rows, closes, numbers)
+    bands = tuple(
+        (level, model)
+        for level in levels
+        for model in range(len(models))
+        if wide[f"lower_{level}_{model}"].notna().any()
+    )
+    return ForecastView(
+        coins=coins,
+        models=models,
+        bands=bands,
+        captions=_captions(rows, set(closes["coin"]), models),
+        cutoffs=_milliseconds(rows.groupby("coin")["cutoff"].max()),
+        history=_pack(recent, len(coins)),
+        ahead=_pack(wide, len(coins)),
+        without_forecast=tuple(unforecast),
+    )
+
+
+def _clean(
+    frame: pd.DataFrame, what: str, names: list[str], dates: list[str], numbers: list[str]
+) -> pd.DataFrame:
+    """Return these columns alone, of one type each, and no row without its first number."""
+    missing = [name for name in names + dates + numbers if name not in frame.columns]
+    if missing:
+        found = ", ".join(map(str, frame.columns))
+        raise OptionError(f"the {what} lack the column {', '.join(missing)}; they have {found}")
+    columns: dict[str, pd.Series] = {name: frame[name].astype("str") for name in names}
+    for name in dates:
+        try:
+            moments = pd.to_datetime(frame[name], utc=True)
+        except (ValueError, TypeError) as error:
+            raise OptionError(f"column {name!r} of the {what} holds no dates: {error}") from error
+        columns[name] = moments.dt.tz_localize(None).astype("datetime64[ms]")
+    columns |= {name: frame[name].astype("float64") for name in numbers}
+    clean = pd.DataFrame(columns)
+    usable = np.isfinite(clean[numbers[0]]) & clean[dates + names].notna().all(axis="columns")
+    return clean[usable].reset_index(drop=True)
+
+
+def _wide(rows: pd.DataFrame, closes: pd.DataFrame, numbers: list[str]) -> pd.DataFrame:
+    """One row a coin and day, one column a model and number, each line joined to its close."""
+    lines = rows.drop_duplicates(["coin", "model"])[["coin", "model", "cutoff"]]
+    starts = pd.merge_asof(
+        lines.sort_values("cutoff"),
+        closes.sort_values("date"),
+        left_on="cutoff",
+        right_on="date",
+        by="coin",
+    ).dropna(subset=["close"])
+    for name in numbers:
+        # A model without intervals gets no band, so no starting point of one either.
+        has = rows[rows[name].notna()].set_index(["coin", "model"]).index.unique()
+        joined = pd.MultiIndex.from_frame(starts[["coin", "model"]]).isin(has)
+        starts[name] = starts["close"].where(joined)
+    points = pd.concat([rows, starts])[["coin", "model", "date", *numbers]]
+    points = points.drop_duplicates(["coin", "model", "date"])
+    wide = points.pivot(index=["coin", "date"], columns="model", values=numbers)
+    wide.columns = pd.Index([f"{name}_{model}" for name, model in wide.columns])
+    wide.insert(0, "middle", rows.groupby(["coin", "date"])["forecast"].mean())
+    return wide.reset_index()
+
+
+def _captions(rows: pd.DataFrame, with_prices: set[int], models: Sequence[str]) -> tuple[str, ...]:
+    captions = []
+    for coin, own in rows.groupby("coin"):
+        cutoff, end = own["cutoff"].max(), own["date"].max()
+        parts = [f"Cutoff {cutoff:%Y-%m-%d}", f"forecasts to {end:%Y-%m-%d}"]
+        lacking = sorted(set(range(len(models))) - set(own["model"]))
+        if lacking:
+            parts.append(f"no forecast of {', '.join(models[model] for model in lacking)}")
+        if coin not in with_prices:
+            parts.append("no prices of this coin")
+        captions.append(" · ".join(parts))
+    return tuple(captions)
+
+
+def _pack(frame: pd.DataFrame, n_coins: int) -> Pack:
+    """Pack a frame that is sorted by the code of its coin."""
+    offsets = np.searchsorted(frame["coin"], np.arange(n_coins + 1)).astype(np.int32)
+    numbers = frame.drop(columns=["coin", "date"])
+    columns = {str(name): numbers[name].to_numpy(np.float64) for name in numbers.columns}
+    return Pack({"date": _milliseconds(frame["date"]), **columns}, offsets)
+
+
+def _codes(names: pd.Series, known: Sequence[str]) -> NDArray[np.int64]:
+    return pd.Index(known, dtype="str").get_indexer(pd.Index(names)).astype(np.int64)
+
+
+def _milliseconds(dates: pd.Series) -> FloatArray:
+    return dates.to_numpy("datetime64[ms]").astype(np.int64).astype(np.float64)
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

@@ -1,0 +1,182 @@
+"""What a model is, and how any model is run on a panel so that a bad coin fails alone."""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from cryptodask.errors import (
+    BrokenSeriesError,
+    ConstantSeriesError,
+    ForecastError,
+    OptionError,
+    SeriesError,
+    TooShortError,
+)
+from cryptodask.records import CoinFailure, DateArray, FloatArray, Panel
+
+
+class Model(Protocol):
+    """A model of the catalog: a frozen dataclass whose fields are its options.
+
+    A model gets a whole panel at a time, every coin of which is long enough and sound.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the catalog.
+    cost : float
+        What a row costs to fit, in rows of ``naive``; for planning only.
+    needs_variation : bool
+        Whether a series that never changes is refused.
+    """
+
+    name: str
+    cost: float
+    needs_variation: bool
+
+    def min_length(self, horizon: int) -> int:
+        """Return the fewest rows that the model can forecast from."""
+        ...
+
+    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        """Forecast every coin of a panel.
+
+        Parameters
+        ----------
+        panel : Panel
+        horizon : int
+            Days ahead, at least 1.
+        seed : int
+            With the model's and a coin's name it decides all randomness for that coin.
+
+        Returns
+        -------
+        ndarray of float64, ``(n_coins, horizon)``
+            Prices in the quote currency on each of the days after the coin's last.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class PanelForecast:
+    """What a model made of a panel.
+
+    Attributes
+    ----------
+    model : str
+        Name in the catalog.
+    coins : tuple of str
+        Coins with a forecast, in the panel's order, ``(n_coins,)``.
+    cutoffs : ndarray of datetime64[s], ``(n_coins,)``
+        Last date that the model saw.
+    dates : ndarray of datetime64[s], ``(n_coins, horizon)``
+    values : ndarray of float64, ``(n_coins, horizon)``
+        Prices in the quote currency.
+    failures : list of CoinFailure
+        The coins without a forecast.
+    """
+
+    model: str
+    coins: tuple[str, ...]
+    cutoffs: DateArray
+    dates: DateArray
+    values: FloatArray
+    failures: list[CoinFailure] = field(default_factory=list)
+
+
+def run_model(model: Model, panel: Panel, horizon: int, seed: int = 0) -> PanelForecast:
+    """Forecast every coin of a panel that can be forecast, and say why the others can't.
+
+    Coins are checked first and the model gets the sound ones as one batch. If the batch as a
+    whole fails, its coins are tried one by one, so that only those at fault are lost.
+
+    Raises
+    ------
+    OptionError
+        A horizon below 1.
+    """
+    if horizon < 1:
+        raise OptionError(f"horizon: must be at least 1 day, got {horizon}")
+    failures: list[CoinFailure] = []
+    sound: list[int] = []
+    for i, (coin, values, dates) in enumerate(panel):
+        try:
+            check_series(coin, values, dates, model, horizon)
+        except SeriesError as error:
+            failures.append(CoinFailure.of(coin, model.name, error))
+        else:
+            sound.append(i)
+    batch = panel.take(sound)
+    values = _forecast_or_bisect(model, batch, horizon, seed, failures)
+    good = np.isfinite(values).all(axis=1)
+    told = {failure.coin for failure in failures}
+    for i in np.flatnonzero(~good):
+        if batch.coins[i] not in told:
+            error = ForecastError(
+                f"{batch.coins[i]}: {model.name} gave {values[i].tolist()}, not finite prices; "
+                "look at the coin's prices, or try other options"
+            )
+            failures.append(CoinFailure.of(batch.coins[i], model.name, error))
+    kept = np.flatnonzero(good)
+    done = batch.take(kept)
+    return PanelForecast(
+        model.name, done.coins, done.last_dates, done.future_dates(horizon), values[kept], failures
+    )
+
+
+def check_series(
+    coin: str, values: FloatArray, dates: DateArray, model: Model, horizon: int
+) -> None:
+    """Check that a model can be fitted to one coin.
+
+    Raises
+    ------
+    TooShortError, ConstantSeriesError, BrokenSeriesError
+        It can't.
+    """
+    if not (np.isfinite(values) & (values > 0)).all():
+        bad = int(np.flatnonzero(~(np.isfinite(values) & (values > 0)))[0])
+        raise BrokenSeriesError(
+            f"{coin}: close {values[bad]} on {dates[bad].astype('datetime64[D]')}: "
+            "closes must be finite and above 0; correct or remove the row"
+        )
+    if (np.diff(dates) <= np.timedelta64(0)).any():
+        raise BrokenSeriesError(f"{coin}: dates must rise from row to row; sort and deduplicate")
+    needed = model.min_length(horizon)
+    if len(values) < needed:
+        raise TooShortError(
+            f"{coin}: {len(values)} rows, {model.name} needs {needed} for a horizon of {horizon}"
+        )
+    if model.needs_variation and (values == values[0]).all():
+        raise ConstantSeriesError(
+            f"{coin}: all {len(values)} closes are {values[0]:.10g}, so {model.name} has nothing "
+            "to fit; use naive for it, or check the prices"
+        )
+
+
+def rng_for(seed: int, model: str, coin: str) -> np.random.Generator:
+    """Return the random numbers of one coin: the same wherever and in whatever order it runs."""
+    digest = hashlib.sha256(f"{seed}\0{model}\0{coin}".encode()).digest()
+    return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "big")))
+
+
+def _forecast_or_bisect(
+    model: Model, batch: Panel, horizon: int, seed: int, failures: list[CoinFailure]
+) -> FloatArray:
+    """Forecast a batch; if that raises, coin by coin, with NaN for those that raise alone."""
+    if not len(batch):
+        return np.empty((0, horizon))
+    try:
+        return model.forecast(batch, horizon, seed)
+    except MemoryError:
+        raise
+    except Exception as error:
+        if len(batch) == 1:
+            failures.append(CoinFailure.of(batch.coins[0], model.name, error))
+            return np.full((1, horizon), np.nan)
+    singles = [batch.take([i]) for i in range(len(batch))]
+    return np.concatenate(
+        [_forecast_or_bisect(model, single, horizon, seed, failures) for single in singles]
+    )

@@ -1,0 +1,36 @@
+"""``random``: a prototype predictor for trying the plumbing out."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from cryptodask.models.base import rng_for
+from cryptodask.records import FloatArray, Panel
+
+
+@dataclass(frozen=True)
+class Random:
+    """A seeded random walk from the last close, with no claim to be right.
+
+    Every step multiplies the price by a log-normal factor of 1% a day, so that prices stay above
+    0 and near the last one.
+    """
+
+    name: ClassVar[str] = "random"
+    cost: ClassVar[float] = 1.0
+    needs_variation: ClassVar[bool] = False
+
+    def min_length(self, horizon: int) -> int:
+        """Return 1: only the last close is used."""
+        del horizon
+        return 1
+
+    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
+        walks = [
+            rng_for(seed, self.name, coin).normal(0.0, 0.01, horizon).cumsum()
+            for coin in panel.coins
+        ]
+        last: FloatArray = panel.values[panel.indptr[1:] - 1]
+        return last[:, None] * np.exp(np.array(walks))

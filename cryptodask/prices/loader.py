@@ -1,0 +1,298 @@
+"""`CryptoLoader`: prices of coins by name, from a folder of files or a table, in any form."""
+
+import difflib
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from cryptodask.errors import OptionError, SourceError, UnknownCoinError
+from cryptodask.prices.readers import Reading, read_price_files
+from cryptodask.prices.schema import empty_prices
+from cryptodask.prices.sources import FolderSource, Partition, Source
+from cryptodask.prices.table import PriceTable, is_table, write_table
+from cryptodask.records import FloatArray, Panel
+
+if TYPE_CHECKING:
+    import dask.dataframe as dd
+
+Day = str | date | np.datetime64 | pd.Timestamp
+
+
+class CryptoLoader:
+    """Prices of many coins, from a folder of CSV files or from an imported table.
+
+    Parameters
+    ----------
+    source : path
+        A folder of files, one a coin, named for it; or a table that ``cryptodask prices import``
+        or `import_prices` made.
+    partitions : int, optional
+        Into how many partitions to pack the coins. By default as the table was packed, or for a
+        folder at least 16 and about 250,000 rows each. Forecasts do not depend on it.
+
+    Raises
+    ------
+    SourceError
+        There is no folder or table there, or no file of prices in it.
+
+    Examples
+    --------
+    >>> loader = CryptoLoader("data")                       # doctest: +SKIP
+    >>> loader.get_df("Bitcoin", from_date="2017-01-01")    # doctest: +SKIP
+    """
+
+    def __init__(self, source: str | Path, partitions: int | None = None) -> None:
+        if partitions is not None and partitions < 1:
+            raise OptionError(f"partitions: must be at least 1, got {partitions}")
+        self.n_partitions = partitions
+        self.source = open_source(source)
+
+    def __repr__(self) -> str:
+        return f"CryptoLoader({len(self.source.coins)} coins)"
+
+    def get_crypto_names(self) -> list[str]:
+        """Return the names of the coins that have prices, in order."""
+        return list(self.source.coins)
+
+    def get_prices(
+        self,
+        coin: str,
+        max_points: int | None = None,
+        from_date: Day | None = None,
+        to_date: Day | None = None,
+    ) -> FloatArray:
+        """Return the closes of one coin, oldest first, in the quote currency, ``(n_rows,)``.
+
+        The parameters are those of `get_df`.
+        """
+        frame = self.get_df(coin, max_points, from_date, to_date)
+        return frame["close"].to_numpy(dtype=np.float64)
+
+    def get_df(
+        self,
+        coins: str | Sequence[str] | None = None,
+        max_points: int | None = None,
+        from_date: Day | None = None,
+        to_date: Day | None = None,
+    ) -> pd.DataFrame:
+        """Return rows as a pandas dataframe.
+
+        Parameters
+        ----------
+        coins : str or sequence of str, optional
+            One coin, several, or (by default) all.
+        max_points : int, optional
+            At most so many rows a coin, the latest.
+        from_date, to_date : day, optional
+            First and last day, both included.
+
+        Returns
+        -------
+        DataFrame
+            ``coin, date, open, high, low, close, volume, market_cap``, by coin and date.
+
+        Raises
+        ------
+        UnknownCoinError
+            The source has no coin of that name.
+        OptionError
+            A day or a number of points that makes no sense.
+        """
+        cut = Cut.of(max_points, from_date, to_date)
+        frames = [cut(p.read()) for p in self.partitions(coins)]
+        return pd.concat([empty_prices(), *frames], ignore_index=True)
+
+    def get_ddf(
+        self,
+        coins: str | Sequence[str] | None = None,
+        max_points: int | None = None,
+        from_date: Day | None = None,
+        to_date: Day | None = None,
+    ) -> "dd.DataFrame":
+        """Return rows as a Dask dataframe, indexed by coin; nothing is read yet.
+
+        Its divisions are coin names and every coin lies whole in one partition, so that
+        ``ddf.loc["Bitcoin"]`` reads one partition and ``map_partitions`` sees whole coins. The
+        parameters are those of `get_df`.
+        """
+        import dask
+        import dask.dataframe as dd
+
+        cut = Cut.of(max_points, from_date, to_date)
+        partitions = self.partitions(coins)
+        # Dask would turn pandas' own strings into another string type, and frames that came over
+        # the cluster would not equal those read here.
+        with dask.config.set({"dataframe.convert-string": False}):
+            return dd.from_map(
+                _read_indexed,
+                partitions,
+                cut=cut,
+                meta=empty_prices().set_index("coin"),
+                divisions=(*(p.coins[0] for p in partitions), partitions[-1].coins[-1]),
+                label="prices",
+            )
+
+    def partitions(self, coins: str | Sequence[str] | None = None) -> list[Partition]:
+        """Return the partitions that hold these coins (by default all), and only these.
+
+        Raises
+        ------
+        UnknownCoinError
+            The source has no coin of that name.
+        """
+        wanted = self.source.coins if coins is None else self._checked(coins)
+        return self.source.partitions(wanted, self.n_partitions)
+
+    def findings(self) -> pd.DataFrame:
+        """Return what was found in the files; see `cryptodask.prices.findings`."""
+        return self.source.findings()
+
+    def _checked(self, coins: str | Sequence[str]) -> list[str]:
+        names = [coins] if isinstance(coins, str) else list(coins)
+        if not names:
+            raise UnknownCoinError("coins: no coin given; name at least one, or leave it out")
+        known = set(self.source.coins)
+        for name in names:
+            if name in known:
+                continue
+            if name in self.source.empty:
+                raise UnknownCoinError(f"{name}: has no prices: {self.source.empty[name]}")
+            near = difflib.get_close_matches(name, self.source.coins, n=3, cutoff=0.5)
+            hint = f"did you mean {', '.join(near)}?" if near else "get_crypto_names() lists them"
+            raise UnknownCoinError(
+                f"{name!r}: no coin of that name among the {len(known)} of the source; {hint}"
+            )
+        return sorted(set(names))
+
+
+class Cut:
+    """Which rows of each coin to keep: a range of days, then the latest so many."""
+
+    def __init__(self, max_points: int | None, first: np.datetime64, last: np.datetime64) -> None:
+        self.max_points, self.first, self.last = max_points, first, last
+
+    @classmethod
+    def of(cls, max_points: int | None, from_date: Day | None, to_date: Day | None) -> "Cut":
+        """Check what a user asked for.
+
+        Raises
+        ------
+        OptionError
+            It makes no sense.
+        """
+        if max_points is not None and max_points < 1:
+            raise OptionError(f"max_points: must be at least 1, got {max_points}")
+        first = _day("from_date", from_date, "0001-01-01")
+        last = _day("to_date", to_date, "9999-12-31")
+        if first > last:
+            raise OptionError(f"from_date: {from_date} is after to_date: {to_date}")
+        return cls(max_points, first, last)
+
+    def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of a price frame that are kept."""
+        dates = frame["date"].to_numpy()
+        kept = frame[(dates >= self.first) & (dates <= self.last)]
+        if self.max_points is not None:
+            kept = kept.groupby("coin", sort=False).tail(self.max_points)
+        return kept.reset_index(drop=True)
+
+
+def open_source(path: str | Path) -> Source:
+    """Open a folder of files or a table.
+
+    Raises
+    ------
+    SourceError
+        It is neither.
+    """
+    place = Path(path)
+    if is_table(place):
+        return PriceTable(place)
+    if place.is_dir():
+        return FolderSource(place.resolve())
+    what = "is a file" if place.exists() else "does not exist"
+    raise SourceError(f"{path}: {what}; give a folder of price files, or a table made from one")
+
+
+def import_prices(
+    folder: str | Path,
+    out: str | Path,
+    *,
+    partitions: int | None = None,
+    overwrite: bool = False,
+) -> PriceTable:
+    """Read a folder of price files and write them as one partitioned table.
+
+    Parameters
+    ----------
+    folder : path
+        Files, one a coin.
+    out : path
+        Where to write the table.
+    partitions : int, optional
+        Into how many parts to pack the coins; see `CryptoLoader`.
+    overwrite : bool
+        Whether a table that is there already may be replaced.
+
+    Returns
+    -------
+    PriceTable
+        Its ``findings()`` tell what was wrong in the files and what was done about it.
+
+    Raises
+    ------
+    SourceError
+        No prices there, or something else where the table is to be.
+    """
+    source = open_source(folder)
+    if not isinstance(source, FolderSource):
+        raise SourceError(f"{folder}: is a price table already")
+    place = Path(out)
+    if place.exists():
+        if is_table(place) and not overwrite:
+            raise SourceError(f"{out}: there is a table already; overwrite it, or name another")
+        if not is_table(place) and (not place.is_dir() or any(place.iterdir())):
+            raise SourceError(f"{out}: is there already and no price table; name another place")
+    empty = dict(source.empty)
+
+    def readings() -> Any:
+        for partition in source.partitions(source.coins, partitions):
+            reading: Reading = read_price_files(partition.files)
+            for coin in sorted(set(partition.coins) - set(reading.prices["coin"])):
+                empty[coin] = no_rows_message(coin)
+            yield reading
+
+    return write_table(place, readings(), empty=empty, notes=source.file_findings())
+
+
+def no_rows_message(coin: str) -> str:
+    """Say that a coin has a file and not one row that can be read."""
+    return f"{coin}: not one row of its file can be read; `cryptodask prices import` tells why"
+
+
+def to_panel(prices: pd.DataFrame) -> Panel:
+    """Turn rows, by coin and date, into the ragged array of closes that models take."""
+    coin = prices["coin"].to_numpy()
+    starts = np.flatnonzero(np.concatenate([[True], coin[1:] != coin[:-1]]))[: len(coin)]
+    return Panel(
+        coins=tuple(coin[starts]),
+        values=prices["close"].to_numpy(dtype=np.float64),
+        dates=prices["date"].to_numpy().astype("datetime64[s]"),
+        indptr=np.append(starts, len(coin)).astype(np.int64),
+    )
+
+
+def _read_indexed(partition: Partition, *, cut: Cut) -> pd.DataFrame:
+    return cut(partition.read()).set_index("coin")
+
+
+def _day(option: str, value: Day | None, default: str) -> np.datetime64:
+    try:
+        day = pd.Timestamp(default if value is None else value).to_datetime64()
+    except (ValueError, TypeError) as error:
+        raise OptionError(f"{option}: {value!r} is no day; write it as YYYY-MM-DD") from error
+    return day.astype("datetime64[s]")

@@ -1,0 +1,28 @@
+"""The columns of a price table, and the empty frame that every read agrees with."""
+
+import pandas as pd
+
+PRICE_COLUMNS = ("open", "high", "low", "close")
+"""Prices in the quote currency, USD by default."""
+
+AMOUNT_COLUMNS = ("volume", "market_cap")
+"""Amounts in USD; missing is NaN, never 0."""
+
+NUMBER_COLUMNS = PRICE_COLUMNS + AMOUNT_COLUMNS
+
+COLUMNS = ("coin", "date", *NUMBER_COLUMNS)
+"""Long form, one row a coin and day, sorted by coin and date."""
+
+DATE_DTYPE = "datetime64[s]"
+"""``date`` is the UTC day whose end the close marks, without a time zone."""
+
+
+def empty_prices() -> pd.DataFrame:
+    """Return a price frame of no rows, with the dtypes that every price frame has."""
+    types = {"coin": "str", "date": DATE_DTYPE} | dict.fromkeys(NUMBER_COLUMNS, "float64")
+    return pd.DataFrame({name: pd.Series(dtype=types[name]) for name in COLUMNS})
+
+
+def as_price_dtypes(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give the columns of a price frame their order and dtypes (Parquet keeps no seconds)."""
+    return frame.loc[:, list(COLUMNS)].astype({"coin": "str", "date": DATE_DTYPE})

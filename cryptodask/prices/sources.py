@@ -1,0 +1,247 @@
+"""Where prices come from: a folder of files, or a price table. Both are lists of partitions.
+
+A partition knows its coins and how to read them, and little else, so that it travels to a worker
+in a few hundred bytes and the prices themselves are read there.
+"""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from cryptodask.errors import (
+    NotAPriceFileError,
+    PriceFileError,
+    SourceError,
+    TableError,
+    UnreadableFileError,
+)
+from cryptodask.prices.findings import file_finding, join_findings
+from cryptodask.prices.readers import PriceFile, check_price_file, kind_of, read_price_files
+from cryptodask.prices.schema import as_price_dtypes
+
+MIN_PARTITIONS = 16
+"""Enough that a few workers end together, few enough that no scheduler notices."""
+
+ROWS_PER_PARTITION = 250_000
+"""About 20 MB of prices: small beside a worker's memory, large beside the cost of a task."""
+
+TEXT_SUFFIXES = ("", ".csv", ".txt", ".tsv")
+"""A file of another suffix may be left out without a loss."""
+
+
+class Partition(Protocol):
+    """Some coins, whole, that are read together.
+
+    Attributes
+    ----------
+    coins : tuple of str
+        In order.
+    paths : tuple of str
+        The files that a reader must see.
+    rows : int
+        Rows, or a guess from the size of the files.
+    """
+
+    coins: tuple[str, ...]
+    paths: tuple[str, ...]
+    rows: int
+
+    def read(self) -> pd.DataFrame:
+        """Read the rows, in the columns of the schema, by coin and date."""
+        ...
+
+
+class Source(Protocol):
+    """A place with prices of many coins.
+
+    Attributes
+    ----------
+    coins : list of str
+        Coins with prices, in order.
+    empty : dict of str to str
+        Coins that have a file and no prices, and why.
+    """
+
+    coins: list[str]
+    empty: dict[str, str]
+
+    def partitions(self, coins: Sequence[str], n: int | None = None) -> list[Partition]:
+        """Pack these coins, in order, into partitions of similar cost."""
+        ...
+
+    def findings(self) -> pd.DataFrame:
+        """What was found in the files that the prices came from."""
+        ...
+
+
+@dataclass(frozen=True)
+class FolderPartition:
+    """Files that are read together; see `Partition`."""
+
+    coins: tuple[str, ...]
+    files: tuple[PriceFile, ...]
+    rows: int
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files that a reader must see."""
+        return tuple(str(file.path) for file in self.files)
+
+    def read(self) -> pd.DataFrame:
+        """Read the rows, in the columns of the schema, by coin and date."""
+        return read_price_files(self.files).prices
+
+
+@dataclass(frozen=True)
+class TablePartition:
+    """Coins in parts of a table; see `Partition`."""
+
+    coins: tuple[str, ...]
+    paths: tuple[str, ...]
+    rows: int
+
+    def read(self) -> pd.DataFrame:
+        """Read the rows, in the columns of the schema, by coin and date."""
+        # A range is enough to skip parts; the exact coins are picked from what it leaves.
+        between = [("coin", ">=", self.coins[0]), ("coin", "<=", self.coins[-1])]
+        try:
+            frames = [pd.read_parquet(path, filters=between) for path in self.paths]
+        except OSError as error:
+            raise TableError(f"{self.paths[0]}: a part of the table can't be read: {error}") from error
+        frame = pd.concat(frames, ignore_index=True)
+        frame = frame[frame["coin"].isin(self.coins)]
+        return as_price_dtypes(frame).reset_index(drop=True)
+
+
+class FolderSource:
+    """A folder of files, one a coin, whose names are the coins'.
+
+    Parameters
+    ----------
+    folder : path
+        Read without its subfolders. What is no file of prices is reported and left out.
+
+    Raises
+    ------
+    SourceError
+        There is no such folder, or no file of prices in it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        found: list[pd.DataFrame] = []
+        groups: dict[str, list[PriceFile]] = {}
+        self.empty: dict[str, str] = {}
+        for path in sorted(folder.iterdir()):
+            if path.name.startswith(".") and not path.name.startswith(".."):
+                continue
+            try:
+                coin = coin_of(path, folder)
+                check_price_file(path)
+            except PriceFileError as error:
+                # Only a file that is named like one of prices counts as a coin that was lost.
+                named = path.suffix.lower() in TEXT_SUFFIXES
+                kind = kind_of(error) if named else "not_a_price_file"
+                stem = path.stem.strip()
+                found.append(file_finding(kind, stem, path.name, str(error)))
+                if kind == "unreadable_file":
+                    self.empty[stem] = str(error)
+            else:
+                groups.setdefault(coin.casefold(), []).append(PriceFile(coin, path))
+        self._found = join_findings(found)
+        # Files whose names differ by case or spaces are one coin: it has the name of the first.
+        self._files = {
+            files[0].coin: tuple(PriceFile(files[0].coin, file.path) for file in files)
+            for files in groups.values()
+        }
+        self.coins = sorted(self._files)
+        self.empty = {c: why for c, why in self.empty.items() if c not in self._files}
+        if not self.coins:
+            told = "; ".join(self._found["message"][:3]) or "it is empty"
+            raise SourceError(
+                f"{folder}: no file of prices in this folder ({told}); "
+                "give a folder of CSV files, one a coin, with at least Date and Close columns"
+            )
+
+    def partitions(self, coins: Sequence[str], n: int | None = None) -> list[FolderPartition]:
+        """Pack these coins, in order, into partitions of similar size; see `Source`."""
+        sizes = [sum(f.path.stat().st_size for f in self._files[coin]) // 70 + 1 for coin in coins]
+        return [
+            FolderPartition(
+                coins=tuple(coins[a:b]),
+                files=tuple(file for coin in coins[a:b] for file in self._files[coin]),
+                rows=sum(sizes[a:b]),
+            )
+            for a, b in pack(sizes, n)
+        ]
+
+    def findings(self) -> pd.DataFrame:
+        """Read every file and return what was found; see `Source`."""
+        read = [read_price_files(p.files).findings for p in self.partitions(self.coins)]
+        return join_findings([self._found, *read])
+
+    def file_findings(self) -> pd.DataFrame:
+        """Return what was found of whole files, without reading the rest of them."""
+        return self._found
+
+
+def coin_of(path: Path, folder: Path) -> str:
+    """Return the coin that a file of a folder is named for.
+
+    Raises
+    ------
+    UnreadableFileError
+        It is no file inside this folder, or its name would be a path somewhere.
+    """
+    name = unicodedata.normalize("NFC", path.name)
+    stem = " ".join(name[: -len(path.suffix)].split()) if path.suffix else name
+    if ".." in name.split("\\") or "\\" in name or name.startswith("..") or not name.isprintable():
+        raise UnreadableFileError(
+            f"{name!r}: a name that would be a path or can't be shown, as broken or hostile "
+            "archives make; rename the file to the coin's name"
+        )
+    if path.is_dir():
+        raise NotAPriceFileError(f"{name}: is a folder; import it on its own")
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise UnreadableFileError(
+            f"{name}: is a link to outside of the folder; put the file itself there"
+        )
+    return stem
+
+
+def pack(costs: Iterable[int], n: int | None = None) -> list[tuple[int, int]]:
+    """Cut a list of costs into runs of similar sum, without changing its order.
+
+    Parameters
+    ----------
+    costs : iterable of int
+        Cost of each coin, in order; rows, say.
+    n : int, optional
+        How many runs; by default as many as `ROWS_PER_PARTITION` and `MIN_PARTITIONS` ask for.
+        Never more than there are coins.
+
+    Returns
+    -------
+    list of (start, stop)
+        No run is empty.
+    """
+    sums = np.cumsum(np.fromiter(costs, dtype=np.int64))
+    count = len(sums)
+    if not count:
+        return []
+    wanted = n or max(MIN_PARTITIONS, -(-int(sums[-1]) // ROWS_PER_PARTITION))
+    wanted = min(wanted, count)
+    goals = sums[-1] * np.arange(1, wanted) / wanted
+    # The cut nearest to each goal; then pushed apart until no run is empty.
+    middles = sums - np.diff(sums, prepend=0) / 2
+    cuts = np.searchsorted(middles, goals)
+    steps = np.arange(wanted - 1)
+    cuts = np.maximum.accumulate(np.maximum(cuts, 1) - steps) + steps
+    cuts = np.minimum(cuts, count - wanted + 1 + steps)
+    edges = [0, *cuts.tolist(), count]
+    return list(zip(edges[:-1], edges[1:], strict=True))
