@@ -66,6 +66,8 @@ class ForecastView:
         models. Every line starts at the last close that its model saw.
     without_forecast : tuple of str
         Coins with prices but no forecast, in alphabetical order.
+    history_days : int
+        How many days of closes ``history`` holds at most.
     """
 
     coins: tuple[str, ...]
@@ -76,6 +78,7 @@ class ForecastView:
     history: Pack
     ahead: Pack
     without_forecast: tuple[str, ...]
+    history_days: int
 
     @property
     def summary(self) -> str:
@@ -168,6 +171,7 @@ def build_view(
         history=_pack(recent, len(coins)),
         ahead=_pack(wide, len(coins)),
         without_forecast=tuple(unforecast),
+        history_days=history_days,
     )
 
 
@@ -187,9 +191,8 @@ def _clean(
             raise OptionError(f"column {name!r} of the {what} holds no dates: {error}") from error
         columns[name] = moments.dt.tz_localize(None).astype("datetime64[ms]")
     columns |= {name: frame[name].astype("float64") for name in numbers}
-    clean = pd.DataFrame(columns)
-    usable = np.isfinite(clean[numbers[0]]) & clean[dates + names].notna().all(axis="columns")
-    return clean[usable].reset_index(drop=True)
+    clean = pd.DataFrame(columns).replace([np.inf, -np.inf], np.nan)
+    return clean.dropna(subset=[*names, *dates, numbers[0]]).reset_index(drop=True)
 
 
 def _wide(rows: pd.DataFrame, closes: pd.DataFrame, numbers: list[str]) -> pd.DataFrame:
@@ -210,7 +213,7 @@ def _wide(rows: pd.DataFrame, closes: pd.DataFrame, numbers: list[str]) -> pd.Da
     points = pd.concat([rows, starts])[["coin", "model", "date", *numbers]]
     points = points.drop_duplicates(["coin", "model", "date"])
     wide = points.pivot(index=["coin", "date"], columns="model", values=numbers)
-    wide.columns = pd.Index([f"{name}_{model}" for name, model in wide.columns])
+    wide.columns = wide.columns.map("{0[0]}_{0[1]}".format)
     wide.insert(0, "middle", rows.groupby(["coin", "date"])["forecast"].mean())
     return wide.reset_index()
 
@@ -238,7 +241,7 @@ def _pack(frame: pd.DataFrame, n_coins: int) -> Pack:
 
 
 def _codes(names: pd.Series, known: Sequence[str]) -> NDArray[np.int64]:
-    return pd.Index(known, dtype="str").get_indexer(pd.Index(names)).astype(np.int64)
+    return pd.Index(list(known)).get_indexer(pd.Index(names)).astype(np.int64)
 
 
 def _milliseconds(dates: pd.Series) -> FloatArray:

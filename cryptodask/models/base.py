@@ -10,6 +10,7 @@ from cryptodask.errors import (
     BrokenSeriesError,
     ConstantSeriesError,
     ForecastError,
+    MissingExtraError,
     OptionError,
     SeriesError,
     TooShortError,
@@ -108,8 +109,8 @@ def run_model(model: Model, panel: Panel, horizon: int, seed: int = 0) -> PanelF
             failures.append(CoinFailure.of(coin, model.name, error))
         else:
             sound.append(i)
-    batch = panel.take(sound)
-    values = _forecast_or_bisect(model, batch, horizon, seed, failures)
+    batch = panel if len(sound) == len(panel) else panel.take(sound)
+    values = _forecast_each_if_needed(model, batch, horizon, seed, failures)
     good = np.isfinite(values).all(axis=1)
     told = {failure.coin for failure in failures}
     for i in np.flatnonzero(~good):
@@ -162,7 +163,7 @@ def rng_for(seed: int, model: str, coin: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "big")))
 
 
-def _forecast_or_bisect(
+def _forecast_each_if_needed(
     model: Model, batch: Panel, horizon: int, seed: int, failures: list[CoinFailure]
 ) -> FloatArray:
     """Forecast a batch; if that raises, coin by coin, with NaN for those that raise alone."""
@@ -170,13 +171,13 @@ def _forecast_or_bisect(
         return np.empty((0, horizon))
     try:
         return model.forecast(batch, horizon, seed)
-    except MemoryError:
-        raise
+    except (MemoryError, MissingExtraError):
+        raise  # no coin's fault
     except Exception as error:
         if len(batch) == 1:
             failures.append(CoinFailure.of(batch.coins[0], model.name, error))
             return np.full((1, horizon), np.nan)
     singles = [batch.take([i]) for i in range(len(batch))]
     return np.concatenate(
-        [_forecast_or_bisect(model, single, horizon, seed, failures) for single in singles]
+        [_forecast_each_if_needed(model, single, horizon, seed, failures) for single in singles]
     )

@@ -31,7 +31,8 @@ class Linear:
         del seed
         starts, lengths = panel.indptr[:-1], panel.lengths
         # Centred first, since the squares of days since 1970 would cost half of the digits.
-        days = panel.days - np.repeat(panel.days[starts], lengths)
+        days = panel.days
+        days = days - np.repeat(days[starts], lengths)
         mean_day = np.add.reduceat(days, starts) / lengths
         mean_close = np.add.reduceat(panel.values, starts) / lengths
         day_off = days - np.repeat(mean_day, lengths)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from cryptodask.errors import OptionError, SourceError, UnknownCoinError
+from cryptodask.errors import NoPricesError, OptionError, SourceError, UnknownCoinError
 from cryptodask.prices.readers import Reading, read_price_files
 from cryptodask.prices.schema import empty_prices
 from cryptodask.prices.sources import FolderSource, Partition, Source
@@ -160,7 +160,7 @@ class CryptoLoader:
             if name in known:
                 continue
             if name in self.source.empty:
-                raise UnknownCoinError(f"{name}: has no prices: {self.source.empty[name]}")
+                raise NoPricesError(self.source.empty[name])
             near = difflib.get_close_matches(name, self.source.coins, n=3, cutoff=0.5)
             hint = f"did you mean {', '.join(near)}?" if near else "get_crypto_names() lists them"
             raise UnknownCoinError(

@@ -76,7 +76,7 @@ def read_price_files(files: Sequence[PriceFile]) -> Reading:
         try:
             cells, ragged = _read_cells(file)
         except PriceFileError as error:
-            found.append(file_finding(kind_of(error), file.coin, file.path.name, str(error)))
+            found.append(file_finding(kind_of(error), file.coin, file.path.name, reason_of(error)))
         else:
             texts.append(cells)
             found.append(ragged)
@@ -92,6 +92,11 @@ def kind_of(error: PriceFileError) -> str:
     """Return the kind of finding that an error about a whole file is."""
     is_other = isinstance(error, NotAPriceFileError)
     return "not_a_price_file" if is_other else "unreadable_file"
+
+
+def reason_of(error: PriceFileError) -> str:
+    """Return the message without the file's name, which a finding has in a column of its own."""
+    return str(error).partition(": ")[2]
 
 
 def _decode(path: Path, size: int = -1) -> str:

@@ -21,7 +21,13 @@ from cryptodask.errors import (
     UnreadableFileError,
 )
 from cryptodask.prices.findings import file_finding, join_findings
-from cryptodask.prices.readers import PriceFile, check_price_file, kind_of, read_price_files
+from cryptodask.prices.readers import (
+    PriceFile,
+    check_price_file,
+    kind_of,
+    read_price_files,
+    reason_of,
+)
 from cryptodask.prices.schema import as_price_dtypes
 
 MIN_PARTITIONS = 16
@@ -148,7 +154,7 @@ class FolderSource:
                 named = path.suffix.lower() in TEXT_SUFFIXES
                 kind = kind_of(error) if named else "not_a_price_file"
                 stem = path.stem.strip()
-                found.append(file_finding(kind, stem, path.name, str(error)))
+                found.append(file_finding(kind, stem, path.name, reason_of(error)))
                 if kind == "unreadable_file":
                     self.empty[stem] = str(error)
             else:

@@ -8,25 +8,25 @@ trade between bid and ask; ``g`` is its variance in units of the usual one::
     log close[t] = level_i + x[t] + bounce_i sigma_i sqrt(g[t]) w[t]            w: normal
 
 so each coin is a GARCH(1,1), and so is the market ``m``, which all share and whose drift and
-scale follow a Markov chain of calm, rising and falling times. The ranges in ``TRAITS`` are set so
-that the stylised facts of Cont come out near those of coin listings: fat tails, clustered
+scale follow a Markov chain of calm, rising and falling times. ``TRAITS`` and the constants are
+set so that Cont's stylised facts come out near those of coin listings: fat tails, clustered
 volatility, next to no memory in returns, correlated coins, volume that rises with volatility.
 Not imitated: the positive skew of real coins' returns.
 
 References
 ----------
 Cont (2001), "Empirical properties of asset returns: stylized facts and statistical issues".
-Bollerslev (1986), "Generalized autoregressive conditional heteroskedasticity", and (1987), "A
-conditionally heteroskedastic time series model for speculative prices and rates of return".
-Hamilton (1989), "A new approach to the economic analysis of nonstationary time series" (regimes).
-Roll (1984), "A simple implicit measure of the effective bid-ask spread" (bounce).
+Bollerslev (1986), "Generalized autoregressive conditional heteroskedasticity"; (1987), with t.
+Hamilton (1989), "A new approach to the economic analysis of nonstationary time series": regimes.
+Roll (1984), "A simple implicit measure of the effective bid-ask spread": the bounce.
 Karpoff (1987), "The relation between price changes and trading volume".
-Glasserman (2003), "Monte Carlo Methods in Financial Engineering", 6.4 (extremes of a bridge).
+Glasserman (2003), "Monte Carlo Methods in Financial Engineering", 6.4: extremes of a bridge.
 """
 
 import argparse
 from collections.abc import Sequence
 from datetime import date
+from itertools import pairwise
 from math import inf, sqrt
 from pathlib import Path
 from typing import Any
@@ -45,20 +45,20 @@ TRAITS = {
     "age": (0.0, 1.0),  # 0: as young as ordinary coins come, 1: as old as the table
     "log10_level": (-4.5, 3.0),  # of the price about which x moves, USD
     "beta": (0.5, 1.7),  # log return for a log return of the market
-    "log_sigma": (-2.75, -1.75),  # of the daily standard deviation of its own log returns
-    "shock": (0.20, 0.40),  # GARCH: the part of a squared surprise that lasts
-    "persistence": (0.92, 0.99),  # GARCH: the part of all variance that lasts, a day
-    "dof": (2.5, 4.5),  # degrees of freedom of Student's t
-    "bounce": (0.1, 0.6),  # standard deviation of the bounce, in those of a day's return
+    "log_sigma": (-2.4, -1.5),  # of the daily standard deviation of its own log returns
+    "shock": (0.25, 0.40),  # GARCH: the part of a squared surprise that lasts
+    "persistence": (0.94, 0.99),  # GARCH: the part of all variance that lasts, a day
+    "dof": (2.6, 4.0),  # degrees of freedom of Student's t
+    "bounce": (0.1, 0.65),  # standard deviation of the bounce, in those of a day's return
     "log10_cap": (5.5, 9.5),  # of the market cap at the level price, USD
     "log10_turnover": (-3.0, -1.0),  # of the share of the market cap traded in a usual day
     "unknown": (0.0, 1.0),  # below 1/4: volume missing at first; above 11/12: no market cap
 }
 BROKEN = ("constant", "gap")  # what can be wrong with a coin of a clean table
 PULL = 0.003  # a day; in the long run keeps prices within about two decades of their level
-MOST_VARIANCE = 30.0  # times the usual, so that not one coin of a hundred thousand explodes
+MOST_VARIANCE, MOST_SHOCK = 20.0, 8.0  # so that not one coin of a hundred thousand explodes
 SHORTEST = 100  # days of the youngest ordinary coin
-MARKET_SIGMA, MARKET_SHOCK, MARKET_PERSISTENCE, MARKET_DOF = 0.038, 0.15, 0.97, 4.0
+MARKET_SIGMA, MARKET_SHOCK, MARKET_PERSISTENCE, MARKET_DOF = 0.04, 0.12, 0.96, 6.0
 REGIMES = ((0.0, 0.8), (0.006, 1.1), (-0.006, 1.6))  # log return a day, scale of sigma
 REGIME_CHANGE = 0.015  # a day: a regime lasts 67 days in the mean
 
@@ -134,9 +134,8 @@ def synthetic_prices(
     order = np.array(sorted(range(n_coins), key=names.__getitem__))
     market = _market(n_days, seed)
     width = max(1, _COIN_DAYS_AT_ONCE // n_days)
-    blocks = [
-        _block(order[i : i + width], market, seed, short, broken) for i in range(0, n_coins, width)
-    ]
+    special: dict[int, int | str] = dict(enumerate([*map(int, short), *broken]))
+    blocks = [_block(order[i : i + width], market, seed, special) for i in range(0, n_coins, width)]
     rows, ages, values = (list(part) for part in zip(*blocks, strict=True))
     columns: dict[str, Any] = {
         "coin": pd.array([names[i] for i in order], dtype="str").repeat(np.concatenate(rows)),
@@ -151,7 +150,8 @@ def write_sample(folder: str | Path, *, seed: int = 0) -> None:
     """Write a sample of 100 files, one a coin, in the layout of coin listings.
 
     Newest row first, dates as ``Sep 22, 2017``, six significant digits, volume and market cap
-    with thousands separators, missing as ``-``. As in a real download, not all is well:
+    from 1,000 USD up in whole dollars with separators, missing as ``-``; 78,266 rows for seed 0.
+    As in a real download, not all is well:
 
     =============  ==================================================
     ``Kisevitoy``  11 days
@@ -197,24 +197,34 @@ def write_sample(folder: str | Path, *, seed: int = 0) -> None:
 def _market(n_days: int, seed: int) -> FloatArray:
     """Return log returns and relative variance of the market, ``(2, n_days)``."""
     rng = _rng(seed, 0)
-    shocks = rng.standard_t(MARKET_DOF, n_days) * sqrt(1 - 2 / MARKET_DOF)
+    z = rng.standard_t(MARKET_DOF, (1, n_days)) * sqrt(1 - 2 / MARKET_DOF)
     changes = rng.random(n_days) < REGIME_CHANGE
-    moves = rng.integers(1, len(REGIMES), n_days)
-    regime, g = 0, 1.0
-    market = np.empty((2, n_days))
-    for day, z in enumerate(shocks):
-        if changes[day]:
-            regime = (regime + int(moves[day])) % len(REGIMES)
-        drift, scale = REGIMES[regime]
-        market[:, day] = drift + MARKET_SIGMA * scale * sqrt(g) * z, scale**2 * g
-        g *= MARKET_SHOCK * z**2 + MARKET_PERSISTENCE - MARKET_SHOCK
-        g = min(1 - MARKET_PERSISTENCE + g, MOST_VARIANCE)
-    return market
+    regime = np.cumsum(changes * rng.integers(1, len(REGIMES), n_days)) % len(REGIMES)
+    drift, scale = np.array(REGIMES).T[:, regime]
+    g = scale**2 * _garch(np.array([[MARKET_SHOCK]]), np.array([[MARKET_PERSISTENCE]]), z)
+    return np.vstack([drift + MARKET_SIGMA * np.sqrt(g) * z, g])
 
 
 def _rng(seed: int, *key: int) -> np.random.Generator:
     """Return the random numbers of the market (key 0) or of a coin (key 1 and its number)."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
+
+
+def _garch(shock: FloatArray, persistence: FloatArray, z: FloatArray) -> FloatArray:
+    """Return ``g`` of the module's docstring, ``(n_coins, n_days)`` as ``z``."""
+    factors = (shock * z**2 + persistence - shock).T.copy()  # a day of all coins is one row
+    day_by_day = np.ones_like(factors)
+    for today, tomorrow, factor in zip(day_by_day, day_by_day[1:], factors, strict=False):
+        np.minimum(1 - persistence[:, 0] + factor * today, MOST_VARIANCE, out=tomorrow)
+    return day_by_day.T.copy()
+
+
+def _pulled(returns: FloatArray) -> FloatArray:
+    """Return ``x`` of the module's docstring from its terms after the first."""
+    day_by_day = returns.T.copy()
+    for yesterday, today in pairwise(day_by_day):
+        today += (1 - PULL) * yesterday
+    return day_by_day.T.copy()
 
 
 def _draw(numbers: Ints, n_days: int, seed: int) -> tuple[dict[str, FloatArray], FloatArray]:
@@ -229,59 +239,41 @@ def _draw(numbers: Ints, n_days: int, seed: int) -> tuple[dict[str, FloatArray],
         noise[0, row] = rng.standard_t(dof, n_days) * sqrt(1 - 2 / dof)
         noise[1:3, row] = rng.standard_normal((2, n_days))
         noise[3:5, row] = rng.standard_exponential((2, n_days))
+    np.clip(noise[0], -MOST_SHOCK, MOST_SHOCK, out=noise[0])
     return {name: drawn[:, [column]] for column, name in enumerate(TRAITS)}, noise
 
 
 def _block(
-    numbers: Ints, market: FloatArray, seed: int, short: Sequence[int], broken: Sequence[str]
+    numbers: Ints, market: FloatArray, seed: int, special: dict[int, int | str]
 ) -> tuple[Ints, Ints, dict[str, FloatArray]]:
     """Return the number of rows of each of these coins, and of all rows age (days) and values."""
     n_days = market.shape[1]
-    traits, (shocks, bounce, chatter, *extremes) = _draw(numbers, n_days, seed)
-    defects = np.array([dict(enumerate(broken, len(short))).get(int(i), "") for i in numbers])
-    steady = (defects == "constant")[:, None]
-    sigma = np.where(steady, 0.0, np.exp(traits["log_sigma"]))
-    beta = np.where(steady, 0.0, traits["beta"])
-    x, g = _paths(beta, sigma, traits["shock"], traits["persistence"], shocks, market)
+    traits, (z, bounce, chatter, *extremes) = _draw(numbers, n_days, seed)
+    defects = [special.get(int(number)) for number in numbers]
+    moves = np.array([[defect != "constant"] for defect in defects])
+    beta, sigma = traits["beta"] * moves, np.exp(traits["log_sigma"]) * moves
+    g = _garch(traits["shock"], traits["persistence"], z)
+    x = _pulled(beta * market[0] + sigma * np.sqrt(g) * z)
     level = traits["log10_level"] * np.log(10.0)
     log_close = level + x + traits["bounce"] * sigma * np.sqrt(g) * bounce
     variance = sigma**2 * g + (beta * MARKET_SIGMA) ** 2 * market[1]
     values = _candles(np.hstack([level, log_close]), variance, extremes)
 
-    days = np.array([[short[i] if i < len(short) else 0] for i in numbers])
     least = min(SHORTEST, (n_days + 1) // 2)
-    days = np.where(days, days, np.floor(least + traits["age"] * (n_days + 1 - least)))
+    days = np.floor(least + traits["age"] * (n_days + 1 - least))
+    for row, defect in enumerate(defects):
+        if isinstance(defect, int):
+            days[row] = defect
     age = np.broadcast_to(np.arange(n_days)[::-1], x.shape)
     third = 3 * age // days
-    keep = (third < 3) & ~((third == 1) & (defects == "gap")[:, None])
+    keep = (third < 3) & ~((third == 1) & np.array([[defect == "gap"] for defect in defects]))
     cap = 10.0 ** traits["log10_cap"] * values["close"] / np.exp(level)
-    activity = 0.5 * np.log(g * market[1]) + 0.4 * np.abs(shocks) + 0.5 * chatter
+    activity = 0.5 * np.log(g * market[1]) + 0.4 * np.abs(z) + 0.5 * chatter
     volume = cap * 10.0 ** traits["log10_turnover"] * np.exp(activity)
     too_early = (traits["unknown"] < 1 / 4) & (age >= 0.9 * days)
     values["volume"] = np.where(too_early, np.nan, volume)
     values["market_cap"] = np.where(traits["unknown"] > 11 / 12, np.nan, cap)
     return keep.sum(axis=1), age[keep], {name: values[name][keep] for name in _COLUMNS}
-
-
-def _paths(
-    beta: FloatArray,
-    sigma: FloatArray,
-    shock: FloatArray,
-    persistence: FloatArray,
-    shocks: FloatArray,
-    market: FloatArray,
-) -> tuple[FloatArray, FloatArray]:
-    """Return ``x`` and ``g`` of the module's docstring, ``(n_coins, n_days)`` as the shocks."""
-    by_day = np.ascontiguousarray(shocks.T)  # so that a step of all coins reads one row
-    xs, gs = np.empty_like(by_day), np.empty_like(by_day)
-    beta, sigma, shock, persistence = (v[:, 0] for v in (beta, sigma, shock, persistence))
-    x, g = np.zeros_like(beta), np.ones_like(beta)
-    for day, z in enumerate(by_day):
-        x = (1 - PULL) * x + beta * market[0, day] + sigma * np.sqrt(g) * z
-        xs[day], gs[day] = x, g
-        g = 1 - persistence + (shock * z**2 + persistence - shock) * g
-        g = np.minimum(g, MOST_VARIANCE)
-    return np.ascontiguousarray(xs.T), np.ascontiguousarray(gs.T)
 
 
 def _candles(
@@ -303,25 +295,18 @@ def _candles(
 
 
 def _cells(row: tuple[Any, ...]) -> list[str]:
-    """Write a row of the table as the cells of a line, volume and market cap with separators."""
+    """Write a row of the table as the cells of a line."""
     _, day, *prices, volume, cap = row
-    return [
-        f'"{_MONTHS[day.month - 1]} {day.day:02d}, {day.year}"',
-        *map(_number, prices),
-        *("-" if np.isnan(v) else _number(v) if v < 1000 else _grouped(v) for v in (volume, cap)),
-    ]
+    written = f'"{_MONTHS[day.month - 1]} {day.day:02d}, {day.year}"'
+    return [written, *map(_number, prices), _number(volume, True), _number(cap, True)]
 
 
-def _number(value: float) -> str:
-    """Write six significant digits without an exponent, as listings do.
-
-    Six digits also hide the last bits, in which platforms differ.
-    """
-    return np.format_float_positional(float(f"{value:.6g}"), trim="-")
-
-
-def _grouped(value: float) -> str:
-    return f'"{float(f"{value:.6g}"):,.15g}"'
+def _number(value: float, separators: bool = False) -> str:
+    """Write six digits, which also hide the last bits in which platforms differ; no exponent."""
+    rounded = float(f"{value:.6g}")
+    if separators and rounded >= 1000:
+        return f'"{rounded:,.0f}"'
+    return "-" if np.isnan(value) else np.format_float_positional(rounded, trim="-")
 
 
 def _checked(
@@ -332,25 +317,21 @@ def _checked(
     short: Sequence[int],
     broken: Sequence[str],
 ) -> "np.datetime64[date]":
-    """Refuse arguments of ``synthetic_prices`` out of their range, and return the last day."""
-    whole = [("n_coins", n_coins, 1, inf), ("n_days", n_days, 1, inf), ("seed", seed, 0, inf)]
-    whole += [("short", days, 1, n_days) for days in short]
-    for name, value, least, most in whole:
+    """Refuse arguments out of their range, and return the last day."""
+    limits = [("n_coins", n_coins, 1, inf), ("n_days", n_days, 1, inf), ("seed", seed, 0, inf)]
+    for name, value, least, most in [*limits, *(("short", days, 1, n_days) for days in short)]:
         if not isinstance(value, int | np.integer) or not least <= value <= most:
-            limits = f"at least {least}" if most == inf else f"from {least} to n_days = {most}"
-            raise OptionError(f"{name} takes whole numbers, {limits}; got {value!r}.")
+            raise OptionError(f"{name} takes whole numbers from {least} to {most}, got {value!r}.")
     for defect in broken:
         if defect not in BROKEN:
-            raise OptionError(f"broken takes names out of {BROKEN}; got {defect!r}.")
-    if len(short) + len(broken) > n_coins:
-        raise OptionError(
-            f"short and broken speak of {len(short) + len(broken)} coins, and n_coins is "
-            f"{n_coins}: raise n_coins, or name fewer."
-        )
+            raise OptionError(f"broken takes names out of {BROKEN}, got {defect!r}.")
+    special = len(short) + len(broken)
+    if special > n_coins:
+        raise OptionError(f"short and broken need n_coins of at least {special}, got {n_coins}.")
     try:
         return np.datetime64(pd.Timestamp(end).date(), "D")
     except (TypeError, ValueError):
-        raise OptionError(f"end takes a day such as '2026-06-30'; got {end!r}.") from None
+        raise OptionError(f"end takes a day such as '2026-06-30', got {end!r}.") from None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -359,10 +340,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path, help="where to write one CSV file a coin")
     parser.add_argument("--seed", type=int, default=0, help="that of the committed sample is 0")
     options = parser.parse_args(arguments)
-    try:
-        write_sample(options.folder, seed=options.seed)
-    except OptionError as error:
-        parser.error(str(error))
+    write_sample(options.folder, seed=options.seed)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,292 @@
+"""The command ``cryptodask``: parse, call, print.
+
+Exit codes: 0 all went well; 1 something could not be done; 2 bad use; 3 done, but some coins
+failed or some rows were lost, which are named; 130 stopped by Ctrl-C.
+"""
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cryptodask.errors import CryptoDaskError, InputError, OptionError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cryptodask.manager import Forecasts
+    from cryptodask.models import Model
+
+SOME_FAILED = 3
+
+app = typer.Typer(
+    help="Price forecasts of very many coins, as batched fits over a Dask cluster.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+prices_app = typer.Typer(help="Import files of prices into a table, and check it.")
+app.add_typer(prices_app, name="prices", no_args_is_help=True)
+
+out = Console()
+err = Console(stderr=True)
+
+
+def main() -> None:
+    """Run the command; an error that CryptoDask raises on purpose is one message, no traceback."""
+    try:
+        app()
+    except CryptoDaskError as error:
+        err.print(Text(f"error: {error}", style="red"), soft_wrap=True)
+        sys.exit(2 if isinstance(error, InputError) else 1)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from cryptodask import __version__
+
+        out.print(f"cryptodask {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="And leave.")
+    ] = False,
+) -> None:
+    del version
+
+
+@app.command()
+def forecast(
+    source: Annotated[Path, typer.Argument(help="A folder of price files, or an imported table.")],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="A model of `cryptodask models`; may be given several times. [linear]"),
+    ] = None,
+    horizon: Annotated[int, typer.Option(help="Days ahead.")] = 10,
+    coins: Annotated[
+        list[str] | None, typer.Option(help="Names, with commas or given several times. [all]")
+    ] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", help="First day that models see, YYYY-MM-DD.")
+    ] = None,
+    to: Annotated[str | None, typer.Option(help="Last day that models see.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="A model's option, as lstm.epochs=3.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a running cluster, as tcp://host:8786.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes of the local cluster. [one a core]")
+    ] = None,
+    partitions: Annotated[
+        int | None, typer.Option(help="Pack the coins into so many partitions.")
+    ] = None,
+    out_file: Annotated[
+        Path | None, typer.Option("--out", help="Write forecasts to a .parquet or .csv file.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw forecasts: .html of all coins, .png of one.")
+    ] = None,
+    plot_coin: Annotated[
+        str | None, typer.Option(help="The coin of the .png, or the first one of the .html.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of all random numbers.")] = 0,
+) -> None:
+    """Forecast the prices of coins by one or more models, on a cluster."""
+    from cryptodask.cluster import connect
+    from cryptodask.manager import CryptoManager
+    from cryptodask.prices import CryptoLoader
+
+    started = time.perf_counter()
+    models = _models(model or ["linear"], option or [])
+    _check_files(out_file, plot, plot_coin, coins)
+    loader = CryptoLoader(source, partitions)
+    wanted = _split_names(coins, [*loader.source.coins, *loader.source.empty])
+    try:
+        with connect(scheduler, workers) as client:
+            if client.dashboard_link:
+                err.print(f"dashboard: {client.dashboard_link}", highlight=False)
+            result = CryptoManager(loader, client).forecast(
+                models, horizon, wanted, from_date=from_, to_date=to, seed=seed
+            )
+    except KeyboardInterrupt:
+        err.print("stopped; the fits under way were cancelled and nothing was written")
+        raise typer.Exit(130) from None
+    failed = _write(result, out_file)
+    if plot and len(result):
+        from cryptodask.dashboard import save_plot
+
+        names = sorted(set(result["coin"]))
+        save_plot(plot, loader.get_df(names, to_date=to), result, coin=plot_coin)
+    _print_result(result, [m.name for m in models], time.perf_counter() - started)
+    for path in (out_file, failed, plot if len(result) else None):
+        if path:
+            out.print(Text(f"wrote {path}"), soft_wrap=True)
+    raise typer.Exit(SOME_FAILED if len(result.failures) else 0)
+
+
+@app.command()
+def models() -> None:
+    """List the models and their options."""
+    from cryptodask.models import describe_model, list_models, model_options
+
+    table = Table("model", "what it is", "options, with defaults")
+    for name in list_models():
+        options = (f"{option}={_shown(default)}" for option, (_, default) in model_options(name).items())
+        table.add_row(name, describe_model(name), "\n".join(options))
+    out.print(table)
+
+
+@prices_app.command("import")
+def import_command(
+    folder: Annotated[Path, typer.Argument(help="A folder of price files, one a coin.")],
+    table: Annotated[Path, typer.Option("--out", help="Folder of the table to write.")],
+    partitions: Annotated[int | None, typer.Option(help="Into how many parts.")] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace a table that is there.")] = False,
+) -> None:
+    """Read a folder of price files, write them as one table, and report what was found."""
+    from cryptodask.prices import import_prices
+
+    _report(import_prices(folder, table, partitions=partitions, overwrite=overwrite))
+
+
+@prices_app.command()
+def check(table: Annotated[Path, typer.Argument(help="Folder of the table.")]) -> None:
+    """Repeat the report of a table's import."""
+    from cryptodask.prices import PriceTable
+
+    _report(PriceTable(table))
+
+
+def _report(table: Any) -> None:
+    """Print what is in a table and what was found in its files."""
+    from cryptodask.prices.findings import lost, summarize_findings
+
+    found = table.findings()
+    out.print(
+        f"{len(table):,} rows, {len(table.coins)} coins, {len(table.manifest['parts'])} partitions, "
+        f"{table.index['first'].min():%Y-%m-%d} to {table.index['last'].max():%Y-%m-%d}",
+        highlight=False,
+    )
+    counts = Table("finding", "count", "coins", "what it is, and what was done")
+    for row in summarize_findings(found).itertuples():
+        counts.add_row(str(row.kind), f"{row.count:,}", f"{row.coins:,}", str(row.meaning))
+    out.print(counts if counts.row_count else "no findings")
+    left_out = lost(found)
+    for row in found[found["kind"] == "not_a_price_file"].itertuples():
+        out.print(Text(f"left out: {row.file}: {row.message}"), soft_wrap=True)
+    for row in left_out.itertuples():
+        line = f", line {row.line}" if row.line else ""
+        value = f": {row.value!r}" if row.value else ""
+        out.print(Text(f"{row.kind}: {row.file}{line}{value}: {row.message}"), soft_wrap=True)
+    raise typer.Exit(SOME_FAILED if len(left_out) else 0)
+
+
+def _models(names: list[str], settings: list[str]) -> "list[Model]":
+    """Create the models that were named, with the options that were set."""
+    from cryptodask.models import create_model
+
+    options: dict[str, dict[str, str]] = {name: {} for name in names}
+    for setting in settings:
+        target, equals, value = setting.partition("=")
+        name, dot, key = target.rpartition(".")
+        if not (equals and dot) or name not in options:
+            raise OptionError(
+                f"--option {setting!r}: write it as MODEL.OPTION=VALUE, of a --model that is run "
+                f"({', '.join(options)})"
+            )
+        options[name][key] = value
+    return [create_model(name, **options[name]) for name in names]
+
+
+def _check_files(
+    out_file: Path | None, plot: Path | None, plot_coin: str | None, coins: list[str] | None
+) -> None:
+    """Refuse before the work what could not be written after it."""
+    for option, path, endings in (
+        ("--out", out_file, (".parquet", ".csv")),
+        ("--plot", plot, (".html", ".png")),
+    ):
+        if path is None:
+            continue
+        if path.suffix not in endings:
+            raise OptionError(f"{option} {path}: must end in {' or '.join(endings)}")
+        if not path.parent.is_dir():
+            raise OptionError(f"{option} {path}: there is no folder {path.parent}; make it first")
+    if plot and plot.suffix == ".png" and not plot_coin and len(coins or []) != 1:
+        raise OptionError(f"--plot {plot}: a .png shows one coin; name it with --plot-coin")
+
+
+def _split_names(given: list[str] | None, known: list[str]) -> list[str] | None:
+    """Split names at commas, save those of coins that have a comma in them."""
+    if given is None:
+        return None
+    whole = set(known)
+    names: list[str] = []
+    for text in given:
+        names += [text] if text in whole else [part.strip() for part in text.split(",")]
+    return names
+
+
+def _write(result: "Forecasts", path: Path | None) -> Path | None:
+    """Write forecasts, and the failures beside them; a file is whole or not there."""
+    if path is None:
+        return None
+    failed = path.with_name(f"{path.stem}.failures{path.suffix}")
+    for frame, place in ((result, path), (result.failures, failed)):
+        draft = place.with_name(f".{place.name}.tmp")
+        if place.suffix == ".csv":
+            frame.to_csv(draft, index=False)
+        else:
+            frame.to_parquet(draft, index=False)
+        draft.replace(place)
+    return failed
+
+
+def _print_result(result: "Forecasts", names: list[str], seconds: float) -> None:
+    """Print the first forecasts, a line a model, and every coin that failed."""
+    head = Table(*result.columns, title=f"forecasts: the first of {len(result):,} rows")
+    for row in result.head(10).itertuples(index=False):
+        head.add_row(
+            str(row.coin),
+            str(row.model),
+            f"{row.cutoff:%Y-%m-%d}",
+            f"{row.date:%Y-%m-%d}",
+            str(row.step),
+            f"{row.forecast:.6g}",
+        )
+    if len(result):
+        out.print(head)
+    table = Table("model", "coins", "failed", "rows read", "seconds (all workers)")
+    for name in names:
+        tasks = result.tasks[result.tasks["model"] == name]
+        table.add_row(
+            name,
+            f"{result.loc[result['model'] == name, 'coin'].nunique():,}",
+            f"{int((result.failures['model'] == name).sum()):,}",
+            f"{int(tasks['rows'].sum()):,}",
+            f"{tasks['read'].sum() + tasks['fit'].sum():.2f}",
+        )
+    out.print(table)
+    out.print(f"{seconds:.1f} seconds in all", highlight=False)
+    for failure in result.failures.itertuples():
+        err.print(
+            Text(f"failed: {failure.model}: {failure.exception}: {failure.message}"), soft_wrap=True
+        )
+
+
+def _shown(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+if __name__ == "__main__":
+    main()

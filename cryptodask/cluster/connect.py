@@ -1,0 +1,95 @@
+"""A client of a cluster: one that runs already, or one started here."""
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dask.distributed import Client, LocalCluster
+
+from cryptodask.errors import ClusterError, OptionError
+
+CONNECT_TIMEOUT = 10
+"""Seconds to wait for a scheduler to answer."""
+
+WORKER_TIMEOUT = 30
+"""Seconds to wait for a first worker."""
+
+
+@contextmanager
+def connect(scheduler: str | None = None, workers: int | None = None) -> Iterator[Client]:
+    """Connect to a scheduler, or start a local cluster; closed at the end of the block.
+
+    Parameters
+    ----------
+    scheduler : str, optional
+        Its address, as ``tcp://host:8786``. Without one a local cluster is started.
+    workers : int, optional
+        Processes of the local cluster; by default one a core.
+
+    Raises
+    ------
+    ClusterError
+        No scheduler answers there, or it has no worker.
+    OptionError
+        Workers were asked for beside a scheduler, or less than one.
+    """
+    if scheduler is None:
+        client = local_client(workers)
+        try:
+            yield client
+        finally:
+            client.close()
+            client.cluster.close()
+        return
+    if workers is not None:
+        raise OptionError(
+            f"workers: {workers} were asked for, but the scheduler at {scheduler} has its own; "
+            "start more with `dask worker`"
+        )
+    client = _remote_client(scheduler)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def local_client(workers: int | None = None) -> Client:
+    """Start a scheduler and workers on this machine, on loopback, one thread a worker.
+
+    Two processes of one thread are faster than one of two, since much of a fit holds Python's
+    lock, and the sums of one thread have one order, so that forecasts are the same everywhere.
+
+    The caller closes the client and its ``cluster``.
+    """
+    if workers is not None and workers < 1:
+        raise OptionError(f"workers: must be at least 1, got {workers}")
+    with warnings.catch_warnings():
+        # The usual port of the dashboard may be taken; the next free one does as well.
+        warnings.filterwarnings("ignore", message="Port .* is already in use")
+        cluster = LocalCluster(
+            n_workers=workers or os.cpu_count() or 1,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:8787",
+        )
+    return Client(cluster)
+
+
+def _remote_client(scheduler: str) -> Client:
+    try:
+        client = Client(scheduler, timeout=CONNECT_TIMEOUT)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ClusterError(
+            f"{scheduler}: no scheduler answers there ({error}); start one with `dask scheduler`, "
+            "and give its address as tcp://host:8786"
+        ) from error
+    try:
+        client.wait_for_workers(1, timeout=WORKER_TIMEOUT)
+    except TimeoutError as error:
+        client.close()
+        raise ClusterError(
+            f"{scheduler}: the scheduler has no worker; start some with "
+            f"`dask worker {scheduler} --nthreads 1`"
+        ) from error
+    return client

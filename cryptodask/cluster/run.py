@@ -1,0 +1,101 @@
+"""Run a callable over many arguments as futures: the longest first, results as they come."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from dask.distributed import Client, Future, as_completed
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one future ended.
+
+    Attributes
+    ----------
+    index : int
+        Its place among those submitted.
+    result : Any
+        What the callable returned, if it returned.
+    error : Exception or None
+        What it raised, or what the cluster says of it (``KilledWorker``).
+    """
+
+    index: int
+    result: Any = None
+    error: BaseException | None = None
+
+
+def submit(
+    client: Client,
+    function: Callable[..., Any],
+    calls: Sequence[tuple[Any, ...]],
+    costs: Sequence[float],
+    names: Sequence[str],
+    run: str,
+) -> list[Future]:
+    """Submit one future for each call, those that cost most first.
+
+    Parameters
+    ----------
+    client : Client
+    function : callable
+        Of a module that workers can import.
+    calls : sequence of tuple
+        Arguments of each call.
+    costs : sequence of float
+        In any one unit.
+    names : sequence of str
+        Under which the dashboard groups each call.
+    run : str
+        Tells the futures of this run from those of any other.
+
+    Returns
+    -------
+    list of Future
+        In the order of the calls.
+    """
+    futures: list[Future] = [None] * len(calls)
+    for rank, i in enumerate(np.argsort(-np.asarray(costs, dtype=float), kind="stable")):
+        futures[i] = client.submit(
+            function,
+            *calls[i],
+            key=(f"{names[i]}-{run}", int(i)),
+            priority=-rank,
+            pure=False,
+        )
+    return futures
+
+
+def collect(futures: Sequence[Future], *, results: bool = True) -> Iterator[Outcome]:
+    """Yield how each future ended, in the order in which they end.
+
+    A future whose worker died has been run again elsewhere by then; an error is yielded, not
+    raised, so that the others go on.
+
+    Parameters
+    ----------
+    futures : sequence of Future
+    results : bool
+        Whether results are brought here; otherwise they stay on the workers.
+    """
+    places = {future.key: i for i, future in enumerate(futures)}
+    done = as_completed(futures, with_results=results, raise_errors=False)
+    for item in done:
+        future, result = item if results else (item, None)
+        error = future.exception() if future.status != "finished" else None
+        yield Outcome(places[future.key], None if error else result, error)
+
+
+def paths_visible(client: Client, paths: Sequence[str]) -> bool:
+    """Tell whether every worker sees these files, with the sizes that they have here."""
+    sizes = {path: Path(path).stat().st_size for path in paths}
+    return all(client.run(_has_files, sizes).values())
+
+
+def _has_files(sizes: dict[str, int]) -> bool:
+    return all(
+        Path(path).is_file() and Path(path).stat().st_size == size for path, size in sizes.items()
+    )

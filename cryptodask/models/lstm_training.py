@@ -1,0 +1,239 @@
+"""The LSTM's training in Keras: built and traced once a process, fresh for every coin.
+
+This is the only module that imports Keras and TensorFlow, and it is imported by the first fit.
+"""
+
+import os
+import sys
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryptodask.errors import MissingExtraError, OptionError
+from cryptodask.models.lstm_forward import Weights
+
+if TYPE_CHECKING:
+    from cryptodask.models.lstm import LSTM
+
+FloatArray32 = NDArray[np.float32]
+
+_building = threading.Lock()
+
+
+def trainer(options: "LSTM") -> "Trainer":
+    """Return this process's trainer for networks of these options.
+
+    Raises
+    ------
+    MissingExtraError
+        Keras or TensorFlow is not installed.
+    OptionError
+        Keras does not know the optimiser or the loss.
+    """
+    with _building:  # two threads of a worker must not build it twice
+        return _trainer(options)
+
+
+@lru_cache(maxsize=8)
+def _trainer(options: "LSTM") -> "Trainer":
+    return Trainer(options)
+
+
+class Trainer:
+    """One Keras model and one traced training step, which every coin in turn starts afresh.
+
+    Building, compiling and tracing a model costs seconds and training a coin a fraction of one;
+    so that is done once, and a coin only gets new values in the same variables.
+    """
+
+    def __init__(self, options: "LSTM") -> None:
+        tf, keras = _import_keras()
+        self._tf = tf
+        self._options = options
+        self._lock = threading.Lock()
+        self.model = build_network(options)
+        try:
+            loss = keras.losses.get(options.loss)
+            optimizer = keras.optimizers.get(options.optimizer)
+        except ValueError as error:
+            raise OptionError(f"lstm: {str(error).splitlines()[0]}") from error
+        optimizer.learning_rate = options.learning_rate
+        optimizer.build(self.model.trainable_variables)
+        self._state = [(v, np.asarray(v)) for v in optimizer.variables]
+        self._step = self._trace(loss, optimizer)
+
+    def fit(
+        self, x: FloatArray32, y: FloatArray32, rng: np.random.Generator
+    ) -> tuple[Weights, float]:
+        """Train a network from scratch.
+
+        Parameters
+        ----------
+        x : ndarray, ``(n, window)``
+        y : ndarray, ``(n,)``
+        rng : Generator
+            Of the coin: weights, order and dropout all come from it.
+
+        Returns
+        -------
+        weights : Weights
+            Of one network.
+        loss : float
+            Mean over the last epoch.
+        """
+        size = self._options.batch_size
+        with self._lock:
+            self._start(rng)
+            loss = np.nan
+            for _ in range(self._options.epochs):
+                order = rng.permutation(len(x)) if self._options.shuffle else np.arange(len(x))
+                total = 0.0
+                for start in range(0, len(x), size):
+                    rows = order[start : start + size]
+                    total += float(self._step(x[rows, :, None], y[rows, None])) * len(rows)
+                loss = total / len(x)
+            return self.weights(), loss
+
+    def weights(self) -> Weights:
+        """Return the network's present weights under the names of `Weights`."""
+        arrays: dict[str, FloatArray32] = {}
+        layer = -1
+        for part in self.model.layers:
+            kind = type(part).__name__
+            layer += kind == "LSTM"
+            for variable in part.weights:
+                if kind == "LSTM" or kind == "BatchNormalization":
+                    arrays[f"{variable.name}_{layer}"] = np.array(variable)
+                elif kind == "Dense":
+                    arrays[f"dense_{variable.name}"] = np.array(variable)
+        return Weights(
+            {name: a for name, a in arrays.items() if not name.startswith("seed_generator")}
+        )
+
+    def _start(self, rng: np.random.Generator) -> None:
+        """Give every variable of network and optimiser the value that a new one has."""
+        for variable in self.model.variables:
+            variable.assign(initial_value(variable.path, tuple(variable.shape), rng))
+        for variable, value in self._state:
+            variable.assign(value)
+
+    def _trace(self, loss: Any, optimizer: Any) -> Any:
+        tf, model, window = self._tf, self.model, self._options.window
+
+        def step(x: Any, y: Any) -> Any:
+            with tf.GradientTape() as tape:
+                error = tf.reduce_mean(loss(y, model(x, training=True)))
+            gradients = tape.gradient(error, model.trainable_variables)
+            optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+            return error
+
+        # One trace serves the full batches and the short last one: the batch size is left open.
+        shapes = [tf.TensorSpec((None, window, 1)), tf.TensorSpec((None, 1))]
+        return tf.function(step, input_signature=shapes).get_concrete_function()
+
+
+def build_network(options: "LSTM") -> Any:
+    """Build the Keras model, not compiled and with Keras's own first weights."""
+    _, keras = _import_keras()
+    layers: list[Any] = [keras.layers.Input((options.window, 1))]
+    for i, units in enumerate(options.units):
+        layers.append(keras.layers.LSTM(units, return_sequences=i < len(options.units) - 1))
+        if options.batch_norm:
+            layers.append(keras.layers.BatchNormalization())
+        if options.dropout:
+            layers.append(keras.layers.Dropout(options.dropout))
+    layers.append(keras.layers.Dense(1, activation=options.activation))
+    return keras.Sequential(layers)
+
+
+def initial_value(path: str, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
+    """Return the first value of a variable, as Keras's own initialisers draw it.
+
+    Kernels are uniform after Glorot and Bengio (2010), recurrent kernels orthogonal after Saxe
+    et al. (2014), the bias of a forget gate 1 after Jozefowicz et al. (2015). Drawn by NumPy,
+    since it costs a tenth of asking Keras, and the same numbers come with any of its backends.
+
+    Parameters
+    ----------
+    path : str
+        Keras's path of the variable, whose last part says what it is.
+    shape : tuple of int
+    rng : Generator
+    """
+    role = path.rsplit("/", 1)[-1]
+    if role == "kernel":
+        limit = np.sqrt(6.0 / (shape[0] + shape[1]))
+        return rng.uniform(-limit, limit, shape).astype(np.float32)
+    if role == "recurrent_kernel":
+        q, r = np.linalg.qr(rng.standard_normal((shape[1], shape[0])))
+        return np.ascontiguousarray((q * np.sign(np.diag(r))).T, dtype=np.float32)
+    if role == "bias":
+        value = np.zeros(shape, dtype=np.float32)
+        if "lstm_cell" in path:
+            value[shape[0] // 4 : shape[0] // 2] = 1.0
+        return value
+    if role in ("gamma", "moving_variance"):
+        return np.ones(shape, dtype=np.float32)
+    if role in ("beta", "moving_mean"):
+        return np.zeros(shape, dtype=np.float32)
+    if role == "seed_generator_state":
+        return rng.integers(0, 2**31, shape).astype(np.uint32)
+    raise ValueError(f"{path}: a variable that the LSTM does not know")
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Leave out what TensorFlow's C++ prints at its import, before its log level is heeded."""
+    chatter = (b"oneDNN custom operations are on", b"before absl::InitializeLog()")
+    with tempfile.TemporaryFile() as file:
+        sys.stderr.flush()
+        stderr = os.dup(2)
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            file.seek(0)
+            told = [line for line in file if not any(words in line for words in chatter)]
+            os.write(2, b"".join(told))
+
+
+@lru_cache(maxsize=1)
+def _import_keras() -> tuple[Any, Any]:
+    """Import TensorFlow and Keras, once, with one thread and without their start-up chatter."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    try:
+        with _without_chatter():
+            import keras
+            import tensorflow as tf
+    except ImportError as error:
+        raise MissingExtraError(
+            f"lstm needs Keras and TensorFlow ({error}); pip install 'cryptodask[lstm]' on the "
+            "client and every worker"
+        ) from error
+    if keras.backend.backend() != "tensorflow":
+        raise OptionError(
+            f"lstm trains with Keras on TensorFlow, and KERAS_BACKEND is "
+            f"{keras.backend.backend()!r}; unset it"
+        )
+    try:
+        # More threads would change the order of sums, and so the last bits of forecasts; many
+        # processes of one thread are faster besides.
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:
+        warnings.warn(
+            "TensorFlow was started before CryptoDask, with its own number of threads; LSTM "
+            "forecasts of this process may differ in the last digits from those of workers",
+            stacklevel=2,
+        )
+    return tf, keras
