@@ -17,8 +17,6 @@ from rich.text import Text
 from cryptodask.errors import CryptoDaskError, InputError, OptionError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from cryptodask.manager import Forecasts
     from cryptodask.models import Model
 
@@ -118,19 +116,20 @@ def forecast(
             result = CryptoManager(loader, client).forecast(
                 models, horizon, wanted, from_date=from_, to_date=to, seed=seed
             )
-    except KeyboardInterrupt:
-        err.print("stopped; the fits under way were cancelled and nothing was written")
-        raise typer.Exit(130) from None
-    failed = _write(result, out_file)
-    if plot and len(result):
-        from cryptodask.dashboard import save_plot
+            written = _write(result, out_file)
+            if plot and len(result):
+                from cryptodask.dashboard import save_plot
 
-        names = sorted(set(result["coin"]))
-        save_plot(plot, loader.get_df(names, to_date=to), result, coin=plot_coin)
-    _print_result(result, [m.name for m in models], time.perf_counter() - started)
-    for path in (out_file, failed, plot if len(result) else None):
-        if path:
-            out.print(Text(f"wrote {path}"), soft_wrap=True)
+                names = sorted(set(result["coin"]))
+                save_plot(plot, loader.get_df(names, to_date=to), result, coin=plot_coin)
+                written.append(plot)
+            # Before the cluster closes, which takes seconds.
+            _print_result(result, [m.name for m in models], time.perf_counter() - started)
+            for path in written:
+                out.print(Text(f"wrote {path}"), soft_wrap=True)
+    except KeyboardInterrupt:
+        err.print("stopped; the fits under way were cancelled and nothing more was written")
+        raise typer.Exit(130) from None
     raise typer.Exit(SOME_FAILED if len(result.failures) else 0)
 
 
@@ -141,7 +140,9 @@ def models() -> None:
 
     table = Table("model", "what it is", "options, with defaults")
     for name in list_models():
-        options = (f"{option}={_shown(default)}" for option, (_, default) in model_options(name).items())
+        options = (
+            f"{option}={_shown(default)}" for option, (_, default) in model_options(name).items()
+        )
         table.add_row(name, describe_model(name), "\n".join(options))
     out.print(table)
 
@@ -173,13 +174,13 @@ def _report(table: Any) -> None:
 
     found = table.findings()
     out.print(
-        f"{len(table):,} rows, {len(table.coins)} coins, {len(table.manifest['parts'])} partitions, "
+        f"{len(table):,} rows, {len(table.coins):,} coins, {len(table.manifest['parts'])} parts, "
         f"{table.index['first'].min():%Y-%m-%d} to {table.index['last'].max():%Y-%m-%d}",
         highlight=False,
     )
     counts = Table("finding", "count", "coins", "what it is, and what was done")
     for row in summarize_findings(found).itertuples():
-        counts.add_row(str(row.kind), f"{row.count:,}", f"{row.coins:,}", str(row.meaning))
+        counts.add_row(str(row.kind), str(row.count), str(row.coins), str(row.meaning))
     out.print(counts if counts.row_count else "no findings")
     left_out = lost(found)
     for row in found[found["kind"] == "not_a_price_file"].itertuples():
@@ -237,10 +238,10 @@ def _split_names(given: list[str] | None, known: list[str]) -> list[str] | None:
     return names
 
 
-def _write(result: "Forecasts", path: Path | None) -> Path | None:
+def _write(result: "Forecasts", path: Path | None) -> list[Path]:
     """Write forecasts, and the failures beside them; a file is whole or not there."""
     if path is None:
-        return None
+        return []
     failed = path.with_name(f"{path.stem}.failures{path.suffix}")
     for frame, place in ((result, path), (result.failures, failed)):
         draft = place.with_name(f".{place.name}.tmp")
@@ -249,7 +250,7 @@ def _write(result: "Forecasts", path: Path | None) -> Path | None:
         else:
             frame.to_parquet(draft, index=False)
         draft.replace(place)
-    return failed
+    return [path, failed]
 
 
 def _print_result(result: "Forecasts", names: list[str], seconds: float) -> None:

@@ -12,13 +12,7 @@ from uuid import uuid4
 import numpy as np
 import pandas as pd
 
-from cryptodask.errors import (
-    CryptoDaskError,
-    MissingExtraError,
-    NoPricesError,
-    OptionError,
-    UnknownCoinError,
-)
+from cryptodask.errors import MissingExtraError, NoPricesError, OptionError
 from cryptodask.models import Model, create_model, run_model
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.loader import Cut, Day, to_panel
@@ -170,8 +164,9 @@ class CryptoManager:
     def close(self) -> None:
         """Close the local cluster, if one was started here."""
         if self._owned and self._client is not None:
-            self._client.close()
-            self._client.cluster.close()
+            from cryptodask.cluster import close_local
+
+            close_local(self._client)
             self._client, self._owned = None, False
 
     def __enter__(self) -> Self:
@@ -273,7 +268,7 @@ class CryptoManager:
 
     def _plan(
         self, coins: Sequence[str] | None, models: Sequence[Model]
-    ) -> tuple[list[Partition], list[CoinFailure]]:
+    ) -> tuple[Sequence[Partition], list[CoinFailure]]:
         """Return the partitions to run, and the coins that have nothing to run on."""
         empty = self.loader.source.empty
         wanted = [coins] if isinstance(coins, str) else coins
@@ -383,11 +378,15 @@ def _failures(call: tuple[Any, ...], outcome: Any) -> list[CoinFailure]:
     return [CoinFailure.of(coin, call[2].name, outcome) for coin in call[0].coins]
 
 
-def _gather(outcomes: Sequence[Any], failures: Sequence[CoinFailure], order: list[str]) -> Forecasts:
+def _gather(
+    outcomes: Sequence[Any], failures: Sequence[CoinFailure], order: list[str]
+) -> Forecasts:
     good = [o for o in outcomes if isinstance(o, PartitionForecast)]
     frame = pd.concat([empty_forecasts(), *(o.forecasts for o in good)], ignore_index=True)
     rank = frame["model"].map({name: i for i, name in enumerate(order)})
-    places = np.lexsort([frame["step"], rank, frame["coin"].to_numpy(dtype=object)])
+    places = np.lexsort(
+        [frame["step"].to_numpy(), rank.to_numpy(), frame["coin"].to_numpy(dtype=object)]
+    )
     result = Forecasts(frame.iloc[places].reset_index(drop=True))
     result.failures = failure_table(failures)
     result.tasks = pd.DataFrame(
@@ -434,6 +433,3 @@ def _bar(total: int, shown: bool) -> Iterator[OnDone]:
     with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
         task = bar.add_task("", total=total)
         yield lambda coins: bar.advance(task, coins)
-
-
-__all__ = ["CryptoDaskError", "CryptoManager", "Forecasts", "UnknownCoinError"]

@@ -42,7 +42,8 @@ PAGE = """\
 """
 
 LEGEND = """
-.bk-grid { gap: 2px 18px; }
+.bk-grid { display: flex; flex-wrap: wrap; gap: 2px 18px;
+           max-width: min(960px, calc(100vw - 160px)); }
 .bk-label { max-width: 12em; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 """
 
@@ -106,7 +107,15 @@ def style(model: int) -> tuple[str, str]:
 
 
 def html(view: ForecastView, position: int) -> str:
-    """Return the page as one file, Bokeh's scripts inside, with this coin drawn first."""
+    """Return the page as one text, with Bokeh's scripts in it: it needs no network.
+
+    Parameters
+    ----------
+    view : ForecastView
+        What to draw.
+    position : int
+        Position of the coin that is shown first.
+    """
     from bokeh.embed import file_html
     from bokeh.resources import INLINE
 
@@ -115,7 +124,7 @@ def html(view: ForecastView, position: int) -> str:
 
 
 def layout(view: ForecastView, position: int) -> Any:
-    """Chooser, heading and figure, with the coin at this position drawn."""
+    """Return chooser, heading and figure as one Bokeh column; parameters as in :func:`html`."""
     from bokeh.layouts import column
     from bokeh.models import ColumnDataSource
 
@@ -148,6 +157,7 @@ def _text(name: str, text: str, size: str, color: str, weight: str = "400") -> A
     styles = {"font": f"{weight} {size}/1.3 {FONT}", "color": color, "overflow-wrap": "anywhere"}
     return Div(
         name=name,
+        css_classes=[name],
         text=text,
         render_as_text=True,
         disable_math=True,
@@ -195,15 +205,30 @@ def _figure(view: ForecastView, history: Any, ahead: Any) -> tuple[Any, Any, lis
         x_axis_type="datetime",
         height=460,
         sizing_mode="stretch_width",
-        tools="xpan,xwheel_zoom,xbox_zoom,reset,save",
-        active_drag="xbox_zoom",
-        window_axis="x",
+        tools="pan,wheel_zoom,box_zoom,reset,save",
+        active_drag="box_zoom",
     )
     plot.x_range.range_padding = 0.02
     cutoff = Span(dimension="height", line_color=MUTED, line_dash="dotted", name="cutoff")
     plot.add_layout(cutoff)
     close = plot.line("date", "close", source=history, color=INK, line_width=1.5)
-    items = [LegendItem(label={"value": "close"}, renderers=[close])]
+    first = LegendItem(label={"value": "close"}, renderers=[close])
+    items = _draw_models(plot, view, ahead)
+    legend = Legend(items=[first, *items], orientation="horizontal", location="top_left")
+    legend.stylesheets = [LEGEND]
+    plot.add_layout(legend, "above")
+    plot.yaxis.axis_label = "USD"
+    plot.yaxis.formatter = CustomJSTickFormatter(code=TICKS)
+    _add_hover(plot, view, close, ahead)
+    _dress(plot)
+    return plot, cutoff, items
+
+
+def _draw_models(plot: Any, view: ForecastView, ahead: Any) -> list[Any]:
+    """Draw bands and lines; return the models' entries in the legend."""
+    from bokeh.models import LegendItem
+
+    items = []
     # Bands first, so that none lies over a line.
     fills: list[list[Any]] = [[] for _ in view.models]
     for n, j in view.bands:
@@ -216,15 +241,9 @@ def _figure(view: ForecastView, history: Any, ahead: Any) -> tuple[Any, Any, lis
         line = plot.line(line_width=2, line_dash=dash, **pen)
         for other in (*fills[j], plot.scatter(size=3, **pen)):
             line.js_link("visible", other, "visible")
-        items.append(LegendItem(label={"value": model}, renderers=[line], name=f"model_{j}"))
-    legend = Legend(items=items, orientation="horizontal", ncols=4, location="top_left")
-    legend.stylesheets = [LEGEND]
-    plot.add_layout(legend, "above")
-    plot.yaxis.axis_label = "USD"
-    plot.yaxis.formatter = CustomJSTickFormatter(code=TICKS)
-    _add_hover(plot, view, close, ahead)
-    _dress(plot)
-    return plot, cutoff, items[1:]
+        # Not a plain string: Bokeh would take one for a column's name, if there is such a column.
+        items.append(LegendItem(label={"value": model}, renderers=[line]))
+    return items
 
 
 def _add_hover(plot: Any, view: ForecastView, close: Any, ahead: Any) -> None:
@@ -232,22 +251,15 @@ def _add_hover(plot: Any, view: ForecastView, close: Any, ahead: Any) -> None:
     from bokeh.models import CrosshairTool, CustomJSHover, HoverTool
 
     # Unseen bars, a day wide: a line of one point could not be hovered over.
-    days = plot.vbar(
-        "date", top="middle", bottom="middle", width=DAY_MS, source=ahead, alpha=0, name="days"
-    )
+    days = plot.vbar("date", DAY_MS, "middle", "middle", source=ahead, alpha=0)
     price = CustomJSHover(code=PRICE)
     columns = [(model, f"forecast_{j}") for j, model in enumerate(view.models)]
     for renderer, rows in ((close, [("close", "close")]), (days, columns)):
-        plot.add_tools(
-            HoverTool(
-                renderers=[renderer],
-                mode="vline",
-                tooltips=[("date", "@date{%F}")]
-                + [(name, f"@{key}{{custom}}") for name, key in rows],
-                formatters={"@date": "datetime"} | {f"@{key}": price for _, key in rows},
-                visible=False,
-            )
-        )
+        hover = HoverTool(renderers=[renderer], mode="vline", visible=False)
+        prices = [(name, f"@{key}{{custom}}") for name, key in rows]
+        hover.tooltips = [("date", "@date{%F}"), *prices]
+        hover.formatters = {"@date": "datetime"} | {f"@{key}": price for _, key in rows}
+        plot.add_tools(hover)
     plot.add_tools(CrosshairTool(dimensions="height", line_color=RULE, visible=False))
 
 

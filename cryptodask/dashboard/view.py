@@ -51,8 +51,9 @@ class ForecastView:
     coins : tuple of str
         Coins with a forecast, in alphabetical order, ``(n_coins,)``.
     models : tuple of str
-        In order of first appearance; model ``j`` has the columns ``forecast_j`` and, with
-        intervals, ``lower_80_j``, ``upper_80_j``, ``lower_95_j`` and ``upper_95_j``.
+        In alphabetical order, so that the order of arrival changes no colour, ``(n_models,)``;
+        model ``j`` has the columns ``forecast_j`` and, with intervals, ``lower_80_j``,
+        ``upper_80_j``, ``lower_95_j`` and ``upper_95_j``.
     bands : tuple of (str, int)
         Coverage in percent and model of each band there is, the widest first.
     captions : tuple of str
@@ -143,9 +144,8 @@ def build_view(
     if rows.empty:
         raise OptionError("the forecasts hold no finite forecast, so there is nothing to plot")
 
-    coins = tuple(sorted(set(rows["coin"]), key=lambda name: (name.casefold(), name)))
-    models = tuple(rows["model"].unique())
-    unforecast = sorted(set(closes["coin"].unique()) - set(coins))
+    coins, models = _sorted(set(rows["coin"])), _sorted(set(rows["model"]))
+    unforecast = _sorted(set(closes["coin"].unique()) - set(coins))
     rows["coin"] = _codes(rows["coin"], coins)
     rows["model"] = _codes(rows["model"], models)
     rows = rows[rows["cutoff"] == rows.groupby(["coin", "model"])["cutoff"].transform("max")]
@@ -170,7 +170,7 @@ def build_view(
         cutoffs=_milliseconds(rows.groupby("coin")["cutoff"].max()),
         history=_pack(recent, len(coins)),
         ahead=_pack(wide, len(coins)),
-        without_forecast=tuple(unforecast),
+        without_forecast=unforecast,
         history_days=history_days,
     )
 
@@ -238,6 +238,10 @@ def _pack(frame: pd.DataFrame, n_coins: int) -> Pack:
     numbers = frame.drop(columns=["coin", "date"])
     columns = {str(name): numbers[name].to_numpy(np.float64) for name in numbers.columns}
     return Pack({"date": _milliseconds(frame["date"]), **columns}, offsets)
+
+
+def _sorted(names: set[str]) -> tuple[str, ...]:
+    return tuple(sorted(names, key=lambda name: (name.casefold(), name)))
 
 
 def _codes(names: pd.Series, known: Sequence[str]) -> NDArray[np.int64]:

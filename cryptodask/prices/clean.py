@@ -1,4 +1,4 @@
-"""Rows that were read to one clean series a coin: one row a day, in order, with what is odd told."""
+"""Rows that were read to one clean series a coin: a row a day, in order, with what is odd told."""
 
 import numpy as np
 import pandas as pd
@@ -35,21 +35,30 @@ def keep_one_row_a_day(prices: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame
     first = prices.loc[~again, ["coin", "date", "file", *_VALUES]]
     days = prices[["coin", "date"]].merge(first, on=["coin", "date"], how="left")
     mine, kept = prices[_VALUES], days[_VALUES]
-    same = ((mine == kept) | (mine.isna() & kept.isna())).all(axis=1)
+    same_cell = (mine == kept) | (mine.isna() & kept.isna())
+    same = same_cell.all(axis=1)
     other_file = prices["file"] != days["file"]
 
     against = prices[again & ~same & other_file]
+    # One file of a coin at a time: what contradicts only a file that is left out is no suspect.
+    against = against[against["file"] == against.groupby("coin")["file"].transform("min")]
     found = []
     for (coin, file), rows in against.groupby(["coin", "file"]):
-        row = rows.iloc[0]
+        row, where = rows.iloc[0], rows.index[0]
+        name = next(n for n in ("close", *_VALUES) if not same_cell[n][where])
         message = (
-            f"{len(rows)} days differ from {days['file'][rows.index[0]]}, which tells a close of "
-            f"{kept['close'][rows.index[0]]:.10g} on {row['date']:%Y-%m-%d}; this file tells "
-            f"{row['close']:.10g}; rename or remove one of the two"
+            f"{len(rows)} days differ from {days['file'][where]}, which tells a {name} of "
+            f"{kept[name][where]:.10g} on {row['date']:%Y-%m-%d}; this file tells "
+            f"{row[name]:.10g}; rename or remove one of the two"
         )
         found.append(
             file_finding(
-                "contradicting_file", coin, file, message, line=row["line"], date=row["date"]
+                "contradicting_file",
+                str(coin),
+                str(file),
+                message,
+                line=row["line"],
+                date=row["date"],
             )
         )
     if found:
@@ -59,12 +68,12 @@ def keep_one_row_a_day(prices: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame
         return clean, join_findings([*found, more])
 
     closes = prices["close"].map("{:.10g}".format)
-    for kind, rows in (
+    for kind, which in (
         ("repeated_row", again & same & ~other_file),
         ("conflicting_row", again & ~same),
     ):
         message = "another row of the file tells this day"
-        found.append(findings(kind, prices[rows], value=closes[rows], message=message))
+        found.append(findings(kind, prices[which], value=closes[which], message=message))
     found.append(_tell_merged(prices, prices[~again]))
     return prices[~again].reset_index(drop=True), join_findings(found)
 

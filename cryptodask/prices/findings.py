@@ -30,13 +30,17 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "not_a_price_file": Kind(False, "not a file of prices; left out"),
     "unreadable_file": Kind(True, "a file that can't be read; left out"),
-    "contradicting_file": Kind(True, "a second file of a coin that contradicts the first; left out"),
+    "contradicting_file": Kind(
+        True, "a second file of a coin that contradicts the first; left out"
+    ),
     "unreadable_row": Kind(True, "a row that can't be read; left out"),
     "nonpositive_close": Kind(True, "a close of zero or below; row left out"),
     "conflicting_row": Kind(True, "a day told twice with other values; the first is kept"),
     "repeated_row": Kind(False, "a day told twice with the same values; one is kept"),
     "merged_file": Kind(False, "a second file of a coin that agrees with the first; merged"),
-    "nonpositive_value": Kind(False, "an open, high or low of zero or below, or an amount below zero; set to missing"),
+    "nonpositive_value": Kind(
+        False, "an open, high or low of zero or below, or an amount below zero; set to missing"
+    ),
     "serial_date": Kind(False, "a spreadsheet's serial number, read as its day"),
     "missing_value": Kind(False, "no value in a cell; kept as missing"),
     "gap": Kind(False, "days missing between two rows; left as they are"),
@@ -62,9 +66,7 @@ def _empty() -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=types[name]) for name in FINDING_COLUMNS})
 
 
-def findings(
-    kind: str, rows: pd.DataFrame, *, value: Any = "", message: Any = ""
-) -> pd.DataFrame:
+def findings(kind: str, rows: pd.DataFrame, *, value: Any = "", message: Any = "") -> pd.DataFrame:
     """Build findings of one kind, one for each of these rows.
 
     ``rows`` has columns coin and file, and line and date where they are known; ``value`` and

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cryptodask.errors import NoPricesError, OptionError, SourceError, UnknownCoinError
+from cryptodask.prices.parse import parse_days
 from cryptodask.prices.readers import Reading, read_price_files
 from cryptodask.prices.schema import empty_prices
 from cryptodask.prices.sources import FolderSource, Partition, Source
@@ -88,7 +89,8 @@ class CryptoLoader:
         max_points : int, optional
             At most so many rows a coin, the latest.
         from_date, to_date : day, optional
-            First and last day, both included.
+            First and last day, both included; a text is read in the forms that files may have,
+            such as ``2017-09-22``.
 
         Returns
         -------
@@ -99,12 +101,16 @@ class CryptoLoader:
         ------
         UnknownCoinError
             The source has no coin of that name.
+        NoPricesError
+            The source has that one coin, and not one row of it that can be read.
         OptionError
             A day or a number of points that makes no sense.
         """
         cut = Cut.of(max_points, from_date, to_date)
-        frames = [cut(p.read()) for p in self.partitions(coins)]
-        return pd.concat([empty_prices(), *frames], ignore_index=True)
+        frames = [p.read() for p in self.partitions(coins)]
+        if isinstance(coins, str) and not any(map(len, frames)):
+            raise NoPricesError(no_rows_message(coins))
+        return pd.concat([empty_prices(), *map(cut, frames)], ignore_index=True)
 
     def get_ddf(
         self,
@@ -136,7 +142,7 @@ class CryptoLoader:
                 label="prices",
             )
 
-    def partitions(self, coins: str | Sequence[str] | None = None) -> list[Partition]:
+    def partitions(self, coins: str | Sequence[str] | None = None) -> Sequence[Partition]:
         """Return the partitions that hold these coins (by default all), and only these.
 
         Raises
@@ -247,7 +253,11 @@ def import_prices(
     ------
     SourceError
         No prices there, or something else where the table is to be.
+    OptionError
+        ``partitions`` is below 1.
     """
+    if partitions is not None and partitions < 1:
+        raise OptionError(f"partitions: must be at least 1, got {partitions}")
     source = open_source(folder)
     if not isinstance(source, FolderSource):
         raise SourceError(f"{folder}: is a price table already")
@@ -291,8 +301,28 @@ def _read_indexed(partition: Partition, *, cut: Cut) -> pd.DataFrame:
 
 
 def _day(option: str, value: Day | None, default: str) -> np.datetime64:
+    if value is None:
+        return np.datetime64(default, "s")
     try:
-        day = pd.Timestamp(default if value is None else value).to_datetime64()
+        day = _timestamp(value)
     except (ValueError, TypeError) as error:
-        raise OptionError(f"{option}: {value!r} is no day; write it as YYYY-MM-DD") from error
-    return day.astype("datetime64[s]")
+        why = str(error).partition(";")[0]
+        raise OptionError(
+            f"{option}: {value!r} is no day ({why}); write it as YYYY-MM-DD"
+        ) from error
+    # The whole day, at whatever hour a datetime is.
+    return np.datetime64(day.normalize(), "s")
+
+
+def _timestamp(value: Any) -> pd.Timestamp:
+    if isinstance(value, int | float | np.number):
+        raise TypeError("a number, which pandas takes for nanoseconds since 1970")
+    if isinstance(value, str):  # by the rule for files, which guesses at nothing
+        days, reasons, _ = parse_days(pd.Series([value], dtype="str"))
+        if reasons.iloc[0]:
+            raise ValueError(reasons.iloc[0])
+        value = days.iloc[0]
+    moment = pd.Timestamp(value)
+    if pd.isna(moment):
+        raise ValueError("no date")
+    return moment.tz_convert("UTC").tz_localize(None) if moment.tzinfo else moment

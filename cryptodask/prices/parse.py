@@ -8,25 +8,31 @@ from cryptodask.prices.schema import DATE_DTYPE
 MISSING = ("", "-", "--", "?", "n/a", "na", "nan", "null", "none")
 """What stands for "no value" in price files, in any case."""
 
+# Digits are [0-9] and not \d, which also means those of other scripts. A number that begins with
+# 0 has no thousands, so that the comma of "0,123" is a decimal one.
 _NUMBER = (
-    r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?(?:[eE][+-]?\d+)?"
-    r"|[+-]?\.\d+(?:[eE][+-]?\d+)?"
+    r"[+-]?(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?"
+    r"|[+-]?\.[0-9]+(?:[eE][+-]?[0-9]+)?"
 )
 
-_TIME = r"[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)? ?(?:Z|UTC|\+00:?00)?$"
+_TIME = (
+    r"[T ](?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?"
+    r" ?(?:Z|UTC|\+00:?00)?$"
+)
 # Shape of a day once every separator is one space, and the form to read it by.
 _FORMS = (
-    (r"[A-Za-z]{3} \d{1,2} \d{4}", "%b %d %Y"),
-    (r"\d{4} \d{1,2} \d{1,2}", "%Y %m %d"),
-    (r"[A-Za-z]{4,9} \d{1,2} \d{4}", "%B %d %Y"),
-    (r"\d{1,2} [A-Za-z]{3} \d{4}", "%d %b %Y"),
-    (r"\d{1,2} [A-Za-z]{4,9} \d{4}", "%d %B %Y"),
-    (r"\d{8}", "%Y%m%d"),
+    (r"[A-Za-z]{3} [0-9]{1,2} [0-9]{4}", "%b %d %Y"),
+    (r"[0-9]{4} [0-9]{1,2} [0-9]{1,2}", "%Y %m %d"),
+    (r"[A-Za-z]{4,9} [0-9]{1,2} [0-9]{4}", "%B %d %Y"),
+    (r"[0-9]{1,2} [A-Za-z]{3} [0-9]{4}", "%d %b %Y"),
+    (r"[0-9]{1,2} [A-Za-z]{4,9} [0-9]{4}", "%d %B %Y"),
+    (r"[0-9]{8}", "%Y%m%d"),
 )
-_AMBIGUOUS = r"\d{1,2} \d{1,2} (?:\d{2}|\d{4})"
+_AMBIGUOUS = r"[0-9]{1,2} [0-9]{1,2} (?:[0-9]{2}|[0-9]{4})"
+_YEARS = (1900, 2100)  # a year outside of these is a slip, such as 0017
 
 # Spreadsheets count days from here (their 1900 has one day too many, but no coin is so old).
-_SERIAL = r"\d{5}(?:\.0+)?"
+_SERIAL = r"[0-9]{5}(?:\.0+)?"
 _SERIAL_EPOCH = pd.Timestamp("1899-12-30")
 _SERIAL_RANGE = (32_874, 73_415)  # 1990-01-01 to 2100-12-31
 
@@ -34,8 +40,8 @@ _SERIAL_RANGE = (32_874, 73_415)  # 1990-01-01 to 2100-12-31
 def parse_numbers(cells: pd.Series) -> tuple[pd.Series, pd.Series]:
     """Read numbers as price files write them: ``1,234.5``, ``$0.17``, ``4.9E-05``, ``-``.
 
-    A comma is a thousands separator and stands only where one can; ``1,23`` or ``1.234,5`` is not
-    guessed at.
+    A comma is a thousands separator and stands only where one can; ``1,23``, ``0,123`` or
+    ``1.234,5`` is not guessed at.
 
     Parameters
     ----------
@@ -52,7 +58,7 @@ def parse_numbers(cells: pd.Series) -> tuple[pd.Series, pd.Series]:
     missing = text.str.lower().isin(MISSING)
     bad = ~missing & ~text.str.fullmatch(_NUMBER)
     digits = text.mask(missing | bad).str.replace(",", "", regex=False)
-    values = pd.to_numeric(digits).astype("float64")
+    values = digits.astype("float64")
     infinite = values.abs() == np.inf  # 1e999 looks like a number and is none
     return values.mask(infinite), bad | infinite
 
@@ -62,7 +68,8 @@ def parse_days(cells: pd.Series) -> tuple[pd.Series, pd.Series, pd.Series]:
 
     Forms: ``Sep 22, 2017``, ``September 22, 2017``, ``22-Sep-2017``, ``2017-09-22`` (with a UTC
     time of that day or without), ``2017/9/22``, ``20170922``, and the serial number of a
-    spreadsheet (``42093``: days since 1899-12-30). ``09/10/2017`` is refused, not guessed at.
+    spreadsheet (``42093``: days since 1899-12-30). ``09/10/2017`` is refused, not guessed at, and
+    so is a year before 1900 or after 2100.
 
     Parameters
     ----------
@@ -79,7 +86,7 @@ def parse_days(cells: pd.Series) -> tuple[pd.Series, pd.Series, pd.Series]:
     """
     text = cells.str.strip()
     words = text.str.replace(_TIME, "", regex=True).str.replace(r"[\s,./-]+", " ", regex=True)
-    words = words.str.replace(r"\b[Ss]ept\b", "Sep", regex=True)
+    words = words.str.replace(r"\b[Ss][Ee][Pp][Tt]\b", "Sep", regex=True)
     days = pd.Series(pd.NaT, index=cells.index, dtype=DATE_DTYPE)
     reasons = pd.Series("no day in a form that is known", index=cells.index, dtype="str")
     todo = pd.Series(True, index=cells.index)
@@ -92,6 +99,9 @@ def parse_days(cells: pd.Series) -> tuple[pd.Series, pd.Series, pd.Series]:
         days[here] = parsed.astype(DATE_DTYPE)
         reasons[here] = np.where(parsed.isna(), "no such day in the calendar", "")
         todo &= ~here
+    far = days.notna() & ~days.dt.year.between(*_YEARS)
+    reasons[far] = "a year outside of {} to {}".format(*_YEARS)
+    days[far] = pd.NaT
 
     serial = todo & text.str.fullmatch(_SERIAL)
     if serial.any():
@@ -104,5 +114,5 @@ def parse_days(cells: pd.Series) -> tuple[pd.Series, pd.Series, pd.Series]:
         todo &= ~serial
     unclear = todo & words.str.fullmatch(_AMBIGUOUS)
     reasons[unclear] = "day and month can't be told apart; write it as YYYY-MM-DD"
-    reasons[todo & words.str.lower().isin(MISSING)] = "no date"
+    reasons[todo & text.str.lower().isin(MISSING)] = "no date"
     return days, reasons, serial

@@ -4,6 +4,7 @@ Nothing here knows of folders, tables or Dask. The text of all files of a partit
 file at a time and then parsed as one long frame, which costs a tenth of doing it file by file.
 """
 
+import codecs
 import csv
 import io
 import re
@@ -11,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from cryptodask.errors import NotAPriceFileError, PriceFileError, UnreadableFileError
@@ -49,14 +49,14 @@ class Reading:
 
 
 def check_price_file(path: Path) -> None:
-    """Look at a file's first bytes: is it a file of prices with at least one row?
+    """Look at a file's first bytes, and refuse what is no file of prices with at least one row.
 
     Raises
     ------
     NotAPriceFileError
         It is a table without a date or a close.
     UnreadableFileError
-        It is empty, binary, has no row, or can't be opened.
+        It is empty, binary, has no row or two columns of one name, or can't be opened.
     """
     header, _, rows = _split(_decode(path, _SNIFF), path)
     _name_columns(header, path)
@@ -106,18 +106,19 @@ def _decode(path: Path, size: int = -1) -> str:
             data = file.read(size)
     except OSError as error:
         raise UnreadableFileError(f"{path.name}: can't be opened: {error.strerror}") from error
-    if not data.strip():
-        raise UnreadableFileError(f"{path.name}: is empty; get the file again")
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     if encoding == "utf-8-sig" and b"\0" in data:
         raise UnreadableFileError(f"{path.name}: is binary, not a text file of prices")
     try:
-        # A cut may fall inside a character; only the last few bytes can be hurt by it.
-        return data.decode(encoding, errors="strict" if size < 0 else "ignore")
+        # A cut may fall inside a character, which then is left out and is no fault of the file.
+        text = codecs.getincrementaldecoder(encoding)().decode(data, final=size < 0)
     except UnicodeDecodeError as error:
         raise UnreadableFileError(
             f"{path.name}: byte {error.start} is no {error.encoding} text; save the file as UTF-8"
         ) from error
+    if not text.strip():
+        raise UnreadableFileError(f"{path.name}: is empty; get the file again")
+    return text
 
 
 def _split(text: str, path: Path) -> tuple[list[str], list[int], list[list[str]]]:
@@ -144,15 +145,20 @@ def _split(text: str, path: Path) -> tuple[list[str], list[int], list[list[str]]
 
 def _name_columns(header: list[str], path: Path) -> dict[str, int]:
     """Map the columns of the schema to their places in a file's header."""
-    places = {re.sub(r"[^a-z]", "", name.lower()): i for i, name in enumerate(header)}
+    plain = [re.sub(r"[^a-z]", "", name.lower()) for name in header]
     wanted = {name: name.replace("_", "") for name in ("date", *NUMBER_COLUMNS)}
-    names = {name: places[plain] for name, plain in wanted.items() if plain in places}
+    names = {name: plain.index(short) for name, short in wanted.items() if short in plain}
     missing = [name for name in _NEEDED if name not in names]
     if missing:
         shown = ", ".join(header[:12])[:200]
         raise NotAPriceFileError(
             f"{path.name}: has no {' and no '.join(missing)} column, so it is no file of prices; "
             f"columns found: {shown}; needed: date, close"
+        )
+    twice = [name for name in names if plain.count(wanted[name]) > 1]
+    if twice:
+        raise UnreadableFileError(
+            f"{path.name}: has {plain.count(wanted[twice[0]])} columns {twice[0]}; keep one of them"
         )
     return names
 
@@ -190,7 +196,9 @@ def _parse_rows(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         prices[name], bad = parse_numbers(cells[name].fillna(""))
         blank = prices[name].isna() & ~bad if name == "close" else pd.Series(False, cells.index)
         wrong = (reason == "") & (bad | blank)
-        reason = reason.mask(wrong & bad, f"{name}: no number").mask(wrong & blank, f"{name}: missing")
+        reason = reason.mask(wrong & bad, f"{name}: no number").mask(
+            wrong & blank, f"{name}: missing"
+        )
         culprit = culprit.mask(wrong, cells[name])
 
     readable = reason == ""
@@ -198,7 +206,9 @@ def _parse_rows(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     kept = readable & ~sold_for_nothing
     counted = serial & kept
     found = [
-        findings("unreadable_row", prices[~readable], value=culprit[~readable], message=reason[~readable]),
+        findings(
+            "unreadable_row", prices[~readable], value=culprit[~readable], message=reason[~readable]
+        ),
         findings(
             "nonpositive_close",
             prices[sold_for_nothing],
@@ -211,7 +221,11 @@ def _parse_rows(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         told = kept & cells[name].notna()  # a column that a file does not have is not missing
         blank = told & prices[name].isna()
         low = told & (prices[name] < 0 if name in AMOUNT_COLUMNS else prices[name] <= 0)
-        found.append(findings("missing_value", prices[blank], value=cells[name][blank], message=name))
-        found.append(findings("nonpositive_value", prices[low], value=cells[name][low], message=name))
+        found.append(
+            findings("missing_value", prices[blank], value=cells[name][blank], message=name)
+        )
+        found.append(
+            findings("nonpositive_value", prices[low], value=cells[name][low], message=name)
+        )
         prices[name] = prices[name].mask(low)
     return prices[kept], join_findings(found)

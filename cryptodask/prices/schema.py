@@ -1,5 +1,7 @@
 """The columns of a price table, and the empty frame that every read agrees with."""
 
+from typing import Final
+
 import pandas as pd
 
 PRICE_COLUMNS = ("open", "high", "low", "close")
@@ -13,7 +15,7 @@ NUMBER_COLUMNS = PRICE_COLUMNS + AMOUNT_COLUMNS
 COLUMNS = ("coin", "date", *NUMBER_COLUMNS)
 """Long form, one row a coin and day, sorted by coin and date."""
 
-DATE_DTYPE = "datetime64[s]"
+DATE_DTYPE: Final = "datetime64[s]"
 """``date`` is the UTC day whose end the close marks, without a time zone."""
 
 

@@ -4,9 +4,11 @@ A partition knows its coins and how to read them, and little else, so that it tr
 in a few hundred bytes and the prices themselves are read there.
 """
 
+import os
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +17,7 @@ import pandas as pd
 
 from cryptodask.errors import (
     NotAPriceFileError,
+    OptionError,
     PriceFileError,
     SourceError,
     TableError,
@@ -41,21 +44,22 @@ TEXT_SUFFIXES = ("", ".csv", ".txt", ".tsv")
 
 
 class Partition(Protocol):
-    """Some coins, whole, that are read together.
+    """Some coins, whole, that are read together."""
 
-    Attributes
-    ----------
-    coins : tuple of str
-        In order.
-    paths : tuple of str
-        The files that a reader must see.
-    rows : int
-        Rows, or a guess from the size of the files.
-    """
+    @property
+    def coins(self) -> tuple[str, ...]:
+        """Their names, in order."""
+        ...
 
-    coins: tuple[str, ...]
-    paths: tuple[str, ...]
-    rows: int
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files that a reader must see."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """Rows, or a guess from the size of the files."""
+        ...
 
     def read(self) -> pd.DataFrame:
         """Read the rows, in the columns of the schema, by coin and date."""
@@ -76,12 +80,12 @@ class Source(Protocol):
     coins: list[str]
     empty: dict[str, str]
 
-    def partitions(self, coins: Sequence[str], n: int | None = None) -> list[Partition]:
+    def partitions(self, coins: Sequence[str], n: int | None = None) -> Sequence[Partition]:
         """Pack these coins, in order, into partitions of similar cost."""
         ...
 
     def findings(self) -> pd.DataFrame:
-        """What was found in the files that the prices came from."""
+        """Return what was found in the files that the prices came from."""
         ...
 
 
@@ -117,11 +121,13 @@ class TablePartition:
         between = [("coin", ">=", self.coins[0]), ("coin", "<=", self.coins[-1])]
         try:
             frames = [pd.read_parquet(path, filters=between) for path in self.paths]
-        except OSError as error:
-            raise TableError(f"{self.paths[0]}: a part of the table can't be read: {error}") from error
-        frame = pd.concat(frames, ignore_index=True)
-        frame = frame[frame["coin"].isin(self.coins)]
-        return as_price_dtypes(frame).reset_index(drop=True)
+            frame = as_price_dtypes(pd.concat(frames, ignore_index=True))
+        except (OSError, ValueError, KeyError) as error:
+            raise TableError(
+                f"{', '.join(self.paths)}: a part of the table can't be read: {error}; open the "
+                "table again if it was replaced meanwhile, or else import again, with --overwrite"
+            ) from error
+        return frame[frame["coin"].isin(self.coins)].reset_index(drop=True)
 
 
 class FolderSource:
@@ -153,8 +159,9 @@ class FolderSource:
                 # Only a file that is named like one of prices counts as a coin that was lost.
                 named = path.suffix.lower() in TEXT_SUFFIXES
                 kind = kind_of(error) if named else "not_a_price_file"
-                stem = path.stem.strip()
-                found.append(file_finding(kind, stem, path.name, reason_of(error)))
+                stem = _printable(" ".join(path.stem.split()))
+                file = _printable(path.name)
+                found.append(file_finding(kind, stem, file, reason_of(error)))
                 if kind == "unreadable_file":
                     self.empty[stem] = str(error)
             else:
@@ -166,17 +173,21 @@ class FolderSource:
             for files in groups.values()
         }
         self.coins = sorted(self._files)
-        self.empty = {c: why for c, why in self.empty.items() if c not in self._files}
+        self._sizes = {
+            coin: sum(file.path.stat().st_size for file in files)
+            for coin, files in self._files.items()
+        }
+        self.empty = {c: why for c, why in self.empty.items() if c.casefold() not in groups}
         if not self.coins:
-            told = "; ".join(self._found["message"][:3]) or "it is empty"
+            told = [f"{row.file}: {row.message}" for row in self._found[:3].itertuples()]
             raise SourceError(
-                f"{folder}: no file of prices in this folder ({told}); "
+                f"{folder}: no file of prices in this folder ({'; '.join(told) or 'it is empty'}); "
                 "give a folder of CSV files, one a coin, with at least Date and Close columns"
             )
 
     def partitions(self, coins: Sequence[str], n: int | None = None) -> list[FolderPartition]:
         """Pack these coins, in order, into partitions of similar size; see `Source`."""
-        sizes = [sum(f.path.stat().st_size for f in self._files[coin]) // 70 + 1 for coin in coins]
+        sizes = [self._sizes[coin] // 70 + 1 for coin in coins]
         return [
             FolderPartition(
                 coins=tuple(coins[a:b]),
@@ -202,22 +213,34 @@ def coin_of(path: Path, folder: Path) -> str:
     Raises
     ------
     UnreadableFileError
-        It is no file inside this folder, or its name would be a path somewhere.
+        It is no file inside this folder, or its name is no coin's or would be a path somewhere.
+    NotAPriceFileError
+        It is a folder.
     """
     name = unicodedata.normalize("NFC", path.name)
     stem = " ".join(name[: -len(path.suffix)].split()) if path.suffix else name
-    if ".." in name.split("\\") or "\\" in name or name.startswith("..") or not name.isprintable():
+    if "\\" in name or name.startswith("..") or not name.isprintable():
         raise UnreadableFileError(
             f"{name!r}: a name that would be a path or can't be shown, as broken or hostile "
             "archives make; rename the file to the coin's name"
         )
     if path.is_dir():
         raise NotAPriceFileError(f"{name}: is a folder; import it on its own")
-    if not path.resolve().is_relative_to(folder.resolve()):
+    # Not Path.resolve, which raises on a link to itself.
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
         raise UnreadableFileError(
             f"{name}: is a link to outside of the folder; put the file itself there"
         )
+    if path.exists() and not path.is_file():
+        raise UnreadableFileError(f"{name}: is no file but a pipe or device; remove it")
+    if not stem:
+        raise UnreadableFileError(f"{name}: has no name before its suffix; name it for the coin")
     return stem
+
+
+def _printable(name: str) -> str:
+    """Write what can't be shown or stored of a file's name as escapes."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
 
 
 def pack(costs: Iterable[int], n: int | None = None) -> list[tuple[int, int]]:
@@ -228,14 +251,21 @@ def pack(costs: Iterable[int], n: int | None = None) -> list[tuple[int, int]]:
     costs : iterable of int
         Cost of each coin, in order; rows, say.
     n : int, optional
-        How many runs; by default as many as `ROWS_PER_PARTITION` and `MIN_PARTITIONS` ask for.
-        Never more than there are coins.
+        How many runs, at least 1; by default as many as `ROWS_PER_PARTITION` and
+        `MIN_PARTITIONS` ask for. Never more than there are coins.
 
     Returns
     -------
     list of (start, stop)
-        No run is empty.
+        No run is empty, and none costs more than its even share and the dearest coin together.
+
+    Raises
+    ------
+    OptionError
+        If ``n`` is below 1.
     """
+    if n is not None and n < 1:
+        raise OptionError(f"partitions: must be at least 1, got {n}")
     sums = np.cumsum(np.fromiter(costs, dtype=np.int64))
     count = len(sums)
     if not count:
@@ -250,4 +280,4 @@ def pack(costs: Iterable[int], n: int | None = None) -> list[tuple[int, int]]:
     cuts = np.maximum.accumulate(np.maximum(cuts, 1) - steps) + steps
     cuts = np.minimum(cuts, count - wanted + 1 + steps)
     edges = [0, *cuts.tolist(), count]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))

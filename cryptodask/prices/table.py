@@ -13,7 +13,7 @@ new one.
 """
 
 import json
-import os
+import re
 import secrets
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -22,13 +22,17 @@ from typing import Any
 import pandas as pd
 
 from cryptodask.errors import SourceError, TableError
-from cryptodask.prices.findings import join_findings
+from cryptodask.prices.findings import join_findings, lost
 from cryptodask.prices.readers import Reading
 from cryptodask.prices.schema import DATE_DTYPE
 from cryptodask.prices.sources import TablePartition, pack
 
 MANIFEST = "manifest.json"
 FORMAT, VERSION = "cryptodask price table", 1
+
+_OWN = re.compile(r"(part|index|findings)-[0-9a-f]+(-[0-9]+)?\.parquet")
+_INDEX = ("coin", "rows", "first", "last", "part", "reason")
+_AGAIN = "import again, with --overwrite"
 
 
 class PriceTable:
@@ -60,6 +64,7 @@ class PriceTable:
         self.path = Path(path).resolve()
         self.manifest = _read_manifest(self.path)
         index = self._load("index")
+        _check_index(index, len(self.manifest["parts"]), self.path / self.manifest["index"])
         has_rows = index["rows"] > 0
         self.index = index[has_rows].drop(columns="reason").reset_index(drop=True)
         self.coins: list[str] = self.index["coin"].tolist()
@@ -106,7 +111,7 @@ class PriceTable:
         try:
             return pd.read_parquet(self.path / name)
         except (OSError, ValueError) as error:
-            raise TableError(f"{self.path / name}: can't be read: {error}; import again") from error
+            raise TableError(f"{self.path / name}: can't be read: {error}; {_AGAIN}") from error
 
 
 def write_table(
@@ -124,11 +129,41 @@ def write_table(
         Coins that have no row, and why.
     notes : DataFrame
         Findings about whole files, beside those of the readings.
+
+    Raises
+    ------
+    SourceError
+        The readings have no row.
+    TableError
+        There is a manifest of something else at that path.
     """
     folder = Path(path)
-    before = _read_manifest(folder) if (folder / MANIFEST).exists() else {}
+    before = _files_there(folder)
     folder.mkdir(parents=True, exist_ok=True)
     token = secrets.token_hex(4)
+    try:
+        manifest = _write_files(folder, token, readings, empty, notes)
+        # The manifest goes last, in one step: whatever stops us before leaves the old table.
+        draft = folder / f"manifest-{token}.json"
+        draft.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    except BaseException:
+        for file in folder.glob(f"*-{token}*"):
+            file.unlink(missing_ok=True)
+        raise
+    draft.replace(folder / MANIFEST)
+    for name in before:
+        (folder / name).unlink(missing_ok=True)
+    return PriceTable(folder)
+
+
+def _write_files(
+    folder: Path,
+    token: str,
+    readings: Iterable[Reading],
+    empty: dict[str, str],
+    notes: pd.DataFrame,
+) -> dict[str, Any]:
+    """Write all files of a table but its manifest, which is returned; see `write_table`."""
     parts: list[str] = []
     index: list[pd.DataFrame] = []
     found: list[pd.DataFrame] = [notes]
@@ -138,13 +173,19 @@ def write_table(
             index.append(_index_of(reading.prices, len(parts)))
             parts.append(f"part-{token}-{len(parts):05d}.parquet")
             reading.prices.to_parquet(folder / parts[-1], index=False)
+    told = join_findings(found)
+    if not parts:
+        lines = [f"{f.file}, line {f.line}: {f.message}" for f in lost(told)[:3].itertuples()]
+        raise SourceError(
+            f"{folder}: not written, for there is no row to write: {'; '.join(lines)}"
+        )
     without = pd.DataFrame(
         {"coin": list(empty), "rows": 0, "part": -1, "reason": list(empty.values())}
     )
     whole = pd.concat([*index, without], ignore_index=True).sort_values("coin", ignore_index=True)
     whole.to_parquet(folder / f"index-{token}.parquet", index=False)
-    join_findings(found).to_parquet(folder / f"findings-{token}.parquet", index=False)
-    manifest = {
+    told.to_parquet(folder / f"findings-{token}.parquet", index=False)
+    return {
         "format": FORMAT,
         "version": VERSION,
         "freq": "1d",
@@ -153,14 +194,6 @@ def write_table(
         "index": f"index-{token}.parquet",
         "findings": f"findings-{token}.parquet",
     }
-    # The manifest goes last, in one step: whatever stops us before leaves the old table.
-    draft = folder / f"manifest-{token}.json"
-    draft.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-    draft.replace(folder / MANIFEST)
-    for name in [*before.get("parts", []), before.get("index"), before.get("findings")]:
-        if name:
-            (folder / name).unlink(missing_ok=True)
-    return PriceTable(folder)
 
 
 def is_table(path: Path) -> bool:
@@ -175,6 +208,37 @@ def _index_of(prices: pd.DataFrame, part: int) -> pd.DataFrame:
     return index.reset_index().assign(part=part, reason="")
 
 
+def _files_there(folder: Path) -> list[str]:
+    """Return the names of the files of the table that is there, whole or damaged."""
+    if not is_table(folder):
+        return []
+    try:
+        return _names(_read_manifest(folder))
+    except TableError:
+        own = sorted(path.name for path in folder.iterdir() if _OWN.fullmatch(path.name))
+        if not own:  # then this is the manifest of something else, which is not ours to replace
+            raise
+        return own
+
+
+def _check_index(index: pd.DataFrame, parts: int, path: Path) -> None:
+    """Refuse an index that is none of a table of so many parts, or would break its divisions."""
+    good = set(_INDEX) <= set(index.columns) and all(
+        pd.api.types.is_integer_dtype(index[name]) for name in ("rows", "part")
+    )
+    if good:
+        full = index[index["rows"] > 0]
+        good = bool(
+            len(full) > 0
+            and full["part"].between(0, parts - 1).all()
+            and full["part"].is_monotonic_increasing
+            and full["coin"].is_monotonic_increasing
+            and full["coin"].is_unique
+        )
+    if not good:
+        raise TableError(f"{path}: is no index of the table's {parts} parts; {_AGAIN}")
+
+
 def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     try:
@@ -184,17 +248,29 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             f"{folder}: no price table (it has no {MANIFEST}); make one with "
             "`cryptodask prices import FOLDER --out TABLE`"
         ) from error
-    except (OSError, ValueError) as error:
-        raise TableError(f"{path}: can't be read: {error}; import again") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise TableError(f"{path}: can't be read: {error}; {_AGAIN}") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise TableError(f"{path}: is no manifest of a price table; import again")
+        raise TableError(
+            f"{path}: is no manifest of a price table; import to another folder, or move this file "
+            "out of a folder of price files"
+        )
     if manifest.get("version") != VERSION:
         raise TableError(
             f"{path}: is of version {manifest.get('version')}, this CryptoDask reads version "
-            f"{VERSION}; import again, or install the CryptoDask that wrote it"
+            f"{VERSION}; {_AGAIN}, or install the CryptoDask that wrote it"
         )
+    if not isinstance(manifest.get("parts"), list):
+        raise TableError(f"{path}: names no parts; {_AGAIN}")
     # Names come from a file that anyone may have written: none may lead out of the folder.
-    names = [*manifest["parts"], manifest["index"], manifest["findings"]]
-    if any(os.path.basename(str(name)) != name for name in names):
-        raise TableError(f"{path}: names files outside of the table; do not use this table")
+    for name in _names(manifest):
+        if not isinstance(name, str) or not _OWN.fullmatch(name):
+            raise TableError(
+                f"{path}: names {name!r}, which is no file of a table; do not use this table "
+                f"unless you know why, and {_AGAIN}"
+            )
     return manifest
+
+
+def _names(manifest: dict[str, Any]) -> list[Any]:
+    return [*manifest["parts"], manifest.get("index"), manifest.get("findings")]

@@ -1,5 +1,6 @@
 """A client of a cluster: one that runs already, or one started here."""
 
+import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -39,8 +40,7 @@ def connect(scheduler: str | None = None, workers: int | None = None) -> Iterato
         try:
             yield client
         finally:
-            client.close()
-            client.cluster.close()
+            close_local(client)
         return
     if workers is not None:
         raise OptionError(
@@ -60,7 +60,7 @@ def local_client(workers: int | None = None) -> Client:
     Two processes of one thread are faster than one of two, since much of a fit holds Python's
     lock, and the sums of one thread have one order, so that forecasts are the same everywhere.
 
-    The caller closes the client and its ``cluster``.
+    The caller ends it with `close_local`.
     """
     if workers is not None and workers < 1:
         raise OptionError(f"workers: must be at least 1, got {workers}")
@@ -74,6 +74,20 @@ def local_client(workers: int | None = None) -> Client:
             dashboard_address="127.0.0.1:8787",
         )
     return Client(cluster)
+
+
+def close_local(client: Client) -> None:
+    """Close a client that `local_client` gave, and its cluster."""
+    # A process that has TensorFlow loaded takes seconds to leave; that it has to be ended is no
+    # news for anyone.
+    logger = logging.getLogger("distributed.nanny")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        client.close()
+        client.cluster.close()
+    finally:
+        logger.setLevel(level)
 
 
 def _remote_client(scheduler: str) -> Client:

@@ -1,0 +1,99 @@
+"""The batched LSTM against one Keras model a coin, one task a coin, on the same two workers.
+
+    python benchmarks/lstm_per_coin.py SOURCE [--coins 20] [--repeats 3]
+
+Both ways train the same network on the same windows with the same batch size, epochs and
+validation split, and forecast ten days recursively. The per-coin way is what one writes by hand:
+build, compile, fit, and ten calls of ``predict``. It is measured on workers that have imported
+TensorFlow already (warm) and on workers just started (cold).
+"""
+
+import argparse
+from functools import partial
+
+import numpy as np
+from common import alternate, print_ratio, print_versions
+from dask.distributed import Client
+
+from cryptodask import CryptoLoader, CryptoManager
+from cryptodask.cluster import close_local, local_client
+
+WINDOW, HORIZON = 50, 10
+
+
+def per_coin(closes: np.ndarray) -> np.ndarray:
+    """Forecast one coin with a Keras model of its own."""
+    import keras
+
+    views = np.lib.stride_tricks.sliding_window_view(closes, WINDOW + 1)
+    growth = views / views[:, :1] - 1
+    model = keras.Sequential(
+        [
+            keras.layers.Input((WINDOW, 1)),
+            keras.layers.LSTM(50, return_sequences=True),
+            keras.layers.Dropout(0.2),
+            keras.layers.LSTM(100),
+            keras.layers.Dropout(0.2),
+            keras.layers.Dense(1),
+        ]
+    )
+    model.compile(loss="mse", optimizer="rmsprop")
+    model.fit(
+        growth[:, :-1, None],
+        growth[:, -1:],
+        batch_size=512,
+        epochs=1,
+        validation_split=0.05,
+        verbose=0,
+    )
+    window, forecast = closes[-WINDOW:], []
+    for _ in range(HORIZON):
+        base = window[0]
+        step = model.predict((window / base - 1)[None, :, None], verbose=0)
+        forecast.append(base * (1 + float(step[0, 0])))
+        window = np.append(window[1:], forecast[-1])
+    return np.array(forecast)
+
+
+def run_per_coin(client: Client, loader: CryptoLoader, coins: list[str]) -> None:
+    """Run one task a coin."""
+    closes = [loader.get_prices(coin) for coin in coins]
+    client.gather(client.map(per_coin, closes, pure=False))
+
+
+def run_batched(client: Client, loader: CryptoLoader, coins: list[str]) -> None:
+    """Run one task a partition."""
+    result = CryptoManager(loader, client).send_tasks("lstm", HORIZON, coins, progress=False)
+    if len(result) != HORIZON * len(coins):
+        raise SystemExit(f"coins failed: {result.failures.to_string()}")
+
+
+def main() -> None:
+    """Parse, measure, print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("source")
+    parser.add_argument("--coins", type=int, default=20)
+    parser.add_argument("--repeats", type=int, default=3)
+    args = parser.parse_args()
+    print_versions()
+    loader = CryptoLoader(args.source, partitions=8)
+    names = loader.get_crypto_names()
+    coins = [c for c in names if len(loader.get_prices(c)) >= WINDOW + HORIZON][: args.coins]
+    windows = sum(len(loader.get_prices(c)) - WINDOW for c in coins)
+    print(f"{len(coins)} coins, {windows:,} windows, 2 workers of one thread")
+    client = local_client(2)
+    ways = {
+        "per coin": partial(run_per_coin, client, loader, coins),
+        "batched": partial(run_batched, client, loader, coins),
+    }
+    ways["batched"]()  # imports TensorFlow, with one thread a process for both ways
+    ways["per coin"]()
+    print("warm:")
+    print_ratio(alternate(ways, args.repeats), "per coin", "batched")
+    print("cold:")
+    print_ratio(alternate(ways, args.repeats, before=client.restart), "per coin", "batched")
+    close_local(client)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""What several test modules need: a folder of prices, and a cluster of real processes."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cryptodask.prices.synthetic import synthetic_prices
+
+REAL_DATA = Path(__file__).parent.parent.parent / "shared" / "data" / "crypto-prices-2017"
+DASK = [sys.executable, "-m", "dask"]
+
+
+def write_folder(folder: Path, prices: pd.DataFrame) -> Path:
+    """Write prices as one CSV a coin, newest row first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for coin, rows in prices.groupby("coin"):
+        rows.drop(columns="coin").iloc[::-1].to_csv(folder / f"{coin}.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_prices() -> pd.DataFrame:
+    """Twelve coins of up to 200 days, the first of 20 and the second constant."""
+    return synthetic_prices(12, 200, seed=5, short=(20,), broken=("constant",))
+
+
+@pytest.fixture(scope="session")
+def small_folder(tmp_path_factory: pytest.TempPathFactory, small_prices: pd.DataFrame) -> Path:
+    """The same as a folder of files."""
+    return write_folder(tmp_path_factory.mktemp("prices") / "small", small_prices)
+
+
+class Cluster:
+    """A scheduler and workers, started by Dask's own commands as processes of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.workers: list[subprocess.Popen[bytes]] = []
+        file = folder / "scheduler.json"
+        self.scheduler = self._start(
+            "scheduler", "--host", "127.0.0.1", "--port", "0", "--dashboard-address",
+            "127.0.0.1:0", "--scheduler-file", str(file), name="scheduler",
+        )  # fmt: skip
+        deadline = time.monotonic() + 60
+        while not file.exists() or not file.read_text().strip():
+            assert time.monotonic() < deadline, (folder / "scheduler.log").read_text()
+            time.sleep(0.05)
+        self.address = str(pd.read_json(file, typ="series")["address"])
+
+    def add_worker(self, *options: str) -> subprocess.Popen[bytes]:
+        """Start one worker of one thread."""
+        options = ("--nthreads", "1", "--host", "127.0.0.1", "--local-directory",
+                   str(self.folder), *options)  # fmt: skip
+        worker = self._start("worker", self.address, *options, name=f"worker-{len(self.workers)}")
+        self.workers.append(worker)
+        return worker
+
+    def _start(self, *command: str, name: str) -> subprocess.Popen[bytes]:
+        log = (self.folder / f"{name}.log").open("wb")
+        env = os.environ | {"DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "info"}
+        return subprocess.Popen([*DASK, *command], stdout=log, stderr=log, env=env)
+
+    def stop(self) -> None:
+        """End all its processes."""
+        for process in (*self.workers, self.scheduler):
+            process.terminate()
+        for process in (*self.workers, self.scheduler):
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A scheduler and two workers, for all tests that only use it."""
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        for _ in range(2):
+            cluster.add_worker()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture
+def own_cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """A scheduler without workers, for a test that hurts them."""
+    cluster = Cluster(tmp_path)
+    try:
+        yield cluster
+    finally:
+        cluster.stop()

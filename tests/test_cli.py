@@ -1,0 +1,178 @@
+"""The command, as a user runs it: what it prints, writes, and leaves as its exit code."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tests.conftest import Cluster
+
+COMMAND = [sys.executable, "-m", "cryptodask.cli"]
+ENV = os.environ | {"COLUMNS": "120", "NO_COLOR": "1"}
+
+
+def run(*args: object) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end."""
+    words = [*COMMAND, *map(str, args)]
+    return subprocess.run(words, capture_output=True, text=True, env=ENV, timeout=300, check=False)
+
+
+@pytest.fixture(scope="module")
+def healthy(small_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Coins that every model can forecast."""
+    folder = tmp_path_factory.mktemp("healthy")
+    paths = [p for p in sorted(small_folder.iterdir()) if len(p.read_text().splitlines()) > 80]
+    for path in paths[-4:]:
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+def test_a_whole_run_ends_with_0_and_two_files(cluster: Cluster, healthy: Path, tmp_path: Path):
+    out = tmp_path / "f.parquet"
+    done = run("forecast", healthy, "--scheduler", cluster.address, "--model", "naive",
+               "--model", "linear", "--horizon", 3, "--out", out)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    frame = pd.read_parquet(out)
+    assert len(frame) == 4 * 2 * 3
+    assert pd.read_parquet(tmp_path / "f.failures.parquet").empty
+    assert "first of 24 rows" in done.stdout
+    assert str(out) in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_a_coin_that_fails_is_named_and_ends_with_3(
+    cluster: Cluster, small_folder: Path, tmp_path: Path
+):
+    out = tmp_path / "f.csv"
+    done = run("forecast", small_folder, "--scheduler", cluster.address, "--out", out)
+    assert done.returncode == 3, done.stderr
+    assert "ConstantSeriesError" in done.stderr
+    failures = pd.read_csv(tmp_path / "f.failures.csv")
+    assert failures["exception"].tolist() == ["ConstantSeriesError"]
+    assert failures["coin"].iloc[0] in done.stderr
+    assert pd.read_csv(out)["coin"].nunique() == 11
+
+
+def test_files_are_equal_byte_by_byte(cluster: Cluster, small_folder: Path, tmp_path: Path):
+    outs = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
+    options = ["--model", "random", "--model", "linear", "--scheduler", cluster.address]
+    run("forecast", small_folder, *options, "--out", outs[0])
+    run("forecast", small_folder, *options, "--out", outs[1], "--partitions", 2)
+    assert outs[0].read_bytes() == outs[1].read_bytes()
+    run("forecast", small_folder, *options, "--out", outs[1], "--seed", 1)
+    assert outs[0].read_bytes() != outs[1].read_bytes()
+
+
+def test_options_of_models_reach_them(cluster: Cluster, healthy: Path, tmp_path: Path):
+    small = ["--option", "lstm.window=8", "--option", "lstm.units=4", "--coins", "all,of"]
+    coins = sorted(p.stem for p in healthy.iterdir())[:2]
+    small[-1] = ",".join(coins)
+    done = run("forecast", healthy, "--model", "lstm", *small, "--scheduler", cluster.address,
+               "--from", "2020-01-01", "--out", tmp_path / "f.csv")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert pd.read_csv(tmp_path / "f.csv")["coin"].unique().tolist() == coins
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["--model", "arima"], "no such model; models: random, naive, linear, lstm"),
+        (["--coins", "Bitcon"], "no coin of that name"),
+        (["--horizon", "0"], "must be at least 1 day"),
+        (["--option", "lstm.epochs=3"], "--model that is run"),
+        (["--model", "lstm", "--option", "lstm.depth=3"], "its options: window, units"),
+        (["--model", "lstm", "--option", "lstm.epochs=x"], "must be int, got 'x'"),
+        (["--out", "f.xlsx"], "must end in .parquet or .csv"),
+        (["--plot", "f.svg"], "must end in .html or .png"),
+        (["--plot", "f.png"], "name it with --plot-coin"),
+        (["--out", "no/such/f.csv"], "make it first"),
+        (["--from", "yesterdayish"], "write it as YYYY-MM-DD"),
+        (["--from", "2024-01-02", "--to", "2024-01-01"], "is after"),
+        (["--workers", "0"], "must be at least 1"),
+        (["--partitions", "0"], "must be at least 1"),
+        (["--scheduler", "tcp://127.0.0.1:1", "--workers", "2"], "has its own"),
+    ],
+)
+def test_bad_use_ends_with_2_and_says_what_to_do(healthy: Path, args: list[str], told: str):
+    done = run("forecast", healthy, *args)
+    assert done.returncode == 2
+    assert told in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_source_that_is_none_ends_with_2(tmp_path: Path):
+    done = run("forecast", tmp_path / "nowhere")
+    assert done.returncode == 2
+    assert "does not exist; give a folder of price files" in done.stderr
+    done = run("prices", "check", tmp_path)
+    assert done.returncode == 2
+    assert "no price table" in done.stderr
+
+
+def test_no_scheduler_ends_with_1(healthy: Path):
+    done = run("forecast", healthy, "--scheduler", "tcp://127.0.0.1:1")
+    assert done.returncode == 1
+    assert "no scheduler answers there" in done.stderr
+
+
+def test_the_models_are_listed_with_their_options():
+    done = run("models")
+    assert done.returncode == 0
+    for word in ("random", "naive", "linear", "lstm", "validation_split=0.05", "units=50,100"):
+        assert word in done.stdout
+
+
+def test_the_version():
+    done = run("--version")
+    assert done.returncode == 0
+    assert done.stdout.startswith("cryptodask 0.")
+
+
+def test_import_reports_and_check_repeats_it(tmp_path: Path, healthy: Path):
+    folder = tmp_path / "prices"
+    folder.mkdir()
+    for path in healthy.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    done = run("prices", "import", folder, "--out", tmp_path / "clean")
+    assert done.returncode == 0, done.stderr
+    (folder / "list.csv").write_text("#,Name,Price\n1,Bitcoin,3\n")
+    (folder / "Odd.csv").write_text(
+        'Date,Open,High,Low,Close,Volume\n"Feb 30, 2024",1,1,1,1,5\n2024-01-02,1,1,1,1,"1,234"\n'
+    )
+    done = run("prices", "import", folder, "--out", tmp_path / "table", "--partitions", 2)
+    assert done.returncode == 3
+    text = " ".join(done.stdout.split())
+    assert "5 coins, 2 parts" in text
+    assert "left out: list.csv: has no date and no close column" in text
+    assert "unreadable_row: Odd.csv, line 2: 'Feb 30, 2024': date: no such day" in text
+    again = run("prices", "check", tmp_path / "table")
+    assert (again.returncode, again.stdout) == (3, done.stdout)
+    refused = run("prices", "import", folder, "--out", tmp_path / "table")
+    assert refused.returncode == 2
+    assert "there is a table already" in refused.stderr
+    assert run("prices", "import", folder, "--out", tmp_path / "table", "--overwrite").returncode == 3
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_a_run_with_a_local_cluster_cleanly(healthy: Path, tmp_path: Path):
+    out = tmp_path / "f.parquet"
+    process = subprocess.Popen(
+        [*COMMAND, "forecast", str(healthy), "--model", "lstm", "--option", "lstm.epochs=100000",
+         "--workers", "2", "--out", str(out)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENV, start_new_session=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    assert "dashboard" in process.stderr.readline()
+    time.sleep(8)  # into the fit, or the import before it: either must stop
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process of the job
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "stopped" in stderr
+    assert "Traceback" not in stderr
+    assert not out.exists()
+    assert stdout == ""

@@ -1,0 +1,252 @@
+"""The main job: the same forecasts as a plain loop, whatever the cluster does."""
+
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from dask.distributed import Client
+from tests.conftest import REAL_DATA, Cluster
+
+from cryptodask import CryptoLoader, CryptoManager, Forecasts, create_model, import_prices
+from cryptodask.errors import (
+    BrokenSeriesError,
+    MissingExtraError,
+    OptionError,
+    UnknownCoinError,
+    UnknownModelError,
+)
+from cryptodask.manager import empty_forecasts
+from cryptodask.models import run_model
+from cryptodask.prices.loader import to_panel
+
+SMALL_LSTM = {"window": 8, "units": (4, 6), "batch_size": 16}
+ALL = ["random", "naive", "linear"]
+
+
+@pytest.fixture
+def client(cluster: Cluster):
+    with Client(cluster.address) as client:
+        client.wait_for_workers(2)
+        yield client
+
+
+def plain_loop(loader: CryptoLoader, models: list, horizon: int) -> pd.DataFrame:
+    """Forecast one coin after the other, with no Dask and no batch."""
+    rows = []
+    for coin in loader.get_crypto_names():
+        for model in models:
+            result = run_model(model, to_panel(loader.get_df(coin)), horizon)
+            for values, dates, cutoff in zip(
+                result.values, result.dates, result.cutoffs, strict=True
+            ):
+                rows += [
+                    (coin, model.name, cutoff, date, step, value)
+                    for step, (date, value) in enumerate(zip(dates, values, strict=True), 1)
+                ]
+    frame = pd.DataFrame(rows, columns=list(empty_forecasts().columns))
+    return frame.astype(empty_forecasts().dtypes.to_dict())
+
+
+def test_send_tasks_gives_every_coin_but_the_hopeless(client: Client, small_folder: Path):
+    loader = CryptoLoader(small_folder)
+    result = CryptoManager(loader, client).send_tasks("linear", 7, progress=False)
+    assert isinstance(result, Forecasts)
+    assert list(result.columns) == ["coin", "model", "cutoff", "date", "step", "forecast"]
+    failed = result.failures.set_index("coin")
+    assert len(failed) == 1
+    assert failed["exception"].iloc[0] == "ConstantSeriesError"
+    assert failed.index[0] in failed["message"].iloc[0]
+    counts = result.groupby("coin").size()
+    assert set(counts.index) == set(loader.get_crypto_names()) - set(failed.index)
+    assert (counts == 7).all()
+    assert ((result["date"] - result["cutoff"]).dt.days == result["step"]).all()
+
+
+@pytest.mark.parametrize("partitions", [1, 5, 12])
+def test_equals_the_plain_loop_for_any_partitioning(
+    client: Client, small_folder: Path, partitions: int
+):
+    loader = CryptoLoader(small_folder, partitions)
+    models = [*map(create_model, ALL), create_model("lstm", **SMALL_LSTM)]
+    result = CryptoManager(loader, client).forecast(models, 4, progress=False)
+    expected = plain_loop(loader, models, 4)
+    rank = {m.name: i for i, m in enumerate(models)}
+    expected = expected.sort_values(["coin", "step"], kind="stable")
+    order = np.lexsort([expected["step"], expected["model"].map(rank), expected["coin"]])
+    pd.testing.assert_frame_equal(
+        pd.DataFrame(result), expected.iloc[order].reset_index(drop=True), check_exact=True
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 4])
+def test_equals_for_any_number_of_workers(client: Client, small_folder: Path, workers: int):
+    models = [*ALL, create_model("lstm", **SMALL_LSTM)]
+    two = CryptoManager(small_folder, client).forecast(models, 3, progress=False)
+    with CryptoManager(small_folder, workers=workers) as manager:
+        other = manager.forecast(models, 3, progress=False)
+        assert len(manager.client.scheduler_info()["workers"]) == workers
+    pd.testing.assert_frame_equal(two, other, check_exact=True)
+    pd.testing.assert_frame_equal(two.failures, other.failures)
+
+
+def test_a_table_gives_what_its_folder_gives(client: Client, small_folder: Path, tmp_path: Path):
+    table = import_prices(small_folder, tmp_path / "table", partitions=3)
+    from_table = CryptoManager(str(table.path), client).forecast(ALL, progress=False)
+    from_folder = CryptoManager(small_folder, client).forecast(ALL, progress=False)
+    pd.testing.assert_frame_equal(from_table, from_folder, check_exact=True)
+
+
+def test_prices_travel_where_workers_do_not_see_the_files(
+    client: Client, small_folder: Path, monkeypatch
+):
+    seen = CryptoManager(small_folder, client).forecast(ALL, progress=False)
+    monkeypatch.setattr("cryptodask.cluster.paths_visible", lambda *_: False)
+    shipped = CryptoManager(small_folder, client).forecast(ALL, progress=False)
+    pd.testing.assert_frame_equal(seen, shipped, check_exact=True)
+
+
+def test_a_dask_dataframe_where_asked(client: Client, small_folder: Path):
+    manager = CryptoManager(small_folder, client)
+    here = manager.forecast(ALL, 5, progress=False)
+    there = manager.forecast(ALL, 5, as_dask=True, progress=False)
+    assert there.npartitions == 3 * len(manager.loader.partitions())
+    computed = there.compute()
+    assert computed.dtypes.equals(here.dtypes)
+    keys = ["coin", "model", "step"]
+    pd.testing.assert_frame_equal(
+        computed.sort_values(keys, ignore_index=True),
+        pd.DataFrame(here).sort_values(keys, ignore_index=True),
+        check_exact=True,
+    )
+    pd.testing.assert_frame_equal(there.failures, here.failures)
+    assert there.groupby("model").size().compute()["naive"] == 12 * 5
+
+
+def test_some_coins_and_some_days(client: Client, small_folder: Path):
+    loader = CryptoLoader(small_folder)
+    coin = loader.get_crypto_names()[-1]
+    dates = loader.get_df(coin)["date"]
+    cutoff = dates.iloc[-20]
+    manager = CryptoManager(loader, client)
+    result = manager.forecast(["naive"], 2, [coin], to_date=cutoff, progress=False)
+    assert result["cutoff"].unique().tolist() == [cutoff]
+    assert result["forecast"].tolist() == [loader.get_prices(coin, to_date=cutoff)[-1]] * 2
+    none = manager.forecast(["naive"], 2, [coin], to_date="2001-01-01", progress=False)
+    assert len(none) == 0
+    assert none.failures["exception"].tolist() == ["NoPricesError"]
+
+
+def test_a_coin_without_a_readable_row_is_named(client: Client, small_folder: Path, tmp_path: Path):
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    for path in small_folder.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    (folder / "Emptycoin.csv").write_text("")
+    (folder / "Wordcoin.csv").write_text("Date,Close\n2024-01-01,many\n")
+    table = import_prices(folder, tmp_path / "table")
+    for source in (folder, table.path):
+        result = CryptoManager(source, client).forecast(["naive"], progress=False)
+        assert sorted(result.failures["coin"]) == ["Emptycoin", "Wordcoin"]
+        assert set(result.failures["exception"]) == {"NoPricesError"}
+        assert result["coin"].nunique() == 12
+
+
+def test_progress_counts_every_coin_of_every_model(client: Client, small_folder: Path):
+    done: list[int] = []
+    manager = CryptoManager(small_folder, client)
+    manager.forecast(ALL, progress=False, on_done=done.append)
+    assert sum(done) == 12 * 3
+
+
+def test_what_a_result_makes_is_a_plain_dataframe(client: Client, small_folder: Path):
+    result = CryptoManager(small_folder, client).forecast(["naive"], progress=False)
+    assert type(result.head()) is pd.DataFrame
+    assert type(result[result["step"] == 1]) is pd.DataFrame
+
+
+def test_tells_what_was_asked_wrongly(client: Client, small_folder: Path):
+    manager = CryptoManager(small_folder, client)
+    with pytest.raises(UnknownModelError, match="models: random, naive"):
+        manager.send_tasks("arima")
+    with pytest.raises(UnknownCoinError, match="'Nocoin'"):
+        manager.send_tasks(coins=["Nocoin"])
+    with pytest.raises(OptionError, match="horizon: must be at least 1 day, got 0"):
+        manager.send_tasks(predict=0)
+    with pytest.raises(OptionError, match="naive given twice"):
+        manager.forecast(["naive", "naive"])
+    with pytest.raises(OptionError, match="none given"):
+        manager.forecast([])
+    with pytest.raises(OptionError, match="the client has its own"):
+        CryptoManager(small_folder, client, workers=2)
+
+
+class Spoiled:
+    """A model whose file is missing something on the workers."""
+
+    name, cost, needs_variation = "spoiled", 1.0, False
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def min_length(self, horizon: int) -> int:
+        """Return 1."""
+        return 1
+
+    def forecast(self, panel, horizon, seed):
+        """Raise."""
+        raise self.error
+
+
+def test_what_concerns_every_coin_is_raised(client: Client, small_folder: Path):
+    manager = CryptoManager(small_folder, client)
+    with pytest.raises(MissingExtraError, match="pip install"):
+        manager.forecast([Spoiled(MissingExtraError("pip install it"))], progress=False)
+
+
+def test_what_concerns_a_coin_is_told_of_it(client: Client, small_folder: Path):
+    manager = CryptoManager(small_folder, client)
+    result = manager.forecast([Spoiled(BrokenSeriesError("odd")), "naive"], progress=False)
+    assert (result.failures["exception"] == "BrokenSeriesError").all()
+    assert len(result.failures) == 12
+    assert result["model"].unique().tolist() == ["naive"]
+
+
+@pytest.mark.slow
+def test_a_killed_worker_costs_nothing_but_time(own_cluster: Cluster, small_folder: Path):
+    lstm = create_model("lstm", window=8, units=(24, 24), epochs=20)
+    for _ in range(2):
+        own_cluster.add_worker("--no-nanny")
+    with Client(own_cluster.address) as client:
+        client.wait_for_workers(2)
+        manager = CryptoManager(small_folder, client)
+        whole = manager.forecast([lstm, "linear"], 3, progress=False)
+
+        killed: list[int] = []
+
+        def kill_one(_: int) -> None:
+            if not killed:
+                killed.append(own_cluster.workers[0].pid)
+                own_cluster.workers[0].send_signal(signal.SIGKILL)
+
+        hurt = manager.forecast([lstm, "linear"], 3, progress=False, on_done=kill_one)
+        assert killed
+        own_cluster.workers[0].wait(10)
+        deadline = time.monotonic() + 30
+        while len(client.scheduler_info()["workers"]) > 1 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert len(client.scheduler_info()["workers"]) == 1
+    pd.testing.assert_frame_equal(whole, hurt, check_exact=True)
+    pd.testing.assert_frame_equal(whole.failures, hurt.failures)
+
+
+@pytest.mark.skipif(not REAL_DATA.is_dir(), reason="the real price history is not there")
+def test_the_real_history_by_the_linear_model(client: Client):
+    manager = CryptoManager(REAL_DATA, client)
+    result = manager.forecast(["naive", "linear"], progress=False)
+    assert len(result) == 100 * 2 * 10
+    assert result.failures.empty
+    assert result.tasks.groupby("model")["rows"].sum().tolist() == [80_553, 80_553]
