@@ -118,7 +118,7 @@ def forecast(
             )
             written = _write(result, out_file)
             if plot and len(result):
-                from cryptodask.dashboard import save_plot
+                from cryptodask.dashboard.plot import save_plot
 
                 names = sorted(set(result["coin"]))
                 save_plot(plot, loader.get_df(names, to_date=to), result, coin=plot_coin)

@@ -1,0 +1,53 @@
+"""Folders of files as people have them, and findings as plain tuples."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+HEADER = "Date,Open,High,Low,Close,Volume,Market Cap"
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def listing(*rows: str, header: str = HEADER) -> str:
+    """Text of a file: a header and these lines."""
+    return "\n".join([header, *rows, ""])
+
+
+GOOD = listing(
+    '"Sep 22, 2017",1.1,2.2,0.5,1.5,"1,000","2,000,000"',
+    '"Sep 21, 2017",1,2,0.5,1.1,900,-',
+)
+"""Two days of closes 1.5 and 1.1, newest first."""
+
+
+def write_files(folder: Path, files: Mapping[str, str | bytes]) -> Path:
+    """Write files by name, texts as UTF-8 with their line ends as they are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        data = content.encode() if isinstance(content, str) else content
+        (folder / name).write_bytes(data)
+    return folder
+
+
+@contextmanager
+def folder_of(files: Mapping[str, str | bytes]) -> Iterator[Path]:
+    """A folder of these files for one example of a property test."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield write_files(Path(folder), files)
+
+
+def told(findings: pd.DataFrame, *columns: str, kind: str | None = None) -> list[tuple[Any, ...]]:
+    """Findings, of one kind or all, as tuples of some columns (by default kind, file, line)."""
+    some = findings if kind is None else findings[findings["kind"] == kind]
+    return list(some[list(columns or ("kind", "file", "line"))].itertuples(index=False, name=None))
+
+
+def the_finding(findings: pd.DataFrame, kind: str) -> Any:
+    """The one finding of this kind; anything but one is a failure."""
+    some = findings[findings["kind"] == kind]
+    assert len(some) == 1, findings.to_string()
+    return next(some.itertuples())
