@@ -17,6 +17,8 @@ from rich.text import Text
 from cryptodask.errors import CryptoDaskError, InputError, OptionError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cryptodask.manager import Forecasts
     from cryptodask.models import Model
 
@@ -130,7 +132,7 @@ def forecast(
     except KeyboardInterrupt:
         err.print("stopped; the fits under way were cancelled and nothing more was written")
         raise typer.Exit(130) from None
-    raise typer.Exit(SOME_FAILED if len(result.failures) else 0)
+    raise typer.Exit(SOME_FAILED if len(result.failures) or len(result.lost) else 0)
 
 
 @app.command()
@@ -185,11 +187,17 @@ def _report(table: Any) -> None:
     left_out = lost(found)
     for row in found[found["kind"] == "not_a_price_file"].itertuples():
         out.print(Text(f"left out: {row.file}: {row.message}"), soft_wrap=True)
-    for row in left_out.itertuples():
-        line = f", line {row.line}" if row.line else ""
-        value = f": {row.value!r}" if row.value else ""
-        out.print(Text(f"{row.kind}: {row.file}{line}{value}: {row.message}"), soft_wrap=True)
+    _print_lost(left_out, out)
     raise typer.Exit(SOME_FAILED if len(left_out) else 0)
+
+
+def _print_lost(findings: "pd.DataFrame", console: Console) -> None:
+    """Print a line for each row or file that was left out."""
+    for row in findings.to_dict("records"):
+        line = f", line {row['line']}" if row["line"] else ""
+        value = f": {row['value']!r}" if row["value"] else ""
+        text = f"{row['kind']}: {row['file']}{line}{value}: {row['message']}"
+        console.print(Text(text), soft_wrap=True)
 
 
 def _models(names: list[str], settings: list[str]) -> "list[Model]":
@@ -279,6 +287,7 @@ def _print_result(result: "Forecasts", names: list[str], seconds: float) -> None
         )
     out.print(table)
     out.print(f"{seconds:.1f} seconds in all", highlight=False)
+    _print_lost(result.lost, err)
     for failure in result.failures.itertuples():
         err.print(
             Text(f"failed: {failure.model}: {failure.exception}: {failure.message}"), soft_wrap=True

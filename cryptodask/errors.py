@@ -22,6 +22,8 @@
     └── MissingExtraError         an optional package is not installed
 
 A message names the file, line or coin, the rule, the value received, and what to do.
+
+`PriceWarning` is a warning: rows of a folder that could not be read were left out.
 """
 
 
@@ -95,3 +97,7 @@ class ClusterError(CryptoDaskError):
 
 class MissingExtraError(CryptoDaskError):
     """An optional package is not installed."""
+
+
+class PriceWarning(UserWarning):
+    """Rows or files could not be read and were left out; ``findings()`` lists them."""

@@ -12,10 +12,12 @@ from uuid import uuid4
 import numpy as np
 import pandas as pd
 
-from cryptodask.errors import MissingExtraError, NoPricesError, OptionError
+from cryptodask.errors import InputError, MissingExtraError, NoPricesError, OptionError
 from cryptodask.models import Model, create_model, run_model
 from cryptodask.prices import CryptoLoader
+from cryptodask.prices.findings import join_findings, lost
 from cryptodask.prices.loader import Cut, Day, to_panel
+from cryptodask.prices.readers import Reading
 from cryptodask.prices.sources import Partition
 from cryptodask.records import CoinFailure
 
@@ -41,12 +43,16 @@ class Forecasts(pd.DataFrame):
     ----------
     failures : DataFrame
         ``coin, model, exception, message``: every coin and model without a forecast.
+    lost : DataFrame
+        Rows and files that could not be read, with file, line and reason, where the prices came
+        from a folder; see `cryptodask.prices.findings`. An import has told them of a table.
     tasks : DataFrame
         ``model, coins, rows, worker, read, fit``: what each future did, with seconds.
     """
 
-    _metadata = ["failures", "tasks"]  # noqa: RUF012 - pandas reads it from the class
+    _metadata = ["failures", "lost", "tasks"]  # noqa: RUF012 - pandas reads it from the class
     failures: pd.DataFrame
+    lost: pd.DataFrame
     tasks: pd.DataFrame
 
     @property
@@ -60,6 +66,7 @@ class PartitionForecast:
 
     forecasts: pd.DataFrame
     failures: list[CoinFailure]
+    lost: pd.DataFrame
     rows: int
     worker: str
     read: float
@@ -71,13 +78,17 @@ class ShippedPartition:
     """A partition whose rows travel with it, for workers that do not see its files."""
 
     coins: tuple[str, ...]
-    frame: pd.DataFrame
+    reading: Reading
     rows: int
     paths: tuple[str, ...] = ()
 
     def read(self) -> pd.DataFrame:
         """Return the rows."""
-        return self.frame
+        return self.reading.prices
+
+    def load(self) -> Reading:
+        """Return the rows, and what was found in their files."""
+        return self.reading
 
 
 def forecast_partition(
@@ -88,7 +99,8 @@ def forecast_partition(
     A pure function of its arguments and of the files that the partition names.
     """
     started = time.perf_counter()
-    prices = cut(partition.read())
+    reading = partition.load()
+    prices = cut(reading.prices)
     read = time.perf_counter()
     result = run_model(model, to_panel(prices), horizon, seed)
     n, horizon = result.values.shape
@@ -110,6 +122,7 @@ def forecast_partition(
     return PartitionForecast(
         forecasts,
         failures,
+        lost(reading.findings),
         rows=len(prices),
         worker=_worker_address(),
         read=read - started,
@@ -287,7 +300,7 @@ class CryptoManager:
             from cryptodask.cluster import paths_visible
 
             if not paths_visible(self._client, partitions[0].paths[:1]):
-                partitions = [ShippedPartition(p.coins, p.read(), p.rows) for p in partitions]
+                partitions = [ShippedPartition(p.coins, p.load(), p.rows) for p in partitions]
         return partitions, failures
 
     def _submit(self, calls: Sequence[tuple[Any, ...]]) -> "list[Future]":
@@ -312,7 +325,7 @@ class CryptoManager:
 
         outcomes: list[Any] = [None] * len(calls)
         for outcome in collect(futures, results=results):
-            if isinstance(outcome.error, (MissingExtraError, ImportError)):
+            if isinstance(outcome.error, (InputError, MissingExtraError, ImportError)):
                 raise outcome.error
             outcomes[outcome.index] = outcome.error or outcome.result
             for tell in done:
@@ -389,6 +402,8 @@ def _gather(
     )
     result = Forecasts(frame.iloc[places].reset_index(drop=True))
     result.failures = failure_table(failures)
+    # Every model of a partition read the same files.
+    result.lost = join_findings(o.lost for o in good).drop_duplicates(ignore_index=True)
     result.tasks = pd.DataFrame(
         [
             {

@@ -10,6 +10,7 @@ from cryptodask.errors import (
     BrokenSeriesError,
     ConstantSeriesError,
     ForecastError,
+    InputError,
     MissingExtraError,
     OptionError,
     SeriesError,
@@ -22,20 +23,23 @@ class Model(Protocol):
     """A model of the catalog: a frozen dataclass whose fields are its options.
 
     A model gets a whole panel at a time, every coin of which is long enough and sound.
-
-    Attributes
-    ----------
-    name : str
-        Its name in the catalog.
-    cost : float
-        What a row costs to fit, in rows of ``naive``; for planning only.
-    needs_variation : bool
-        Whether a series that never changes is refused.
     """
 
-    name: str
-    cost: float
-    needs_variation: bool
+    # Properties, since a class constant does for each, and none may be set.
+    @property
+    def name(self) -> str:
+        """Its name in the catalog."""
+        ...
+
+    @property
+    def cost(self) -> float:
+        """What a row costs to fit, in rows of ``naive``; for planning only."""
+        ...
+
+    @property
+    def needs_variation(self) -> bool:
+        """Whether a series that never changes is refused."""
+        ...
 
     def min_length(self, horizon: int) -> int:
         """Return the fewest rows that the model can forecast from."""
@@ -96,10 +100,11 @@ def run_model(model: Model, panel: Panel, horizon: int, seed: int = 0) -> PanelF
     Raises
     ------
     OptionError
-        A horizon below 1.
+        A horizon below 1, or an option that the model can't work with.
+    MissingExtraError
+        The model needs a package that is not installed.
     """
-    if horizon < 1:
-        raise OptionError(f"horizon: must be at least 1 day, got {horizon}")
+    check_horizon(horizon)
     failures: list[CoinFailure] = []
     sound: list[int] = []
     for i, (coin, values, dates) in enumerate(panel):
@@ -113,18 +118,26 @@ def run_model(model: Model, panel: Panel, horizon: int, seed: int = 0) -> PanelF
     values = _forecast_each_if_needed(model, batch, horizon, seed, failures)
     good = np.isfinite(values).all(axis=1)
     told = {failure.coin for failure in failures}
-    for i in np.flatnonzero(~good):
-        if batch.coins[i] not in told:
-            error = ForecastError(
-                f"{batch.coins[i]}: {model.name} gave {values[i].tolist()}, not finite prices; "
-                "look at the coin's prices, or try other options"
-            )
-            failures.append(CoinFailure.of(batch.coins[i], model.name, error))
+    for coin, row in zip(np.array(batch.coins, dtype=object)[~good], values[~good], strict=True):
+        if coin not in told:
+            failures.append(CoinFailure.of(coin, model.name, not_finite(coin, model, row)))
     kept = np.flatnonzero(good)
     done = batch.take(kept)
     return PanelForecast(
         model.name, done.coins, done.last_dates, done.future_dates(horizon), values[kept], failures
     )
+
+
+def check_horizon(horizon: int) -> None:
+    """Check that there is a day to forecast.
+
+    Raises
+    ------
+    OptionError
+        There is none.
+    """
+    if horizon < 1:
+        raise OptionError(f"horizon: must be at least 1 day, got {horizon}")
 
 
 def check_series(
@@ -143,6 +156,8 @@ def check_series(
             f"{coin}: close {values[bad]} on {dates[bad].astype('datetime64[D]')}: "
             "closes must be finite and above 0; correct or remove the row"
         )
+    if np.isnat(dates).any():
+        raise BrokenSeriesError(f"{coin}: a date is missing; give each close its day")
     if (np.diff(dates) <= np.timedelta64(0)).any():
         raise BrokenSeriesError(f"{coin}: dates must rise from row to row; sort and deduplicate")
     needed = model.min_length(horizon)
@@ -155,6 +170,14 @@ def check_series(
             f"{coin}: all {len(values)} closes are {values[0]:.10g}, so {model.name} has nothing "
             "to fit; use naive for it, or check the prices"
         )
+
+
+def not_finite(coin: str, model: Model, row: FloatArray) -> ForecastError:
+    """Return the error of a coin whose forecast has a NaN or an infinity in it."""
+    return ForecastError(
+        f"{coin}: {model.name} gave {row.tolist()}, not finite prices; "
+        "look at the coin's prices, or try other options"
+    )
 
 
 def rng_for(seed: int, model: str, coin: str) -> np.random.Generator:
@@ -171,9 +194,9 @@ def _forecast_each_if_needed(
         return np.empty((0, horizon))
     try:
         return model.forecast(batch, horizon, seed)
-    except (MemoryError, MissingExtraError):
+    except (MemoryError, MissingExtraError, InputError):
         raise  # no coin's fault
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever one coin causes, the others go on
         if len(batch) == 1:
             failures.append(CoinFailure.of(batch.coins[0], model.name, error))
             return np.full((1, horizon), np.nan)

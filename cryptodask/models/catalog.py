@@ -84,15 +84,19 @@ def _convert(model: str, option: str, value: Any, kind: Any) -> Any:
         if kind is bool:
             return _as_bool(value)
         if kind in (int, float, str):
-            number = kind(value)
-            if kind is int and not isinstance(value, str) and number != value:
-                raise ValueError
-            return number
+            return _as_int(value) if kind is int else kind(value)
         parts = value.split(",") if isinstance(value, str) else list(value)
-        return tuple(int(part) for part in parts)
-    except (TypeError, ValueError, AttributeError) as error:
+        return tuple(_as_int(part) for part in parts)
+    except (TypeError, ValueError, OverflowError) as error:
         wanted = getattr(kind, "__name__", str(kind)) if kind in (bool, int, float) else "integers"
         raise OptionError(f"{model} {option}: must be {wanted}, got {value!r}") from error
+
+
+def _as_int(value: Any) -> int:
+    number = int(value)
+    if not isinstance(value, str) and number != value:
+        raise ValueError(value)
+    return number
 
 
 def _as_bool(value: Any) -> bool:

@@ -80,8 +80,10 @@ class LSTM:
         for option in ("dropout", "validation_split"):
             if not 0 <= getattr(self, option) < 1:
                 raise OptionError(f"lstm {option}: must be in [0, 1), got {getattr(self, option)}")
-        if self.learning_rate <= 0:
-            raise OptionError(f"lstm learning_rate: must be above 0, got {self.learning_rate}")
+        if not 0 < self.learning_rate < np.inf:
+            raise OptionError(
+                f"lstm learning_rate: must be above 0 and finite, got {self.learning_rate}"
+            )
         if self.activation not in ACTIVATIONS:
             known = ", ".join(ACTIVATIONS)
             raise OptionError(f"lstm activation: {self.activation!r} is none of {known}")
@@ -112,7 +114,8 @@ class LSTM:
         for i, (coin, closes, _) in enumerate(panel):
             x, y = self._examples(closes)
             split = len(x) - int(len(x) * self.validation_split)
-            weights, losses[i, 0] = teacher.fit(x[:split], y[:split], rng_for(seed, self.name, coin))
+            rng = rng_for(seed, self.name, coin)
+            weights, losses[i, 0] = teacher.fit(x[:split], y[:split], rng)
             fits.append(weights)
             held_out = forward(Weights.stack([weights]), x[None, split:], self.activation)
             error = held_out[0] - y[split:]

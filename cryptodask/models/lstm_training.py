@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,7 @@ def trainer(options: "LSTM") -> "Trainer":
     MissingExtraError
         Keras or TensorFlow is not installed.
     OptionError
-        Keras does not know the optimiser or the loss.
+        Keras does not know the optimiser or the loss, or they don't fit the network.
     """
     with _building:  # two threads of a worker must not build it twice
         return _trainer(options)
@@ -59,15 +59,17 @@ class Trainer:
         self._options = options
         self._lock = threading.Lock()
         self.model = build_network(options)
-        try:
-            loss = keras.losses.get(options.loss)
-            optimizer = keras.optimizers.get(options.optimizer)
-        except ValueError as error:
-            raise OptionError(f"lstm: {str(error).splitlines()[0]}") from error
+        loss = _named("loss", options.loss, keras.losses.get)
+        optimizer = _named("optimizer", options.optimizer, keras.optimizers.get)
         optimizer.learning_rate = options.learning_rate
         optimizer.build(self.model.trainable_variables)
-        self._state = [(v, np.asarray(v)) for v in optimizer.variables]
-        self._step = self._trace(loss, optimizer)
+        self._state = [(v, v.value.numpy()) for v in optimizer.variables]
+        try:
+            self._step = self._trace(loss, optimizer)
+        except (NotImplementedError, TypeError, ValueError) as error:
+            raise OptionError(
+                f"lstm loss: {options.loss!r} is not for one number a window; use mse, mae or huber"
+            ) from error
 
     def fit(
         self, x: FloatArray32, y: FloatArray32, rng: np.random.Generator
@@ -110,9 +112,9 @@ class Trainer:
             layer += kind == "LSTM"
             for variable in part.weights:
                 if kind == "LSTM" or kind == "BatchNormalization":
-                    arrays[f"{variable.name}_{layer}"] = np.array(variable)
+                    arrays[f"{variable.name}_{layer}"] = variable.value.numpy()
                 elif kind == "Dense":
-                    arrays[f"dense_{variable.name}"] = np.array(variable)
+                    arrays[f"dense_{variable.name}"] = variable.value.numpy()
         return Weights(
             {name: a for name, a in arrays.items() if not name.startswith("seed_generator")}
         )
@@ -151,6 +153,16 @@ def build_network(options: "LSTM") -> Any:
             layers.append(keras.layers.Dropout(options.dropout))
     layers.append(keras.layers.Dense(1, activation=options.activation))
     return keras.Sequential(layers)
+
+
+def _named(option: str, name: str, get: Callable[[str], Any]) -> Any:
+    """Return what Keras has under a name."""
+    try:
+        return get(name)
+    except (TypeError, ValueError) as error:
+        raise OptionError(
+            f"lstm {option}: {name!r} is no {option} of Keras; its documentation lists them"
+        ) from error
 
 
 def initial_value(path: str, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
@@ -206,11 +218,21 @@ def _without_chatter() -> Iterator[None]:
             os.write(2, b"".join(told))
 
 
+def _check_backend(backend: str) -> None:
+    if backend != "tensorflow":
+        raise OptionError(
+            f"lstm: trains with Keras on TensorFlow, and Keras's backend is {backend!r}; unset "
+            "KERAS_BACKEND"
+        )
+
+
 @lru_cache(maxsize=1)
 def _import_keras() -> tuple[Any, Any]:
     """Import TensorFlow and Keras, once, with one thread and without their start-up chatter."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if "keras" not in sys.modules:
+        _check_backend(backend)
     try:
         with _without_chatter():
             import keras
@@ -220,11 +242,7 @@ def _import_keras() -> tuple[Any, Any]:
             f"lstm needs Keras and TensorFlow ({error}); pip install 'cryptodask[lstm]' on the "
             "client and every worker"
         ) from error
-    if keras.backend.backend() != "tensorflow":
-        raise OptionError(
-            f"lstm trains with Keras on TensorFlow, and KERAS_BACKEND is "
-            f"{keras.backend.backend()!r}; unset it"
-        )
+    _check_backend(keras.backend.backend())
     try:
         # More threads would change the order of sums, and so the last bits of forecasts; many
         # processes of one thread are faster besides.

@@ -1,6 +1,5 @@
 """One coin, no cluster: the models as plain functions of arrays."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from cryptodask.errors import BrokenSeriesError
-from cryptodask.models.base import Model, check_series
+from cryptodask.models.base import Model, check_horizon, check_series, not_finite
 from cryptodask.models.catalog import create_model
 from cryptodask.records import DateArray, FloatArray, Panel
 
@@ -21,7 +20,8 @@ def linear_predict(prices: ArrayLike, times: ArrayLike, predict: int = 10) -> Fl
     prices : array_like, ``(n,)``
         Closes, oldest first.
     times : array_like, ``(n,)``
-        Their days: dates, text as ``2017-09-22``, or numbers of days since 1970-01-01.
+        Their days in UTC: dates, text as ``2017-09-22`` or in another form that price files have,
+        or numbers of days since 1970-01-01.
     predict : int
         Days ahead.
 
@@ -32,6 +32,8 @@ def linear_predict(prices: ArrayLike, times: ArrayLike, predict: int = 10) -> Fl
 
     Raises
     ------
+    OptionError
+        ``predict`` is below 1.
     SeriesError
         The series is too short, constant or broken.
     """
@@ -66,8 +68,10 @@ def deep_predict(
 
     Raises
     ------
+    OptionError
+        ``predict`` is below 1, or an option is out of its range.
     SeriesError
-        The series is too short, constant or broken.
+        The series is too short, constant or broken, or the forecast is not finite.
     MissingExtraError
         TensorFlow is not installed.
     """
@@ -82,21 +86,69 @@ def predict_one(
     coin: str = "",
     seed: int = 0,
 ) -> FloatArray:
-    """Forecast one coin with any model; the parameters are those of `deep_predict`."""
-    values = np.asarray(prices, dtype=np.float64)
-    dates = _as_dates(times)
+    """Forecast one coin with any model; the parameters are those of `deep_predict`.
+
+    Raises
+    ------
+    OptionError
+        ``predict`` is below 1, or an option is out of its range.
+    SeriesError
+        The series is too short, constant or broken, or the model gave no finite number.
+    """
+    check_horizon(predict)
+    values, dates = _as_closes(prices), _as_dates(times)
     if values.ndim != 1 or values.shape != dates.shape:
         raise BrokenSeriesError(
             f"prices and times must be two sequences of one length, got shapes {values.shape} "
             f"and {dates.shape}"
         )
-    check_series(coin or "prices", values, dates, model, predict)
-    return model.forecast(Panel.from_series([(coin, values, dates)]), predict, seed)[0]
+    shown = coin or "prices"
+    check_series(shown, values, dates, model, predict)
+    panel = Panel.from_series([(coin, values, dates)])
+    forecast: FloatArray = model.forecast(panel, predict, seed)[0]
+    if not np.isfinite(forecast).all():
+        raise not_finite(shown, model, forecast)
+    return forecast
 
 
-def _as_dates(times: ArrayLike | Sequence[Any]) -> DateArray:
+def _as_closes(prices: ArrayLike) -> FloatArray:
+    try:
+        closes: FloatArray = np.asarray(prices, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise BrokenSeriesError(f"prices: must be numbers in one sequence ({error})") from error
+    return closes
+
+
+def _as_dates(times: ArrayLike) -> DateArray:
     given = np.asarray(times)
+    if given.ndim != 1:
+        return np.empty(given.shape, "datetime64[s]")
     if np.issubdtype(given.dtype, np.number):
-        return (given * 86_400.0).round().astype("datetime64[s]")
-    dates = pd.to_datetime(pd.Series(given)).dt.tz_localize(None)
+        days: DateArray = (given * 86_400.0).round().astype("datetime64[s]")
+        return days
+    series = pd.Series(given)
+    if series.dtype == "str":
+        return _read_days(series)
+    try:
+        dates = pd.to_datetime(series, utc=True).dt.tz_localize(None)
+    except (TypeError, ValueError) as error:
+        raise BrokenSeriesError(
+            f"times: must be dates, text or numbers of days ({error})"
+        ) from error
     return dates.to_numpy().astype("datetime64[s]")
+
+
+def _read_days(cells: "pd.Series[str]") -> DateArray:
+    """Read text as price files are read, so that a day in doubt is refused and not guessed."""
+    from cryptodask.prices.parse import parse_days
+
+    cells = cells.fillna("")
+    days, reasons, serial = parse_days(cells)
+    bad = (days.isna() | serial).to_numpy()
+    if bad.any():
+        first = int(np.flatnonzero(bad)[0])
+        reason = reasons.iloc[first] or "a number as text"
+        raise BrokenSeriesError(
+            f"times: {cells.iloc[first]!r} in place {first}: {reason}; write YYYY-MM-DD"
+        )
+    return days.to_numpy().astype("datetime64[s]")

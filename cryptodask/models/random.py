@@ -33,4 +33,5 @@ class Random:
             for coin in panel.coins
         ]
         last: FloatArray = panel.values[panel.indptr[1:] - 1]
-        return last[:, None] * np.exp(np.array(walks))
+        growth: FloatArray = np.exp(np.array(walks).reshape(-1, horizon))
+        return last[:, None] * growth

@@ -83,9 +83,10 @@ def _tell_merged(read: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
     files = read.groupby("coin")["file"].unique()
     found = []
     for coin, names in files[files.map(len) > 1].items():
-        for name in names[1:]:
+        first, *others = sorted(names)
+        for name in others:
             new = int(((kept["coin"] == coin) & (kept["file"] == name)).sum())
-            message = f"merged with {names[0]}: {new} days are new"
+            message = f"merged with {first}: {new} days are new"
             found.append(file_finding("merged_file", str(coin), name, message))
     return join_findings(found)
 

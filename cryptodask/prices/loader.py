@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from cryptodask.errors import NoPricesError, OptionError, SourceError, UnknownCoinError
+from cryptodask.errors import (
+    NoPricesError,
+    OptionError,
+    SourceError,
+    UnknownCoinError,
+)
 from cryptodask.prices.parse import parse_days
 from cryptodask.prices.readers import Reading, read_price_files
 from cryptodask.prices.schema import empty_prices

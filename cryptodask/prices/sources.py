@@ -23,9 +23,10 @@ from cryptodask.errors import (
     TableError,
     UnreadableFileError,
 )
-from cryptodask.prices.findings import file_finding, join_findings
+from cryptodask.prices.findings import empty_findings, file_finding, join_findings
 from cryptodask.prices.readers import (
     PriceFile,
+    Reading,
     check_price_file,
     kind_of,
     read_price_files,
@@ -63,6 +64,10 @@ class Partition(Protocol):
 
     def read(self) -> pd.DataFrame:
         """Read the rows, in the columns of the schema, by coin and date."""
+        ...
+
+    def load(self) -> Reading:
+        """Read the rows, and say what was found in doing so that nobody was told yet."""
         ...
 
 
@@ -104,7 +109,11 @@ class FolderPartition:
 
     def read(self) -> pd.DataFrame:
         """Read the rows, in the columns of the schema, by coin and date."""
-        return read_price_files(self.files).prices
+        return self.load().prices
+
+    def load(self) -> Reading:
+        """Read the rows, and say what was found in the files."""
+        return read_price_files(self.files)
 
 
 @dataclass(frozen=True)
@@ -128,6 +137,10 @@ class TablePartition:
                 "table again if it was replaced meanwhile, or else import again, with --overwrite"
             ) from error
         return frame[frame["coin"].isin(self.coins)].reset_index(drop=True)
+
+    def load(self) -> Reading:
+        """Read the rows; what was found in their files was told when they were imported."""
+        return Reading(self.read(), empty_findings())
 
 
 class FolderSource:

@@ -176,9 +176,7 @@ def _write_files(
     told = join_findings(found)
     if not parts:
         lines = [f"{f.file}, line {f.line}: {f.message}" for f in lost(told)[:3].itertuples()]
-        raise SourceError(
-            f"{folder}: not written, for there is no row to write: {'; '.join(lines)}"
-        )
+        raise SourceError(f"{folder}: not written, for no row was read: {'; '.join(lines)}")
     without = pd.DataFrame(
         {"coin": list(empty), "rows": 0, "part": -1, "reason": list(empty.values())}
     )

@@ -29,7 +29,8 @@ DAY_FORMS: dict[str, Callable[[date], str]] = {
 }
 TIMES = ("T00:00:00.000Z", " 00:00:00", " 23:59:59 UTC", "T23:59:59.999Z", " 8:05", " 12:00+00:00")
 
-few = settings(max_examples=60, deadline=None)
+few = settings(max_examples=40, deadline=None)
+fewer = settings(max_examples=15, deadline=None)
 known_days = st.dates(date(1900, 1, 1), date(2100, 12, 31))
 # What Arrow's strings, and so a file, can hold; and cells that are nearly numbers or days.
 any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -112,7 +113,8 @@ def test_a_cell_that_says_no_value_is_missing_and_not_bad(cell: str) -> None:
     [
         "unknown", "1,23", "0,123", "-0,500", "012,345", "1.234,5", "1 234", "1,2345", ",123",
         "12,34,567", "1_000", "0x10", "1e", "e5", "1.2.3", "--1", "-$5", "12%", "3 USD", "inf",
-        "-inf", "Infinity", "1e999", "-1e999", "9" * 400, "\u0663\u0664", "\uff11", "\u00b2", "1\x00",
+        "-inf", "Infinity", "1e999", "-1e999", "9" * 400, "\u0663\u0664", "\uff11", "\u00b2",
+        "1\x00",
     ],
 )  # fmt: skip
 def test_what_is_no_number_is_bad_and_hurts_no_neighbour(cell: str) -> None:
@@ -180,15 +182,13 @@ def test_no_cells_give_no_values() -> None:
 
 
 @pytest.mark.parametrize("form", DAY_FORMS)
-@few
-@given(when=known_days)
-@example(when=date(2016, 2, 29))
-@example(when=date(1900, 1, 1))
-@example(when=date(2100, 12, 31))
-def test_a_day_in_every_known_form_reads_back(form: str, when: date) -> None:
-    text = DAY_FORMS[form](when)
-    assert day(text) == when
-    assert day(f"  {text} ") == when
+@fewer
+@given(wanted=st.lists(known_days, min_size=1, max_size=40))
+@example(wanted=[date(2016, 2, 29), date(1900, 1, 1), date(2100, 12, 31)])
+def test_days_in_every_known_form_read_back(form: str, wanted: list[date]) -> None:
+    cells = [DAY_FORMS[form](when) for when in wanted]
+    assert days(*cells) == (wanted, [""] * len(cells), [False] * len(cells))
+    assert days(*[f"  {cell} " for cell in cells])[0] == wanted
 
 
 @few
@@ -231,7 +231,7 @@ def test_a_day_and_month_that_cant_be_told_apart_are_refused_with_advice(cell: s
     assert "YYYY-MM-DD" in reason
 
 
-@pytest.mark.parametrize("cell", ["0017-09-22", "Sep 22, 0000", "2917-09-22", "1899-12-31"])
+@pytest.mark.parametrize("cell", ["0017-09-22", "0000-01-01", "2917-09-22", "1899-12-31"])
 def test_a_year_that_must_be_a_slip_is_refused(cell: str) -> None:
     assert days(cell) == ([None], ["a year outside of 1900 to 2100"], [False])
 
@@ -262,7 +262,7 @@ def test_every_cell_is_a_day_or_has_a_reason(cells: list[str]) -> None:
         assert not is_serial or when == date(1899, 12, 30) + timedelta(days=float(cell))
 
 
-@few
+@fewer
 @given(st.lists(st.one_of(any_text, nearly_days, nearly_numbers), min_size=2, max_size=10))
 def test_cells_of_days_are_read_alone(cells: list[str]) -> None:
     alone = [days(cell) for cell in cells]

@@ -1,0 +1,79 @@
+"""Panels of random walks, options for quick LSTMs, and the Keras that CryptoDask started."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from cryptodask.models.lstm_forward import Weights
+from cryptodask.records import DAY, DateArray, FloatArray, Panel
+
+QUICK: dict[str, dict[str, Any]] = {"lstm": {"window": 8, "units": (4, 6), "batch_size": 16}}
+"""Options with which a model of the catalog fits a coin in milliseconds; default ones if none."""
+
+START = np.datetime64("2017-09-22", "s")
+
+
+def walk(length: int, seed: int = 0, *, gaps: bool = False) -> tuple[FloatArray, DateArray]:
+    """Closes and dates of one coin, a day apart or with holes of up to ten days."""
+    rng = np.random.default_rng([seed, length])
+    closes = 10 ** rng.uniform(-6, 5) * np.exp(rng.normal(0, 0.05, length).cumsum())
+    steps = rng.integers(1, 11, length) if gaps else np.ones(length, dtype=np.int64)
+    return closes, START + steps.cumsum() * DAY
+
+
+def make_panel(lengths: Sequence[int], seed: int = 0, *, gaps: bool = False) -> Panel:
+    """Coins ``coin-0``, ``coin-1``, … of these lengths."""
+    walks = [walk(length, seed + 1_000 * i, gaps=gaps) for i, length in enumerate(lengths)]
+    return Panel.from_series((f"coin-{i}", *pair) for i, pair in enumerate(walks))
+
+
+def join(panels: Iterable[Panel]) -> Panel:
+    """One panel of the coins of several."""
+    return Panel.from_series(series for panel in panels for series in panel)
+
+
+def one_coin(closes: FloatArray, coin: str = "coin-0") -> Panel:
+    """A panel of one coin whose rows are a day apart."""
+    return Panel.from_series([(coin, closes, START + np.arange(len(closes)) * DAY)])
+
+
+def same(one: Weights, other: Weights) -> bool:
+    """Whether two networks are equal bit for bit."""
+    names = one.arrays.keys()
+    return names == other.arrays.keys() and all(
+        np.array_equal(one.arrays[name], other.arrays[name]) for name in names
+    )
+
+
+def load_weights(network: Any, weights: Weights) -> None:
+    """Put the weights of one network, not stacked, into a Keras model."""
+    parts = {
+        "LSTM": ("kernel", "recurrent_kernel", "bias"),
+        "BatchNormalization": ("gamma", "beta", "moving_mean", "moving_variance"),
+    }
+    layer = -1
+    for part in network.layers:
+        kind = type(part).__name__
+        layer += kind == "LSTM"
+        if kind in parts:
+            part.set_weights([weights.arrays[f"{name}_{layer}"] for name in parts[kind]])
+        elif kind == "Dense":
+            part.set_weights([weights.arrays["dense_kernel"], weights.arrays["dense_bias"]])
+
+
+@st.composite
+def panels(draw: st.DrawFn, shortest: int, longest: int = 60, most: int = 5) -> Panel:
+    """Panels of a few coins of different lengths, some of them with gaps."""
+    lengths = draw(st.lists(st.integers(shortest, longest), min_size=1, max_size=most))
+    return make_panel(lengths, draw(st.integers(0, 2**20)), gaps=draw(st.booleans()))
+
+
+@pytest.fixture(scope="session")
+def keras() -> Any:
+    """Keras, started by CryptoDask, so that it has the one thread that it has in a worker."""
+    from cryptodask.models.lstm_training import _import_keras
+
+    return _import_keras()[1]

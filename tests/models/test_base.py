@@ -1,0 +1,140 @@
+"""Running a model on a panel: who fails, who does not, and what is nobody's fault."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cryptodask.errors import MissingExtraError, OptionError
+from cryptodask.models import create_model, run_model
+from cryptodask.models.base import rng_for
+from cryptodask.models.naive import Naive
+from cryptodask.records import FloatArray, Panel
+from tests.models.conftest import join, make_panel, one_coin
+
+calm = settings(deadline=None)
+
+
+@dataclass(frozen=True)
+class Picky(Naive):
+    """The last close, but it has something against the coins of one name."""
+
+    name: ClassVar[str] = "picky"
+    coin: str = ""
+    error: BaseException | None = None
+    instead: float = np.nan
+
+    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        values = super().forecast(panel, horizon, seed)
+        if self.coin in panel.coins:
+            if self.error is not None:
+                raise self.error
+            values[panel.coins.index(self.coin), -1] = self.instead
+        return values
+
+
+def test_a_coin_that_makes_the_model_raise_is_lost_alone() -> None:
+    panel = make_panel([5, 6, 7, 8])
+    result = run_model(Picky(coin="coin-1", error=ZeroDivisionError("by nothing")), panel, 3)
+    others = panel.take([0, 2, 3])
+    assert result.coins == others.coins
+    assert np.array_equal(result.values, run_model(Naive(), others, 3).values)
+    assert np.array_equal(result.cutoffs, others.last_dates)
+    assert np.array_equal(result.dates, others.future_dates(3))
+    [failure] = result.failures
+    assert (failure.coin, failure.model) == ("coin-1", "picky")
+    assert (failure.exception, failure.message) == ("ZeroDivisionError", "by nothing")
+
+
+def test_a_coin_that_makes_the_model_raise_is_lost_when_it_is_the_only_one() -> None:
+    result = run_model(Picky(coin="coin-0", error=KeyError("k")), make_panel([5]), 3)
+    assert result.coins == ()
+    assert result.values.shape == result.dates.shape == (0, 3)
+    assert [f.exception for f in result.failures] == ["KeyError"]
+
+
+@pytest.mark.parametrize("instead", [np.nan, np.inf, -np.inf])
+def test_a_forecast_that_is_not_finite_is_a_forecast_error(instead: float) -> None:
+    panel = make_panel([5, 6])
+    result = run_model(Picky(coin="coin-0", instead=instead), panel, 3)
+    assert result.coins == ("coin-1",)
+    assert np.array_equal(result.values, run_model(Naive(), panel.take([1]), 3).values)
+    [failure] = result.failures
+    assert (failure.coin, failure.exception) == ("coin-0", "ForecastError")
+    assert failure.message.startswith("coin-0: picky gave [")
+    assert str(instead) in failure.message
+
+
+@pytest.mark.parametrize(
+    "error", [MissingExtraError("no Keras"), OptionError("no such loss"), MemoryError("too much")]
+)
+def test_what_is_no_fault_of_a_coin_is_raised(error: Exception) -> None:
+    with pytest.raises(type(error), match=str(error)):
+        run_model(Picky(coin="coin-1", error=error), make_panel([5, 6, 7]), 3)
+
+
+def test_a_run_can_be_interrupted() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run_model(Picky(coin="coin-1", error=KeyboardInterrupt()), make_panel([5, 6]), 3)
+
+
+def test_a_coin_without_rows_is_too_short_even_for_the_last_close() -> None:
+    result = run_model(Naive(), one_coin(np.empty(0), "none"), 3)
+    assert result.coins == ()
+    assert result.values.shape == result.dates.shape == (0, 3)
+    assert [(f.coin, f.exception) for f in result.failures] == [("none", "TooShortError")]
+
+
+def test_every_coin_is_either_forecast_or_failed() -> None:
+    rows = [one_coin(np.array(closes), coin) for coin, closes in {
+        "good": [1.0, 2.0, 4.0],
+        "short": [1.0],
+        "flat": [2.0, 2.0, 2.0],
+        "broken": [1.0, np.nan, 2.0],
+        "fine": [3.0, 1.0],
+    }.items()]  # fmt: skip
+    result = run_model(create_model("linear"), join(rows), 2)
+    assert result.coins == ("good", "fine")
+    assert {f.coin: f.exception for f in result.failures} == {
+        "short": "TooShortError",
+        "flat": "ConstantSeriesError",
+        "broken": "BrokenSeriesError",
+    }
+
+
+@pytest.mark.parametrize("horizon", [0, -1])
+def test_a_horizon_below_one_day_is_refused(horizon: int) -> None:
+    with pytest.raises(OptionError, match=f"horizon: must be at least 1 day, got {horizon}"):
+        run_model(Naive(), make_panel([5]), horizon)
+
+
+def test_random_numbers_of_a_coin_never_change() -> None:
+    assert rng_for(0, "random", "Bitcoin").bit_generator.random_raw() == 12547456116770538647
+    assert rng_for(7, "lstm", "Ð-coin").bit_generator.random_raw() == 14769903749330058050
+
+
+def test_random_numbers_of_a_coin_are_those_of_any_other_process() -> None:
+    code = (
+        "from cryptodask.models.base import rng_for\n"
+        "print(rng_for(3, 'lstm', 'Ripple').bit_generator.random_raw(2).tolist())"
+    )
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    here = rng_for(3, "lstm", "Ripple").bit_generator.random_raw(2)
+    assert told.stdout.strip() == str(here.tolist())
+
+
+keys = st.tuples(st.integers(-5, 2**70), st.sampled_from(["lstm", "random"]), st.text(max_size=8))
+
+
+@calm
+@given(one=keys, other=keys)
+def test_another_seed_model_or_coin_has_other_random_numbers(
+    one: tuple[int, str, str], other: tuple[int, str, str]
+) -> None:
+    first, second = (rng_for(*key).bit_generator.random_raw() for key in (one, other))
+    assert (first == second) == (one == other)

@@ -1,0 +1,140 @@
+"""From names and options, as text or not, to models."""
+
+import doctest
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cryptodask.models.catalog
+from cryptodask.errors import OptionError, UnknownModelError
+from cryptodask.models import create_model, describe_model, list_models, model_options
+from cryptodask.models.linear import Linear
+from cryptodask.models.lstm import LSTM
+from cryptodask.models.naive import Naive
+from cryptodask.models.random import Random
+
+
+def test_the_catalog_names_the_models() -> None:
+    assert list_models() == ["random", "naive", "linear", "lstm"]
+    assert [type(create_model(name)) for name in list_models()] == [Random, Naive, Linear, LSTM]
+    assert [create_model(name).name for name in list_models()] == list_models()
+
+
+def test_a_caller_can_do_what_it_likes_with_the_list() -> None:
+    list_models().clear()
+    assert list_models()
+
+
+def test_a_model_without_options_has_the_defaults() -> None:
+    assert create_model("lstm") == LSTM()
+    defaults = {name: default for name, (_, default) in model_options("lstm").items()}
+    assert create_model("lstm", **defaults) == LSTM()
+
+
+def test_options_are_told_with_type_and_default() -> None:
+    options = model_options("lstm")
+    assert options["window"] == (int, 50)
+    assert options["units"] == (tuple[int, ...], (50, 100))
+    assert options["dropout"] == (float, 0.2)
+    assert options["batch_norm"] == (bool, False)
+    assert options["loss"] == (str, "mse")
+    assert model_options("linear") == {}
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_a_description_is_one_line_for_a_list(name: str) -> None:
+    line = describe_model(name)
+    assert line.endswith(".")
+    assert "\n" not in line
+    assert len(line) < 100
+
+
+@pytest.mark.parametrize("ask", [create_model, describe_model, model_options])
+def test_an_unknown_model_is_told_the_known_ones(ask: Any) -> None:
+    with pytest.raises(UnknownModelError) as caught:
+        ask("lstn")
+    message = str(caught.value)
+    assert "'lstn'" in message
+    assert "did you mean lstm?" in message
+    assert "random, naive, linear, lstm" in message
+
+
+def test_a_name_like_no_other_gets_no_guess() -> None:
+    with pytest.raises(UnknownModelError) as caught:
+        create_model("prophet of doom")
+    assert "did you mean" not in str(caught.value)
+
+
+def test_an_unknown_option_is_told_the_known_ones() -> None:
+    with pytest.raises(OptionError) as caught:
+        create_model("lstm", epoch=3)
+    assert "lstm: has no option 'epoch'" in str(caught.value)
+    assert all(name in str(caught.value) for name in model_options("lstm"))
+    with pytest.raises(OptionError, match="linear: has no option 'degree'; its options: none"):
+        create_model("linear", degree=2)
+
+
+@pytest.mark.parametrize(
+    ("option", "given", "expected"),
+    [
+        ("epochs", "3", 3),
+        ("epochs", 3.0, 3),
+        ("epochs", np.int64(3), 3),
+        ("units", "32,16, 8", (32, 16, 8)),
+        ("units", "32", (32,)),
+        ("units", [32, 16], (32, 16)),
+        ("units", np.array([32, 16]), (32, 16)),
+        ("dropout", "0.5", 0.5),
+        ("dropout", 0, 0.0),
+        ("learning_rate", "1e-4", 1e-4),
+        ("loss", "mae", "mae"),
+        ("shuffle", "False", False),
+        ("shuffle", "no", False),
+        ("shuffle", "0", False),
+        ("shuffle", 0, False),
+        ("batch_norm", "TRUE", True),
+        ("batch_norm", "yes", True),
+        ("batch_norm", "1", True),
+        ("batch_norm", True, True),
+    ],
+)
+def test_options_are_converted(option: str, given: Any, expected: Any) -> None:
+    model = create_model("lstm", **{option: given})
+    value = getattr(model, option)
+    assert value == expected
+    assert type(value) is type(expected)
+    assert hash(model) == hash(LSTM(**{option: expected}))
+
+
+@pytest.mark.parametrize(
+    ("option", "given", "wanted"),
+    [
+        ("epochs", "many", "int"),
+        ("epochs", 2.5, "int"),
+        ("epochs", float("inf"), "int"),
+        ("epochs", float("nan"), "int"),
+        ("epochs", None, "int"),
+        ("epochs", [3], "int"),
+        ("units", "", "integers"),
+        ("units", "32,", "integers"),
+        ("units", "a,b", "integers"),
+        ("units", 32, "integers"),
+        ("units", (32.5, 16), "integers"),
+        ("dropout", "a bit", "float"),
+        ("dropout", None, "float"),
+        ("shuffle", "maybe", "bool"),
+        ("shuffle", 2, "bool"),
+        ("shuffle", None, "bool"),
+    ],
+)
+def test_what_can_not_be_converted_is_told(option: str, given: Any, wanted: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        create_model("lstm", **{option: given})
+    assert str(caught.value) == f"lstm {option}: must be {wanted}, got {given!r}"
+
+
+def test_the_examples_of_the_documentation_run() -> None:
+    result = doctest.testmod(cryptodask.models.catalog)
+    assert result.attempted >= 1
+    assert result.failed == 0

@@ -1,0 +1,66 @@
+"""The line in closed form against scikit-learn's."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import LinearRegression
+
+from cryptodask.models.linear import Linear
+from cryptodask.records import DAY, FloatArray, Panel
+from tests.models.conftest import START, make_panel, one_coin, panels
+
+
+def scikit_learn(closes: FloatArray, days: FloatArray, horizon: int) -> FloatArray:
+    """Forecast one coin the slow way."""
+    line = LinearRegression().fit(days[:, None], closes)
+    forecast: FloatArray = line.predict(days[-1] + np.arange(1, horizon + 1)[:, None])
+    return forecast
+
+
+def assert_as_scikit_learn(panel: Panel, horizon: int) -> None:
+    forecast = Linear().forecast(panel, horizon, seed=0)
+    for row, (_, closes, dates) in zip(forecast, panel, strict=True):
+        days = dates.astype("datetime64[D]").astype(float)
+        expected = scikit_learn(closes, days, horizon)
+        # Where rise and level cancel out, the digits are those of the closes.
+        np.testing.assert_allclose(row, expected, rtol=1e-9, atol=1e-9 * closes.max())
+
+
+@settings(max_examples=60, deadline=None)
+@given(panel=panels(2, 400), horizon=st.integers(1, 30))
+def test_it_is_the_line_of_scikit_learn(panel: Panel, horizon: int) -> None:
+    assert_as_scikit_learn(panel, horizon)
+
+
+closes = st.lists(st.floats(1e-8, 1e6), min_size=2, max_size=30)
+
+
+@settings(deadline=None)
+@given(closes=closes, steps=st.lists(st.integers(1, 400), min_size=30, max_size=30))
+def test_it_is_the_line_of_scikit_learn_on_any_prices(
+    closes: list[float], steps: list[int]
+) -> None:
+    dates = START + np.cumsum(steps)[: len(closes)] * DAY
+    assert_as_scikit_learn(Panel.from_series([("coin", closes, dates)]), 10)
+
+
+def test_a_gap_counts_as_the_days_it_lasted() -> None:
+    dates = START + np.array([0, 1, 2, 12]) * DAY
+    panel = Panel.from_series([("gap", [10.0, 11.0, 12.0, 22.0], dates)])
+    assert Linear().forecast(panel, 3, seed=0)[0] == pytest.approx([23, 24, 25], rel=1e-12)
+
+
+def test_a_line_is_continued_through_centuries_of_days() -> None:
+    days = np.arange(100_000)
+    forecast = Linear().forecast(one_coin(5.0 + 0.25 * days), 2, seed=0)[0]
+    assert forecast == pytest.approx([25_005.0, 25_005.25], rel=1e-12)
+
+
+def test_two_rows_are_enough() -> None:
+    assert Linear().min_length(30) == 2
+    assert Linear().forecast(one_coin(np.array([1.0, 3.0])), 2, seed=0)[0] == pytest.approx([5, 7])
+
+
+def test_lengths_far_apart_do_not_disturb_each_other() -> None:
+    assert_as_scikit_learn(make_panel([2, 3_000, 2, 17], gaps=True), 10)

@@ -1,0 +1,199 @@
+"""Who may import whom. A part may use those above it in ``ORDER``, and nothing below."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "cryptodask"
+
+FOR_ALL = ("errors", "records")
+ORDER = (
+    "prices",
+    "features",
+    "models",
+    "evaluate",
+    "cluster",
+    "manager",
+    "registry",
+    "store",
+    "trading",
+    "pipeline",
+    "dashboard",
+    "cli",
+)
+HEAVY = {
+    "tensorflow",
+    "keras",
+    "dask_ml",
+    "bokeh",
+    "matplotlib",
+    "sqlalchemy",
+    "ccxt",
+    "statsforecast",
+}
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+INSIDE = [path for path in MODULES if path != PACKAGE / "__init__.py"]
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(tree: ast.AST, package: str = "") -> set[str]:
+    """Return the full names of all that is imported, at the top or inside functions."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: -node.level + 1 or None] if node.level else []
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            found |= {f"{module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            found |= {arg.value for arg in node.args if isinstance(arg, ast.Constant)}
+    return found
+
+
+def run_at_import(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the statements that run when a module is imported."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
+            for other in child.orelse:
+                yield other
+                yield from run_at_import(other)
+            continue
+        yield child
+        yield from run_at_import(child)
+
+
+def heavy_at_import(tree: ast.Module) -> set[str]:
+    """Return the heavy libraries that importing a module brings in."""
+    statements = [n for n in run_at_import(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
+    names = {name.partition(".")[0] for node in statements for name in imported(node)}
+    return names & HEAVY
+
+
+def parts_used(tree: ast.AST, package: str = "") -> set[str]:
+    """Return the parts of this package that are imported: folders, or modules beside them."""
+    ours = [name.split(".") for name in imported(tree, package)]
+    return {name[1] for name in ours if name[0] == "cryptodask" and len(name) > 1}
+
+
+def allowed(part: str) -> set[str]:
+    """Return the parts that a part may import."""
+    if part in FOR_ALL:
+        return set(FOR_ALL[: FOR_ALL.index(part)])
+    return {*FOR_ALL, *ORDER[: ORDER.index(part) + 1]}
+
+
+def test_every_part_has_its_place() -> None:
+    parts = {name_of(path).split(".")[1] for path in INSIDE}
+    assert parts <= {*FOR_ALL, *ORDER}
+    assert {"errors", "records", "features", "models"} <= parts
+
+
+@pytest.mark.parametrize("path", INSIDE, ids=name_of)
+def test_a_part_imports_only_from_those_above_it(path: Path) -> None:
+    name = name_of(path)
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    used = parts_used(parse(path), package) - {"__version__"}
+    assert used <= allowed(name.split(".")[1])
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_heavy_libraries_are_imported_inside_functions_only(path: Path) -> None:
+    assert heavy_at_import(parse(path)) == set()
+
+
+def libraries(path: Path) -> set[str]:
+    return {name.partition(".")[0] for name in imported(parse(path)) if name}
+
+
+@pytest.mark.parametrize("path", INSIDE, ids=name_of)
+def test_the_numerical_core_knows_nothing_of_dask_nor_the_cluster_of_models(path: Path) -> None:
+    part = name_of(path).split(".")[1]
+    if part in ("errors", "records", "features", "models", "evaluate"):
+        assert not libraries(path) & {"dask", "distributed"}
+    if part == "cluster":
+        assert not parts_used(parse(path)) & {"prices", "features", "models", "evaluate"}
+
+
+def test_errors_need_nothing_and_records_only_numpy() -> None:
+    standard = set(sys.stdlib_module_names)
+    assert libraries(PACKAGE / "errors.py") <= standard
+    assert libraries(PACKAGE / "records.py") - standard == {"numpy"}
+
+
+# The reading itself: it has to see an import wherever one can hide.
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import keras",
+        "import numpy, keras.layers as layers",
+        "from keras import layers",
+        "from keras.layers import LSTM",
+        "try:\n    import keras\nexcept ImportError:\n    keras = None",
+        "class A:\n    import keras",
+        "if True:\n    import keras",
+        "if TYPE_CHECKING:\n    import numpy\nelse:\n    import keras",
+        "with open('x'):\n    import keras",
+    ],
+)
+def test_an_import_that_runs_at_once_is_seen(code: str) -> None:
+    assert heavy_at_import(ast.parse(code)) == {"keras"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def f():\n    import keras",
+        "class A:\n    def f(self):\n        from keras import layers",
+        "if TYPE_CHECKING:\n    import keras",
+        "if typing.TYPE_CHECKING:\n    from keras import layers",
+        "import keras_tuner",
+        "name = 'keras'",
+    ],
+)
+def test_an_import_that_does_not_run_at_once_is_let_pass(code: str) -> None:
+    assert heavy_at_import(ast.parse(code)) == set()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import cryptodask.dashboard.view",
+        "from cryptodask import dashboard",
+        "from cryptodask.dashboard import view",
+        "from ..dashboard import view",
+        "from .. import dashboard",
+        "def f():\n    from cryptodask.dashboard.view import build_view",
+        "if TYPE_CHECKING:\n    import cryptodask.dashboard",
+        "import_module('cryptodask.dashboard')",
+        "importlib.import_module('cryptodask.dashboard.view')",
+    ],
+)
+def test_a_part_that_is_used_is_seen_wherever_it_is_imported(code: str) -> None:
+    assert parts_used(ast.parse(code), "cryptodask.models") == {"dashboard"}
+    assert not {"dashboard"} <= allowed("models")
+
+
+def test_what_is_allowed_is_what_lies_above() -> None:
+    assert allowed("errors") == set()
+    assert allowed("records") == {"errors"}
+    assert allowed("prices") == {"errors", "records", "prices"}
+    assert allowed("models") == {"errors", "records", "prices", "features", "models"}
+    assert "manager" in allowed("cli")
+    assert "manager" not in allowed("cluster")
