@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
     print_versions()
-    loader = CryptoLoader(args.source, partitions=8)
+    loader = CryptoLoader(args.source)
     names = loader.get_crypto_names()
     coins = [c for c in names if len(loader.get_prices(c)) >= WINDOW + HORIZON][: args.coins]
     windows = sum(len(loader.get_prices(c)) - WINDOW for c in coins)
