@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+
 from tests.conftest import Cluster
 
 COMMAND = [sys.executable, "-m", "cryptodask.cli"]
@@ -155,7 +156,9 @@ def test_import_reports_and_check_repeats_it(tmp_path: Path, healthy: Path):
     refused = run("prices", "import", folder, "--out", tmp_path / "table")
     assert refused.returncode == 2
     assert "there is a table already" in refused.stderr
-    assert run("prices", "import", folder, "--out", tmp_path / "table", "--overwrite").returncode == 3
+    assert (
+        run("prices", "import", folder, "--out", tmp_path / "table", "--overwrite").returncode == 3
+    )
 
 
 @pytest.mark.slow

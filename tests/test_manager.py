@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from dask.distributed import Client
-from tests.conftest import REAL_DATA, Cluster
 
 from cryptodask import CryptoLoader, CryptoManager, Forecasts, create_model, import_prices
 from cryptodask.errors import (
@@ -21,6 +20,7 @@ from cryptodask.errors import (
 from cryptodask.manager import empty_forecasts
 from cryptodask.models import run_model
 from cryptodask.prices.loader import to_panel
+from tests.conftest import REAL_DATA, Cluster
 
 SMALL_LSTM = {"window": 8, "units": (4, 6), "batch_size": 16}
 ALL = ["random", "naive", "linear"]

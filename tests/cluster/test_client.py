@@ -3,10 +3,10 @@
 import socket
 
 import pytest
-from tests.conftest import Cluster
 
 from cryptodask.cluster import close_local, connect, local_client
 from cryptodask.errors import ClusterError, OptionError
+from tests.conftest import Cluster
 
 
 def free_port() -> int:

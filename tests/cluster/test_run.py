@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from dask.distributed import Client, wait
-from tests.conftest import Cluster
 
 from cryptodask.cluster import collect, paths_visible, submit
+from tests.conftest import Cluster
 
 
 @pytest.fixture
