@@ -2,10 +2,13 @@
 
 import logging
 import os
+import signal
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 
+import psutil  # of distributed
 from dask.distributed import Client, LocalCluster
 
 from cryptodask.errors import ClusterError, OptionError
@@ -64,7 +67,7 @@ def local_client(workers: int | None = None) -> Client:
     """
     if workers is not None and workers < 1:
         raise OptionError(f"workers: must be at least 1, got {workers}")
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _ctrl_c_is_ours():
         # The usual port of the dashboard may be taken; the next free one does as well.
         warnings.filterwarnings("ignore", message="Port .* is already in use")
         cluster = LocalCluster(
@@ -78,16 +81,42 @@ def local_client(workers: int | None = None) -> Client:
 
 def close_local(client: Client) -> None:
     """Close a client that `local_client` gave, and its cluster."""
-    # A process that has TensorFlow loaded takes seconds to leave; that it has to be ended is no
-    # news for anyone.
-    logger = logging.getLogger("distributed.nanny")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    # Nothing is left on the workers that anyone wants, and asked to leave, one with TensorFlow
+    # loaded takes seconds, and one in the middle of a fit tells of it at length.
+    loggers = [logging.getLogger(f"distributed.{part}") for part in ("nanny", "scheduler", "core")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
+        for nanny in client.cluster.workers.values():
+            nanny.auto_restart = False
+            with suppress(psutil.NoSuchProcess):
+                psutil.Process(nanny.pid).kill()
         client.close()
         client.cluster.close()
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextmanager
+def _ctrl_c_is_ours() -> Iterator[None]:
+    """Keep Ctrl-C from processes that are started in this block.
+
+    A terminal sends it to every process of a job. Workers would die of it with tracebacks while
+    the client, which gets it too, is about to end them in order. A signal that is blocked while a
+    process is started stays blocked there; here it is delivered at the end of the block.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    # Its helper process unblocks the signal where it is first started; so start it before.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _remote_client(scheduler: str) -> Client:

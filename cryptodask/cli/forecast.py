@@ -1,69 +1,21 @@
-"""The command ``cryptodask``: parse, call, print.
+"""``cryptodask forecast`` and ``cryptodask models``."""
 
-Exit codes: 0 all went well; 1 something could not be done; 2 bad use; 3 done, but some coins
-failed or some rows were lost, which are named; 130 stopped by Ctrl-C.
-"""
-
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cryptodask.errors import CryptoDaskError, InputError, OptionError
+from cryptodask.cli.show import SOME_FAILED, err, out, print_lost
+from cryptodask.errors import OptionError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from cryptodask.manager import Forecasts
     from cryptodask.models import Model
 
-SOME_FAILED = 3
 
-app = typer.Typer(
-    help="Price forecasts of very many coins, as batched fits over a Dask cluster.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-prices_app = typer.Typer(help="Import files of prices into a table, and check it.")
-app.add_typer(prices_app, name="prices", no_args_is_help=True)
-
-out = Console()
-err = Console(stderr=True)
-
-
-def main() -> None:
-    """Run the command; an error that CryptoDask raises on purpose is one message, no traceback."""
-    try:
-        app()
-    except CryptoDaskError as error:
-        err.print(Text(f"error: {error}", style="red"), soft_wrap=True)
-        sys.exit(2 if isinstance(error, InputError) else 1)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        from cryptodask import __version__
-
-        out.print(f"cryptodask {__version__}", highlight=False)
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="And leave.")
-    ] = False,
-) -> None:
-    del version
-
-
-@app.command()
 def forecast(
     source: Annotated[Path, typer.Argument(help="A folder of price files, or an imported table.")],
     model: Annotated[
@@ -135,7 +87,6 @@ def forecast(
     raise typer.Exit(SOME_FAILED if len(result.failures) or len(result.lost) else 0)
 
 
-@app.command()
 def models() -> None:
     """List the models and their options."""
     from cryptodask.models import describe_model, list_models, model_options
@@ -147,57 +98,6 @@ def models() -> None:
         )
         table.add_row(name, describe_model(name), "\n".join(options))
     out.print(table)
-
-
-@prices_app.command("import")
-def import_command(
-    folder: Annotated[Path, typer.Argument(help="A folder of price files, one a coin.")],
-    table: Annotated[Path, typer.Option("--out", help="Folder of the table to write.")],
-    partitions: Annotated[int | None, typer.Option(help="Into how many parts.")] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace a table that is there.")] = False,
-) -> None:
-    """Read a folder of price files, write them as one table, and report what was found."""
-    from cryptodask.prices import import_prices
-
-    _report(import_prices(folder, table, partitions=partitions, overwrite=overwrite))
-
-
-@prices_app.command()
-def check(table: Annotated[Path, typer.Argument(help="Folder of the table.")]) -> None:
-    """Repeat the report of a table's import."""
-    from cryptodask.prices import PriceTable
-
-    _report(PriceTable(table))
-
-
-def _report(table: Any) -> None:
-    """Print what is in a table and what was found in its files."""
-    from cryptodask.prices.findings import lost, summarize_findings
-
-    found = table.findings()
-    out.print(
-        f"{len(table):,} rows, {len(table.coins):,} coins, {len(table.manifest['parts'])} parts, "
-        f"{table.index['first'].min():%Y-%m-%d} to {table.index['last'].max():%Y-%m-%d}",
-        highlight=False,
-    )
-    counts = Table("finding", "count", "coins", "what it is, and what was done")
-    for row in summarize_findings(found).itertuples():
-        counts.add_row(str(row.kind), str(row.count), str(row.coins), str(row.meaning))
-    out.print(counts if counts.row_count else "no findings")
-    left_out = lost(found)
-    for row in found[found["kind"] == "not_a_price_file"].itertuples():
-        out.print(Text(f"left out: {row.file}: {row.message}"), soft_wrap=True)
-    _print_lost(left_out, out)
-    raise typer.Exit(SOME_FAILED if len(left_out) else 0)
-
-
-def _print_lost(findings: "pd.DataFrame", console: Console) -> None:
-    """Print a line for each row or file that was left out."""
-    for row in findings.to_dict("records"):
-        line = f", line {row['line']}" if row["line"] else ""
-        value = f": {row['value']!r}" if row["value"] else ""
-        text = f"{row['kind']}: {row['file']}{line}{value}: {row['message']}"
-        console.print(Text(text), soft_wrap=True)
 
 
 def _models(names: list[str], settings: list[str]) -> "list[Model]":
@@ -287,7 +187,7 @@ def _print_result(result: "Forecasts", names: list[str], seconds: float) -> None
         )
     out.print(table)
     out.print(f"{seconds:.1f} seconds in all", highlight=False)
-    _print_lost(result.lost, err)
+    print_lost(result.lost, err)
     for failure in result.failures.itertuples():
         err.print(
             Text(f"failed: {failure.model}: {failure.exception}: {failure.message}"), soft_wrap=True
@@ -296,7 +196,3 @@ def _print_result(result: "Forecasts", names: list[str], seconds: float) -> None
 
 def _shown(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,24 @@
+"""What commands print: consoles, and the lines that several of them share."""
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SOME_FAILED = 3
+"""Exit code of a command that did its work, save for coins or rows that it names."""
+
+out = Console()
+err = Console(stderr=True)
+
+
+def print_lost(findings: "pd.DataFrame", console: Console) -> None:
+    """Print a line for each row or file that was left out."""
+    for row in findings.to_dict("records"):
+        line = f", line {row['line']}" if row["line"] else ""
+        value = f": {row['value']!r}" if row["value"] else ""
+        text = f"{row['kind']}: {row['file']}{line}{value}: {row['message']}"
+        console.print(Text(text), soft_wrap=True)
