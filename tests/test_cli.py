@@ -1,5 +1,6 @@
 """The command, as a user runs it: what it prints, writes, and leaves as its exit code."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -168,12 +169,19 @@ def test_ctrl_c_stops_a_run_with_a_local_cluster_cleanly(healthy: Path, tmp_path
         [*COMMAND, "forecast", str(healthy), "--model", "lstm", "--option", "lstm.epochs=100000",
          "--workers", "2", "--out", str(out)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENV, start_new_session=True,
+        # A shell gives its background jobs an ignored SIGINT, which would be inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
-    assert process.stderr is not None
-    assert "dashboard" in process.stderr.readline()
-    time.sleep(8)  # into the fit, or the import before it: either must stop
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process of the job
-    stdout, stderr = process.communicate(timeout=60)
+    try:
+        assert process.stderr is not None
+        assert "dashboard" in process.stderr.readline()
+        time.sleep(8)  # into the fit, or the import before it: either must stop
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process of the job
+        stdout, stderr = process.communicate(timeout=60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
     assert process.returncode == 130, stderr
     assert "stopped" in stderr
     assert "Traceback" not in stderr
