@@ -19,6 +19,7 @@
     │   ├── BrokenSeriesError     closes or dates that are no series of prices
     │   └── ForecastError         the model ran, and gave no finite number
     ├── ClusterError              no scheduler or no worker there, or one that can't be used
+    ├── ExchangeError             an exchange can't be reached, or does not answer any more
     └── MissingExtraError         an optional package is not installed
 
 A message names the file, line or coin, the rule, the value received, and what to do.
@@ -64,7 +65,7 @@ class UnreadableFileError(PriceFileError):
 
 
 class TableError(CryptoDaskError):
-    """A price table on disk is damaged or was written by another version."""
+    """A price table on disk is damaged, of another version, or being written by another."""
 
 
 class SeriesError(CryptoDaskError):
@@ -93,6 +94,10 @@ class ForecastError(SeriesError):
 
 class ClusterError(CryptoDaskError):
     """There is no scheduler or worker there, or none that can be used."""
+
+
+class ExchangeError(CryptoDaskError):
+    """An exchange can't be reached, or does not answer any more."""
 
 
 class MissingExtraError(CryptoDaskError):

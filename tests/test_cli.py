@@ -11,7 +11,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from cryptodask import PriceTable
 from tests.conftest import Cluster
+from tests.exchange_server import ExchangeServer, Listing
 
 COMMAND = [sys.executable, "-m", "cryptodask.cli"]
 ENV = os.environ | {"COLUMNS": "120", "NO_COLOR": "1"}
@@ -150,7 +152,7 @@ def test_import_reports_and_check_repeats_it(tmp_path: Path, healthy: Path):
     assert done.returncode == 3
     text = " ".join(done.stdout.split())
     assert "5 coins, 2 parts" in text
-    assert "left out: list.csv: has no date and no close column" in text
+    assert "left out: list.csv: has no date column" in text
     assert "unreadable_row: Odd.csv, line 2: 'Feb 30, 2024': date: no such day" in text
     again = run("prices", "check", tmp_path / "table")
     assert (again.returncode, again.stdout) == (3, done.stdout)
@@ -160,6 +162,66 @@ def test_import_reports_and_check_repeats_it(tmp_path: Path, healthy: Path):
     assert (
         run("prices", "import", folder, "--out", tmp_path / "table", "--overwrite").returncode == 3
     )
+
+
+def test_append_adds_new_days_and_tells_corrections(tmp_path: Path):
+    folder = tmp_path / "prices"
+    folder.mkdir()
+    (folder / "Acoin.csv").write_text("Date,Close\n2024-01-01,1\n2024-01-02,2\n")
+    table = tmp_path / "table"
+    assert run("prices", "import", folder, "--out", table).returncode == 0
+    new = tmp_path / "Acoin.csv"
+    new.write_text("Date,Close\n2024-01-02,2.5\n2024-01-03,3\n2024-02-30,4\n")
+    done = run("prices", "append", table, new)
+    text = " ".join(done.stdout.split())
+    assert "1 new rows, 1 corrected" in text
+    assert "unreadable_row: Acoin.csv, line 4: '2024-02-30'" in text
+    assert done.returncode == 3
+    again = run("prices", "append", table, new)
+    assert "0 new rows, 0 corrected, 0 differ and were left out, 2 were there" in " ".join(
+        again.stdout.split()
+    )
+    refused = run("prices", "append", table, folder, "--corrections", "fail")
+    assert refused.returncode == 2
+    assert "Acoin" in refused.stderr
+    packed = run("prices", "compact", table)
+    assert packed.returncode == 0
+    assert "3 rows in 1 parts" in packed.stdout
+    assert "unreadable_row" in run("prices", "check", table).stdout
+
+
+def test_what_files_do_not_tell_is_said_by_options(tmp_path: Path):
+    folder = tmp_path / "prices"
+    folder.mkdir()
+    (folder / "Acoin.csv").write_text("Day,Last\n03/04/2024,1\n04/04/2024,2\n")
+    options = ["--column", "date=Day", "--column", "close=Last", "--out", tmp_path / "table"]
+    asked = run("prices", "import", folder, *options)
+    assert asked.returncode == 2
+    assert "--dayfirst" in asked.stderr
+    done = run("prices", "import", folder, *options, "--dayfirst")
+    assert done.returncode == 0, done.stderr
+    assert "2024-04-03 to 2024-04-04" in done.stdout
+    wrong = run("prices", "import", folder, "--column", "close", "--out", tmp_path / "other")
+    assert wrong.returncode == 2
+    assert "COLUMN=HEADER" in wrong.stderr
+
+
+def test_fetch_makes_a_table_and_goes_on_where_it_stopped(tmp_path: Path):
+    table = tmp_path / "table"
+    listings = [Listing("AAA"), Listing("BBB", volume=5e5)]
+    with ExchangeServer(listings) as server:
+        options = ["--api-url", server.url, "--since", "2024-01-01", "--out", table]
+        done = run("prices", "fetch", *options, "--top", 2, "--until", "2024-02-01")
+        assert done.returncode == 0, done.stderr
+        assert "64 new days of 2 coins" in done.stdout
+        more = run("prices", "fetch", *options, "--coins", "BBB", "--until", "2024-02-03")
+        assert "2 new days of 1 coins" in more.stdout
+    checked = run("prices", "check", table)
+    assert "66 rows, 2 coins" in checked.stdout
+    down = run("prices", "fetch", *options, "--retries", 0)
+    assert down.returncode == 1
+    assert "Traceback" not in down.stderr
+    assert PriceTable(table).coins == ["AAA", "BBB"]
 
 
 @pytest.mark.slow

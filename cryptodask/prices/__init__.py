@@ -1,6 +1,14 @@
 """Price history: files in, one clean table out, partitioned by coin."""
 
-from cryptodask.prices.loader import CryptoLoader, import_prices
+from cryptodask.prices.layouts import ReadOptions
+from cryptodask.prices.loader import CryptoLoader, import_prices, read_files
 from cryptodask.prices.table import PriceTable, write_table
 
-__all__ = ["CryptoLoader", "PriceTable", "import_prices", "write_table"]
+__all__ = [
+    "CryptoLoader",
+    "PriceTable",
+    "ReadOptions",
+    "import_prices",
+    "read_files",
+    "write_table",
+]

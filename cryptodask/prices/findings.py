@@ -36,6 +36,10 @@ KINDS: Mapping[str, Kind] = {
     "unreadable_row": Kind(True, "a row that can't be read; left out"),
     "nonpositive_close": Kind(True, "a close of zero or below; row left out"),
     "conflicting_row": Kind(True, "a day told twice with other values; the first is kept"),
+    "corrected_row": Kind(False, "an appended row that differs from the table's; put in its place"),
+    "kept_old_row": Kind(
+        False, "an appended row that differs from the table's; left out, as was asked for"
+    ),
     "repeated_row": Kind(False, "a day told twice with the same values; one is kept"),
     "merged_file": Kind(False, "a second file of a coin that agrees with the first; merged"),
     "nonpositive_value": Kind(
@@ -46,6 +50,17 @@ KINDS: Mapping[str, Kind] = {
     "gap": Kind(False, "days missing between two rows; left as they are"),
     "stale_run": Kind(False, "five or more equal closes in a row; kept"),
     "zero_volume": Kind(False, "a volume of zero; kept"),
+    "high_under_low": Kind(False, "a high under the low of its day; kept"),
+    "outside_range": Kind(False, "an open or close outside of its day's low and high; kept"),
+    "large_move": Kind(False, "a close very far from the day before; kept"),
+    "reverting_jump": Kind(False, "a jump of the close that the next day undid; kept"),
+    "future_date": Kind(False, "a day that has not come yet; kept"),
+    "out_of_order": Kind(False, "a row against the order of its file; sorted"),
+    "renamed": Kind(False, "a coin that the exchange has another name for; fetched"),
+    "delisted": Kind(True, "a coin asked for that the exchange does not trade; left out"),
+    "not_fetched": Kind(True, "days that the exchange did not give; what came before is kept"),
+    "day_month_order": Kind(False, "the order of day and month, decided from the whole file"),
+    "layout": Kind(False, "the layout that a file was read in, and what its dates mean"),
 }
 
 FINDING_COLUMNS = ("kind", "coin", "file", "line", "date", "value", "message")

@@ -1,6 +1,7 @@
 """`CryptoLoader`: prices of coins by name, from a folder of files or a table, in any form."""
 
 import difflib
+import warnings
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -12,13 +13,17 @@ import pandas as pd
 from cryptodask.errors import (
     NoPricesError,
     OptionError,
+    PriceWarning,
     SourceError,
     UnknownCoinError,
 )
+from cryptodask.prices.findings import join_findings, lost
+from cryptodask.prices.layouts import DEFAULT, ReadOptions
 from cryptodask.prices.parse import parse_days
-from cryptodask.prices.readers import Reading, read_price_files
+from cryptodask.prices.readers import Reading
 from cryptodask.prices.schema import empty_prices
 from cryptodask.prices.sources import FolderSource, Partition, Source
+from cryptodask.prices.storage import is_free
 from cryptodask.prices.table import PriceTable, is_table, write_table
 from cryptodask.records import FloatArray, Panel
 
@@ -34,16 +39,20 @@ class CryptoLoader:
     Parameters
     ----------
     source : path
-        A folder of files, one a coin, named for it; or a table that ``cryptodask prices import``
-        or `import_prices` made.
+        A folder of files, of one coin each and named for it or of many that they name; or a table
+        that ``cryptodask prices import`` or `import_prices` made.
     partitions : int, optional
         Into how many partitions to pack the coins. By default as the table was packed, or for a
         folder at least 16 and about 250,000 rows each. Forecasts do not depend on it.
+    options : ReadOptions, optional
+        What the files of a folder do not tell themselves: the order of day and month, say.
 
     Raises
     ------
     SourceError
         There is no folder or table there, or no file of prices in it.
+    OptionError
+        ``partitions`` is below 1, or options are given for a table.
 
     Examples
     --------
@@ -51,11 +60,16 @@ class CryptoLoader:
     >>> loader.get_df("Bitcoin", from_date="2017-01-01")    # doctest: +SKIP
     """
 
-    def __init__(self, source: str | Path, partitions: int | None = None) -> None:
+    def __init__(
+        self,
+        source: str | Path,
+        partitions: int | None = None,
+        options: ReadOptions = DEFAULT,
+    ) -> None:
         if partitions is not None and partitions < 1:
             raise OptionError(f"partitions: must be at least 1, got {partitions}")
         self.n_partitions = partitions
-        self.source = open_source(source)
+        self.source = open_source(source, options)
 
     def __repr__(self) -> str:
         return f"CryptoLoader({len(self.source.coins)} coins)"
@@ -110,9 +124,23 @@ class CryptoLoader:
             The source has that one coin, and not one row of it that can be read.
         OptionError
             A day or a number of points that makes no sense.
+
+        Warns
+        -----
+        PriceWarning
+            Rows of a folder's files could not be read.
         """
         cut = Cut.of(max_points, from_date, to_date)
-        frames = [p.read() for p in self.partitions(coins)]
+        readings = [p.load() for p in self.partitions(coins)]
+        left_out = sum(len(lost(reading.findings)) for reading in readings)
+        if left_out:
+            warnings.warn(
+                f"{left_out} rows or files could not be read and were left out; the loader's "
+                "findings() lists them",
+                PriceWarning,
+                stacklevel=2,
+            )
+        frames = [reading.prices for reading in readings]
         if isinstance(coins, str) and not any(map(len, frames)):
             raise NoPricesError(no_rows_message(coins))
         return pd.concat([empty_prices(), *map(cut, frames)], ignore_index=True)
@@ -212,19 +240,26 @@ class Cut:
         return kept.reset_index(drop=True)
 
 
-def open_source(path: str | Path) -> Source:
+def open_source(path: str | Path, options: ReadOptions = DEFAULT) -> Source:
     """Open a folder of files or a table.
 
     Raises
     ------
     SourceError
         It is neither.
+    OptionError
+        Options are given for a table, whose files were read already.
     """
     place = Path(path)
     if is_table(place):
+        if options != DEFAULT:
+            raise OptionError(
+                f"options: {path} is a table, whose files were read when it was imported; give "
+                "them to the import"
+            )
         return PriceTable(place)
     if place.is_dir():
-        return FolderSource(place.resolve())
+        return FolderSource(place.resolve(), options)
     what = "is a file" if place.exists() else "does not exist"
     raise SourceError(f"{path}: {what}; give a folder of price files, or a table made from one")
 
@@ -235,19 +270,22 @@ def import_prices(
     *,
     partitions: int | None = None,
     overwrite: bool = False,
+    options: ReadOptions = DEFAULT,
 ) -> PriceTable:
     """Read a folder of price files and write them as one partitioned table.
 
     Parameters
     ----------
     folder : path
-        Files, one a coin.
+        Files, of one coin each or of many.
     out : path
         Where to write the table.
     partitions : int, optional
         Into how many parts to pack the coins; see `CryptoLoader`.
     overwrite : bool
         Whether a table that is there already may be replaced.
+    options : ReadOptions, optional
+        What the files do not tell themselves.
 
     Returns
     -------
@@ -263,25 +301,59 @@ def import_prices(
     """
     if partitions is not None and partitions < 1:
         raise OptionError(f"partitions: must be at least 1, got {partitions}")
-    source = open_source(folder)
-    if not isinstance(source, FolderSource):
+    if is_table(Path(folder)):
         raise SourceError(f"{folder}: is a price table already")
+    source = open_source(folder, options)
+    assert isinstance(source, FolderSource)
     place = Path(out)
     if place.exists():
         if is_table(place) and not overwrite:
             raise SourceError(f"{out}: there is a table already; overwrite it, or name another")
-        if not is_table(place) and (not place.is_dir() or any(place.iterdir())):
+        if not is_table(place) and not is_free(place):
             raise SourceError(f"{out}: is there already and no price table; name another place")
     empty = dict(source.empty)
 
     def readings() -> Any:
         for partition in source.partitions(source.coins, partitions):
-            reading: Reading = read_price_files(partition.files)
+            reading: Reading = partition.load()
             for coin in sorted(set(partition.coins) - set(reading.prices["coin"])):
                 empty[coin] = no_rows_message(coin)
             yield reading
 
     return write_table(place, readings(), empty=empty, notes=source.file_findings())
+
+
+def read_files(paths: Sequence[str | Path], options: ReadOptions = DEFAULT) -> Reading:
+    """Read files, or all files of folders, as an import would, without writing anything.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Files of one coin, named for it, or of many; and folders of such.
+    options : ReadOptions, optional
+        What the files do not tell themselves.
+
+    Returns
+    -------
+    Reading
+        Rows of all coins, and everything that was found.
+
+    Raises
+    ------
+    SourceError
+        There is no such file, or none of them has prices.
+    """
+    files: list[Path] = []
+    for path in map(Path, paths):
+        if not path.exists():
+            raise SourceError(f"{path}: does not exist; give files of prices, or folders of them")
+        files += sorted(path.iterdir()) if path.is_dir() else [path]
+    source = FolderSource(Path(files[0]).parent if files else Path(), options, files)
+    read = [p.load() for p in source.partitions(source.coins)]
+    return Reading(
+        pd.concat([empty_prices(), *(r.prices for r in read)], ignore_index=True),
+        join_findings([source.file_findings(), *(r.findings for r in read)]),
+    )
 
 
 def no_rows_message(coin: str) -> str:

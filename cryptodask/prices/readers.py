@@ -4,12 +4,11 @@ Nothing here knows of folders, tables or Dask. The text of all files of a partit
 file at a time and then parsed as one long frame, which costs a tenth of doing it file by file.
 """
 
-import codecs
-import csv
-import io
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +17,44 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cryptodask.errors import NotAPriceFileError, PriceFileError, UnreadableFileError
+from cryptodask.prices.cells import Cells, read_cells
 from cryptodask.prices.clean import describe_series, keep_one_row_a_day
-from cryptodask.prices.findings import empty_findings, file_finding, findings, join_findings
-from cryptodask.prices.parse import parse_days, parse_numbers
+from cryptodask.prices.findings import file_finding, findings, join_findings
+from cryptodask.prices.layouts import DEFAULT, ReadOptions
+from cryptodask.prices.parse import (
+    MISSING,
+    bar_seconds,
+    day_month_order,
+    has_comma_decimals,
+    parse_numbers,
+    parse_stamps,
+    with_points,
+    without_suffix,
+)
 from cryptodask.prices.schema import AMOUNT_COLUMNS, NUMBER_COLUMNS, as_price_dtypes
 
-_NEEDED = ("date", "close")
-_SNIFF = 65_536  # bytes; enough for any header and a first row
+_TEXTS = ("coin", "date", *NUMBER_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
 class PriceFile:
-    """A file and the coin whose prices it holds."""
+    """A file and a coin whose prices it holds.
+
+    Attributes
+    ----------
+    coin : str
+        The coin's name; of a file that names its coins itself, only where ``inside`` is given.
+    path : Path
+    inside : str, optional
+        The coin's name in a file that holds many, of which then only this one is read.
+    tells : bool
+        Whether what is found of the file as a whole, and not of one coin, is told.
+    """
 
     coin: str
     path: Path
+    inside: str | None = None
+    tells: bool = True
 
 
 @dataclass(frozen=True)
@@ -51,8 +73,38 @@ class Reading:
     findings: pd.DataFrame
 
 
-def check_price_file(path: Path) -> None:
+@dataclass
+class _Texts:
+    """Cells of all files as text, in the columns of the schema, and what was found of files."""
+
+    columns: dict[str, list[Any]] = field(default_factory=lambda: {n: [] for n in _TEXTS})
+    lines: list[int] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    stamps: list[tuple[str, bool, bool, int]] = field(default_factory=list)
+    told: dict[str, list[tuple[str, str, int, str, str]]] = field(default_factory=dict)
+
+    def tell(self, kind: str, coin: str, file: str, line: int, value: str, message: str) -> None:
+        """Note one finding; all of a kind become a table at once, which costs far less."""
+        self.told.setdefault(kind, []).append((coin, file, line, value, message))
+
+    def findings(self) -> list[pd.DataFrame]:
+        """Return what was noted."""
+        tables = []
+        for kind, rows in self.told.items():
+            names = ["coin", "file", "line", "value", "message"]
+            table = pd.DataFrame(rows, columns=names)
+            tables.append(findings(kind, table, value=table["value"], message=table["message"]))
+        return tables
+
+
+def check_price_file(path: Path, options: ReadOptions = DEFAULT) -> dict[str, int] | None:
     """Look at a file's first bytes, and refuse what is no file of prices with at least one row.
+
+    Returns
+    -------
+    dict of str to int, or None
+        Of a file that names its coins, which is read whole for that, the rows of each.
 
     Raises
     ------
@@ -61,34 +113,66 @@ def check_price_file(path: Path) -> None:
     UnreadableFileError
         It is empty, binary, has no row or two columns of one name, or can't be opened.
     """
-    header, _, rows = _split(_decode(path, _SNIFF), path)
-    _name_columns(header, path)
-    if not rows:
-        raise UnreadableFileError(f"{path.name}: has a header and no row; get the file again")
+    cells = read_cells(path, options, whole=False)
+    layout = cells.layout
+    if not layout.coins and "coin" not in layout.columns:
+        return None
+    cells = read_cells(path, options)
+    if layout.coins:
+        return dict.fromkeys(map(plain_name, layout.coins), len(cells.rows))
+    place = layout.columns["coin"]
+    names = Counter(row[place] for row in cells.rows if len(row) == layout.width)
+    counted: Counter[str] = Counter()
+    for name, rows in names.items():
+        if is_name(name):
+            counted[plain_name(name)] += rows
+    if not counted:
+        raise UnreadableFileError(f"{path.name}: its column of coins names none")
+    return dict(counted)
 
 
-def read_price_files(files: Sequence[PriceFile]) -> Reading:
-    """Read files in the layout of coin listings: ``Date,Open,High,Low,Close,Volume,Market Cap``.
+def read_price_files(files: Sequence[PriceFile], options: ReadOptions = DEFAULT) -> Reading:
+    """Read files in any layout of `cryptodask.prices.layouts`, which is found from the content.
 
     Columns are found by their names, in any order; only date and close are needed. What can't be
-    read becomes a finding with its file, line and reason, and everything else is kept.
+    read becomes a finding with its file, line and reason, and everything else is kept. A file of
+    many coins is read once for all of them that are asked for.
     """
     found: list[pd.DataFrame] = []
-    texts: list[pd.DataFrame] = []
+    texts = _Texts()
+    groups: dict[Path, list[PriceFile]] = {}
     for file in files:
+        groups.setdefault(file.path, []).append(file)
+    for path, group in groups.items():
         try:
-            cells, ragged = _read_cells(file)
+            _add_file(texts, path, group, options)
         except PriceFileError as error:
-            found.append(file_finding(kind_of(error), file.coin, file.path.name, reason_of(error)))
-        else:
-            texts.append(cells)
-            found.append(ragged)
-    empty = pd.DataFrame(columns=["coin", "file", "line", "date", *NUMBER_COLUMNS], dtype="str")
-    cells = pd.concat([empty, *texts], ignore_index=True)
-    prices, row_findings = _parse_rows(cells.astype({"line": "int64"}))
+            found += [
+                file_finding(kind_of(error), file.coin, path.name, reason_of(error))
+                for file in group
+            ]
+    cells = pd.DataFrame({name: pd.Series(texts.columns[name], dtype="str") for name in _TEXTS})
+    cells["line"] = np.asarray(texts.lines, dtype=np.int64)
+    cells["file"] = pd.Series(
+        np.repeat(np.asarray(texts.files, dtype=object), texts.sizes), dtype="str"
+    )
+    prices, row_findings = _parse_rows(cells, texts)
     prices, day_findings = keep_one_row_a_day(prices)
-    found += [row_findings, day_findings, describe_series(prices)]
+    found += [*texts.findings(), row_findings, day_findings, describe_series(prices)]
     return Reading(as_price_dtypes(prices).reset_index(drop=True), join_findings(found))
+
+
+@cache
+def plain_name(name: str) -> str:
+    """Return a coin's name as it is told: composed characters, single spaces."""
+    return " ".join(unicodedata.normalize("NFC", name).split())
+
+
+@cache
+def is_name(name: str) -> bool:
+    """Tell whether a cell names a coin and can be shown."""
+    plain = plain_name(name)
+    return plain.isprintable() and plain.lower() not in MISSING
 
 
 def kind_of(error: PriceFileError) -> str:
@@ -102,98 +186,141 @@ def reason_of(error: PriceFileError) -> str:
     return str(error).partition(": ")[2]
 
 
-def _decode(path: Path, size: int = -1) -> str:
-    """Return the text of a file (or of its first ``size`` bytes)."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(size)
-    except OSError as error:
-        raise UnreadableFileError(f"{path.name}: can't be opened: {error.strerror}") from error
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    if encoding == "utf-8-sig" and b"\0" in data:
-        raise UnreadableFileError(f"{path.name}: is binary, not a text file of prices")
-    try:
-        # A cut may fall inside a character, which then is left out and is no fault of the file.
-        text = codecs.getincrementaldecoder(encoding)().decode(data, final=size < 0)
-    except UnicodeDecodeError as error:
-        raise UnreadableFileError(
-            f"{path.name}: byte {error.start} is no {error.encoding} text; save the file as UTF-8"
-        ) from error
-    if not text.strip():
-        raise UnreadableFileError(f"{path.name}: is empty; get the file again")
-    return text
-
-
-def _split(text: str, path: Path) -> tuple[list[str], list[int], list[list[str]]]:
-    """Split a text into header, line numbers (from 1) and rows of cells."""
-    # csv.reader and not pandas: it alone tells the line that a row began on.
-    reader = csv.reader(io.StringIO(text, newline=""))
-    header: list[str] = []
-    lines: list[int] = []
-    rows: list[list[str]] = []
-    begin = 1
-    try:
-        for row in reader:
-            if any(row) and not "".join(row).isspace():
-                if header:
-                    rows.append(row)
-                    lines.append(begin)
-                else:
-                    header = [cell.strip() for cell in row]
-            begin = reader.line_num + 1
-    except csv.Error as error:
-        raise UnreadableFileError(f"{path.name}: line {reader.line_num}: {error}") from error
-    return header, lines, rows
-
-
-def _name_columns(header: list[str], path: Path) -> dict[str, int]:
-    """Map the columns of the schema to their places in a file's header."""
-    plain = [re.sub(r"[^a-z]", "", name.lower()) for name in header]
-    wanted = {name: name.replace("_", "") for name in ("date", *NUMBER_COLUMNS)}
-    names = {name: plain.index(short) for name, short in wanted.items() if short in plain}
-    missing = [name for name in _NEEDED if name not in names]
-    if missing:
-        shown = ", ".join(header[:12])[:200]
-        raise NotAPriceFileError(
-            f"{path.name}: has no {' and no '.join(missing)} column, so it is no file of prices; "
-            f"columns found: {shown}; needed: date, close"
-        )
-    twice = [name for name in names if plain.count(wanted[name]) > 1]
-    if twice:
-        raise UnreadableFileError(
-            f"{path.name}: has {plain.count(wanted[twice[0]])} columns {twice[0]}; keep one of them"
-        )
-    return names
-
-
-def _read_cells(file: PriceFile) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return one file's cells as text, in the columns of the schema, and its ragged rows."""
-    header, lines, rows = _split(_decode(file.path), file.path)
-    names = _name_columns(header, file.path)
-    if not rows:
-        raise UnreadableFileError(f"{file.path.name}: has a header and no row; get the file again")
-    about = {"coin": file.coin, "file": file.path.name}
-    ragged = [i for i, row in enumerate(rows) if len(row) != len(header)]
-    told = empty_findings()
+def _add_file(texts: _Texts, path: Path, group: Sequence[PriceFile], options: ReadOptions) -> None:
+    """Split one file, and add its cells and what was found of it as a whole."""
+    cells = read_cells(path, options)
+    layout = cells.layout
+    coin = group[0].coin
+    tells = any(file.tells for file in group)
+    ragged = [i for i, row in enumerate(cells.rows) if len(row) != layout.width]
     if ragged:
-        told = findings(
-            "unreadable_row",
-            pd.DataFrame({"line": [lines[i] for i in ragged]}).assign(**about),
-            value=[",".join(rows[i]) for i in ragged],
-            message=[f"{len(rows[i])} fields, the header has {len(header)}" for i in ragged],
-        )
+        for i in ragged if tells else ():
+            row, line = cells.rows[i], cells.lines[i]
+            why = f"{len(row)} fields, the header has {layout.width}"
+            texts.tell("unreadable_row", coin, path.name, line, ",".join(row), why)
         bad = set(ragged)
-        lines = [line for i, line in enumerate(lines) if i not in bad]
-        rows = [row for i, row in enumerate(rows) if i not in bad]
-    cells = {name: [row[place] for row in rows] for name, place in names.items()}
-    return pd.DataFrame({**cells, "line": lines}).assign(**about), told
+        cells.lines = [line for i, line in enumerate(cells.lines) if i not in bad]
+        cells.rows = [row for i, row in enumerate(cells.rows) if i not in bad]
+    # Both are decided before any coin is picked: a file is read alike in every partition.
+    order, why = 0, ""
+    place = layout.columns["date"]
+    try:
+        if layout.stamp == "open" and layout.epoch:
+            _check_daily(row[place] for row in cells.rows)
+        if not layout.epoch:
+            order, why = day_month_order((row[place] for row in cells.rows), options.day_first)
+        _mend_numbers(cells)
+    except UnreadableFileError as error:
+        raise UnreadableFileError(f"{path.name}: {error}") from None
+    columns, lines = _wide(cells, group) if layout.coins else _long(cells, group)
+    for name in _TEXTS:
+        texts.columns[name] += columns.get(name) or [None] * len(lines)
+    texts.lines += lines
+    texts.files.append(path.name)
+    texts.sizes.append(len(lines))
+    texts.stamps.append((layout.stamp, layout.epoch, layout.offset, order))
+    if tells:
+        message = "; ".join([layout.message, *cells.notes])
+        texts.tell("layout", coin, path.name, 0, layout.name, message)
+        if order:
+            texts.tell("day_month_order", coin, path.name, 0, why.partition(",")[0], why)
 
 
-def _parse_rows(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _check_daily(stamps: Iterable[str]) -> None:
+    """Refuse bars that are shorter than a day: of each day one would be kept, as if it were it."""
+    step = bar_seconds(stamps)
+    if step < 86_400:
+        raise UnreadableFileError(
+            f"date: bars of {step:,.0f} seconds; get the bars of a day, of 86,400 seconds"
+        )
+
+
+def _mend_numbers(cells: Cells) -> None:
+    """Write decimal commas as points, and numbers with a suffix without it."""
+    layout = cells.layout
+    places = list(layout.coins.values()) or [
+        place for name, place in layout.columns.items() if name in NUMBER_COLUMNS
+    ]
+    volume = layout.columns.get("volume")
+    if volume is not None and cells.rows and cells.rows[0][volume].strip()[-1:] in set("KMBT"):
+        for row in cells.rows:
+            row[volume] = without_suffix(row[volume])
+    if cells.delimiter in ("", ","):
+        return
+    if has_comma_decimals(row[i] for row in cells.rows for i in places):
+        for row in cells.rows:
+            for i in places:
+                row[i] = with_points(row[i])
+        cells.notes.append("decimal commas")
+
+
+def _long(cells: Cells, group: Sequence[PriceFile]) -> tuple[dict[str, list[Any]], list[int]]:
+    """Return the columns, and the lines, of a file with a row a day (and coin)."""
+    rows, lines = cells.rows, cells.lines
+    places = dict(cells.layout.columns)
+    place = places.pop("coin", None)
+    if place is None:
+        coins = [group[0].coin] * len(rows)
+    else:
+        wanted = {file.inside: file.coin for file in group if file.inside is not None}
+        coins, picked = [], []
+        for i, row in enumerate(rows):
+            name = row[place]
+            if not is_name(name):
+                # Of no coin: told once, by the reading that tells of the file.
+                if any(file.tells for file in group):
+                    coins.append("")
+                    picked.append(i)
+                continue
+            name = plain_name(name)
+            if not wanted or name in wanted:
+                coins.append(wanted.get(name, name))
+                picked.append(i)
+        rows, lines = [rows[i] for i in picked], [lines[i] for i in picked]
+    columns = {name: [row[i] for row in rows] for name, i in places.items()}
+    return {"coin": coins, **columns}, lines
+
+
+def _wide(cells: Cells, group: Sequence[PriceFile]) -> tuple[dict[str, list[Any]], list[int]]:
+    """Return the columns, and the lines, of a table with a column a coin; blanks are no rows."""
+    wanted = {file.inside: file.coin for file in group if file.inside is not None}
+    columns: dict[str, list[Any]] = {"coin": [], "date": [], "close": []}
+    lines: list[int] = []
+    date = cells.layout.columns["date"]
+    for written, place in cells.layout.coins.items():
+        name = plain_name(written)
+        if wanted and name not in wanted:
+            continue
+        there = [i for i, row in enumerate(cells.rows) if row[place].strip().lower() not in MISSING]
+        columns["coin"] += [wanted.get(name, name)] * len(there)
+        columns["date"] += [cells.rows[i][date] for i in there]
+        columns["close"] += [cells.rows[i][place] for i in there]
+        lines += [cells.lines[i] for i in there]
+    return columns, lines
+
+
+def _parse_dates(
+    cells: pd.DataFrame, texts: _Texts
+) -> tuple[NDArray[np.datetime64], NDArray[np.object_], NDArray[np.bool_]]:
+    """Read the stamps of all files, those of one convention together."""
+    kinds = list(dict.fromkeys(texts.stamps))
+    of_file = np.asarray([kinds.index(kind) for kind in texts.stamps], dtype=np.int64)
+    of_row = np.repeat(of_file, texts.sizes)
+    days = np.full(len(cells), np.datetime64("NaT"), dtype="datetime64[s]")
+    reasons = np.full(len(cells), "", dtype=object)
+    serial = np.zeros(len(cells), dtype=bool)
+    dates = cells["date"].fillna("")
+    for i, (stamp, epoch, offset, order) in enumerate(kinds):
+        here = np.flatnonzero(of_row == i)
+        part = dates.iloc[here] if len(kinds) > 1 else dates
+        read = parse_stamps(part, stamp, epoch=epoch, offset=offset, order=order)
+        days[here], reasons[here], serial[here] = (column.to_numpy() for column in read)
+    return days, reasons, serial
+
+
+def _parse_rows(cells: pd.DataFrame, texts: _Texts) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Turn text into numbers and days; rows without a day or a close above 0 are left out."""
-    days, day_reasons, serial = (
-        column.to_numpy() for column in parse_days(cells["date"].fillna(""))
-    )
+    days, day_reasons, serial = _parse_dates(cells, texts)
     # All columns as one: pandas costs more for a call than for the few rows of a coin.
     stacked = pd.concat([cells[name].fillna("") for name in NUMBER_COLUMNS], ignore_index=True)
     shape = (len(NUMBER_COLUMNS), len(cells))
@@ -201,10 +328,15 @@ def _parse_rows(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     values = values.copy()
     close = NUMBER_COLUMNS.index("close")
 
-    reason = np.where(day_reasons != "", "date: " + day_reasons.astype(object), "")
+    reason = np.where(day_reasons != "", "date: " + day_reasons, "")
     culprit = cells["date"].to_numpy(dtype=object)
+    nameless = (cells["coin"] == "").to_numpy()
+    reason[nameless] = "coin: no name that can be shown"
+    culprit[nameless] = ""
+    # A day before the coin was listed, or one that a site left open: it tells nothing.
+    blank = (reason == "") & np.isnan(values).all(axis=0) & ~bad.any(axis=0)
     for i, name in enumerate(NUMBER_COLUMNS):
-        wrong = bad[i] | (np.isnan(values[i]) if i == close else False)
+        wrong = bad[i] | (np.isnan(values[i]) & ~blank if i == close else False)
         new = (reason == "") & wrong
         if new.any():
             told = np.where(bad[i], f"{name}: no number", f"{name}: missing")
@@ -212,7 +344,7 @@ def _parse_rows(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             culprit = np.where(new, cells[name], culprit)
     readable = reason == ""
     nonpositive = readable & (values[close] <= 0)
-    kept = readable & ~nonpositive
+    kept = readable & ~nonpositive & ~blank
 
     rows = cells[["coin", "file", "line"]].assign(date=days)
     found: list[pd.DataFrame] = []
@@ -224,6 +356,7 @@ def _parse_rows(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     tell("unreadable_row", ~readable, culprit, reason)
     tell("nonpositive_close", nonpositive, cells["close"], "close: must be above 0")
+    tell("missing_value", blank, cells["close"], "every value; the row is left out")
     tell("serial_date", serial & kept, cells["date"], "")
     for i, name in enumerate(NUMBER_COLUMNS):
         there = kept & cells[name].notna().to_numpy()  # a column that is not there misses nothing

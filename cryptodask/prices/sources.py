@@ -7,7 +7,7 @@ in a few hundred bytes and the prices themselves are read there.
 import os
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
@@ -24,6 +24,7 @@ from cryptodask.errors import (
     UnreadableFileError,
 )
 from cryptodask.prices.findings import empty_findings, file_finding, join_findings
+from cryptodask.prices.layouts import DEFAULT, ReadOptions
 from cryptodask.prices.readers import (
     PriceFile,
     Reading,
@@ -39,6 +40,8 @@ MIN_PARTITIONS = 16
 
 ROWS_PER_PARTITION = 250_000
 """About 20 MB of prices: small beside a worker's memory, large beside the cost of a task."""
+
+_ROW = 70  # bytes of a row of text, about
 
 TEXT_SUFFIXES = ("", ".csv", ".txt", ".tsv")
 """A file of another suffix may be left out without a loss."""
@@ -101,6 +104,7 @@ class FolderPartition:
     coins: tuple[str, ...]
     files: tuple[PriceFile, ...]
     rows: int
+    options: ReadOptions = DEFAULT
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -113,7 +117,7 @@ class FolderPartition:
 
     def load(self) -> Reading:
         """Read the rows, and say what was found in the files."""
-        return read_price_files(self.files)
+        return read_price_files(self.files, self.options)
 
 
 @dataclass(frozen=True)
@@ -144,12 +148,17 @@ class TablePartition:
 
 
 class FolderSource:
-    """A folder of files, one a coin, whose names are the coins'.
+    """A folder of files: of one coin, whose name the file has, or of many that it names itself.
 
     Parameters
     ----------
     folder : path
-        Read without its subfolders. What is no file of prices is reported and left out.
+        Read without its subfolders. What is no file of prices is reported and left out. Of each
+        file the first bytes are read; a file that names its coins is read whole, for its names.
+    options : ReadOptions
+        What the files do not tell themselves.
+    files : sequence of path, optional
+        Only these files, wherever they lie, in place of those of the folder.
 
     Raises
     ------
@@ -157,67 +166,88 @@ class FolderSource:
         There is no such folder, or no file of prices in it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(
+        self, folder: Path, options: ReadOptions = DEFAULT, files: Sequence[Path] | None = None
+    ) -> None:
+        self.folder, self.options = folder, options
         found: list[pd.DataFrame] = []
         groups: dict[str, list[PriceFile]] = {}
+        sizes: dict[str, int] = {}
         self.empty: dict[str, str] = {}
-        for path in sorted(folder.iterdir()):
+        for path in sorted(folder.iterdir()) if files is None else files:
             if path.name.startswith(".") and not path.name.startswith(".."):
                 continue
             try:
-                coin = coin_of(path, folder)
-                check_price_file(path)
+                coin = coin_of(path, path.parent)
+                inside = check_price_file(path, options)
+                rows = {coin: path.stat().st_size // _ROW} if inside is None else inside
             except PriceFileError as error:
-                # Only a file that is named like one of prices counts as a coin that was lost.
-                named = path.suffix.lower() in TEXT_SUFFIXES
-                kind = kind_of(error) if named else "not_a_price_file"
-                stem = _printable(" ".join(path.stem.split()))
-                file = _printable(path.name)
-                found.append(file_finding(kind, stem, file, reason_of(error)))
-                if kind == "unreadable_file":
-                    self.empty[stem] = str(error)
-            else:
-                groups.setdefault(coin.casefold(), []).append(PriceFile(coin, path))
+                found.append(self._leave_out(path, error))
+                continue
+            for name, count in rows.items():
+                key = name.casefold()
+                source = PriceFile(name, path, None if inside is None else name)
+                groups.setdefault(key, []).append(source)
+                sizes[key] = sizes.get(key, 0) + count + 1
         self._found = join_findings(found)
-        # Files whose names differ by case or spaces are one coin: it has the name of the first.
+        # Names that differ by case or spaces are one coin: it has the name of the first file.
         self._files = {
-            files[0].coin: tuple(PriceFile(files[0].coin, file.path) for file in files)
-            for files in groups.values()
+            group[0].coin: tuple(replace(file, coin=group[0].coin) for file in group)
+            for group in groups.values()
         }
         self.coins = sorted(self._files)
-        self._sizes = {
-            coin: sum(file.path.stat().st_size for file in files)
-            for coin, files in self._files.items()
-        }
+        self._sizes = {group[0].coin: sizes[key] for key, group in groups.items()}
         self.empty = {c: why for c, why in self.empty.items() if c.casefold() not in groups}
         if not self.coins:
             told = [f"{row.file}: {row.message}" for row in self._found[:3].itertuples()]
             raise SourceError(
-                f"{folder}: no file of prices in this folder ({'; '.join(told) or 'it is empty'}); "
+                f"{folder}: no file of prices here ({'; '.join(told) or 'it is empty'}); "
                 "give a folder of CSV files, one a coin, with at least Date and Close columns"
             )
 
+    def _leave_out(self, path: Path, error: PriceFileError) -> pd.DataFrame:
+        """Return what is to be told of a file that is none of prices, or can't be read."""
+        # Only a file that is named like one of prices counts as a coin that was lost.
+        named = _unpacked(path.name).suffix.lower() in TEXT_SUFFIXES
+        kind = kind_of(error) if named else "not_a_price_file"
+        stem = _printable(" ".join(path.stem.split()))
+        if kind == "unreadable_file":
+            self.empty[stem] = str(error)
+        return file_finding(kind, stem, _printable(path.name), reason_of(error))
+
     def partitions(self, coins: Sequence[str], n: int | None = None) -> list[FolderPartition]:
         """Pack these coins, in order, into partitions of similar size; see `Source`."""
-        sizes = [self._sizes[coin] // 70 + 1 for coin in coins]
-        return [
-            FolderPartition(
-                coins=tuple(coins[a:b]),
-                files=tuple(file for coin in coins[a:b] for file in self._files[coin]),
-                rows=sum(sizes[a:b]),
+        sizes = [self._sizes[coin] for coin in coins]
+        seen: set[Path] = set()
+        packed = []
+        for a, b in pack(sizes, n):
+            files = [file for coin in coins[a:b] for file in self._files[coin]]
+            packed.append(
+                FolderPartition(
+                    coins=tuple(coins[a:b]),
+                    files=tuple(_told_once(files, seen)),
+                    rows=sum(sizes[a:b]),
+                    options=self.options,
+                )
             )
-            for a, b in pack(sizes, n)
-        ]
+        return packed
 
     def findings(self) -> pd.DataFrame:
         """Read every file and return what was found; see `Source`."""
-        read = [read_price_files(p.files).findings for p in self.partitions(self.coins)]
+        read = [p.load().findings for p in self.partitions(self.coins)]
         return join_findings([self._found, *read])
 
     def file_findings(self) -> pd.DataFrame:
         """Return what was found of whole files, without reading the rest of them."""
         return self._found
+
+
+def _told_once(files: Iterable[PriceFile], seen: set[Path]) -> Iterable[PriceFile]:
+    """Let only the first coin of a file of many tell what is found of the file as a whole."""
+    for file in files:
+        first = file.path not in seen
+        seen.add(file.path)
+        yield file if first else replace(file, tells=False)
 
 
 def coin_of(path: Path, folder: Path) -> str:
@@ -231,7 +261,8 @@ def coin_of(path: Path, folder: Path) -> str:
         It is a folder.
     """
     name = unicodedata.normalize("NFC", path.name)
-    stem = " ".join(name[: -len(path.suffix)].split()) if path.suffix else name
+    plain = _unpacked(name)
+    stem = " ".join(plain.name[: -len(plain.suffix)].split()) if plain.suffix else plain.name
     if "\\" in name or name.startswith("..") or not name.isprintable():
         raise UnreadableFileError(
             f"{name!r}: a name that would be a path or can't be shown, as broken or hostile "
@@ -249,6 +280,11 @@ def coin_of(path: Path, folder: Path) -> str:
     if not stem:
         raise UnreadableFileError(f"{name}: has no name before its suffix; name it for the coin")
     return stem
+
+
+def _unpacked(name: str) -> Path:
+    """Return the name that a file had before it was compressed."""
+    return Path(name[:-3] if name.lower().endswith(".gz") else name)
 
 
 def _printable(name: str) -> str:

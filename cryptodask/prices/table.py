@@ -1,42 +1,125 @@
-"""The price table on disk: Parquet parts of whole coins, an index of coins, and the findings.
+"""The price table on disk: Parquet parts of whole coins, later rows, an index, and the findings.
 
 ::
 
-    TABLE/manifest.json            names the files below; replacing it is what publishes a table
-    TABLE/part-TOKEN-00000.parquet rows of some coins, by coin and date
-    TABLE/index-TOKEN.parquet      coin, rows, first, last, part, reason (why a coin has no row)
-    TABLE/findings-TOKEN.parquet   what was found in the files that the rows came from
+    TABLE/manifest.json             names the files below; replacing it is what publishes a table
+    TABLE/part-TOKEN-00000.parquet  rows of some coins, by coin and date
+    TABLE/delta-TOKEN-00000.parquet rows that an append added or corrected, by coin and date; of a
+                                    coin and day, the row of the last delta that has one is right
+    TABLE/index-TOKEN.parquet       coin, rows, first, last, part, reason (why a coin has no row)
+    TABLE/findings-TOKEN.parquet    what was found in the files that the rows came from
+    TABLE/writer.lock               there only while a process writes, or after one was killed
 
-Files are never changed once written. A new version writes files under a new token and then puts
-its manifest in place of the old one in a single step, so that a reader sees the old table or the
-new one.
+Files are never changed once written. An append, a compaction or a new import writes files under a
+new token and then puts its manifest, one generation on, in place of the old one in a single step,
+so that a reader sees the old table or the new one. An append or a compaction leaves the files of
+the generation before it where they are, and the writer after that removes them; an import over a
+table removes them at once. What a killed writer left behind is named by no manifest, read by
+nobody, and removed by the next writer.
 """
 
-import json
-import re
-import secrets
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from cryptodask.errors import SourceError, TableError
-from cryptodask.prices.findings import join_findings, lost
+from cryptodask.errors import TableError
+from cryptodask.prices.findings import empty_findings, join_findings
+from cryptodask.prices.growth import AppendResult, append, compact, write_base
+from cryptodask.prices.index import load, read_index
+from cryptodask.prices.merge import Corrections, keep_last
 from cryptodask.prices.readers import Reading
-from cryptodask.prices.schema import DATE_DTYPE
-from cryptodask.prices.sources import TablePartition, pack
+from cryptodask.prices.schema import COLUMNS, DATE_DTYPE, as_price_dtypes
+from cryptodask.prices.sources import pack
+from cryptodask.prices.storage import (
+    AGAIN,
+    MANIFEST,
+    is_free,
+    is_table,
+    writing,
+)
 
-MANIFEST = "manifest.json"
-FORMAT, VERSION = "cryptodask price table", 1
+__all__ = [
+    "MANIFEST",
+    "AppendResult",
+    "PriceTable",
+    "TablePartition",
+    "is_free",
+    "is_table",
+    "write_table",
+]
 
-_OWN = re.compile(r"(part|index|findings)-[0-9a-f]+(-[0-9]+)?\.parquet")
-_INDEX = ("coin", "rows", "first", "last", "part", "reason")
-_AGAIN = "import again, with --overwrite"
+Days = tuple[pd.Timestamp, pd.Timestamp]
+
+
+@dataclass(frozen=True)
+class TablePartition:
+    """Coins in parts of a table, and in the deltas over them; see `Partition`."""
+
+    coins: tuple[str, ...]
+    folder: str
+    parts: tuple[str, ...]
+    deltas: tuple[str, ...]
+    rows: int
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files that a reader must see."""
+        return tuple(str(Path(self.folder) / name) for name in (*self.parts, *self.deltas))
+
+    def read(self) -> pd.DataFrame:
+        """Read the rows, in the columns of the schema, by coin and date."""
+        rows = self.read_days(None)
+        if len(rows) != self.rows:
+            raise TableError(
+                f"{', '.join(self.paths)}: have {len(rows)} rows of {self.coins[0]} to "
+                f"{self.coins[-1]}, the table's index says {self.rows}; {AGAIN}"
+            )
+        return rows
+
+    def read_days(self, days: Days | None) -> pd.DataFrame:
+        """Read the rows from one day to another, both included; or all."""
+        # A range is enough to skip groups of rows; the exact coins are picked from what it leaves.
+        wanted: list[tuple[str, str, Any]] = [
+            ("coin", ">=", self.coins[0]),
+            ("coin", "<=", self.coins[-1]),
+        ]
+        if days is not None:
+            wanted += [("date", ">=", days[0]), ("date", "<=", days[1])]
+        try:
+            files = [_read_file(path, wanted) for path in self.paths]
+            # In Arrow, since what pandas costs for a small frame would be most of the whole.
+            rows = pa.concat_tables(files, promote_options="permissive").to_pandas()
+            frame = as_price_dtypes(rows)
+        except (OSError, ValueError, KeyError) as error:
+            raise TableError(
+                f"{', '.join(self.paths)}: a part of the table can't be read: {error}; open the "
+                "table again if it was replaced meanwhile, or else import again, with --overwrite"
+            ) from error
+        if sum(map(len, files[len(self.parts) :])):
+            frame = keep_last(frame)
+        return frame[frame["coin"].isin(self.coins)].reset_index(drop=True)
+
+    def load(self) -> Reading:
+        """Read the rows; what was found in their files was told when they were imported."""
+        return Reading(self.read(), empty_findings())
+
+
+def _read_file(path: str, wanted: list[tuple[str, str, Any]]) -> pa.Table:
+    # Folders named like date=2026-01-01 on the way to the table mean nothing.
+    rows = pq.read_table(path, filters=wanted, partitioning=None)
+    return rows.select(COLUMNS).replace_schema_metadata(None)
 
 
 class PriceTable:
     """A table that was imported; a `Source` of prices.
+
+    It stays as it was when it was opened, whatever other processes append meanwhile, until
+    `refresh`; but not longer than its files are there (see the head of this module).
 
     Parameters
     ----------
@@ -60,17 +143,13 @@ class PriceTable:
         The table is damaged or of another version.
     """
 
+    coins: list[str]
+    empty: dict[str, str]
+    index: pd.DataFrame
+
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).resolve()
-        self.manifest = _read_manifest(self.path)
-        index = self._load("index")
-        _check_index(index, len(self.manifest["parts"]), self.path / self.manifest["index"])
-        has_rows = index["rows"] > 0
-        self.index = index[has_rows].drop(columns="reason").reset_index(drop=True)
-        self.coins: list[str] = self.index["coin"].tolist()
-        without = index[~has_rows]
-        self.empty: dict[str, str] = dict(zip(without["coin"], without["reason"], strict=True))
-        self._place = {coin: i for i, coin in enumerate(self.coins)}
+        self.refresh()
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -78,6 +157,28 @@ class PriceTable:
 
     def __repr__(self) -> str:
         return f"PriceTable({str(self.path)!r}): {len(self.coins)} coins, {len(self):,} rows"
+
+    @property
+    def generation(self) -> int:
+        """How many times the table was written, this time included."""
+        return int(self.manifest["generation"])
+
+    def refresh(self) -> None:
+        """Look at the table as it is now.
+
+        Raises
+        ------
+        SourceError, TableError
+            As when it is opened.
+        """
+        manifest, index = read_index(self.path)
+        has_rows = index["rows"] > 0
+        without = index[~has_rows]
+        self.manifest = manifest
+        self.index = index[has_rows].drop(columns="reason").reset_index(drop=True)
+        self.coins = self.index["coin"].tolist()
+        self.empty = dict(zip(without["coin"], without["reason"], strict=True))
+        self._place = {coin: i for i, coin in enumerate(self.coins)}
 
     def partitions(self, coins: Sequence[str], n: int | None = None) -> list[TablePartition]:
         """Pack these coins, in order, into partitions; see `Source`.
@@ -94,8 +195,12 @@ class PriceTable:
         return [
             TablePartition(
                 coins=tuple(coins[a:b]),
-                paths=tuple(
-                    str(self.path / self.manifest["parts"][i]) for i in sorted(set(part[a:b]))
+                folder=str(self.path),
+                parts=tuple(self.manifest["parts"][i] for i in sorted(set(part[a:b]))),
+                deltas=tuple(
+                    delta["rows"]
+                    for delta in self.manifest["deltas"]
+                    if delta["first"] <= coins[b - 1] and delta["last"] >= coins[a]
                 ),
                 rows=int(picked["rows"].iloc[a:b].sum()),
             )
@@ -103,15 +208,83 @@ class PriceTable:
         ]
 
     def findings(self) -> pd.DataFrame:
-        """Return what was found in the files that the table was made from."""
-        return self._load("findings").astype({"date": DATE_DTYPE})
+        """Return what was found in the files that the table was made from and grew by.
 
-    def _load(self, what: str) -> pd.DataFrame:
-        name = self.manifest[what]
-        try:
-            return pd.read_parquet(self.path / name)
-        except (OSError, ValueError) as error:
-            raise TableError(f"{self.path / name}: can't be read: {error}; {_AGAIN}") from error
+        What was found again in a file that was appended again is told once.
+        """
+        later = [delta.get("findings") for delta in self.manifest["deltas"]]
+        names = [self.manifest["findings"], *(name for name in later if name is not None)]
+        found = [load(self.path / name).astype({"date": DATE_DTYPE}) for name in names]
+        if len(found) == 1:
+            return found[0]
+        return join_findings(found).drop_duplicates(ignore_index=True)
+
+    def append(
+        self,
+        frame: pd.DataFrame,
+        *,
+        findings: pd.DataFrame | None = None,
+        corrections: Corrections = "replace",
+    ) -> AppendResult:
+        """Add rows: new days, new coins, and corrections of days that the table has.
+
+        The rows that it has already change nothing, so that appending the same rows again does
+        not write. The cost follows the new rows, not the table. A process that is killed at any
+        point leaves the table as it was or as it is to be.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Rows in the columns of `cryptodask.prices.schema`, in any order. Columns ``file`` and
+            ``line`` may tell where each row came from. A value that is missing (NaN) says
+            nothing: the table keeps the one that it has.
+        findings : DataFrame, optional
+            What was found in the files that the rows came from, to be kept with the table.
+        corrections : {"replace", "keep", "fail"}
+            What to do with a row that differs from the one of the table: put it in its place,
+            leave it out, or refuse all rows. Either of the first two is told as a finding.
+
+        Returns
+        -------
+        AppendResult
+
+        Raises
+        ------
+        InputError
+            Rows that are no prices, or, by "fail", that differ from the table.
+        OptionError
+            ``corrections`` is none of the three.
+        TableError
+            Another process is writing the table, or the table is damaged.
+        """
+        return append(self, frame, findings, corrections)
+
+    def append_reading(
+        self, reading: Reading, *, corrections: Corrections = "replace"
+    ) -> AppendResult:
+        """Add what was read from files, rows and findings; see `append`."""
+        return append(self, reading.prices, reading.findings, corrections)
+
+    def compact(self, partitions: int | None = None) -> None:
+        """Make the deltas one with the parts, which makes reading as fast as after an import.
+
+        The files that are not named any more go when the table is next written: those who read
+        the table meanwhile may finish.
+
+        Parameters
+        ----------
+        partitions : int, optional
+            Into how many parts to pack the coins; see `CryptoLoader`. By default a table without
+            deltas is left as it is.
+
+        Raises
+        ------
+        OptionError
+            ``partitions`` is below 1.
+        TableError
+            Another process is writing the table, or the table is damaged.
+        """
+        compact(self, partitions)
 
 
 def write_table(
@@ -135,140 +308,8 @@ def write_table(
     SourceError
         The readings have no row.
     TableError
-        There is a manifest of something else at that path.
+        There is a manifest of something else at that path, or another process is writing there.
     """
-    folder = Path(path)
-    before = _files_there(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    token = secrets.token_hex(4)
-    try:
-        manifest = _write_files(folder, token, readings, empty, notes)
-        # The manifest goes last, in one step: whatever stops us before leaves the old table.
-        draft = folder / f"manifest-{token}.json"
-        draft.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-    except BaseException:
-        for file in folder.glob(f"*-{token}*"):
-            file.unlink(missing_ok=True)
-        raise
-    draft.replace(folder / MANIFEST)
-    for name in before:
-        (folder / name).unlink(missing_ok=True)
-    return PriceTable(folder)
-
-
-def _write_files(
-    folder: Path,
-    token: str,
-    readings: Iterable[Reading],
-    empty: dict[str, str],
-    notes: pd.DataFrame,
-) -> dict[str, Any]:
-    """Write all files of a table but its manifest, which is returned; see `write_table`."""
-    parts: list[str] = []
-    index: list[pd.DataFrame] = []
-    found: list[pd.DataFrame] = [notes]
-    for reading in readings:
-        found.append(reading.findings)
-        if len(reading.prices):
-            index.append(_index_of(reading.prices, len(parts)))
-            parts.append(f"part-{token}-{len(parts):05d}.parquet")
-            reading.prices.to_parquet(folder / parts[-1], index=False)
-    told = join_findings(found)
-    if not parts:
-        lines = [f"{f.file}, line {f.line}: {f.message}" for f in lost(told)[:3].itertuples()]
-        raise SourceError(f"{folder}: not written, for no row was read: {'; '.join(lines)}")
-    without = pd.DataFrame(
-        {"coin": list(empty), "rows": 0, "part": -1, "reason": list(empty.values())}
-    )
-    whole = pd.concat([*index, without], ignore_index=True).sort_values("coin", ignore_index=True)
-    whole.to_parquet(folder / f"index-{token}.parquet", index=False)
-    told.to_parquet(folder / f"findings-{token}.parquet", index=False)
-    return {
-        "format": FORMAT,
-        "version": VERSION,
-        "freq": "1d",
-        "quote": "USD",
-        "parts": parts,
-        "index": f"index-{token}.parquet",
-        "findings": f"findings-{token}.parquet",
-    }
-
-
-def is_table(path: Path) -> bool:
-    """Tell whether there is a table at a path."""
-    return (path / MANIFEST).is_file()
-
-
-def _index_of(prices: pd.DataFrame, part: int) -> pd.DataFrame:
-    """Return the rows of the index for the coins of one part."""
-    dates = prices.groupby("coin", sort=False)["date"]
-    index = pd.DataFrame({"rows": dates.size(), "first": dates.first(), "last": dates.last()})
-    return index.reset_index().assign(part=part, reason="")
-
-
-def _files_there(folder: Path) -> list[str]:
-    """Return the names of the files of the table that is there, whole or damaged."""
-    if not is_table(folder):
-        return []
-    try:
-        return _names(_read_manifest(folder))
-    except TableError:
-        own = sorted(path.name for path in folder.iterdir() if _OWN.fullmatch(path.name))
-        if not own:  # then this is the manifest of something else, which is not ours to replace
-            raise
-        return own
-
-
-def _check_index(index: pd.DataFrame, parts: int, path: Path) -> None:
-    """Refuse an index that is none of a table of so many parts, or would break its divisions."""
-    good = set(_INDEX) <= set(index.columns) and all(
-        pd.api.types.is_integer_dtype(index[name]) for name in ("rows", "part")
-    )
-    if good:
-        full = index[index["rows"] > 0]
-        good = bool(
-            len(full) > 0
-            and full["part"].between(0, parts - 1).all()
-            and full["part"].is_monotonic_increasing
-            and full["coin"].is_monotonic_increasing
-            and full["coin"].is_unique
-        )
-    if not good:
-        raise TableError(f"{path}: is no index of the table's {parts} parts; {_AGAIN}")
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise SourceError(
-            f"{folder}: no price table (it has no {MANIFEST}); make one with "
-            "`cryptodask prices import FOLDER --out TABLE`"
-        ) from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise TableError(f"{path}: can't be read: {error}; {_AGAIN}") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise TableError(
-            f"{path}: is no manifest of a price table; import to another folder, or move this file "
-            "out of a folder of price files"
-        )
-    if manifest.get("version") != VERSION:
-        raise TableError(
-            f"{path}: is of version {manifest.get('version')}, this CryptoDask reads version "
-            f"{VERSION}; {_AGAIN}, or install the CryptoDask that wrote it"
-        )
-    if not isinstance(manifest.get("parts"), list):
-        raise TableError(f"{path}: names no parts; {_AGAIN}")
-    # Names come from a file that anyone may have written: none may lead out of the folder.
-    for name in _names(manifest):
-        if not isinstance(name, str) or not _OWN.fullmatch(name):
-            raise TableError(
-                f"{path}: names {name!r}, which is no file of a table; do not use this table "
-                f"unless you know why, and {_AGAIN}"
-            )
-    return manifest
-
-
-def _names(manifest: dict[str, Any]) -> list[Any]:
-    return [*manifest["parts"], manifest.get("index"), manifest.get("findings")]
+    with writing(Path(path)) as writer:
+        writer.publish(write_base(writer, readings, empty, notes), keep_old=False)
+    return PriceTable(path)

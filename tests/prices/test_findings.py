@@ -102,7 +102,9 @@ def test_only_findings_that_cost_rows_or_files_count_as_lost() -> None:
     assert sorted(lost(every)["kind"]) == [
         "conflicting_row",
         "contradicting_file",
+        "delisted",
         "nonpositive_close",
+        "not_fetched",
         "unreadable_file",
         "unreadable_row",
     ]

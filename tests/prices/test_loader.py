@@ -465,6 +465,10 @@ def test_what_is_odd_in_the_real_files_is_told(real: Real) -> None:
         "gap": 94,
         "stale_run": 50,
         "zero_volume": 363,
+        "outside_range": 1,
+        "large_move": 283,
+        "reverting_jump": 27,
+        "layout": 100,
     }
     assert prices.isna().sum().sum() == 3_031
     assert the_finding(found, "not_a_price_file").file == "100 List.csv"

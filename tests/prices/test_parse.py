@@ -1,6 +1,6 @@
 import math
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,22 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cryptodask.prices.parse import MISSING, parse_days, parse_numbers
+from cryptodask.errors import UnreadableFileError
+from cryptodask.prices.parse import (
+    DAY_FIRST,
+    MISSING,
+    MONTH_FIRST,
+    bar_seconds,
+    day_month_order,
+    has_comma_decimals,
+    is_epoch,
+    parse_days,
+    parse_epochs,
+    parse_numbers,
+    parse_stamps,
+    with_points,
+    without_suffix,
+)
 from tests.prices.conftest import MONTHS
 
 LONG_MONTHS = (
@@ -274,3 +289,104 @@ def test_forms_may_be_mixed_in_one_column() -> None:
     found, reasons, _ = days(*same, "Feb 30, 2017", "42980")
     assert found == [date(2017, 9, 2)] * len(same) + [None, date(2017, 9, 2)]
     assert np.flatnonzero(reasons).tolist() == [len(same)]
+
+
+def stamps(*cells: str, stamp: str, **how: bool | int) -> list[str]:
+    options = {"epoch": False, "offset": False, "order": 0} | how
+    found, reasons, _ = parse_stamps(pd.Series(cells, dtype="str"), stamp, **options)
+    assert found.dtype == "datetime64[s]"
+    assert (found.isna() == (reasons != "")).all()
+    return ["" if pd.isna(when) else f"{when:%Y-%m-%d}" for when in found]
+
+
+@few
+@given(
+    st.datetimes(datetime(1990, 1, 2), datetime(2100, 12, 29)),
+    st.sampled_from([1, 10**3, 10**6, 10**9]),
+)
+@example(datetime(2017, 9, 22), 1)
+def test_a_moment_counted_in_any_unit_is_read_and_its_day_is_that_of_the_close(
+    when: datetime, unit: int
+) -> None:
+    when = when.replace(microsecond=0)
+    seconds = int(when.replace(tzinfo=UTC).timestamp())
+    cell = str(seconds * unit)
+    assert is_epoch(cell)
+    values, reasons = parse_epochs(pd.Series([cell, "x", ""], dtype="str"))
+    assert values[0] == seconds
+    assert reasons.tolist() == ["", "no moment counted from 1970", "no date"]
+    last = when - timedelta(seconds=1)
+    assert stamps(cell, stamp="instant", epoch=True) == [f"{last:%Y-%m-%d}"]
+    assert stamps(cell, stamp="open", epoch=True) == [f"{last + timedelta(days=1):%Y-%m-%d}"]
+    # As text it says the same.
+    assert stamps(f"{when}", stamp="instant") == [f"{last:%Y-%m-%d}"]
+    assert stamps(f"{when}", stamp="open") == [f"{last + timedelta(days=1):%Y-%m-%d}"]
+
+
+@pytest.mark.parametrize("cell", ["42093", "20170922", "1e12", "-1506038400", "1506038400x", "1,5"])
+def test_what_is_no_moment_counted_from_1970_is_taken_for_none(cell: str) -> None:
+    assert not is_epoch(cell)
+
+
+@pytest.mark.parametrize(
+    ("cell", "stamp", "day"),
+    [
+        ("2017-09-22", "instant", "2017-09-22"),
+        ("2017-09-22", "open", "2017-09-22"),
+        ("2017-09-22 00:00:00.5", "instant", "2017-09-22"),
+        ("2017-09-22T23:00:00-04:00", "day", "2017-09-22"),
+        ("2017-09-22T23:00:00-04:00", "instant", "2017-09-23"),
+        ("2017-09-22T00:00:00+0530", "instant", "2017-09-21"),
+        ("2017-02-30 00:00", "instant", ""),
+        ("soon 00:00", "instant", ""),
+    ],
+)
+def test_a_stamp_is_read_by_its_convention(cell: str, stamp: str, day: str) -> None:
+    assert stamps(cell, stamp=stamp, offset=True) == [day]
+
+
+def test_a_numeric_day_is_read_by_its_order_where_that_is_known() -> None:
+    cells = pd.Series(["09/10/2017", "9.10.2017", "09-10-2017", "31/02/2017", "9/10/17"])
+    orders = np.array([DAY_FIRST, MONTH_FIRST, 0, DAY_FIRST, DAY_FIRST], dtype=np.int8)
+    found, reasons, _ = parse_days(cells.astype("str"), orders)
+    told = [None if pd.isna(d) else d.date().isoformat() for d in found]
+    assert told == ["2017-10-09", "2017-09-10", None, None, None]
+    assert reasons[3] == "no such day in the calendar"
+    assert all("can't be told apart" in reasons[i] for i in (2, 4))
+
+
+@few
+@given(st.lists(known_days, min_size=1, max_size=10), st.booleans())
+def test_an_order_that_is_decided_is_never_wrong(wanted: list[date], day_first: bool) -> None:
+    cells = [f"{d:%d/%m/%Y}" if day_first else f"{d:%m/%d/%Y}" for d in wanted]
+    try:
+        order, _ = day_month_order(cells, None)
+    except UnreadableFileError:
+        assert all(when.day <= 12 for when in wanted)
+        order, _ = day_month_order(cells, day_first)
+    assert stamps(*cells, stamp="day", order=order) == [d.isoformat() for d in wanted]
+
+
+def test_few_numeric_days_among_others_decide_nothing() -> None:
+    assert day_month_order(["2017-09-22", "2017-09-23", "22/09/2017"], None) == (0, "")
+    assert day_month_order([], True) == (0, "")
+
+
+def test_decimal_commas_are_those_of_the_whole_file() -> None:
+    assert has_comma_decimals(["1.234,5", "1.500", "7", "-", "x,y"])
+    assert not has_comma_decimals(["1,234.5", "1,500", "1.500", "7", "-"])
+    assert not has_comma_decimals(["1", "n/a"])
+    assert [with_points(c) for c in ("1.234,5", "$0,5", "12", "x", "1,2,3")] == [
+        "1234.5", "0.5", "12", "x", "1,2,3",
+    ]  # fmt: skip
+
+
+def test_a_number_with_a_suffix_is_written_out() -> None:
+    assert [without_suffix(c) for c in ("1.5K", "2M", "3B", "4T", "5", "-", "K")] == [
+        "1.5e3", "2e6", "3e9", "4e12", "5", "-", "K",
+    ]  # fmt: skip
+
+
+def test_the_step_between_bars_is_the_usual_one() -> None:
+    assert bar_seconds(["1506038400", "1506124800000", "1506384000", "1506470400"]) == 86_400
+    assert math.isnan(bar_seconds(["1506038400", "x"]))

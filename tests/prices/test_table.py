@@ -12,7 +12,7 @@ from cryptodask.prices.findings import empty_findings, lost
 from cryptodask.prices.readers import PriceFile, Reading, read_price_files
 from cryptodask.prices.schema import COLUMNS, empty_prices
 from cryptodask.prices.sources import FolderSource
-from cryptodask.prices.table import MANIFEST, is_table
+from cryptodask.prices.table import MANIFEST, is_free, is_table
 from tests.prices.conftest import GOOD, HEADER, told, write_files
 
 FILES = {
@@ -199,12 +199,38 @@ def test_after_a_failure_in_a_new_place_the_import_can_be_tried_again(
     assert import_prices(other, place).coins == ["Z"]
 
 
-def test_what_an_import_that_was_killed_left_behind_is_no_table(table: Path, other: Path) -> None:
+def test_what_an_import_that_was_killed_left_behind_is_no_table(table: Path) -> None:
     (table / MANIFEST).unlink()
     with pytest.raises(SourceError, match=r"no price table.*cryptodask prices import FOLDER --out"):
         PriceTable(table)
-    with pytest.raises(SourceError, match="is there already and no price table"):
-        import_prices(other, table, overwrite=True)
+
+
+def test_an_import_that_was_killed_does_not_keep_its_place(table: Path, other: Path) -> None:
+    (table / MANIFEST).unlink()
+    (table / "manifest-0123abcd.json").write_text("{}")
+    (table / "writer.lock").write_text("process 1 on elsewhere")
+    assert is_free(table)
+    reading = read_price_files([PriceFile("Z", other / "Z.csv")])
+    write_table(table, [reading], empty={}, notes=empty_findings())
+    assert PriceTable(table).coins == ["Z"]
+    assert len(contents(table)) == 4
+
+
+@pytest.mark.parametrize("name", ["mine.csv", "part-0.parquet", "index-0123abcd.parquet.bak"])
+def test_a_place_with_a_file_of_somebody_else_is_not_free(table: Path, name: str) -> None:
+    (table / MANIFEST).unlink()
+    (table / name).write_text("mine")
+    assert not is_free(table)
+    assert not is_free(table / name)
+
+
+def test_nothing_and_an_empty_folder_are_free_and_a_table_is_not(
+    table: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "new").mkdir()
+    assert is_free(tmp_path / "new")
+    assert is_free(tmp_path / "newer")
+    assert not is_free(table)
 
 
 def test_readings_without_a_row_are_not_written_and_the_reasons_told(
@@ -286,13 +312,55 @@ def test_a_manifest_cut_off_anywhere_is_refused(table: Path, part: float) -> Non
         CryptoLoader(table)
 
 
-@pytest.mark.parametrize("version", [2, 0, "1", None])
+@pytest.mark.parametrize("version", [3, 0, "1", None])
 def test_another_version_is_refused_with_both_versions_and_advice(
     table: Path, version: object
 ) -> None:
     change(table, version=version)
-    message = rf"of version {version}, this CryptoDask reads version 1; import again.*or install"
+    message = rf"of version {version}, this CryptoDask reads version 2; import again.*or install"
     with pytest.raises(TableError, match=message):
+        CryptoLoader(table)
+
+
+def test_a_table_from_before_tables_could_grow_is_read_and_grows(table: Path) -> None:
+    rows = read_everything(table)
+    change(table, version=1, generation=None, deltas=None)
+    opened = PriceTable(table)
+    assert opened.generation == 1
+    opened.append(rows[:1].assign(close=9.0))
+    assert (manifest_of(table)["version"], opened.generation) == (2, 2)
+    assert read_everything(table)["close"].tolist() == [9.0, *rows["close"][1:]]
+
+
+BAD_DELTAS: dict[str, tuple[object, str]] = {
+    "none": (None, "its deltas are no list"),
+    "a text": ("delta", "its deltas are no list"),
+    "names alone": (["delta-00000000-00000.parquet"], "its deltas are no list"),
+    "without coins": ([{"rows": "delta-00000000-00000.parquet"}], "its deltas are no list"),
+    "without rows": ([{"first": "A", "last": "B"}], "names None, which is no file"),
+    "out of the folder": (
+        [{"rows": "../delta-00000000-00000.parquet", "first": "A", "last": "B"}],
+        "which is no file of a table; do not use",
+    ),
+    "findings out of it": (
+        [{"rows": "delta-00000000-00000.parquet", "first": "A", "last": "B", "findings": "/x"}],
+        "names '/x', which is no file of a table; do not use",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BAD_DELTAS)
+def test_deltas_that_are_none_are_refused(table: Path, what: str) -> None:
+    deltas, message = BAD_DELTAS[what]
+    change(table, deltas=deltas)
+    with pytest.raises(TableError, match=message):
+        CryptoLoader(table)
+
+
+@pytest.mark.parametrize("generation", [None, 0, -1, "1", 1.0, True, [1]])
+def test_a_generation_that_is_none_is_refused(table: Path, generation: object) -> None:
+    change(table, generation=generation)
+    with pytest.raises(TableError, match=r"its generation is .*, no number from 1; import again"):
         CryptoLoader(table)
 
 

@@ -1,0 +1,52 @@
+"""The command ``cryptodask``: parse, call, print.
+
+Exit codes: 0 all went well; 1 something could not be done; 2 bad use; 3 done, but some coins
+failed or some rows were lost, which are named; 130 stopped by Ctrl-C.
+"""
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from cryptodask.cli.forecast import forecast, models
+from cryptodask.cli.prices import prices_app
+from cryptodask.cli.show import err, out
+from cryptodask.errors import CryptoDaskError, InputError
+
+app = typer.Typer(
+    help="Price forecasts of very many coins, as batched fits over a Dask cluster.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(forecast)
+app.command()(models)
+app.add_typer(prices_app, name="prices")
+
+
+def main() -> None:
+    """Run the command; an error that CryptoDask raises on purpose is one message, no traceback."""
+    try:
+        app()
+    except CryptoDaskError as error:
+        err.print(Text(f"error: {error}", style="red"), soft_wrap=True)
+        sys.exit(2 if isinstance(error, InputError) else 1)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from cryptodask import __version__
+
+        out.print(f"cryptodask {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="And leave.")
+    ] = False,
+) -> None:
+    del version

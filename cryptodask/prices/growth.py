@@ -1,0 +1,204 @@
+"""How a table is written, and grows: parts of whole coins, and deltas of later rows laid over them.
+
+A delta holds the rows that one append added or corrected, of all the coins it touched, in one
+file. What an append costs follows its rows and the index of coins, not the rows of the table;
+what a read costs grows with the number of deltas, until `compact` makes them one with the parts.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from cryptodask.errors import InputError, SourceError
+from cryptodask.prices.findings import (
+    FINDING_COLUMNS,
+    empty_findings,
+    join_findings,
+    lost,
+)
+from cryptodask.prices.index import count_rows, grow_index, join_index
+from cryptodask.prices.merge import (
+    Corrections,
+    Merged,
+    check_corrections,
+    check_rows,
+    keep_last,
+    merge_rows,
+)
+from cryptodask.prices.readers import Reading
+from cryptodask.prices.schema import empty_prices
+from cryptodask.prices.sources import pack
+from cryptodask.prices.storage import Manifest, Writer, writing
+
+if TYPE_CHECKING:
+    from cryptodask.prices.table import PriceTable
+
+_ROW_GROUP = 4_096  # rows of a delta that are read or skipped together
+
+
+@dataclass(frozen=True)
+class AppendResult:
+    """What an append did.
+
+    Attributes
+    ----------
+    new_rows, corrected_rows, unchanged_rows, kept_rows : int
+        Rows of days that the table did not have; rows that took the place of others; rows that it
+        had already; and rows that differ and were left out, by corrections "keep".
+    new_coins : tuple of str
+        Coins that the table did not have, in order.
+    generation : int
+        Of the table, counted from 1; it is what it was if nothing was new.
+    findings : DataFrame
+        Those that were given, and one for each row that was corrected or left out.
+    """
+
+    new_rows: int
+    corrected_rows: int
+    unchanged_rows: int
+    kept_rows: int
+    new_coins: tuple[str, ...]
+    generation: int
+    findings: pd.DataFrame = field(repr=False, compare=False)
+
+
+def write_base(
+    writer: Writer, readings: Iterable[Reading], empty: dict[str, str], notes: pd.DataFrame
+) -> Manifest:
+    """Write all files of a table without deltas, and return what its manifest names.
+
+    The parameters are those of `write_table`.
+
+    Raises
+    ------
+    SourceError
+        The readings have no row.
+    """
+    parts: list[str] = []
+    index: list[pd.DataFrame] = []
+    found: list[pd.DataFrame] = [notes]
+    for reading in readings:
+        found.append(reading.findings)
+        if len(reading.prices):
+            index.append(count_rows(reading.prices).assign(part=len(parts), reason=""))
+            parts.append(writer.write("part", reading.prices, len(parts)))
+    told = join_findings(found)
+    if not parts:
+        lines = [f"{f.file}, line {f.line}: {f.message}" for f in lost(told)[:3].itertuples()]
+        raise SourceError(f"{writer.folder}: not written, for no row was read: {'; '.join(lines)}")
+    return {
+        "parts": parts,
+        "deltas": [],
+        "index": writer.write("index", join_index(index, empty)),
+        "findings": writer.write("findings", told),
+    }
+
+
+def append(
+    table: "PriceTable", frame: pd.DataFrame, told: pd.DataFrame | None, corrections: Corrections
+) -> AppendResult:
+    """Add rows to a table; see `PriceTable.append`."""
+    check_corrections(corrections)
+    rows = check_rows(frame)
+    told = empty_findings() if told is None else _check_findings(told)
+    with writing(table.path) as writer:
+        table.refresh()  # another process may have written since it was opened
+        merged = merge_rows(_old_rows(table, rows), rows, corrections)
+        new_coins = sorted(set(merged.added["coin"]) - set(table.coins))
+        _check_names(new_coins, table.coins)
+        found = join_findings([told, merged.findings])
+        if len(merged.added) or len(merged.corrected):
+            writer.publish(_write_delta(writer, table, merged, found), keep_old=True)
+            table.refresh()
+    return AppendResult(
+        new_rows=len(merged.added),
+        corrected_rows=len(merged.corrected),
+        unchanged_rows=merged.unchanged,
+        kept_rows=merged.kept,
+        new_coins=tuple(new_coins),
+        generation=table.generation,
+        findings=found,
+    )
+
+
+def compact(table: "PriceTable", partitions: int | None) -> None:
+    """Write a table anew, without deltas; see `PriceTable.compact`."""
+    pack([1], partitions)  # refuses a number that makes no sense, before anything is touched
+    with writing(table.path) as writer:
+        table.refresh()
+        if not table.manifest["deltas"] and partitions is None:
+            return
+
+        def readings() -> Iterator[Reading]:
+            for a, b in pack(table.index["rows"], partitions):
+                [whole] = table.partitions(table.coins[a:b], 1)
+                yield Reading(whole.read(), empty_findings())
+
+        manifest = write_base(writer, readings(), table.empty, table.findings())
+        writer.publish(manifest, keep_old=True)
+        table.refresh()
+
+
+def _old_rows(table: "PriceTable", rows: pd.DataFrame) -> pd.DataFrame:
+    """Read what the table has on days that these rows tell too.
+
+    Rows before or after all that the table has of a coin need no look, which is what makes
+    appending a new day cheap.
+    """
+    known = rows[["coin", "date"]].merge(table.index[["coin", "first", "last"]], on="coin")
+    known = known[known["date"].between(known["first"], known["last"])]
+    if known.empty:
+        return empty_prices()
+    days = known["date"].min(), known["date"].max()
+    coins = sorted(set(known["coin"]))
+    return pd.concat([p.read_days(days) for p in table.partitions(coins)], ignore_index=True)
+
+
+def _write_delta(
+    writer: Writer, table: "PriceTable", merged: Merged, found: pd.DataFrame
+) -> Manifest:
+    """Write the files of an append, and return what the new manifest names."""
+    rows = keep_last(pd.concat([merged.added, merged.corrected], ignore_index=True))
+    delta: dict[str, Any] = {
+        "rows": writer.write("delta", rows, 0, row_group_size=_ROW_GROUP),
+        "first": rows["coin"].iloc[0],
+        "last": rows["coin"].iloc[-1],
+    }
+    if len(found):
+        delta["findings"] = writer.write("findings", found)
+    had = table.manifest
+    empty = {c: why for c, why in table.empty.items() if c not in set(rows["coin"])}
+    index = grow_index(table.index, merged.added)
+    return {
+        "parts": had["parts"],
+        "deltas": [*had["deltas"], delta],
+        "index": writer.write("index", join_index([index], empty)),
+        "findings": had["findings"],
+    }
+
+
+def _check_names(new: list[str], old: list[str]) -> None:
+    """Refuse a new coin whose name another coin has but for its case.
+
+    In a folder of files such names are one coin, so one of the two is a slip of the pen.
+    """
+    known = {coin.casefold(): coin for coin in old}
+    for coin in new:
+        other = known.setdefault(coin.casefold(), coin)
+        if other != coin:
+            raise InputError(
+                f"{coin}: is {other!r} but for its case, and coins may not differ by case alone; "
+                "give the rows the name of the coin that they are of"
+            )
+
+
+def _check_findings(told: pd.DataFrame) -> pd.DataFrame:
+    missing = [name for name in FINDING_COLUMNS if name not in told]
+    if missing:
+        raise InputError(
+            f"findings: no column {', '.join(missing)}; give a table that "
+            "cryptodask.prices.findings made, or leave it out"
+        )
+    return told[list(FINDING_COLUMNS)]
