@@ -20,10 +20,9 @@ from cryptodask.errors import (
     OptionError,
     PriceFileError,
     SourceError,
-    TableError,
     UnreadableFileError,
 )
-from cryptodask.prices.findings import empty_findings, file_finding, join_findings
+from cryptodask.prices.findings import file_finding, join_findings
 from cryptodask.prices.layouts import DEFAULT, ReadOptions
 from cryptodask.prices.readers import (
     PriceFile,
@@ -33,7 +32,6 @@ from cryptodask.prices.readers import (
     read_price_files,
     reason_of,
 )
-from cryptodask.prices.schema import as_price_dtypes
 
 MIN_PARTITIONS = 16
 """Enough that a few workers end together, few enough that no scheduler notices."""
@@ -118,33 +116,6 @@ class FolderPartition:
     def load(self) -> Reading:
         """Read the rows, and say what was found in the files."""
         return read_price_files(self.files, self.options)
-
-
-@dataclass(frozen=True)
-class TablePartition:
-    """Coins in parts of a table; see `Partition`."""
-
-    coins: tuple[str, ...]
-    paths: tuple[str, ...]
-    rows: int
-
-    def read(self) -> pd.DataFrame:
-        """Read the rows, in the columns of the schema, by coin and date."""
-        # A range is enough to skip parts; the exact coins are picked from what it leaves.
-        between = [("coin", ">=", self.coins[0]), ("coin", "<=", self.coins[-1])]
-        try:
-            frames = [pd.read_parquet(path, filters=between) for path in self.paths]
-            frame = as_price_dtypes(pd.concat(frames, ignore_index=True))
-        except (OSError, ValueError, KeyError) as error:
-            raise TableError(
-                f"{', '.join(self.paths)}: a part of the table can't be read: {error}; open the "
-                "table again if it was replaced meanwhile, or else import again, with --overwrite"
-            ) from error
-        return frame[frame["coin"].isin(self.coins)].reset_index(drop=True)
-
-    def load(self) -> Reading:
-        """Read the rows; what was found in their files was told when they were imported."""
-        return Reading(self.read(), empty_findings())
 
 
 class FolderSource:
