@@ -11,12 +11,9 @@ import pandas as pd
 import pytest
 
 from cryptodask.errors import ExchangeError, MissingExtraError, OptionError
+from cryptodask.prices.exchange import Client, Page, _retry_after, open_exchange
 from cryptodask.prices.fetch import (
     FetchResult,
-    Page,
-    _Client,
-    _open,
-    _retry_after,
     fetch_prices,
     iter_prices,
     next_page,
@@ -141,7 +138,7 @@ def test_the_pace_is_that_of_the_exchange(server: ExchangeServer) -> None:
 
 
 def test_elsewhere_the_volume_is_estimated_from_that_in_the_base(server: ExchangeServer) -> None:
-    client = _Client(_open("binance", 5, server.url), 0, 0, Waits())
+    client = Client(open_exchange("binance", 5, server.url), 0, 0, Waits())
     market = client.api.load_markets()["BTC/USDT"]
     page = Page(day_of(SINCE), 3)
     own, client.raw = client.bars(market, page), False
@@ -539,6 +536,6 @@ def test_every_address_of_an_exchange_is_the_one_given(exchange: str) -> None:
             return [urls]
         return [a for url in urls.values() for a in addresses(url)]
 
-    api = _open(exchange, 1, "http://127.0.0.1:9/")
+    api = open_exchange(exchange, 1, "http://127.0.0.1:9/")
     assert addresses(api.urls["api"])
     assert all(url.startswith("http://127.0.0.1:9") for url in addresses(api.urls["api"]))

@@ -1,0 +1,210 @@
+"""One exchange of ccxt's: requests with retries, answers as bars. The only part that talks."""
+
+import difflib
+import math
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from cryptodask.errors import ExchangeError, MissingExtraError, OptionError
+
+_LONGEST_WAIT = 600.0  # seconds; an exchange that asks for more has shut us out
+_BACKOFF_LIMIT = 60.0  # seconds
+DAY = 86_400_000
+"""Milliseconds."""
+
+# What ccxt's own parsing raises on JSON of another shape than it expects.
+_ODD = (TypeError, ValueError, LookupError, AttributeError)
+
+_T = TypeVar("_T")
+Bar = tuple[int, float, float, float, float, float]
+"""Day since 1970, open, high, low, close, volume in the quote currency."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One request: bars from day ``first`` on, at most ``limit``."""
+
+    first: int
+    limit: int
+
+
+class RequestError(Exception):
+    """A request failed for good; ``may_pass`` tells whether the cause is one that may pass."""
+
+    def __init__(self, reason: str, *, may_pass: bool) -> None:
+        super().__init__(reason)
+        self.may_pass = may_pass
+
+
+class Client:
+    """An exchange of ccxt's, with retries; the only part that talks."""
+
+    def __init__(
+        self, api: Any, retries: int, backoff: float, sleep: Callable[[float], object]
+    ) -> None:
+        self.api, self.retries, self.backoff, self.sleep = api, retries, backoff, sleep
+        # Only Binance's own endpoint tells the volume in the quote currency.
+        self.raw = api.id in ("binance", "binanceus")
+        spot = (api.features or {}).get("spot") or {}
+        self.page_size = int((spot.get("fetchOHLCV") or {}).get("limit") or 500)
+
+    def bars(self, market: Any, page: Page) -> list[Bar]:
+        """Return the bars of one page, with those from before it that the exchange adds."""
+        start = page.first * DAY
+
+        def ask() -> list[Bar]:
+            if self.raw:
+                query = {"symbol": market["id"], "interval": "1d", "startTime": start}
+                rows = self.api.publicGetKlines({**query, "limit": page.limit})
+                return [_bar(row[0], row[1:5], row[7]) for row in _list(rows)]
+            rows = self.api.fetch_ohlcv(market["symbol"], "1d", start, page.limit)
+            return [_bar(r[0], r[1:5], _number(r[5]) * _number(r[4])) for r in _list(rows)]
+
+        return self.call(ask)
+
+    def must(self, what: str, ask: Callable[[], Any]) -> Any:
+        """Return an answer without which there is no run."""
+        try:
+            return self.call(ask)
+        except RequestError as error:
+            raise ExchangeError(
+                f"{self.api.id}: its {what} can't be had: {error}; check the network, or run "
+                "again later"
+            ) from error
+
+    def call(self, ask: Callable[[], _T]) -> _T:
+        """Ask, and ask again while the cause may pass."""
+        import ccxt
+
+        for attempt in range(self.retries + 1):
+            self.api.last_response_headers = {}  # or a lost answer would leave those before it
+            try:
+                return ask()
+            except (ccxt.BaseError, *_ODD) as error:
+                may_pass = _may_pass(error)
+                if not may_pass or attempt == self.retries:
+                    times = f" (asked {attempt + 1} times)" if attempt else ""
+                    raise RequestError(_say(error) + times, may_pass=may_pass) from error
+                asked = _retry_after(self.api.last_response_headers)
+                if asked > _LONGEST_WAIT:
+                    raise ExchangeError(
+                        f"{self.api.id}: asks to wait {asked:.0f} s ({_say(error)}); what came "
+                        "before is good: run again after that time"
+                    ) from error
+                wait = min(self.backoff * 2**attempt, _BACKOFF_LIMIT)
+                self.sleep(max(asked, wait * random.uniform(0.5, 1.0)))
+        raise AssertionError("unreachable")
+
+
+def _may_pass(error: Exception) -> bool:
+    """Tell whether the cause of a request's failure is one that may pass."""
+    import ccxt
+
+    if isinstance(error, _WrongHoursError):
+        return False
+    # Of ccxt's plain ExchangeErrors, those of a transfer that broke have an OSError as cause.
+    broken = type(error) is ccxt.ExchangeError and isinstance(error.__cause__, OSError)
+    return broken or isinstance(error, (ccxt.OperationFailed, *_ODD))
+
+
+class _WrongHoursError(ValueError):
+    """Daily bars that do not begin at midnight UTC."""
+
+
+def _list(rows: Any) -> list[Any]:
+    if not isinstance(rows, list):
+        raise TypeError(f"bars are no list: {str(rows)[:80]}")
+    return rows
+
+
+def _number(value: Any) -> float:
+    number = math.nan if value is None else float(value)
+    return number if math.isfinite(number) else math.nan
+
+
+def _bar(milliseconds: Any, prices: Sequence[Any], volume: Any) -> Bar:
+    """Read one bar; what is no number raises, since then the page is no page of bars."""
+    day, rest = divmod(int(milliseconds), DAY)
+    if rest:
+        hour = f"{rest // 3_600_000:02d}:{rest // 60_000 % 60:02d}"
+        raise _WrongHoursError(
+            f"daily bars begin at {hour} and not at midnight UTC; use another exchange"
+        )
+    opened, high, low, close = map(_number, prices)
+    return day, opened, high, low, close, _number(volume)
+
+
+def _say(error: BaseException) -> str:
+    """Return an error in one short line, with the cause where ccxt tells only the address."""
+    cause = error.__cause__
+    text = f"{type(error).__name__}: {error}" + (f" ({cause})" if cause else "")
+    line = " ".join(text.split())
+    return line if len(line) <= 300 else line[:297] + "..."
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    """Return the seconds that an answer asks to wait, 0 where it does not."""
+    told = next((v for k, v in headers.items() if k.lower() == "retry-after"), "").strip()
+    if not told:
+        return 0.0
+    try:
+        return max(0.0, _number(told) if told[0].isdigit() else _until(told))
+    except (ValueError, TypeError):  # neither seconds nor a moment with a zone
+        return 0.0
+
+
+def _until(moment: str) -> float:
+    return (parsedate_to_datetime(moment) - datetime.now(UTC)).total_seconds()
+
+
+def open_exchange(name: str, timeout: float, api_url: str | None) -> Any:
+    """Make ccxt's exchange of that name, for spot markets only."""
+    try:
+        import ccxt
+    except ImportError as error:
+        raise MissingExtraError(
+            f"prices of an exchange need ccxt ({error}); pip install 'cryptodask[fetch]'"
+        ) from error
+    if name not in ccxt.exchanges:
+        near = difflib.get_close_matches(name.lower(), ccxt.exchanges, n=3, cutoff=0.5)
+        hint = f"did you mean {', '.join(near)}?" if near else "ccxt.exchanges lists them"
+        raise OptionError(f"exchange: ccxt knows none of the name {name!r}; {hint}")
+    options = {"enableRateLimit": True, "timeout": max(1, round(timeout * 1000))}
+    api = getattr(ccxt, name)(options)
+    if not api.has["fetchOHLCV"] or "1d" not in (api.timeframes or {}):
+        raise OptionError(f"exchange: {name} gives no daily bars; use another one")
+    # Futures and options would cost requests and are left out anyway.
+    api.options["defaultType"] = "spot"
+    markets = api.options.get("fetchMarkets")
+    if isinstance(markets, dict) and "spot" in markets.get("types", ()):
+        markets["types"] = ["spot"]
+    if api_url is not None:
+        place = urlsplit(api_url)
+        if place.scheme not in ("http", "https") or not place.hostname:
+            raise OptionError(f"api_url: must be an address by http or https, got {api_url!r}")
+        api.urls["api"] = _point(api.urls["api"], api_url.rstrip("/"))
+    plain = api.fetch
+
+    def fetch(*args: Any, **kwargs: Any) -> Any:
+        # ccxt hands on a body that is no JSON as text, whose letters it would then take for bars.
+        answer = plain(*args, **kwargs)
+        if isinstance(answer, (str, bytes)):
+            raise ccxt.BadResponse(f"{len(answer)} characters that are no JSON: {answer[:60]!r}")
+        return answer
+
+    api.fetch = fetch
+    return api
+
+
+def _point(urls: Any, base: str) -> Any:
+    """Put another server into addresses, and keep their paths."""
+    if isinstance(urls, dict):
+        return {name: _point(url, base) for name, url in urls.items()}
+    if isinstance(urls, list):
+        return [_point(url, base) for url in urls]
+    return base + urlsplit(urls).path if isinstance(urls, str) else urls
