@@ -156,6 +156,10 @@ def test_import_reports_and_check_repeats_it(tmp_path: Path, healthy: Path):
     assert "unreadable_row: Odd.csv, line 2: 'Feb 30, 2024': date: no such day" in text
     again = run("prices", "check", tmp_path / "table")
     assert (again.returncode, again.stdout) == (3, done.stdout)
+    page = tmp_path / "report.html"
+    assert run("prices", "check", tmp_path / "table", "--html", page).returncode == 3
+    assert "no such day in the calendar" in page.read_text()
+    assert run("prices", "check", tmp_path / "table", "--html", "report.pdf").returncode == 2
     refused = run("prices", "import", folder, "--out", tmp_path / "table")
     assert refused.returncode == 2
     assert "there is a table already" in refused.stderr

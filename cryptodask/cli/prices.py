@@ -13,7 +13,7 @@ from cryptodask.errors import OptionError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cryptodask.prices import ReadOptions
+    from cryptodask.prices import PriceTable, ReadOptions
     from cryptodask.prices.growth import AppendResult
 
 prices_app = typer.Typer(
@@ -138,11 +138,20 @@ def fetch(
 
 
 @prices_app.command()
-def check(table: Annotated[Path, typer.Argument(help="Folder of the table.")]) -> None:
+def check(
+    table: Annotated[Path, typer.Argument(help="Folder of the table.")],
+    html: Annotated[Path | None, typer.Option(help="Write the report as a page, too.")] = None,
+) -> None:
     """Repeat the report of what was found in a table's files."""
     from cryptodask.prices import PriceTable
 
-    _report(PriceTable(table))
+    if html and (html.suffix != ".html" or not html.parent.is_dir()):
+        raise OptionError(f"--html {html}: must end in .html, in a folder that is there")
+    place = PriceTable(table)
+    if html:
+        _write_report(place, html)
+        out.print(Text(f"wrote {html}"), soft_wrap=True)
+    _report(place)
 
 
 def _read_options(
@@ -197,13 +206,41 @@ def _print_append(result: "AppendResult") -> None:
     )
 
 
-def _report(table: Any) -> None:
-    """Print what is in a table and what was found in its files."""
-    out.print(
-        f"{len(table):,} rows, {len(table.coins):,} coins, {len(table.manifest['parts'])} parts, "
-        f"{table.index['first'].min():%Y-%m-%d} to {table.index['last'].max():%Y-%m-%d}",
-        highlight=False,
+def _write_report(table: "PriceTable", path: Path) -> None:
+    """Write a table's coverage and findings as a page."""
+    import pandas as pd
+
+    from cryptodask.dashboard.coverage import measure_coverage, save_report
+    from cryptodask.prices.findings import lost, summarize_findings
+
+    found = table.findings()
+    losses = lost(found)
+    others = found.drop(losses.index)
+    # The rare kinds first: thousands of missing values would hide them.
+    counts = others["kind"].map(others["kind"].value_counts())
+    others = others.iloc[counts.argsort(kind="stable")]
+    order = table.index.sort_values(["first", "coin"])["coin"].tolist()
+    frames = (partition.read() for partition in table.partitions(table.coins))
+    first, last = table.index["first"].min(), table.index["last"].max()
+    save_report(
+        path,
+        measure_coverage(frames, order, first, last),
+        summarize_findings(found),
+        pd.concat([losses, others]),
+        _summary(table),
     )
+
+
+def _summary(table: "PriceTable") -> str:
+    return (
+        f"{len(table):,} rows, {len(table.coins):,} coins, {len(table.manifest['parts'])} parts, "
+        f"{table.index['first'].min():%Y-%m-%d} to {table.index['last'].max():%Y-%m-%d}"
+    )
+
+
+def _report(table: "PriceTable") -> None:
+    """Print what is in a table and what was found in its files."""
+    out.print(_summary(table), highlight=False)
     raise typer.Exit(_print_findings(table.findings()))
 
 

@@ -130,9 +130,9 @@ def layout(view: ForecastView, position: int) -> Any:
 
     history = ColumnDataSource(view.history.of(position), name="history")
     ahead = ColumnDataSource(view.ahead.of(position), name="ahead")
-    summary = _text("summary", view.summary, "13px", MUTED)
-    heading = _text("heading", view.coins[position], "26px", INK, "650")
-    caption = _text("caption", view.captions[position], "14px", MUTED)
+    summary = plain_text("summary", view.summary, "13px", MUTED)
+    heading = plain_text("heading", view.coins[position], "26px", INK, "650")
+    caption = plain_text("caption", view.captions[position], "14px", MUTED)
     plot, cutoff, items = _figure(view, history, ahead)
     cutoff.location = view.cutoffs[position]
     for j, item in enumerate(items):
@@ -150,7 +150,7 @@ def layout(view: ForecastView, position: int) -> Any:
     return column(*parts, sizing_mode="stretch_width", styles=font)
 
 
-def _text(name: str, text: str, size: str, color: str, weight: str = "400") -> Any:
+def plain_text(name: str, text: str, size: str, color: str, weight: str = "400") -> Any:
     """Return a line of text that is never read as HTML or as TeX."""
     from bokeh.models import Div
 

@@ -69,7 +69,7 @@ def save_plot(
         )
     position = 0 if coin is None else view.position(coin)
     write = _write_html if suffix == ".html" else _write_png
-    _replace(target, lambda part: write(part, view, position))
+    replace_file(target, lambda part: write(part, view, position))
 
 
 def forecast_figure(
@@ -91,7 +91,7 @@ def forecast_figure(
     return page.layout(view, 0 if coin is None else view.position(coin))
 
 
-def _replace(target: Path, write: Callable[[Path], None]) -> None:
+def replace_file(target: Path, write: Callable[[Path], None]) -> None:
     """Write beside the target, then rename: a reader never meets half a file."""
     part = target.with_name(f".{uuid.uuid4().hex}.part")
     try:

@@ -1,0 +1,202 @@
+"""The report of a price table as one HTML page: which coin has which days, and what was found.
+
+Names of coins and what was found in files come from files that nobody vetted; they reach the page
+as data of tables and tooltips, which Bokeh sets as text (see `cryptodask.dashboard.page`).
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cryptodask.dashboard.page import FONT, INK, MUTED, PAGE, plain_text
+from cryptodask.dashboard.plot import replace_file
+
+MOST_SPANS = 400
+"""So many spans of time at most; more than a screen has pixels for would not be seen."""
+
+MOST_FINDINGS = 2_000
+"""So many findings are listed, those that cost rows first."""
+
+DAY_MS = 86_400_000
+
+COIN_AT = """
+return coins[Math.floor(special_vars.y)] ?? ""
+"""
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Which share of days each coin has, by spans of time.
+
+    Attributes
+    ----------
+    coins : tuple of str, ``(n_coins,)``
+        By first day, the oldest first.
+    start : datetime64[D]
+        First day of the first span.
+    span : int
+        Days of a span.
+    shares : ndarray of float32, ``(n_coins, n_spans)``
+        Rows over days, 0 to 1.
+    """
+
+    coins: tuple[str, ...]
+    start: np.datetime64
+    span: int
+    shares: NDArray[np.float32]
+
+
+def measure_coverage(
+    frames: Iterable[pd.DataFrame], coins: Sequence[str], first: Any, last: Any
+) -> Coverage:
+    """Count the days of each coin.
+
+    Parameters
+    ----------
+    frames : iterable of DataFrame
+        Rows of some coins each, with columns coin and date; read one after the other.
+    coins : sequence of str
+        All coins, by first day.
+    first, last : day
+        First and last day of all coins.
+    """
+    start = np.datetime64(pd.Timestamp(first), "D")
+    days = int((np.datetime64(pd.Timestamp(last), "D") - start).astype(int)) + 1
+    span = -(-days // MOST_SPANS)
+    counts = np.zeros((len(coins), -(-days // span)), dtype=np.int64)
+    places = pd.Series(np.arange(len(coins)), index=list(coins))
+    for frame in frames:
+        row = frame["coin"].map(places).to_numpy()
+        column = (frame["date"].to_numpy().astype("datetime64[D]") - start).astype(int) // span
+        np.add.at(counts, (row, column), 1)
+    # The last span may be shorter than the others.
+    lengths = np.full(counts.shape[1], span)
+    lengths[-1] = days - span * (counts.shape[1] - 1)
+    return Coverage(tuple(coins), start, span, (counts / lengths).astype(np.float32))
+
+
+def save_report(
+    path: str | os.PathLike[str],
+    coverage: Coverage,
+    counts: pd.DataFrame,
+    findings: pd.DataFrame,
+    summary: str,
+) -> None:
+    """Write the report to one HTML file that needs no network, whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        A file there is replaced.
+    coverage : Coverage
+        What to draw.
+    counts : DataFrame
+        ``kind, count, coins, meaning``; see `cryptodask.prices.findings.summarize_findings`.
+    findings : DataFrame
+        The findings, in the order to list them; the first `MOST_FINDINGS` are.
+    summary : str
+        A line on the table as a whole.
+    """
+    from bokeh.embed import file_html
+    from bokeh.layouts import column
+    from bokeh.resources import INLINE
+
+    listed = findings.head(MOST_FINDINGS)
+    note = f"Findings: {len(listed):,} of {len(findings):,}"
+    parts = [
+        plain_text("heading", "Price table", "26px", INK, "650"),
+        plain_text("summary", summary, "14px", MUTED),
+        plain_text("caption", _caption(coverage), "13px", MUTED),
+        _picture(coverage),
+        plain_text("counts", "What was found", "18px", INK, "650"),
+        _table(counts, {"kind": 150, "count": 80, "coins": 70, "meaning": 560}),
+        plain_text("listed", note, "18px", INK, "650"),
+        _table(
+            listed.assign(date=listed["date"].dt.strftime("%Y-%m-%d").fillna("")),
+            {"kind": 130, "coin": 120, "file": 160, "line": 60, "date": 90, "value": 110,
+             "message": 260},
+        ),
+    ]  # fmt: skip
+    font = {"--bokeh-base-font": FONT, "--bokeh-font-size": "13px"}
+    layout = column(*parts, sizing_mode="stretch_width", styles=font)
+    html = str(file_html(layout, INLINE, title="CryptoDask price table", template=PAGE))
+
+    def write(part: Path) -> None:
+        part.write_text(html, encoding="utf-8")
+
+    replace_file(Path(path), write)
+
+
+def _caption(coverage: Coverage) -> str:
+    days = "a day" if coverage.span == 1 else f"{coverage.span} days"
+    return (
+        f"Coverage: a line a coin, those with the oldest prices at the bottom; a column is {days}; "
+        "dark where all days are there, white where none is"
+    )
+
+
+def _picture(coverage: Coverage) -> Any:
+    """Draw coins over time as an image, with the coin and its share as a tooltip."""
+    from bokeh.models import CustomJSHover, HoverTool, LinearColorMapper
+    from bokeh.palettes import Blues256
+    from bokeh.plotting import figure
+
+    n_coins, n_spans = coverage.shares.shape
+    begin = int(coverage.start.astype("datetime64[ms]").astype(np.int64))
+    width = n_spans * coverage.span * DAY_MS
+    plot = figure(
+        height=int(np.clip(4 * n_coins, 240, 720)),
+        sizing_mode="stretch_width",
+        x_axis_type="datetime",
+        x_range=(begin, begin + width),
+        y_range=(0, n_coins),
+        toolbar_location="right",
+        tools="pan,box_zoom,wheel_zoom,reset,save",
+    )
+    drawn = plot.image(
+        image=[coverage.shares],
+        x=begin,
+        y=0,
+        dw=width,
+        dh=n_coins,
+        color_mapper=LinearColorMapper(["#ffffff", *Blues256[199::-1]], low=0, high=1),
+    )
+    name = CustomJSHover(code=COIN_AT, args={"coins": list(coverage.coins)})
+    plot.add_tools(
+        HoverTool(
+            renderers=[drawn],
+            tooltips=[
+                ("coin", "$y{custom}"),
+                ("from about", "$x{%F}"),
+                ("days there", "@image{0%}"),
+            ],
+            formatters={"$y": name, "$x": "datetime"},
+        )
+    )
+    plot.yaxis.visible = False
+    plot.grid.visible = False
+    return plot
+
+
+def _table(frame: pd.DataFrame, widths: dict[str, int]) -> Any:
+    from bokeh.models import ColumnDataSource, DataTable, StringFormatter, TableColumn
+
+    texts = {name: frame[name].astype(str).tolist() for name in widths}
+    columns = [
+        TableColumn(field=name, title=name, width=width, formatter=StringFormatter())
+        for name, width in widths.items()
+    ]
+    return DataTable(
+        source=ColumnDataSource(texts),
+        columns=columns,
+        index_position=None,
+        reorderable=False,
+        height=min(420, 30 + 25 * max(1, len(frame))),
+        sizing_mode="stretch_width",
+    )
