@@ -2,6 +2,7 @@
 
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from dask.distributed import Client
 
 from cryptodask import CryptoLoader, CryptoManager, Forecasts, create_model, import_prices
+from cryptodask.cluster import ordered_map
 from cryptodask.errors import (
     BrokenSeriesError,
     MissingExtraError,
@@ -98,6 +100,19 @@ def test_a_table_gives_what_its_folder_gives(client: Client, small_folder: Path,
     from_table = CryptoManager(str(table.path), client).forecast(ALL, progress=False)
     from_folder = CryptoManager(small_folder, client).forecast(ALL, progress=False)
     pd.testing.assert_frame_equal(from_table, from_folder, check_exact=True)
+
+
+def test_a_table_that_workers_read_is_the_one_that_is_read_here(
+    client: Client, small_folder: Path, tmp_path: Path
+):
+    here = import_prices(small_folder, tmp_path / "here", partitions=5)
+    there = import_prices(
+        small_folder, tmp_path / "there", partitions=5, run=partial(ordered_map, client)
+    )
+    pd.testing.assert_frame_equal(here.index, there.index)
+    pd.testing.assert_frame_equal(here.findings(), there.findings())
+    one, other = CryptoLoader(here.path).get_df(), CryptoLoader(there.path).get_df()
+    pd.testing.assert_frame_equal(one, other)
 
 
 def test_prices_travel_where_workers_do_not_see_the_files(

@@ -1,5 +1,6 @@
 """``cryptodask prices``: files and exchanges to a table, and what was found on the way."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -45,14 +46,27 @@ def import_command(
     dayfirst: DayFirst = None,
     column: Columns = None,
     layout: Layout = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Read on this cluster, as tcp://host:8786.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Read on a local cluster of so many processes.")
+    ] = None,
 ) -> None:
     """Read a folder of price files, write them as one table, and report what was found."""
+    from cryptodask.cluster import connect, ordered_map
     from cryptodask.prices import import_prices
 
     options = _read_options(dayfirst, column, layout)
-    _report(
-        import_prices(folder, table, partitions=partitions, overwrite=overwrite, options=options)
+    read = partial(
+        import_prices, folder, table, partitions=partitions, overwrite=overwrite, options=options
     )
+    if scheduler or workers is not None:
+        with connect(scheduler, workers) as client:
+            made = read(run=partial(ordered_map, client))
+    else:
+        made = read()
+    _report(made)
 
 
 @prices_app.command()

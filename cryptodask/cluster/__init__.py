@@ -1,7 +1,7 @@
 """Connecting to a cluster, and running a callable over partitions by futures. Never a model."""
 
 from cryptodask.cluster.client import close_local, connect, local_client
-from cryptodask.cluster.run import Outcome, collect, paths_visible, submit
+from cryptodask.cluster.run import Outcome, collect, ordered_map, paths_visible, submit
 
 __all__ = [
     "Outcome",
@@ -9,6 +9,7 @@ __all__ = [
     "collect",
     "connect",
     "local_client",
+    "ordered_map",
     "paths_visible",
     "submit",
 ]

@@ -1,5 +1,6 @@
 """Run a callable over many arguments as futures: the longest first, results as they come."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +88,24 @@ def collect(futures: Sequence[Future], *, results: bool = True) -> Iterator[Outc
         future, result = item if results else (item, None)
         error = future.exception() if future.status != "finished" else None
         yield Outcome(places[future.key], None if error else result, error)
+
+
+def ordered_map(
+    client: Client, function: Callable[[Any], Any], items: Sequence[Any]
+) -> Iterator[Any]:
+    """Call a function for each item on the workers, and yield results in the items' order.
+
+    No more than two calls a worker are under way or waiting to be taken, so that neither workers
+    nor client hold more results than that. What a call raises is raised here.
+    """
+    limit = 2 * max(1, len(client.scheduler_info()["workers"]))
+    waiting: deque[Future] = deque()
+    for item in items:
+        if len(waiting) == limit:
+            yield waiting.popleft().result()
+        waiting.append(client.submit(function, item, pure=False))
+    while waiting:
+        yield waiting.popleft().result()
 
 
 def paths_visible(client: Client, paths: Sequence[str]) -> bool:

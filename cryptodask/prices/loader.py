@@ -2,7 +2,7 @@
 
 import difflib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -271,6 +271,7 @@ def import_prices(
     partitions: int | None = None,
     overwrite: bool = False,
     options: ReadOptions = DEFAULT,
+    run: Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]] = map,
 ) -> PriceTable:
     """Read a folder of price files and write them as one partitioned table.
 
@@ -286,6 +287,9 @@ def import_prices(
         Whether a table that is there already may be replaced.
     options : ReadOptions, optional
         What the files do not tell themselves.
+    run : callable, optional
+        What calls a function for each partition, in order, such as ``map`` itself or
+        `cryptodask.cluster.ordered_map` with a client, to read them on a cluster.
 
     Returns
     -------
@@ -314,8 +318,8 @@ def import_prices(
     empty = dict(source.empty)
 
     def readings() -> Any:
-        for partition in source.partitions(source.coins, partitions):
-            reading: Reading = partition.load()
+        packed = source.partitions(source.coins, partitions)
+        for partition, reading in zip(packed, run(_load, packed), strict=True):
             for coin in sorted(set(partition.coins) - set(reading.prices["coin"])):
                 empty[coin] = no_rows_message(coin)
             yield reading
@@ -371,6 +375,10 @@ def to_panel(prices: pd.DataFrame) -> Panel:
         dates=prices["date"].to_numpy().astype("datetime64[s]"),
         indptr=np.append(starts, len(coin)).astype(np.int64),
     )
+
+
+def _load(partition: Partition) -> Reading:
+    return partition.load()
 
 
 def _read_indexed(partition: Partition, *, cut: Cut) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from dask.distributed import Client, wait
 
-from cryptodask.cluster import collect, paths_visible, submit
+from cryptodask.cluster import collect, ordered_map, paths_visible, submit
 from tests.conftest import Cluster
 
 
@@ -21,6 +21,11 @@ def when(_: int) -> float:
     """Return when this ran, after taking a little time."""
     time.sleep(0.05)
     return time.time()
+
+
+def half(a: int) -> float:
+    """Return ``a / 2``."""
+    return a / 2
 
 
 def divide(a: int, b: int) -> float:
@@ -43,6 +48,16 @@ def test_results_may_stay_on_the_workers(client: Client):
     assert outcomes[0].error is None
     assert isinstance(outcomes[1].error, ZeroDivisionError)
     assert futures[0].result() == 2
+
+
+def test_a_map_keeps_the_order_and_holds_few_results(client: Client):
+    taken = []
+    for result in ordered_map(client, half, list(range(30))):
+        assert len(client.futures) <= 2 * 2 + 1
+        taken.append(result)
+    assert taken == [i / 2 for i in range(30)]
+    with pytest.raises(TypeError):
+        list(ordered_map(client, half, [1, "x"]))
 
 
 def test_the_costly_run_first(client: Client):
