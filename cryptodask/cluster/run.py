@@ -1,13 +1,18 @@
 """Run a callable over many arguments as futures: the longest first, results as they come."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from dask.distributed import Client, Future, as_completed
+from dask.distributed import Client, Future
+
+POLL, ANSWER, ASKED = 0.02, 30.0, 3
+"""Seconds between looks at the futures, seconds to wait for one answer, and how often to ask."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +87,29 @@ def collect(futures: Sequence[Future], *, results: bool = True) -> Iterator[Outc
     results : bool
         Whether results are brought here; otherwise they stay on the workers.
     """
-    places = {future.key: i for i, future in enumerate(futures)}
-    done = as_completed(futures, with_results=results, raise_errors=False)
-    for item in done:
-        future, result = item if results else (item, None)
-        error = future.exception() if future.status != "finished" else None
-        yield Outcome(places[future.key], None if error else result, error)
+    waiting = dict(enumerate(futures))
+    while waiting:
+        ended = {i: future for i, future in waiting.items() if future.status != "pending"}
+        if not ended:
+            time.sleep(POLL)
+        for i, future in ended.items():
+            del waiting[i]
+            if future.status != "finished":
+                yield Outcome(i, error=future.exception(timeout=ANSWER))
+            else:
+                yield Outcome(i, _fetch(future) if results else None)
+
+
+def _fetch(future: Future) -> Any:
+    """Bring a result that is in a worker's memory, asking again where no answer comes.
+
+    Seen once with as_completed: all results in memory, all workers idle, and an answer that never
+    came. Asking again costs nothing, since results are small.
+    """
+    for _ in range(ASKED):
+        with suppress(TimeoutError):
+            return future.result(timeout=ANSWER)
+    return future.result(timeout=ANSWER)
 
 
 def ordered_map(
