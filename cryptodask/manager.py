@@ -14,6 +14,7 @@ import pandas as pd
 
 from cryptodask.errors import InputError, MissingExtraError, NoPricesError, OptionError
 from cryptodask.models import Model, create_model, run_model
+from cryptodask.models.base import check_horizon
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.findings import join_findings, lost
 from cryptodask.prices.loader import Cut, Day, to_panel
@@ -259,8 +260,7 @@ class CryptoManager:
             A model's packages are not installed on the workers.
         """
         chosen = _models(models)
-        if horizon < 1:
-            raise OptionError(f"horizon: must be at least 1 day, got {horizon}")
+        check_horizon(horizon)
         cut = Cut.of(max_points, from_date, to_date)
         partitions, failures = self._plan(coins, chosen)
         calls = [(p, cut, m, horizon, seed) for m in chosen for p in partitions]
@@ -269,7 +269,7 @@ class CryptoManager:
             done = [advance, *([on_done] if on_done else [])]
             futures = self._submit(calls)
             try:
-                outcomes = list(self._wait(futures, calls, done, results=not as_dask))
+                outcomes = self._wait(futures, calls, done, results=not as_dask)
             except BaseException:
                 self.client.cancel(futures)
                 raise
@@ -319,8 +319,8 @@ class CryptoManager:
         done: Sequence[OnDone],
         *,
         results: bool,
-    ) -> Iterator[Any]:
-        """Yield what came of each call, in the order of the calls."""
+    ) -> list[Any]:
+        """Return what came of each call, in the order of the calls."""
         from cryptodask.cluster import collect
 
         outcomes: list[Any] = [None] * len(calls)
@@ -330,7 +330,7 @@ class CryptoManager:
             outcomes[outcome.index] = outcome.error or outcome.result
             for tell in done:
                 tell(len(calls[outcome.index][0].coins))
-        yield from outcomes
+        return outcomes
 
     def _as_dask(
         self,
