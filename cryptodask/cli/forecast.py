@@ -56,10 +56,15 @@ def forecast(
     """Forecast the prices of coins by one or more models, on a cluster."""
     from cryptodask.cluster import connect
     from cryptodask.manager import CryptoManager
+    from cryptodask.models.base import check_horizon
     from cryptodask.prices import CryptoLoader
+    from cryptodask.prices.loader import Cut
 
+    # What makes no sense is told before a cluster is started for it.
     started = time.perf_counter()
     models = _models(model or ["linear"], option or [])
+    check_horizon(horizon)
+    Cut.of(None, from_, to)
     _check_files(out_file, plot, plot_coin, coins)
     loader = CryptoLoader(source, partitions)
     wanted = _split_names(coins, [*loader.source.coins, *loader.source.empty])

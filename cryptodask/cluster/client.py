@@ -83,19 +83,29 @@ def close_local(client: Client) -> None:
     """Close a client that `local_client` gave, and its cluster."""
     # Nothing is left on the workers that anyone wants, and asked to leave, one with TensorFlow
     # loaded takes seconds, and one in the middle of a fit tells of it at length.
-    loggers = [logging.getLogger(f"distributed.{part}") for part in ("nanny", "scheduler", "core")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
+    with _quiet():
         for nanny in client.cluster.workers.values():
             nanny.auto_restart = False
             with suppress(psutil.NoSuchProcess):
                 psutil.Process(nanny.pid).kill()
         client.close()
         client.cluster.close()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask from telling, in this block, of workers that are gone.
+
+    Each of its loggers is set by itself, since closing a local cluster resets the one above them.
+    """
+    names = [name for name in logging.root.manager.loggerDict if name.startswith("distributed.")]
+    levels = {logger: logger.level for logger in map(logging.getLogger, names)}
+    for logger in levels:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
+        for logger, level in levels.items():
             logger.setLevel(level)
 
 

@@ -1,6 +1,8 @@
 """Connecting: local clusters on loopback, and clear errors where there is nothing to connect to."""
 
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -63,3 +65,18 @@ def test_refuses_workers_beside_a_scheduler():
 def test_refuses_less_than_one_worker(workers: int):
     with pytest.raises(OptionError, match="at least 1"):
         local_client(workers)
+
+
+def test_closing_a_local_cluster_in_the_middle_of_work_tells_nothing_of_its_workers():
+    script = (
+        "import time\n"
+        "from cryptodask.cluster import connect\n"
+        "if __name__ == '__main__':\n"
+        "    for pause in (0, 0.1, 0.3):\n"
+        "        with connect(None, 2) as client:\n"
+        "            futures = client.map(lambda i: time.sleep(0.01), range(500))\n"
+        "            time.sleep(pause)\n"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
