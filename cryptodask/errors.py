@@ -7,6 +7,7 @@
     │   ├── SourceError           no price source at that path
     │   ├── UnknownCoinError      no coin of that name in the source
     │   ├── UnknownModelError     no model of that name in the catalog
+    │   ├── PolicyError           prices have what a policy does not let pass
     │   └── OptionError           an option or argument out of its range
     ├── PriceFileError            one file of prices
     │   ├── NotAPriceFileError    its columns are not those of prices
@@ -46,6 +47,10 @@ class UnknownCoinError(InputError):
 
 class UnknownModelError(InputError):
     """The catalog has no model of that name."""
+
+
+class PolicyError(InputError):
+    """Prices have something that a policy does not let pass."""
 
 
 class OptionError(InputError):

@@ -17,6 +17,7 @@ from cryptodask.models import Model, create_model, run_model
 from cryptodask.models.base import check_horizon
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.findings import join_findings, lost
+from cryptodask.prices.gaps import Gaps, How, last_runs
 from cryptodask.prices.loader import Cut, Day, to_panel
 from cryptodask.prices.readers import Reading
 from cryptodask.prices.sources import Partition
@@ -37,7 +38,7 @@ class Forecasts(pd.DataFrame):
     """The forecast table, with what happened on the way.
 
     A dataframe ``coin, model, cutoff, date, step, forecast``, by coin, model and step: ``cutoff``
-    is the last date that the model saw, ``date`` the day forecast, ``step`` the days between,
+    is the last date that the model saw, ``date`` the day forecast, ``step`` the bars between,
     ``forecast`` the price in the quote currency. What is made from it is a plain dataframe.
 
     Attributes
@@ -81,6 +82,7 @@ class ShippedPartition:
     coins: tuple[str, ...]
     reading: Reading
     rows: int
+    freq: str
     paths: tuple[str, ...] = ()
 
     def read(self) -> pd.DataFrame:
@@ -102,8 +104,9 @@ def forecast_partition(
     started = time.perf_counter()
     reading = partition.load()
     prices = cut(reading.prices)
+    seen = last_runs(prices, cut.freq) if cut.gaps.how == "split" else prices
     read = time.perf_counter()
-    result = run_model(model, to_panel(prices), horizon, seed)
+    result = run_model(model, to_panel(seen, cut.freq), horizon, seed)
     n, horizon = result.values.shape
     forecasts = pd.DataFrame(
         {
@@ -217,6 +220,8 @@ class CryptoManager:
         from_date: Day | None = None,
         to_date: Day | None = None,
         max_points: int | None = None,
+        gaps: How = "leave",
+        gap_limit: int | None = None,
         seed: int = 0,
         as_dask: bool = False,
         progress: bool = True,
@@ -232,11 +237,17 @@ class CryptoManager:
         models : sequence of str or Model
             Names in the catalog, or models made by `create_model` with options.
         horizon : int
-            Days ahead.
+            Days ahead; bars, of prices that are not daily.
         coins : sequence of str, optional
             By default all coins of the source.
         from_date, to_date, max_points
             Which rows the models see; see `CryptoLoader.get_df`.
+        gaps : {"leave", "fill", "split"}
+            What models see of coins with gaps: all rows, and each model does what it says of
+            itself (`cryptodask.models.base.Model.gaps`); short gaps filled; or the rows after the
+            last gap.
+        gap_limit : int, optional
+            For "fill": missing bars at most of a gap that is filled.
         seed : int
             Of all random numbers.
         as_dask : bool
@@ -261,7 +272,7 @@ class CryptoManager:
         """
         chosen = _models(models)
         check_horizon(horizon)
-        cut = Cut.of(max_points, from_date, to_date)
+        cut = Cut.of(max_points, from_date, to_date, Gaps(gaps, gap_limit), self.loader.freq)
         partitions, failures = self._plan(coins, chosen)
         calls = [(p, cut, m, horizon, seed) for m in chosen for p in partitions]
         total = sum(len(p.coins) for p in partitions) * len(chosen)
@@ -300,7 +311,9 @@ class CryptoManager:
             from cryptodask.cluster import paths_visible
 
             if not paths_visible(self._client, partitions[0].paths[:1]):
-                partitions = [ShippedPartition(p.coins, p.load(), p.rows) for p in partitions]
+                partitions = [
+                    ShippedPartition(p.coins, p.load(), p.rows, p.freq) for p in partitions
+                ]
         return partitions, failures
 
     def _submit(self, calls: Sequence[tuple[Any, ...]]) -> "list[Future]":

@@ -26,15 +26,18 @@ class Panel:
     values : ndarray of float64
         Closes in the quote currency (USD by default), ``(n_rows,)``.
     dates : ndarray of datetime64[s]
-        UTC day whose end each close marks, ``(n_rows,)``.
+        When the bar began whose end each close marks, ``(n_rows,)``; of daily prices the UTC day.
     indptr : ndarray of int64
         Offsets, ``(n_coins + 1,)``.
+    step : timedelta64
+        From one bar to the next; rows that are further apart have a gap between them.
     """
 
     coins: tuple[str, ...]
     values: FloatArray
     dates: DateArray
     indptr: NDArray[np.int64]
+    step: np.timedelta64 = DAY
 
     def __len__(self) -> int:
         return len(self.coins)
@@ -55,26 +58,35 @@ class Panel:
         return self.dates[self.indptr[1:] - 1]
 
     @property
-    def days(self) -> FloatArray:
-        """Calendar days since 1970-01-01 of every row, ``(n_rows,)``."""
-        return self.dates.astype("datetime64[s]").astype(np.int64) / 86_400.0
+    def times(self) -> FloatArray:
+        """Bars since 1970-01-01 of every row, ``(n_rows,)``: calendar days, of daily prices."""
+        return self.dates.astype("datetime64[s]").astype(np.int64) / self.step_seconds
+
+    @property
+    def step_seconds(self) -> float:
+        """Seconds from one bar to the next."""
+        return float(self.step / np.timedelta64(1, "s"))
 
     def future_dates(self, horizon: int) -> DateArray:
-        """Dates of the ``horizon`` days after each coin's last one, ``(n_coins, horizon)``."""
-        steps = np.arange(1, horizon + 1) * DAY
-        return self.last_dates[:, None] + steps[None, :]
+        """Dates of the ``horizon`` bars after each coin's last one, ``(n_coins, horizon)``."""
+        steps = np.arange(1, horizon + 1) * self.step.astype("timedelta64[s]")
+        dates: DateArray = self.last_dates[:, None] + steps[None, :]
+        return dates
 
     def take(self, positions: Sequence[int] | NDArray[np.int64]) -> "Panel":
         """Return the panel of the coins at these positions, in this order."""
         kept = [int(i) for i in positions]
         return Panel.from_series(
-            (self.coins[i], self.values[a:b], self.dates[a:b])
-            for i in kept
-            for a, b in [(int(self.indptr[i]), int(self.indptr[i + 1]))]
+            (
+                (self.coins[i], self.values[a:b], self.dates[a:b])
+                for i in kept
+                for a, b in [(int(self.indptr[i]), int(self.indptr[i + 1]))]
+            ),
+            self.step,
         )
 
     @classmethod
-    def from_series(cls, series: Any) -> "Panel":
+    def from_series(cls, series: Any, step: np.timedelta64 = DAY) -> "Panel":
         """Build a panel from an iterable of ``(coin, closes, dates)``."""
         rows = [
             (coin, np.asarray(v, dtype=np.float64), np.asarray(d, dtype="datetime64[s]"))
@@ -86,6 +98,7 @@ class Panel:
             values=np.concatenate([v for _, v, _ in rows] or [np.empty(0)]),
             dates=np.concatenate([d for _, _, d in rows] or [np.empty(0, "datetime64[s]")]),
             indptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            step=step,
         )
 
 

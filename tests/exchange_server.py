@@ -13,17 +13,27 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-DAY = 86_400_000
+STEPS = {"1h": 3_600_000, "4h": 14_400_000, "1d": 86_400_000}
+"""Milliseconds of a bar of each interval."""
 
 
 def day_of(text: str) -> int:
     """Return a day as days since 1970."""
-    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) // 86_400
+    return number_of(text, "1d")
+
+
+def number_of(text: str, interval: str) -> int:
+    """Return the bar that a moment in UTC lies in, counted from 1970 on."""
+    moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
+    return int(moment.timestamp()) * 1000 // STEPS[interval]
 
 
 @dataclass(frozen=True)
 class Listing:
-    """One spot market: days on which it has bars, and what it traded in the last 24 hours."""
+    """One spot market: days on which it has bars, and what it traded in the last 24 hours.
+
+    Of bars that are shorter than a day it has all of these days.
+    """
 
     base: str
     first: str = "2024-01-01"
@@ -36,17 +46,24 @@ class Listing:
     def symbol(self) -> str:
         return self.base + self.quote
 
+    def numbers(self, interval: str) -> range:
+        """Return the bars that it has, counted from 1970 on."""
+        a_day = STEPS["1d"] // STEPS[interval]
+        return range(day_of(self.first) * a_day, (day_of(self.last) + 1) * a_day)
 
-def bar(symbol: str, day: int) -> list[Any]:
+
+def bar(symbol: str, number: int, interval: str = "1d") -> list[Any]:
     """Return a kline as Binance does: prices as text, the quote volume at place 7."""
-    seed = zlib.crc32(f"{symbol} {day}".encode()) / 2**32
+    step = STEPS[interval]
+    seed = zlib.crc32(f"{symbol} {number} {interval}".encode()) / 2**32
+    day = number * step / STEPS["1d"]
     close = 50 + 20 * math.sin(day / 9 + zlib.crc32(symbol.encode()) % 7) + seed
     opened, volume = close - seed / 2, 1000 + 500 * seed
     quote_volume = volume * (close - 0.2)  # not volume times close, so that a test can tell
     prices = [opened, max(opened, close) + 1, min(opened, close) - 1, close, volume]
     texts = [f"{value:.8f}" for value in prices]
-    close_time = (day + 1) * DAY - 1
-    return [day * DAY, *texts, close_time, f"{quote_volume:.8f}", 42, "1.0", "2.0", "0"]
+    close_time = (number + 1) * step - 1
+    return [number * step, *texts, close_time, f"{quote_volume:.8f}", 42, "1.0", "2.0", "0"]
 
 
 @dataclass
@@ -65,10 +82,13 @@ class Fault:
 class ExchangeServer:
     """The server, as a context manager; ``url`` is its address.
 
+    It gives ``page`` bars at once, and every bar begins ``shift`` milliseconds late.
+
     A fault's kind is a status (``429``), or one of: slow, cut (no JSON, of the length announced),
     short (fewer bytes than announced), empty, junk (JSON of another shape), stuck (the first page,
-    whatever was asked for), overlap (three days from before the page), changed (the same with
-    other prices), reset, die (the server is gone until `start`).
+    whatever was asked for), overlap (three bars from before the page), changed (the same with
+    another close of the first), more (a whole page, whatever limit was asked for), late (the last
+    bar begins ``value`` milliseconds late), reset, die (the server is gone until `start`).
     """
 
     listings: list[Listing]
@@ -158,17 +178,23 @@ class ExchangeServer:
         one = next((x for x in self.listings if x.symbol == query["symbol"]), None)
         if one is None:
             return 400, {"code": -1121, "msg": "Invalid symbol."}
+        interval = query["interval"]
+        if interval not in STEPS:
+            return 400, {"code": -1120, "msg": "Invalid interval."}
         kind = fault.kind if fault else ""
-        first = max(day_of(one.first), -(-int(query["startTime"]) // DAY))
+        there = one.numbers(interval)
+        first = max(there.start, -(-int(query["startTime"]) // STEPS[interval]))
         if kind == "stuck":
-            first = day_of(one.first)
+            first = there.start
         if kind in ("overlap", "changed"):
             first -= 3
-        limit = min(self.page, int(query["limit"]))
-        last = min(day_of(one.last), first + limit - 1)
-        rows = [bar(one.symbol, day) for day in range(first, last + 1)]
+        limit = self.page if kind == "more" else min(self.page, int(query["limit"]))
+        end = min(there.stop, first + limit)
+        rows = [bar(one.symbol, number, interval) for number in range(first, end)]
         if kind == "changed":
             rows[0][4] = "1.5"
+        if fault and kind == "late":
+            rows[-1][0] += fault.value
         for row in rows:
             row[0] += self.shift
         return 200, [] if kind == "empty" else rows

@@ -86,7 +86,7 @@ def test_options_of_models_reach_them(cluster: Cluster, healthy: Path, tmp_path:
     [
         (["--model", "arima"], "no such model; models: random, naive, linear, lstm"),
         (["--coins", "Bitcon"], "no coin of that name"),
-        (["--horizon", "0"], "must be at least 1 day"),
+        (["--horizon", "0"], "horizon: must be at least 1"),
         (["--option", "lstm.epochs=3"], "--model that is run"),
         (["--model", "lstm", "--option", "lstm.depth=3"], "its options: window, units"),
         (["--model", "lstm", "--option", "lstm.epochs=x"], "must be int, got 'x'"),

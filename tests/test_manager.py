@@ -189,7 +189,7 @@ def test_tells_what_was_asked_wrongly(client: Client, small_folder: Path):
         manager.send_tasks("arima")
     with pytest.raises(UnknownCoinError, match="'Nocoin'"):
         manager.send_tasks(coins=["Nocoin"])
-    with pytest.raises(OptionError, match="horizon: must be at least 1 day, got 0"):
+    with pytest.raises(OptionError, match="horizon: must be at least 1, got 0"):
         manager.send_tasks(predict=0)
     with pytest.raises(OptionError, match="naive given twice"):
         manager.forecast(["naive", "naive"])

@@ -105,19 +105,19 @@ def test_what_is_taken_is_a_copy() -> None:
 @calm
 @given(series=coins(fewest=1))
 def test_days_are_counted_from_1970(series: list[Series]) -> None:
-    assert panel_of(series).days.tolist() == [float(d) for _, _, days in series for d in days]
+    assert panel_of(series).times.tolist() == [float(d) for _, _, days in series for d in days]
 
 
 def test_days_count_the_time_of_day_as_a_fraction() -> None:
     noon = np.array(["1970-01-02T12:00"], "datetime64[m]")
-    assert Panel.from_series([("a", [1.0], noon)]).days.tolist() == [1.5]
+    assert Panel.from_series([("a", [1.0], noon)]).times.tolist() == [1.5]
 
 
 def test_a_panel_of_no_coin_is_a_panel() -> None:
     panel = Panel.from_series([])
     assert (len(panel), list(panel), panel.coins) == (0, [], ())
     assert panel.indptr.tolist() == [0]
-    assert panel.days.shape == panel.last_dates.shape == panel.lengths.shape == (0,)
+    assert panel.times.shape == panel.last_dates.shape == panel.lengths.shape == (0,)
     assert panel.future_dates(3).shape == (0, 3)
     assert panel.take([]).indptr.tolist() == [0]
 

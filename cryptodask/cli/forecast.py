@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from cryptodask.cli.show import SOME_FAILED, err, out, print_lost
+from cryptodask.cli.show import SOME_FAILED, err, out, print_lost, shown_date
 from cryptodask.errors import OptionError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def forecast(
         list[str] | None,
         typer.Option(help="A model of `cryptodask models`; may be given several times. [linear]"),
     ] = None,
-    horizon: Annotated[int, typer.Option(help="Days ahead.")] = 10,
+    horizon: Annotated[int, typer.Option(help="Days ahead, or bars of an hourly table.")] = 10,
     coins: Annotated[
         list[str] | None, typer.Option(help="Names, with commas or given several times. [all]")
     ] = None,
@@ -30,6 +30,12 @@ def forecast(
         str | None, typer.Option("--from", help="First day that models see, YYYY-MM-DD.")
     ] = None,
     to: Annotated[str | None, typer.Option(help="Last day that models see.")] = None,
+    gaps: Annotated[
+        str, typer.Option(help="Of coins with gaps: leave, fill or split them.")
+    ] = "leave",
+    gap_limit: Annotated[
+        int | None, typer.Option(help="Fill gaps of so many missing bars at most.")
+    ] = None,
     option: Annotated[
         list[str] | None, typer.Option(help="A model's option, as lstm.epochs=3.")
     ] = None,
@@ -58,13 +64,14 @@ def forecast(
     from cryptodask.manager import CryptoManager
     from cryptodask.models.base import check_horizon
     from cryptodask.prices import CryptoLoader
+    from cryptodask.prices.gaps import Gaps
     from cryptodask.prices.loader import Cut
 
     # What makes no sense is told before a cluster is started for it.
     started = time.perf_counter()
     models = _models(model or ["linear"], option or [])
     check_horizon(horizon)
-    Cut.of(None, from_, to)
+    Cut.of(None, from_, to, Gaps(gaps, gap_limit))  # type: ignore[arg-type]
     _check_files(out_file, plot, plot_coin, coins)
     loader = CryptoLoader(source, partitions)
     wanted = _split_names(coins, [*loader.source.coins, *loader.source.empty])
@@ -73,7 +80,14 @@ def forecast(
             if client.dashboard_link:
                 err.print(f"dashboard: {client.dashboard_link}", highlight=False)
             result = CryptoManager(loader, client).forecast(
-                models, horizon, wanted, from_date=from_, to_date=to, seed=seed
+                models,
+                horizon,
+                wanted,
+                from_date=from_,
+                to_date=to,
+                gaps=gaps,  # type: ignore[arg-type]
+                gap_limit=gap_limit,
+                seed=seed,
             )
             written = _write(result, out_file)
             if plot and len(result):
@@ -94,14 +108,14 @@ def forecast(
 
 def models() -> None:
     """List the models and their options."""
-    from cryptodask.models import describe_model, list_models, model_options
+    from cryptodask.models import describe_model, list_models, model_gaps, model_options
 
-    table = Table("model", "what it is", "options, with defaults")
+    table = Table("model", "what it is", "gaps", "options, with defaults")
     for name in list_models():
         options = (
             f"{option}={_shown(default)}" for option, (_, default) in model_options(name).items()
         )
-        table.add_row(name, describe_model(name), "\n".join(options))
+        table.add_row(name, describe_model(name), model_gaps(name), "\n".join(options))
     out.print(table)
 
 
@@ -173,8 +187,8 @@ def _print_result(result: "Forecasts", names: list[str], seconds: float) -> None
         head.add_row(
             str(row.coin),
             str(row.model),
-            f"{row.cutoff:%Y-%m-%d}",
-            f"{row.date:%Y-%m-%d}",
+            shown_date(row.cutoff),
+            shown_date(row.date),
             str(row.step),
             f"{row.forecast:.6g}",
         )

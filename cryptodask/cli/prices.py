@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cryptodask.prices import PriceTable, ReadOptions
+    from cryptodask.prices.fetch import Fetched
     from cryptodask.prices.growth import AppendResult
 
 prices_app = typer.Typer(
@@ -32,6 +33,15 @@ Columns = Annotated[
     typer.Option("--column", help="A column by its header, as close=Last; also coin=..."),
 ]
 Layout = Annotated[str | None, typer.Option(help="Read every file in this layout.")]
+Freq = Annotated[
+    str | None, typer.Option(help="How long a bar lasts: 1h, 4h or 1d. [as in the files]")
+]
+Policy = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="What to do about a kind of finding, as stale_run=drop; `prices policies` lists them."
+    ),
+]
 Corrections = Annotated[
     str, typer.Option(help="Rows that differ from the table's: replace, keep or fail.")
 ]
@@ -46,6 +56,8 @@ def import_command(
     dayfirst: DayFirst = None,
     column: Columns = None,
     layout: Layout = None,
+    freq: Freq = None,
+    policy: Policy = None,
     scheduler: Annotated[
         str | None, typer.Option(help="Read on this cluster, as tcp://host:8786.")
     ] = None,
@@ -57,7 +69,7 @@ def import_command(
     from cryptodask.cluster import connect, ordered_map
     from cryptodask.prices import import_prices
 
-    options = _read_options(dayfirst, column, layout)
+    options = _read_options(dayfirst, column, layout, freq, _policies(policy))
     read = partial(
         import_prices, folder, table, partitions=partitions, overwrite=overwrite, options=options
     )
@@ -77,12 +89,14 @@ def append(
     dayfirst: DayFirst = None,
     column: Columns = None,
     layout: Layout = None,
+    policy: Policy = None,
 ) -> None:
-    """Add new days, new coins and corrections from files to a table."""
+    """Add new days, new coins and corrections from files to a table, by its policies."""
     from cryptodask.prices import PriceTable, read_files
 
     place = PriceTable(table)
-    reading = read_files(files, _read_options(dayfirst, column, layout))
+    policies = place.policies | _policies(policy)
+    reading = read_files(files, _read_options(dayfirst, column, layout, place.freq, policies))
     result = place.append_reading(reading, corrections=corrections)  # type: ignore[arg-type]
     _print_append(result)
     raise typer.Exit(_print_findings(result.findings))
@@ -116,12 +130,16 @@ def fetch(
     ] = None,
     retries: Annotated[int, typer.Option(help="How often a request is sent again.")] = 5,
     corrections: Corrections = "replace",
+    freq: Annotated[str | None, typer.Option(help="1h, 4h or 1d. [as in the table, or 1d]")] = None,
+    policy: Policy = None,
 ) -> None:
-    """Poll an exchange for daily prices; coins of the table go on where they stopped."""
+    """Poll an exchange for prices; coins of the table go on where they stopped."""
     from cryptodask.errors import ExchangeError
     from cryptodask.prices.fetch import iter_prices
     from cryptodask.prices.findings import join_findings
+    from cryptodask.prices.freq import bars
 
+    already, freq, policies = _known(table, freq, _policies(policy))
     found: list[pd.DataFrame] = []
     counts = {"coins": 0, "rows": 0}
     try:
@@ -132,22 +150,24 @@ def fetch(
             quote=quote,
             top=top,
             symbols=coins,
-            already=_last_days(table),
+            freq=freq,
+            already=already,
             api_url=api_url,
             retries=retries,
+            policies=policies,
         ):
             # Each coin is kept as it comes, so that a run that is stopped goes on from there.
-            _keep(table, one.prices, one.findings, corrections)
+            _keep(table, one, corrections, freq, policies)
             found.append(one.findings)
             counts["coins"] += bool(len(one.prices))
             counts["rows"] += len(one.prices)
-            err.print(Text(f"{one.coin}: {len(one.prices):,} days"))
+            err.print(Text(f"{one.coin}: {len(one.prices):,} {bars(freq)}"))
     except (ExchangeError, KeyboardInterrupt) as error:
-        out.print(f"{counts['rows']:,} new days of {counts['coins']:,} coins were kept")
+        out.print(f"{counts['rows']:,} new {bars(freq)} of {counts['coins']:,} coins were kept")
         if isinstance(error, ExchangeError):
             raise
         raise typer.Exit(130) from None
-    out.print(f"{counts['rows']:,} new days of {counts['coins']:,} coins", highlight=False)
+    out.print(f"{counts['rows']:,} new {bars(freq)} of {counts['coins']:,} coins", highlight=False)
     raise typer.Exit(_print_findings(join_findings(found)))
 
 
@@ -168,46 +188,88 @@ def check(
     _report(place)
 
 
+@prices_app.command()
+def policies() -> None:
+    """List the kinds of finding and what can be done about each."""
+    from cryptodask.prices.findings import ACTIONS, KINDS
+
+    table = Table("finding", "what it is", "what can be done, the default first")
+    for name, kind in KINDS.items():
+        if kind.actions:
+            lines = (f"{action}: {ACTIONS[action]}" for action in kind.actions)
+            table.add_row(name, kind.meaning, "\n".join(lines))
+    out.print(table)
+
+
 def _read_options(
-    day_first: bool | None, columns: list[str] | None, layout: str | None
+    day_first: bool | None,
+    columns: list[str] | None,
+    layout: str | None,
+    freq: str | None,
+    policies: dict[str, str],
 ) -> "ReadOptions":
     """Return what was said of the files."""
     from cryptodask.prices import ReadOptions
 
-    named = {}
-    for text in columns or []:
-        column, equals, header = text.partition("=")
+    named = _pairs("--column", columns, "COLUMN=HEADER, such as close=Last")
+    return ReadOptions(day_first, named, layout, freq, policies)
+
+
+def _policies(given: list[str] | None) -> dict[str, str]:
+    """Return the policies that were given, of kinds and actions that are known."""
+    from cryptodask.prices.policies import check_policies
+
+    chosen = _pairs("--policy", given, "KIND=ACTION, such as stale_run=drop")
+    check_policies(chosen)
+    return chosen
+
+
+def _pairs(option: str, texts: list[str] | None, form: str) -> dict[str, str]:
+    pairs = {}
+    for text in texts or []:
+        name, equals, value = text.partition("=")
         if not equals:
-            raise OptionError(f"--column {text!r}: write it as COLUMN=HEADER, such as close=Last")
-        named[column] = header
-    return ReadOptions(day_first, named, layout)
+            raise OptionError(f"{option} {text!r}: write it as {form}")
+        pairs[name.strip()] = value.strip()
+    return pairs
 
 
-def _last_days(table: Path) -> "dict[str, Any]":
-    """Return the last day of each coin of a table; of none where there is no table yet."""
+def _known(
+    table: Path, freq: str | None, policies: dict[str, str]
+) -> "tuple[dict[str, Any], str, dict[str, str]]":
+    """Return the last bar of each coin of a table, if there is one, and how to go on with it."""
     from cryptodask.prices import PriceTable
+    from cryptodask.prices.freq import DAILY, check_freq
     from cryptodask.prices.storage import is_table
 
+    if freq is not None:
+        check_freq(freq)
     if not is_table(table):
-        return {}
-    index = PriceTable(table).index
-    return dict(zip(index["coin"], index["last"].dt.date, strict=True))
+        return {}, freq or DAILY, policies
+    place = PriceTable(table)
+    if freq not in (None, place.freq):
+        raise OptionError(f"--freq {freq}: the bars of {table} last {place.freq}; name another")
+    last = dict(zip(place.index["coin"], place.index["last"], strict=True))
+    return last, place.freq, place.policies | policies
 
 
-def _keep(table: Path, prices: "pd.DataFrame", findings: "pd.DataFrame", corrections: str) -> None:
-    """Append rows to a table, or make it of them."""
+def _keep(
+    table: Path, one: "Fetched", corrections: str, freq: str, policies: dict[str, str]
+) -> None:
+    """Append the rows of a coin to a table, or make it of them."""
     from cryptodask.prices import PriceTable, write_table
     from cryptodask.prices.findings import empty_findings
     from cryptodask.prices.readers import Reading
     from cryptodask.prices.storage import is_table
 
-    if prices.empty:
+    if one.prices.empty:
         return
-    reading = Reading(prices, findings)
+    reading = Reading(one.prices, one.findings)
     if is_table(table):
         PriceTable(table).append_reading(reading, corrections=corrections)  # type: ignore[arg-type]
-    else:
-        write_table(table, [reading], empty={}, notes=empty_findings())
+        return
+    notes = empty_findings()
+    write_table(table, [reading], empty={}, notes=notes, freq=freq, policies=policies)
 
 
 def _print_append(result: "AppendResult") -> None:
@@ -238,7 +300,7 @@ def _write_report(table: "PriceTable", path: Path) -> None:
     first, last = table.index["first"].min(), table.index["last"].max()
     save_report(
         path,
-        measure_coverage(frames, order, first, last),
+        measure_coverage(frames, order, first, last, table.freq),
         summarize_findings(found),
         pd.concat([losses, others]),
         _summary(table),
@@ -246,9 +308,13 @@ def _write_report(table: "PriceTable", path: Path) -> None:
 
 
 def _summary(table: "PriceTable") -> str:
+    from cryptodask.prices.freq import bars
+
+    chosen = "".join(f"; {kind}: {action}" for kind, action in table.policies.items())
     return (
-        f"{len(table):,} rows, {len(table.coins):,} coins, {len(table.manifest['parts'])} parts, "
-        f"{table.index['first'].min():%Y-%m-%d} to {table.index['last'].max():%Y-%m-%d}"
+        f"{len(table):,} rows ({bars(table.freq)}), {len(table.coins):,} coins, "
+        f"{len(table.manifest['parts'])} parts, {table.index['first'].min():%Y-%m-%d} to "
+        f"{table.index['last'].max():%Y-%m-%d}{chosen}"
     )
 
 
@@ -262,9 +328,10 @@ def _print_findings(found: "pd.DataFrame") -> int:
     """Print findings by kind, and a line for each that cost rows; return the exit code."""
     from cryptodask.prices.findings import lost, summarize_findings
 
-    counts = Table("finding", "count", "coins", "what it is, and what was done")
+    counts = Table("finding", "count", "coins", "what it is", "what was done")
     for row in summarize_findings(found).to_dict("records"):
-        counts.add_row(row["kind"], f"{row['count']:,}", f"{row['coins']:,}", row["meaning"])
+        numbers = f"{row['count']:,}", f"{row['coins']:,}"
+        counts.add_row(row["kind"], *numbers, row["meaning"], row["done"])
     out.print(counts if counts.row_count else "no findings")
     layouts = found[found["kind"] == "layout"]["message"].value_counts()
     for layout, files in layouts.items():

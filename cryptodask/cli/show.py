@@ -1,6 +1,6 @@
 """What commands print: consoles, and the lines that several of them share."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
@@ -22,3 +22,8 @@ def print_lost(findings: "pd.DataFrame", console: Console) -> None:
         value = f": {row['value']!r}" if row["value"] else ""
         text = f"{row['kind']}: {row['file']}{line}{value}: {row['message']}"
         console.print(Text(text), soft_wrap=True)
+
+
+def shown_date(date: Any) -> str:
+    """Write a date, with the hour where it is not that of a whole day."""
+    return f"{date:%Y-%m-%d}" if date == date.normalize() else f"{date:%Y-%m-%d %H:%M}"

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cryptodask.dashboard.page import FONT, INK, MUTED, PAGE, plain_text
 from cryptodask.dashboard.plot import replace_file
+from cryptodask.prices.freq import DAILY, FREQS
 
 MOST_SPANS = 400
 """So many spans of time at most; more than a screen has pixels for would not be seen."""
@@ -43,7 +44,7 @@ class Coverage:
     span : int
         Days of a span.
     shares : ndarray of float32, ``(n_coins, n_spans)``
-        Rows over days, 0 to 1.
+        Rows over the bars of the span, 0 to 1.
     """
 
     coins: tuple[str, ...]
@@ -53,9 +54,13 @@ class Coverage:
 
 
 def measure_coverage(
-    frames: Iterable[pd.DataFrame], coins: Sequence[str], first: Any, last: Any
+    frames: Iterable[pd.DataFrame],
+    coins: Sequence[str],
+    first: Any,
+    last: Any,
+    freq: str = DAILY,
 ) -> Coverage:
-    """Count the days of each coin.
+    """Count the bars of each coin.
 
     Parameters
     ----------
@@ -65,6 +70,8 @@ def measure_coverage(
         All coins, by first day.
     first, last : day
         First and last day of all coins.
+    freq : str
+        Of the bars; the share of a day that has all its hours is 1.
     """
     start = np.datetime64(pd.Timestamp(first), "D")
     days = int((np.datetime64(pd.Timestamp(last), "D") - start).astype(int)) + 1
@@ -78,6 +85,7 @@ def measure_coverage(
     # The last span may be shorter than the others.
     lengths = np.full(counts.shape[1], span)
     lengths[-1] = days - span * (counts.shape[1] - 1)
+    lengths = lengths * (FREQS[DAILY] // FREQS[freq])
     return Coverage(tuple(coins), start, span, (counts / lengths).astype(np.float32))
 
 
@@ -97,7 +105,7 @@ def save_report(
     coverage : Coverage
         What to draw.
     counts : DataFrame
-        ``kind, count, coins, meaning``; see `cryptodask.prices.findings.summarize_findings`.
+        ``kind, count, coins, meaning, done``; see `cryptodask.prices.findings.summarize_findings`.
     findings : DataFrame
         The findings, in the order to list them; the first `MOST_FINDINGS` are.
     summary : str
@@ -115,12 +123,12 @@ def save_report(
         plain_text("caption", _caption(coverage), "13px", MUTED),
         _picture(coverage),
         plain_text("counts", "What was found", "18px", INK, "650"),
-        _table(counts, {"kind": 150, "count": 80, "coins": 70, "meaning": 560}),
+        _table(counts, {"kind": 150, "count": 80, "coins": 70, "meaning": 400, "done": 180}),
         plain_text("listed", note, "18px", INK, "650"),
         _table(
             listed.assign(date=listed["date"].dt.strftime("%Y-%m-%d").fillna("")),
             {"kind": 130, "coin": 120, "file": 160, "line": 60, "date": 90, "value": 110,
-             "message": 260},
+             "message": 260, "action": 90},
         ),
     ]  # fmt: skip
     font = {"--bokeh-base-font": FONT, "--bokeh-font-size": "13px"}

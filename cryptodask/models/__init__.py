@@ -1,7 +1,13 @@
 """The models, one file each, and the catalog that names them."""
 
 from cryptodask.models.base import Model, PanelForecast, run_model
-from cryptodask.models.catalog import create_model, describe_model, list_models, model_options
+from cryptodask.models.catalog import (
+    create_model,
+    describe_model,
+    list_models,
+    model_gaps,
+    model_options,
+)
 from cryptodask.models.plain import deep_predict, linear_predict, predict_one
 
 __all__ = [
@@ -12,6 +18,7 @@ __all__ = [
     "describe_model",
     "linear_predict",
     "list_models",
+    "model_gaps",
     "model_options",
     "predict_one",
     "run_model",

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -16,7 +16,9 @@ from cryptodask.errors import (
     SeriesError,
     TooShortError,
 )
-from cryptodask.records import CoinFailure, DateArray, FloatArray, Panel
+from cryptodask.records import DAY, CoinFailure, DateArray, FloatArray, Panel
+
+Gaps = Literal["leave", "split"]
 
 
 class Model(Protocol):
@@ -41,6 +43,16 @@ class Model(Protocol):
         """Whether a series that never changes is refused."""
         ...
 
+    @property
+    def gaps(self) -> Gaps:
+        """What it makes of gaps between rows.
+
+        ``leave``: it reads the dates, or needs none. ``split``: it takes rows for equally far
+        apart, so it looks at each run between gaps by itself and forecasts from the last one,
+        which then is what has to be long enough.
+        """
+        ...
+
     def min_length(self, horizon: int) -> int:
         """Return the fewest rows that the model can forecast from."""
         ...
@@ -52,14 +64,14 @@ class Model(Protocol):
         ----------
         panel : Panel
         horizon : int
-            Days ahead, at least 1.
+            Bars ahead, at least 1: days, of daily prices.
         seed : int
             With the model's and a coin's name it decides all randomness for that coin.
 
         Returns
         -------
         ndarray of float64, ``(n_coins, horizon)``
-            Prices in the quote currency on each of the days after the coin's last.
+            Prices in the quote currency at each of the bars after the coin's last.
         """
         ...
 
@@ -109,7 +121,7 @@ def run_model(model: Model, panel: Panel, horizon: int, seed: int = 0) -> PanelF
     sound: list[int] = []
     for i, (coin, values, dates) in enumerate(panel):
         try:
-            check_series(coin, values, dates, model, horizon)
+            check_series(coin, values, dates, model, horizon, panel.step)
         except SeriesError as error:
             failures.append(CoinFailure.of(coin, model.name, error))
         else:
@@ -129,7 +141,7 @@ def run_model(model: Model, panel: Panel, horizon: int, seed: int = 0) -> PanelF
 
 
 def check_horizon(horizon: int) -> None:
-    """Check that there is a day to forecast.
+    """Check that there is a bar to forecast.
 
     Raises
     ------
@@ -137,13 +149,18 @@ def check_horizon(horizon: int) -> None:
         There is none.
     """
     if horizon < 1:
-        raise OptionError(f"horizon: must be at least 1 day, got {horizon}")
+        raise OptionError(f"horizon: must be at least 1, got {horizon}")
 
 
 def check_series(
-    coin: str, values: FloatArray, dates: DateArray, model: Model, horizon: int
+    coin: str,
+    values: FloatArray,
+    dates: DateArray,
+    model: Model,
+    horizon: int,
+    step: np.timedelta64 = DAY,
 ) -> None:
-    """Check that a model can be fitted to one coin.
+    """Check that a model can be fitted to one coin, whose bars are a step apart but for gaps.
 
     Raises
     ------
@@ -164,6 +181,14 @@ def check_series(
     if len(values) < needed:
         raise TooShortError(
             f"{coin}: {len(values)} rows, {model.name} needs {needed} for a horizon of {horizon}"
+        )
+    holes = np.flatnonzero(np.diff(dates) != step)
+    if model.gaps == "split" and len(holes) and len(values) - holes[-1] - 1 < needed:
+        before, after = dates[holes[-1]], dates[holes[-1] + 1]
+        raise TooShortError(
+            f"{coin}: {len(values) - holes[-1] - 1} rows after its last gap, from {before} to "
+            f"{after}; {model.name} needs {needed} without a gap for a horizon of {horizon}: fill "
+            "short gaps with gaps='fill' (--gaps fill --gap-limit N), or use another model"
         )
     if model.needs_variation and (values == values[0]).all():
         raise ConstantSeriesError(

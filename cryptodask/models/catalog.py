@@ -69,6 +69,11 @@ def describe_model(name: str) -> str:
     return (_class_of(name).__doc__ or "").splitlines()[0]
 
 
+def model_gaps(name: str) -> str:
+    """Return what a model makes of gaps; see `cryptodask.models.base.Model.gaps`."""
+    return str(_class_of(name).gaps)
+
+
 def _class_of(name: str) -> Any:
     if name not in CATALOG:
         near = difflib.get_close_matches(name, CATALOG, n=1)

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from cryptodask.models.base import Gaps
 from cryptodask.records import FloatArray, Panel
 
 
@@ -12,7 +13,8 @@ from cryptodask.records import FloatArray, Panel
 class Linear:
     """Least squares of close on time, extrapolated to the days after the last one.
 
-    Time is calendar days, so that a gap counts as the days it lasted. It is scikit-learn's
+    Time is counted in bars (calendar days, of daily prices), so that a gap counts as what it
+    lasted. It is scikit-learn's
     ``LinearRegression`` on one feature, in closed form for all coins of a panel: slope is the
     covariance of time and close over the variance of time.
     """
@@ -20,6 +22,7 @@ class Linear:
     name: ClassVar[str] = "linear"
     cost: ClassVar[float] = 2.0
     needs_variation: ClassVar[bool] = True
+    gaps: ClassVar[Gaps] = "leave"
 
     def min_length(self, horizon: int) -> int:
         """Return 2: a line has two parameters."""
@@ -31,7 +34,7 @@ class Linear:
         del seed
         starts, lengths = panel.indptr[:-1], panel.lengths
         # Centred first, since the squares of days since 1970 would cost half of the digits.
-        days = panel.days
+        days = panel.times
         days = days - np.repeat(days[starts], lengths)
         mean_day = np.add.reduceat(days, starts) / lengths
         mean_close = np.add.reduceat(panel.values, starts) / lengths

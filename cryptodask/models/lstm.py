@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from cryptodask.errors import OptionError
 from cryptodask.features import denormalize, normalize, windows
-from cryptodask.models.base import rng_for
+from cryptodask.models.base import Gaps, rng_for
 from cryptodask.models.lstm_forward import ACTIVATIONS, Weights, forward
-from cryptodask.records import FloatArray, Panel
+from cryptodask.records import DateArray, FloatArray, Panel
 
 FloatArray32 = NDArray[np.float32]
 
@@ -57,6 +57,7 @@ class LSTM:
     name: ClassVar[str] = "lstm"
     cost: ClassVar[float] = 2_000.0
     needs_variation: ClassVar[bool] = True
+    gaps: ClassVar[Gaps] = "split"
 
     window: int = 50
     units: tuple[int, ...] = (50, 100)
@@ -89,7 +90,7 @@ class LSTM:
             raise OptionError(f"lstm activation: {self.activation!r} is none of {known}")
 
     def min_length(self, horizon: int) -> int:
-        """Return the rows of one window and one horizon after it."""
+        """Return the rows of one window and one horizon after it, without a gap."""
         return self.window + horizon
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
@@ -111,8 +112,8 @@ class LSTM:
         teacher = trainer(self)
         fits = []
         losses = np.empty((len(panel), 2))
-        for i, (coin, closes, _) in enumerate(panel):
-            x, y = self._examples(closes)
+        for i, (coin, closes, dates) in enumerate(panel):
+            x, y = self._examples(closes, dates, panel.step)
             split = len(x) - int(len(x) * self.validation_split)
             rng = rng_for(seed, self.name, coin)
             weights, losses[i, 0] = teacher.fit(x[:split], y[:split], rng)
@@ -138,9 +139,13 @@ class LSTM:
             seen[:, self.window + step] = denormalize(growth, window[:, 0])[:, 0]
         return seen[:, self.window :]
 
-    def _examples(self, closes: FloatArray) -> tuple[FloatArray32, FloatArray32]:
-        """Return inputs ``(n, window)`` and targets ``(n,)``."""
+    def _examples(
+        self, closes: FloatArray, dates: DateArray, step: np.timedelta64
+    ) -> tuple[FloatArray32, FloatArray32]:
+        """Return inputs ``(n, window)`` and targets ``(n,)``, none of them across a gap."""
         views = windows(closes, self.window + 1)
+        whole = dates[self.window :] - dates[: -self.window] == self.window * step
+        views = views if whole.all() else views[whole]
         growth = normalize(views, views[:, 0]).astype(np.float32)
         return growth[:, :-1], growth[:, -1]
 

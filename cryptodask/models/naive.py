@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from cryptodask.models.base import Gaps
 from cryptodask.records import FloatArray, Panel
 
 
@@ -19,6 +20,7 @@ class Naive:
     name: ClassVar[str] = "naive"
     cost: ClassVar[float] = 1.0
     needs_variation: ClassVar[bool] = False
+    gaps: ClassVar[Gaps] = "leave"
 
     def min_length(self, horizon: int) -> int:
         """Return 1: only the last close is used."""

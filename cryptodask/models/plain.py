@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from cryptodask.errors import BrokenSeriesError
 from cryptodask.models.base import Model, check_horizon, check_series, not_finite
 from cryptodask.models.catalog import create_model
-from cryptodask.records import DateArray, FloatArray, Panel
+from cryptodask.records import DAY, DateArray, FloatArray, Panel
 
 
 def linear_predict(prices: ArrayLike, times: ArrayLike, predict: int = 10) -> FloatArray:
@@ -21,7 +21,8 @@ def linear_predict(prices: ArrayLike, times: ArrayLike, predict: int = 10) -> Fl
         Closes, oldest first.
     times : array_like, ``(n,)``
         Their days in UTC: dates, text as ``2017-09-22`` or in another form that price files have,
-        or numbers of days since 1970-01-01.
+        or numbers of days since 1970-01-01. Bars may be shorter than a day; then `predict`
+        counts those.
     predict : int
         Days ahead.
 
@@ -103,12 +104,20 @@ def predict_one(
             f"and {dates.shape}"
         )
     shown = coin or "prices"
-    check_series(shown, values, dates, model, predict)
-    panel = Panel.from_series([(coin, values, dates)])
+    step = _usual_step(dates)
+    check_series(shown, values, dates, model, predict, step)
+    panel = Panel.from_series([(coin, values, dates)], step)
     forecast: FloatArray = model.forecast(panel, predict, seed)[0]
     if not np.isfinite(forecast).all():
         raise not_finite(shown, model, forecast)
     return forecast
+
+
+def _usual_step(dates: DateArray) -> np.timedelta64:
+    """Return the time between most rows: a day, unless they are of shorter bars."""
+    steps, counts = np.unique(np.diff(dates), return_counts=True)
+    usual = steps[np.argmax(counts)] if len(steps) else DAY
+    return usual if np.timedelta64(0, "s") < usual < DAY else DAY
 
 
 def _as_closes(prices: ArrayLike) -> FloatArray:

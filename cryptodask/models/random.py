@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from cryptodask.models.base import rng_for
+from cryptodask.models.base import Gaps, rng_for
 from cryptodask.records import FloatArray, Panel
 
 
@@ -20,6 +20,7 @@ class Random:
     name: ClassVar[str] = "random"
     cost: ClassVar[float] = 1.0
     needs_variation: ClassVar[bool] = False
+    gaps: ClassVar[Gaps] = "leave"
 
     def min_length(self, horizon: int) -> int:
         """Return 1: only the last close is used."""

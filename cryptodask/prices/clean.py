@@ -1,43 +1,99 @@
-"""Rows that were read to one clean series a coin: a row a day, in order, with what is odd told."""
+"""Rows that were read to one clean series a coin: a row a bar, in order, with what is odd told."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from cryptodask.prices.findings import file_finding, findings, join_findings
+from cryptodask.prices.freq import DAILY
+from cryptodask.prices.policies import Policies, action_of, settle
 from cryptodask.prices.schema import NUMBER_COLUMNS
-
-STALE_RUN = 5
-"""Rows of equal closes from which on a run is reported."""
-
-ROBUST_SIGMAS, SMALLEST_MOVE = 10.0, float(np.log(1.5))
-"""A daily log return is a large move beyond so many robust standard deviations of the coin's
-returns (1.4826 times their median absolute deviation), and never within a factor of 1.5."""
+from cryptodask.prices.series import settle_series
 
 _VALUES = list(NUMBER_COLUMNS)
+_KEY = ["coin", "date", "file", "line"]
+_AS_READ = ("serial_date", "missing_value", "nonpositive_value")
 
 
-def keep_one_row_a_day(prices: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Sort rows by coin and date, and keep the first row of each day.
-
-    A second file of a coin is merged where it agrees with the first, and left out as a whole
-    where it tells another value for the same day: file names that differ by case or spaces may
-    mean two coins, and a mixture of two coins would look like prices and be none.
+def clean_rows(
+    prices: pd.DataFrame,
+    found: pd.DataFrame,
+    policies: Policies,
+    freq: str = DAILY,
+    now: date | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Make clean series of rows as they were read, and do what policies say about what is odd.
 
     Parameters
     ----------
     prices : DataFrame
         Columns of the schema, and ``file`` and ``line``.
+    found : DataFrame
+        What was found when they were read.
+    policies : mapping of str to str
+        As `check_policies` returns them.
+    freq : str
+        Of the bars.
+    now : date or datetime, optional
+        By default the present moment in UTC.
+
+    Returns
+    -------
+    prices, findings : DataFrame
+        Rows by coin and date, and all findings, those given among them.
+
+    Raises
+    ------
+    PolicyError
+        There is a finding whose policy is to fail.
+    """
+    dropped = [kind for kind in _AS_READ if action_of(policies, kind) == "drop"]
+    prices = _without(prices, found[found["kind"].isin(dropped)])
+    prices, again = keep_one_row_a_day(prices, policies)
+    prices, odd = settle_series(prices, policies, freq, now)
+    return prices, settle(join_findings([found, again, odd]), policies)
+
+
+def _without(prices: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that no finding is about."""
+    if found.empty:
+        return prices
+    about = pd.MultiIndex.from_frame(found[_KEY])
+    return prices[~pd.MultiIndex.from_frame(prices[_KEY]).isin(about)].reset_index(drop=True)
+
+
+def keep_one_row_a_day(
+    prices: pd.DataFrame, policies: Policies | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Sort rows by coin and date, and keep one row of each day (or shorter bar).
+
+    That is the first one, or the last where the policy for conflicting rows says so. A second
+    file of a coin is merged where it agrees with the first, and left out as a whole where it
+    tells another value for the same day: file names that differ by case or spaces may mean two
+    coins, and a mixture of two coins would look like prices and be none.
+
+    Parameters
+    ----------
+    prices : DataFrame
+        Columns of the schema, and ``file`` and ``line``.
+    policies : mapping of str to str, optional
+        For conflicting rows, and for those out of order.
 
     Returns
     -------
     prices, findings : DataFrame
     """
+    policies = policies or {}
     unordered = _tell_unordered(prices)
-    prices = prices.sort_values(["coin", "date", "file", "line"], kind="stable", ignore_index=True)
-    clean, found = _keep_first(prices)
+    if action_of(policies, "out_of_order") == "drop":
+        prices = _without(prices, unordered)
+    # The last of a file before the others of it; which of two files comes first stays as it is.
+    last = action_of(policies, "conflicting_row") == "repair:last"
+    turned = prices.assign(line=-prices["line"]) if last else prices
+    rows = turned.sort_values(_KEY, kind="stable", ignore_index=True)
+    rows = rows.assign(line=-rows["line"]) if last else rows
+    clean, found = _keep_first(rows)
     return clean, join_findings([unordered, found])
 
 
@@ -96,8 +152,8 @@ def _tell_unordered(prices: pd.DataFrame) -> pd.DataFrame:
     """Report rows that go against the order, up or down, that most rows of their file have."""
     rows = prices.sort_values(["file", "coin", "line"], kind="stable")
     name = rows["file"].to_numpy(dtype=object) + "\0" + rows["coin"].to_numpy(dtype=object)
-    days = rows["date"].to_numpy().astype("datetime64[D]").astype(np.int64)
-    step = np.sign(np.diff(days, prepend=days[:1]))
+    moments = rows["date"].to_numpy().astype("datetime64[s]").astype(np.int64)
+    step = np.sign(np.diff(moments, prepend=moments[:1]))
     step[1:][name[1:] != name[:-1]] = 0
     way = pd.Series(step).groupby(name).transform("sum").to_numpy()
     against = step * np.sign(way) < 0
@@ -115,98 +171,3 @@ def _tell_merged(read: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
             message = f"merged with {first}: {new} days are new"
             found.append(file_finding("merged_file", str(coin), name, message))
     return join_findings(found)
-
-
-def describe_series(prices: pd.DataFrame, today: date | None = None) -> pd.DataFrame:
-    """Find what is odd in clean rows: gaps, runs of equal closes, moves, prices that disagree.
-
-    Parameters
-    ----------
-    prices : DataFrame
-        By coin and date, with columns ``file`` and ``line``.
-    today : date, optional
-        Days after it are in the future; by default the day that it is now in UTC.
-    """
-    coin = prices["coin"].to_numpy()
-    same_coin = coin[1:] == coin[:-1]
-    days = prices["date"].to_numpy().astype("datetime64[D]").astype(np.int64)
-    steps = np.diff(days)
-    holes = np.flatnonzero(same_coin & (steps > 1))
-    close = prices["close"].to_numpy()
-    starts = np.flatnonzero(np.concatenate([[True], ~(same_coin & (close[1:] == close[:-1]))]))
-    starts = starts[: len(prices)]
-    runs = np.diff(np.append(starts, len(close)))
-    long = runs >= STALE_RUN
-    future = prices["date"] > pd.Timestamp(today or datetime.now(UTC).date())
-    return join_findings(
-        [
-            findings(
-                "gap",
-                prices.iloc[holes],
-                value=(steps[holes] - 1).astype(str),
-                message="days missing after this one",
-            ),
-            findings(
-                "stale_run",
-                prices.iloc[starts[long]],
-                value=runs[long].astype(str),
-                message="equal closes from here on",
-            ),
-            findings("zero_volume", prices[prices["volume"] == 0], value="0"),
-            findings("future_date", prices[future]),
-            *_tell_disagreements(prices),
-            *_tell_moves(prices, same_coin & (steps == 1)),
-        ]
-    )
-
-
-def _tell_disagreements(prices: pd.DataFrame) -> list[pd.DataFrame]:
-    """Report rows whose prices can't all be of the same day."""
-    low, high = prices["low"].to_numpy(), prices["high"].to_numpy()
-    upside_down = high < low
-    found = [
-        findings(
-            "high_under_low",
-            prices[upside_down],
-            value=[f"{v:.10g}" for v in high[upside_down]],
-            message=[f"low is {v:.10g}" for v in low[upside_down]],
-        )
-    ]
-    for name in ("open", "close"):
-        values = prices[name].to_numpy()
-        outside = ~upside_down & ((values > high) | (values < low))
-        ends = zip(low[outside], high[outside], strict=True)
-        found.append(
-            findings(
-                "outside_range",
-                prices[outside],
-                value=[f"{v:.10g}" for v in values[outside]],
-                message=[f"{name}; low to high is {a:.10g} to {b:.10g}" for a, b in ends],
-            )
-        )
-    return found
-
-
-def _tell_moves(prices: pd.DataFrame, next_day: NDArray[np.bool_]) -> list[pd.DataFrame]:
-    """Report closes that moved too far in a day, and of these the jumps that were undone."""
-    log_close = np.log(prices["close"].to_numpy())
-    moves = np.full(len(prices), np.nan)
-    moves[1:][next_day] = np.diff(log_close)[next_day]
-    by_coin = pd.Series(moves).groupby(prices["coin"].to_numpy())
-    off = pd.Series(np.abs(moves - by_coin.transform("median").to_numpy()))
-    scale = 1.4826 * off.groupby(prices["coin"].to_numpy()).transform("median").to_numpy()
-    large = np.abs(moves) > np.fmax(ROBUST_SIGMAS * scale, SMALLEST_MOVE)
-    after = np.append(moves[1:], np.nan)[: len(moves)]
-    undone = large & (np.abs(moves + after) < 0.2 * np.abs(moves))
-    return [
-        findings(
-            kind,
-            prices[where],
-            value=[f"{move:+.0%}" for move in np.expm1(moves[where])],
-            message=message,
-        )
-        for kind, where, message in (
-            ("large_move", large & ~undone, ""),
-            ("reverting_jump", undone, "undone next day"),
-        )
-    ]

@@ -11,23 +11,26 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from cryptodask.errors import ExchangeError, MissingExtraError, OptionError
+from cryptodask.prices.freq import DAILY, FREQS
 
 _LONGEST_WAIT = 600.0  # seconds; an exchange that asks for more has shut us out
 _BACKOFF_LIMIT = 60.0  # seconds
-DAY = 86_400_000
-"""Milliseconds."""
 
 # What ccxt's own parsing raises on JSON of another shape than it expects.
 _ODD = (TypeError, ValueError, LookupError, AttributeError)
 
 _T = TypeVar("_T")
 Bar = tuple[int, float, float, float, float, float]
-"""Day since 1970, open, high, low, close, volume in the quote currency."""
+"""Number, counted from 1970 on, open, high, low, close, volume in the quote currency.
+
+One that begins off the grid, among others that lie on it, has the number of the bar it begins in
+and no values: after outages Binance has some that begin when trading did (2018-02-09 09:28:14).
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One request: bars from day ``first`` on, at most ``limit``."""
+    """One request: bars from number ``first`` on, at most ``limit`` of them."""
 
     first: int
     limit: int
@@ -42,12 +45,13 @@ class RequestError(Exception):
 
 
 class Client:
-    """An exchange of ccxt's, with retries; the only part that talks."""
+    """An exchange of ccxt's and one frequency, with retries; the only part that talks."""
 
     def __init__(
-        self, api: Any, retries: int, backoff: float, sleep: Callable[[float], object]
+        self, api: Any, freq: str, retries: int, backoff: float, sleep: Callable[[float], object]
     ) -> None:
-        self.api, self.retries, self.backoff, self.sleep = api, retries, backoff, sleep
+        self.api, self.freq = api, freq
+        self.retries, self.backoff, self.sleep = retries, backoff, sleep
         # Only Binance's own endpoint tells the volume in the quote currency.
         self.raw = api.id in ("binance", "binanceus")
         spot = (api.features or {}).get("spot") or {}
@@ -55,15 +59,17 @@ class Client:
 
     def bars(self, market: Any, page: Page) -> list[Bar]:
         """Return the bars of one page, with those from before it that the exchange adds."""
-        start = page.first * DAY
+        freq = self.freq
+        start = page.first * FREQS[freq] * 1000
 
         def ask() -> list[Bar]:
             if self.raw:
-                query = {"symbol": market["id"], "interval": "1d", "startTime": start}
+                query = {"symbol": market["id"], "interval": freq, "startTime": start}
                 rows = self.api.publicGetKlines({**query, "limit": page.limit})
-                return [_bar(row[0], row[1:5], row[7]) for row in _list(rows)]
-            rows = self.api.fetch_ohlcv(market["symbol"], "1d", start, page.limit)
-            return [_bar(r[0], r[1:5], _number(r[5]) * _number(r[4])) for r in _list(rows)]
+                return _bars(freq, [(row[0], row[1:5], row[7]) for row in _list(rows)])
+            rows = self.api.fetch_ohlcv(market["symbol"], freq, start, page.limit)
+            volumes = [_number(row[5]) * _number(row[4]) for row in _list(rows)]
+            return _bars(freq, [(r[0], r[1:5], v) for r, v in zip(rows, volumes, strict=True)])
 
         return self.call(ask)
 
@@ -113,7 +119,7 @@ def _may_pass(error: Exception) -> bool:
 
 
 class _WrongHoursError(ValueError):
-    """Daily bars that do not begin at midnight UTC."""
+    """Bars that do not begin where those of their frequency do."""
 
 
 def _list(rows: Any) -> list[Any]:
@@ -127,16 +133,29 @@ def _number(value: Any) -> float:
     return number if math.isfinite(number) else math.nan
 
 
-def _bar(milliseconds: Any, prices: Sequence[Any], volume: Any) -> Bar:
-    """Read one bar; what is no number raises, since then the page is no page of bars."""
-    day, rest = divmod(int(milliseconds), DAY)
-    if rest:
-        hour = f"{rest // 3_600_000:02d}:{rest // 60_000 % 60:02d}"
-        raise _WrongHoursError(
-            f"daily bars begin at {hour} and not at midnight UTC; use another exchange"
-        )
-    opened, high, low, close = map(_number, prices)
-    return day, opened, high, low, close, _number(volume)
+def _bars(freq: str, rows: Sequence[tuple[Any, Sequence[Any], Any]]) -> list[Bar]:
+    """Read a page of bars, of which some begin on the grid; see `Bar` of those that don't."""
+    step = FREQS[freq] * 1000
+    starts = [int(milliseconds) for milliseconds, _, _ in rows]
+    if starts and all(start % step for start in starts):
+        raise _WrongHoursError(_off_grid(freq, starts[0]))
+    read = []
+    for start, (_, prices, volume) in zip(starts, rows, strict=True):
+        opened, high, low, close, amount = map(_number, (*prices, volume))
+        if start % step:
+            opened = high = low = close = amount = math.nan
+        read.append((start // step, opened, high, low, close, amount))
+    return read
+
+
+def _off_grid(freq: str, milliseconds: int) -> str:
+    """Say when bars begin, and when they would have to."""
+    minute, second = divmod(milliseconds // 1000 % FREQS[DAILY], 60)
+    grid = "midnight" if freq == DAILY else f"00:00, {FREQS[freq] // 3600:02d}:00 and so on"
+    return (
+        f"bars of {freq} begin at {minute // 60:02d}:{minute % 60:02d}:{second:02d} and not at "
+        f"{grid} UTC; use another exchange"
+    )
 
 
 def _say(error: BaseException) -> str:
@@ -162,8 +181,8 @@ def _until(moment: str) -> float:
     return (parsedate_to_datetime(moment) - datetime.now(UTC)).total_seconds()
 
 
-def open_exchange(name: str, timeout: float, api_url: str | None) -> Any:
-    """Make ccxt's exchange of that name, for spot markets only."""
+def open_exchange(name: str, freq: str, timeout: float, api_url: str | None) -> Any:
+    """Make ccxt's exchange of that name, for spot markets and bars of that frequency only."""
     try:
         import ccxt
     except ImportError as error:
@@ -176,8 +195,10 @@ def open_exchange(name: str, timeout: float, api_url: str | None) -> Any:
         raise OptionError(f"exchange: ccxt knows none of the name {name!r}; {hint}")
     options = {"enableRateLimit": True, "timeout": max(1, round(timeout * 1000))}
     api = getattr(ccxt, name)(options)
-    if not api.has["fetchOHLCV"] or "1d" not in (api.timeframes or {}):
-        raise OptionError(f"exchange: {name} gives no daily bars; use another one")
+    given = [one for one in FREQS if one in (api.timeframes or {}) and api.has["fetchOHLCV"]]
+    if freq not in given:
+        others = f" (it does of {', '.join(given)})" if given else ""
+        raise OptionError(f"exchange: {name} gives no bars of {freq}{others}; use another one")
     # Futures and options would cost requests and are left out anyway.
     api.options["defaultType"] = "spot"
     markets = api.options.get("fetchMarkets")

@@ -16,61 +16,93 @@ class Kind:
 
     Attributes
     ----------
-    loses : bool
-        Whether something that a user meant as prices was left out; a command that saw such a
-        finding does not exit with 0.
     meaning : str
-        What was found, and what was done about it.
+        What was found.
+    actions : tuple of str
+        What can be done about it, the default first; see `ACTIONS`. Of kinds that only tell
+        something, none.
+    loses : bool
+        Whether dropping it costs something that a user meant as prices; a command that did so
+        does not exit with 0.
     """
 
-    loses: bool
     meaning: str
+    actions: tuple[str, ...] = ()
+    loses: bool = False
 
+
+ACTIONS: Mapping[str, str] = {
+    "keep": "kept",
+    "drop": "left out",
+    "fail": "refused",
+    "repair:sort": "put in order",
+    "repair:last": "the last one told is taken",
+    "repair:missing": "set to missing",
+    "repair:day": "read as its day",
+    "repair:swap": "high and low swapped",
+    "repair:widen": "low or high moved to hold them",
+    "repair:between": "close set between its neighbours; open, high and low set to missing",
+}
+"""What can be done about a finding -> how it is told. `fail` refuses everything that was read."""
 
 KINDS: Mapping[str, Kind] = {
-    "not_a_price_file": Kind(False, "not a file of prices; left out"),
-    "unreadable_file": Kind(True, "a file that can't be read; left out"),
+    "not_a_price_file": Kind("not a file of prices", ("drop", "fail")),
+    "unreadable_file": Kind("a file that can't be read", ("drop", "fail"), loses=True),
     "contradicting_file": Kind(
-        True, "a second file of a coin that contradicts the first; left out"
+        "a second file of a coin that contradicts the first", ("drop", "fail"), loses=True
     ),
-    "unreadable_row": Kind(True, "a row that can't be read; left out"),
-    "nonpositive_close": Kind(True, "a close of zero or below; row left out"),
-    "conflicting_row": Kind(True, "a day told twice with other values; the first is kept"),
-    "corrected_row": Kind(False, "an appended row that differs from the table's; put in its place"),
-    "kept_old_row": Kind(
-        False, "an appended row that differs from the table's; left out, as was asked for"
+    "unreadable_row": Kind("a row that can't be read", ("drop", "fail"), loses=True),
+    "nonpositive_close": Kind("a close of zero or below", ("drop", "fail"), loses=True),
+    "conflicting_row": Kind(
+        "a day told again with other values; the first one stands unless told otherwise",
+        ("drop", "repair:last", "fail"),
+        loses=True,
     ),
-    "repeated_row": Kind(False, "a day told twice with the same values; one is kept"),
-    "merged_file": Kind(False, "a second file of a coin that agrees with the first; merged"),
+    "future_date": Kind("a day that has not come yet", ("drop", "keep", "fail"), loses=True),
+    "corrected_row": Kind("an appended row that differs from the table's; put in its place"),
+    "kept_old_row": Kind("an appended row that differs from the table's; left out, as asked for"),
+    "repeated_row": Kind("a day told again with the same values", ("drop", "fail")),
+    "blank_row": Kind("a row with a day and no value", ("drop", "fail")),
+    "merged_file": Kind("a second file of a coin that agrees with the first", ("keep", "fail")),
     "nonpositive_value": Kind(
-        False, "an open, high or low of zero or below, or an amount below zero; set to missing"
+        "an open, high or low of zero or below, or an amount below zero",
+        ("repair:missing", "drop", "fail"),
     ),
-    "serial_date": Kind(False, "a spreadsheet's serial number, read as its day"),
-    "missing_value": Kind(False, "no value in a cell; kept as missing"),
-    "gap": Kind(False, "days missing between two rows; left as they are"),
-    "stale_run": Kind(False, "five or more equal closes in a row; kept"),
-    "zero_volume": Kind(False, "a volume of zero; kept"),
-    "high_under_low": Kind(False, "a high under the low of its day; kept"),
-    "outside_range": Kind(False, "an open or close outside of its day's low and high; kept"),
-    "large_move": Kind(False, "a close very far from the day before; kept"),
-    "reverting_jump": Kind(False, "a jump of the close that the next day undid; kept"),
-    "future_date": Kind(False, "a day that has not come yet; kept"),
-    "out_of_order": Kind(False, "a row against the order of its file; sorted"),
-    "renamed": Kind(False, "a coin that the exchange has another name for; fetched"),
-    "delisted": Kind(True, "a coin asked for that the exchange does not trade; left out"),
-    "not_fetched": Kind(True, "days that the exchange did not give; what came before is kept"),
-    "day_month_order": Kind(False, "the order of day and month, decided from the whole file"),
-    "layout": Kind(False, "the layout that a file was read in, and what its dates mean"),
+    "serial_date": Kind("a spreadsheet's serial number as date", ("repair:day", "drop", "fail")),
+    "missing_value": Kind("no value in a cell", ("keep", "drop", "fail")),
+    "gap": Kind("bars missing between two rows; nothing is filled in", ("keep", "fail")),
+    "stale_run": Kind("five or more equal closes in a row", ("keep", "drop", "fail")),
+    "zero_volume": Kind("a volume of zero", ("keep", "repair:missing", "drop", "fail")),
+    "high_under_low": Kind(
+        "a high under the low of its bar", ("keep", "repair:swap", "drop", "fail")
+    ),
+    "outside_range": Kind(
+        "an open or close outside of its bar's low and high",
+        ("keep", "repair:widen", "drop", "fail"),
+    ),
+    "large_move": Kind("a close very far from the one before", ("keep", "drop", "fail")),
+    "reverting_jump": Kind(
+        "a jump of the close that the next bar undid", ("keep", "repair:between", "drop", "fail")
+    ),
+    "out_of_order": Kind("a row against the order of its file", ("repair:sort", "drop", "fail")),
+    "renamed": Kind("a coin that the exchange has another name for; fetched"),
+    "delisted": Kind("a coin asked for that the exchange does not trade; left out", loses=True),
+    "not_fetched": Kind(
+        "days that the exchange did not give; what came before is kept", loses=True
+    ),
+    "day_month_order": Kind("the order of day and month, decided from the whole file"),
+    "layout": Kind("the layout that a file was read in, and what its dates mean"),
 }
 
-FINDING_COLUMNS = ("kind", "coin", "file", "line", "date", "value", "message")
+FINDING_COLUMNS = ("kind", "coin", "file", "line", "date", "value", "message", "action")
 
 
 def empty_findings() -> pd.DataFrame:
     """Return a findings table of no rows.
 
     ``line`` is the line in the file, counted from 1, and 0 where a finding is not of one line;
-    ``value`` is the text or number received.
+    ``value`` is the text or number received; ``action`` what was done, one of `ACTIONS`, or
+    nothing where a kind only tells something.
     """
     return _empty().copy()
 
@@ -85,14 +117,15 @@ def findings(kind: str, rows: pd.DataFrame, *, value: Any = "", message: Any = "
     """Build findings of one kind, one for each of these rows.
 
     ``rows`` has columns coin and file, and line and date where they are known; ``value`` and
-    ``message`` are one for all or a column as long.
+    ``message`` are one for all or a column as long. ``action`` is the default of the kind; see
+    `cryptodask.prices.policies` for others.
     """
     if kind not in KINDS:
         raise KeyError(kind)
     if rows.empty:
         return empty_findings()
     told = rows.reindex(columns=["coin", "file", "line", "date"]).reset_index(drop=True)
-    told = told.fillna({"line": 0}).assign(kind=kind)
+    told = told.fillna({"line": 0}).assign(kind=kind, action=(*KINDS[kind].actions, "")[0])
     for name, column in (("value", value), ("message", message)):
         told[name] = column.to_numpy() if isinstance(column, pd.Series) else column
     return told[list(FINDING_COLUMNS)].astype(_empty().dtypes.to_dict())
@@ -114,20 +147,26 @@ def join_findings(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 def summarize_findings(table: pd.DataFrame) -> pd.DataFrame:
-    """Count findings by kind: ``kind, count, coins, meaning``, in the order of ``KINDS``."""
-    groups = table.groupby("kind")
+    """Count findings: ``kind, count, coins, meaning, done``, in the order of ``KINDS``.
+
+    A kind has a row for each thing that was done about it.
+    """
+    groups = table.groupby(["kind", "action"])
     counts, coins = groups.size(), groups["coin"].nunique()
-    kinds = [kind for kind in KINDS if kind in counts.index]
+    order = {kind: i for i, kind in enumerate(KINDS)}
+    told = sorted(counts.index, key=lambda pair: (order[pair[0]], pair[1]))
     return pd.DataFrame(
         {
-            "kind": kinds,
-            "count": [int(counts[kind]) for kind in kinds],
-            "coins": [int(coins[kind]) for kind in kinds],
-            "meaning": [KINDS[kind].meaning for kind in kinds],
+            "kind": [kind for kind, _ in told],
+            "count": [int(counts[pair]) for pair in told],
+            "coins": [int(coins[pair]) for pair in told],
+            "meaning": [KINDS[kind].meaning for kind, _ in told],
+            "done": [ACTIONS.get(action, "") for _, action in told],
         }
     )
 
 
 def lost(table: pd.DataFrame) -> pd.DataFrame:
     """Return the findings that cost rows or files."""
-    return table[table["kind"].isin([kind for kind, k in KINDS.items() if k.loses])]
+    losing = table["kind"].isin([kind for kind, k in KINDS.items() if k.loses])
+    return table[losing & table["action"].isin(["drop", ""])]

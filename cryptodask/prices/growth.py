@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cryptodask.errors import InputError, SourceError
+from cryptodask.prices.clean import clean_rows
 from cryptodask.prices.findings import (
     FINDING_COLUMNS,
     empty_findings,
@@ -27,8 +28,10 @@ from cryptodask.prices.merge import (
     keep_last,
     merge_rows,
 )
+from cryptodask.prices.policies import Policies, settle
 from cryptodask.prices.readers import Reading
 from cryptodask.prices.schema import empty_prices
+from cryptodask.prices.series import tell_gaps
 from cryptodask.prices.sources import pack
 from cryptodask.prices.storage import Manifest, Writer, writing
 
@@ -65,9 +68,14 @@ class AppendResult:
 
 
 def write_base(
-    writer: Writer, readings: Iterable[Reading], empty: dict[str, str], notes: pd.DataFrame
+    writer: Writer,
+    readings: Iterable[Reading],
+    empty: dict[str, str],
+    notes: pd.DataFrame,
+    freq: str,
+    policies: Policies,
 ) -> Manifest:
-    """Write all files of a table without deltas, and return what its manifest names.
+    """Write all files of a table without deltas, and return its manifest.
 
     The parameters are those of `write_table`.
 
@@ -89,6 +97,8 @@ def write_base(
         lines = [f"{f.file}, line {f.line}: {f.message}" for f in lost(told)[:3].itertuples()]
         raise SourceError(f"{writer.folder}: not written, for no row was read: {'; '.join(lines)}")
     return {
+        "freq": freq,
+        "policies": dict(policies),
         "parts": parts,
         "deltas": [],
         "index": writer.write("index", join_index(index, empty)),
@@ -101,13 +111,18 @@ def append(
 ) -> AppendResult:
     """Add rows to a table; see `PriceTable.append`."""
     check_corrections(corrections)
-    rows = check_rows(frame)
-    told = empty_findings() if told is None else _check_findings(told)
+    rows = check_rows(frame, table.freq)
+    if told is None:
+        rows = rows if "file" in rows else rows.assign(file="")
+        rows = rows if "line" in rows else rows.assign(line=0)
+        rows, told = clean_rows(rows, empty_findings(), table.policies, table.freq)
+    told = _check_findings(told)
     with writing(table.path) as writer:
         table.refresh()  # another process may have written since it was opened
         merged = merge_rows(_old_rows(table, rows), rows, corrections)
         new_coins = sorted(set(merged.added["coin"]) - set(table.coins))
         _check_names(new_coins, table.coins)
+        told = settle(_with_gaps(told, _tell_new_gaps(table, rows)), table.policies)
         found = join_findings([told, merged.findings])
         if len(merged.added) or len(merged.corrected):
             writer.publish(_write_delta(writer, table, merged, found), keep_old=True)
@@ -123,6 +138,35 @@ def append(
     )
 
 
+def _with_gaps(told: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
+    """Return findings of files with these gaps in place of theirs, which a table may fill.
+
+    A gap that a file was found to have keeps its file and line.
+    """
+    is_gap = told["kind"] == "gap"
+    theirs = told[is_gap].drop_duplicates(["coin", "date"])
+    keys, known = (pd.MultiIndex.from_frame(g[["coin", "date"]]) for g in (gaps, theirs))
+    return join_findings([told[~is_gap], theirs[known.isin(keys)], gaps[~keys.isin(known)]])
+
+
+def _tell_new_gaps(table: "PriceTable", rows: pd.DataFrame) -> pd.DataFrame:
+    """Report gaps among rows before or after those that a table has, and between the two.
+
+    Between its first and its last row of a coin nothing is told: new rows there fill gaps.
+    """
+    spans = table.index[["coin", "first", "last"]]
+    known = rows[["coin", "date"]].merge(spans, on="coin", how="left")
+    outside = known[~known["date"].between(known["first"], known["last"])]
+    spans = spans[spans["coin"].isin(outside["coin"])]
+    ends = [spans.rename(columns={end: "date"})[["coin", "date"]] for end in ("first", "last")]
+    both = pd.concat([*ends, outside[["coin", "date"]]]).drop_duplicates()
+    both = both.sort_values(["coin", "date"], ignore_index=True).assign(file="", line=0)
+    found = tell_gaps(both, table.freq)
+    # What lies between the first and the last row of the table is none of these gaps.
+    own = pd.MultiIndex.from_frame(spans[["coin", "first"]][spans["first"] < spans["last"]])
+    return found[~pd.MultiIndex.from_frame(found[["coin", "date"]]).isin(own)]
+
+
 def compact(table: "PriceTable", partitions: int | None) -> None:
     """Write a table anew, without deltas; see `PriceTable.compact`."""
     pack([1], partitions)  # refuses a number that makes no sense, before anything is touched
@@ -136,7 +180,9 @@ def compact(table: "PriceTable", partitions: int | None) -> None:
                 [whole] = table.partitions(table.coins[a:b], 1)
                 yield Reading(whole.read(), empty_findings())
 
-        manifest = write_base(writer, readings(), table.empty, table.findings())
+        manifest = write_base(
+            writer, readings(), table.empty, table.findings(), table.freq, table.policies
+        )
         writer.publish(manifest, keep_old=True)
         table.refresh()
 
@@ -172,6 +218,8 @@ def _write_delta(
     empty = {c: why for c, why in table.empty.items() if c not in set(rows["coin"])}
     index = grow_index(table.index, merged.added)
     return {
+        "freq": had["freq"],
+        "policies": had["policies"],
         "parts": had["parts"],
         "deltas": [*had["deltas"], delta],
         "index": writer.write("index", join_index([index], empty)),

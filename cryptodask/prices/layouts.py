@@ -22,6 +22,10 @@ So an instant belongs to the day that ends at it or in which it lies: the close 
 date was known when that day was over, and not before. A column of naive Parquet timestamps that
 are all at midnight holds days without a time.
 
+Bars of an hour or four, which are known by the time between their stamps, go by the same rules
+with the bar in place of the day, and ``date`` is the moment in UTC at which the bar opens; a day
+as written then is that moment, whatever zone it is written in.
+
 A line or a few over the header (a banner) are passed over. Volume is in the quote currency: of
 klines the quote volume is read, and where they have only one in coins, none.
 """
@@ -31,14 +35,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cryptodask.errors import NotAPriceFileError, OptionError, UnreadableFileError
+from cryptodask.prices.freq import check_freq
 from cryptodask.prices.parse import MISSING, is_epoch
+from cryptodask.prices.policies import Policies, check_policies
 from cryptodask.prices.schema import COLUMNS, NUMBER_COLUMNS
 
 LAYOUTS: Mapping[str, str] = {
     "listing": "the day as written",
     "long": "a column names the coin; the day as written",
     "finance": "the day as written, whatever its time zone",
-    "klines": "stamped at the open; the UTC day in which the bar closes",
+    "klines": "stamped at the open; the UTC day (or shorter bar) in which the bar closes",
     "prices": "a day without a time is that day; an instant at 00:00 closes the day before",
     "wide": "a column a coin; a day without a time is that day, an instant at 00:00 closes the "
     "day before",
@@ -102,19 +108,29 @@ class ReadOptions:
         the header's names would tell; a file without that name is refused.
     layout : str, optional
         Read every file in this one of `LAYOUTS`.
+    freq : str, optional
+        How long a bar lasts: 1h, 4h or 1d. Files of another frequency are left out and told. By
+        default that of the files, which then must all have one.
+    policies : mapping of str to str
+        What to do about each kind of finding; see `cryptodask.prices.policies`.
 
     Raises
     ------
     OptionError
-        A column or layout that is not known.
+        A column, layout, frequency or policy that is not known.
     """
 
     day_first: bool | None = None
     columns: Mapping[str, str] = field(default_factory=dict, hash=False)
     layout: str | None = None
+    freq: str | None = None
+    policies: Policies = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", dict(self.columns))
+        object.__setattr__(self, "policies", check_policies(self.policies))
+        if self.freq is not None:
+            check_freq(self.freq)
         for name in self.columns:
             if name not in COLUMNS:
                 raise OptionError(f"columns: no column {name!r}; known: {', '.join(COLUMNS)}")
@@ -141,7 +157,7 @@ class Layout:
     first : int
         Rows over the first one of prices: banner and header.
     stamp : str
-        ``day`` (as written), ``open`` (of a bar of a day) or ``instant``.
+        ``day`` (as written), ``open`` (of a bar) or ``instant``.
     epoch : bool
         Whether stamps are numbers counted from 1970.
     offset : bool

@@ -3,6 +3,7 @@
 import difflib
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ from cryptodask.errors import (
     UnknownCoinError,
 )
 from cryptodask.prices.findings import join_findings, lost
+from cryptodask.prices.freq import DAILY, step_of
+from cryptodask.prices.gaps import Gaps, How
 from cryptodask.prices.layouts import DEFAULT, ReadOptions
 from cryptodask.prices.parse import parse_days
 from cryptodask.prices.readers import Reading
@@ -25,7 +28,7 @@ from cryptodask.prices.schema import empty_prices
 from cryptodask.prices.sources import FolderSource, Partition, Source
 from cryptodask.prices.storage import is_free
 from cryptodask.prices.table import PriceTable, is_table, write_table
-from cryptodask.records import FloatArray, Panel
+from cryptodask.records import DAY, FloatArray, Panel
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
@@ -74,6 +77,11 @@ class CryptoLoader:
     def __repr__(self) -> str:
         return f"CryptoLoader({len(self.source.coins)} coins)"
 
+    @property
+    def freq(self) -> str:
+        """How long a bar lasts: 1h, 4h or 1d."""
+        return self.source.freq
+
     def get_crypto_names(self) -> list[str]:
         """Return the names of the coins that have prices, in order."""
         return list(self.source.coins)
@@ -98,6 +106,8 @@ class CryptoLoader:
         max_points: int | None = None,
         from_date: Day | None = None,
         to_date: Day | None = None,
+        gaps: How = "leave",
+        gap_limit: int | None = None,
     ) -> pd.DataFrame:
         """Return rows as a pandas dataframe.
 
@@ -110,11 +120,18 @@ class CryptoLoader:
         from_date, to_date : day, optional
             First and last day, both included; a text is read in the forms that files may have,
             such as ``2017-09-22``.
+        gaps : {"leave", "fill", "split"}
+            Leave gaps between rows as they are; fill those of up to ``gap_limit`` bars with the
+            close before them; or number the runs between them.
+        gap_limit : int, optional
+            For "fill", which needs it: missing bars at most. A longer gap stays.
 
         Returns
         -------
         DataFrame
-            ``coin, date, open, high, low, close, volume, market_cap``, by coin and date.
+            ``coin, date, open, high, low, close, volume, market_cap``, by coin and date; and by
+            "fill" a column ``filled``, True where nobody quoted a price, or by "split" a column
+            ``run``, the number from 0 of the run of a coin that a row is in.
 
         Raises
         ------
@@ -130,7 +147,7 @@ class CryptoLoader:
         PriceWarning
             Rows of a folder's files could not be read.
         """
-        cut = Cut.of(max_points, from_date, to_date)
+        cut = Cut.of(max_points, from_date, to_date, Gaps(gaps, gap_limit), self.freq)
         readings = [p.load() for p in self.partitions(coins)]
         left_out = sum(len(lost(reading.findings)) for reading in readings)
         if left_out:
@@ -143,7 +160,7 @@ class CryptoLoader:
         frames = [reading.prices for reading in readings]
         if isinstance(coins, str) and not any(map(len, frames)):
             raise NoPricesError(no_rows_message(coins))
-        return pd.concat([empty_prices(), *map(cut, frames)], ignore_index=True)
+        return pd.concat([cut(empty_prices()), *map(cut, frames)], ignore_index=True)
 
     def get_ddf(
         self,
@@ -151,6 +168,8 @@ class CryptoLoader:
         max_points: int | None = None,
         from_date: Day | None = None,
         to_date: Day | None = None,
+        gaps: How = "leave",
+        gap_limit: int | None = None,
     ) -> "dd.DataFrame":
         """Return rows as a Dask dataframe, indexed by coin; nothing is read yet.
 
@@ -161,7 +180,7 @@ class CryptoLoader:
         import dask
         import dask.dataframe as dd
 
-        cut = Cut.of(max_points, from_date, to_date)
+        cut = Cut.of(max_points, from_date, to_date, Gaps(gaps, gap_limit), self.freq)
         partitions = self.partitions(coins)
         # Dask would turn pandas' own strings into another string type, and frames that came over
         # the cluster would not equal those read here.
@@ -170,7 +189,7 @@ class CryptoLoader:
                 _read_indexed,
                 partitions,
                 cut=cut,
-                meta=empty_prices().set_index("coin"),
+                meta=cut(empty_prices()).set_index("coin"),
                 divisions=(*(p.coins[0] for p in partitions), partitions[-1].coins[-1]),
                 label="prices",
             )
@@ -208,14 +227,28 @@ class CryptoLoader:
         return sorted(set(names))
 
 
+@dataclass(frozen=True)
 class Cut:
-    """Which rows of each coin to keep: a range of days, then the latest so many."""
+    """Which rows of each coin to keep: a range of days, then the latest so many.
 
-    def __init__(self, max_points: int | None, first: np.datetime64, last: np.datetime64) -> None:
-        self.max_points, self.first, self.last = max_points, first, last
+    Gaps are dealt with between the two, so that rows that were filled in count.
+    """
+
+    max_points: int | None
+    first: np.datetime64
+    last: np.datetime64
+    gaps: Gaps = field(default_factory=Gaps)
+    freq: str = DAILY
 
     @classmethod
-    def of(cls, max_points: int | None, from_date: Day | None, to_date: Day | None) -> "Cut":
+    def of(
+        cls,
+        max_points: int | None,
+        from_date: Day | None,
+        to_date: Day | None,
+        gaps: Gaps | None = None,
+        freq: str = DAILY,
+    ) -> "Cut":
         """Check what a user asked for.
 
         Raises
@@ -226,15 +259,17 @@ class Cut:
         if max_points is not None and max_points < 1:
             raise OptionError(f"max_points: must be at least 1, got {max_points}")
         first = _day("from_date", from_date, "0001-01-01")
-        last = _day("to_date", to_date, "9999-12-31")
+        # To the last second of that day, for bars that are shorter than it.
+        last = _day("to_date", to_date, "9999-12-30") + (DAY - np.timedelta64(1, "s"))
         if first > last:
             raise OptionError(f"from_date: {from_date} is after to_date: {to_date}")
-        return cls(max_points, first, last)
+        return cls(max_points, first, last, gaps or Gaps(), freq)
 
     def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of a price frame that are kept."""
         dates = frame["date"].to_numpy()
         kept = frame[(dates >= self.first) & (dates <= self.last)]
+        kept = self.gaps(kept.reset_index(drop=True), self.freq)
         if self.max_points is not None:
             kept = kept.groupby("coin", sort=False).tail(self.max_points)
         return kept.reset_index(drop=True)
@@ -299,7 +334,10 @@ def import_prices(
     Raises
     ------
     SourceError
-        No prices there, or something else where the table is to be.
+        No prices there, or bars of more than one length, or something else where the table is to
+        be.
+    PolicyError
+        There is a finding whose policy is to fail; nothing is written then.
     OptionError
         ``partitions`` is below 1.
     """
@@ -324,7 +362,14 @@ def import_prices(
                 empty[coin] = no_rows_message(coin)
             yield reading
 
-    return write_table(place, readings(), empty=empty, notes=source.file_findings())
+    return write_table(
+        place,
+        readings(),
+        empty=empty,
+        notes=source.file_findings(),
+        freq=source.freq,
+        policies=options.policies,
+    )
 
 
 def read_files(paths: Sequence[str | Path], options: ReadOptions = DEFAULT) -> Reading:
@@ -365,7 +410,7 @@ def no_rows_message(coin: str) -> str:
     return f"{coin}: not one row of its file can be read; `cryptodask prices import` tells why"
 
 
-def to_panel(prices: pd.DataFrame) -> Panel:
+def to_panel(prices: pd.DataFrame, freq: str = DAILY) -> Panel:
     """Turn rows, by coin and date, into the ragged array of closes that models take."""
     coin = prices["coin"].to_numpy()
     starts = np.flatnonzero(np.concatenate([[True], coin[1:] != coin[:-1]]))[: len(coin)]
@@ -374,6 +419,7 @@ def to_panel(prices: pd.DataFrame) -> Panel:
         values=prices["close"].to_numpy(dtype=np.float64),
         dates=prices["date"].to_numpy().astype("datetime64[s]"),
         indptr=np.append(starts, len(coin)).astype(np.int64),
+        step=step_of(freq),
     )
 
 

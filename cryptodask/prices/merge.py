@@ -12,6 +12,7 @@ import pandas as pd
 
 from cryptodask.errors import InputError, OptionError
 from cryptodask.prices.findings import empty_findings, findings
+from cryptodask.prices.freq import DAILY, FREQS
 from cryptodask.prices.schema import (
     AMOUNT_COLUMNS,
     COLUMNS,
@@ -25,6 +26,7 @@ Corrections = Literal["replace", "keep", "fail"]
 """What to do with a row that tells a day other than the table does."""
 
 _KEY = ["coin", "date"]
+_ENOUGH = 3  # rows that tell how long bars last
 _VALUES = list(NUMBER_COLUMNS)
 _ORIGIN = ("file", "line")
 
@@ -52,16 +54,18 @@ class Merged:
     findings: pd.DataFrame
 
 
-def check_rows(frame: pd.DataFrame) -> pd.DataFrame:
+def check_rows(frame: pd.DataFrame, freq: str = DAILY) -> pd.DataFrame:
     """Return rows in the dtypes of the schema, by coin and date, or say what is wrong with them.
 
-    Columns ``file`` and ``line``, where there are any, stay: they tell where a row came from.
+    ``freq`` is how long their bars last. Columns ``file`` and ``line``, where there are any, stay:
+    they tell where a row came from.
 
     Raises
     ------
     InputError
-        A column is missing, unknown or of another type; a coin without a name; a date that is no
-        day; a value out of its range; or two rows of one coin and day.
+        A column is missing, unknown or of another type; a coin without a name; a date at which no
+        bar begins, or bars of another length; a value out of its range; or two rows of one coin
+        and date.
     """
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"rows: must be a pandas dataframe, got {type(frame).__name__}")
@@ -69,7 +73,7 @@ def check_rows(frame: pd.DataFrame) -> pd.DataFrame:
     origin = [name for name in _ORIGIN if name in frame]
     rows = frame[[*COLUMNS, *origin]].reset_index(drop=True)
     _check_coins(rows)
-    _check_dates(rows)
+    _check_dates(rows, freq)
     rows = rows.astype({"coin": "str", "date": DATE_DTYPE} | dict.fromkeys(_VALUES, "float64"))
     _check_values(rows)
     rows = rows.sort_values(_KEY, ignore_index=True)
@@ -209,15 +213,29 @@ def _is_name(coin: object) -> bool:
     )
 
 
-def _check_dates(rows: pd.DataFrame) -> None:
+def _check_dates(rows: pd.DataFrame, freq: str) -> None:
     kind = rows["date"].dtype
     if not pd.api.types.is_datetime64_dtype(kind):
         raise InputError(
             f"date: must be datetime64 without a time zone, got {kind}; convert it to the UTC day "
             "that the close ends"
         )
-    rule = "no day; give the UTC day that the close ends, without an hour"
-    _refuse(rows, rows["date"] != rows["date"].dt.normalize(), "date", rule)
+    dates = rows["date"]
+    if freq == DAILY:
+        rule = "no day; give the UTC day that the close ends, without an hour"
+        _refuse(rows, dates != dates.dt.normalize(), "date", rule)
+        return
+    rule = f"no bar of {freq} begins then; give the moment in UTC at which the bar opens"
+    _refuse(rows, dates != dates.dt.floor(freq), "date", rule)
+    longer = {seconds: name for name, seconds in FREQS.items() if seconds > FREQS[freq]}
+    for coin, mine in dates.groupby(rows["coin"]):
+        apart = np.unique(np.diff(np.unique(mine.to_numpy().astype("datetime64[s]"))))
+        name = longer.get(int(apart[0].astype(np.int64))) if len(apart) == 1 else None
+        if name and len(mine) >= _ENOUGH:
+            raise InputError(
+                f"{coin}: date: all rows are {name} apart, and the bars of this table last {freq}; "
+                "append them to a table of their own"
+            )
 
 
 def _check_values(rows: pd.DataFrame) -> None:

@@ -50,6 +50,7 @@ _EPOCH_UNITS = (1, 1_000, 1_000_000, 1_000_000_000)
 _EPOCH_RANGE = (631_152_000, 4_133_980_800)
 _DAY_SECONDS = 86_400
 _CLOCK = r"[T ]([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}(?:\.[0-9]+)?))? ?(?:Z|UTC|([+-])([0-9]{2}):?([0-9]{2}))?$"  # noqa: E501
+_TIMES = re.compile(r"[T ][0-9]{1,2}:[0-9]{2}.*$")
 _COMMA = re.compile(
     r"[+-]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})+|[0-9]+)(?:,[0-9]*)?(?:[eE][+-]?[0-9]+)?"
 )
@@ -183,57 +184,99 @@ def parse_epochs(cells: pd.Series) -> tuple[NDArray[np.float64], NDArray[np.obje
 
 
 def parse_stamps(
-    cells: pd.Series, stamp: str, *, epoch: bool, offset: bool, order: int
+    cells: pd.Series, stamp: str, *, epoch: bool, offset: bool, order: int, step: int = _DAY_SECONDS
 ) -> tuple[pd.Series, pd.Series, pd.Series]:
-    """Read stamps of one convention as the UTC day that the close ends; see `layouts`.
+    """Read stamps of one convention as the beginning of their bar, in UTC; see `layouts`.
 
     Parameters
     ----------
     cells : Series of str, ``(n,)``
     stamp : str
-        ``day``, ``open`` or ``instant``.
+        ``day``, ``open`` or ``instant``. Of bars shorter than a day, a day as written is the
+        moment at which the bar opens.
     epoch, offset : bool
         Whether stamps count from 1970, and whether they have a time zone offset.
     order : int
         Of day and month, as in `parse_days`.
+    step : int
+        Seconds of a bar.
 
     Returns
     -------
-    days, reasons, serial : Series
-        As of `parse_days`.
+    dates, reasons, serial : Series
+        As of `parse_days`; a date is the UTC day of a daily bar, else the moment that it opens.
     """
     index = cells.index
-    late = 1 if stamp == "instant" else 0  # a close at D 00:00 is that of the day before
+    late = 1 if stamp == "instant" else 0  # a close at D 00:00 is that of the bar before
     if epoch:
         seconds, why = parse_epochs(cells)
-        counted = pd.Series(np.ceil(seconds / _DAY_SECONDS) - late, index=index)
-        days = pd.to_datetime(counted, unit="D").astype(DATE_DTYPE)
+        counted = pd.Series((np.ceil(seconds / step) - late) * step, index=index)
+        dates = pd.to_datetime(counted, unit="s").astype(DATE_DTYPE)
         serial = pd.Series(False, index=index)
-        return days, pd.Series(why, index=index, dtype="str"), serial
+        return dates, pd.Series(why, index=index, dtype="str"), serial
     text = cells.str.strip()
-    clock = text.str.extract(_CLOCK) if stamp != "day" else None
+    as_written = stamp == "day" and step == _DAY_SECONDS
+    clock = None if as_written else _clocks(text)
     if offset:
         text = text.str.replace(r"([T ][0-9:.]+) ?[+-][0-9]{2}:?[0-9]{2}$", r"\1", regex=True)
     orders = np.full(len(cells), order, dtype=np.int8)
     days, reasons, serial = parse_days(text, orders)
     if clock is None:
         return days, reasons, serial
-    timed = (clock[0].notna() & days.notna()).to_numpy()
+    timed = ~np.isnan(clock) & days.notna().to_numpy()
+    bars = np.where(timed, np.ceil(np.where(timed, clock, 0.0) / step) - late, 0.0)
+    moved = days + pd.to_timedelta(pd.Series(bars * step, index=index), unit="s")
+    return moved.astype(DATE_DTYPE), reasons, serial
+
+
+def _clocks(text: "pd.Series[str]") -> NDArray[np.float64]:
+    """Return the time of each stamp as seconds after 00:00 UTC of its day; NaN without a time."""
+    clock = text.str.extract(_CLOCK)
     hour, minute, second, hours, minutes = (
         pd.to_numeric(clock[i]).fillna(0.0).to_numpy(dtype=np.float64) for i in (0, 1, 2, 4, 5)
     )
     east = np.where((clock[3] == "-").to_numpy(), -1.0, 1.0) * (3_600 * hours + 60 * minutes)
-    seconds = 3_600 * hour + 60 * minute + second - east
-    shift = np.where(timed, np.ceil(seconds / _DAY_SECONDS) - late, 0.0)
-    moved = days + pd.to_timedelta(pd.Series(shift, index=index), unit="D")
-    return moved.astype(DATE_DTYPE), reasons, serial
+    seconds: NDArray[np.float64] = 3_600 * hour + 60 * minute + second - east
+    return np.where(clock[0].notna().to_numpy(), seconds, np.nan)
 
 
-def bar_seconds(cells: Iterable[str]) -> float:
-    """Return the usual step between moments counted from 1970, in seconds; NaN for one moment."""
-    seconds, _ = parse_epochs(pd.Series(list(cells), dtype="str"))
+def bar_seconds(cells: Iterable[str], *, epoch: bool) -> float:
+    """Return the usual step between the stamps of a file, in seconds.
+
+    Parameters
+    ----------
+    cells : iterable of str
+        Stamps, in any order, of one coin or of many.
+    epoch : bool
+        Whether they count from 1970.
+
+    Returns
+    -------
+    float
+        The median step between those that differ; NaN where that can't be told. Days without a
+        time, and those that all have one time, are a day apart.
+    """
+    stamps = dict.fromkeys(cell.strip() for cell in cells)
+    texts = pd.Series(list(stamps), dtype="str")
+    if epoch:
+        seconds, _ = parse_epochs(texts)
+    else:
+        times = {match[0] if (match := _TIMES.search(cell)) else "" for cell in stamps}
+        if times == {""} or (len(times) == 1 and len(stamps) > 1):
+            return float(_DAY_SECONDS)
+        bare = texts.str.replace(_TIMES.pattern, "", regex=True)
+        # Either order will do, as far as it makes days of them: what counts is mostly the time.
+        orders = np.full((2, len(texts)), [[DAY_FIRST], [MONTH_FIRST]], dtype=np.int8)
+        days = max((parse_days(bare, order)[0] for order in orders), key=lambda d: d.notna().sum())
+        clock = np.nan_to_num(_clocks(texts))
+        seconds = np.where(days.isna(), np.nan, days.to_numpy().astype(np.int64) + clock)
     steps = np.diff(np.unique(seconds[~np.isnan(seconds)]))
     return float(np.median(steps)) if len(steps) else float("nan")
+
+
+def is_timed(cell: str) -> bool:
+    """Tell whether a stamp has a time of day."""
+    return _TIMES.search(cell) is not None
 
 
 def day_month_order(cells: Iterable[str], day_first: bool | None) -> tuple[int, str]:

@@ -6,8 +6,8 @@ file at a time and then parsed as one long frame, which costs a tenth of doing i
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,20 +18,23 @@ from numpy.typing import NDArray
 
 from cryptodask.errors import NotAPriceFileError, PriceFileError, UnreadableFileError
 from cryptodask.prices.cells import Cells, read_cells
-from cryptodask.prices.clean import describe_series, keep_one_row_a_day
+from cryptodask.prices.clean import clean_rows
 from cryptodask.prices.findings import file_finding, findings, join_findings
-from cryptodask.prices.layouts import DEFAULT, ReadOptions
+from cryptodask.prices.freq import DAILY, FREQS, name_step
+from cryptodask.prices.layouts import DEFAULT, HEAD, ReadOptions
 from cryptodask.prices.parse import (
     MISSING,
     bar_seconds,
     day_month_order,
     has_comma_decimals,
+    is_timed,
     parse_numbers,
     parse_stamps,
     with_points,
     without_suffix,
 )
 from cryptodask.prices.schema import AMOUNT_COLUMNS, NUMBER_COLUMNS, as_price_dtypes
+from cryptodask.records import DAY
 
 _TEXTS = ("coin", "date", *NUMBER_COLUMNS)
 
@@ -98,26 +101,44 @@ class _Texts:
         return tables
 
 
-def check_price_file(path: Path, options: ReadOptions = DEFAULT) -> dict[str, int] | None:
-    """Look at a file's first bytes, and refuse what is no file of prices with at least one row.
+@dataclass(frozen=True)
+class Look:
+    """What a look at a file's first bytes tells.
 
-    Returns
-    -------
-    dict of str to int, or None
+    Attributes
+    ----------
+    coins : mapping of str to int, optional
         Of a file that names its coins, which is read whole for that, the rows of each.
+    freq : str, optional
+        Of its bars, where it has more than one.
+    """
+
+    coins: Mapping[str, int] | None
+    freq: str | None
+
+
+def check_price_file(path: Path, options: ReadOptions = DEFAULT) -> Look:
+    """Look at a file's first bytes, and refuse what is no file of prices with at least one row.
 
     Raises
     ------
     NotAPriceFileError
         It is a table without a date or a close.
     UnreadableFileError
-        It is empty, binary, has no row or two columns of one name, or can't be opened.
+        It is empty, binary, has no row or two columns of one name, can't be opened, or its bars
+        are of a length that no table has.
     """
     cells = read_cells(path, options, whole=False)
     layout = cells.layout
-    if not layout.coins and "coin" not in layout.columns:
-        return None
-    cells = read_cells(path, options)
+    if layout.coins or "coin" in layout.columns:
+        cells = read_cells(path, options)
+        return Look(_count_coins(path, cells), _freq_of(path, cells, options))
+    return Look(None, _freq_of(path, cells, options))
+
+
+def _count_coins(path: Path, cells: Cells) -> dict[str, int]:
+    """Count the rows of each coin of a file that names them."""
+    layout = cells.layout
     if layout.coins:
         return dict.fromkeys(map(plain_name, layout.coins), len(cells.rows))
     place = layout.columns["coin"]
@@ -131,12 +152,48 @@ def check_price_file(path: Path, options: ReadOptions = DEFAULT) -> dict[str, in
     return dict(counted)
 
 
+def _freq_of(path: Path, cells: Cells, options: ReadOptions) -> str | None:
+    """Return how long a file's bars last; None where its stamps do not tell.
+
+    Raises
+    ------
+    UnreadableFileError
+        No table has such bars, or not the one that these are for.
+    """
+    layout = cells.layout
+    place = layout.columns["date"]
+    stamps = [row[place] for row in cells.rows if len(row) == layout.width]
+    if layout.epoch or any(map(is_timed, stamps[:HEAD])):
+        step = bar_seconds(stamps, epoch=layout.epoch)
+        if np.isnan(step):
+            return None
+    else:
+        step = FREQS[DAILY]
+    freq = name_step(step)
+    if freq is None:
+        raise UnreadableFileError(
+            f"{path.name}: date: bars of {step:,.0f} seconds; get bars of {', '.join(FREQS)}"
+        )
+    if options.freq not in (None, freq):
+        raise UnreadableFileError(
+            f"{path.name}: date: bars of {freq}, and those of {options.freq} are wanted; bring "
+            "them to a table of their own"
+        )
+    return freq
+
+
 def read_price_files(files: Sequence[PriceFile], options: ReadOptions = DEFAULT) -> Reading:
     """Read files in any layout of `cryptodask.prices.layouts`, which is found from the content.
 
     Columns are found by their names, in any order; only date and close are needed. What can't be
     read becomes a finding with its file, line and reason, and everything else is kept. A file of
-    many coins is read once for all of them that are asked for.
+    many coins is read once for all of them that are asked for. Bars are daily where the options
+    do not say otherwise.
+
+    Raises
+    ------
+    PolicyError
+        There is a finding whose policy is to fail.
     """
     found: list[pd.DataFrame] = []
     texts = _Texts()
@@ -156,10 +213,11 @@ def read_price_files(files: Sequence[PriceFile], options: ReadOptions = DEFAULT)
     cells["file"] = pd.Series(
         np.repeat(np.asarray(texts.files, dtype=object), texts.sizes), dtype="str"
     )
-    prices, row_findings = _parse_rows(cells, texts)
-    prices, day_findings = keep_one_row_a_day(prices)
-    found += [*texts.findings(), row_findings, day_findings, describe_series(prices)]
-    return Reading(as_price_dtypes(prices).reset_index(drop=True), join_findings(found))
+    freq = options.freq or DAILY
+    rows, row_findings = _parse_rows(cells, texts, FREQS[freq])
+    read = join_findings([*found, *texts.findings(), row_findings])  # texts tells more by now
+    prices, told = clean_rows(rows, read, options.policies, freq)
+    return Reading(as_price_dtypes(prices).reset_index(drop=True), told)
 
 
 @cache
@@ -204,9 +262,8 @@ def _add_file(texts: _Texts, path: Path, group: Sequence[PriceFile], options: Re
     # Both are decided before any coin is picked: a file is read alike in every partition.
     order, why = 0, ""
     place = layout.columns["date"]
+    _freq_of(path, cells, options if options.freq else replace(options, freq=DAILY))
     try:
-        if layout.stamp == "open" and layout.epoch:
-            _check_daily(row[place] for row in cells.rows)
         if not layout.epoch:
             order, why = day_month_order((row[place] for row in cells.rows), options.day_first)
         _mend_numbers(cells)
@@ -224,15 +281,6 @@ def _add_file(texts: _Texts, path: Path, group: Sequence[PriceFile], options: Re
         texts.tell("layout", coin, path.name, 0, layout.name, message)
         if order:
             texts.tell("day_month_order", coin, path.name, 0, why.partition(",")[0], why)
-
-
-def _check_daily(stamps: Iterable[str]) -> None:
-    """Refuse bars that are shorter than a day: of each day one would be kept, as if it were it."""
-    step = bar_seconds(stamps)
-    if step < 86_400:
-        raise UnreadableFileError(
-            f"date: bars of {step:,.0f} seconds; get the bars of a day, of 86,400 seconds"
-        )
 
 
 def _mend_numbers(cells: Cells) -> None:
@@ -300,7 +348,7 @@ def _wide(cells: Cells, group: Sequence[PriceFile]) -> tuple[dict[str, list[Any]
 
 
 def _parse_dates(
-    cells: pd.DataFrame, texts: _Texts
+    cells: pd.DataFrame, texts: _Texts, step: int
 ) -> tuple[NDArray[np.datetime64], NDArray[np.object_], NDArray[np.bool_]]:
     """Read the stamps of all files, those of one convention together."""
     kinds = list(dict.fromkeys(texts.stamps))
@@ -313,14 +361,40 @@ def _parse_dates(
     for i, (stamp, epoch, offset, order) in enumerate(kinds):
         here = np.flatnonzero(of_row == i)
         part = dates.iloc[here] if len(kinds) > 1 else dates
-        read = parse_stamps(part, stamp, epoch=epoch, offset=offset, order=order)
+        read = parse_stamps(part, stamp, epoch=epoch, offset=offset, order=order, step=step)
         days[here], reasons[here], serial[here] = (column.to_numpy() for column in read)
     return days, reasons, serial
 
 
-def _parse_rows(cells: pd.DataFrame, texts: _Texts) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _tell_longer(
+    cells: pd.DataFrame, days: NDArray[np.datetime64], texts: _Texts
+) -> NDArray[np.bool_]:
+    """Tell of files whose bars are weeks or months, which as days would be mostly gaps.
+
+    Returns
+    -------
+    ndarray of bool, ``(n_rows,)``
+        Where a row is of such a file.
+    """
+    refused = np.zeros(len(cells), dtype=bool)
+    ends = np.cumsum(texts.sizes, dtype=np.int64)
+    for file, size, end in zip(texts.files, texts.sizes, ends, strict=True):
+        here = slice(end - size, end)
+        steps = np.diff(np.unique(days[here][~np.isnat(days[here])])) / DAY
+        if len(steps) >= 4 and ((steps == 7).all() or ((steps >= 28) & (steps <= 31)).all()):
+            refused[here] = True
+            why = f"date: bars of {np.median(steps):.0f} days; get bars of {', '.join(FREQS)}"
+            for coin in cells["coin"].iloc[here].unique():
+                texts.tell("unreadable_file", coin, file, 0, "", why)
+    return refused
+
+
+def _parse_rows(cells: pd.DataFrame, texts: _Texts, step: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Turn text into numbers and days; rows without a day or a close above 0 are left out."""
-    days, day_reasons, serial = _parse_dates(cells, texts)
+    days, day_reasons, serial = _parse_dates(cells, texts, step)
+    if (longer := _tell_longer(cells, days, texts)).any():
+        cells = cells[~longer].reset_index(drop=True)
+        days, day_reasons, serial = days[~longer], day_reasons[~longer], serial[~longer]
     # All columns as one: pandas costs more for a call than for the few rows of a coin.
     stacked = pd.concat([cells[name].fillna("") for name in NUMBER_COLUMNS], ignore_index=True)
     shape = (len(NUMBER_COLUMNS), len(cells))
@@ -356,7 +430,7 @@ def _parse_rows(cells: pd.DataFrame, texts: _Texts) -> tuple[pd.DataFrame, pd.Da
 
     tell("unreadable_row", ~readable, culprit, reason)
     tell("nonpositive_close", nonpositive, cells["close"], "close: must be above 0")
-    tell("missing_value", blank, cells["close"], "every value; the row is left out")
+    tell("blank_row", blank, cells["close"], "")
     tell("serial_date", serial & kept, cells["date"], "")
     for i, name in enumerate(NUMBER_COLUMNS):
         there = kept & cells[name].notna().to_numpy()  # a column that is not there misses nothing

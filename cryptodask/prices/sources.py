@@ -6,7 +6,7 @@ in a few hundred bytes and the prices themselves are read there.
 
 import os
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -23,7 +23,9 @@ from cryptodask.errors import (
     UnreadableFileError,
 )
 from cryptodask.prices.findings import file_finding, join_findings
+from cryptodask.prices.freq import DAILY
 from cryptodask.prices.layouts import DEFAULT, ReadOptions
+from cryptodask.prices.policies import settle
 from cryptodask.prices.readers import (
     PriceFile,
     Reading,
@@ -63,6 +65,11 @@ class Partition(Protocol):
         """Rows, or a guess from the size of the files."""
         ...
 
+    @property
+    def freq(self) -> str:
+        """How long a bar lasts."""
+        ...
+
     def read(self) -> pd.DataFrame:
         """Read the rows, in the columns of the schema, by coin and date."""
         ...
@@ -86,6 +93,11 @@ class Source(Protocol):
     coins: list[str]
     empty: dict[str, str]
 
+    @property
+    def freq(self) -> str:
+        """How long a bar lasts: 1h, 4h or 1d."""
+        ...
+
     def partitions(self, coins: Sequence[str], n: int | None = None) -> Sequence[Partition]:
         """Pack these coins, in order, into partitions of similar cost."""
         ...
@@ -108,6 +120,11 @@ class FolderPartition:
     def paths(self) -> tuple[str, ...]:
         """The files that a reader must see."""
         return tuple(str(file.path) for file in self.files)
+
+    @property
+    def freq(self) -> str:
+        """How long a bar lasts."""
+        return self.options.freq or DAILY
 
     def read(self) -> pd.DataFrame:
         """Read the rows, in the columns of the schema, by coin and date."""
@@ -134,14 +151,17 @@ class FolderSource:
     Raises
     ------
     SourceError
-        There is no such folder, or no file of prices in it.
+        There is no such folder, or no file of prices in it, or their bars differ in length.
+    PolicyError
+        A file is none of prices, or can't be read, and the policy for that is to fail.
     """
 
     def __init__(
         self, folder: Path, options: ReadOptions = DEFAULT, files: Sequence[Path] | None = None
     ) -> None:
-        self.folder, self.options = folder, options
+        self.folder = folder
         found: list[pd.DataFrame] = []
+        freqs: dict[str, list[str]] = {}
         groups: dict[str, list[PriceFile]] = {}
         sizes: dict[str, int] = {}
         self.empty: dict[str, str] = {}
@@ -150,17 +170,21 @@ class FolderSource:
                 continue
             try:
                 coin = coin_of(path, path.parent)
-                inside = check_price_file(path, options)
+                look = check_price_file(path, options)
+                inside = look.coins
                 rows = {coin: path.stat().st_size // _ROW} if inside is None else inside
             except PriceFileError as error:
                 found.append(self._leave_out(path, error))
                 continue
+            if look.freq is not None:
+                freqs.setdefault(look.freq, []).append(path.name)
             for name, count in rows.items():
                 key = name.casefold()
                 source = PriceFile(name, path, None if inside is None else name)
                 groups.setdefault(key, []).append(source)
                 sizes[key] = sizes.get(key, 0) + count + 1
-        self._found = join_findings(found)
+        self._found = settle(join_findings(found), options.policies)
+        self.options = replace(options, freq=options.freq or _one_freq(folder, freqs))
         # Names that differ by case or spaces are one coin: it has the name of the first file.
         self._files = {
             group[0].coin: tuple(replace(file, coin=group[0].coin) for file in group)
@@ -175,6 +199,11 @@ class FolderSource:
                 f"{folder}: no file of prices here ({'; '.join(told) or 'it is empty'}); "
                 "give a folder of CSV files, one a coin, with at least Date and Close columns"
             )
+
+    @property
+    def freq(self) -> str:
+        """How long a bar lasts."""
+        return self.options.freq or DAILY
 
     def _leave_out(self, path: Path, error: PriceFileError) -> pd.DataFrame:
         """Return what is to be told of a file that is none of prices, or can't be read."""
@@ -211,6 +240,26 @@ class FolderSource:
     def file_findings(self) -> pd.DataFrame:
         """Return what was found of whole files, without reading the rest of them."""
         return self._found
+
+
+def _one_freq(folder: Path, freqs: Mapping[str, Sequence[str]]) -> str:
+    """Return the frequency that all files have; daily, where none tells.
+
+    Raises
+    ------
+    SourceError
+        They have more than one.
+    """
+    if len(freqs) > 1:
+        told = [
+            f"{freq} ({names[0]}{f' and {len(names) - 1} others' * (len(names) > 1)})"
+            for freq, names in sorted(freqs.items())
+        ]
+        raise SourceError(
+            f"{folder}: bars of {' and of '.join(told)} are mixed, and a table has those of one "
+            "length; say which to read, by --freq, and read the others into a table of their own"
+        )
+    return next(iter(freqs), DAILY)
 
 
 def _told_once(files: Iterable[PriceFile], seen: set[Path]) -> Iterable[PriceFile]:

@@ -17,8 +17,10 @@ from typing import Any
 
 import pandas as pd
 
-from cryptodask.errors import SourceError, TableError
+from cryptodask.errors import OptionError, SourceError, TableError
+from cryptodask.prices.freq import DAILY, FREQS
 from cryptodask.prices.lock import LOCK, locked, unwritable
+from cryptodask.prices.policies import check_policies
 
 MANIFEST = "manifest.json"
 FORMAT, VERSION = "cryptodask price table", 2
@@ -94,6 +96,11 @@ def _check_manifest(manifest: Manifest, path: Path) -> None:
         raise TableError(f"{path}: its deltas are no list of files and coins; {AGAIN}")
     if not isinstance(generation, int) or isinstance(generation, bool) or generation < 1:
         raise TableError(f"{path}: its generation is {generation!r}, no number from 1; {AGAIN}")
+    if manifest.setdefault("freq", DAILY) not in FREQS:
+        raise TableError(
+            f"{path}: freq: {manifest['freq']!r} is none of {', '.join(FREQS)}; {AGAIN}"
+        )
+    _check_policies(manifest, path)
     # Names come from a file that anyone may have written: none may lead out of the folder.
     for name in names_of(manifest):
         if not isinstance(name, str) or not _OWN.fullmatch(name):
@@ -101,6 +108,17 @@ def _check_manifest(manifest: Manifest, path: Path) -> None:
                 f"{path}: names {name!r}, which is no file of a table; do not use this table "
                 f"unless you know why, and {AGAIN}"
             )
+
+
+def _check_policies(manifest: Manifest, path: Path) -> None:
+    """Refuse policies that this CryptoDask can't follow."""
+    policies = manifest.setdefault("policies", {})
+    try:
+        if not isinstance(policies, dict):
+            raise OptionError(f"policies: must be kinds and actions, got {policies!r}")
+        manifest["policies"] = check_policies(policies)
+    except OptionError as error:
+        raise TableError(f"{path}: {error}; {AGAIN}") from error
 
 
 def _is_delta(delta: object) -> bool:
@@ -163,7 +181,7 @@ class Writer:
             Another process has changed the table in spite of the lock.
         """
         generation = 1 + (self.before["generation"] if self.before else 0)
-        head = {"format": FORMAT, "version": VERSION, "freq": "1d", "quote": "USD"}
+        head = {"format": FORMAT, "version": VERSION, "quote": "USD"}
         manifest = {**head, "generation": generation, **manifest}
         draft = self.folder / f"manifest-{self._token}.json"
         try:

@@ -29,11 +29,13 @@ import pyarrow.parquet as pq
 
 from cryptodask.errors import TableError
 from cryptodask.prices.findings import empty_findings, join_findings
+from cryptodask.prices.freq import DAILY, check_freq
 from cryptodask.prices.growth import AppendResult, append, compact, write_base
 from cryptodask.prices.index import load, read_index
 from cryptodask.prices.merge import Corrections, keep_last
+from cryptodask.prices.policies import Policies, check_policies
 from cryptodask.prices.readers import Reading
-from cryptodask.prices.schema import COLUMNS, DATE_DTYPE, as_price_dtypes
+from cryptodask.prices.schema import COLUMNS, as_price_dtypes
 from cryptodask.prices.sources import pack
 from cryptodask.prices.storage import (
     AGAIN,
@@ -65,6 +67,7 @@ class TablePartition:
     parts: tuple[str, ...]
     deltas: tuple[str, ...]
     rows: int
+    freq: str = DAILY
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -134,6 +137,11 @@ class PriceTable:
         Coins that had a file and no row, and why.
     index : DataFrame
         ``coin, rows, first, last, part``, one row a coin.
+    freq : str
+        How long a bar lasts: 1h, 4h or 1d.
+    policies : dict of str to str
+        What is done about each kind of finding, where that is not the default; what is appended
+        goes by them too. See `cryptodask.prices.policies`.
 
     Raises
     ------
@@ -157,6 +165,16 @@ class PriceTable:
 
     def __repr__(self) -> str:
         return f"PriceTable({str(self.path)!r}): {len(self.coins)} coins, {len(self):,} rows"
+
+    @property
+    def freq(self) -> str:
+        """How long a bar lasts."""
+        return str(self.manifest["freq"])
+
+    @property
+    def policies(self) -> dict[str, str]:
+        """What is done about findings, where that is not the default."""
+        return dict(self.manifest["policies"])
 
     @property
     def generation(self) -> int:
@@ -203,6 +221,7 @@ class PriceTable:
                     if delta["first"] <= coins[b - 1] and delta["last"] >= coins[a]
                 ),
                 rows=int(picked["rows"].iloc[a:b].sum()),
+                freq=self.freq,
             )
             for a, b in runs
         ]
@@ -214,7 +233,10 @@ class PriceTable:
         """
         later = [delta.get("findings") for delta in self.manifest["deltas"]]
         names = [self.manifest["findings"], *(name for name in later if name is not None)]
-        found = [load(self.path / name).astype({"date": DATE_DTYPE}) for name in names]
+        types = empty_findings().dtypes.to_dict()
+        found = [
+            load(self.path / name).reindex(columns=list(types)).astype(types) for name in names
+        ]
         if len(found) == 1:
             return found[0]
         return join_findings(found).drop_duplicates(ignore_index=True)
@@ -239,7 +261,8 @@ class PriceTable:
             ``line`` may tell where each row came from. A value that is missing (NaN) says
             nothing: the table keeps the one that it has.
         findings : DataFrame, optional
-            What was found in the files that the rows came from, to be kept with the table.
+            What was found in the files that the rows came from, to be kept with the table. By
+            default the rows themselves are looked at, and the table's policies followed.
         corrections : {"replace", "keep", "fail"}
             What to do with a row that differs from the one of the table: put it in its place,
             leave it out, or refuse all rows. Either of the first two is told as a finding.
@@ -251,7 +274,8 @@ class PriceTable:
         Raises
         ------
         InputError
-            Rows that are no prices, or, by "fail", that differ from the table.
+            Rows that are no prices, or bars of another length, or, by "fail", that differ from
+            the table; or a policy of the table does not let them pass.
         OptionError
             ``corrections`` is none of the three.
         TableError
@@ -288,7 +312,13 @@ class PriceTable:
 
 
 def write_table(
-    path: str | Path, readings: Iterable[Reading], *, empty: dict[str, str], notes: pd.DataFrame
+    path: str | Path,
+    readings: Iterable[Reading],
+    *,
+    empty: dict[str, str],
+    notes: pd.DataFrame,
+    freq: str = DAILY,
+    policies: Policies | None = None,
 ) -> PriceTable:
     """Write a table, or a new version of one that is there.
 
@@ -302,6 +332,10 @@ def write_table(
         Coins that have no row, and why.
     notes : DataFrame
         Findings about whole files, beside those of the readings.
+    freq : str
+        How long a bar lasts.
+    policies : mapping of str to str, optional
+        What was done about findings, for the table to remember.
 
     Raises
     ------
@@ -311,5 +345,7 @@ def write_table(
         There is a manifest of something else at that path, or another process is writing there.
     """
     with writing(Path(path)) as writer:
-        writer.publish(write_base(writer, readings, empty, notes), keep_old=False)
+        kept = check_policies(policies or {})
+        base = write_base(writer, readings, empty, notes, check_freq(freq), kept)
+        writer.publish(base, keep_old=False)
     return PriceTable(path)

@@ -16,17 +16,20 @@ QUICK: dict[str, dict[str, Any]] = {"lstm": {"window": 8, "units": (4, 6), "batc
 START = np.datetime64("2017-09-22", "s")
 
 
-def walk(length: int, seed: int = 0, *, gaps: bool = False) -> tuple[FloatArray, DateArray]:
-    """Closes and dates of one coin, a day apart or with holes of up to ten days."""
+def walk(
+    length: int, seed: int = 0, *, gaps: bool = False, run: int = 0
+) -> tuple[FloatArray, DateArray]:
+    """Closes and dates of one coin, a day apart or with holes, but for the last run of days."""
     rng = np.random.default_rng([seed, length])
     closes = 10 ** rng.uniform(-6, 5) * np.exp(rng.normal(0, 0.05, length).cumsum())
     steps = rng.integers(1, 11, length) if gaps else np.ones(length, dtype=np.int64)
+    steps[length - max(run - 1, 0) :] = 1
     return closes, START + steps.cumsum() * DAY
 
 
-def make_panel(lengths: Sequence[int], seed: int = 0, *, gaps: bool = False) -> Panel:
-    """Coins ``coin-0``, ``coin-1``, … of these lengths."""
-    walks = [walk(length, seed + 1_000 * i, gaps=gaps) for i, length in enumerate(lengths)]
+def make_panel(lengths: Sequence[int], seed: int = 0, *, gaps: bool = False, run: int = 0) -> Panel:
+    """Coins ``coin-0``, ``coin-1``, … of these lengths; with gaps, if any, before the last run."""
+    walks = [walk(length, seed + 1_000 * i, gaps=gaps, run=run) for i, length in enumerate(lengths)]
     return Panel.from_series((f"coin-{i}", *pair) for i, pair in enumerate(walks))
 
 
@@ -38,6 +41,11 @@ def join(panels: Iterable[Panel]) -> Panel:
 def one_coin(closes: FloatArray, coin: str = "coin-0") -> Panel:
     """A panel of one coin whose rows are a day apart."""
     return Panel.from_series([(coin, closes, START + np.arange(len(closes)) * DAY)])
+
+
+def windows_of(model: Any, closes: FloatArray) -> Any:
+    """The windows and targets of an LSTM from closes a day apart."""
+    return model._examples(closes, START + np.arange(len(closes)) * DAY, DAY)
 
 
 def same(one: Weights, other: Weights) -> bool:
@@ -68,7 +76,7 @@ def load_weights(network: Any, weights: Weights) -> None:
 def panels(draw: st.DrawFn, shortest: int, longest: int = 60, most: int = 5) -> Panel:
     """Panels of a few coins of different lengths, some of them with gaps."""
     lengths = draw(st.lists(st.integers(shortest, longest), min_size=1, max_size=most))
-    return make_panel(lengths, draw(st.integers(0, 2**20)), gaps=draw(st.booleans()))
+    return make_panel(lengths, draw(st.integers(0, 2**20)), gaps=draw(st.booleans()), run=shortest)
 
 
 @pytest.fixture(scope="session")

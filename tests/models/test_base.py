@@ -109,7 +109,7 @@ def test_every_coin_is_either_forecast_or_failed() -> None:
 
 @pytest.mark.parametrize("horizon", [0, -1])
 def test_a_horizon_below_one_day_is_refused(horizon: int) -> None:
-    with pytest.raises(OptionError, match=f"horizon: must be at least 1 day, got {horizon}"):
+    with pytest.raises(OptionError, match=f"horizon: must be at least 1, got {horizon}"):
         run_model(Naive(), make_panel([5]), horizon)
 
 

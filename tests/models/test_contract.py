@@ -32,7 +32,7 @@ def shortest(model: Model, horizon: int) -> int:
 @pytest.mark.parametrize("horizon", [1, 25])
 def test_every_coin_gets_a_finite_price_for_every_day(model: Model, horizon: int) -> None:
     short = shortest(model, horizon)
-    panel = make_panel([short, 80, short + 7], gaps=True)
+    panel = make_panel([short, 80, short + 7], gaps=True, run=short)
     result = run_model(model, panel, horizon)
     assert result.failures == []
     assert result.model == model.name

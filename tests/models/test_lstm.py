@@ -12,7 +12,15 @@ from cryptodask.models.base import rng_for
 from cryptodask.models.lstm import LSTM
 from cryptodask.models.lstm_forward import ACTIVATIONS, Weights, forward
 from cryptodask.records import FloatArray, Panel
-from tests.models.conftest import QUICK, load_weights, make_panel, one_coin, panels, walk
+from tests.models.conftest import (
+    QUICK,
+    load_weights,
+    make_panel,
+    one_coin,
+    panels,
+    walk,
+    windows_of,
+)
 
 quick = QUICK["lstm"]
 
@@ -42,7 +50,7 @@ def test_a_forecast_is_the_recursion_over_windows_of_their_own_base(
 ) -> None:
     from cryptodask.models.lstm_training import build_network
 
-    panel = make_panel([40, 33], gaps=True)
+    panel = make_panel([40, 33], gaps=True, run=25)
     fit = options.fit(panel, seed=2)
     forecast = options.predict(fit, panel, 12)
     assert np.array_equal(forecast, options.forecast(panel, 12, seed=2))
@@ -61,7 +69,7 @@ def test_a_shorter_horizon_is_the_beginning_of_a_longer_one() -> None:
 
 def test_examples_are_growth_over_the_first_close_of_their_window() -> None:
     closes = np.array([2.0, 3.0, 5.0, 4.0, 8.0])
-    x, y = LSTM(window=3)._examples(closes)
+    x, y = windows_of(LSTM(window=3), closes)
     assert x.dtype == y.dtype == np.float32
     np.testing.assert_allclose(x, [[0, 3 / 2 - 1, 5 / 2 - 1], [0, 5 / 3 - 1, 4 / 3 - 1]], rtol=1e-6)
     np.testing.assert_allclose(y, [4 / 2 - 1, 8 / 3 - 1], rtol=1e-6)
@@ -71,7 +79,7 @@ def test_examples_are_growth_over_the_first_close_of_their_window() -> None:
 @given(panel=panels(9, 80, most=1))
 def test_every_window_and_the_close_after_it_is_an_example(panel: Panel) -> None:
     closes = panel.values
-    x, y = LSTM(window=8)._examples(closes)
+    x, y = windows_of(LSTM(window=8), closes)
     assert len(x) == len(y) == len(closes) - 8
     for start in range(len(x)):
         growth = closes[start : start + 9] / closes[start] - 1
@@ -113,7 +121,7 @@ def test_the_windows_held_out_are_the_last_and_do_not_touch_the_weights() -> Non
 def test_the_validation_loss_is_the_squared_error_over_the_windows_held_out() -> None:
     panel = one_coin(walk(60)[0])
     fit = HELD_OUT.fit(panel, seed=0)
-    x, y = HELD_OUT._examples(panel.values)
+    x, y = windows_of(HELD_OUT, panel.values)
     error = forward(fit.weights, x[None, -13:])[0] - y[-13:]
     assert fit.losses.shape == (1, 2)
     assert fit.losses[0, 1] == pytest.approx(np.mean(error**2), rel=1e-5)
@@ -221,14 +229,14 @@ def test_randomness_is_that_of_seed_model_and_coin(keras: Any) -> None:
     from cryptodask.models.lstm_training import trainer
 
     model, panel = LSTM(**quick, validation_split=0.0), make_panel([60])
-    weights, _ = trainer(model).fit(*model._examples(panel.values), rng_for(5, "lstm", "coin-0"))
+    weights, _ = trainer(model).fit(*windows_of(model, panel.values), rng_for(5, "lstm", "coin-0"))
     for name, array in model.fit(panel, seed=5).weights.arrays.items():
         assert np.array_equal(array[0], weights.arrays[name])
 
 
 @pytest.mark.slow
 def test_the_default_network_keeps_batches_and_singles_equal_bit_for_bit() -> None:
-    model, panel = LSTM(), make_panel([90, 140, 70], gaps=True)
+    model, panel = LSTM(), make_panel([90, 140, 70], gaps=True, run=65)
     together = model.forecast(panel, 10, seed=1)
     alone = [model.forecast(panel.take([i]), 10, seed=1) for i in (2, 0, 1)]
     assert np.array_equal(together[[2, 0, 1]], np.concatenate(alone))

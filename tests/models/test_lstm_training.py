@@ -25,7 +25,7 @@ from cryptodask.models.lstm_training import (
     initial_value,
     trainer,
 )
-from tests.models.conftest import QUICK, load_weights, make_panel, same, walk
+from tests.models.conftest import QUICK, load_weights, make_panel, same, walk, windows_of
 
 Examples = tuple[NDArray[np.float32], NDArray[np.float32]]
 
@@ -35,7 +35,7 @@ quick = QUICK["lstm"]
 
 def examples(rows: int, seed: int = 0) -> Examples:
     """Return the windows of a random walk for the options ``quick``."""
-    return LSTM(**quick)._examples(walk(rows, seed)[0])
+    return windows_of(LSTM(**quick), walk(rows, seed)[0])
 
 
 def rng(coin: str) -> np.random.Generator:
@@ -104,7 +104,7 @@ def test_dropout_and_shuffling_are_those_of_keras_too(keras: Any) -> None:
 @pytest.mark.slow
 def test_training_of_the_default_network_is_that_of_keras(keras: Any) -> None:
     options = LSTM(batch_size=32)
-    assert_as_keras(keras, options, options._examples(walk(130)[0]))
+    assert_as_keras(keras, options, windows_of(options, walk(130)[0]))
 
 
 def test_more_windows_than_a_batch_and_fewer_are_both_trained_on() -> None:

@@ -18,7 +18,7 @@ from cryptodask.errors import (
 from cryptodask.models import create_model, deep_predict, linear_predict, predict_one, run_model
 from tests.models.conftest import QUICK, join, make_panel, one_coin
 
-PANEL = make_panel([40, 52, 33], gaps=True)
+PANEL = make_panel([40, 52, 33], gaps=True, run=20)
 CLOSES, DATES = next((closes, dates) for coin, closes, dates in PANEL if coin == "coin-1")
 DAYS = [day.astype(object) for day in DATES.astype("datetime64[D]")]
 
@@ -151,9 +151,9 @@ def test_a_series_that_a_model_can_not_use_is_told_by_the_name_of_the_coin() -> 
 
 @pytest.mark.parametrize("predict", [0, -1])
 def test_a_horizon_below_one_day_is_refused(predict: int) -> None:
-    with pytest.raises(OptionError, match=f"horizon: must be at least 1 day, got {predict}"):
+    with pytest.raises(OptionError, match=f"horizon: must be at least 1, got {predict}"):
         linear_predict(CLOSES, DATES, predict)
-    with pytest.raises(OptionError, match=f"horizon: must be at least 1 day, got {predict}"):
+    with pytest.raises(OptionError, match=f"horizon: must be at least 1, got {predict}"):
         deep_predict(CLOSES, DATES, predict)
 
 

@@ -6,7 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+
+from cryptodask.prices.schema import NUMBER_COLUMNS, PRICE_COLUMNS
 
 HEADER = "Date,Open,High,Low,Close,Volume,Market Cap"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -51,3 +54,22 @@ def the_finding(findings: pd.DataFrame, kind: str) -> Any:
     some = findings[findings["kind"] == kind]
     assert len(some) == 1, findings.to_string()
     return next(some.itertuples())
+
+
+Row = tuple[str, str, int, int, float]
+
+
+def rows(*cells: Row, **columns: object) -> pd.DataFrame:
+    """Rows of coin, file, line, day of January 2017 and close; a day has one price, amounts 1."""
+    frame = pd.DataFrame(cells, columns=["coin", "file", "line", "day", "close"])
+    days = frame.pop("day").to_numpy(dtype=np.int64) - 1
+    frame["date"] = (np.datetime64("2017-01-01") + days).astype("datetime64[s]")
+    for name in NUMBER_COLUMNS:
+        if name != "close":
+            frame[name] = frame["close"] if name in PRICE_COLUMNS else 1.0
+    types = {"coin": "str", "file": "str", "line": "int64", "close": "float64"}
+    return frame.astype(types).assign(**columns)
+
+
+def kept(frame: pd.DataFrame) -> list[tuple[str, str, int, float]]:
+    return list(frame[["coin", "file", "line", "close"]].itertuples(index=False, name=None))

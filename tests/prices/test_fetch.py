@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from email.utils import format_datetime
 from typing import Any
 
@@ -10,18 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cryptodask.errors import ExchangeError, MissingExtraError, OptionError
+from cryptodask.errors import ExchangeError, MissingExtraError, OptionError, PolicyError
 from cryptodask.prices.exchange import Client, Page, _retry_after, open_exchange
-from cryptodask.prices.fetch import (
-    FetchResult,
-    fetch_prices,
-    iter_prices,
-    next_page,
-    rank_bases,
-)
+from cryptodask.prices.fetch import FetchResult, fetch_prices, iter_prices, next_page
 from cryptodask.prices.findings import KINDS
 from cryptodask.prices.schema import empty_prices
-from tests.exchange_server import ExchangeServer, Listing, bar, day_of
+from cryptodask.prices.symbols import rank_bases
+from tests.exchange_server import STEPS, ExchangeServer, Listing, bar, day_of, number_of
 
 pytest.importorskip("ccxt")
 
@@ -61,12 +56,12 @@ def fetch(server: ExchangeServer, *symbols: str, **options: Any) -> FetchResult:
     return fetch_prices("binance", symbols=symbols or None, **given)
 
 
-def expected(base: str, first: str, last: str = "2024-03-31") -> pd.DataFrame:
+def expected(base: str, first: str, last: str = "2024-03-31", freq: str = "1d") -> pd.DataFrame:
     rows = []
-    for day in range(day_of(first), day_of(last) + 1):
-        _, opened, high, low, close, _, _, volume, *_ = bar(f"{base}USDT", day)
+    for number in range(number_of(first, freq), number_of(last, freq) + 1):
+        start, opened, high, low, close, _, _, volume, *_ = bar(f"{base}USDT", number, freq)
         numbers = [float(text) for text in (opened, high, low, close, volume)]
-        rows.append([base, pd.Timestamp(day, unit="D"), *numbers, np.nan])
+        rows.append([base, pd.Timestamp(start, unit="ms"), *numbers, np.nan])
     empty = empty_prices()
     return pd.DataFrame(rows, columns=empty.columns).astype(empty.dtypes.to_dict())
 
@@ -137,15 +132,123 @@ def test_the_pace_is_that_of_the_exchange(server: ExchangeServer) -> None:
     assert times[-1] - times[0] >= 0.9 * pause * (len(times) - 1)
 
 
-def test_elsewhere_the_volume_is_estimated_from_that_in_the_base(server: ExchangeServer) -> None:
-    client = Client(open_exchange("binance", 5, server.url), 0, 0, Waits())
+@pytest.mark.parametrize("freq", STEPS)
+def test_elsewhere_the_volume_is_estimated_from_that_in_the_base(
+    server: ExchangeServer, freq: str
+) -> None:
+    client = Client(open_exchange("binance", freq, 5, server.url), freq, 0, 0, Waits())
     market = client.api.load_markets()["BTC/USDT"]
-    page = Page(day_of(SINCE), 3)
+    page = Page(number_of("2024-01-02 12:00", freq), 3)
     own, client.raw = client.bars(market, page), False
     other = client.bars(market, page)
+    assert [row[0] for row in own] == [page.first, page.first + 1, page.first + 2]
     assert [row[:5] for row in own] == [row[:5] for row in other]
-    base = [float(bar("BTCUSDT", row[0])[5]) for row in other]
+    base = [float(bar("BTCUSDT", row[0], freq)[5]) for row in other]
     assert [row[5] for row in other] == [v * row[4] for v, row in zip(base, other, strict=True)]
+
+
+# Bars that are shorter than a day.
+
+
+@pytest.mark.parametrize(("freq", "last", "pages"), [("1h", "11:00", 4), ("4h", "08:00", 1)])
+def test_shorter_bars_come_to_the_last_one_that_has_ended(
+    server: ExchangeServer, freq: str, last: str, pages: int
+) -> None:
+    now = datetime(2024, 4, 1, 12, 59)
+    server.fail("more", skip=pages - 1)  # those that have not ended, too
+    result = fetch(server, "JUP", "XRP", since="2024-03-28", freq=freq, now=now)
+    whole = [expected(coin, "2024-03-28", f"2024-04-01 {last}", freq) for coin in ("JUP", "XRP")]
+    pd.testing.assert_frame_equal(result.prices, pd.concat(whole, ignore_index=True))
+    assert result.findings.empty
+    assert result.complete
+    assert server.count(symbol="JUPUSDT") == pages
+    assert {q["interval"] for _, path, q in server.asked if path == "klines"} == {freq}
+
+
+@pytest.mark.parametrize("freq", ["1h", "4h"])
+def test_a_bar_is_there_once_it_has_ended(server: ExchangeServer, freq: str) -> None:
+    end = datetime(2024, 4, 1, 12)
+    last = (end - timedelta(milliseconds=STEPS[freq])).isoformat()
+    result = fetch(server, "JUP", freq=freq, since=date(2024, 4, 1), now=end)
+    pd.testing.assert_frame_equal(result.prices, expected("JUP", "2024-04-01", last, freq))
+    now = end - timedelta(milliseconds=1)
+    result = fetch(server, "JUP", freq=freq, since=date(2024, 4, 1), now=now)
+    before = (end - timedelta(milliseconds=2 * STEPS[freq])).isoformat()
+    pd.testing.assert_frame_equal(result.prices, expected("JUP", "2024-04-01", before, freq))
+
+
+def test_what_is_future_is_so_at_the_moment_of_the_run(server: ExchangeServer) -> None:
+    server.listings.append(Listing("NEW", first="2124-03-30", last="2124-04-10"))
+    now = datetime(2124, 4, 1, 12)
+    result = fetch(server, "NEW", since="2124-03-30", freq="4h", now=now)
+    whole = expected("NEW", "2124-03-30", "2124-04-01 08:00", "4h")
+    pd.testing.assert_frame_equal(result.prices, whole)
+    assert result.findings.empty
+
+
+@pytest.mark.parametrize(("freq", "last"), [("1h", "23:00"), ("4h", "20:00")])
+def test_until_is_a_whole_day(server: ExchangeServer, freq: str, last: str) -> None:
+    result = fetch(server, "BTC", since="2024-01-03", until="2024-01-04", freq=freq)
+    days = expected("BTC", "2024-01-03", f"2024-01-04 {last}", freq)
+    pd.testing.assert_frame_equal(result.prices, days)
+    assert result.complete
+
+
+@pytest.mark.parametrize(
+    "already",
+    [
+        datetime(2024, 3, 30, 13),
+        pd.Timestamp("2024-03-30 13:00"),
+        datetime(2024, 3, 30, 15, tzinfo=timezone(timedelta(hours=2))),
+    ],
+)
+def test_a_coin_goes_on_in_the_middle_of_a_day(server: ExchangeServer, already: datetime) -> None:
+    result = fetch(server, "JUP", freq="1h", already={"JUP": already})
+    rest = expected("JUP", "2024-03-30 14:00", "2024-04-01 11:00", "1h")
+    pd.testing.assert_frame_equal(result.prices, rest)
+    assert result.complete
+    assert result.findings.empty
+    again = fetch(server, "JUP", freq="1h", already={"JUP": rest["date"].iloc[-1]})
+    assert again.prices.empty
+    assert again.complete
+    assert server.count() == 2
+
+
+def test_of_shorter_bars_a_day_that_is_there_is_its_midnight(server: ExchangeServer) -> None:
+    result = fetch(server, "JUP", freq="4h", already={"JUP": date(2024, 4, 1)})
+    rest = expected("JUP", "2024-04-01 04:00", "2024-04-01 08:00", "4h")
+    pd.testing.assert_frame_equal(result.prices, rest)
+
+
+def test_bars_missing_after_the_last_one_that_is_there_are_told(server: ExchangeServer) -> None:
+    already = {"XRP": datetime(2024, 2, 29, 20)}
+    result = fetch(server, "XRP", freq="1h", already=already)
+    assert kinds(result) == [("gap", "XRP")]
+    gap = result.findings.iloc[0]
+    assert (gap["value"], gap["date"]) == ("3", pd.Timestamp("2024-02-29 20:00"))
+    assert gap["message"] == "bars of 1h missing after this one"
+
+
+def test_an_hour_that_two_pages_tell_otherwise_is_told(server: ExchangeServer) -> None:
+    server.fail("changed", skip=1)
+    result = fetch(server, "JUP", since="2024-03-30", freq="1h")
+    whole = expected("JUP", "2024-03-30", "2024-04-01 11:00", "1h")
+    pd.testing.assert_frame_equal(result.prices, whole)
+    assert kinds(result) == [("conflicting_row", "JUP")]
+    assert result.findings["date"][0] == pd.Timestamp("2024-03-31 03:00")
+
+
+def test_the_span_that_did_not_come_is_told_with_its_hours(server: ExchangeServer) -> None:
+    server.fail("500", skip=1, times=9)
+    result = fetch(server, "JUP", since="2024-03-31", freq="1h", retries=0)
+    assert "2024-04-01 06:00 to 2024-04-01 11:00: Exch" in result.findings["message"][0]
+    server.faults.clear()
+    server.fail("empty")
+    result = fetch(server, "JUP", since="2024-03-31", freq="4h")
+    assert result.findings["message"][0] == (
+        "2024-03-31 00:00 to 2024-04-01 08:00: the exchange has no such bars of 4h, "
+        "or gave no more of them"
+    )
 
 
 # Names.
@@ -323,6 +426,44 @@ def test_bars_that_do_not_begin_at_midnight_are_refused(server: ExchangeServer) 
     assert server.count() == 1
 
 
+@pytest.mark.parametrize(
+    ("freq", "shift", "says"),
+    [
+        ("1h", 1_800_000, "bars of 1h begin at 00:30:00 and not at 00:00, 01:00 and so on UTC"),
+        ("4h", 7_200_000, "bars of 4h begin at 02:00:00 and not at 00:00, 04:00 and so on UTC"),
+        ("1h", 1, "bars of 1h begin at 00:00:00"),
+    ],
+)
+def test_bars_off_the_grid_of_their_frequency_are_refused(
+    server: ExchangeServer, freq: str, shift: int, says: str
+) -> None:
+    server.shift = shift
+    result = fetch(server, "JUP", since="2024-03-25", freq=freq)
+    assert result.prices.empty
+    assert kinds(result) == [("not_fetched", "JUP")]
+    assert says in result.findings["message"][0]
+    assert server.count() == 1
+
+
+def test_one_bar_off_the_grid_among_others_is_left_out_and_told(server: ExchangeServer) -> None:
+    server.fail("late", skip=1, value=60_000)
+    result = fetch(server, "JUP", since="2024-03-30", freq="1h")
+    whole = expected("JUP", "2024-03-30", "2024-04-01 11:00", "1h")
+    rest = whole[whole["date"] != pd.Timestamp("2024-04-01 11:00")]
+    pd.testing.assert_frame_equal(result.prices, rest)
+    assert kinds(result) == [("unreadable_row", "JUP")]
+    assert "off the grid" in result.findings["message"][0]
+    assert not result.complete
+
+
+def test_a_bar_off_the_grid_does_not_hide_the_one_on_it(server: ExchangeServer) -> None:
+    server.fail("late", value=-3_540_000)  # the last of a page, one minute after the one before
+    result = fetch(server, "JUP", since="2024-03-30", freq="1h")
+    whole = expected("JUP", "2024-03-30", "2024-04-01 11:00", "1h")
+    pd.testing.assert_frame_equal(result.prices, whole)
+    assert result.findings.empty
+
+
 def test_an_exchange_that_shuts_us_out_is_left_alone(server: ExchangeServer) -> None:
     waits = Waits()
     server.fail("418", symbol="JUPUSDT", value=7200)
@@ -423,8 +564,8 @@ def test_days_missing_after_those_that_are_there_are_told(server: ExchangeServer
 def test_values_that_are_none_are_told(
     server: ExchangeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def odd(symbol: str, day: int) -> list[Any]:
-        row = bar(symbol, day)
+    def odd(symbol: str, day: int, interval: str) -> list[Any]:
+        row = bar(symbol, day, interval)
         changes = {26: (4, "0"), 27: (4, "NaN"), 28: (1, "-1"), 29: (7, "0")}
         if (place := day - day_of("2024-03-01") + 1) in changes:
             where, value = changes[place]
@@ -439,6 +580,134 @@ def test_values_that_are_none_are_told(
     assert result.prices["date"].dt.day.tolist() == [25, 28, 29, 30, 31]
     assert result.prices["open"].isna().tolist() == [False, True, False, False, False]
     assert set(result.findings["kind"]) <= set(KINDS)
+
+
+# Policies.
+
+
+@pytest.fixture
+def odd_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Serve JUP's bars of 2024-03-31 with what is odd in them, hour by hour."""
+    changes = {
+        1: (1, None), 3: (2, "0"), 5: (7, "-1"), 7: (7, "0"), 9: (4, "0"), 11: (4, "90"),
+    }  # fmt: skip
+
+    def odd(symbol: str, number: int, interval: str) -> list[Any]:
+        row = bar(symbol, number, interval)
+        hour = number - number_of("2024-03-31", "1h")
+        if symbol == "JUPUSDT" and hour in changes:
+            where, value = changes[hour]
+            row[where] = value
+        return row
+
+    monkeypatch.setattr("tests.exchange_server.bar", odd)
+
+
+def hours_and_actions(
+    server: ExchangeServer, **policies: str
+) -> tuple[set[int], dict[str, str], FetchResult]:
+    """Return the hours that are left out, and what was done about each kind."""
+    result = fetch(
+        server, "JUP", since="2024-03-31", until="2024-03-31", freq="1h", policies=policies
+    )
+    left_out = set(range(24)) - set(result.prices["date"].dt.hour)
+    done = dict(zip(result.findings["kind"], result.findings["action"], strict=True))
+    return left_out, done, result
+
+
+@pytest.mark.usefixtures("odd_values")
+def test_by_default_only_what_is_no_price_is_left_out(server: ExchangeServer) -> None:
+    left_out, done, result = hours_and_actions(server)
+    assert left_out == {9}
+    assert done == {
+        "missing_value": "keep", "nonpositive_value": "repair:missing", "zero_volume": "keep",
+        "nonpositive_close": "drop", "gap": "keep", "outside_range": "keep",
+        "reverting_jump": "keep",
+    }  # fmt: skip
+    by_hour = result.prices.set_index(result.prices["date"].dt.hour)
+    assert by_hour[["open", "high", "volume"]].isna().stack().loc[
+        lambda cell: cell
+    ].index.tolist() == [(1, "open"), (3, "high"), (5, "volume")]
+    assert not result.complete
+
+
+@pytest.mark.usefixtures("odd_values")
+def test_rows_are_left_out_and_repaired_as_policies_say(server: ExchangeServer) -> None:
+    left_out, done, _ = hours_and_actions(server, missing_value="drop")
+    assert left_out == {1, 9}
+    assert done["missing_value"] == "drop"
+
+    left_out, done, _ = hours_and_actions(server, nonpositive_value="drop", zero_volume="drop")
+    assert left_out == {3, 5, 7, 9}
+    assert (done["nonpositive_value"], done["zero_volume"]) == ("drop", "drop")
+
+    left_out, done, result = hours_and_actions(
+        server, zero_volume="repair", reverting_jump="repair"
+    )
+    assert left_out == {9}
+    assert done["zero_volume"] == "repair:missing"
+    by_hour = result.prices.set_index(result.prices["date"].dt.hour)
+    assert np.isnan(by_hour["volume"][7])
+    assert by_hour["close"][11] == pytest.approx(
+        np.sqrt(by_hour["close"][10] * by_hour["close"][12])
+    )
+
+
+@pytest.mark.usefixtures("odd_values")
+@pytest.mark.parametrize(
+    "kind",
+    ["missing_value", "nonpositive_value", "nonpositive_close", "zero_volume", "gap"],
+)
+def test_what_a_policy_does_not_let_pass_ends_the_run_after_the_coins_before(
+    server: ExchangeServer, kind: str
+) -> None:
+    kept: list[str] = []
+    with pytest.raises(PolicyError, match=f"binance:JUP/USDT, JUP, 2024-03-31: {kind}"):
+        fetch(
+            server, "BTC", "JUP", "XRP", since="2024-03-31", freq="1h",
+            policies={kind: "fail"}, on_coin=lambda coin, _: kept.append(coin),
+        )  # fmt: skip
+    assert kept == ["BTC"]
+    assert server.count(symbol="XRPUSDT") == 0
+
+
+def test_of_a_bar_told_twice_the_last_is_taken_where_the_policy_says_so(
+    server: ExchangeServer,
+) -> None:
+    server.fail("changed", skip=1)
+    result = fetch(server, "BTC", policies={"conflicting_row": "repair"})
+    differing = result.prices["date"] == pd.Timestamp("2024-01-28")
+    assert result.prices["close"][differing].tolist() == [1.5]
+    conflicts = result.findings[result.findings["kind"] == "conflicting_row"]
+    assert conflicts["action"].tolist() == ["repair:last"]
+    assert result.complete
+    rest = expected("BTC", SINCE)
+    pd.testing.assert_frame_equal(result.prices[~differing], rest[~differing])
+
+    server.fail("changed", skip=1)
+    with pytest.raises(PolicyError, match="2024-01-28: conflicting_row"):
+        fetch(server, "BTC", policies={"conflicting_row": "fail"})
+
+
+def test_a_gap_before_the_first_new_row_is_judged_too(server: ExchangeServer) -> None:
+    with pytest.raises(PolicyError, match="2024-02-20: gap: '9'"):
+        fetch(server, "XRP", already={"XRP": date(2024, 2, 20)}, policies={"gap": "fail"})
+
+
+@pytest.mark.usefixtures("odd_values")
+def test_a_first_new_row_that_is_left_out_is_missing(server: ExchangeServer) -> None:
+    already = {"JUP": datetime(2024, 3, 31, 8)}
+    result = fetch(server, "JUP", freq="1h", already=already)
+    gaps = result.findings[result.findings["kind"] == "gap"]
+    assert gaps[["value", "date"]].values.tolist() == [["1", pd.Timestamp("2024-03-31 08:00")]]
+
+
+@pytest.mark.usefixtures("odd_values")
+def test_a_coin_of_which_nothing_is_left_is_told(server: ExchangeServer) -> None:
+    already, now = {"JUP": datetime(2024, 3, 31, 8)}, datetime(2024, 3, 31, 10)
+    result = fetch(server, "JUP", freq="1h", already=already, now=now)
+    assert result.prices.empty
+    assert kinds(result) == [("nonpositive_close", "JUP")]
 
 
 # Deciding, without a server.
@@ -492,8 +761,9 @@ def test_ranks_leave_out_what_is_no_coin_and_break_ties_by_name() -> None:
     [
         ({"exchange": "binanse"}, "did you mean binance"),
         ({"exchange": "__class__"}, "ccxt knows none"),
-        ({"freq": "1h"}, "daily for now"),
-        ({"freq": "1w"}, "use freq='1d'"),
+        ({"freq": "1w"}, "freq: must be one of 1h, 4h, 1d, got '1w'"),
+        ({"exchange": "coinbase", "freq": "4h"}, r"no bars of 4h \(it does of 1h, 1d\)"),
+        ({"policies": {"gap": "drop"}}, "policy gap: must be one of keep, fail"),
         ({"quote": "BTC"}, "quote: tables hold US dollars"),
         ({"top": 0}, "top: must be at least 1"),
         ({"symbols": []}, "symbols: must be a list"),
@@ -502,7 +772,14 @@ def test_ranks_leave_out_what_is_no_coin_and_break_ties_by_name() -> None:
         ({"since": "2024-04-01"}, "the last one that can be had is 2024-03-31"),
         ({"until": "2023-12-31"}, "since: 2024-01-01 is after until: 2023-12-31"),
         ({"until": 5}, "until: must be a day"),
-        ({"already": {"BTC": pd.NaT}}, "already: must be a day"),
+        (
+            {"since": "2024-04-01", "freq": "4h", "now": datetime(2024, 4, 1, 3, 59)},
+            "the last of the bars of 4h that ended; .* had is 2024-03-31 20:00",
+        ),
+        ({"already": {"BTC": pd.NaT}}, "already of BTC: must be a day"),
+        ({"already": {"BTC": "2024-03-01"}}, "already of BTC: must be a day"),
+        ({"already": {"BTC": datetime(2024, 3, 1, 4)}}, "no bar of 1d begins at 2024-03-01 04:00"),
+        ({"already": {"BTC": datetime(2024, 3, 1, 1)}, "freq": "4h"}, "no bar of 4h begins at"),
         ({"retries": -1}, "retries: must be at least 0"),
         ({"backoff": float("nan")}, "backoff: must be at least 0"),
         ({"timeout": 0}, "timeout: must be above 0"),
@@ -536,6 +813,6 @@ def test_every_address_of_an_exchange_is_the_one_given(exchange: str) -> None:
             return [urls]
         return [a for url in urls.values() for a in addresses(url)]
 
-    api = open_exchange(exchange, 1, "http://127.0.0.1:9/")
+    api = open_exchange(exchange, "1h", 1, "http://127.0.0.1:9/")
     assert addresses(api.urls["api"])
     assert all(url.startswith("http://127.0.0.1:9") for url in addresses(api.urls["api"]))

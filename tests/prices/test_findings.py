@@ -103,6 +103,7 @@ def test_only_findings_that_cost_rows_or_files_count_as_lost() -> None:
         "conflicting_row",
         "contradicting_file",
         "delisted",
+        "future_date",
         "nonpositive_close",
         "not_fetched",
         "unreadable_file",

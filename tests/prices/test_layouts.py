@@ -212,21 +212,28 @@ def test_the_order_of_klines_without_a_header_is_that_which_the_values_allow(
     assert "no header, and columns 2 to 5" in the_finding(found, "unreadable_file").message
 
 
-def test_bars_of_less_than_a_day_are_refused_and_not_thinned(tmp_path: Path) -> None:
-    text = "".join(f"{D + 3600 * i},{KLINE}\n" for i in range(30))
+@pytest.mark.parametrize(
+    ("seconds", "why"),
+    [
+        (3600, "bars of 1h, and those of 1d are wanted; bring them to a table of their own"),
+        (900, "bars of 900 seconds; get bars of 1h, 4h, 1d"),
+        (7 * DAY, "bars of 7 days; get bars of 1h, 4h, 1d"),
+        (30 * DAY, "bars of 30 days; get bars of 1h, 4h, 1d"),
+    ],
+)
+def test_bars_of_another_length_are_refused_and_not_thinned(
+    tmp_path: Path, seconds: int, why: str
+) -> None:
+    text = "".join(f"{D + seconds * i},{KLINE}\n" for i in range(30))
     reading = read(tmp_path, text)
     assert reading.prices.empty
-    message = the_finding(reading.findings, "unreadable_file").message
-    assert message == "date: bars of 3,600 seconds; get the bars of a day, of 86,400 seconds"
+    assert the_finding(reading.findings, "unreadable_file").message == f"date: {why}"
 
 
 def test_every_value_of_a_row_blank_is_no_loss_and_told(tmp_path: Path) -> None:
     found = read(tmp_path, FILES["finance"][0]).findings
-    assert told(found, "line", "message", kind="missing_value") == [
-        (3, "every value; the row is left out"),
-        (4, "high"),
-        (5, "every value; the row is left out"),
-    ]
+    assert told(found, "line", "message", kind="missing_value") == [(4, "high")]
+    assert told(found, "line", "action", kind="blank_row") == [(3, "drop"), (5, "drop")]
 
 
 # What a file says of its days -> why it is refused without an option.
@@ -470,7 +477,7 @@ price = st.integers(1, 10**9).map(lambda n: n / 10_000)
 
 @st.composite
 def price_rows(draw: st.DrawFn) -> list[Row]:
-    days = st.dates(date(2009, 1, 1), date(2099, 12, 30))
+    days = st.dates(date(2009, 1, 1), date(2025, 12, 30))
     wanted = draw(st.lists(days, min_size=1, max_size=6, unique=True))
     made = []
     for day in sorted({*wanted, date(2017, 9, 22)}, reverse=True):  # one day that tells its order

@@ -466,7 +466,7 @@ def test_what_is_odd_in_the_real_files_is_told(real: Real) -> None:
         "stale_run": 50,
         "zero_volume": 363,
         "outside_range": 1,
-        "large_move": 283,
+        "large_move": 263,
         "reverting_jump": 27,
         "layout": 100,
     }

@@ -91,7 +91,7 @@ def test_new_same_and_other_rows_are_told_apart() -> None:
     assert (merged.unchanged, merged.kept) == (1, 0)
     [told] = merged.findings.itertuples(index=False, name=None)
     day = pd.Timestamp("2026-01-02")
-    assert told == ("corrected_row", "A", "day.csv", 2, day, "2.5", "close 2 -> 2.5")
+    assert told == ("corrected_row", "A", "day.csv", 2, day, "2.5", "close 2 -> 2.5", "")
 
 
 def test_rows_that_differ_may_be_left_out_and_are_told() -> None:

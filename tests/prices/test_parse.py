@@ -388,5 +388,6 @@ def test_a_number_with_a_suffix_is_written_out() -> None:
 
 
 def test_the_step_between_bars_is_the_usual_one() -> None:
-    assert bar_seconds(["1506038400", "1506124800000", "1506384000", "1506470400"]) == 86_400
-    assert math.isnan(bar_seconds(["1506038400", "x"]))
+    stamps = ["1506038400", "1506124800000", "1506384000", "1506470400"]
+    assert bar_seconds(stamps, epoch=True) == 86_400
+    assert math.isnan(bar_seconds(["1506038400", "x"], epoch=True))

@@ -1,0 +1,48 @@
+"""How long the bars of a table last: an hour, four hours or a day, and never a mixture."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from cryptodask.errors import OptionError
+
+FREQS: Mapping[str, int] = {"1h": 3_600, "4h": 14_400, "1d": 86_400}
+"""Name of a frequency -> seconds of a bar."""
+
+DAILY = "1d"
+
+_SLACK = 0.05  # snapshots come some seconds early or late
+
+
+def check_freq(freq: str) -> str:
+    """Return a frequency that a table can have.
+
+    Raises
+    ------
+    OptionError
+        It is none.
+    """
+    if freq not in FREQS:
+        raise OptionError(f"freq: must be one of {', '.join(FREQS)}, got {freq!r}")
+    return freq
+
+
+def step_of(freq: str) -> np.timedelta64:
+    """Return the time from one bar to the next."""
+    return np.timedelta64(FREQS[check_freq(freq)], "s")
+
+
+def name_step(seconds: float) -> str | None:
+    """Return the frequency of bars that come so many seconds apart; None where it is none.
+
+    Bars that are days apart are those of a day: coins have gaps.
+    """
+    if seconds >= FREQS[DAILY] * (1 - _SLACK):
+        return DAILY
+    near = (freq for freq, step in FREQS.items() if abs(seconds - step) <= _SLACK * step)
+    return next(near, None)
+
+
+def bars(freq: str) -> str:
+    """Say "days", or which bars."""
+    return "days" if freq == DAILY else f"bars of {freq}"

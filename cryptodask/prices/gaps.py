@@ -1,0 +1,122 @@
+"""Gaps in the series of coins: left as they are, filled and flagged, or taken for an end.
+
+A table holds what was read. Gaps are dealt with where rows are read from it, by whoever needs it.
+Pure functions of frames.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cryptodask.errors import OptionError
+from cryptodask.prices.freq import DAILY, step_of
+from cryptodask.prices.schema import AMOUNT_COLUMNS, PRICE_COLUMNS
+
+How = Literal["leave", "fill", "split"]
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """What to do about gaps.
+
+    Attributes
+    ----------
+    how : {"leave", "fill", "split"}
+        Leave them; fill those that are short enough (`fill_gaps`); or number the runs between
+        them (`number_runs`).
+    limit : int, optional
+        Of "fill", the most bars that a gap may lack to be filled.
+
+    Raises
+    ------
+    OptionError
+        Neither of the three, or a limit where there is none, or none where there must be one.
+    """
+
+    how: How = "leave"
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.how not in get_args(How):
+            raise OptionError(f"gaps: must be one of {', '.join(get_args(How))}, got {self.how!r}")
+        if (self.how == "fill") != (self.limit is not None):
+            raise OptionError(
+                f"gap_limit: says up to how many missing bars are filled, by gaps 'fill' only; "
+                f"got {self.limit} with {self.how!r}"
+            )
+        if self.limit is not None and self.limit < 1:
+            raise OptionError(f"gap_limit: must be at least 1 bar, got {self.limit}")
+
+    def __call__(self, prices: pd.DataFrame, freq: str) -> pd.DataFrame:
+        """Return rows, by coin and date, with gaps dealt with."""
+        if self.how == "fill":
+            assert self.limit is not None
+            return fill_gaps(prices, self.limit, freq)
+        return number_runs(prices, freq) if self.how == "split" else prices
+
+
+def fill_gaps(prices: pd.DataFrame, limit: int, freq: str = DAILY) -> pd.DataFrame:
+    """Fill gaps of up to so many bars with the last close; longer ones stay.
+
+    Parameters
+    ----------
+    prices : DataFrame
+        By coin and date.
+    limit : int
+        Missing bars at most.
+    freq : str
+
+    Returns
+    -------
+    DataFrame
+        With a column ``filled``, True for the rows that nobody quoted: open, high, low and close
+        are the close before the gap, volume and market cap are missing.
+    """
+    missing = _missing(prices, freq)
+    short = np.flatnonzero((missing > 0) & (missing <= limit))
+    counts = missing[short]
+    before = np.repeat(short - 1, counts)
+    number = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + 1
+    new = prices.iloc[before].reset_index(drop=True)
+    new["date"] = new["date"].to_numpy() + number * step_of(freq)
+    for name in PRICE_COLUMNS:
+        new[name] = new["close"]
+    for name in AMOUNT_COLUMNS:
+        new[name] = np.nan
+    whole = pd.concat([prices.assign(filled=False), new.assign(filled=True)], ignore_index=True)
+    # Each new row goes behind the row before its gap: of equal places the order stays.
+    places = np.concatenate([np.arange(len(prices)), before])
+    return whole.iloc[np.argsort(places, kind="stable")].reset_index(drop=True)
+
+
+def number_runs(prices: pd.DataFrame, freq: str = DAILY) -> pd.DataFrame:
+    """Count the runs of each coin between gaps, in a column ``run`` from 0.
+
+    Parameters
+    ----------
+    prices : DataFrame
+        By coin and date.
+    freq : str
+    """
+    broken = pd.Series(_missing(prices, freq) > 0, index=prices.index)
+    return prices.assign(run=broken.groupby(prices["coin"], sort=False).cumsum().astype("int64"))
+
+
+def last_runs(prices: pd.DataFrame, freq: str = DAILY) -> pd.DataFrame:
+    """Return the rows of each coin after its last gap."""
+    run = number_runs(prices, freq)["run"]
+    last = run.groupby(prices["coin"], sort=False).transform("max")
+    return prices[run == last].reset_index(drop=True)
+
+
+def _missing(prices: pd.DataFrame, freq: str) -> NDArray[np.int64]:
+    """Return the bars missing before each row, 0 for the first one of a coin."""
+    coin = prices["coin"].to_numpy()
+    dates = prices["date"].to_numpy().astype("datetime64[s]")
+    missing = np.zeros(len(prices), dtype=np.int64)
+    same = coin[1:] == coin[:-1]
+    missing[1:][same] = (np.diff(dates)[same] // step_of(freq)).astype(np.int64) - 1
+    return missing
