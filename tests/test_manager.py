@@ -202,7 +202,7 @@ def test_tells_what_was_asked_wrongly(client: Client, small_folder: Path):
 class Spoiled:
     """A model whose file is missing something on the workers."""
 
-    name, cost, needs_variation = "spoiled", 1.0, False
+    name, cost, needs_variation, gaps = "spoiled", 1.0, False, "leave"
 
     def __init__(self, error: Exception) -> None:
         self.error = error

@@ -93,13 +93,14 @@ def append(
 ) -> None:
     """Add new days, new coins and corrections from files to a table, by its policies."""
     from cryptodask.prices import PriceTable, read_files
+    from cryptodask.prices.findings import summarize_findings
 
     place = PriceTable(table)
     policies = place.policies | _policies(policy)
     reading = read_files(files, _read_options(dayfirst, column, layout, place.freq, policies))
     result = place.append_reading(reading, corrections=corrections)  # type: ignore[arg-type]
     _print_append(result)
-    raise typer.Exit(_print_findings(result.findings))
+    raise typer.Exit(_print_findings(summarize_findings(result.findings), result.findings))
 
 
 @prices_app.command()
@@ -136,7 +137,7 @@ def fetch(
     """Poll an exchange for prices; coins of the table go on where they stopped."""
     from cryptodask.errors import ExchangeError
     from cryptodask.prices.fetch import iter_prices
-    from cryptodask.prices.findings import join_findings
+    from cryptodask.prices.findings import join_findings, summarize_findings
     from cryptodask.prices.freq import bars
 
     already, freq, policies = _known(table, freq, _policies(policy))
@@ -168,7 +169,8 @@ def fetch(
             raise
         raise typer.Exit(130) from None
     out.print(f"{counts['rows']:,} new {bars(freq)} of {counts['coins']:,} coins", highlight=False)
-    raise typer.Exit(_print_findings(join_findings(found)))
+    every = join_findings(found)
+    raise typer.Exit(_print_findings(summarize_findings(every), every))
 
 
 @prices_app.command()
@@ -286,50 +288,63 @@ def _write_report(table: "PriceTable", path: Path) -> None:
     """Write a table's coverage and findings as a page."""
     import pandas as pd
 
-    from cryptodask.dashboard.coverage import measure_coverage, save_report
-    from cryptodask.prices.findings import lost, summarize_findings
+    from cryptodask.dashboard.coverage import MOST_FINDINGS, measure_coverage, save_report
+    from cryptodask.prices.findings import KINDS, lost
 
-    found = table.findings()
-    losses = lost(found)
-    others = found.drop(losses.index)
-    # The rare kinds first: thousands of missing values would hide them.
-    counts = others["kind"].map(others["kind"].value_counts())
-    others = others.iloc[counts.argsort(kind="stable")]
+    summary = table.count_findings()
+    # The rare kinds first, since thousands of missing values would hide them; and no more kinds
+    # than there is room for.
+    counts = summary.groupby("kind")["count"].sum().sort_values(kind="stable")
+    some = counts[counts.cumsum() - counts < MOST_FINDINGS]
+    found = table.findings(some.index)
+    rank = found["kind"].map({kind: i for i, kind in enumerate(some.index)})
+    found = found.iloc[rank.argsort(kind="stable")]
+    losses = lost(table.findings(kind for kind in counts.index if KINDS[kind].loses))
     order = table.index.sort_values(["first", "coin"])["coin"].tolist()
     frames = (partition.read() for partition in table.partitions(table.coins))
     first, last = table.index["first"].min(), table.index["last"].max()
     save_report(
         path,
         measure_coverage(frames, order, first, last, table.freq),
-        summarize_findings(found),
-        pd.concat([losses, others]),
+        summary,
+        pd.concat([losses, found]).drop_duplicates(),
         _summary(table),
     )
 
 
 def _summary(table: "PriceTable") -> str:
-    from cryptodask.prices.freq import bars
+    from cryptodask.prices.freq import DAILY
 
-    chosen = "".join(f"; {kind}: {action}" for kind, action in table.policies.items())
-    return (
-        f"{len(table):,} rows ({bars(table.freq)}), {len(table.coins):,} coins, "
-        f"{len(table.manifest['parts'])} parts, {table.index['first'].min():%Y-%m-%d} to "
-        f"{table.index['last'].max():%Y-%m-%d}{chosen}"
+    notes = [f"bars of {table.freq}"] if table.freq != DAILY else []
+    notes += [f"{kind}: {action}" for kind, action in table.policies.items()]
+    return "; ".join(
+        [
+            f"{len(table):,} rows, {len(table.coins):,} coins, {len(table.manifest['parts'])} "
+            f"parts, {table.index['first'].min():%Y-%m-%d} to {table.index['last'].max():%Y-%m-%d}",
+            *notes,
+        ]
     )
 
 
 def _report(table: "PriceTable") -> None:
     """Print what is in a table and what was found in its files."""
     out.print(_summary(table), highlight=False)
-    raise typer.Exit(_print_findings(table.findings()))
+    from cryptodask.prices.findings import KINDS
+
+    kinds = [name for name, kind in KINDS.items() if kind.loses]
+    listed = table.findings([*kinds, "layout", "not_a_price_file"])
+    raise typer.Exit(_print_findings(table.count_findings(), listed))
 
 
-def _print_findings(found: "pd.DataFrame") -> int:
-    """Print findings by kind, and a line for each that cost rows; return the exit code."""
-    from cryptodask.prices.findings import lost, summarize_findings
+def _print_findings(summary: "pd.DataFrame", found: "pd.DataFrame") -> int:
+    """Print findings by kind, and a line for each that cost rows; return the exit code.
+
+    Of ``found`` those of files as a whole and those that cost rows are needed.
+    """
+    from cryptodask.prices.findings import lost
 
     counts = Table("finding", "count", "coins", "what it is", "what was done")
-    for row in summarize_findings(found).to_dict("records"):
+    for row in summary.to_dict("records"):
         numbers = f"{row['count']:,}", f"{row['coins']:,}"
         counts.add_row(row["kind"], *numbers, row["meaning"], row["done"])
     out.print(counts if counts.row_count else "no findings")

@@ -107,7 +107,7 @@ def save_report(
     counts : DataFrame
         ``kind, count, coins, meaning, done``; see `cryptodask.prices.findings.summarize_findings`.
     findings : DataFrame
-        The findings, in the order to list them; the first `MOST_FINDINGS` are.
+        Findings, in the order to list them; the first `MOST_FINDINGS` are.
     summary : str
         A line on the table as a whole.
     """
@@ -116,7 +116,7 @@ def save_report(
     from bokeh.resources import INLINE
 
     listed = findings.head(MOST_FINDINGS)
-    note = f"Findings: {len(listed):,} of {len(findings):,}"
+    note = f"Findings: {len(listed):,} of {counts['count'].sum():,}"
     parts = [
         plain_text("heading", "Price table", "26px", INK, "650"),
         plain_text("summary", summary, "14px", MUTED),

@@ -151,7 +151,10 @@ def summarize_findings(table: pd.DataFrame) -> pd.DataFrame:
 
     A kind has a row for each thing that was done about it.
     """
-    groups = table.groupby(["kind", "action"])
+    # By small numbers and not by text: there may be millions.
+    groups = table.astype(dict.fromkeys(("kind", "action", "coin"), "category")).groupby(
+        ["kind", "action"], observed=True
+    )
     counts, coins = groups.size(), groups["coin"].nunique()
     order = {kind: i for i, kind in enumerate(KINDS)}
     told = sorted(counts.index, key=lambda pair: (order[pair[0]], pair[1]))

@@ -86,23 +86,29 @@ def write_base(
     """
     parts: list[str] = []
     index: list[pd.DataFrame] = []
-    found: list[pd.DataFrame] = [notes]
-    for reading in readings:
-        found.append(reading.findings)
-        if len(reading.prices):
-            index.append(count_rows(reading.prices).assign(part=len(parts), reason=""))
-            parts.append(writer.write("part", reading.prices, len(parts)))
-    told = join_findings(found)
+    reasons: list[str] = []
+    with writer.stream("findings", empty_findings()) as (findings, tell):
+        tell(notes)
+        for reading in readings:
+            tell(reading.findings)
+            if len(reading.prices):
+                index.append(count_rows(reading.prices).assign(part=len(parts), reason=""))
+                parts.append(writer.write("part", reading.prices, len(parts)))
+            elif not parts:
+                reasons += [
+                    f"{f.file}, line {f.line}: {f.message}"
+                    for f in lost(reading.findings).itertuples()
+                ]
     if not parts:
-        lines = [f"{f.file}, line {f.line}: {f.message}" for f in lost(told)[:3].itertuples()]
-        raise SourceError(f"{writer.folder}: not written, for no row was read: {'; '.join(lines)}")
+        told = "; ".join(reasons[:3])
+        raise SourceError(f"{writer.folder}: not written, for no row was read: {told}")
     return {
         "freq": freq,
         "policies": dict(policies),
         "parts": parts,
         "deltas": [],
         "index": writer.write("index", join_index(index, empty)),
-        "findings": writer.write("findings", told),
+        "findings": findings,
     }
 
 

@@ -1,6 +1,7 @@
 """The index of a price table: of every coin its rows, its first and last day, and its part."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -25,10 +26,10 @@ def read_index(folder: Path) -> tuple[Manifest, pd.DataFrame]:
             return manifest, index
 
 
-def load(path: Path) -> pd.DataFrame:
-    """Read a file of a table, or say that it is damaged."""
+def load(path: Path, **how: Any) -> pd.DataFrame:
+    """Read a file of a table, as pandas is told to, or say that it is damaged."""
     try:
-        return pd.read_parquet(path, partitioning=None)
+        return pd.read_parquet(path, partitioning=None, **how)
     except (OSError, ValueError) as error:
         raise TableError(f"{path}: can't be read: {error}; {AGAIN}") from error
 

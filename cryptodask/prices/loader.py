@@ -25,7 +25,7 @@ from cryptodask.prices.layouts import DEFAULT, ReadOptions
 from cryptodask.prices.parse import parse_days
 from cryptodask.prices.readers import Reading
 from cryptodask.prices.schema import empty_prices
-from cryptodask.prices.sources import FolderSource, Partition, Source
+from cryptodask.prices.sources import FolderSource, Partition, Source, partitions_for
 from cryptodask.prices.storage import is_free
 from cryptodask.prices.table import PriceTable, is_table, write_table
 from cryptodask.records import DAY, FloatArray, Panel
@@ -398,7 +398,9 @@ def read_files(paths: Sequence[str | Path], options: ReadOptions = DEFAULT) -> R
             raise SourceError(f"{path}: does not exist; give files of prices, or folders of them")
         files += sorted(path.iterdir()) if path.is_dir() else [path]
     source = FolderSource(Path(files[0]).parent if files else Path(), options, files)
-    read = [p.load() for p in source.partitions(source.coins)]
+    # No more partitions than memory asks for: a file of many coins is read once for each.
+    parts = source.partitions(source.coins, partitions_for(source.rows))
+    read = [p.load() for p in parts]
     return Reading(
         pd.concat([empty_prices(), *(r.prices for r in read)], ignore_index=True),
         join_findings([source.file_findings(), *(r.findings for r in read)]),

@@ -205,6 +205,11 @@ class FolderSource:
         """How long a bar lasts."""
         return self.options.freq or DAILY
 
+    @property
+    def rows(self) -> int:
+        """Rows of all coins, or a guess from the size of the files."""
+        return sum(self._sizes.values())
+
     def _leave_out(self, path: Path, error: PriceFileError) -> pd.DataFrame:
         """Return what is to be told of a file that is none of prices, or can't be read."""
         # Only a file that is named like one of prices counts as a coin that was lost.
@@ -312,6 +317,11 @@ def _printable(name: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
 
 
+def partitions_for(rows: int) -> int:
+    """Return into how many partitions so many rows are packed for the sake of memory."""
+    return max(1, -(-rows // ROWS_PER_PARTITION))
+
+
 def pack(costs: Iterable[int], n: int | None = None) -> list[tuple[int, int]]:
     """Cut a list of costs into runs of similar sum, without changing its order.
 
@@ -339,7 +349,7 @@ def pack(costs: Iterable[int], n: int | None = None) -> list[tuple[int, int]]:
     count = len(sums)
     if not count:
         return []
-    wanted = n or max(MIN_PARTITIONS, -(-int(sums[-1]) // ROWS_PER_PARTITION))
+    wanted = n or max(MIN_PARTITIONS, partitions_for(int(sums[-1])))
     wanted = min(wanted, count)
     goals = sums[-1] * np.arange(1, wanted) / wanted
     # The cut nearest to each goal; then pushed apart until no run is empty.

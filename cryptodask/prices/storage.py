@@ -10,12 +10,14 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from cryptodask.errors import OptionError, SourceError, TableError
 from cryptodask.prices.freq import DAILY, FREQS
@@ -32,6 +34,7 @@ _OWN = re.compile(
 _DRAFT = re.compile(r"manifest-[0-9a-f]{8}\.json")
 
 Manifest = dict[str, Any]
+Append = Callable[[pd.DataFrame], None]
 
 
 def is_table(path: Path) -> bool:
@@ -163,6 +166,40 @@ class Writer:
         except OSError as error:
             raise unwritable(self.folder / name, error) from error
         return name
+
+    @contextmanager
+    def stream(self, kind: str, like: pd.DataFrame) -> Iterator[tuple[str, Append]]:
+        """Write a file piece by piece, so that it need not fit into memory.
+
+        Parameters
+        ----------
+        kind : str
+            Of the file.
+        like : DataFrame
+            Of no rows, with the columns that every piece has.
+
+        Yields
+        ------
+        name, append
+            The file's name, and what adds a frame to it.
+        """
+        name = f"{kind}-{self._token}.parquet"
+        path = self.folder / name
+        schema = pa.Schema.from_pandas(like, preserve_index=False)
+        try:
+            with path.open("wb") as file:
+                with pq.ParquetWriter(file, schema) as sink:
+
+                    def append(frame: pd.DataFrame) -> None:
+                        if len(frame):
+                            rows = pa.Table.from_pandas(frame, schema, preserve_index=False)
+                            sink.write_table(rows)
+
+                    yield name, append
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise unwritable(path, error) from error
 
     def publish(self, manifest: Manifest, *, keep_old: bool) -> None:
         """Put a new manifest in place, in one step, and remove the files that none names.

@@ -28,7 +28,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cryptodask.errors import TableError
-from cryptodask.prices.findings import empty_findings, join_findings
+from cryptodask.prices.findings import empty_findings, join_findings, summarize_findings
 from cryptodask.prices.freq import DAILY, check_freq
 from cryptodask.prices.growth import AppendResult, append, compact, write_base
 from cryptodask.prices.index import load, read_index
@@ -226,20 +226,35 @@ class PriceTable:
             for a, b in runs
         ]
 
-    def findings(self) -> pd.DataFrame:
+    def findings(self, kinds: Iterable[str] | None = None) -> pd.DataFrame:
         """Return what was found in the files that the table was made from and grew by.
 
         What was found again in a file that was appended again is told once.
+
+        Parameters
+        ----------
+        kinds : iterable of str, optional
+            Only these kinds.
         """
-        later = [delta.get("findings") for delta in self.manifest["deltas"]]
-        names = [self.manifest["findings"], *(name for name in later if name is not None)]
+        wanted = None if kinds is None else [("kind", "in", list(kinds))]
         types = empty_findings().dtypes.to_dict()
-        found = [
-            load(self.path / name).reindex(columns=list(types)).astype(types) for name in names
-        ]
-        if len(found) == 1:
-            return found[0]
-        return join_findings(found).drop_duplicates(ignore_index=True)
+        tables = [load(self.path / name, filters=wanted) for name in self._finding_files()]
+        found = join_findings(table[list(types)].astype(types) for table in tables)
+        return found.drop_duplicates(ignore_index=True) if len(tables) > 1 else found
+
+    def count_findings(self) -> pd.DataFrame:
+        """Count what was found, as `cryptodask.prices.findings.summarize_findings` does.
+
+        Of many findings it takes far less memory than to list them.
+        """
+        if len(self._finding_files()) > 1:
+            return summarize_findings(self.findings())
+        columns = ["kind", "action", "coin"]
+        return summarize_findings(load(self.path / self.manifest["findings"], columns=columns))
+
+    def _finding_files(self) -> list[str]:
+        later = [delta.get("findings") for delta in self.manifest["deltas"]]
+        return [self.manifest["findings"], *(name for name in later if name is not None)]
 
     def append(
         self,

@@ -172,13 +172,11 @@ def test_wrong_rows_findings_policies_and_names_are_refused_before_anything_is_w
 
 def test_findings_of_files_are_kept_and_told_once(table: PriceTable) -> None:
     told = file_finding("missing_value", "A", "a.csv", "volume", line=3)
-    first = table.append_reading(Reading(prices(("A", 5, 1.0)), told))
-    pd.testing.assert_frame_equal(
-        first.findings[first.findings["kind"] != "gap"].reset_index(drop=True), told
-    )
-    other = file_finding("gap", "A", "a.csv", "days missing after this one", line=4)
-    table.append(prices(("A", 6, 1.0)), findings=pd.concat([other, told]))
-    table.append(prices(("A", 7, 1.0)))
+    first = table.append_reading(Reading(prices(("A", 3, 1.0)), told))
+    pd.testing.assert_frame_equal(first.findings, told)
+    other = file_finding("zero_volume", "A", "a.csv", "", line=4)
+    table.append(prices(("A", 4, 1.0)), findings=pd.concat([other, told]))
+    table.append(prices(("A", 5, 1.0)))
     for _ in range(2):
         assert table.findings()["line"].tolist() == [3, 4]
         table.compact()
