@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cryptodask.errors import CryptoDaskError
-    from cryptodask.manager import CryptoManager, Forecasts
+    from cryptodask.manager import CryptoManager
     from cryptodask.models import create_model, deep_predict, linear_predict, list_models
     from cryptodask.prices import CryptoLoader, PriceTable, import_prices
     from cryptodask.prices.synthetic import synthetic_prices
+    from cryptodask.results import Forecasts
 
 __version__ = "0.1.0"
 
@@ -38,7 +39,7 @@ _HOME = {
     "CryptoDaskError": "cryptodask.errors",
     "CryptoLoader": "cryptodask.prices",
     "CryptoManager": "cryptodask.manager",
-    "Forecasts": "cryptodask.manager",
+    "Forecasts": "cryptodask.results",
     "PriceTable": "cryptodask.prices",
     "create_model": "cryptodask.models",
     "deep_predict": "cryptodask.models",

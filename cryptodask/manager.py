@@ -1,137 +1,46 @@
 """`CryptoManager`: the one place where prices, models and a cluster meet."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
-import numpy as np
 import pandas as pd
 
-from cryptodask.errors import InputError, MissingExtraError, NoPricesError, OptionError
-from cryptodask.models import Model, create_model, run_model
+from cryptodask.errors import (
+    ClusterError,
+    InputError,
+    MissingExtraError,
+    NoPricesError,
+    OptionError,
+)
+from cryptodask.models import Model, create_model
 from cryptodask.models.base import check_horizon
 from cryptodask.prices import CryptoLoader
-from cryptodask.prices.findings import join_findings, lost
-from cryptodask.prices.gaps import Gaps, How, last_runs
-from cryptodask.prices.loader import Cut, Day, to_panel
-from cryptodask.prices.readers import Reading
-from cryptodask.prices.sources import Partition
+from cryptodask.prices.findings import join_findings
+from cryptodask.prices.gaps import Gaps, How
+from cryptodask.prices.loader import Cut, Day
 from cryptodask.records import CoinFailure
+from cryptodask.results import (
+    ForecastFolder,
+    Forecasts,
+    close_folder,
+    empty_forecasts,
+    failure_table,
+    open_folder,
+    sort_forecasts,
+)
+from cryptodask.stages import STAGES
+from cryptodask.work import Job, JobResult, plan_jobs, run_job, ship
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
     from dask.distributed import Client, Future
 
-FORECAST_COLUMNS = ("coin", "model", "cutoff", "date", "step", "forecast")
-FAILURE_COLUMNS = ("coin", "model", "exception", "message")
-
 OnDone = Callable[[int], None]
 """Called with the number of coins (times models) that were done since the last call."""
-
-
-class Forecasts(pd.DataFrame):
-    """The forecast table, with what happened on the way.
-
-    A dataframe ``coin, model, cutoff, date, step, forecast``, by coin, model and step: ``cutoff``
-    is the last date that the model saw, ``date`` the day forecast, ``step`` the bars between,
-    ``forecast`` the price in the quote currency. What is made from it is a plain dataframe.
-
-    Attributes
-    ----------
-    failures : DataFrame
-        ``coin, model, exception, message``: every coin and model without a forecast.
-    lost : DataFrame
-        Rows and files that could not be read, with file, line and reason, where the prices came
-        from a folder; see `cryptodask.prices.findings`. An import has told them of a table.
-    tasks : DataFrame
-        ``model, coins, rows, worker, read, fit``: what each future did, with seconds.
-    """
-
-    _metadata = ["failures", "lost", "tasks"]  # noqa: RUF012 - pandas reads it from the class
-    failures: pd.DataFrame
-    lost: pd.DataFrame
-    tasks: pd.DataFrame
-
-    @property
-    def _constructor(self) -> type[pd.DataFrame]:
-        return pd.DataFrame
-
-
-@dataclass(frozen=True)
-class PartitionForecast:
-    """What one future brings back: a small frame, failures, and seconds."""
-
-    forecasts: pd.DataFrame
-    failures: list[CoinFailure]
-    lost: pd.DataFrame
-    rows: int
-    worker: str
-    read: float
-    fit: float
-
-
-@dataclass(frozen=True)
-class ShippedPartition:
-    """A partition whose rows travel with it, for workers that do not see its files."""
-
-    coins: tuple[str, ...]
-    reading: Reading
-    rows: int
-    freq: str
-    paths: tuple[str, ...] = ()
-
-    def read(self) -> pd.DataFrame:
-        """Return the rows."""
-        return self.reading.prices
-
-    def load(self) -> Reading:
-        """Return the rows, and what was found in their files."""
-        return self.reading
-
-
-def forecast_partition(
-    partition: Partition, cut: Cut, model: Model, horizon: int, seed: int
-) -> PartitionForecast:
-    """Read a partition and forecast all its coins with one model: what a worker does.
-
-    A pure function of its arguments and of the files that the partition names.
-    """
-    started = time.perf_counter()
-    reading = partition.load()
-    prices = cut(reading.prices)
-    seen = last_runs(prices, cut.freq) if cut.gaps.how == "split" else prices
-    read = time.perf_counter()
-    result = run_model(model, to_panel(seen, cut.freq), horizon, seed)
-    n, horizon = result.values.shape
-    forecasts = pd.DataFrame(
-        {
-            "coin": np.repeat(np.array(result.coins, dtype=object), horizon),
-            "model": model.name,
-            "cutoff": np.repeat(result.cutoffs, horizon),
-            "date": result.dates.ravel(),
-            "step": np.tile(np.arange(1, horizon + 1), n),
-            "forecast": result.values.ravel(),
-        }
-    ).astype(empty_forecasts().dtypes.to_dict())
-    absent = sorted(set(partition.coins) - set(prices["coin"]))
-    failures = result.failures + [
-        CoinFailure.of(coin, model.name, NoPricesError(f"{coin}: no row in the days asked for"))
-        for coin in absent
-    ]
-    return PartitionForecast(
-        forecasts,
-        failures,
-        lost(reading.findings),
-        rows=len(prices),
-        worker=_worker_address(),
-        read=read - started,
-        fit=time.perf_counter() - read,
-    )
 
 
 class CryptoManager:
@@ -224,10 +133,11 @@ class CryptoManager:
         gap_limit: int | None = None,
         seed: int = 0,
         as_dask: bool = False,
+        out: str | Path | None = None,
         progress: bool = True,
         on_done: OnDone | None = None,
-    ) -> "Forecasts | dd.DataFrame":
-        """Forecast coins with several models, one future for each partition and model.
+    ) -> "Forecasts | ForecastFolder | dd.DataFrame":
+        """Forecast coins with several models, as futures of some coins and one model each.
 
         The same prices, models, options and seed give the same forecasts, bit for bit, whatever
         the number of workers, the partitioning, or the order in which partitions end.
@@ -252,6 +162,9 @@ class CryptoManager:
             Of all random numbers.
         as_dask : bool
             Whether the forecasts stay on the workers and a Dask dataframe of them is returned.
+        out : path, optional
+            A folder that the workers see: they write the forecasts there, as Parquet, and only
+            failures and counts come back. One that holds forecasts already is emptied first.
         progress : bool
             Whether a bar of coins is shown on standard error.
         on_done : callable, optional
@@ -259,41 +172,79 @@ class CryptoManager:
 
         Returns
         -------
-        Forecasts or dask.dataframe.DataFrame
-            Either with the attribute ``failures``. Coins fail alone, by name; only what concerns
+        Forecasts, ForecastFolder or dask.dataframe.DataFrame
+            Each with the attribute ``failures``. Coins fail alone, by name; only what concerns
             every coin is raised.
 
         Raises
         ------
         UnknownCoinError, UnknownModelError, OptionError
             What was asked for can't be done.
+        InputError
+            ``out`` holds something other than forecasts.
+        ClusterError
+            The workers do not see ``out``.
         MissingExtraError
             A model's packages are not installed on the workers.
         """
         chosen = _models(models)
         check_horizon(horizon)
+        if as_dask and out is not None:
+            raise OptionError("out: forecasts are either left on the workers or written; not both")
         cut = Cut.of(max_points, from_date, to_date, Gaps(gaps, gap_limit), self.loader.freq)
-        partitions, failures = self._plan(coins, chosen)
-        calls = [(p, cut, m, horizon, seed) for m in chosen for p in partitions]
-        total = sum(len(p.coins) for p in partitions) * len(chosen)
+        wanted, failures = self._wanted(coins, chosen)
+        folder = None if out is None else self._open(Path(out))
+        jobs = self._plan(wanted, chosen)
+        total = len(wanted) * len(chosen)
         with _bar(total, progress) as advance:
             done = [advance, *([on_done] if on_done else [])]
-            futures = self._submit(calls)
+            futures = self._submit(jobs, cut, horizon, seed, folder)
             try:
-                outcomes = self._wait(futures, calls, done, results=not as_dask)
+                outcomes = self._wait(futures, jobs, done, results=not as_dask)
             except BaseException:
                 self.client.cancel(futures)
                 raise
         if as_dask:
-            return self._as_dask(futures, outcomes, calls, failures)
-        for call, outcome in zip(calls, outcomes, strict=True):
-            failures += _failures(call, outcome)
-        return _gather(outcomes, failures, [m.name for m in chosen])
+            return self._as_dask(futures, outcomes, jobs, failures)
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            failures += _failures(job, outcome)
+        names = [m.name for m in chosen]
+        good = [o for o in outcomes if isinstance(o, JobResult)]
+        # Every model of a partition read the same files.
+        losses = join_findings(o.lost for o in good).drop_duplicates(ignore_index=True)
+        told = failure_table(failures)
+        tasks = _tasks(jobs, outcomes)
+        if folder is not None:
+            files = [_file_of(i) for i, o in enumerate(outcomes) if isinstance(o, JobResult)]
+            rows = int(tasks["coins"].sum()) * horizon
+            facts = {"models": names, "horizon": horizon, "seed": seed, "rows": rows}
+            close_folder(folder, files, told, facts)
+            return ForecastFolder(folder, rows, told, losses, tasks)
+        result = Forecasts(sort_forecasts([o.forecasts for o in good], names))
+        result.failures, result.lost, result.tasks = told, losses, tasks
+        return result
 
-    def _plan(
+    def _open(self, out: Path) -> Path:
+        """Make the folder to write to, and see that the workers see it."""
+        from cryptodask.cluster import paths_visible
+
+        folder = open_folder(out)
+        probe = folder / ".forecasts-probe.parquet"
+        probe.write_bytes(b"0" * 7)
+        try:
+            if not paths_visible(self.client, [str(probe)]):
+                raise ClusterError(
+                    f"{folder}: not every worker sees this folder; name one on a file system that "
+                    "all share, or a file, which the client writes"
+                )
+        finally:
+            probe.unlink()
+        return folder
+
+    def _wanted(
         self, coins: Sequence[str] | None, models: Sequence[Model]
-    ) -> tuple[Sequence[Partition], list[CoinFailure]]:
-        """Return the partitions to run, and the coins that have nothing to run on."""
+    ) -> tuple[list[str], list[CoinFailure]]:
+        """Return the coins to run, and the failures of those that have nothing to run on."""
         empty = self.loader.source.empty
         wanted = [coins] if isinstance(coins, str) else coins
         without = [c for c in empty if wanted is None or c in wanted]
@@ -306,50 +257,71 @@ class CryptoManager:
             wanted = [c for c in wanted if c not in empty]
             if not wanted and without:
                 return [], failures
-        partitions = self.loader.partitions(wanted)
+        return self.loader.check_names(wanted), failures
+
+    def _plan(self, coins: Sequence[str], models: Sequence[Model]) -> list[tuple[Model, Job]]:
+        """Cut the work into jobs; where workers do not see the files, prices travel with them."""
+        if not coins:
+            return []
+        source, n = self.loader.source, self.loader.n_partitions
+        workers = sum(w["nthreads"] for w in self.client.scheduler_info()["workers"].values())
+        jobs = [(m, job) for m in models for job in plan_jobs(source, coins, m, workers, n)]
         if self._client is not None and not self._owned:
             from cryptodask.cluster import paths_visible
 
-            if not paths_visible(self._client, partitions[0].paths[:1]):
-                partitions = [
-                    ShippedPartition(p.coins, p.load(), p.rows, p.freq) for p in partitions
-                ]
-        return partitions, failures
+            if not paths_visible(self._client, jobs[0][1].parts[0].paths[:1]):
+                return [(m, ship(job)) for m, job in jobs]
+        return jobs
 
-    def _submit(self, calls: Sequence[tuple[Any, ...]]) -> "list[Future]":
+    def _submit(
+        self,
+        jobs: Sequence[tuple[Model, Job]],
+        cut: Cut,
+        horizon: int,
+        seed: int,
+        folder: Path | None,
+    ) -> "list[Future]":
         from cryptodask.cluster import submit
 
-        if not calls:
+        if not jobs:
             return []
-        costs = [partition.rows * model.cost for partition, _, model, _, _ in calls]
-        names = [model.name for _, _, model, _, _ in calls]
-        return submit(self.client, forecast_partition, calls, costs, names, uuid4().hex[:8])
+        return submit(
+            self.client,
+            run_job,
+            [
+                (job, cut, model, horizon, seed, folder and (folder, _file_of(i)))
+                for i, (model, job) in enumerate(jobs)
+            ],
+            costs=[job.seconds for _, job in jobs],
+            names=[model.name for model, _ in jobs],
+            run=uuid4().hex[:8],
+        )
 
     def _wait(
         self,
         futures: "Sequence[Future]",
-        calls: Sequence[tuple[Any, ...]],
+        jobs: Sequence[tuple[Model, Job]],
         done: Sequence[OnDone],
         *,
         results: bool,
     ) -> list[Any]:
-        """Return what came of each call, in the order of the calls."""
+        """Return what came of each job, in the order of the jobs."""
         from cryptodask.cluster import collect
 
-        outcomes: list[Any] = [None] * len(calls)
+        outcomes: list[Any] = [None] * len(jobs)
         for outcome in collect(futures, results=results):
             if isinstance(outcome.error, (InputError, MissingExtraError, ImportError)):
                 raise outcome.error
             outcomes[outcome.index] = outcome.error or outcome.result
             for tell in done:
-                tell(len(calls[outcome.index][0].coins))
+                tell(len(jobs[outcome.index][1].coins))
         return outcomes
 
     def _as_dask(
         self,
         futures: "Sequence[Future]",
         outcomes: Sequence[Any],
-        calls: Sequence[tuple[Any, ...]],
+        jobs: Sequence[tuple[Model, Job]],
         failures: list[CoinFailure],
     ) -> "dd.DataFrame":
         """Return the forecasts as a Dask dataframe over the futures; only failures come here."""
@@ -359,9 +331,9 @@ class CryptoManager:
         good = [f for f, o in zip(futures, outcomes, strict=True) if not isinstance(o, Exception)]
         frames = [self.client.submit(_forecasts_of, f, pure=False) for f in good]
         told = self.client.gather([self.client.submit(_failures_of, f, pure=False) for f in good])
-        for call, outcome in zip(calls, outcomes, strict=True):
+        for job, outcome in zip(jobs, outcomes, strict=True):
             if isinstance(outcome, Exception):
-                failures += _failures(call, outcome)
+                failures += _failures(job, outcome)
         failures += [failure for some in told for failure in some]
         with dask.config.set({"dataframe.convert-string": False}):
             if frames:
@@ -370,19 +342,6 @@ class CryptoManager:
                 result = dd.from_pandas(empty_forecasts(), npartitions=1)
         result.failures = failure_table(failures)
         return result
-
-
-def empty_forecasts() -> pd.DataFrame:
-    """Return a forecast table of no rows, with the dtypes that every forecast table has."""
-    types = {"coin": "str", "model": "str", "step": "int64", "forecast": "float64"}
-    days = dict.fromkeys(("cutoff", "date"), "datetime64[s]")
-    return pd.DataFrame({c: pd.Series(dtype=(types | days)[c]) for c in FORECAST_COLUMNS})
-
-
-def failure_table(failures: Sequence[CoinFailure]) -> pd.DataFrame:
-    """Return failures as a table, by coin and model."""
-    frame = pd.DataFrame([asdict(f) for f in failures], columns=list(FAILURE_COLUMNS), dtype="str")
-    return frame.sort_values(["coin", "model"], kind="stable", ignore_index=True)
 
 
 def _models(models: Sequence[str | Model]) -> list[Model]:
@@ -397,58 +356,42 @@ def _models(models: Sequence[str | Model]) -> list[Model]:
     return chosen
 
 
-def _failures(call: tuple[Any, ...], outcome: Any) -> list[CoinFailure]:
-    """Return the failures of one call, all of whose coins fail where the call as a whole did."""
-    if isinstance(outcome, PartitionForecast):
+def _failures(job: tuple[Model, Job], outcome: Any) -> list[CoinFailure]:
+    """Return the failures of one job, all of whose coins fail where the job as a whole did."""
+    if isinstance(outcome, JobResult):
         return outcome.failures
-    return [CoinFailure.of(coin, call[2].name, outcome) for coin in call[0].coins]
+    return [CoinFailure.of(coin, job[0].name, outcome) for coin in job[1].coins]
 
 
-def _gather(
-    outcomes: Sequence[Any], failures: Sequence[CoinFailure], order: list[str]
-) -> Forecasts:
-    good = [o for o in outcomes if isinstance(o, PartitionForecast)]
-    frame = pd.concat([empty_forecasts(), *(o.forecasts for o in good)], ignore_index=True)
-    rank = frame["model"].map({name: i for i, name in enumerate(order)})
-    places = np.lexsort(
-        [frame["step"].to_numpy(), rank.to_numpy(), frame["coin"].to_numpy(dtype=object)]
-    )
-    result = Forecasts(frame.iloc[places].reset_index(drop=True))
-    result.failures = failure_table(failures)
-    # Every model of a partition read the same files.
-    result.lost = join_findings(o.lost for o in good).drop_duplicates(ignore_index=True)
-    result.tasks = pd.DataFrame(
-        [
-            {
-                "model": o.forecasts["model"].iloc[0] if len(o.forecasts) else "",
-                "coins": o.forecasts["coin"].nunique(),
-                "rows": o.rows,
-                "worker": o.worker,
-                "read": o.read,
-                "fit": o.fit,
-            }
-            for o in good
-        ],
-        columns=["model", "coins", "rows", "worker", "read", "fit"],
-    )
-    return result
+def _tasks(jobs: Sequence[tuple[Model, Job]], outcomes: Sequence[Any]) -> pd.DataFrame:
+    """Return what each job did that came to an end."""
+    rows = [
+        {
+            "model": model.name,
+            "coins": o.coins,
+            "rows": o.rows,
+            "worker": o.worker,
+            "began": o.began,
+            "ended": o.ended,
+            **{name: o.seconds.get(name, 0.0) for name in STAGES},
+        }
+        for (model, _), o in zip(jobs, outcomes, strict=True)
+        if isinstance(o, JobResult)
+    ]
+    columns = ["model", "coins", "rows", "worker", "began", "ended", *STAGES]
+    return pd.DataFrame(rows, columns=columns)
 
 
-def _forecasts_of(result: PartitionForecast) -> pd.DataFrame:
+def _file_of(number: int) -> str:
+    return f"forecasts-{number:05d}.parquet"
+
+
+def _forecasts_of(result: JobResult) -> pd.DataFrame:
     return result.forecasts
 
 
-def _failures_of(result: PartitionForecast) -> list[CoinFailure]:
+def _failures_of(result: JobResult) -> list[CoinFailure]:
     return result.failures
-
-
-def _worker_address() -> str:
-    from dask.distributed import get_worker
-
-    try:
-        return str(get_worker().address)
-    except ValueError:
-        return "local"
 
 
 @contextmanager

@@ -71,6 +71,22 @@ def test_files_are_equal_byte_by_byte(cluster: Cluster, small_folder: Path, tmp_
     assert outs[0].read_bytes() != outs[1].read_bytes()
 
 
+def test_a_folder_is_written_by_workers_and_the_profile_says_where_time_went(
+    cluster: Cluster, small_folder: Path, tmp_path: Path
+):
+    done = run("forecast", small_folder, "--model", "naive", "--scheduler", cluster.address,
+               "--out", tmp_path / "out", "--profile", "--report", tmp_path / "r.html")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(pd.read_parquet(tmp_path / "out")) == 120
+    for stage in ("start", "read", "trace", "fit", "predict", "write", "gather"):
+        assert f"│ {stage} " in done.stdout
+    assert done.stdout.count("│ tcp://127.0.0.1:") == 1  # one task, so one worker
+    assert "Dask Performance Report" in (tmp_path / "r.html").read_text()
+    refused = run("forecast", small_folder, "--out", tmp_path / "more", "--plot", "x.html")
+    assert refused.returncode == 2
+    assert "not brought here to be drawn" in " ".join(refused.stderr.split())
+
+
 def test_options_of_models_reach_them(cluster: Cluster, healthy: Path, tmp_path: Path):
     small = ["--option", "lstm.window=8", "--option", "lstm.units=4", "--coins", "all,of"]
     coins = sorted(p.stem for p in healthy.iterdir())[:2]
@@ -84,7 +100,7 @@ def test_options_of_models_reach_them(cluster: Cluster, healthy: Path, tmp_path:
 @pytest.mark.parametrize(
     ("args", "told"),
     [
-        (["--model", "arima"], "no such model; models: random, naive, linear, lstm"),
+        (["--model", "arima"], "no such model; models: random, naive, linear, ridge, lstm"),
         (["--coins", "Bitcon"], "no coin of that name"),
         (["--horizon", "0"], "horizon: must be at least 1"),
         (["--option", "lstm.epochs=3"], "--model that is run"),

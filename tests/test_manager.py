@@ -14,14 +14,15 @@ from cryptodask import CryptoLoader, CryptoManager, Forecasts, create_model, imp
 from cryptodask.cluster import ordered_map
 from cryptodask.errors import (
     BrokenSeriesError,
+    InputError,
     MissingExtraError,
     OptionError,
     UnknownCoinError,
     UnknownModelError,
 )
-from cryptodask.manager import empty_forecasts
 from cryptodask.models import run_model
 from cryptodask.prices.loader import to_panel
+from cryptodask.results import empty_forecasts, sort_forecasts
 from tests.conftest import REAL_DATA, Cluster
 
 SMALL_LSTM = {"window": 8, "units": (4, 6), "batch_size": 16}
@@ -128,7 +129,7 @@ def test_a_dask_dataframe_where_asked(client: Client, small_folder: Path):
     manager = CryptoManager(small_folder, client)
     here = manager.forecast(ALL, 5, progress=False)
     there = manager.forecast(ALL, 5, as_dask=True, progress=False)
-    assert there.npartitions == 3 * len(manager.loader.partitions())
+    assert there.npartitions == 3  # so small that one task does it for each model
     computed = there.compute()
     assert computed.dtypes.equals(here.dtypes)
     keys = ["coin", "model", "step"]
@@ -265,3 +266,33 @@ def test_the_real_history_by_the_linear_model(client: Client):
     assert len(result) == 100 * 2 * 10
     assert result.failures.empty
     assert result.tasks.groupby("model")["rows"].sum().tolist() == [80_553, 80_553]
+
+
+def test_workers_write_a_folder_that_holds_the_same_forecasts(
+    client: Client, small_folder: Path, tmp_path: Path
+):
+    loader = CryptoLoader(small_folder, 4)
+    manager = CryptoManager(loader, client)
+    here = manager.forecast(ALL, 5, progress=False)
+    there = manager.forecast(ALL, 5, out=tmp_path / "out", progress=False)
+    assert len(there) == len(here)
+    assert len(there.files) == 12
+    joined = sort_forecasts([there.get_ddf().compute()], ALL)
+    pd.testing.assert_frame_equal(joined, pd.DataFrame(here), check_exact=True)
+    pd.testing.assert_frame_equal(there.failures, here.failures)
+    assert there.tasks["write"].gt(0).all()
+    again = manager.forecast(["naive"], 5, out=tmp_path / "out", progress=False)
+    assert len(again.files) == 4
+
+
+def test_a_folder_of_something_else_is_left_alone(client: Client, small_folder: Path):
+    manager = CryptoManager(small_folder, client)
+    before = sorted(small_folder.iterdir())
+    with pytest.raises(InputError, match="something other than forecasts"):
+        manager.forecast(["naive"], out=small_folder, progress=False)
+    assert sorted(small_folder.iterdir()) == before
+
+
+def test_forecasts_are_not_left_on_the_workers_and_written_at_once(client, small_folder, tmp_path):
+    with pytest.raises(OptionError, match="not both"):
+        CryptoManager(small_folder, client).forecast(as_dask=True, out=tmp_path / "out")

@@ -12,8 +12,10 @@ from cryptodask.cli.show import SOME_FAILED, err, out, print_lost, shown_date
 from cryptodask.errors import OptionError
 
 if TYPE_CHECKING:
-    from cryptodask.manager import Forecasts
+    import pandas as pd
+
     from cryptodask.models import Model
+    from cryptodask.results import ForecastFolder, Forecasts
 
 
 def forecast(
@@ -49,7 +51,11 @@ def forecast(
         int | None, typer.Option(help="Pack the coins into so many partitions.")
     ] = None,
     out_file: Annotated[
-        Path | None, typer.Option("--out", help="Write forecasts to a .parquet or .csv file.")
+        Path | None,
+        typer.Option(
+            "--out",
+            help="Write forecasts to a .parquet or .csv file, or by the workers to a folder.",
+        ),
     ] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Draw forecasts: .html of all coins, .png of one.")
@@ -58,47 +64,62 @@ def forecast(
         str | None, typer.Option(help="The coin of the .png, or the first one of the .html.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of all random numbers.")] = 0,
+    profile: Annotated[bool, typer.Option(help="Print where the time went.")] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Write Dask's performance report to this .html file.")
+    ] = None,
 ) -> None:
     """Forecast the prices of coins by one or more models, on a cluster."""
     from cryptodask.cluster import connect
+    from cryptodask.cluster.client import reporting
     from cryptodask.manager import CryptoManager
     from cryptodask.models.base import check_horizon
     from cryptodask.prices import CryptoLoader
     from cryptodask.prices.gaps import Gaps
     from cryptodask.prices.loader import Cut
+    from cryptodask.results import ForecastFolder, Forecasts
 
     # What makes no sense is told before a cluster is started for it.
-    started = time.perf_counter()
+    started, begun = time.perf_counter(), time.time()
     models = _models(model or ["linear"], option or [])
     check_horizon(horizon)
     Cut.of(None, from_, to, Gaps(gaps, gap_limit))  # type: ignore[arg-type]
     _check_files(out_file, plot, plot_coin, coins)
+    _check_file("--report", report, (".html",))
     loader = CryptoLoader(source, partitions)
     wanted = _split_names(coins, [*loader.source.coins, *loader.source.empty])
     try:
         with connect(scheduler, workers) as client:
             if client.dashboard_link:
                 err.print(f"dashboard: {client.dashboard_link}", highlight=False)
-            result = CryptoManager(loader, client).forecast(
-                models,
-                horizon,
-                wanted,
-                from_date=from_,
-                to_date=to,
-                gaps=gaps,  # type: ignore[arg-type]
-                gap_limit=gap_limit,
-                seed=seed,
-            )
-            written = _write(result, out_file)
-            if plot and len(result):
+            in_folder = out_file is not None and not out_file.suffix
+            connected = time.time()
+            with reporting(report):
+                result = CryptoManager(loader, client).forecast(
+                    models,
+                    horizon,
+                    wanted,
+                    from_date=from_,
+                    to_date=to,
+                    gaps=gaps,  # type: ignore[arg-type]
+                    gap_limit=gap_limit,
+                    seed=seed,
+                    out=out_file if in_folder else None,
+                )
+            returned = time.time()
+            assert isinstance(result, Forecasts | ForecastFolder)
+            head, written = _write(result, out_file)
+            if plot and len(head):
                 from cryptodask.dashboard.plot import save_plot
 
-                names = sorted(set(result["coin"]))
-                save_plot(plot, loader.get_df(names, to_date=to), result, coin=plot_coin)
+                names = sorted(set(head["coin"]))
+                save_plot(plot, loader.get_df(names, to_date=to), head, coin=plot_coin)
                 written.append(plot)
             # Before the cluster closes, which takes seconds.
-            _print_result(result, [m.name for m in models], time.perf_counter() - started)
-            for path in written:
+            _print_result(result, head, [m.name for m in models], time.perf_counter() - started)
+            if profile:
+                _print_profile(result.tasks, begun, connected, returned)
+            for path in [*written, *([report] if report else [])]:
                 out.print(Text(f"wrote {path}"), soft_wrap=True)
     except KeyboardInterrupt:
         err.print("stopped; the fits under way were cancelled and nothing more was written")
@@ -140,18 +161,25 @@ def _check_files(
     out_file: Path | None, plot: Path | None, plot_coin: str | None, coins: list[str] | None
 ) -> None:
     """Refuse before the work what could not be written after it."""
-    for option, path, endings in (
-        ("--out", out_file, (".parquet", ".csv")),
-        ("--plot", plot, (".html", ".png")),
-    ):
-        if path is None:
-            continue
-        if path.suffix not in endings:
-            raise OptionError(f"{option} {path}: must end in {' or '.join(endings)}")
-        if not path.parent.is_dir():
-            raise OptionError(f"{option} {path}: there is no folder {path.parent}; make it first")
+    _check_file("--out", out_file, (".parquet", ".csv", ""))
+    _check_file("--plot", plot, (".html", ".png"))
     if plot and plot.suffix == ".png" and not plot_coin and len(coins or []) != 1:
         raise OptionError(f"--plot {plot}: a .png shows one coin; name it with --plot-coin")
+    if plot and out_file and not out_file.suffix:
+        raise OptionError(
+            f"--plot {plot}: forecasts that the workers write to a folder are not brought here to "
+            "be drawn; write them to a file, or leave out the plot"
+        )
+
+
+def _check_file(option: str, path: Path | None, endings: tuple[str, ...]) -> None:
+    if path is None:
+        return
+    if path.suffix not in endings:
+        known = " or ".join(ending or "be a folder, without an ending" for ending in endings)
+        raise OptionError(f"{option} {path}: must end in {known}")
+    if not path.parent.is_dir():
+        raise OptionError(f"{option} {path}: there is no folder {path.parent}; make it first")
 
 
 def _split_names(given: list[str] | None, known: list[str]) -> list[str] | None:
@@ -165,10 +193,24 @@ def _split_names(given: list[str] | None, known: list[str]) -> list[str] | None:
     return names
 
 
-def _write(result: "Forecasts", path: Path | None) -> list[Path]:
-    """Write forecasts, and the failures beside them; a file is whole or not there."""
+def _write(
+    result: "Forecasts | ForecastFolder", path: Path | None
+) -> "tuple[pd.DataFrame, list[Path]]":
+    """Write forecasts, and the failures beside them; a file is whole or not there.
+
+    Returns
+    -------
+    DataFrame
+        The forecasts; of a folder, which has been written already, its first ones.
+    list of Path
+    """
+    from cryptodask.results import Forecasts, empty_forecasts, read_part
+
+    if not isinstance(result, Forecasts):
+        head = read_part(result.files[0]) if result.files else empty_forecasts()
+        return head, [result.path]
     if path is None:
-        return []
+        return result, []
     failed = path.with_name(f"{path.stem}.failures{path.suffix}")
     for frame, place in ((result, path), (result.failures, failed)):
         draft = place.with_name(f".{place.name}.tmp")
@@ -177,13 +219,17 @@ def _write(result: "Forecasts", path: Path | None) -> list[Path]:
         else:
             frame.to_parquet(draft, index=False)
         draft.replace(place)
-    return [path, failed]
+    return result, [path, failed]
 
 
-def _print_result(result: "Forecasts", names: list[str], seconds: float) -> None:
+def _print_result(
+    result: "Forecasts | ForecastFolder", first: "pd.DataFrame", names: list[str], seconds: float
+) -> None:
     """Print the first forecasts, a line a model, and every coin that failed."""
-    head = Table(*result.columns, title=f"forecasts: the first of {len(result):,} rows")
-    for row in result.head(10).itertuples(index=False):
+    from cryptodask.stages import STAGES
+
+    head = Table(*first.columns, title=f"forecasts: the first of {len(result):,} rows")
+    for row in first.head(10).itertuples(index=False):
         head.add_row(
             str(row.coin),
             str(row.model),
@@ -199,10 +245,10 @@ def _print_result(result: "Forecasts", names: list[str], seconds: float) -> None
         tasks = result.tasks[result.tasks["model"] == name]
         table.add_row(
             name,
-            f"{result.loc[result['model'] == name, 'coin'].nunique():,}",
+            f"{int(tasks['coins'].sum()):,}",
             f"{int((result.failures['model'] == name).sum()):,}",
             f"{int(tasks['rows'].sum()):,}",
-            f"{tasks['read'].sum() + tasks['fit'].sum():.2f}",
+            f"{tasks[list(STAGES)].to_numpy().sum():.2f}",
         )
     out.print(table)
     out.print(f"{seconds:.1f} seconds in all", highlight=False)
@@ -211,6 +257,30 @@ def _print_result(result: "Forecasts", names: list[str], seconds: float) -> None
         err.print(
             Text(f"failed: {failure.model}: {failure.exception}: {failure.message}"), soft_wrap=True
         )
+
+
+def _print_profile(tasks: "pd.DataFrame", begun: float, connected: float, returned: float) -> None:
+    """Print seconds by stage and by worker."""
+    from cryptodask.stages import STAGES
+
+    spent = {name: float(tasks[name].sum()) for name in STAGES}
+    spent["start"] += connected - begun
+    if len(tasks):
+        spent["gather"] += returned - float(tasks["ended"].max())
+    stages = Table("stage", "seconds (client and all workers)", title="where the time went")
+    for name, seconds in spent.items():
+        stages.add_row(name, f"{seconds:.2f}")
+    out.print(stages)
+    workers = Table("worker", "tasks", "busy", "first began", "last ended", title="workers")
+    for worker, mine in tasks.groupby("worker"):
+        workers.add_row(
+            str(worker),
+            f"{len(mine):,}",
+            f"{mine[list(STAGES)].to_numpy().sum():.2f} s",
+            f"{mine['began'].min() - connected:.2f} s",
+            f"{mine['ended'].max() - connected:.2f} s",
+        )
+    out.print(workers)
 
 
 def _shown(value: Any) -> str:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
+from pathlib import Path
 
 import psutil  # of distributed
 from dask.distributed import Client, LocalCluster
@@ -127,6 +128,18 @@ def _ctrl_c_is_ours() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def reporting(path: Path | None) -> Iterator[None]:
+    """Write Dask's performance report of this block, where a path is given."""
+    if path is None:
+        yield
+        return
+    from dask.distributed import performance_report
+
+    with performance_report(filename=str(path)):
+        yield
 
 
 def _remote_client(scheduler: str) -> Client:

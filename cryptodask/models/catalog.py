@@ -13,7 +13,9 @@ CATALOG: Mapping[str, str] = {
     "random": "cryptodask.models.random:Random",
     "naive": "cryptodask.models.naive:Naive",
     "linear": "cryptodask.models.linear:Linear",
+    "ridge": "cryptodask.models.ridge:Ridge",
     "lstm": "cryptodask.models.lstm:LSTM",
+    "lstm_global": "cryptodask.models.lstm_global:LSTMGlobal",
 }
 
 

@@ -202,14 +202,24 @@ class CryptoLoader:
         UnknownCoinError
             The source has no coin of that name.
         """
-        wanted = self.source.coins if coins is None else self._checked(coins)
-        return self.source.partitions(wanted, self.n_partitions)
+        return self.source.partitions(self.check_names(coins), self.n_partitions)
 
     def findings(self) -> pd.DataFrame:
         """Return what was found in the files; see `cryptodask.prices.findings`."""
         return self.source.findings()
 
-    def _checked(self, coins: str | Sequence[str]) -> list[str]:
+    def check_names(self, coins: str | Sequence[str] | None = None) -> list[str]:
+        """Return these coins (by default all), each once and in order.
+
+        Raises
+        ------
+        UnknownCoinError
+            The source has no coin of that name.
+        NoPricesError
+            The source has that coin, and not one row of it.
+        """
+        if coins is None:
+            return list(self.source.coins)
         names = [coins] if isinstance(coins, str) else list(coins)
         if not names:
             raise UnknownCoinError("coins: no coin given; name at least one, or leave it out")

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cryptodask.errors import (
     NotAPriceFileError,
@@ -98,6 +99,24 @@ class Source(Protocol):
         """How long a bar lasts: 1h, 4h or 1d."""
         ...
 
+    @property
+    def seconds_a_row(self) -> float:
+        """What it takes to read a row, about, on a core of 2025."""
+        ...
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether coins share files, which are read once for each partition that needs them."""
+        ...
+
+    def rows_of(self, coins: Sequence[str]) -> NDArray[np.int64]:
+        """Return the rows of each coin, or a guess from the size of the files."""
+        ...
+
+    def pick(self, coins: Sequence[str], runs: Iterable[tuple[int, int]]) -> Sequence[Partition]:
+        """Return a partition of each run (start, stop) of these coins, in order."""
+        ...
+
     def partitions(self, coins: Sequence[str], n: int | None = None) -> Sequence[Partition]:
         """Pack these coins, in order, into partitions of similar cost."""
         ...
@@ -155,6 +174,8 @@ class FolderSource:
     PolicyError
         A file is none of prices, or can't be read, and the policy for that is to fail.
     """
+
+    seconds_a_row = 1.2e-5
 
     def __init__(
         self, folder: Path, options: ReadOptions = DEFAULT, files: Sequence[Path] | None = None
@@ -220,22 +241,34 @@ class FolderSource:
             self.empty[stem] = str(error)
         return file_finding(kind, stem, _printable(path.name), reason_of(error))
 
-    def partitions(self, coins: Sequence[str], n: int | None = None) -> list[FolderPartition]:
-        """Pack these coins, in order, into partitions of similar size; see `Source`."""
-        sizes = [self._sizes[coin] for coin in coins]
+    @property
+    def is_shared(self) -> bool:
+        """Whether a file has many coins; see `Source`."""
+        return any(file.inside is not None for files in self._files.values() for file in files)
+
+    def rows_of(self, coins: Sequence[str]) -> NDArray[np.int64]:
+        """Return a guess of the rows of each coin; see `Source`."""
+        return np.array([self._sizes[coin] for coin in coins], dtype=np.int64)
+
+    def pick(self, coins: Sequence[str], runs: Iterable[tuple[int, int]]) -> list[FolderPartition]:
+        """Return a partition of each run of these coins; see `Source`."""
         seen: set[Path] = set()
-        packed = []
-        for a, b in pack(sizes, n):
+        picked = []
+        for a, b in runs:
             files = [file for coin in coins[a:b] for file in self._files[coin]]
-            packed.append(
+            picked.append(
                 FolderPartition(
                     coins=tuple(coins[a:b]),
                     files=tuple(_told_once(files, seen)),
-                    rows=sum(sizes[a:b]),
+                    rows=int(self.rows_of(coins[a:b]).sum()),
                     options=self.options,
                 )
             )
-        return packed
+        return picked
+
+    def partitions(self, coins: Sequence[str], n: int | None = None) -> list[FolderPartition]:
+        """Pack these coins, in order, into partitions of similar size; see `Source`."""
+        return self.pick(coins, pack(self.rows_of(coins), n))
 
     def findings(self) -> pd.DataFrame:
         """Read every file and return what was found; see `Source`."""

@@ -23,9 +23,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from cryptodask.errors import TableError
 from cryptodask.prices.findings import empty_findings, join_findings, summarize_findings
@@ -154,6 +156,8 @@ class PriceTable:
     coins: list[str]
     empty: dict[str, str]
     index: pd.DataFrame
+    seconds_a_row = 2e-7
+    is_shared = False
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).resolve()
@@ -203,13 +207,23 @@ class PriceTable:
 
         By default a partition is a part of the table; ``n`` packs the coins anew.
         """
-        picked = self.index.iloc[[self._place[coin] for coin in coins]]
+        if n is not None:
+            return self.pick(coins, pack(self.rows_of(coins), n))
+        part = self._rows_of_index(coins)["part"].to_numpy()
+        starts = [i for i in range(len(part)) if i == 0 or part[i] != part[i - 1]]
+        return self.pick(coins, zip(starts, [*starts[1:], len(part)], strict=True))
+
+    def rows_of(self, coins: Sequence[str]) -> NDArray[np.int64]:
+        """Return the rows of each coin; see `Source`."""
+        return self._rows_of_index(coins)["rows"].to_numpy()
+
+    def _rows_of_index(self, coins: Sequence[str]) -> pd.DataFrame:
+        return self.index.iloc[[self._place[coin] for coin in coins]]
+
+    def pick(self, coins: Sequence[str], runs: Iterable[tuple[int, int]]) -> list[TablePartition]:
+        """Return a partition of each run of these coins; see `Source`."""
+        picked = self._rows_of_index(coins)
         part = picked["part"].to_numpy()
-        if n is None:
-            starts = [i for i in range(len(part)) if i == 0 or part[i] != part[i - 1]]
-            runs = list(zip(starts, [*starts[1:], len(part)], strict=True))
-        else:
-            runs = pack(picked["rows"], n)
         return [
             TablePartition(
                 coins=tuple(coins[a:b]),

@@ -19,9 +19,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import cryptodask.prices.table
-from cryptodask.errors import InputError, OptionError, SourceError, TableError
+from cryptodask.errors import InputError, OptionError, PolicyError, SourceError, TableError
 from cryptodask.prices import CryptoLoader, PriceTable, write_table
 from cryptodask.prices.findings import empty_findings, file_finding
+from cryptodask.prices.freq import step_of
 from cryptodask.prices.readers import Reading
 from cryptodask.prices.schema import as_price_dtypes
 from cryptodask.prices.storage import names_of, writing
@@ -572,3 +573,229 @@ def test_a_writer_that_is_killed_at_any_moment_leaves_the_old_table_or_the_new_o
     assert 0 < old < rounds
     table.append(prices(("last", 0, 1.0)))
     assert len(files(table) - {MANIFEST, *names_of(table.manifest)}) == 1  # the index before
+
+
+# How long bars last, and what is done about what is odd in the rows that come.
+
+
+def told_of(found: pd.DataFrame) -> list[tuple[Any, ...]]:
+    """Findings by coin, moment and kind: kind, coin, day (and hour), value, and what was done."""
+    found = found.sort_values(["coin", "date", "kind"])
+    days = found["date"].dt.strftime("%d %H").str.removesuffix(" 00")
+    some = found.assign(day=days)[["kind", "coin", "day", "value", "action"]]
+    return list(some.itertuples(index=False, name=None))
+
+
+def table_of(path: Path, rows: pd.DataFrame, freq: str = "1d", **policies: str) -> PriceTable:
+    reading = Reading(as_price_dtypes(rows), empty_findings())
+    return write_table(
+        path, [reading], empty={}, notes=empty_findings(), freq=freq, policies=policies
+    )
+
+
+def bars(freq: str, *rows: tuple[str, int, float], **columns: Any) -> pd.DataFrame:
+    """Rows of (coin, bars since the first of January, close)."""
+    frame = prices(*rows, **columns)
+    numbers = (frame["date"].to_numpy() - START) // DAY
+    return frame.assign(date=START.astype("datetime64[s]") + numbers * step_of(freq))
+
+
+@pytest.mark.parametrize("freq", ["1h", "4h"])
+def test_a_table_of_hours_grows_by_hours(tmp_path: Path, freq: str) -> None:
+    before = bars(freq, ("A", 0, 1.0), ("A", 1, 2.0), ("B", 0, 1.0))
+    table = table_of(tmp_path / "table", before, freq)
+    more = bars(freq, ("A", 2, 3.0), ("B", 1, 2.0), ("C", 5, 4.0))
+    result = table.append(more)
+    assert (result.new_rows, result.new_coins, len(result.findings)) == (3, ("C",), 0)
+    again = table.append(bars(freq, ("A", 1, 2.5), ("A", 2, 3.0)))
+    assert (again.corrected_rows, again.unchanged_rows) == (1, 1)
+    changed = before.assign(close=[1.0, 2.5, 1.0], open=[1.0, 2.5, 1.0], high=[1.0, 2.5, 1.0],
+                            low=[1.0, 2.5, 1.0])  # fmt: skip
+    for opened in (table, PriceTable(table.path)):
+        assert opened.freq == freq
+        pd.testing.assert_frame_equal(everything(opened), sort(changed, more))
+        check_index(opened, sort(changed, more))
+
+
+def test_rows_that_are_no_bars_of_the_table_are_refused_and_nothing_is_written(
+    tmp_path: Path, table: PriceTable
+) -> None:
+    hourly = table_of(tmp_path / "hourly", bars("1h", ("A", 0, 1.0)), "1h")
+    had, had_hourly = files(table), files(hourly)
+    with pytest.raises(InputError, match=r"A, 2026-01-01: date 2026-01-01 01:00:00: no day"):
+        table.append(bars("1h", ("A", 1, 1.0)))
+    off = bars("1h", ("A", 1, 1.0), ("A", 2, 1.0))
+    off["date"] += pd.Timedelta("1min")
+    with pytest.raises(InputError, match=r"01:01:00: no bar of 1h begins then.*\(2 such rows\)"):
+        hourly.append(off)
+    with pytest.raises(
+        InputError, match="all rows are 1d apart, and the bars of this table last 1h"
+    ):
+        hourly.append(grid("AB", range(1, 5)))
+    with pytest.raises(InputError, match="all rows are 4h apart"):
+        hourly.append_reading(Reading(bars("4h", *(("A", i, 1.0) for i in range(3))),
+                                      empty_findings()))  # fmt: skip
+    assert (files(table), files(hourly)) == (had, had_hourly)
+
+
+def test_what_is_odd_in_rows_that_are_appended_is_told_and_kept_with_the_table(
+    table: PriceTable,
+) -> None:
+    rows = prices(("A", 3, 1.0), ("A", 4, 9.0), ("B", 3, 1.0), ("N", 0, 1.0))
+    rows["volume"] = [0.0, 1.0, 1.0, 1.0]
+    rows.loc[2, "low"] = 2.0
+    for _ in range(2):
+        result = table.append(rows)
+        assert told_of(result.findings) == [
+            ("zero_volume", "A", "04", "0", "keep"), ("large_move", "A", "05", "+800%", "keep"),
+            ("high_under_low", "B", "04", "1", "keep"),
+        ]  # fmt: skip
+    assert (result.new_rows, result.unchanged_rows) == (0, 4)
+    for opened in (table, PriceTable(table.path)):
+        pd.testing.assert_frame_equal(opened.findings(), result.findings)
+    assert (result.findings["file"] == "").all()
+
+
+def test_rows_that_are_appended_go_by_the_policies_of_the_table(tmp_path: Path) -> None:
+    table = table_of(
+        tmp_path / "table", grid("AB", range(3)), zero_volume="drop", high_under_low="repair"
+    )
+    assert table.policies == {"zero_volume": "drop", "high_under_low": "repair:swap"}
+    rows = prices(("A", 3, 1.0), ("A", 4, 1.5), ("B", 3, 1.0), ("B", 4, 1.25))
+    rows = rows.assign(volume=[1.0, 0.0, 0.0, 1.0], high=[0.5, 2.0, 2.0, 2.0])
+    result = table.append(rows)
+    assert (result.new_rows, len(table)) == (2, 8)
+    assert told_of(result.findings) == [
+        ("high_under_low", "A", "04", "0.5", "repair:swap"),
+        ("zero_volume", "A", "05", "0", "drop"),
+        ("gap", "B", "03", "1", "keep"), ("zero_volume", "B", "04", "0", "drop"),
+    ]  # fmt: skip
+    added = everything(table)[lambda frame: frame["volume"].notna()]
+    assert added[["coin", "low", "high"]].to_numpy().tolist() == [["A", 0.5, 1.0], ["B", 1.25, 2.0]]
+    only_bad = table.append(rows[1:2])
+    assert (only_bad.new_rows, only_bad.generation) == (0, 2)
+    assert told_of(only_bad.findings)[-1] == ("zero_volume", "A", "05", "0", "drop")
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("zero_volume", {"volume": 0.0}), ("high_under_low", {"high": 0.5}),
+        ("outside_range", {"open": 9.0}), ("gap", {"date": pd.Timestamp("2026-01-09")}),
+        ("future_date", {"date": pd.Timestamp("2199-01-01")}),
+    ],
+)  # fmt: skip
+def test_what_a_policy_of_the_table_does_not_let_pass_is_refused_and_nothing_is_written(
+    tmp_path: Path, kind: str, changes: dict[str, Any]
+) -> None:
+    table = table_of(tmp_path / "table", grid("AB", range(3)), **{kind: "fail"})
+    had, rows = files(table), everything(table)
+    sound = prices(("A", 3, 1.0), ("B", 3, 1.0))
+    bad = sound.assign(file="day.csv", line=[2, 3])
+    for name, value in changes.items():
+        bad.loc[1, name] = value
+    with pytest.raises(PolicyError, match=rf"B, .*: {kind}.*the policy for it is to fail; 1 found"):
+        table.append(bad)
+    assert files(table) == had
+    pd.testing.assert_frame_equal(everything(PriceTable(table.path)), rows)
+    assert table.generation == 1
+    result = table.append(sound)
+    assert (result.new_rows, result.generation) == (2, 2)
+
+
+def test_a_gap_between_a_table_and_the_rows_that_come_is_told(table: PriceTable) -> None:
+    result = table.append(prices(("A", 5, 1.0), ("A", 9, 1.0), ("B", 3, 1.0), ("C", -3, 1.0)))
+    assert told_of(result.findings) == [
+        ("gap", "A", "03", "2", "keep"), ("gap", "A", "06", "3", "keep"),
+        ("gap", "C", "29", "2", "keep"),
+    ]  # fmt: skip
+    pd.testing.assert_frame_equal(table.findings(), result.findings)
+    filling = table.append(prices(("A", 3, 1.0), ("A", 6, 1.0), ("C", -1, 1.0)))
+    assert told_of(filling.findings) == []
+
+
+def test_a_gap_of_the_rows_that_come_is_none_where_the_table_has_those_rows(
+    table: PriceTable,
+) -> None:
+    table.append(grid("A", range(3, 6)))
+    rows = prices(("A", 2, 1.0), ("A", 5, 1.0), ("A", 6, 1.0), ("B", 1, 1.0), ("B", 3, 1.0))
+    for _ in range(2):
+        assert told_of(table.append(rows).findings) == []
+    # Files are read before anything is known of the table: their gaps are not all gaps of it.
+    told = file_finding("gap", "A", "a.csv", "days missing after this one", line=3,
+                        date=pd.Timestamp("2026-01-03"))  # fmt: skip
+    other = file_finding("gap", "A", "a.csv", "days missing after this one", line=4, value="3",
+                         date=pd.Timestamp("2026-01-07"))  # fmt: skip
+    reading = Reading(prices(("A", 2, 1.0), ("A", 6, 1.0), ("A", 10, 1.0)),
+                      pd.concat([told, other], ignore_index=True))  # fmt: skip
+    found = table.append_reading(reading).findings
+    assert found[["kind", "file", "line"]].to_numpy().tolist() == [["gap", "a.csv", 4]]
+
+
+def test_gaps_of_hours_are_told_in_bars_of_the_table(tmp_path: Path) -> None:
+    table = table_of(tmp_path / "table", bars("4h", ("A", 0, 1.0)), "4h")
+    [row] = table.append(bars("4h", ("A", 4, 1.0))).findings.itertuples()
+    assert (row.kind, row.value, row.message) == ("gap", "3", "bars of 4h missing after this one")
+    assert row.date == pd.Timestamp("2026-01-01")
+
+
+def test_length_of_bars_and_policies_stay_with_a_table_whatever_is_done_to_it(
+    tmp_path: Path,
+) -> None:
+    policies = {"zero_volume": "repair:missing", "stale_run": "drop", "gap": "keep"}
+    table = table_of(tmp_path / "table", bars("1h", ("A", 0, 1.0)), "1h", **policies)
+    kept = {"stale_run": "drop", "zero_volume": "repair:missing"}
+    steps: list[Callable[[], Any]] = [
+        lambda: table.append(bars("1h", ("A", 1, 2.0))), table.compact, lambda: table.compact(1),
+        lambda: table.append(bars("1h", ("A", 1, 3.0))),
+    ]  # fmt: skip
+    for i, step in enumerate(steps, start=2):
+        step()
+        assert table.generation == i
+        for opened in (table, PriceTable(table.path)):
+            assert (opened.freq, opened.policies) == ("1h", kept)
+    table.policies.clear()
+    assert table.policies == kept
+
+
+def test_a_table_that_says_neither_is_of_days_and_of_the_defaults(table: PriceTable) -> None:
+    manifest = json.loads((table.path / MANIFEST).read_text())
+    for name in ("freq", "policies"):
+        del manifest[name]
+    (table.path / MANIFEST).write_text(json.dumps(manifest))
+    opened = PriceTable(table.path)
+    assert (opened.freq, opened.policies) == ("1d", {})
+    opened.append(prices(("A", 3, 1.0)))
+    assert json.loads((table.path / MANIFEST).read_text())["freq"] == "1d"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"freq": "2h"}, "freq: '2h' is none of 1h, 4h, 1d; import again"),
+        ({"freq": None}, "freq: None is none of 1h, 4h, 1d; import again"),
+        ({"policies": {"oddity": "drop"}}, "policy: no kind of finding 'oddity' .*; import again"),
+        ({"policies": {"gap": "drop"}}, "policy gap: must be one of keep, fail, got 'drop'"),
+        (
+            {"policies": ["gap"]},
+            r"policies: must be kinds and actions, got \['gap'\]; import again",
+        ),
+        ({"policies": None}, "policies: must be kinds and actions, got None; import again"),
+    ],
+)
+def test_a_manifest_of_a_frequency_or_policy_that_is_not_known_is_refused(
+    table: PriceTable, changes: dict[str, Any], message: str
+) -> None:
+    manifest = json.loads((table.path / MANIFEST).read_text())
+    (table.path / MANIFEST).write_text(json.dumps(manifest | changes))
+    for open_it in (PriceTable, CryptoLoader):
+        with pytest.raises(TableError, match=message):
+            open_it(table.path)
+
+
+def test_no_table_is_written_of_a_frequency_or_policy_that_is_not_known(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="freq: must be one of 1h, 4h, 1d, got '2h'"):
+        table_of(tmp_path / "table", grid("A", range(2)), "2h")
+    with pytest.raises(OptionError, match="policy gap: must be one of keep, fail, got 'drop'"):
+        table_of(tmp_path / "table", grid("A", range(2)), gap="drop")
+    assert not (tmp_path / "table").exists()

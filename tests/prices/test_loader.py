@@ -15,12 +15,16 @@ from hypothesis import strategies as st
 from cryptodask.errors import (
     NoPricesError,
     OptionError,
+    PolicyError,
     SourceError,
     TableError,
     UnknownCoinError,
 )
 from cryptodask.prices import CryptoLoader, import_prices
 from cryptodask.prices.findings import lost, summarize_findings
+from cryptodask.prices.freq import step_of
+from cryptodask.prices.gaps import fill_gaps, number_runs
+from cryptodask.prices.layouts import ReadOptions
 from cryptodask.prices.loader import to_panel
 from cryptodask.prices.schema import empty_prices
 from cryptodask.prices.synthetic import synthetic_prices
@@ -378,6 +382,200 @@ def test_a_panel_holds_the_closes_of_every_coin(prices: pd.DataFrame) -> None:
         assert (dates == rows["date"].to_numpy()).all()
     assert len(to_panel(prices[:0])) == 0
     assert to_panel(prices[:0]).indptr.tolist() == [0]
+
+
+# Gaps, bars that are shorter than a day, and policies.
+
+GAPS: dict[str, tuple[dict[str, Any], Callable[[pd.DataFrame, str], pd.DataFrame]]] = {
+    "left": ({"gaps": "leave"}, lambda frame, freq: frame),
+    "of one bar filled": ({"gaps": "fill", "gap_limit": 1}, lambda f, freq: fill_gaps(f, 1, freq)),
+    "all filled": ({"gaps": "fill", "gap_limit": 400}, lambda f, freq: fill_gaps(f, 400, freq)),
+    "split": ({"gaps": "split"}, number_runs),
+}
+
+
+@pytest.mark.filterwarnings("ignore::cryptodask.errors.PriceWarning")
+@pytest.mark.parametrize("what", GAPS)
+def test_gaps_are_dealt_with_and_the_dask_frame_is_the_pandas_one(
+    load: Load, prices: pd.DataFrame, what: str
+) -> None:
+    how, dealt_with = GAPS[what]
+    wanted = dealt_with(prices, "1d")
+    assert (how["gaps"] == "leave") == wanted.equals(prices)
+    loader = load(3)
+    pd.testing.assert_frame_equal(loader.get_df(**how), wanted)
+    ddf = loader.get_ddf(**how)
+    whole = ddf.compute()
+    pd.testing.assert_frame_equal(whole.reset_index(), wanted)
+    pd.testing.assert_series_equal(ddf.dtypes, whole.dtypes)
+    pd.testing.assert_frame_equal(ddf._meta, whole[:0])
+    nothing = loader.get_df(from_date="2030-01-01", **how)
+    pd.testing.assert_frame_equal(nothing, wanted[:0])
+
+
+def test_gaps_are_those_of_the_days_asked_for_and_filled_rows_count(tmp_path: Path) -> None:
+    days = [1, 2, 5, 6, 10, 11]
+    text = "Date,Close\n" + "".join(f"2026-01-{day:02d},{day}\n" for day in days)
+    loader = CryptoLoader(write_files(tmp_path, {"A.csv": text}))
+    filled = loader.get_df("A", 5, "2026-01-02", "2026-01-09", "fill", 2)
+    assert filled["close"].tolist() == [2, 2, 2, 5, 6]
+    assert filled["filled"].tolist() == [False, True, True, False, False]
+    assert loader.get_df("A", 3, to_date="2026-01-06", gaps="fill", gap_limit=2)[
+        "close"
+    ].tolist() == [2, 5, 6]
+    runs = loader.get_df("A", 4, from_date="2026-01-02", gaps="split")
+    assert runs["run"].tolist() == [1, 1, 2, 2]  # the run of the second, of which nothing is left
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"gaps": "drop"}, "gaps: must be one of leave, fill, split, got 'drop'"),
+        ({"gaps": "fill"}, "gap_limit: .*by gaps 'fill' only; got None with 'fill'"),
+        ({"gap_limit": 2}, "gap_limit: .*by gaps 'fill' only; got 2 with 'leave'"),
+        ({"gaps": "fill", "gap_limit": 0}, "gap_limit: must be at least 1 bar, got 0"),
+    ],
+)
+def test_gaps_that_make_no_sense_are_refused_before_anything_is_read(
+    table: Path, how: dict[str, Any], message: str
+) -> None:
+    loader = CryptoLoader(table)
+    for get in (loader.get_df, loader.get_ddf):
+        with pytest.raises(OptionError, match=message):
+            get("Nocoin", **how)
+
+
+@pytest.fixture(scope="module")
+def hours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of two coins of 60 bars of an hour, one of which lacks three."""
+    moments = pd.date_range("2026-01-01 20:00", periods=60, freq="h")
+    frame = pd.DataFrame({"date": moments, "open": 1.0, "close": np.arange(1.0, 61.0)})
+    whole = frame.assign(coin="A")
+    some = frame.drop(index=[10, 11, 30]).assign(coin="B")
+    place = write_folder(tmp_path_factory.mktemp("hours") / "folder", pd.concat([whole, some]))
+    return import_prices(place, place.parent / "table", partitions=2).path
+
+
+def test_days_of_hourly_bars_are_whole_days(hours: Path) -> None:
+    loader = CryptoLoader(hours)
+    for day in ("2026-01-02", date(2026, 1, 2), datetime(2026, 1, 2, 7, 30)):
+        frame = loader.get_df("A", from_date=day, to_date=day)
+        assert frame["date"].tolist() == list(pd.date_range("2026-01-02", periods=24, freq="h"))
+        ddf = loader.get_ddf("A", from_date=day, to_date=day).compute()
+        pd.testing.assert_frame_equal(ddf.reset_index(), frame)
+    assert loader.get_prices("A", to_date="2026-01-01").tolist() == [1, 2, 3, 4]
+    assert loader.get_df("A", from_date="2026-01-04")["date"].dt.hour.tolist() == [*range(8)]
+    assert len(loader.get_df("A", from_date="2026-01-02", to_date="2026-01-03")) == 48
+
+
+@pytest.mark.parametrize("what", GAPS)
+def test_gaps_of_hours_are_dealt_with_in_hours(hours: Path, what: str) -> None:
+    how, dealt_with = GAPS[what]
+    loader = CryptoLoader(hours)
+    assert loader.freq == "1h"
+    frame = loader.get_df()
+    wanted = dealt_with(frame, "1h")
+    pd.testing.assert_frame_equal(loader.get_df(**how), wanted)
+    pd.testing.assert_frame_equal(loader.get_ddf(**how).compute().reset_index(), wanted)
+    if how["gaps"] == "fill":
+        assert wanted["filled"].sum() == (1 if how["gap_limit"] == 1 else 3)
+    if how["gaps"] == "split":
+        assert wanted.groupby("coin")["run"].max().to_dict() == {"A": 0, "B": 2}
+
+
+def test_a_panel_of_hours_goes_on_hour_by_hour(hours: Path) -> None:
+    frame = CryptoLoader(hours).get_df()
+    panel = to_panel(frame, "1h")
+    assert panel.step == step_of("1h")
+    assert (
+        panel.future_dates(2)[0] == pd.to_datetime(["2026-01-04 08:00", "2026-01-04 09:00"])
+    ).all()
+    assert (np.diff(panel.times[:60]) == 1).all()
+
+
+ODD = (
+    HEADER + "\n2026-01-01,1,2,0.5,1.5,0,9\n2026-01-02,1,2,0.5,1.5,7,9\n"
+    "2026-01-03,1,2,0.5,1.5,-,9\n2026-01-03,1,2,0.5,1.6,7,9\n2026-01-06,3,2,0.5,1.5,7,9\n"
+    "2026-01-07,1,2,0.5,soon,7,9\n"
+)
+POLICIES = {
+    "zero_volume": "repair", "missing_value": "drop", "conflicting_row": "repair",
+    "outside_range": "repair",
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::cryptodask.errors.PriceWarning")
+def test_a_folder_is_read_by_policies_and_its_table_remembers_them(tmp_path: Path) -> None:
+    folder = write_files(tmp_path / "in", {"A.csv": ODD, "B.csv": GOOD, "list.csv": "#,a\n1,2\n"})
+    options = ReadOptions(policies=POLICIES)
+    table = import_prices(folder, tmp_path / "table", options=options)
+    assert table.policies == {
+        "conflicting_row": "repair:last", "missing_value": "drop", "zero_volume": "repair:missing",
+        "outside_range": "repair:widen",
+    }  # fmt: skip
+    rows = CryptoLoader(table.path).get_df("A")
+    values = rows[["close", "high", "volume"]].fillna(-1.0)
+    assert [list(row) for row in values.itertuples(index=False)] == [
+        [1.5, 2.0, -1.0], [1.5, 2.0, 7.0], [1.6, 2.0, 7.0], [1.5, 3.0, 7.0],
+    ]  # fmt: skip
+    found = table.findings()
+    assert told(found[found["coin"] == "A"], "kind", "line", "action") == [
+        ("layout", 0, ""), ("zero_volume", 2, "repair:missing"), ("missing_value", 4, "drop"),
+        ("gap", 5, "keep"), ("outside_range", 6, "repair:widen"), ("unreadable_row", 7, "drop"),
+    ]  # fmt: skip
+    pd.testing.assert_frame_equal(CryptoLoader(folder, options=options).get_df("A"), rows)
+    plain = import_prices(folder, tmp_path / "plain")
+    assert plain.policies == {}
+    assert CryptoLoader(plain.path).get_df("A")["close"].tolist() == [1.5, 1.5, 1.5, 1.5]
+
+
+# Kind -> files that have one, and how the first is named.
+FAILING: dict[str, tuple[dict[str, str | bytes], str]] = {
+    "not_a_price_file": ({"list.csv": "#,a\n1,2\n"}, r"list\.csv, list"),
+    "unreadable_file": ({"Empty.csv": ""}, r"Empty\.csv, Empty"),
+    "contradicting_file": (
+        {"Z.csv": GOOD, "z.csv": GOOD.replace("1.5,", "9,")}, r"z\.csv, line 2, Z, 2017-09-22",
+    ),
+    "merged_file": ({"Z.csv": GOOD, "z.csv": GOOD}, r"z\.csv, Z"),
+    "repeated_row": ({"Z.csv": GOOD + GOOD.splitlines()[1]}, r"Z\.csv, line 4, Z, 2017-09-22"),
+    "unreadable_row": ({"Z.csv": ODD}, r"Z\.csv, line 7, Z, 2026-01-07"),
+    "conflicting_row": ({"Z.csv": ODD}, r"Z\.csv, line 5, Z, 2026-01-03"),
+    "missing_value": ({"Z.csv": ODD}, r"Z\.csv, line 4, Z, 2026-01-03"),
+    "zero_volume": ({"Z.csv": ODD}, r"Z\.csv, line 2, Z, 2026-01-01"),
+    "gap": ({"Z.csv": ODD}, r"Z\.csv, line 4, Z, 2026-01-03"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FAILING)
+def test_an_import_that_a_policy_does_not_let_pass_names_the_file_and_leaves_no_table(
+    tmp_path: Path, kind: str
+) -> None:
+    files, named = FAILING[kind]
+    sound = {f"C{i}.csv": GOOD.replace("-", "5") for i in range(3)}
+    folder = write_files(tmp_path / "in", sound | files)
+    options = ReadOptions(policies={kind: "fail"})
+    for partitions in (1, 5):
+        with pytest.raises(PolicyError, match=f"^{named}: {kind}.*the policy for it is to fail"):
+            import_prices(folder, tmp_path / "table", options=options, partitions=partitions)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
+    assert import_prices(folder, tmp_path / "table").coins[0] == "C0"
+
+
+def test_an_import_over_a_table_that_a_policy_does_not_let_pass_leaves_the_old_one(
+    tmp_path: Path,
+) -> None:
+    folder = write_files(tmp_path / "in", {"A.csv": GOOD})
+    table = import_prices(folder, tmp_path / "table")
+    had = {file: file.read_bytes() for file in table.path.iterdir()}
+    write_files(folder, {"Z.csv": ODD})
+    with pytest.raises(PolicyError, match="zero_volume"):
+        import_prices(
+            folder,
+            table.path,
+            overwrite=True,
+            options=ReadOptions(policies={"zero_volume": "fail"}),
+        )
+    assert {file: file.read_bytes() for file in table.path.iterdir()} == had
 
 
 @pytest.mark.slow

@@ -80,6 +80,85 @@ def test_what_are_no_rows_of_prices_is_refused_with_coin_rule_and_value(what: st
         check_rows(frame)  # type: ignore[arg-type]
 
 
+def hours(step: int, n: int, coin: str = "A", start: str = "2026-01-01") -> pd.DataFrame:
+    """Rows of a coin so many hours apart."""
+    stamps = pd.date_range(start, periods=n, freq=f"{step}h")
+    return rows(*[(coin, str(stamp), 1.0 + i) for i, stamp in enumerate(stamps)])
+
+
+@pytest.mark.parametrize(("freq", "step"), [("1h", 1), ("4h", 4), ("1d", 24)])
+def test_bars_of_the_frequency_are_rows_and_so_are_those_with_gaps(freq: str, step: int) -> None:
+    frame = hours(step, 9)
+    pd.testing.assert_frame_equal(check_rows(frame[::-1], freq), frame)
+    some = frame.drop(index=[2, 3, 4, 7]).reset_index(drop=True)
+    pd.testing.assert_frame_equal(check_rows(some, freq), some)
+    for n in (1, 2):  # so few do not tell
+        assert len(check_rows(hours(24, n), freq)) == n
+
+
+OFF: dict[str, tuple[str, pd.DataFrame, str]] = {
+    "half an hour": (
+        "1h", hours(1, 3, start="2026-01-01 12:30"),
+        "A, 2026-01-01: date 2026-01-01 12:30:00: no bar of 1h begins then; give the moment in UTC "
+        "at which the bar opens (3 such rows)",
+    ),
+    "one hour among fours": (
+        "4h", pd.concat([hours(4, 4), hours(1, 1, start="2026-01-02 01:00")]),
+        "A, 2026-01-02: date 2026-01-02 01:00:00: no bar of 4h begins then; give the moment in UTC "
+        "at which the bar opens",
+    ),
+    "hours for days": (
+        "1d", hours(1, 2),
+        "A, 2026-01-01: date 2026-01-01 01:00:00: no day; give the UTC day that the close ends, "
+        "without an hour",
+    ),
+    "no moment": (
+        "1h", ONE.assign(date=pd.NaT),
+        "A: date NaT: no bar of 1h begins then; give the moment in UTC at which the bar opens",
+    ),
+    "days for hours": (
+        "1h", hours(24, 3),
+        "A: date: all rows are 1d apart, and the bars of this table last 1h; append them to a "
+        "table of their own",
+    ),
+    "days for fours": (
+        "4h", pd.concat([hours(4, 3), hours(24, 5, "B")]),
+        "B: date: all rows are 1d apart, and the bars of this table last 4h; append them to a "
+        "table of their own",
+    ),
+    "fours for hours": (
+        "1h", hours(4, 3)[::-1],
+        "A: date: all rows are 4h apart, and the bars of this table last 1h; append them to a "
+        "table of their own",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", OFF)
+def test_bars_of_another_length_are_refused_with_coin_date_and_rule(what: str) -> None:
+    freq, frame, message = OFF[what]
+    with pytest.raises(InputError) as caught:
+        check_rows(frame, freq)
+    assert str(caught.value) == message
+
+
+def test_two_rows_of_one_hour_are_refused_and_two_of_one_day_are_not() -> None:
+    frame = hours(1, 3)
+    assert check_rows(frame, "1h")["date"].dt.day.tolist() == [1, 1, 1]
+    with pytest.raises(InputError, match="date 2026-01-01 01:00:00: another row tells this day"):
+        check_rows(pd.concat([frame, frame[1:2]]), "1h")
+
+
+def test_hours_are_compared_hour_by_hour() -> None:
+    old = check_rows(hours(1, 3), "1h")
+    new = check_rows(hours(1, 4).assign(close=[1.0, 2.5, 3.0, 4.0]), "1h")
+    merged = merge_rows(old, new, "replace")
+    assert merged.added["date"].tolist() == [pd.Timestamp("2026-01-01 03:00")]
+    assert merged.corrected["date"].tolist() == [pd.Timestamp("2026-01-01 01:00")]
+    assert merged.findings["date"].tolist() == [pd.Timestamp("2026-01-01 01:00")]
+    assert merged.unchanged == 2
+
+
 def test_new_same_and_other_rows_are_told_apart() -> None:
     new = rows(
         ("A", "2026-01-02", 2.5), ("A", "2026-01-03", 3.0), ("B", "2026-01-01", 5.0),

@@ -1,0 +1,96 @@
+"""``ridge``: each coin's next return from its last ones, all coins at once."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from cryptodask.errors import OptionError
+from cryptodask.features.lags import BoolArray, lag_moments, log_returns, whole_windows
+from cryptodask.models.base import Gaps
+from cryptodask.records import FloatArray, Panel
+
+STILL, STILLER = 1e-12, 1e-6
+"""A lag does not vary if it varies by less, in log return or as a share of the coin's other lags:
+closes have no more digits, nor have sums of squares that one great leap went into."""
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """Ridge regression of the next log return on the last ones, one fit a coin.
+
+    The lags of a coin are standardised over its windows, so that one ``alpha`` means the same for
+    a calm coin as for a wild one; the intercept is not penalised. Of one coin it is scikit-learn's
+    ``make_pipeline(StandardScaler(), Ridge(alpha))``, here in closed form for all coins of a
+    panel. A forecast is recursive: each predicted return enters the next window. Prices are the
+    last close times the exponential of the returns added up.
+
+    No window of returns lies across a gap; those of all runs between gaps are fitted to together.
+
+    After Hoerl and Kennard, Ridge Regression: Biased Estimation for Nonorthogonal Problems,
+    Technometrics 12 (1970).
+
+    Attributes
+    ----------
+    lags : int
+        Returns that the next one is predicted from.
+    alpha : float
+        Penalty on the squared coefficients of the standardised lags, above 0; it shrinks as so
+        many more windows would that show no relation at all.
+    """
+
+    name: ClassVar[str] = "ridge"
+    cost: ClassVar[float] = 3.0
+    needs_variation: ClassVar[bool] = True
+    gaps: ClassVar[Gaps] = "split"
+
+    lags: int = 10
+    alpha: float = 100.0
+
+    def __post_init__(self) -> None:
+        if self.lags < 1:
+            raise OptionError(f"ridge lags: must be at least 1, got {self.lags}")
+        if not 0 < self.alpha < np.inf:
+            raise OptionError(f"ridge alpha: must be above 0 and finite, got {self.alpha}")
+
+    def min_length(self, horizon: int) -> int:
+        """Return the rows of as many windows as there are coefficients, without a gap."""
+        del horizon
+        return 2 * self.lags + 2
+
+    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
+        del seed
+        if not len(panel):
+            return np.empty((0, horizon))
+        returns, linked = log_returns(panel)
+        # What overflows is not finite in the end, and of that coin alone.
+        with np.errstate(over="ignore", invalid="ignore"):
+            intercept, weights = self._fit(returns, whole_windows(linked, self.lags + 1), panel)
+            latest = panel.indptr[1:] - 1 + np.arange(-self.lags, 0)[:, None]
+            seen = np.concatenate([returns[latest], np.empty((horizon, len(panel)))])
+            for step in range(horizon):
+                # Lag by lag, since the order of a product's sums may depend on its shape.
+                ahead = intercept
+                for weight, lag in zip(weights, seen[step : step + self.lags], strict=True):
+                    ahead = ahead + weight * lag
+                seen[self.lags + step] = ahead
+            growth: FloatArray = np.exp(np.cumsum(seen[self.lags :], axis=0))
+            return (panel.values[panel.indptr[1:] - 1] * growth).T
+
+    def _fit(
+        self, returns: FloatArray, whole: BoolArray, panel: Panel
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return intercepts ``(n_coins,)`` and weights ``(lags, n_coins)``, oldest lag first."""
+        moments = lag_moments(returns, whole, panel, self.lags + 1)
+        spread = np.sqrt(np.einsum("ijj->ij", moments.scatter)[:, :-1] / moments.count[:, None])
+        least = np.fmax(STILL, STILLER * np.fmax.reduce(spread, axis=1))
+        scale = np.where(spread > least[:, None], spread, 1.0)
+        inner = moments.scatter[:, :-1, :-1] / (scale[:, :, None] * scale[:, None, :])
+        outer = moments.scatter[:, :-1, -1] / scale
+        penalty = self.alpha * np.eye(self.lags)
+        weights = (np.linalg.solve(inner + penalty, outer[:, :, None])[:, :, 0] / scale).T
+        intercept = moments.mean[:, -1]
+        for weight, mean in zip(weights, moments.mean.T[:-1], strict=True):
+            intercept = intercept - weight * mean
+        return intercept, weights

@@ -1,0 +1,191 @@
+"""What a run gives: the forecast table, in memory or as a folder of files, and all around it."""
+
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from cryptodask.errors import InputError, TableError
+from cryptodask.records import CoinFailure
+
+if TYPE_CHECKING:
+    import dask.dataframe as dd
+
+FORECAST_COLUMNS = ("coin", "model", "cutoff", "date", "step", "forecast")
+FAILURE_COLUMNS = ("coin", "model", "exception", "message")
+
+MANIFEST = "_manifest.json"
+"""Written last: a folder without it holds a run that did not end. Readers of Parquet pass over
+files whose names begin with an underscore."""
+
+_FAILURES = "_failures.parquet"
+
+
+class Forecasts(pd.DataFrame):
+    """The forecast table, with what happened on the way.
+
+    A dataframe ``coin, model, cutoff, date, step, forecast``, by coin, model and step: ``cutoff``
+    is the last date that the model saw, ``date`` the day forecast, ``step`` the bars between,
+    ``forecast`` the price in the quote currency. What is made from it is a plain dataframe.
+
+    Attributes
+    ----------
+    failures : DataFrame
+        ``coin, model, exception, message``: every coin and model without a forecast.
+    lost : DataFrame
+        Rows and files that could not be read, with file, line and reason, where the prices came
+        from a folder; see `cryptodask.prices.findings`. An import has told them of a table.
+    tasks : DataFrame
+        What each future did: ``model, coins, rows, worker, began, ended``, and the seconds of
+        each stage (see `cryptodask.stages`).
+    """
+
+    _metadata = ["failures", "lost", "tasks"]  # noqa: RUF012 - pandas reads it from the class
+    failures: pd.DataFrame
+    lost: pd.DataFrame
+    tasks: pd.DataFrame
+
+    @property
+    def _constructor(self) -> type[pd.DataFrame]:
+        return pd.DataFrame
+
+
+@dataclass(frozen=True)
+class ForecastFolder:
+    """A forecast table as a folder of Parquet files, which the workers wrote.
+
+    Attributes
+    ----------
+    path : Path
+        The folder: ``pandas.read_parquet`` reads it, too, in no certain order.
+    rows : int
+    failures, lost, tasks : DataFrame
+        See `Forecasts`.
+    """
+
+    path: Path
+    rows: int
+    failures: pd.DataFrame
+    lost: pd.DataFrame
+    tasks: pd.DataFrame
+
+    def __len__(self) -> int:
+        return self.rows
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that hold forecasts, by model and coin."""
+        return [self.path / name for name in read_manifest(self.path)["files"]]
+
+    def get_ddf(self) -> "dd.DataFrame":
+        """Return the forecasts as a Dask dataframe; nothing is read yet."""
+        import dask
+        import dask.dataframe as dd
+
+        with dask.config.set({"dataframe.convert-string": False}):
+            return dd.from_map(read_part, self.files, meta=empty_forecasts())
+
+
+def empty_forecasts() -> pd.DataFrame:
+    """Return a forecast table of no rows, with the dtypes that every forecast table has."""
+    types = {"coin": "str", "model": "str", "step": "int64", "forecast": "float64"}
+    days = dict.fromkeys(("cutoff", "date"), "datetime64[s]")
+    return pd.DataFrame({c: pd.Series(dtype=(types | days)[c]) for c in FORECAST_COLUMNS})
+
+
+def failure_table(failures: Sequence[CoinFailure]) -> pd.DataFrame:
+    """Return failures as a table, by coin and model."""
+    frame = pd.DataFrame([asdict(f) for f in failures], columns=list(FAILURE_COLUMNS), dtype="str")
+    return frame.sort_values(["coin", "model"], kind="stable", ignore_index=True)
+
+
+def sort_forecasts(frames: Sequence[pd.DataFrame], models: Sequence[str]) -> pd.DataFrame:
+    """Join frames, by coin, model (in this order) and step."""
+    frame = pd.concat([empty_forecasts(), *frames], ignore_index=True)
+    rank = frame["model"].map({name: i for i, name in enumerate(models)})
+    places = np.lexsort(
+        [frame["step"].to_numpy(), rank.to_numpy(), frame["coin"].to_numpy(dtype=object)]
+    )
+    return frame.iloc[places].reset_index(drop=True)
+
+
+def open_folder(path: Path) -> Path:
+    """Make a folder for forecasts, or empty one that holds those of an earlier run.
+
+    Raises
+    ------
+    InputError
+        There is something else, which is nobody's to replace.
+    """
+    if path.exists():
+        ours = path.is_dir() and all(_is_own(file.name) for file in path.iterdir())
+        if not ours:
+            raise InputError(
+                f"{path}: is there already and holds something other than forecasts; name another"
+            )
+        # The manifest first: what is left of a folder that is being emptied is no whole table.
+        (path / MANIFEST).unlink(missing_ok=True)
+        for file in path.iterdir():
+            file.unlink(missing_ok=True)
+    path.mkdir(parents=True, exist_ok=True)
+    return path.resolve()
+
+
+def write_part(folder: Path, name: str, forecasts: pd.DataFrame) -> None:
+    """Write the forecasts of one task, whole or not at all; done twice, it is the same file."""
+    draft = folder / f".{name}.{secrets.token_hex(4)}"
+    forecasts.to_parquet(draft, index=False)
+    draft.replace(folder / name)
+
+
+def read_part(path: Path) -> pd.DataFrame:
+    """Read the forecasts that one task wrote."""
+    return pd.read_parquet(path).astype(empty_forecasts().dtypes.to_dict())
+
+
+def close_folder(
+    folder: Path, files: Sequence[str], failures: pd.DataFrame, facts: dict[str, Any]
+) -> None:
+    """Write failures and then the manifest, which makes the folder a whole forecast table."""
+    write_part(folder, _FAILURES, failures)
+    named = {*files, _FAILURES}
+    for file in list(folder.iterdir()):  # drafts of workers that were killed
+        if file.name not in named:
+            file.unlink(missing_ok=True)
+    draft = folder / f".{MANIFEST}"
+    draft.write_text(json.dumps({**facts, "files": list(files)}, indent=1) + "\n", "utf-8")
+    draft.replace(folder / MANIFEST)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read the manifest of a folder of forecasts.
+
+    Raises
+    ------
+    TableError
+        There is none, since the run did not end, or it is damaged.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise TableError(
+            f"{folder}: is no whole forecast table ({error}); run the forecast again"
+        ) from error
+    names = manifest.get("files")
+    if not isinstance(names, list) or not all(isinstance(n, str) and _is_own(n) for n in names):
+        raise TableError(f"{folder / MANIFEST}: names no files of a forecast; run it again")
+    return manifest
+
+
+def _is_own(name: str) -> bool:
+    """Tell whether a file of this name is one that a run writes into its folder."""
+    plain = name.lstrip(".")
+    return "/" not in name and (
+        name.lstrip(".").startswith((MANIFEST, _FAILURES))
+        or (plain.startswith("forecasts-") and ".parquet" in plain)
+    )

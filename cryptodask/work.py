@@ -1,0 +1,209 @@
+"""What is planned on the client and done on a worker: jobs, each some coins and one model."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cryptodask.cluster.plan import cut_guided, workers_to_plan_for
+from cryptodask.errors import NoPricesError
+from cryptodask.models import Model, run_model
+from cryptodask.prices.findings import join_findings, lost
+from cryptodask.prices.gaps import last_runs
+from cryptodask.prices.loader import Cut, to_panel
+from cryptodask.prices.readers import Reading
+from cryptodask.prices.sources import Partition, Source, pack, partitions_for
+from cryptodask.records import CoinFailure
+from cryptodask.results import empty_forecasts, write_part
+from cryptodask.stages import stage, watching
+
+UNIT = 2e-7
+"""Seconds that a row of ``naive`` takes, in which models tell their cost; a core of 2025."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Coins that one task forecasts with one model.
+
+    They are read and fitted one part after the other, so that a worker holds no more than a part.
+    """
+
+    parts: tuple[Partition, ...]
+    seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def coins(self) -> tuple[str, ...]:
+        """Their names, in order."""
+        return tuple(coin for part in self.parts for coin in part.coins)
+
+
+@dataclass(frozen=True)
+class ShippedPartition:
+    """A partition whose rows travel with it, for workers that do not see its files."""
+
+    coins: tuple[str, ...]
+    reading: Reading
+    rows: int
+    freq: str
+    paths: tuple[str, ...] = ()
+
+    def read(self) -> pd.DataFrame:
+        """Return the rows."""
+        return self.reading.prices
+
+    def load(self) -> Reading:
+        """Return the rows, and what was found in their files."""
+        return self.reading
+
+
+def ship(job: Job) -> Job:
+    """Read the prices of a job, to travel with it."""
+    parts = [ShippedPartition(p.coins, p.load(), p.rows, p.freq) for p in job.parts]
+    return replace(job, parts=tuple(parts))
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What one task brings back: small frames, failures, and where the time went.
+
+    Attributes
+    ----------
+    forecasts : DataFrame
+        See `cryptodask.results.Forecasts`; of no rows where they were written to a file.
+    failures : list of CoinFailure
+    lost : DataFrame
+        Findings of rows that were left out in reading.
+    coins, rows : int
+        Coins with a forecast, and rows that were read.
+    worker : str
+        Its address.
+    seconds : dict of str to float
+        By stage; see `cryptodask.stages`.
+    began, ended : float
+        By the worker's clock, in seconds since 1970.
+    """
+
+    forecasts: pd.DataFrame
+    failures: list[CoinFailure]
+    lost: pd.DataFrame
+    coins: int
+    rows: int
+    worker: str
+    seconds: dict[str, float]
+    began: float
+    ended: float
+
+
+def plan_jobs(
+    source: Source, coins: Sequence[str], model: Model, workers: int, n: int | None
+) -> list[Job]:
+    """Cut the work of one model into jobs.
+
+    Parameters
+    ----------
+    source : Source
+    coins : sequence of str
+        In order.
+    model : Model
+        Whose cost counts beside that of reading.
+    workers : int
+        That are there now.
+    n : int, optional
+        Into exactly so many jobs of similar cost; by default guided, see `cryptodask.cluster.plan`.
+    """
+    rows = source.rows_of(coins)
+    seconds = rows * (source.seconds_a_row + model.cost * UNIT)
+    if n is not None or source.is_shared:
+        runs = pack(rows, n or workers)
+    else:
+        runs = cut_guided(seconds, workers_to_plan_for(float(seconds.sum()), workers))
+    jobs = []
+    for a, b in runs:
+        inside = pack(rows[a:b], partitions_for(int(rows[a:b].sum())))
+        parts = source.pick(coins, [(a + c, a + d) for c, d in inside])
+        jobs.append(Job(tuple(parts), float(seconds[a:b].sum())))
+    return jobs
+
+
+def run_job(
+    job: Job,
+    cut: Cut,
+    model: Model,
+    horizon: int,
+    seed: int,
+    out: tuple[Path, str] | None = None,
+) -> JobResult:
+    """Forecast all coins of a job with one model: what a worker does.
+
+    A pure function of its arguments and of the files that the job names; with ``out``, a folder
+    and a file's name, the forecasts are put there and not returned.
+    """
+    began = time.time()
+    frames, failures, losses = [empty_forecasts()], [], []
+    coins = rows = 0
+    with watching() as seconds:
+        for part in job.parts:
+            frame, failed, told, read = _forecast_part(part, cut, model, horizon, seed)
+            frames.append(frame)
+            failures += failed
+            losses.append(told)
+            rows += read
+        forecasts = pd.concat(frames, ignore_index=True)
+        coins = forecasts["coin"].nunique()
+        if out is not None:
+            with stage("write"):
+                write_part(*out, forecasts)
+            forecasts = empty_forecasts()
+    return JobResult(
+        forecasts,
+        failures,
+        join_findings(losses),
+        coins,
+        rows,
+        _worker_address(),
+        seconds,
+        began,
+        time.time(),
+    )
+
+
+def _forecast_part(
+    part: Partition, cut: Cut, model: Model, horizon: int, seed: int
+) -> tuple[pd.DataFrame, list[CoinFailure], pd.DataFrame, int]:
+    """Forecast the coins of one part; return forecasts, failures, findings and rows read."""
+    with stage("read"):
+        reading = part.load()
+        prices = cut(reading.prices)
+        seen = last_runs(prices, cut.freq) if cut.gaps.how == "split" else prices
+        panel = to_panel(seen, cut.freq)
+    with stage("fit"):
+        result = run_model(model, panel, horizon, seed)
+    n, horizon = result.values.shape
+    forecasts = pd.DataFrame(
+        {
+            "coin": np.repeat(np.array(result.coins, dtype=object), horizon),
+            "model": model.name,
+            "cutoff": np.repeat(result.cutoffs, horizon),
+            "date": result.dates.ravel(),
+            "step": np.tile(np.arange(1, horizon + 1), n),
+            "forecast": result.values.ravel(),
+        }
+    ).astype(empty_forecasts().dtypes.to_dict())
+    absent = sorted(set(part.coins) - set(panel.coins))
+    failures = result.failures + [
+        CoinFailure.of(coin, model.name, NoPricesError(f"{coin}: no row in the days asked for"))
+        for coin in absent
+    ]
+    return forecasts, failures, lost(reading.findings), len(prices)
+
+
+def _worker_address() -> str:
+    from dask.distributed import get_worker
+
+    try:
+        return str(get_worker().address)
+    except ValueError:
+        return "local"

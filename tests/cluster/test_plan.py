@@ -1,0 +1,67 @@
+"""Plans: every item once, tasks that get smaller, and workers that end together."""
+
+import heapq
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cryptodask.cluster.plan import FINEST, MOST_GUESSED, PATIENCE, cut_guided, workers_to_plan_for
+
+costs = st.lists(st.floats(0.0, 1e3), max_size=200)
+
+
+@given(costs, st.integers(1, 50))
+def test_every_item_is_in_one_run_and_no_run_is_empty(seconds: list[float], workers: int) -> None:
+    runs = cut_guided(seconds, workers)
+    assert [i for start, stop in runs for i in range(start, stop)] == list(range(len(seconds)))
+    assert all(start < stop for start, stop in runs)
+
+
+def simulate(tasks: list[float], speeds: list[float]) -> list[float]:
+    """Return when each worker ends, that takes the longest task left whenever it is free."""
+    free = [(0.0, i) for i in range(len(speeds))]
+    heapq.heapify(free)
+    ends = [0.0] * len(speeds)
+    for task in sorted(tasks, reverse=True):
+        now, i = heapq.heappop(free)
+        ends[i] = now + task / speeds[i]
+        heapq.heappush(free, (ends[i], i))
+    return ends
+
+
+@pytest.mark.parametrize(
+    "speeds",
+    [[1.0] * 2, [1.0] * 3, [1.0] * 8, [1.0] * 40, [1.0, 0.5], [1.0, 1.0, 0.7, 0.4]],
+    ids=["2", "3", "8", "40", "one of half the speed", "four of different speed"],
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_the_last_worker_ends_within_a_tenth_of_the_first(speeds: list[float], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    seconds = rng.lognormal(0.0, 1.0, 20_000)  # coins of very different length
+    runs = cut_guided(seconds, len(speeds))
+    ends = simulate([float(seconds[a:b].sum()) for a, b in runs], speeds)
+    assert max(ends) <= 1.1 * min(ends)
+    assert len(runs) <= 20 * len(speeds)
+
+
+@given(st.integers(1, 100), st.integers(0, 5))
+def test_the_number_of_tasks_follows_workers_and_not_items(workers: int, scale: int) -> None:
+    few = cut_guided(np.full(10_000, 1.0), workers)
+    many = cut_guided(np.full(10_000 * 2**scale, 1.0), workers)
+    assert len(many) <= len(few) + 1
+    assert len(many) <= 3 * workers * (1 + np.log(FINEST))
+
+
+def test_little_work_is_one_task() -> None:
+    assert cut_guided([0.0001] * 100, 8) == [(0, 100)]
+    assert cut_guided([], 8) == []
+
+
+def test_long_work_is_cut_for_workers_that_may_join() -> None:
+    assert workers_to_plan_for(1.0, 2) == 2
+    assert workers_to_plan_for(10 * PATIENCE, 2) == 10
+    assert workers_to_plan_for(1e9, 2) == MOST_GUESSED
+    assert workers_to_plan_for(1e9, 1_000) == 1_000
+    assert workers_to_plan_for(0.0, 0) == 1

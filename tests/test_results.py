@@ -1,0 +1,84 @@
+"""Forecasts as a folder: whole or refused, and never in the place of something else."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cryptodask.errors import InputError, TableError
+from cryptodask.results import (
+    MANIFEST,
+    close_folder,
+    empty_forecasts,
+    failure_table,
+    open_folder,
+    read_manifest,
+    read_part,
+    sort_forecasts,
+    write_part,
+)
+
+
+def frame(*rows: tuple[str, str, int, float]) -> pd.DataFrame:
+    """Forecasts of coin, model, step and price."""
+    day = pd.Timestamp("2017-09-23")
+    cells = [(c, m, day, day + pd.Timedelta(days=s), s, price) for c, m, s, price in rows]
+    made = pd.DataFrame(cells, columns=list(empty_forecasts().columns))
+    return made.astype(empty_forecasts().dtypes.to_dict())
+
+
+ONE = frame(("A", "naive", 1, 1.0), ("A", "naive", 2, 1.0))
+
+
+def test_what_was_written_is_read_back_and_other_readers_pass_over_the_rest(tmp_path: Path) -> None:
+    folder = open_folder(tmp_path / "out")
+    write_part(folder, "forecasts-00000.parquet", ONE)
+    write_part(folder, "forecasts-00000.parquet", ONE)  # a task that ran twice
+    close_folder(folder, ["forecasts-00000.parquet"], failure_table([]), {"models": ["naive"]})
+    pd.testing.assert_frame_equal(read_part(folder / "forecasts-00000.parquet"), ONE)
+    assert read_manifest(folder)["files"] == ["forecasts-00000.parquet"]
+    assert len(pd.read_parquet(folder)) == 2
+
+
+def test_a_folder_of_forecasts_is_emptied_and_one_of_something_else_is_refused(
+    tmp_path: Path,
+) -> None:
+    folder = open_folder(tmp_path / "out")
+    write_part(folder, "forecasts-00007.parquet", ONE)
+    (folder / ".forecasts-00008.parquet.0a1b2c3d").write_bytes(b"half")
+    close_folder(folder, ["forecasts-00007.parquet"], failure_table([]), {})
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "_failures.parquet", MANIFEST, "forecasts-00007.parquet",
+    ]  # fmt: skip
+    assert list(open_folder(folder).iterdir()) == []
+    (folder / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match="something other than forecasts; name another"):
+        open_folder(folder)
+    assert (folder / "thesis.txt").read_text() == "mine"
+    with pytest.raises(InputError, match="something other than forecasts"):
+        open_folder(folder / "thesis.txt")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (None, "run the forecast again"),
+        ("{", "run the forecast again"),
+        (json.dumps({"files": ["../forecasts-00000.parquet"]}), "names no files of a forecast"),
+        (json.dumps({"files": "all"}), "names no files of a forecast"),
+    ],
+)
+def test_a_folder_that_is_not_whole_is_refused(tmp_path: Path, text: str | None, why: str) -> None:
+    if text is not None:
+        (tmp_path / MANIFEST).write_text(text)
+    with pytest.raises(TableError, match=why):
+        read_manifest(tmp_path)
+
+
+def test_forecasts_are_sorted_by_coin_then_model_as_asked_then_step() -> None:
+    other = frame(("A", "linear", 1, 2.0), ("0", "naive", 1, 3.0))
+    joined = sort_forecasts([ONE, other], ["linear", "naive"])
+    keys = list(joined[["coin", "model", "step"]].itertuples(index=False, name=None))
+    assert keys == [("0", "naive", 1), ("A", "linear", 1), ("A", "naive", 1), ("A", "naive", 2)]
+    assert joined.dtypes.to_dict() == empty_forecasts().dtypes.to_dict()
