@@ -75,14 +75,16 @@ class Panel:
 
     def take(self, positions: Sequence[int] | NDArray[np.int64]) -> "Panel":
         """Return the panel of the coins at these positions, in this order."""
-        kept = [int(i) for i in positions]
-        return Panel.from_series(
-            (
-                (self.coins[i], self.values[a:b], self.dates[a:b])
-                for i in kept
-                for a, b in [(int(self.indptr[i]), int(self.indptr[i + 1]))]
-            ),
-            self.step,
+        kept = np.asarray(positions, dtype=np.int64).reshape(-1)
+        lengths = self.lengths[kept]
+        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        rows = np.arange(indptr[-1]) + np.repeat(self.indptr[:-1][kept] - indptr[:-1], lengths)
+        return Panel(
+            coins=tuple(self.coins[i] for i in kept),
+            values=self.values[rows],
+            dates=self.dates[rows],
+            indptr=indptr,
+            step=self.step,
         )
 
     @classmethod

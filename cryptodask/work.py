@@ -54,8 +54,9 @@ class ShippedPartition:
         """Return the rows."""
         return self.reading.prices
 
-    def load(self) -> Reading:
+    def load(self, columns: Sequence[str] | None = None) -> Reading:
         """Return the rows, and what was found in their files."""
+        del columns
         return self.reading
 
 
@@ -175,7 +176,7 @@ def _forecast_part(
 ) -> tuple[pd.DataFrame, list[CoinFailure], pd.DataFrame, int]:
     """Forecast the coins of one part; return forecasts, failures, findings and rows read."""
     with stage("read"):
-        reading = part.load()
+        reading = part.load(("close",))
         prices = cut(reading.prices)
         seen = last_runs(prices, cut.freq) if cut.gaps.how == "split" else prices
         panel = to_panel(seen, cut.freq)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cryptodask.errors import (
     BrokenSeriesError,
@@ -118,26 +119,52 @@ def run_model(model: Model, panel: Panel, horizon: int, seed: int = 0) -> PanelF
     """
     check_horizon(horizon)
     failures: list[CoinFailure] = []
-    sound: list[int] = []
-    for i, (coin, values, dates) in enumerate(panel):
+    sound = np.ones(len(panel), dtype=bool)
+    for i in np.flatnonzero(_suspects(panel, model, horizon)):
+        a, b = panel.indptr[i], panel.indptr[i + 1]
+        series = panel.coins[i], panel.values[a:b], panel.dates[a:b]
         try:
-            check_series(coin, values, dates, model, horizon, panel.step)
+            check_series(*series, model, horizon, panel.step)
         except SeriesError as error:
-            failures.append(CoinFailure.of(coin, model.name, error))
-        else:
-            sound.append(i)
-    batch = panel if len(sound) == len(panel) else panel.take(sound)
+            failures.append(CoinFailure.of(panel.coins[i], model.name, error))
+            sound[i] = False
+    batch = panel if sound.all() else panel.take(np.flatnonzero(sound))
     values = _forecast_each_if_needed(model, batch, horizon, seed, failures)
     good = np.isfinite(values).all(axis=1)
     told = {failure.coin for failure in failures}
     for coin, row in zip(np.array(batch.coins, dtype=object)[~good], values[~good], strict=True):
         if coin not in told:
             failures.append(CoinFailure.of(coin, model.name, not_finite(coin, model, row)))
-    kept = np.flatnonzero(good)
-    done = batch.take(kept)
+    done = batch if good.all() else batch.take(np.flatnonzero(good))
     return PanelForecast(
-        model.name, done.coins, done.last_dates, done.future_dates(horizon), values[kept], failures
+        model.name, done.coins, done.last_dates, done.future_dates(horizon), values[good], failures
     )
+
+
+def _suspects(panel: Panel, model: Model, horizon: int) -> NDArray[np.bool_]:
+    """Return which coins `check_series` is to look at: none that it would refuse is left out.
+
+    All coins at once, since a check one by one costs more than fitting a closed form.
+    """
+    if not len(panel):
+        return np.zeros(0, dtype=bool)
+    starts, lengths = panel.indptr[:-1], panel.lengths
+    needed = model.min_length(horizon)
+    if (lengths == 0).any():
+        return np.ones(len(panel), dtype=bool)
+    sound = np.isfinite(panel.values) & (panel.values > 0) & ~np.isnat(panel.dates)
+    step = np.diff(panel.dates, prepend=panel.dates[:1])
+    step[starts] = panel.step
+    suspect = ~np.logical_and.reduceat(sound & (step > np.timedelta64(0)), starts)
+    suspect |= lengths < needed
+    if model.gaps == "split":
+        rows = np.arange(len(step))
+        last = np.maximum.reduceat(np.where(step != panel.step, rows, -1), starts)
+        suspect |= panel.indptr[1:] - np.maximum(last, starts) < needed
+    if model.needs_variation:
+        low, high = (f.reduceat(panel.values, starts) for f in (np.minimum, np.maximum))
+        suspect |= low == high
+    return suspect
 
 
 def check_horizon(horizon: int) -> None:

@@ -90,9 +90,7 @@ class LSTMGlobal:
                     f"lstm_global {option}: must be at least {value}, got {getattr(self, option)}"
                 )
         if not self.units or min(self.units) < 1:
-            raise OptionError(
-                f"lstm_global units: one layer of 1 unit at least, got {self.units}"
-            )
+            raise OptionError(f"lstm_global units: one layer of 1 unit at least, got {self.units}")
         if not 0 < self.share <= 1:
             raise OptionError(f"lstm_global share: must be in (0, 1], got {self.share}")
         if not 0 < self.learning_rate < np.inf:
@@ -175,9 +173,7 @@ class LSTMGlobal:
         """Return a network's weights, ``(n_weights,)``."""
         return state.values.astype(np.float32)
 
-    def contribute(
-        self, prepared: "Examples", message: FloatArray32, step: int, seed: int
-    ) -> Sums:
+    def contribute(self, prepared: "Examples", message: FloatArray32, step: int, seed: int) -> Sums:
         """Return the sum of the coins' gradients; see `cryptodask.models.pooled.PooledModel`."""
         total = Sums(np.zeros(len(message), dtype=np.int64))
         for coin, starts in prepared:

@@ -63,7 +63,9 @@ def first_values(units: tuple[int, ...], rng: np.random.Generator) -> FloatArray
     parts = []
     for name, shape in shapes_of(units).items():
         role = name.rpartition("_")[0]
-        value = np.zeros(shape) if role == "dense" else initial_value(f"lstm_cell/{role}", shape, rng)
+        value = (
+            np.zeros(shape) if role == "dense" else initial_value(f"lstm_cell/{role}", shape, rng)
+        )
         parts.append(value.astype(np.float64).ravel())
     return np.concatenate(parts)
 

@@ -7,6 +7,9 @@ the order in which sums arrive. Nothing here knows where the coins lie: `train` 
 panel, and `cryptodask.cluster.rounds` goes over partitions on workers.
 """
 
+from collections.abc import Sequence
+from functools import reduce
+from operator import add
 from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 from cryptodask.errors import SeriesError
@@ -78,9 +81,11 @@ def sound_coins(model: Model, panel: Panel, horizon: int) -> Panel:
     return panel if len(kept) == len(panel) else panel.take(kept)
 
 
-def contribute(model: PooledModel, seed: int, prepared: Any, message: Any, step: int) -> Any:
-    """Call the model's `contribute`, in the order of arguments of `cluster.rounds.run_rounds`."""
-    return model.contribute(prepared, message, step, seed)
+def contribute(
+    model: PooledModel, seed: int, prepared: Sequence[Any], message: Any, step: int
+) -> Any:
+    """Return the sums of one step over several things prepared, at least one."""
+    return reduce(add, (model.contribute(part, message, step, seed) for part in prepared))
 
 
 def train(model: PooledModel, panel: Panel, seed: int) -> Any:
@@ -93,5 +98,6 @@ def train(model: PooledModel, panel: Panel, seed: int) -> Any:
     """
     prepared, state = model.prepare(panel), model.begin(seed)
     for step in range(model.steps):
-        state = model.advance(state, model.contribute(prepared, model.message(state), step, seed))
+        sums = model.contribute(prepared, model.message(state), step, seed)
+        state = model.advance(state, sums)
     return state

@@ -82,9 +82,9 @@ def fill_gaps(prices: pd.DataFrame, limit: int, freq: str = DAILY) -> pd.DataFra
     number = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + 1
     new = prices.iloc[before].reset_index(drop=True)
     new["date"] = new["date"].to_numpy() + number * step_of(freq)
-    for name in PRICE_COLUMNS:
+    for name in set(PRICE_COLUMNS) & set(prices):
         new[name] = new["close"]
-    for name in AMOUNT_COLUMNS:
+    for name in set(AMOUNT_COLUMNS) & set(prices):
         new[name] = np.nan
     whole = pd.concat([prices.assign(filled=False), new.assign(filled=True)], ignore_index=True)
     # Each new row goes behind the row before its gap: of equal places the order stays.

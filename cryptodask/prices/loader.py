@@ -278,7 +278,8 @@ class Cut:
     def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of a price frame that are kept."""
         dates = frame["date"].to_numpy()
-        kept = frame[(dates >= self.first) & (dates <= self.last)]
+        inside = (dates >= self.first) & (dates <= self.last)
+        kept = frame if inside.all() else frame[inside]
         kept = self.gaps(kept.reset_index(drop=True), self.freq)
         if self.max_points is not None:
             kept = kept.groupby("coin", sort=False).tail(self.max_points)

@@ -1,5 +1,6 @@
 """The columns of a price table, and the empty frame that every read agrees with."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import pandas as pd
@@ -25,6 +26,6 @@ def empty_prices() -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=types[name]) for name in COLUMNS})
 
 
-def as_price_dtypes(frame: pd.DataFrame) -> pd.DataFrame:
+def as_price_dtypes(frame: pd.DataFrame, columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
     """Give the columns of a price frame their order and dtypes (Parquet keeps no seconds)."""
-    return frame.loc[:, list(COLUMNS)].astype({"coin": "str", "date": DATE_DTYPE})
+    return frame.loc[:, list(columns)].astype({"coin": "str", "date": DATE_DTYPE})

@@ -75,8 +75,12 @@ class Partition(Protocol):
         """Read the rows, in the columns of the schema, by coin and date."""
         ...
 
-    def load(self) -> Reading:
-        """Read the rows, and say what was found in doing so that nobody was told yet."""
+    def load(self, columns: Sequence[str] | None = None) -> Reading:
+        """Read the rows, and say what was found in doing so that nobody was told yet.
+
+        ``columns`` are those that are needed beside coin and date, by default all; others may
+        be left out.
+        """
         ...
 
 
@@ -149,8 +153,9 @@ class FolderPartition:
         """Read the rows, in the columns of the schema, by coin and date."""
         return self.load().prices
 
-    def load(self) -> Reading:
-        """Read the rows, and say what was found in the files."""
+    def load(self, columns: Sequence[str] | None = None) -> Reading:
+        """Read the rows, and say what was found in the files; all columns of them are read."""
+        del columns
         return read_price_files(self.files, self.options)
 
 

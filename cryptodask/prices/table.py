@@ -76,9 +76,9 @@ class TablePartition:
         """The files that a reader must see."""
         return tuple(str(Path(self.folder) / name) for name in (*self.parts, *self.deltas))
 
-    def read(self) -> pd.DataFrame:
-        """Read the rows, in the columns of the schema, by coin and date."""
-        rows = self.read_days(None)
+    def read(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Read the rows, by coin and date, in all columns of the schema or these and its key."""
+        rows = self.read_days(None, columns)
         if len(rows) != self.rows:
             raise TableError(
                 f"{', '.join(self.paths)}: have {len(rows)} rows of {self.coins[0]} to "
@@ -86,8 +86,9 @@ class TablePartition:
             )
         return rows
 
-    def read_days(self, days: Days | None) -> pd.DataFrame:
+    def read_days(self, days: Days | None, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Read the rows from one day to another, both included; or all."""
+        names = COLUMNS if columns is None else ("coin", "date", *columns)
         # A range is enough to skip groups of rows; the exact coins are picked from what it leaves.
         wanted: list[tuple[str, str, Any]] = [
             ("coin", ">=", self.coins[0]),
@@ -96,10 +97,10 @@ class TablePartition:
         if days is not None:
             wanted += [("date", ">=", days[0]), ("date", "<=", days[1])]
         try:
-            files = [_read_file(path, wanted) for path in self.paths]
+            files = [_read_file(path, wanted, names) for path in self.paths]
             # In Arrow, since what pandas costs for a small frame would be most of the whole.
             rows = pa.concat_tables(files, promote_options="permissive").to_pandas()
-            frame = as_price_dtypes(rows)
+            frame = as_price_dtypes(rows, names)
         except (OSError, ValueError, KeyError) as error:
             raise TableError(
                 f"{', '.join(self.paths)}: a part of the table can't be read: {error}; open the "
@@ -107,17 +108,19 @@ class TablePartition:
             ) from error
         if sum(map(len, files[len(self.parts) :])):
             frame = keep_last(frame)
+        if days is None and len(frame) == self.rows:
+            return frame  # a range of names, and so no other coin's rows
         return frame[frame["coin"].isin(self.coins)].reset_index(drop=True)
 
-    def load(self) -> Reading:
+    def load(self, columns: Sequence[str] | None = None) -> Reading:
         """Read the rows; what was found in their files was told when they were imported."""
-        return Reading(self.read(), empty_findings())
+        return Reading(self.read(columns), empty_findings())
 
 
-def _read_file(path: str, wanted: list[tuple[str, str, Any]]) -> pa.Table:
+def _read_file(path: str, wanted: list[tuple[str, str, Any]], columns: Sequence[str]) -> pa.Table:
     # Folders named like date=2026-01-01 on the way to the table mean nothing.
-    rows = pq.read_table(path, filters=wanted, partitioning=None)
-    return rows.select(COLUMNS).replace_schema_metadata(None)
+    rows = pq.read_table(path, columns=list(columns), filters=wanted, partitioning=None)
+    return rows.replace_schema_metadata(None)
 
 
 class PriceTable:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from cryptodask.errors import MissingExtraError, OptionError
 from cryptodask.models import create_model, run_model
-from cryptodask.models.base import rng_for
+from cryptodask.models.base import Gaps, rng_for
 from cryptodask.models.naive import Naive
-from cryptodask.records import FloatArray, Panel
-from tests.models.conftest import join, make_panel, one_coin
+from cryptodask.records import DAY, FloatArray, Panel
+from tests.models.conftest import START, join, make_panel, one_coin
 
 calm = settings(deadline=None)
 
@@ -105,6 +105,71 @@ def test_every_coin_is_either_forecast_or_failed() -> None:
         "flat": "ConstantSeriesError",
         "broken": "BrokenSeriesError",
     }
+
+
+@dataclass(frozen=True)
+class Runs(Naive):
+    """The last close, of coins that have four rows without a gap."""
+
+    name: ClassVar[str] = "runs"
+    gaps: ClassVar[Gaps] = "split"
+
+    def min_length(self, horizon: int) -> int:
+        return 3 + horizon
+
+
+def steps(coin: str, *apart: int, step: np.timedelta64 = DAY) -> Panel:
+    """A coin whose rows are so many bars apart."""
+    dates = START + np.cumsum([0, *apart]) * step
+    return Panel.from_series([(coin, 1.0 + np.arange(len(dates)), dates)], step)
+
+
+@pytest.mark.parametrize(
+    ("step", "before", "after"),
+    [
+        (DAY, "2017-09-24T00:00:00", "2017-09-26T00:00:00"),
+        (np.timedelta64(4, "h"), "2017-09-22T08:00:00", "2017-09-22T16:00:00"),
+    ],
+)
+def test_a_model_of_runs_refuses_a_coin_by_name_with_its_last_gap_and_its_rows_after_it(
+    step: np.timedelta64, before: str, after: str
+) -> None:
+    coins = {
+        "whole": (1, 1, 1, 1), "early gap": (3, 9, 1, 1, 1), "late gap": (1, 1, 2, 1),
+        "two gaps": (7, 1, 2, 1, 1), "short": (1, 1),
+    }  # fmt: skip
+    parts = [list(steps(coin, *apart, step=step)) for coin, apart in coins.items()]
+    result = run_model(Runs(), Panel.from_series([p for [p] in parts], step), 1)
+    assert result.coins == ("whole", "early gap")
+    told = {failure.coin: failure.message for failure in result.failures}
+    assert {failure.exception for failure in result.failures} == {"TooShortError"}
+    assert told["late gap"] == (
+        f"late gap: 2 rows after its last gap, from {before} to {after}; runs needs 4 without a "
+        "gap for a horizon of 1: fill short gaps with gaps='fill' (--gaps fill --gap-limit N), or "
+        "use another model"
+    )
+    assert told["two gaps"].startswith("two gaps: 3 rows after its last gap, from ")
+    assert told["short"] == "short: 3 rows, runs needs 4 for a horizon of 1"
+    # To a model that reads the dates, or needs none, gaps are nothing.
+    whole = run_model(Naive(), Panel.from_series([p for [p] in parts], step), 1)
+    assert whole.coins == tuple(coins)
+
+
+@calm
+@given(
+    st.lists(st.integers(1, 3), max_size=12),
+    st.integers(1, 3),
+    st.sampled_from([DAY, np.timedelta64(1, "h"), np.timedelta64(4, "h")]),
+)
+def test_a_coin_of_runs_is_forecast_where_its_last_run_is_long_enough(
+    apart: list[int], horizon: int, step: np.timedelta64
+) -> None:
+    last = 1
+    for bars in apart:
+        last = last + 1 if bars == 1 else 1
+    result = run_model(Runs(), steps("coin", *apart, step=step), horizon)
+    assert (result.coins == ("coin",)) == (last >= 3 + horizon)
+    assert len(result.failures) == len(result.coins) ^ 1
 
 
 @pytest.mark.parametrize("horizon", [0, -1])

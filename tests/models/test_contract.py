@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cryptodask.models import Model, create_model, describe_model, list_models, run_model
 from cryptodask.records import DAY, Panel
-from tests.models.conftest import QUICK, join, make_panel, one_coin, panels, walk
+from tests.models.conftest import QUICK, START, join, make_panel, one_coin, panels, walk
 
 RANDOM = {"random", "lstm"}
 """The models whose forecasts depend on the seed."""
@@ -43,6 +43,61 @@ def test_every_coin_gets_a_finite_price_for_every_day(model: Model, horizon: int
     assert np.array_equal(result.cutoffs, panel.last_dates)
     for cutoff, dates in zip(result.cutoffs, result.dates, strict=True):
         assert np.array_equal(dates, cutoff + np.arange(1, horizon + 1) * DAY)
+
+
+def in_bars(panel: Panel, step: np.timedelta64) -> Panel:
+    """The same closes with bars of another length, as far apart in bars as they were in days."""
+    numbers = (panel.dates - START) // DAY
+    return Panel(panel.coins, panel.values, START + numbers * step, panel.indptr, step)
+
+
+@pytest.mark.parametrize("hours", [1, 4])
+def test_hours_are_forecast_as_days_are_and_their_dates_are_hours(model: Model, hours: int) -> None:
+    short = shortest(model, 3)
+    days = make_panel([short, 80], gaps=True, run=short)
+    step = np.timedelta64(hours, "h")
+    bars = in_bars(days, step)
+    one, other = (run_model(model, panel, 3, seed=2) for panel in (days, bars))
+    assert one.failures == other.failures == []
+    assert np.array_equal(one.values, other.values)
+    assert np.array_equal(other.cutoffs, bars.last_dates)
+    for cutoff, dates in zip(other.cutoffs, other.dates, strict=True):
+        assert np.array_equal(dates, cutoff + np.arange(1, 4) * step)
+
+
+def test_a_coin_whose_last_gap_is_late_fails_by_name_where_the_model_splits_at_gaps(
+    model: Model,
+) -> None:
+    if shortest(model, 3) == 2:
+        pytest.skip(f"{model.name} needs no more than the last two rows")
+    closes, dates = walk(80)
+    late = dates.copy()
+    late[-2:] += 3 * DAY
+    panel = Panel.from_series([("late", closes, late), ("whole", closes, dates)])
+    result = run_model(model, panel, 3)
+    if model.gaps == "leave":
+        assert result.coins == ("late", "whole")
+        return
+    assert result.coins == ("whole",)
+    [failure] = result.failures
+    assert (failure.coin, failure.exception) == ("late", "TooShortError")
+    assert failure.message.startswith("late: 2 rows after its last gap, from ")
+    assert f"{model.name} needs {model.min_length(3)} without a gap" in failure.message
+
+
+def test_how_long_a_gap_is_does_not_matter_where_the_model_splits_at_gaps(model: Model) -> None:
+    closes, dates = walk(80)
+    far, near = dates.copy(), dates.copy()
+    for shifted, by in ((far, 500), (near, 1)):
+        shifted[20:] += by * DAY
+        shifted[45:] += by * DAY
+    one, other, whole = (
+        run_model(model, Panel.from_series([("coin", closes, d)]), 3).values
+        for d in (far, near, dates)
+    )
+    if model.gaps == "split":
+        assert np.array_equal(one, other)
+        assert not np.array_equal(one, whole)  # a row after a gap is none after the one before
 
 
 def test_no_coin_gives_no_forecast(model: Model) -> None:

@@ -64,3 +64,17 @@ def test_two_rows_are_enough() -> None:
 
 def test_lengths_far_apart_do_not_disturb_each_other() -> None:
     assert_as_scikit_learn(make_panel([2, 3_000, 2, 17], gaps=True), 10)
+
+
+@pytest.mark.parametrize("hours", [1, 4])
+def test_hours_are_a_line_as_the_same_numbers_of_days_are(hours: int) -> None:
+    days = make_panel([2, 90, 40], gaps=True)
+    step = np.timedelta64(hours, "h")
+    dates = START + (days.dates - START) // DAY * step
+    bars = Panel(days.coins, days.values, dates, days.indptr, step)
+    one, other = (Linear().forecast(panel, 5, seed=0) for panel in (days, bars))
+    assert np.array_equal(one, other)
+    for row, (_, closes, when) in zip(other, bars, strict=True):
+        number = (when - START) / step
+        expected = scikit_learn(closes, number, 5)
+        np.testing.assert_allclose(row, expected, rtol=1e-9, atol=1e-9 * closes.max())

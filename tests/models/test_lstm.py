@@ -5,15 +5,17 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cryptodask.errors import OptionError
 from cryptodask.models import create_model, run_model
 from cryptodask.models.base import rng_for
 from cryptodask.models.lstm import LSTM
 from cryptodask.models.lstm_forward import ACTIVATIONS, Weights, forward
-from cryptodask.records import FloatArray, Panel
+from cryptodask.records import DAY, FloatArray, Panel
 from tests.models.conftest import (
     QUICK,
+    START,
     load_weights,
     make_panel,
     one_coin,
@@ -85,6 +87,59 @@ def test_every_window_and_the_close_after_it_is_an_example(panel: Panel) -> None
         growth = closes[start : start + 9] / closes[start] - 1
         np.testing.assert_allclose(x[start], growth[:8], rtol=1e-6, atol=1e-7)
         np.testing.assert_allclose(y[start], growth[8], rtol=1e-6, atol=1e-7)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    apart=st.lists(st.sampled_from([1, 1, 1, 1, 2, 7]), max_size=40),
+    window=st.integers(1, 5),
+    step=st.sampled_from([DAY, np.timedelta64(1, "h"), np.timedelta64(4, "h")]),
+)
+def test_no_window_and_no_target_is_across_a_gap(
+    apart: list[int], window: int, step: np.timedelta64
+) -> None:
+    numbers = np.cumsum([0, *apart])
+    closes = walk(len(numbers))[0]
+    x, y = LSTM(window=window)._examples(closes, START + numbers * step, step)
+    wanted = [
+        closes[i : i + window + 1] / closes[i] - 1
+        for i in range(len(closes) - window)
+        if list(numbers[i : i + window + 1]) == [*range(numbers[i], numbers[i] + window + 1)]
+    ]
+    assert x.shape == (len(wanted), window)
+    assert y.shape == (len(wanted),)
+    for growth, inputs, target in zip(wanted, x, y, strict=True):
+        np.testing.assert_allclose(inputs, growth[:-1], rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(target, growth[-1], rtol=1e-6, atol=1e-7)
+
+
+def test_rows_before_a_gap_are_trained_on_and_those_of_the_last_run_forecast_from() -> None:
+    model = LSTM(**quick)
+    closes, dates = walk(60)
+    broken = dates.copy()
+    broken[30:] += 5 * DAY
+    other = closes.copy()
+    other[:30] *= np.linspace(1, 3, 30)  # before the gap
+    fits = [model.fit(Panel.from_series([("coin", c, broken)]), seed=0) for c in (closes, other)]
+    kernels = [fit.weights.arrays["kernel_0"] for fit in fits]
+    assert not np.array_equal(*kernels)
+    # From the same weights the same comes out, whatever was before the gap.
+    panels = [Panel.from_series([("coin", c, broken)]) for c in (closes, other)]
+    one, two = (model.predict(fits[0], panel, 4) for panel in panels)
+    assert np.array_equal(one, two)
+
+
+def test_the_last_run_must_hold_a_window_and_a_horizon() -> None:
+    model = LSTM(**quick)
+    closes, dates = walk(40)
+    for rows, enough in ((13, True), (12, False)):
+        broken = dates.copy()
+        broken[-rows:] += DAY
+        result = run_model(model, Panel.from_series([("coin", closes, broken)]), 5)
+        assert (result.coins == ("coin",)) == enough
+    [failure] = result.failures
+    assert failure.message.startswith("coin: 12 rows after its last gap, from 2017-10-20")
+    assert "lstm needs 13 without a gap for a horizon of 5" in failure.message
 
 
 def test_the_unit_of_prices_does_not_matter() -> None:
