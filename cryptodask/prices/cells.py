@@ -11,6 +11,7 @@ import pandas as pd
 
 from cryptodask.errors import NotAPriceFileError, UnreadableFileError
 from cryptodask.prices.layouts import HEAD, Layout, ReadOptions, find_layout
+from cryptodask.prices.parse import in_24_hours
 
 SNIFF = 65_536
 """Bytes of a look at a file: enough for any header and some rows."""
@@ -91,6 +92,10 @@ def _understood(
     except (NotAPriceFileError, UnreadableFileError) as error:
         raise type(error)(f"{path.name}: {error}") from None
     cells = Cells(layout, rows, lines, delimiter, notes)
+    place = layout.columns["date"]
+    if any(row[place].strip()[-1:] in ("M", "m", ".") for row in cells.rows[:HEAD] if row[place:]):
+        for row in cells.rows:
+            row[place:] = [*map(in_24_hours, row[place : place + 1]), *row[place + 1 :]]
     if not cells.rows:
         raise UnreadableFileError(f"{path.name}: has a header and no row; get the file again")
     return cells

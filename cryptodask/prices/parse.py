@@ -50,6 +50,9 @@ _EPOCH_UNITS = (1, 1_000, 1_000_000, 1_000_000_000)
 _EPOCH_RANGE = (631_152_000, 4_133_980_800)
 _DAY_SECONDS = 86_400
 _CLOCK = r"[T ]([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}(?:\.[0-9]+)?))? ?(?:Z|UTC|([+-])([0-9]{2}):?([0-9]{2}))?$"  # noqa: E501
+_TWELVE = re.compile(
+    r"(.*[T ])(0?[1-9]|1[0-2])(?::([0-5][0-9]))?(?::([0-5][0-9]))?[ -]?([AaPp])\.?[Mm]\.?"
+)
 _TIMES = re.compile(r"[T ][0-9]{1,2}:[0-9]{2}.*$")
 _COMMA = re.compile(
     r"[+-]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})+|[0-9]+)(?:,[0-9]*)?(?:[eE][+-]?[0-9]+)?"
@@ -272,6 +275,15 @@ def bar_seconds(cells: Iterable[str], *, epoch: bool) -> float:
         seconds = np.where(days.isna(), np.nan, days.to_numpy().astype(np.int64) + clock)
     steps = np.diff(np.unique(seconds[~np.isnan(seconds)]))
     return float(np.median(steps)) if len(steps) else float("nan")
+
+
+def in_24_hours(cell: str) -> str:
+    """Write the time of a stamp that has AM or PM by 24 hours; leave any other cell as it is."""
+    match = _TWELVE.fullmatch(cell.strip())
+    if match is None:
+        return cell
+    hour = int(match[2]) % 12 + 12 * (match[5] in "Pp")
+    return f"{match[1]}{hour:02d}:{match[3] or '00'}:{match[4] or '00'}"
 
 
 def is_timed(cell: str) -> bool:

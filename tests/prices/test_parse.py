@@ -16,6 +16,7 @@ from cryptodask.prices.parse import (
     bar_seconds,
     day_month_order,
     has_comma_decimals,
+    in_24_hours,
     is_epoch,
     parse_days,
     parse_epochs,
@@ -391,3 +392,20 @@ def test_the_step_between_bars_is_the_usual_one() -> None:
     stamps = ["1506038400", "1506124800000", "1506384000", "1506470400"]
     assert bar_seconds(stamps, epoch=True) == 86_400
     assert math.isnan(bar_seconds(["1506038400", "x"], epoch=True))
+
+
+@pytest.mark.parametrize(
+    ("cell", "wanted"),
+    [
+        ("2019-10-17 09-AM", "2019-10-17 09:00:00"),
+        ("2019-10-17 12-AM", "2019-10-17 00:00:00"),
+        ("2019-10-17 12-PM", "2019-10-17 12:00:00"),
+        ("Sep 22, 2017 1:05 pm", "Sep 22, 2017 13:05:00"),
+        ("9/22/2017 11:59:59 p.m.", "9/22/2017 23:59:59"),
+        ("2019-10-17 13-PM", "2019-10-17 13-PM"),
+        ("2019-10-17 13:00", "2019-10-17 13:00"),
+        ("2019-10-17", "2019-10-17"),
+    ],
+)
+def test_times_of_twelve_hours_are_those_of_twenty_four(cell: str, wanted: str) -> None:
+    assert in_24_hours(cell) == wanted
