@@ -5,7 +5,8 @@
 
 The peers live in an environment of their own, whose interpreter is PATH:
 
-    python3.11 -m venv peers && peers/bin/pip install statsforecast mlforecast pyarrow
+    python3.11 -m venv peers
+    peers/bin/pip install statsforecast mlforecast scikit-learn pyarrow polars
 
 Made-up coins are written once, as a CryptoDask table of all eight columns and, for the peers, as
 one Parquet file of ``unique_id, ds, y``. Every way opens its files, forecasts ten days of every
@@ -13,8 +14,9 @@ coin, and writes Parquet; told are series a second and core, and the ratio to th
 
 CryptoDask runs twice: as a user runs it, ``CryptoManager.forecast(out=FOLDER)`` on a local cluster
 of one worker that has been started, and its core alone in one process without a cluster.
-statsforecast runs with ``n_jobs=1`` and on all cores. Neither peer has quite these models. The
-nearest are:
+The peers get pandas' dataframes and, where it is installed, those of polars, with which they are
+much faster; statsforecast runs with ``n_jobs=1`` and on all cores. Neither has quite these models.
+The nearest are:
 
 =======  =========================================  =========================================
 model    statsforecast, one fit a series            mlforecast, ONE fit for all series
@@ -27,7 +29,8 @@ ridge    ARIMA(10,1,0) of logs with drift, by CSS   Ridge on 10 lags of log retu
 That ARIMA is fitted to ``SAMPLE`` coins at most, since its time grows with their number. What has
 one core is held to that one (Linux), and its libraries to one thread. Each process stays, and runs
 each way once before it is timed: imports, and what Numba compiles where a peer uses it, are left
-out on all sides, as is the start of the cluster.
+out on all sides, as is the start of the cluster. Seconds of the processor, of client and worker
+together, are told too, since they change less where other work runs on the machine.
 """
 
 import argparse
@@ -50,9 +53,11 @@ from common import alternate, print_versions
 HORIZON, LAGS, SAMPLE = 10, 10, 300
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
 MODELS = ("naive", "linear", "ridge")
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS",
+              "POLARS_MAX_THREADS")  # fmt: skip
 CLUSTER, CORE = "cryptodask", "cryptodask, no cluster"
 ONE, ALL, GLOBAL = "statsforecast", "statsforecast, n_jobs=-1", "mlforecast"
+POLARS = ("statsforecast, polars", "mlforecast, polars")
 
 
 def by_core(model: str, folder: Path, out: Path) -> None:
@@ -70,31 +75,45 @@ def by_core(model: str, folder: Path, out: Path) -> None:
     pd.concat([one.forecasts for one in done], ignore_index=True).to_parquet(out)
 
 
-def by_statsforecast(model: str, folder: Path, out: Path, jobs: int = 1) -> None:
+def read_plain(path: Path, frames: str) -> Any:
+    """Read a plain Parquet file with pandas or polars."""
+    module = __import__(frames)
+    return module.read_parquet(path)
+
+
+def write_plain(frame: Any, path: Path) -> None:
+    """Write a dataframe of pandas or polars."""
+    (frame.to_parquet if hasattr(frame, "to_parquet") else frame.write_parquet)(path)
+
+
+def by_statsforecast(
+    model: str, folder: Path, out: Path, jobs: int = 1, frames: str = "pandas"
+) -> None:
     """Forecast as statsforecast's documentation does."""
     import numpy as np
-    import pandas as pd
     from statsforecast import StatsForecast
     from statsforecast.models import ARIMA, Naive, RandomWalkWithDrift
 
-    made = {
+    models = {
         "naive": Naive,
         "linear": RandomWalkWithDrift,
         "ridge": lambda: ARIMA((LAGS, 1, 0), include_drift=True, method="CSS"),
-    }[model]()
-    prices = pd.read_parquet(folder / ("sample.parquet" if model == "ridge" else "prices.parquet"))
-    if model == "ridge":
-        prices["y"] = np.log(prices["y"])
-    forecast = StatsForecast([made], freq="D", n_jobs=jobs).forecast(df=prices, h=HORIZON)
-    if model == "ridge":
-        forecast["ARIMA"] = np.exp(forecast["ARIMA"])
-    forecast.to_parquet(out)
+    }
+    engine = StatsForecast([models[model]()], "D" if frames == "pandas" else "1d", n_jobs=jobs)
+    if model != "ridge":
+        prices = read_plain(folder / "prices.parquet", frames)
+        write_plain(engine.forecast(df=prices, h=HORIZON), out)
+        return
+    prices = read_plain(folder / "sample.parquet", "pandas")
+    prices["y"] = np.log(prices["y"])
+    forecast = engine.forecast(df=prices, h=HORIZON)
+    forecast["ARIMA"] = np.exp(forecast["ARIMA"])
+    write_plain(forecast, out)
 
 
-def by_mlforecast(model: str, folder: Path, out: Path) -> None:
+def by_mlforecast(model: str, folder: Path, out: Path, frames: str = "pandas") -> None:
     """Forecast as mlforecast's documentation does."""
     import numpy as np
-    import pandas as pd
     from mlforecast import MLForecast
     from mlforecast.target_transforms import Differences, GlobalSklearnTransformer
     from sklearn.base import BaseEstimator, RegressorMixin
@@ -106,7 +125,7 @@ def by_mlforecast(model: str, folder: Path, out: Path) -> None:
             return self
 
         def predict(self, X: Any) -> Any:
-            return X["lag1"].to_numpy()
+            return np.asarray(X["lag1"])
 
     logs = FunctionTransformer(np.log, np.exp)
     returns = [GlobalSklearnTransformer(logs), Differences([1])]
@@ -115,16 +134,19 @@ def by_mlforecast(model: str, folder: Path, out: Path) -> None:
         "linear": (LinearRegression(), [1], None),
         "ridge": (Ridge(), range(1, LAGS + 1), returns),
     }[model]
-    prices = pd.read_parquet(folder / "prices.parquet")
-    forecast = MLForecast({model: made}, "D", lags=lags, target_transforms=transforms)
-    forecast.fit(prices, static_features=[]).predict(HORIZON).to_parquet(out)
+    freq = "D" if frames == "pandas" else "1d"
+    engine = MLForecast({model: made}, freq, lags=lags, target_transforms=transforms)
+    engine.fit(read_plain(folder / "prices.parquet", frames), static_features=[])
+    write_plain(engine.predict(HORIZON), out)
 
 
-CHILDREN: Mapping[str, tuple[Callable[..., None], dict[str, int]]] = {
+CHILDREN: Mapping[str, tuple[Callable[..., None], dict[str, Any]]] = {
     CORE: (by_core, {}),
     ONE: (by_statsforecast, {"jobs": 1}),
     ALL: (by_statsforecast, {"jobs": -1}),
     GLOBAL: (by_mlforecast, {}),
+    "statsforecast, polars": (by_statsforecast, {"frames": "polars"}),
+    "mlforecast, polars": (by_mlforecast, {"frames": "polars"}),
 }
 
 
@@ -251,12 +273,15 @@ def check(folder: Path, coins: int) -> None:
 def compare(model: str, runs: Mapping[str, Callable[[str], float]], args: Any) -> None:
     """Time all ways of one model in turn, and print series a second and core."""
     print(f"\n{model}:")
-    used: dict[str, list[float]] = {way: [] for way in runs}
     runs[CORE](model)
     runs[CLUSTER](model)
     check(args.keep, args.coins)
-    for way in (ONE, ALL, GLOBAL):
+    # ARIMA takes a hundred times as long as any dataframe, so pandas will do.
+    left_out = "statsforecast, polars" if model == "ridge" else None
+    runs = {way: run for way, run in runs.items() if way != left_out}
+    for way in [way for way in runs if way not in (CORE, CLUSTER)]:
         runs[way](model)
+    used: dict[str, list[float]] = {way: [] for way in runs}
     ways = {way: lambda way=way: used[way].append(runs[way](model)) for way in runs}
     seconds = alternate(ways, args.repeats)
     rates, busy = {}, {}
@@ -265,30 +290,46 @@ def compare(model: str, runs: Mapping[str, Callable[[str], float]], args: Any) -
         series = min(args.coins, SAMPLE) if sampled else args.coins
         cores = len(CORES) if way == ALL else 1
         rates[way] = [series / took / cores for took in seconds[way]]
-        busy[way] = statistics.median(used[way]) / series
-    print("series a second and core, median (from, to), and ms of the processor a series:")
-    for way, many in rates.items():
-        spent = "  " if way == ALL else f"{1e3 * busy[way]:.4f}"
-        middle = statistics.median(many)
-        print(f"  {way:26}{middle:12,.0f} ({min(many):,.0f} to {max(many):,.0f})  {spent}")
-    faster = max((ONE, ALL, GLOBAL), key=lambda way: statistics.median(rates[way]))
+        busy[way] = [series / took for took in used[way]]
+    print("series a second and core, and series a second of the processor:")
+    for way in runs:
+        line = f"  {way:26}{spread(rates[way]):40}"
+        # The processes that statsforecast starts are not in its own account.
+        print(line if way == ALL else line + spread(busy[way]))
+    tell_ratios(model, "and core", rates)
+    tell_ratios(model, "of the processor", {way: busy[way] for way in runs if way != ALL})
+
+
+def tell_ratios(model: str, unit: str, rates: Mapping[str, list[float]]) -> None:
+    """Print how many times as fast as the faster peer CryptoDask is, run by run."""
+    peers = [way for way in rates if way not in (CLUSTER, CORE)]
+    faster = max(peers, key=lambda way: statistics.median(rates[way]))
     for way in (CLUSTER, CORE):
         ratios = [a / b for a, b in zip(rates[way], rates[faster], strict=True)]
-        spread = f"from {min(ratios):.3g} to {max(ratios):.3g}, n={len(ratios)}"
-        print(f"{model}: {way} / {faster}: {statistics.median(ratios):.3g} times ({spread})")
+        print(f"{model}: {way} / {faster}, by second {unit}: {spread(ratios)} times")
 
 
-def print_peer_versions(python: str) -> None:
-    """Print what the peers' environment has."""
-    names = ["statsforecast", "mlforecast", "numpy", "pandas", "pyarrow", "scikit-learn", "numba"]
+def spread(values: list[float]) -> str:
+    """Return median and range."""
+    middle, least, most = statistics.median(values), min(values), max(values)
+    if middle > 100:
+        return f"{middle:,.0f} ({least:,.0f} to {most:,.0f})"
+    return f"{middle:.3g} ({least:.3g} to {most:.3g}, n={len(values)})"
+
+
+def print_peer_versions(python: str) -> bool:
+    """Print what the peers' environment has, and tell whether polars is there."""
+    names = ["statsforecast", "mlforecast", "coreforecast", "numpy", "pandas", "polars", "pyarrow",
+             "scikit-learn", "numba"]  # fmt: skip
     code = (
         "import platform; from importlib.metadata import distributions\n"
         f"have = {{d.metadata['Name'].lower(): d.version for d in distributions()}}\n"
         "print('peers: python', platform.python_version())\n"
-        f"for n in {names}: print(' ', n, have.get(n, 'not there, and not needed'))"
+        f"for n in {names}: print(' ', n, have.get(n, 'not there'))"
     )
     if subprocess.run([python, "-c", code], check=False).returncode:
         raise SystemExit(f"{python}: does not run; --peer-python names the peers' interpreter")
+    return not subprocess.run([python, "-c", "import polars"], capture_output=True).returncode
 
 
 def measure(args: argparse.Namespace) -> None:
@@ -297,7 +338,8 @@ def measure(args: argparse.Namespace) -> None:
     size = sum(file.stat().st_size for file in (args.keep / "table").iterdir()) / 1e6
     plain = (args.keep / "prices.parquet").stat().st_size / 1e6
     print(f"{args.coins:,} coins of {args.days:,} days; table {size:.0f} MB, plain {plain:.0f} MB")
-    peers = {way: Child(way, args.peer_python, args.keep) for way in (ONE, ALL, GLOBAL)}
+    ways = [ONE, ALL, GLOBAL, *(POLARS if args.polars else [])]
+    peers = {way: Child(way, args.peer_python, args.keep) for way in ways}
     core = Child(CORE, sys.executable, args.keep)
     with user(args.keep) as run:
         for model in args.model or MODELS:
@@ -324,7 +366,7 @@ def main() -> None:
         return
     os.environ |= dict.fromkeys(ONE_THREAD, "1")
     print_versions()
-    print_peer_versions(args.peer_python)
+    args.polars = print_peer_versions(args.peer_python)
     with tempfile.TemporaryDirectory() as place:
         args.keep = (args.keep or Path(place)).resolve()
         args.keep.mkdir(parents=True, exist_ok=True)

@@ -21,9 +21,10 @@ from cryptodask.errors import (
     UnknownModelError,
 )
 from cryptodask.models import run_model
+from cryptodask.prices.freq import step_of
 from cryptodask.prices.loader import to_panel
 from cryptodask.results import empty_forecasts, sort_forecasts
-from tests.conftest import REAL_DATA, Cluster
+from tests.conftest import REAL_DATA, Cluster, write_folder
 
 SMALL_LSTM = {"window": 8, "units": (4, 6), "batch_size": 16}
 ALL = ["random", "naive", "linear"]
@@ -196,8 +197,116 @@ def test_tells_what_was_asked_wrongly(client: Client, small_folder: Path):
         manager.forecast(["naive", "naive"])
     with pytest.raises(OptionError, match="none given"):
         manager.forecast([])
+    with pytest.raises(OptionError, match="gaps: must be one of leave, fill, split, got 'drop'"):
+        manager.forecast(gaps="drop")
+    with pytest.raises(OptionError, match=r"gap_limit: .* by gaps 'fill' only"):
+        manager.forecast(gaps="fill")
     with pytest.raises(OptionError, match="the client has its own"):
         CryptoManager(small_folder, client, workers=2)
+
+
+def with_gaps(prices: pd.DataFrame, freq: str) -> pd.DataFrame:
+    """Every coin without some of its rows, and with bars of this length."""
+    kept = []
+    for i, (_, rows) in enumerate(prices.groupby("coin")):
+        n = len(rows)
+        gone = {3, n - 8 - i % 3, *range(9, 9 + i % 4), *((n - 4, n - 5) if i % 2 else ())}
+        days = np.arange(n)
+        dates = np.datetime64("2026-01-01", "s") + days * step_of(freq)
+        kept.append(rows.assign(date=dates)[[day not in gone for day in days]])
+    return pd.concat(kept, ignore_index=True)
+
+
+def dealt_with_by_hand(rows: pd.DataFrame, gaps: str, limit: int, freq: str) -> pd.DataFrame:
+    """The rows of one coin with gaps filled, or only those after the last one."""
+    step = pd.Timedelta(step_of(freq))
+    seen: list[tuple[pd.Timestamp, float]] = []
+    for when, close in zip(rows["date"], rows["close"], strict=True):
+        missing = (when - seen[-1][0]) // step - 1 if seen else 0
+        if missing and gaps == "split":
+            seen = []
+        if missing <= limit and gaps == "fill":
+            seen += [(seen[-1][0] + (i + 1) * step, seen[-1][1]) for i in range(missing)]
+        seen.append((when, close))
+    dates, closes = zip(*seen, strict=True)
+    return pd.DataFrame({"coin": rows["coin"].iloc[0], "date": dates, "close": closes})
+
+
+@pytest.mark.parametrize(
+    ("freq", "gaps", "limit"),
+    [("1d", "fill", 2), ("1h", "fill", 1), ("1d", "split", 0), ("1h", "leave", 0)],
+)
+def test_gaps_are_dealt_with_as_in_a_plain_loop_for_any_partitioning(
+    client: Client, small_prices: pd.DataFrame, tmp_path: Path, freq: str, gaps: str, limit: int
+):
+    prices = with_gaps(small_prices, freq)
+    folder = write_folder(tmp_path / "folder", prices)
+    table = import_prices(folder, tmp_path / "table", partitions=3)
+    assert table.freq == freq
+    models = [create_model("naive"), create_model("linear")]
+    rows, failed = [], set()
+    for coin, given in prices.groupby("coin"):
+        seen = dealt_with_by_hand(given, gaps, limit, freq)
+        for model in models:
+            result = run_model(model, to_panel(seen, freq), 3)
+            failed |= {(f.coin, f.model, f.message) for f in result.failures}
+            for step, value in enumerate(result.values.ravel(), 1):
+                last = seen["date"].iloc[-1]
+                date = last + step * pd.Timedelta(step_of(freq))
+                rows.append((coin, model.name, last, date, step, value))
+    expected = pd.DataFrame(rows, columns=list(empty_forecasts().columns))
+    expected = expected.astype(empty_forecasts().dtypes.to_dict())
+    how = {"gaps": gaps, "gap_limit": limit or None}
+    for source, partitions in ((folder, 1), (table.path, None), (table.path, 12)):
+        manager = CryptoManager(CryptoLoader(source, partitions), client)
+        result = manager.forecast(models, 3, progress=False, **how)
+        pd.testing.assert_frame_equal(pd.DataFrame(result), expected, check_exact=True)
+        told = result.failures[["coin", "model", "message"]].itertuples(index=False, name=None)
+        assert set(told) == failed
+
+
+def test_gaps_change_what_a_model_sees(client: Client, small_prices: pd.DataFrame, tmp_path: Path):
+    folder = write_folder(tmp_path, with_gaps(small_prices, "1d"))
+    manager = CryptoManager(folder, client)
+    left, filled, split = (
+        manager.forecast(["linear"], 2, gaps=gaps, gap_limit=limit, progress=False)["forecast"]
+        for gaps, limit in (("leave", None), ("fill", 9), ("split", None))
+    )
+    assert len(left) == len(filled) == len(split)
+    assert (left != filled).all()
+    assert (left != split).all()
+
+
+def test_an_lstm_forecasts_by_gaps_filled_what_it_refuses_by_gaps_left(
+    client: Client, small_prices: pd.DataFrame, tmp_path: Path
+):
+    coins = sorted(set(small_prices["coin"]))
+    whole = small_prices.groupby("coin")["close"].agg(["size", "nunique"])
+    coin = next(c for c in coins if whole.loc[c].min() > 60)
+    rows = small_prices[small_prices["coin"] == coin]
+    folder = write_folder(tmp_path, rows.drop(index=rows.index[[-3, -40]]))
+    manager, lstm = CryptoManager(folder, client), create_model("lstm", **SMALL_LSTM)
+    left = manager.forecast([lstm], 2, progress=False)
+    [failure] = left.failures.itertuples()
+    assert failure.exception == "TooShortError"
+    assert "2 rows after its last gap" in failure.message
+    assert "gaps='fill' (--gaps fill --gap-limit N)" in failure.message
+    filled = manager.forecast([lstm], 2, gaps="fill", gap_limit=1, progress=False)
+    assert filled.failures.empty
+    assert len(filled) == 2
+
+
+def test_forecasts_of_an_hourly_table_have_hours(
+    client: Client, small_prices: pd.DataFrame, tmp_path: Path
+):
+    folder = write_folder(tmp_path, with_gaps(small_prices, "4h"))
+    result = CryptoManager(folder, client).forecast(
+        ["naive"], 7, to_date="2026-01-20", progress=False
+    )
+    hours = (result["date"] - result["cutoff"]) / pd.Timedelta(hours=4)
+    assert (hours == result["step"]).all()
+    assert result["cutoff"].max() == pd.Timestamp("2026-01-20 20:00")  # the whole of the last day
+    assert result.groupby("coin")["date"].nunique().eq(7).all()
 
 
 class Spoiled:

@@ -53,12 +53,19 @@ def log_returns(panel: Panel) -> tuple[FloatArray, BoolArray]:
 
 
 def whole_windows(linked: BoolArray, width: int) -> BoolArray:
-    """Tell at which rows ``width`` returns without a gap begin, ``(n_rows,)``."""
-    broken = np.concatenate([[0], np.cumsum(~linked)])
-    whole = np.zeros(len(linked), dtype=np.bool_)
-    last = len(linked) - width + 1
-    if last > 0:
-        whole[:last] = broken[width:] == broken[:last]
+    """Tell at which rows ``width`` returns without a gap begin, ``(n_rows,)``.
+
+    Parameters
+    ----------
+    linked : ndarray of bool, ``(n_rows,)``
+        Of `log_returns`: the last row of a coin has no return.
+    width : int
+        At least 1.
+    """
+    whole = np.ones(len(linked), dtype=np.bool_)
+    ends = np.flatnonzero(~linked)
+    for back in range(width):
+        whole[ends[np.searchsorted(ends, back) :] - back] = False
     return whole
 
 

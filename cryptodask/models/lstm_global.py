@@ -12,12 +12,11 @@ from cryptodask.features import windows
 from cryptodask.models.base import Gaps, rng_for
 from cryptodask.models.lstm_forward import Weights, forward
 from cryptodask.models.lstm_global_training import (
-    Sums,
     State,
+    Sums,
     adam,
     coin_sums,
     first_values,
-    shapes_of,
     to_weights,
 )
 from cryptodask.models.pooled import train
@@ -130,7 +129,7 @@ class LSTMGlobal:
         returns = np.diff(np.log(closes), axis=1)
         scale = _volatility(returns)
         length = self.window - 1
-        seen = np.concatenate([returns / scale, np.empty((len(panel), horizon))], axis=1)
+        seen = np.concatenate([_measured(returns, scale), np.empty((len(panel), horizon))], axis=1)
         for step in range(horizon):
             x = seen[:, None, step : step + length].astype(np.float32)
             seen[:, length + step] = forward(fit.weights, x)[:, 0]
@@ -148,13 +147,13 @@ class LSTMGlobal:
             if len(logs) <= self.window:
                 continue
             dates = dates[-self.max_rows :]
-            change = np.diff(logs).astype(np.float32)
+            change = np.diff(logs)
             whole = dates[self.window :] - dates[: -self.window] == self.window * panel.step
             moves = windows(change, self.window)[:, :-1].any(axis=1)
             found = np.flatnonzero(whole & moves)
             if len(found):
                 coins.append(coin)
-                returns.append(change)
+                returns.append(change.astype(np.float32))
                 starts.append(found + rows)
                 counts.append(len(found))
                 rows += len(change)
@@ -182,7 +181,7 @@ class LSTMGlobal:
                 continue
             chosen = rng.choice(starts, min(self.sample, len(starts)), replace=False)
             rows = prepared.returns[chosen[:, None] + np.arange(self.window)].astype(np.float64)
-            scaled = rows / _volatility(rows[:, :-1])
+            scaled = _measured(rows, _volatility(rows[:, :-1]))
             x = scaled[:, :-1].astype(np.float32)
             y = scaled[:, -1].clip(-FARTHEST, FARTHEST).astype(np.float32)
             total += coin_sums(message, x, y, self.units, self.sample)
@@ -274,7 +273,11 @@ class Examples:
 
 
 def _volatility(returns: FloatArray) -> FloatArray:
-    """Return the root mean square of each row, ``(n, 1)``; 1 where it is 0, of a still price."""
-    scale = np.sqrt((returns * returns).mean(axis=1, keepdims=True))
-    result: FloatArray = np.where(scale > 0, scale, 1.0)
+    """Return the root mean square of each row, ``(n, 1)``."""
+    result: FloatArray = np.sqrt((returns * returns).mean(axis=1, keepdims=True))
     return result
+
+
+def _measured(returns: FloatArray, volatility: FloatArray) -> FloatArray:
+    """Return returns over a volatility; of a price that stands still they are 0 as they are."""
+    return returns / np.where(volatility > 0, volatility, 1.0)

@@ -113,7 +113,8 @@ def parse_days(
     """
     text = cells.str.strip()
     words = text.str.replace(_TIME, "", regex=True).str.replace(r"[\s,./-]+", " ", regex=True)
-    words = words.str.replace(r"\b[Ss][Ee][Pp][Tt]\b", "Sep", regex=True)
+    if words.str.contains("[Ss][Ee][Pp][Tt]", regex=True).any():
+        words = words.str.replace(r"\b[Ss][Ee][Pp][Tt]\b", "Sep", regex=True)
     days = pd.Series(pd.NaT, index=cells.index, dtype=DATE_DTYPE)
     reasons = pd.Series("no day in a form that is known", index=cells.index, dtype="str")
     todo = pd.Series(True, index=cells.index)

@@ -68,8 +68,6 @@ def test_hours_are_forecast_as_days_are_and_their_dates_are_hours(model: Model, 
 def test_a_coin_whose_last_gap_is_late_fails_by_name_where_the_model_splits_at_gaps(
     model: Model,
 ) -> None:
-    if shortest(model, 3) == 2:
-        pytest.skip(f"{model.name} needs no more than the last two rows")
     closes, dates = walk(80)
     late = dates.copy()
     late[-2:] += 3 * DAY
