@@ -11,12 +11,13 @@ import pandas as pd
 from cryptodask.cluster.plan import cut_guided, workers_to_plan_for
 from cryptodask.errors import NoPricesError
 from cryptodask.models import Model, run_model
-from cryptodask.prices.findings import join_findings, lost
+from cryptodask.prices.findings import empty_findings, join_findings, lost
 from cryptodask.prices.gaps import last_runs
 from cryptodask.prices.loader import Cut, to_panel
 from cryptodask.prices.readers import Reading
 from cryptodask.prices.sources import Partition, Source, pack, partitions_for
-from cryptodask.records import CoinFailure
+from cryptodask.prices.table import TablePartition
+from cryptodask.records import CoinFailure, Panel
 from cryptodask.results import empty_forecasts, write_part
 from cryptodask.stages import stage, watching
 
@@ -176,10 +177,7 @@ def _forecast_part(
 ) -> tuple[pd.DataFrame, list[CoinFailure], pd.DataFrame, int]:
     """Forecast the coins of one part; return forecasts, failures, findings and rows read."""
     with stage("read"):
-        reading = part.load(("close",))
-        prices = cut(reading.prices)
-        seen = last_runs(prices, cut.freq) if cut.gaps.how == "split" else prices
-        panel = to_panel(seen, cut.freq)
+        panel, told, rows = _read(part, cut)
     with stage("fit"):
         result = run_model(model, panel, horizon, seed)
     n, horizon = result.values.shape
@@ -198,7 +196,18 @@ def _forecast_part(
         CoinFailure.of(coin, model.name, NoPricesError(f"{coin}: no row in the days asked for"))
         for coin in absent
     ]
-    return forecasts, failures, lost(reading.findings), len(prices)
+    return forecasts, failures, told, rows
+
+
+def _read(part: Partition, cut: Cut) -> tuple[Panel, pd.DataFrame, int]:
+    """Return the panel that a model sees, findings of rows that were lost, and the rows read."""
+    if isinstance(part, TablePartition) and not part.deltas and cut.is_whole:
+        panel = part.read_panel()
+        return panel, empty_findings(), len(panel.values)
+    reading = part.load(("close",))
+    prices = cut(reading.prices)
+    seen = last_runs(prices, cut.freq) if cut.gaps.how == "split" else prices
+    return to_panel(seen, cut.freq), lost(reading.findings), len(prices)
 
 
 def _worker_address() -> str:

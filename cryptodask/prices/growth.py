@@ -30,7 +30,7 @@ from cryptodask.prices.merge import (
 )
 from cryptodask.prices.policies import Policies, settle
 from cryptodask.prices.readers import Reading
-from cryptodask.prices.schema import empty_prices
+from cryptodask.prices.schema import NUMBER_COLUMNS, empty_prices
 from cryptodask.prices.series import tell_gaps
 from cryptodask.prices.sources import pack
 from cryptodask.prices.storage import Manifest, Writer, writing
@@ -39,6 +39,13 @@ if TYPE_CHECKING:
     from cryptodask.prices.table import PriceTable
 
 _ROW_GROUP = 4_096  # rows of a delta that are read or skipped together
+
+# Prices hardly ever repeat: dictionaries and compression of them cost time and save nothing.
+_PART = {
+    "row_group_size": 65_536,
+    "use_dictionary": ["coin", "date"],
+    "compression": dict.fromkeys(NUMBER_COLUMNS, "NONE") | {"coin": "SNAPPY", "date": "SNAPPY"},
+}
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,7 @@ def write_base(
             tell(reading.findings)
             if len(reading.prices):
                 index.append(count_rows(reading.prices).assign(part=len(parts), reason=""))
-                parts.append(writer.write("part", reading.prices, len(parts)))
+                parts.append(writer.write("part", reading.prices, len(parts), **_PART))
             elif not parts:
                 reasons += [
                     f"{f.file}, line {f.line}: {f.message}"

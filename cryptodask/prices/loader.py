@@ -275,6 +275,11 @@ class Cut:
             raise OptionError(f"from_date: {from_date} is after to_date: {to_date}")
         return cls(max_points, first, last, gaps or Gaps(), freq)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all rows are kept as they are."""
+        return self == Cut.of(None, None, None, freq=self.freq)
+
     def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of a price frame that are kept."""
         dates = frame["date"].to_numpy()

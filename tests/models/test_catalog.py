@@ -11,13 +11,16 @@ from cryptodask.errors import OptionError, UnknownModelError
 from cryptodask.models import create_model, describe_model, list_models, model_options
 from cryptodask.models.linear import Linear
 from cryptodask.models.lstm import LSTM
+from cryptodask.models.lstm_global import LSTMGlobal
 from cryptodask.models.naive import Naive
 from cryptodask.models.random import Random
+from cryptodask.models.ridge import Ridge
 
 
 def test_the_catalog_names_the_models() -> None:
-    assert list_models() == ["random", "naive", "linear", "lstm"]
-    assert [type(create_model(name)) for name in list_models()] == [Random, Naive, Linear, LSTM]
+    assert list_models() == ["random", "naive", "linear", "ridge", "lstm", "lstm_global"]
+    kinds = [Random, Naive, Linear, Ridge, LSTM, LSTMGlobal]
+    assert [type(create_model(name)) for name in list_models()] == kinds
     assert [create_model(name).name for name in list_models()] == list_models()
 
 
@@ -57,7 +60,7 @@ def test_an_unknown_model_is_told_the_known_ones(ask: Any) -> None:
     message = str(caught.value)
     assert "'lstn'" in message
     assert "did you mean lstm?" in message
-    assert "random, naive, linear, lstm" in message
+    assert "random, naive, linear, ridge, lstm, lstm_global" in message
 
 
 def test_a_name_like_no_other_gets_no_guess() -> None:

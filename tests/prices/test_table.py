@@ -1,14 +1,17 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from cryptodask.errors import OptionError, SourceError, TableError
 from cryptodask.prices import CryptoLoader, PriceTable, import_prices, write_table
 from cryptodask.prices.findings import empty_findings, lost
+from cryptodask.prices.loader import to_panel
 from cryptodask.prices.readers import PriceFile, Reading, read_price_files
 from cryptodask.prices.schema import COLUMNS, empty_prices
 from cryptodask.prices.sources import FolderSource
@@ -502,3 +505,31 @@ def test_a_table_may_be_moved(table: Path, tmp_path: Path) -> None:
     rows = read_everything(table)
     moved = table.rename(tmp_path / "moved")
     pd.testing.assert_frame_equal(read_everything(moved), rows)
+
+
+def test_a_panel_is_the_closes_of_the_rows_whatever_is_picked(
+    small_folder: Path, tmp_path: Path
+) -> None:
+    opened = import_prices(small_folder, tmp_path / "table", partitions=3)
+    coins = opened.coins
+    for runs in ([(0, len(coins))], [(1, 3), (5, 6)], [(i, i + 1) for i in range(len(coins))]):
+        for part in opened.pick(coins, runs):
+            panel, same = part.read_panel(), to_panel(part.read())
+            assert panel.coins == same.coins
+            for name in ("values", "dates", "indptr"):
+                assert np.array_equal(getattr(panel, name), getattr(same, name))
+                assert getattr(panel, name).dtype == getattr(same, name).dtype
+    [some] = opened.partitions([coins[0], coins[-1]], 1)
+    assert some.read_panel().coins == (coins[0], coins[-1])
+
+
+def test_a_panel_of_a_part_that_is_damaged_or_of_other_rows_is_refused(
+    small_folder: Path, tmp_path: Path
+) -> None:
+    opened = import_prices(small_folder, tmp_path / "table", partitions=2)
+    part = opened.partitions(opened.coins)[0]
+    with pytest.raises(TableError, match="the table's index says"):
+        replace(part, rows=part.rows + 1).read_panel()
+    Path(part.paths[0]).write_bytes(b"PAR1 and no more")
+    with pytest.raises(TableError, match=r"can't be read.*import again"):
+        part.read_panel()
