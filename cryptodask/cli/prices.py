@@ -94,11 +94,17 @@ def append(
     """Add new days, new coins and corrections from files to a table, by its policies."""
     from cryptodask.prices import PriceTable, read_files
     from cryptodask.prices.findings import summarize_findings
+    from cryptodask.prices.policies import without_gaps
 
     place = PriceTable(table)
     policies = place.policies | _policies(policy)
-    reading = read_files(files, _read_options(dayfirst, column, layout, place.freq, policies))
-    result = place.append_reading(reading, corrections=corrections)  # type: ignore[arg-type]
+    # Whether there is a gap, the table has a say in.
+    options = _read_options(dayfirst, column, layout, place.freq, without_gaps(policies))
+    result = place.append_reading(
+        read_files(files, options),
+        corrections=corrections,  # type: ignore[arg-type]
+        policies=policies,
+    )
     _print_append(result)
     raise typer.Exit(_print_findings(summarize_findings(result.findings), result.findings))
 
@@ -268,7 +274,11 @@ def _keep(
         return
     reading = Reading(one.prices, one.findings)
     if is_table(table):
-        PriceTable(table).append_reading(reading, corrections=corrections)  # type: ignore[arg-type]
+        PriceTable(table).append_reading(
+            reading,
+            corrections=corrections,  # type: ignore[arg-type]
+            policies=policies,
+        )
         return
     notes = empty_findings()
     write_table(table, [reading], empty={}, notes=notes, freq=freq, policies=policies)

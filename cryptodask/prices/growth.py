@@ -28,7 +28,7 @@ from cryptodask.prices.merge import (
     keep_last,
     merge_rows,
 )
-from cryptodask.prices.policies import Policies, settle
+from cryptodask.prices.policies import Policies, check_policies, settle, without_gaps
 from cryptodask.prices.readers import Reading
 from cryptodask.prices.schema import NUMBER_COLUMNS, empty_prices
 from cryptodask.prices.series import tell_gaps
@@ -120,23 +120,31 @@ def write_base(
 
 
 def append(
-    table: "PriceTable", frame: pd.DataFrame, told: pd.DataFrame | None, corrections: Corrections
+    table: "PriceTable",
+    frame: pd.DataFrame,
+    told: pd.DataFrame | None,
+    corrections: Corrections,
+    policies: Policies | None = None,
 ) -> AppendResult:
-    """Add rows to a table; see `PriceTable.append`."""
+    """Add rows to a table, by its policies or these; see `PriceTable.append`.
+
+    What was told of rows was settled when they were read, but for gaps, which the table may fill.
+    """
     check_corrections(corrections)
+    policies = table.policies if policies is None else check_policies(policies)
     rows = check_rows(frame, table.freq)
     if told is None:
         rows = rows if "file" in rows else rows.assign(file="")
         rows = rows if "line" in rows else rows.assign(line=0)
-        rows, told = clean_rows(rows, empty_findings(), table.policies, table.freq)
+        rows, told = clean_rows(rows, empty_findings(), without_gaps(policies), table.freq)
     told = _check_findings(told)
     with writing(table.path) as writer:
         table.refresh()  # another process may have written since it was opened
         merged = merge_rows(_old_rows(table, rows), rows, corrections)
         new_coins = sorted(set(merged.added["coin"]) - set(table.coins))
         _check_names(new_coins, table.coins)
-        told = settle(_with_gaps(told, _tell_new_gaps(table, rows)), table.policies)
-        found = join_findings([told, merged.findings])
+        gaps = settle(_tell_new_gaps(table, rows), policies)
+        found = join_findings([_with_gaps(told, gaps), merged.findings])
         if len(merged.added) or len(merged.corrected):
             writer.publish(_write_delta(writer, table, merged, found), keep_old=True)
             table.refresh()

@@ -274,8 +274,9 @@ def bar_seconds(cells: Iterable[str], *, epoch: bool) -> float:
         days = max((parse_days(bare, order)[0] for order in orders), key=lambda d: d.notna().sum())
         clock = np.nan_to_num(_clocks(texts))
         seconds = np.where(days.isna(), np.nan, days.to_numpy().astype(np.int64) + clock)
-    steps = np.diff(np.unique(seconds[~np.isnan(seconds)]))
-    return float(np.median(steps)) if len(steps) else float("nan")
+    steps = np.sort(np.diff(np.unique(seconds[~np.isnan(seconds)])))
+    # Not between the two in the middle: that would be no step that is there.
+    return float(steps[(len(steps) - 1) // 2]) if len(steps) else float("nan")
 
 
 def in_24_hours(cell: str) -> str:

@@ -45,6 +45,11 @@ def action_of(policies: Policies, kind: str) -> str:
     return policies.get(kind) or (*KINDS[kind].actions, "")[0]
 
 
+def without_gaps(policies: Policies) -> dict[str, str]:
+    """Return the policies for rows that go to a table, which may have what they lack."""
+    return {kind: action for kind, action in policies.items() if kind != "gap"}
+
+
 def settle(found: pd.DataFrame, policies: Policies) -> pd.DataFrame:
     """Write into findings what is done about them.
 
@@ -76,7 +81,7 @@ def refuse(found: pd.DataFrame, policies: Policies) -> None:
     kind = one["kind"]
     where = [one["file"], f"line {one['line']}" if one["line"] else "", one["coin"]]
     if pd.notna(one["date"]):
-        where.append(f"{one['date']:%Y-%m-%d}")
+        where.append(str(one["date"]).removesuffix(" 00:00:00"))
     value = f": {one['value']!r}" if one["value"] else ""
     message = f" ({one['message']})" if one["message"] else ""
     others = ", ".join(action for action in KINDS[kind].actions if action != "fail")

@@ -36,6 +36,8 @@ from cryptodask.prices.parse import (
 from cryptodask.prices.schema import AMOUNT_COLUMNS, NUMBER_COLUMNS, as_price_dtypes
 from cryptodask.records import DAY
 
+_FEW = 4  # stamps
+
 _TEXTS = ("coin", "date", *NUMBER_COLUMNS)
 
 
@@ -170,6 +172,9 @@ def _freq_of(path: Path, cells: Cells, options: ReadOptions) -> str | None:
     else:
         step = FREQS[DAILY]
     freq = name_step(step)
+    if options.freq and step < FREQS[DAILY] and len(set(stamps)) < _FEW:
+        # Too few to tell bars from gaps between them: they are what they are said to be.
+        freq = options.freq if step % FREQS[options.freq] == 0 else freq
     if freq is None:
         raise UnreadableFileError(
             f"{path.name}: date: bars of {step:,.0f} seconds; get bars of {', '.join(FREQS)}"

@@ -53,7 +53,8 @@ def settle_series(
     found: list[pd.DataFrame] = []
     dropped = np.zeros(len(prices), dtype=bool)
     repaired = prices
-    for where, told in _odd(prices, now, freq):
+    swaps = action_of(policies, "high_under_low") == "repair:swap"
+    for where, told in _odd(prices, now, freq, swaps=swaps):
         if told.empty:
             continue
         found.append(told)
@@ -90,8 +91,13 @@ def tell_gaps(prices: pd.DataFrame, freq: str = DAILY) -> pd.DataFrame:
     return findings("gap", prices.iloc[holes], value=missing, message=message)
 
 
-def _odd(prices: pd.DataFrame, now: date | None, freq: str) -> list[tuple[Mask, pd.DataFrame]]:
-    """Return what is odd, kind by kind: the rows that a repair or a drop is about, and findings."""
+def _odd(
+    prices: pd.DataFrame, now: date | None, freq: str, *, swaps: bool = False
+) -> list[tuple[Mask, pd.DataFrame]]:
+    """Return what is odd, kind by kind: the rows that a repair or a drop is about, and findings.
+
+    ``swaps`` says that a high under its low is to be swapped with it, before anything else.
+    """
     same_coin, steps = _positions(prices, freq)
     close = prices["close"].to_numpy()
     fresh = np.concatenate([[True], ~(same_coin & (close[1:] == close[:-1]))])[: len(prices)]
@@ -112,12 +118,12 @@ def _odd(prices: pd.DataFrame, now: date | None, freq: str) -> list[tuple[Mask, 
         (np.repeat(long, runs) & ~fresh, stale),
         (zero, findings("zero_volume", prices[zero], value="0")),
         (future, findings("future_date", prices[future])),
-        *_tell_disagreements(prices),
+        *_tell_disagreements(prices, swaps=swaps),
         *_tell_moves(prices, same_coin & (steps == 1)),
     ]
 
 
-def _tell_disagreements(prices: pd.DataFrame) -> list[tuple[Mask, pd.DataFrame]]:
+def _tell_disagreements(prices: pd.DataFrame, *, swaps: bool) -> list[tuple[Mask, pd.DataFrame]]:
     """Report rows whose prices can't all be of the same bar."""
     low, high = prices["low"].to_numpy(), prices["high"].to_numpy()
     upside_down = high < low
@@ -128,9 +134,11 @@ def _tell_disagreements(prices: pd.DataFrame) -> list[tuple[Mask, pd.DataFrame]]
         message=[f"low is {v:.10g}" for v in low[upside_down]],
     )
     found = [(upside_down, told)]
+    if swaps:
+        low, high = np.where(upside_down, high, low), np.where(upside_down, low, high)
     for name in ("open", "close"):
         values = prices[name].to_numpy()
-        outside = ~upside_down & ((values > high) | (values < low))
+        outside = ~(high < low) & ((values > high) | (values < low))
         ends = zip(low[outside], high[outside], strict=True)
         told = findings(
             "outside_range",
@@ -153,7 +161,10 @@ def _tell_moves(prices: pd.DataFrame, next_bar: Mask) -> list[tuple[Mask, pd.Dat
     large = np.abs(moves) > np.fmax(ROBUST_SIGMAS * scale, SMALLEST_MOVE)
     after = np.append(moves[1:], np.nan)[: len(moves)]
     undone = large & (np.abs(moves + after) < 0.2 * np.abs(moves))
-    back = np.append(False, undone[:-1])[: len(moves)]  # the way back is told with the jump
+    # The way back is told with the jump, and is none itself: of jumps in a row every other one is.
+    at = np.arange(len(undone))
+    undone &= (at - np.maximum.accumulate(np.where(undone, -1, at))) % 2 == 1
+    back = np.append(False, undone[:-1])[: len(moves)]
     found = []
     for kind, where, message in (
         ("large_move", large & ~undone & ~back, ""),

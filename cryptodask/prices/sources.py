@@ -295,7 +295,7 @@ def _one_freq(folder: Path, freqs: Mapping[str, Sequence[str]]) -> str:
     """
     if len(freqs) > 1:
         told = [
-            f"{freq} ({names[0]}{f' and {len(names) - 1} others' * (len(names) > 1)})"
+            f"{freq} ({names[0]}{f' and {len(names) - 1} more' * (len(names) > 1)})"
             for freq, names in sorted(freqs.items())
         ]
         raise SourceError(

@@ -358,10 +358,17 @@ class PriceTable:
         return append(self, frame, findings, corrections)
 
     def append_reading(
-        self, reading: Reading, *, corrections: Corrections = "replace"
+        self,
+        reading: Reading,
+        *,
+        corrections: Corrections = "replace",
+        policies: Policies | None = None,
     ) -> AppendResult:
-        """Add what was read from files, rows and findings; see `append`."""
-        return append(self, reading.prices, reading.findings, corrections)
+        """Add what was read from files, rows and findings; see `append`.
+
+        ``policies`` are those that it was read by, in place of the table's; they decide on gaps.
+        """
+        return append(self, reading.prices, reading.findings, corrections, policies)
 
     def compact(self, partitions: int | None = None) -> None:
         """Make the deltas one with the parts, which makes reading as fast as after an import.

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import cryptodask.prices.table
 from cryptodask.errors import InputError, OptionError, PolicyError, SourceError, TableError
-from cryptodask.prices import CryptoLoader, PriceTable, write_table
+from cryptodask.prices import CryptoLoader, PriceTable, ReadOptions, read_files, write_table
 from cryptodask.prices.findings import empty_findings, file_finding
 from cryptodask.prices.freq import step_of
 from cryptodask.prices.readers import Reading
@@ -799,3 +799,23 @@ def test_no_table_is_written_of_a_frequency_or_policy_that_is_not_known(tmp_path
     with pytest.raises(OptionError, match="policy gap: must be one of keep, fail, got 'drop'"):
         table_of(tmp_path / "table", grid("A", range(2)), gap="drop")
     assert not (tmp_path / "table").exists()
+
+
+def test_a_gap_that_is_not_to_pass_is_none_where_the_table_has_those_rows(tmp_path: Path) -> None:
+    table = table_of(tmp_path / "table", grid("A", range(5)), gap="fail")
+    assert table.append(prices(("A", 2, 1.0), ("A", 5, 1.0))).new_rows == 1
+    with pytest.raises(PolicyError, match="gap"):
+        table.append(prices(("A", 9, 1.0)))
+
+
+@pytest.mark.parametrize("action", ["drop", "fail"])
+def test_what_was_done_in_reading_stays_whatever_the_policies_of_the_table(
+    tmp_path: Path, action: str
+) -> None:
+    table = table_of(tmp_path / "table", grid("A", range(5)), stale_run=action)
+    rows = "".join(f"2026-01-{day:02d},7\n" for day in range(6, 12))
+    (tmp_path / "A.csv").write_text("Date,Close\n" + rows)
+    kept = ReadOptions(freq="1d", policies=table.policies | {"stale_run": "keep"})
+    result = table.append_reading(read_files([tmp_path / "A.csv"], kept))
+    assert result.new_rows == 6
+    assert ("stale_run", "A", "06", "6", "keep") in told_of(result.findings)

@@ -113,18 +113,16 @@ def as_parquet(text: str) -> bytes:
     return pd.read_csv(io.StringIO(text), dtype=str).to_parquet(index=False)
 
 
-@pytest.mark.parametrize("form", [None, "gzip", "Parquet"])
+@pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("what", FILES)
 def test_the_length_of_bars_is_found_and_a_bar_has_the_moment_at_which_it_opens(
-    tmp_path: Path, what: str, form: str | None
+    tmp_path: Path, what: str, packed: bool
 ) -> None:
     text, name, freq, dates = FILES[what]
-    data = {"gzip": lambda: gzip.compress(text.encode()), "Parquet": lambda: as_parquet(text)}
-    if form == "Parquet" and text[0].isdigit():
-        form = None  # Parquet has names of columns
-    content = data[form]() if form else text
-    write_files(tmp_path, {"A.csv": content})
-    for options in (ReadOptions(), ReadOptions(freq=freq))[: 1 if form else 2]:
+    # Parquet has names of columns, so klines without a header can't be of it.
+    pack = (lambda: gzip.compress(text.encode())) if text[0].isdigit() else lambda: as_parquet(text)
+    write_files(tmp_path, {"A.csv": pack() if packed else text})
+    for options in (ReadOptions(), ReadOptions(freq=freq))[: 1 if packed else 2]:
         source = FolderSource(tmp_path, options)
         assert (source.freq, source.coins) == (freq, ["A"])
         [partition] = source.partitions(["A"])
@@ -183,7 +181,7 @@ def test_bars_of_two_lengths_are_refused_with_a_file_of_each(tmp_path: Path) -> 
         with pytest.raises(SourceError) as caught:
             read(folder)
         assert str(caught.value) == (
-            f"{folder.resolve()}: bars of 1d (A.csv) and of 1h (B.csv and 2 others) are mixed, and "
+            f"{folder.resolve()}: bars of 1d (A.csv) and of 1h (B.csv and 2 more) are mixed, and "
             "a table has those of one length; say which to read, by --freq, and read the others "
             "into a table of their own"
         )
@@ -411,3 +409,17 @@ def test_any_bars_written_in_a_layout_read_back_equal(
     assert told(found.sort_values("date"), "value", kind="gap") == [
         m for m in missing if m[0] != "0"
     ]
+
+
+def test_few_bars_with_a_gap_are_still_hours(tmp_path: Path) -> None:
+    stamps = ("2021-01-01 13:00:00", "2021-01-01 14:00:00", "2021-01-02 00:00:00")
+    text = f"Date,{OHLC}\n" + "".join(f"{stamp},{BAR}\n" for stamp in stamps)
+    assert FolderSource(write_files(tmp_path, {"A.csv": text})).freq == "1h"
+
+
+def test_two_bars_with_one_missing_between_are_read_as_what_they_are_said_to_be(
+    tmp_path: Path,
+) -> None:
+    text = f"Date,{OHLC}\n2021-01-01 13:00:00,{BAR}\n2021-01-01 15:00:00,{BAR}\n"
+    source = FolderSource(write_files(tmp_path, {"A.csv": text}), ReadOptions(freq="1h"))
+    assert source.coins == ["A"]

@@ -664,8 +664,8 @@ def test_what_is_odd_in_the_real_files_is_told(real: Real) -> None:
         "stale_run": 50,
         "zero_volume": 363,
         "outside_range": 1,
-        "large_move": 263,
-        "reverting_jump": 27,
+        "large_move": 264,
+        "reverting_jump": 26,
         "layout": 100,
     }
     assert prices.isna().sum().sum() == 3_031

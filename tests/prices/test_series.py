@@ -350,7 +350,7 @@ any_policies = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(several, any_policies, st.sampled_from(["1h", "4h", "1d"]), st.integers(1, 31))
 def test_whatever_the_policies_every_row_is_as_it_was_or_a_finding_says_what_was_done(
     cells: list[tuple[str, int, float, float, float]], policies: dict[str, str], freq: str, now: int
@@ -388,3 +388,18 @@ def test_whatever_the_policies_every_row_is_as_it_was_or_a_finding_says_what_was
         if one.coin == other.coin and missing:
             gaps.append((one.line, str(missing)))
     assert told(found, "line", "value", kind="gap") == gaps
+
+
+def test_two_jumps_with_one_good_bar_between_are_two_and_the_good_bar_stays() -> None:
+    frame = odd({9: 300.0, 11: 300.0})
+    prices, found = clean(frame, {"reverting_jump": "repair"})
+    assert told(found, "line", kind="reverting_jump") == [(9,), (11,)]
+    assert prices["close"].max() < 110
+    left, _ = clean(frame, {"reverting_jump": "drop"})
+    assert sorted(set(frame["line"]) - set(left["line"])) == [9, 11]
+
+
+def test_a_swapped_bar_that_does_not_hold_its_close_is_mended_too() -> None:
+    frame = odd({}, high={5: 90.0}, low={5: 95.0})
+    prices, _ = clean(frame, {"high_under_low": "repair", "outside_range": "repair"})
+    assert describe_series(prices, NOW).empty
