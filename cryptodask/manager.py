@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from operator import add
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -18,6 +20,7 @@ from cryptodask.errors import (
 )
 from cryptodask.models import Model, create_model
 from cryptodask.models.base import check_horizon
+from cryptodask.models.pooled import PooledModel, contribute, is_pooled
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.findings import join_findings
 from cryptodask.prices.gaps import Gaps, How
@@ -33,7 +36,7 @@ from cryptodask.results import (
     sort_forecasts,
 )
 from cryptodask.stages import STAGES
-from cryptodask.work import Job, JobResult, plan_jobs, run_job, ship
+from cryptodask.work import Job, JobResult, merge_jobs, plan_jobs, prepare_job, run_job, ship
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
@@ -198,6 +201,10 @@ class CryptoManager:
         total = len(wanted) * len(chosen)
         with _bar(total, progress) as advance:
             done = [advance, *([on_done] if on_done else [])]
+            jobs, untrained = self._train(jobs, cut, horizon, seed)
+            failures += untrained
+            for tell in done:
+                tell(len(untrained))
             futures = self._submit(jobs, cut, horizon, seed, folder)
             try:
                 outcomes = self._wait(futures, jobs, done, results=not as_dask)
@@ -264,7 +271,7 @@ class CryptoManager:
         if not coins:
             return []
         source, n = self.loader.source, self.loader.n_partitions
-        workers = sum(w["nthreads"] for w in self.client.scheduler_info()["workers"].values())
+        workers = self._threads()
         jobs = [(m, job) for m in models for job in plan_jobs(source, coins, m, workers, n)]
         if self._client is not None and not self._owned:
             from cryptodask.cluster import paths_visible
@@ -272,6 +279,60 @@ class CryptoManager:
             if not paths_visible(self._client, jobs[0][1].parts[0].paths[:1]):
                 return [(m, ship(job)) for m, job in jobs]
         return jobs
+
+    def _threads(self) -> int:
+        """Return the threads of all workers."""
+        return sum(w["nthreads"] for w in self.client.scheduler_info()["workers"].values())
+
+    def _train(
+        self, jobs: Sequence[tuple[Model, Job]], cut: Cut, horizon: int, seed: int
+    ) -> tuple[list[tuple[Model, Job]], list[CoinFailure]]:
+        """Train the models that are trained on all coins before they forecast any.
+
+        Returns
+        -------
+        jobs : list
+            With the trained models in their places, without those whose training failed.
+        failures : list of CoinFailure
+            All coins of the latter.
+        """
+        trained: dict[str, Model] = {}
+        failures: list[CoinFailure] = []
+        for model in {m.name: m for m, _ in jobs}.values():
+            trained[model.name] = model
+            if is_pooled(model):
+                own = [job for m, job in jobs if m.name == model.name]
+                try:
+                    trained[model.name] = self._train_pooled(model, own, cut, horizon, seed)
+                except (InputError, MissingExtraError, ImportError):
+                    raise
+                except Exception as error:  # noqa: BLE001 - other models go on
+                    del trained[model.name]
+                    failures += [f for job in own for f in _failures((model, job), error)]
+        return [(trained[m.name], job) for m, job in jobs if m.name in trained], failures
+
+    def _train_pooled(
+        self, model: PooledModel, jobs: Sequence[Job], cut: Cut, horizon: int, seed: int
+    ) -> Model:
+        """Train one model in rounds over its coins, which are read and prepared once."""
+        from cryptodask.cluster import run_rounds, submit
+
+        jobs = merge_jobs(jobs, 2 * self._threads())
+        names, run = [f"{model.name}-prepare"] * len(jobs), uuid4().hex[:8]
+        calls = [(job, cut, model, horizon) for job in jobs]
+        costs = [job.seconds for job in jobs]
+        state = run_rounds(
+            self.client,
+            submit(self.client, prepare_job, calls, costs, names, run),
+            partial(contribute, model, seed),
+            model.begin(seed),
+            model.steps,
+            combine=add,
+            advance=model.advance,
+            message=model.message,
+            name=f"{model.name}-step",
+        )
+        return model.trained(state)
 
     def _submit(
         self,

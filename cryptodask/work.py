@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pandas as pd
 from cryptodask.cluster.plan import cut_guided, workers_to_plan_for
 from cryptodask.errors import NoPricesError
 from cryptodask.models import Model, run_model
+from cryptodask.models.pooled import PooledModel, sound_coins
 from cryptodask.prices.findings import empty_findings, join_findings, lost
 from cryptodask.prices.gaps import last_runs
 from cryptodask.prices.loader import Cut, to_panel
@@ -170,6 +172,32 @@ def run_job(
         began,
         time.time(),
     )
+
+
+def merge_jobs(jobs: Sequence[Job], n: int) -> list[Job]:
+    """Merge jobs into at most so many of similar cost, for work that is done round by round.
+
+    The longest goes to whichever has least so far (Graham, SIAM Journal on Applied Mathematics 17,
+    1969).
+    """
+    merged = [Job(()) for _ in range(min(max(n, 1), len(jobs)))]
+    for job in sorted(jobs, key=lambda job: -job.seconds):
+        least = min(range(len(merged)), key=lambda i: merged[i].seconds)
+        old = merged[least]
+        merged[least] = Job(old.parts + job.parts, old.seconds + job.seconds)
+    return merged
+
+
+def prepare_job(job: Job, cut: Cut, model: PooledModel, horizon: int) -> list[Any]:
+    """Read the coins of a job and return what a pooled model trains on, part by part.
+
+    Coins that the model can't forecast are left out, and told when they are to be forecast.
+    """
+    prepared = []
+    for part in job.parts:
+        panel, _, _ = _read(part, cut)
+        prepared.append(model.prepare(sound_coins(model, panel, horizon)))
+    return prepared
 
 
 def _forecast_part(

@@ -101,7 +101,10 @@ def test_options_of_models_reach_them(cluster: Cluster, healthy: Path, tmp_path:
 @pytest.mark.parametrize(
     ("args", "told"),
     [
-        (["--model", "arima"], "no such model; models: random, naive, linear, ridge, lstm, lstm_global"),
+        (
+            ["--model", "arima"],
+            "no such model; models: random, naive, linear, ridge, lstm, lstm_global",
+        ),
         (["--coins", "Bitcon"], "no coin of that name"),
         (["--horizon", "0"], "horizon: must be at least 1"),
         (["--option", "lstm.epochs=3"], "--model that is run"),

@@ -11,7 +11,7 @@ from cryptodask import CryptoLoader, create_model, import_prices
 from cryptodask.prices import sources
 from cryptodask.prices.loader import Cut
 from cryptodask.prices.synthetic import coin_name
-from cryptodask.work import Job, plan_jobs, run_job, ship
+from cryptodask.work import Job, merge_jobs, plan_jobs, run_job, ship
 
 CUT = Cut.of(None, None, None)
 
@@ -90,3 +90,15 @@ def test_what_is_sent_of_ten_thousand_files_is_small(tmp_path: Path) -> None:
     source = CryptoLoader(tmp_path).source
     jobs: list[Job] = plan_jobs(source, source.coins, create_model("lstm"), 40, None)
     assert sum(len(pickle.dumps((job, CUT, create_model("lstm"), 10, 0))) for job in jobs) < 1e6
+
+
+def test_merged_jobs_are_few_and_of_similar_cost() -> None:
+    jobs = [
+        Job((name,), seconds)
+        for name, seconds in zip("abcdefg", [7, 5, 4, 3, 2, 2, 1], strict=True)
+    ]
+    merged = merge_jobs(jobs, 3)
+    assert sorted(part for job in merged for part in job.parts) == list("abcdefg")
+    assert sorted(job.seconds for job in merged) == [7, 8, 9]
+    assert len(merge_jobs(jobs[:2], 3)) == 2
+    assert merge_jobs([], 3) == []

@@ -1,6 +1,7 @@
 """Connecting to a cluster, and running a callable over partitions by futures. Never a model."""
 
 from cryptodask.cluster.client import close_local, connect, local_client
+from cryptodask.cluster.rounds import run_rounds
 from cryptodask.cluster.run import Outcome, collect, ordered_map, paths_visible, submit
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "local_client",
     "ordered_map",
     "paths_visible",
+    "run_rounds",
     "submit",
 ]

@@ -69,12 +69,12 @@ class LSTMGlobal:
     """
 
     name: ClassVar[str] = "lstm_global"
-    cost: ClassVar[float] = 1_500.0
+    cost: ClassVar[float] = 600.0
     needs_variation: ClassVar[bool] = True
     gaps: ClassVar[Gaps] = "split"
 
     window: int = 50
-    units: tuple[int, ...] = (32, 32)
+    units: tuple[int, ...] = (32,)
     steps: int = 60
     sample: int = 32
     share: float = 1.0

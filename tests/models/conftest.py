@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from cryptodask.models.lstm_forward import Weights
 from cryptodask.records import DAY, DateArray, FloatArray, Panel
 
-QUICK: dict[str, dict[str, Any]] = {"lstm": {"window": 8, "units": (4, 6), "batch_size": 16}}
+QUICK: dict[str, dict[str, Any]] = {
+    "lstm": {"window": 8, "units": (4, 6), "batch_size": 16},
+    "lstm_global": {"window": 8, "units": (4, 6), "steps": 4, "sample": 8},
+}
 """Options with which a model of the catalog fits a coin in milliseconds; default ones if none."""
 
 START = np.datetime64("2017-09-22", "s")

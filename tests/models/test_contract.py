@@ -10,11 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptodask.models import Model, create_model, describe_model, list_models, run_model
+from cryptodask.models.pooled import is_pooled, train
 from cryptodask.records import DAY, Panel
 from tests.models.conftest import QUICK, START, join, make_panel, one_coin, panels, walk
 
-RANDOM = {"random", "lstm"}
+RANDOM = {"random", "lstm", "lstm_global"}
 """The models whose forecasts depend on the seed."""
+
+POOLED = {"lstm_global"}
+"""Those that are trained on all coins together, and whose coins have no randomness of their own."""
 
 few = settings(max_examples=8, deadline=None)
 
@@ -22,6 +26,11 @@ few = settings(max_examples=8, deadline=None)
 @pytest.fixture(params=list_models(), scope="module")
 def model(request: pytest.FixtureRequest) -> Model:
     return create_model(request.param, **QUICK.get(request.param, {}))
+
+
+def settled(model: Model) -> Model:
+    """What forecasts coin by coin: a pooled model after its training, any other as it is."""
+    return model.trained(train(model, make_panel([60, 40]), 1)) if is_pooled(model) else model
 
 
 def shortest(model: Model, horizon: int) -> int:
@@ -32,7 +41,7 @@ def shortest(model: Model, horizon: int) -> int:
 @pytest.mark.parametrize("horizon", [1, 25])
 def test_every_coin_gets_a_finite_price_for_every_day(model: Model, horizon: int) -> None:
     short = shortest(model, horizon)
-    panel = make_panel([short, 80, short + 7], gaps=True, run=short)
+    panel = make_panel([short, 80, short + 7], gaps=True, run=short + 1)
     result = run_model(model, panel, horizon)
     assert result.failures == []
     assert result.model == model.name
@@ -54,7 +63,7 @@ def in_bars(panel: Panel, step: np.timedelta64) -> Panel:
 @pytest.mark.parametrize("hours", [1, 4])
 def test_hours_are_forecast_as_days_are_and_their_dates_are_hours(model: Model, hours: int) -> None:
     short = shortest(model, 3)
-    days = make_panel([short, 80], gaps=True, run=short)
+    days = make_panel([short, 80], gaps=True, run=short + 1)
     step = np.timedelta64(hours, "h")
     bars = in_bars(days, step)
     one, other = (run_model(model, panel, 3, seed=2) for panel in (days, bars))
@@ -123,7 +132,8 @@ def test_coins_of_the_same_prices_differ_only_by_randomness(model: Model) -> Non
     closes, dates = walk(50)
     twins = Panel.from_series([("one", closes, dates), ("other", closes, dates)])
     one, other = run_model(model, twins, 5).values
-    assert (one != other).all() if model.name in RANDOM else np.array_equal(one, other)
+    differ = model.name in RANDOM - POOLED
+    assert (one != other).all() if differ else np.array_equal(one, other)
 
 
 def test_input_is_left_intact(model: Model) -> None:
@@ -141,6 +151,7 @@ def test_input_is_left_intact(model: Model) -> None:
 def test_a_batch_of_many_equals_many_batches_of_one_bit_for_bit(
     model: Model, data: st.DataObject
 ) -> None:
+    model = settled(model)
     panel = data.draw(panels(shortest(model, 3)))
     together = model.forecast(panel, 3, seed=1)
     alone = [model.forecast(panel.take([i]), 3, seed=1) for i in range(len(panel))]
@@ -152,6 +163,7 @@ def test_a_batch_of_many_equals_many_batches_of_one_bit_for_bit(
 def test_neither_the_order_nor_the_company_of_a_coin_matters_bit_for_bit(
     model: Model, data: st.DataObject
 ) -> None:
+    model = settled(model)
     panel = data.draw(panels(shortest(model, 3)))
     coins = st.integers(0, len(panel) - 1)
     chosen = data.draw(st.lists(coins, min_size=1, unique=True))
@@ -246,6 +258,7 @@ def test_options_are_frozen_and_hashable(model: Model) -> None:
 
 
 def test_the_catalog_and_the_model_agree_on_what_it_is(model: Model) -> None:
+    assert is_pooled(model) == (model.name in POOLED)
     assert model.name in list_models()
     assert model.cost > 0
     assert describe_model(model.name)

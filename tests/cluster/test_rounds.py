@@ -1,0 +1,121 @@
+"""Rounds: every partition in each, any order, and what is lost is made again."""
+
+import signal
+import time
+from functools import partial
+from operator import add
+
+import numpy as np
+import pytest
+from dask.distributed import Client
+
+from cryptodask.cluster.rounds import run_rounds
+from cryptodask.cluster.run import submit
+from tests.conftest import Cluster
+
+
+@pytest.fixture
+def client(cluster: Cluster):
+    with Client(cluster.address) as client:
+        client.wait_for_workers(2)
+        yield client
+
+
+def make(numbers: list[int], wait: float = 0.0) -> np.ndarray:
+    """Return the numbers, as something that is made once."""
+    time.sleep(wait)
+    return np.array(numbers)
+
+
+def weigh(prepared: np.ndarray, message: int, number: int, wait: float = 0.0) -> int:
+    """Return the numbers' sum, times message and round."""
+    time.sleep(wait)
+    return int(prepared.sum()) * message * (number + 1)
+
+
+def refuse(prepared: np.ndarray, message: int, number: int) -> int:
+    """Raise in the second round, of the partition that holds a 3."""
+    if number == 1 and 3 in prepared:
+        raise ValueError("three")
+    return 1
+
+
+def prepare(client: Client, parts: list[list[int]], run: str, wait: object = 0.0) -> list:
+    n = len(parts)
+    return submit(client, make, [(p, wait) for p in parts], [1] * n, ["make"] * n, run)
+
+
+def rounds(client: Client, parts: list[list[int]], run: str, function=weigh, **more) -> tuple:
+    """Run three rounds of a state of two numbers, one of which travels."""
+    return run_rounds(
+        client,
+        prepare(client, parts, run),
+        function,
+        (1, 0),
+        3,
+        combine=add,
+        advance=lambda state, total: (state[0] + total % 7, state[1] + total),
+        message=lambda state: state[0],
+        **more,
+    )
+
+
+def plainly(numbers: list[int]) -> tuple[int, int]:
+    state = (1, 0)
+    for number in range(3):
+        total = sum(numbers) * state[0] * (number + 1)
+        state = (state[0] + total % 7, state[1] + total)
+    return state
+
+
+@pytest.mark.parametrize(
+    "parts", [[[1, 2, 3, 4, 5]], [[5, 1], [2, 4, 3]], [[1], [2], [3], [4], [5]]], ids=len
+)
+def test_equals_the_plain_loop_for_any_partitioning(client: Client, parts: list[list[int]]):
+    done: list[int] = []
+    assert rounds(client, parts, f"p{len(parts)}", on_round=done.append) == plainly([1, 2, 3, 4, 5])
+    assert done == [0, 1, 2]
+
+
+def test_calls_run_where_the_partitions_lie(client: Client):
+    futures = prepare(client, [[i] for i in range(6)], "lie", wait=0.2)
+    run_rounds(
+        client, futures, partial(weigh, wait=0.05), 1, 4, combine=add,
+        advance=lambda state, _: state, message=lambda state: state,
+    )  # fmt: skip
+    holders = client.who_has(futures)
+    assert len({worker for workers in holders.values() for worker in workers}) == 2
+    assert sum(map(len, holders.values())) < 12  # not everything everywhere
+
+
+def test_what_a_call_raises_is_raised_and_nothing_goes_on(client: Client):
+    done: list[int] = []
+    with pytest.raises(ValueError, match="three"):
+        rounds(client, [[1], [2, 3], [4]], "bad", function=refuse, on_round=done.append)
+    assert done == [0]
+    assert rounds(client, [[1], [2, 3]], "good") == plainly([1, 2, 3])
+
+
+def test_what_preparing_raises_is_raised(client: Client):
+    futures = prepare(client, [[1], [2]], "odd", wait="long")
+    with pytest.raises(TypeError):
+        run_rounds(client, futures, weigh, 1, 3, combine=add, advance=max, message=int)
+
+
+@pytest.mark.slow
+def test_a_worker_killed_in_a_round_costs_nothing_but_time(own_cluster: Cluster):
+    for _ in range(2):
+        own_cluster.add_worker("--no-nanny")
+    with Client(own_cluster.address) as client:
+        client.wait_for_workers(2)
+        parts = [[i] for i in range(8)]
+
+        def kill_one(number: int) -> None:
+            if number == 0:
+                own_cluster.workers[0].send_signal(signal.SIGKILL)
+
+        state = rounds(
+            client, parts, "killed", function=partial(weigh, wait=0.2), on_round=kill_one
+        )
+        own_cluster.workers[0].wait(10)
+    assert state == plainly(list(range(8)))
