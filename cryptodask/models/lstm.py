@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from cryptodask.errors import OptionError
 from cryptodask.features import denormalize, normalize, windows
 from cryptodask.models.base import Gaps, rng_for
-from cryptodask.models.lstm_forward import ACTIVATIONS, Weights, forward
+from cryptodask.models.lstm_forward import ACTIVATIONS, Forward, Weights, forward
 from cryptodask.records import DateArray, FloatArray, Panel
+from cryptodask.stages import stage
 
 FloatArray32 = NDArray[np.float32]
 
@@ -97,7 +98,9 @@ class LSTM:
         """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
         if not len(panel):
             return np.empty((0, horizon))
-        return self.predict(self.fit(panel, seed), panel, horizon)
+        fit = self.fit(panel, seed)
+        with stage("predict"):
+            return self.predict(fit, panel, horizon)
 
     def fit(self, panel: Panel, seed: int) -> "LSTMFit":
         """Train one network a coin.
@@ -109,7 +112,8 @@ class LSTM:
         """
         from cryptodask.models.lstm_training import trainer
 
-        teacher = trainer(self)
+        with stage("trace"):
+            teacher = trainer(self)
         fits = []
         losses = np.empty((len(panel), 2))
         for i, (coin, closes, dates) in enumerate(panel):
@@ -132,10 +136,11 @@ class LSTM:
         """
         latest = panel.indptr[1:, None] + np.arange(-self.window, 0)
         seen = np.concatenate([panel.values[latest], np.empty((len(panel), horizon))], axis=1)
+        network = Forward(fit.weights, self.activation)
         for step in range(horizon):
             window = seen[:, step : step + self.window]
             x = normalize(window, window[:, 0]).astype(np.float32)
-            growth = forward(fit.weights, x[:, None, :], self.activation)
+            growth = network(x[:, None, :])
             seen[:, self.window + step] = denormalize(growth, window[:, 0])[:, 0]
         return seen[:, self.window :]
 

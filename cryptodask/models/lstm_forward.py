@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cryptodask.models.lstm_cell import advance, halve_sigmoids, pack
+
 FloatArray32 = NDArray[np.float32]
 
 BATCH_NORM_EPSILON = np.float32(1e-3)
@@ -56,13 +58,46 @@ class Weights:
         return cls({name: np.stack([w.arrays[name] for w in networks]) for name in names})
 
 
+class Forward:
+    """Networks of many coins, laid out for being applied again and again.
+
+    Parameters
+    ----------
+    weights : Weights
+        Stacked, of ``n_coins`` networks, or of one for all coins.
+    activation : str
+        Of the dense unit.
+    """
+
+    def __init__(self, weights: Weights, activation: str = "linear") -> None:
+        w = weights.arrays
+        layers = [int(name.removeprefix("kernel_")) for name in w if name.startswith("kernel_")]
+        self._layers = [_Layer(w, layer) for layer in sorted(layers)]
+        self._kernel, self._bias = w["dense_kernel"], w["dense_bias"]
+        self._activation = ACTIVATIONS[activation]
+
+    def __call__(self, x: FloatArray32) -> FloatArray32:
+        """Apply each coin's network to its windows; see `forward`."""
+        coins, rows, length = x.shape
+        # Time first, windows last: each step then works on contiguous blocks.
+        sequence = np.ascontiguousarray(np.moveaxis(x, 2, 0)[:, :, None, :], dtype=np.float32)
+        for layer in self._layers:
+            layer.start(coins, rows)
+        for t in range(length):
+            values = sequence[t]
+            for layer in self._layers:
+                values = layer.step(values)
+        output = np.swapaxes(self._kernel, 1, 2) @ values + self._bias[:, :, None]
+        return self._activation(output[:, 0])
+
+
 def forward(weights: Weights, x: FloatArray32, activation: str = "linear") -> FloatArray32:
     """Apply each coin's network to its windows.
 
     Parameters
     ----------
     weights : Weights
-        Stacked, of ``n_coins`` networks.
+        Stacked, of ``n_coins`` networks, or of one for all coins.
     x : ndarray of float32, ``(n_coins, n_windows, window)``
         Windows as growth over their first close.
     activation : str
@@ -73,39 +108,39 @@ def forward(weights: Weights, x: FloatArray32, activation: str = "linear") -> Fl
     ndarray of float32, ``(n_coins, n_windows)``
         Growth on the day after each window, over the window's first close.
     """
-    w = weights.arrays
-    # Time first: a step of the loop then works on one contiguous block.
-    sequence = np.ascontiguousarray(np.moveaxis(x, 2, 0)[..., None], dtype=np.float32)
-    layer = 0
-    while f"kernel_{layer}" in w:
-        sequence = _lstm_layer(
-            sequence, w[f"kernel_{layer}"], w[f"recurrent_kernel_{layer}"], w[f"bias_{layer}"]
-        )
+    return Forward(weights, activation)(x)
+
+
+class _Layer:
+    """One layer of all coins: its weights, and its state while it runs over windows."""
+
+    def __init__(self, w: Mapping[str, FloatArray32], layer: int) -> None:
+        kernel = w[f"kernel_{layer}"]
+        self._first_state = 1 + kernel.shape[1]
+        self._units = kernel.shape[2] // 4
+        matrix = pack(kernel, w[f"recurrent_kernel_{layer}"], w[f"bias_{layer}"])
+        self._matrix = np.swapaxes(halve_sigmoids(matrix), 1, 2)
+        self._norm: tuple[FloatArray32, FloatArray32] | None = None
         if f"gamma_{layer}" in w:
-            scale = w[f"gamma_{layer}"] / np.sqrt(
-                w[f"moving_variance_{layer}"] + BATCH_NORM_EPSILON
-            )
+            variance = w[f"moving_variance_{layer}"] + BATCH_NORM_EPSILON
+            scale = w[f"gamma_{layer}"] / np.sqrt(variance)
             shift = w[f"beta_{layer}"] - w[f"moving_mean_{layer}"] * scale
-            sequence = sequence * scale[:, None, :] + shift[:, None, :]
-        layer += 1
-    output = sequence[-1] @ w["dense_kernel"] + w["dense_bias"][:, None, :]
-    return ACTIVATIONS[activation](output[..., 0])
+            self._norm = scale[:, :, None], shift[:, :, None]
 
+    def start(self, coins: int, rows: int) -> None:
+        """Prepare for windows, with a state of 0."""
+        units = self._units
+        # What a step's product applies to: a one for the bias, the inputs, the state before.
+        self._seen = np.zeros((coins, self._first_state + units, rows), dtype=np.float32)
+        self._seen[:, 0] = 1
+        self._cell = np.zeros((coins, units, rows), dtype=np.float32)
+        self._squashed = np.empty_like(self._cell)
+        self._gates = np.empty((coins, 4 * units, rows), dtype=np.float32)
 
-def _lstm_layer(
-    sequence: FloatArray32, kernel: FloatArray32, recurrent: FloatArray32, bias: FloatArray32
-) -> FloatArray32:
-    """Run one layer over ``(window, n_coins, n_windows, inputs)``; returns all its outputs."""
-    length, coins, rows, _ = sequence.shape
-    units = recurrent.shape[1]
-    state = np.zeros((coins, rows, units), dtype=np.float32)
-    cell = np.zeros_like(state)
-    outputs = np.empty((length, coins, rows, units), dtype=np.float32)
-    for t in range(length):
-        gates = sequence[t] @ kernel + state @ recurrent + bias[:, None, :]
-        keep = _sigmoid(gates[..., : 2 * units])
-        candidate = np.tanh(gates[..., 2 * units : 3 * units])
-        cell = keep[..., units:] * cell + keep[..., :units] * candidate
-        state = _sigmoid(gates[..., 3 * units :]) * np.tanh(cell)
-        outputs[t] = state
-    return outputs
+    def step(self, values: FloatArray32) -> FloatArray32:
+        """Take the inputs of one step, ``(n_coins, inputs, n_windows)``; return the outputs."""
+        state = self._seen[:, self._first_state :]
+        self._seen[:, 1 : self._first_state] = values
+        np.matmul(self._matrix, self._seen, self._gates)
+        advance(self._gates, self._gates, self._cell, self._cell, self._squashed, state)
+        return state if self._norm is None else state * self._norm[0] + self._norm[1]

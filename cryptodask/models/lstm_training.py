@@ -1,5 +1,7 @@
-"""The LSTM's training in Keras: built and traced once a process, fresh for every coin.
+"""The LSTM's training: a Keras model, built once a process and fresh for every coin.
 
+Keras says what the network, its first weights, its dropout, its loss and its optimiser are; the
+LSTM layers themselves, which are nearly all of the work, are `cryptodask.models.lstm_network`'s.
 This is the only module that imports Keras and TensorFlow, and it is imported by the first fit.
 """
 
@@ -19,6 +21,8 @@ from numpy.typing import NDArray
 
 from cryptodask.errors import MissingExtraError, OptionError
 from cryptodask.models.lstm_forward import Weights
+from cryptodask.models.lstm_frame import Frame
+from cryptodask.models.lstm_network import Buffers, Network, one_blas_thread
 
 if TYPE_CHECKING:
     from cryptodask.models.lstm import LSTM
@@ -48,25 +52,24 @@ def _trainer(options: "LSTM") -> "Trainer":
 
 
 class Trainer:
-    """One Keras model and one traced training step, which every coin in turn starts afresh.
+    """One Keras model and its training step, which every coin in turn starts afresh.
 
-    Building, compiling and tracing a model costs seconds and training a coin a fraction of one;
-    so that is done once, and a coin only gets new values in the same variables.
+    Building a model and tracing Keras's share of a step costs seconds and training a coin a
+    fraction of one; so that is done once, and a coin only gets new values in the same variables.
     """
 
     def __init__(self, options: "LSTM") -> None:
         tf, keras = _import_keras()
-        self._tf = tf
         self._options = options
         self._lock = threading.Lock()
         self.model = build_network(options)
         loss = _named("loss", options.loss, keras.losses.get)
         optimizer = _named("optimizer", options.optimizer, keras.optimizers.get)
         optimizer.learning_rate = options.learning_rate
-        optimizer.build(self.model.trainable_variables)
-        self._state = [(v, v.value.numpy()) for v in optimizer.variables]
+        self._network = Network(options.units, options.window, batch_norm=options.batch_norm)
+        self._buffers = Buffers()
         try:
-            self._step = self._trace(loss, optimizer)
+            self._frame = Frame(tf, keras, self.model, loss, optimizer)
         except (NotImplementedError, TypeError, ValueError) as error:
             raise OptionError(
                 f"lstm loss: {options.loss!r} is not for one number a window; use mse, mae or huber"
@@ -92,7 +95,7 @@ class Trainer:
             Mean over the last epoch.
         """
         size = self._options.batch_size
-        with self._lock:
+        with self._lock, one_blas_thread(), np.errstate(all="ignore"):
             self._start(rng)
             loss = np.nan
             for _ in range(self._options.epochs):
@@ -100,7 +103,7 @@ class Trainer:
                 total = 0.0
                 for start in range(0, len(x), size):
                     rows = order[start : start + size]
-                    total += float(self._step(x[rows, :, None], y[rows, None])) * len(rows)
+                    total += self._step(x[rows], y[rows]) * len(rows)
                 loss = total / len(x)
             return self.weights(), loss
 
@@ -122,24 +125,35 @@ class Trainer:
 
     def _start(self, rng: np.random.Generator) -> None:
         """Give every variable of network and optimiser the value that a new one has."""
-        for variable in self.model.variables:
-            variable.assign(initial_value(variable.path, tuple(variable.shape), rng))
-        for variable, value in self._state:
-            variable.assign(value)
+        first = [initial_value(v.path, tuple(v.shape), rng) for v in self.model.variables]
+        self._weights = [
+            value
+            for variable, value in zip(self.model.variables, first, strict=True)
+            if variable.trainable
+        ]
+        self._frame.begin(*first)
 
-    def _trace(self, loss: Any, optimizer: Any) -> Any:
-        tf, model, window = self._tf, self.model, self._options.window
+    def _step(self, x: FloatArray32, y: FloatArray32) -> float:
+        """Train on one batch, windows ``(n, window)`` and targets ``(n,)``; return its loss."""
+        network = self._network
+        network.load(self._weights)
+        last = network.forward(x, self._masks(len(x)))
+        error, wanted, *head = self._frame.judge(np.ascontiguousarray(last), y)
+        body = network.backward(np.asarray(wanted))
+        moments = [moment for norm in network.norms for moment in (norm.mean, norm.variance)]
+        self._weights = [np.asarray(v) for v in self._frame.update(*body, *head, *moments)]
+        return float(error)
 
-        def step(x: Any, y: Any) -> Any:
-            with tf.GradientTape() as tape:
-                error = tf.reduce_mean(loss(y, model(x, training=True)))
-            gradients = tape.gradient(error, model.trainable_variables)
-            optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
-            return error
-
-        # One trace serves the full batches and the short last one: the batch size is left open.
-        shapes = [tf.TensorSpec((None, window, 1)), tf.TensorSpec((None, 1))]
-        return tf.function(step, input_signature=shapes).get_concrete_function()
+    def _masks(self, rows: int) -> list[FloatArray32]:
+        """Return what Keras's dropout between layers multiplies each output by."""
+        masks = []
+        for i, kept in enumerate(self._frame.draw(rows)):
+            _, length, units = kept.shape
+            turned = np.ascontiguousarray(np.asarray(kept).reshape(rows, -1).T)
+            mask = self._buffers.take(f"mask {i}", length, units, rows)
+            scale = np.float32(1 / (1 - self._options.dropout))
+            masks.append(np.multiply(turned.reshape(mask.shape), scale, mask))
+        return masks
 
 
 def build_network(options: "LSTM") -> Any:
