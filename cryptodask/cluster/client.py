@@ -143,9 +143,13 @@ def reporting(path: Path | None) -> Iterator[None]:
 
 
 def _remote_client(scheduler: str) -> Client:
+    # Made before it is started, to be closed if the start fails: left to be collected, whenever
+    # that is, it takes a lock that Dask may hold just then to start another client, for ever.
+    client = Client.__new__(Client)
     try:
-        client = Client(scheduler, timeout=CONNECT_TIMEOUT)
+        client.__init__(scheduler, timeout=CONNECT_TIMEOUT)
     except (OSError, TimeoutError, ValueError) as error:
+        client.close()
         raise ClusterError(
             f"{scheduler}: no scheduler answers there ({error}); start one with `dask scheduler`, "
             "and give its address as tcp://host:8786"

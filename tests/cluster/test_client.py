@@ -1,10 +1,12 @@
 """Connecting: local clusters on loopback, and clear errors where there is nothing to connect to."""
 
+import gc
 import socket
 import subprocess
 import sys
 
 import pytest
+from dask.distributed import Client
 
 from cryptodask.cluster import close_local, connect, local_client
 from cryptodask.errors import ClusterError, OptionError
@@ -80,3 +82,16 @@ def test_closing_a_local_cluster_in_the_middle_of_work_tells_nothing_of_its_work
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_a_client_that_found_nobody_is_closed_at_once(monkeypatch):
+    """Collected later, it would wait for a lock that whoever starts the next client may hold."""
+    monkeypatch.setattr("cryptodask.cluster.client.CONNECT_TIMEOUT", 0.5)
+    made = []
+    monkeypatch.setattr(Client, "__del__", lambda self: made.append(self.status))
+    for address in (f"tcp://127.0.0.1:{free_port()}", "nonsense://x:1", "127.0.0.1:notaport"):
+        with pytest.raises(ClusterError), connect(address):
+            pass
+    gc.collect()
+    assert len(made) >= 3
+    assert set(made) <= {"closed", "newly-created"}
