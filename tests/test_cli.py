@@ -398,3 +398,13 @@ def test_ctrl_c_stops_a_run_with_a_local_cluster_cleanly(healthy: Path, tmp_path
     assert "Traceback" not in stderr
     assert not out.exists()
     assert stdout == ""
+
+
+def test_the_page_of_a_table_that_lost_nothing_is_written_too(
+    small_folder: Path, tmp_path: Path
+) -> None:
+    assert run("prices", "import", small_folder, "--out", tmp_path / "table").returncode == 0
+    page = tmp_path / "report.html"
+    done = run("prices", "check", tmp_path / "table", "--html", page)
+    assert done.returncode == 0, done.stderr
+    assert "stale_run" in page.read_text()

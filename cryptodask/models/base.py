@@ -211,7 +211,8 @@ def check_series(
         )
     holes = np.flatnonzero(np.diff(dates) != step)
     if model.gaps == "split" and len(holes) and len(values) - holes[-1] - 1 < needed:
-        before, after = dates[holes[-1]], dates[holes[-1] + 1]
+        ends = dates[holes[-1] : holes[-1] + 2]
+        before, after = np.datetime_as_string(ends, unit="D" if step >= DAY else "m")
         raise TooShortError(
             f"{coin}: {len(values) - holes[-1] - 1} rows after its last gap, from {before} to "
             f"{after}; {model.name} needs {needed} without a gap for a horizon of {horizon}: fill "

@@ -127,8 +127,8 @@ def steps(coin: str, *apart: int, step: np.timedelta64 = DAY) -> Panel:
 @pytest.mark.parametrize(
     ("step", "before", "after"),
     [
-        (DAY, "2017-09-24T00:00:00", "2017-09-26T00:00:00"),
-        (np.timedelta64(4, "h"), "2017-09-22T08:00:00", "2017-09-22T16:00:00"),
+        (DAY, "2017-09-24", "2017-09-26"),
+        (np.timedelta64(4, "h"), "2017-09-22T08:00", "2017-09-22T16:00"),
     ],
 )
 def test_a_model_of_runs_refuses_a_coin_by_name_with_its_last_gap_and_its_rows_after_it(

@@ -10,7 +10,7 @@ import pytest
 
 from cryptodask.errors import OptionError, SourceError, TableError
 from cryptodask.prices import CryptoLoader, PriceTable, import_prices, write_table
-from cryptodask.prices.findings import empty_findings, lost
+from cryptodask.prices.findings import empty_findings, lost, summarize_findings
 from cryptodask.prices.loader import to_panel
 from cryptodask.prices.readers import PriceFile, Reading, read_price_files
 from cryptodask.prices.schema import COLUMNS, empty_prices
@@ -533,3 +533,14 @@ def test_a_panel_of_a_part_that_is_damaged_or_of_other_rows_is_refused(
     Path(part.paths[0]).write_bytes(b"PAR1 and no more")
     with pytest.raises(TableError, match=r"can't be read.*import again"):
         part.read_panel()
+
+
+def test_findings_may_be_asked_for_by_kind_and_counted_without_listing_them(table: Path) -> None:
+    opened = PriceTable(table)
+    every = opened.findings()
+    assert opened.findings([]).empty
+    assert opened.findings([]).dtypes.to_dict() == every.dtypes.to_dict()
+    some = opened.findings(["layout", "missing_value"])
+    expected = every[every["kind"].isin(["layout", "missing_value"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(some, expected)
+    pd.testing.assert_frame_equal(opened.count_findings(), summarize_findings(every))
