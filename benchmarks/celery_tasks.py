@@ -17,6 +17,7 @@ QUEUE = "CRYPTODASK_BENCHMARK_QUEUE"
 app = Celery("celery_tasks", broker=os.environ[BROKER], backend="rpc://")
 app.conf.update(
     task_default_queue=os.environ[QUEUE],
+    control_exchange=os.environ[QUEUE],  # so that all that is made there has a name of our own
     worker_prefetch_multiplier=1,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=3,

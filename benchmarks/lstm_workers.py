@@ -86,7 +86,7 @@ def check(forecasts: list[Any], closes: list[FloatArray]) -> None:
 
 @contextmanager
 def celery_worker(folder: Path, broker: str) -> Iterator[Any]:
-    """Run a Celery worker with a queue of its own, give its task, and delete the queue."""
+    """Run a Celery worker with a queue of its own, give its task, and delete what it made."""
     queue = f"cryptodask-benchmark-{secrets.token_hex(4)}"
     settings = {"CRYPTODASK_BENCHMARK_BROKER": broker, "CRYPTODASK_BENCHMARK_QUEUE": queue}
     os.environ.update(settings)
@@ -110,7 +110,8 @@ def celery_worker(folder: Path, broker: str) -> Iterator[Any]:
         app.close()
         with Connection(broker) as connection, connection.channel() as channel:
             channel.queue_delete(queue)
-            channel.exchange_delete(queue)
+            for exchange in (queue, f"{queue}.pidbox", f"reply.{queue}.pidbox"):
+                channel.exchange_delete(exchange)
 
 
 def measure(

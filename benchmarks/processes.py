@@ -85,6 +85,7 @@ def started(
     name: str, module: Sequence[str], folder: Path, more: Mapping[str, str] | None = None
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a Python module as a process, its output in NAME.log, and end it with what it started."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and not without ending it
     with (folder / f"{name}.log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", *module],
