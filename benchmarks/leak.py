@@ -17,6 +17,7 @@ the slope in MB for 1,000 fits, by least squares over readings ten fits apart. L
 import argparse
 import os
 import time
+from typing import Any
 
 import numpy as np
 from common import print_versions
@@ -90,7 +91,7 @@ def main() -> None:
     args = parser.parse_args()
     print_versions()
     os.environ.update(OF_DASK)  # for the processes that are started here
-    steps = {
+    steps: dict[str, tuple[Any, ...]] = {
         "cryptodask, small": (by_cryptodask, args.fits, SHORT, SMALL),
         "cryptodask, default": (by_cryptodask, args.default_fits, LONG, {}),
         "keras loop": (by_keras, args.keras_fits, SHORT),

@@ -25,6 +25,7 @@ import statistics
 import tempfile
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +83,7 @@ def measure_small(clients: dict[int, Client], source: str, repeats: int) -> None
         seconds, tasks = run(clients[n], loader, ["naive", "linear"])
         seen[n].append((seconds, compute(tasks), len(tasks)))
 
-    alternate({f"{n} workers": watched(lambda n=n: once(n), []) for n in clients}, repeats)
+    alternate({f"{n} workers": watched(partial(once, n), []) for n in clients}, repeats)
     for n, runs in seen.items():
         seconds, busy, tasks = (statistics.median(column) for column in zip(*runs, strict=True))
         print(
@@ -101,7 +102,7 @@ def measure_cuts(clients: dict[int, Client], table: Path, repeats: int) -> None:
         seconds, tasks = run(clients[1], CryptoLoader(table, n), ["naive"])
         rest[len(tasks)].append(seconds - compute(tasks))
 
-    alternate({f"{n} tasks": watched(lambda n=n: once(n), []) for n in CUTS}, repeats)
+    alternate({f"{n} tasks": watched(partial(once, n), []) for n in CUTS}, repeats)
     middles = [statistics.median(rest[n]) for n in CUTS]
     slope, base = np.polyfit(CUTS, middles, 1)
     told = ", ".join(f"{n} tasks {middle:.3f} s" for n, middle in zip(CUTS, middles, strict=True))
@@ -126,7 +127,7 @@ def measure_lstm(clients: dict[int, Client], source: str, most: int, repeats: in
         once(n)  # imports TensorFlow
         shares[n].clear()
     looks: list[Others] = []
-    seconds = alternate({str(n): watched(lambda n=n: once(n), looks) for n in clients}, repeats)
+    seconds = alternate({str(n): watched(partial(once, n), looks) for n in clients}, repeats)
     ideal = [a / b / 2 for a, b in zip(seconds["1"], seconds["2"], strict=True)]
     for n, some in shares.items():
         print(f"{n} workers: {100 * statistics.median(some):.1f}% of the workers' time in tasks")

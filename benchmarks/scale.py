@@ -68,7 +68,7 @@ def processor(client: Client) -> float:
         client.run_on_scheduler(time.process_time),
         *client.run(time.process_time).values(),
     ]
-    return time.process_time() + sum(elsewhere)
+    return float(time.process_time() + sum(elsewhere))
 
 
 def forecast(table: Path, out: Path, address: str) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def show(coins: int, table: PriceTable, runs: list[Run]) -> None:
     """Print what the runs of one size took."""
 
     def middle(name: str) -> float:
-        return statistics.median(getattr(run, name) for run in runs)
+        return float(statistics.median(getattr(run, name) for run in runs))
 
     seconds = [run.seconds for run in runs]
     print(

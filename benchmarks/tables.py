@@ -48,4 +48,4 @@ def make_table(path: Path, coins: int, days: int) -> PriceTable:
 def size_of(table: PriceTable) -> float:
     """Return the size of a table's parts, in MB."""
     parts = (table.path / name for name in table.manifest["parts"])
-    return sum(part.stat().st_size for part in parts) / 1e6
+    return float(sum(part.stat().st_size for part in parts)) / 1e6
