@@ -14,7 +14,7 @@ help:
 	@echo "make clean     remove what these made"
 
 # The sample has coins that can't be forecast, on purpose: exit code 3 says that some failed.
-forecast: $(VENV)/.has-lstm
+forecast: $(VENV)/.has-base
 	@mkdir -p $(OUT)
 	$(BIN)/cryptodask forecast data --model naive --model linear --model lstm --horizon 10 \
 		--out $(OUT)/forecasts.csv --plot $(OUT)/forecasts.html || [ $$? -eq 3 ]
@@ -29,6 +29,10 @@ lint: $(VENV)/.has-dev
 
 notebook: $(VENV)/.has-test
 	$(BIN)/python notebooks/run.py
+
+$(VENV)/.has-base: setup.cfg pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
 
 $(VENV)/.has-%: setup.cfg pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 
-PACKAGES = ("cryptodask", "dask", "distributed", "keras", "tensorflow", "tensorflow-cpu", "numpy",
-            "pandas", "scikit-learn")  # fmt: skip
+PACKAGES = ("cryptodask", "dask", "distributed", "keras", "tensorflow", "tensorflow-cpu", "numba",
+            "numpy", "pandas", "scikit-learn")  # fmt: skip
 
 
 def print_versions() -> None:

@@ -5,15 +5,18 @@
 Both ways train the same network on the same windows with the same batch size, epochs and
 validation split, and forecast ten days recursively. The per-coin way is what one writes by hand:
 build, compile, fit, and ten calls of ``predict``. It is measured on workers that have imported
-TensorFlow already (warm) and on workers just started (cold).
+all they need already (warm) and on workers just started (cold).
 """
 
 import argparse
+import os
 from functools import partial
+from typing import Any
 
 import numpy as np
 from common import alternate, print_ratio, print_versions
 from dask.distributed import Client
+from processes import ONE_THREAD
 
 from cryptodask import CryptoLoader, CryptoManager
 from cryptodask.cluster import close_local, local_client
@@ -21,13 +24,11 @@ from cryptodask.cluster import close_local, local_client
 WINDOW, HORIZON = 50, 10
 
 
-def per_coin(closes: np.ndarray) -> np.ndarray:
-    """Forecast one coin with a Keras model of its own."""
+def keras_network() -> Any:
+    """Build the network that the LSTM's default options describe."""
     import keras
 
-    views = np.lib.stride_tricks.sliding_window_view(closes, WINDOW + 1)
-    growth = views / views[:, :1] - 1
-    model = keras.Sequential(
+    return keras.Sequential(
         [
             keras.layers.Input((WINDOW, 1)),
             keras.layers.LSTM(50, return_sequences=True),
@@ -37,6 +38,13 @@ def per_coin(closes: np.ndarray) -> np.ndarray:
             keras.layers.Dense(1),
         ]
     )
+
+
+def per_coin(closes: np.ndarray) -> np.ndarray:
+    """Forecast one coin with a Keras model of its own."""
+    views = np.lib.stride_tricks.sliding_window_view(closes, WINDOW + 1)
+    growth = views / views[:, :1] - 1
+    model = keras_network()
     model.compile(loss="mse", optimizer="rmsprop")
     model.fit(
         growth[:, :-1, None],
@@ -81,13 +89,14 @@ def main() -> None:
     coins = [c for c in names if len(loader.get_prices(c)) >= WINDOW + HORIZON][: args.coins]
     windows = sum(len(loader.get_prices(c)) - WINDOW for c in coins)
     print(f"{len(coins)} coins, {windows:,} windows, 2 workers of one thread")
+    os.environ.update(ONE_THREAD)  # of TensorFlow's, in the workers that are started here
     client = local_client(2)
     ways = {
         "per coin": partial(run_per_coin, client, loader, coins),
         "batched": partial(run_batched, client, loader, coins),
     }
-    ways["batched"]()  # imports TensorFlow, with one thread a process for both ways
-    ways["per coin"]()
+    ways["batched"]()
+    ways["per coin"]()  # imports TensorFlow
     print("warm:")
     print_ratio(alternate(ways, args.repeats), "per coin", "batched")
     print("cold:")

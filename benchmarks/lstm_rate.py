@@ -25,10 +25,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 from common import print_versions
+from lstm_per_coin import keras_network
 
 from cryptodask import CryptoLoader
+from cryptodask.models.keras_learning import import_keras
 from cryptodask.models.lstm import LSTM
-from cryptodask.models.lstm_training import _import_keras, build_network
 from cryptodask.prices.loader import to_panel
 from cryptodask.records import Panel
 
@@ -69,7 +70,7 @@ def products(tf: Any, options: LSTM) -> tuple[Callable[[], object], int]:
 
 def keras_step(tf: Any, keras: Any, options: LSTM) -> Callable[..., Any]:
     """Return Keras's training step, traced once for batches of any size."""
-    model = build_network(options)
+    model = keras_network()
     loss, optimizer = keras.losses.get(options.loss), keras.optimizers.get(options.optimizer)
     optimizer.build(model.trainable_variables)
 
@@ -115,7 +116,7 @@ def main() -> None:
     args = parser.parse_args()
     print_versions()
     options = LSTM()
-    tf, keras = _import_keras()
+    tf, keras = import_keras()
     panel = median_panel(args.source, args.coins, options)
     steps, traced = batches(options, panel), keras_step(tf, keras, options)
     multiply, counted = products(tf, options)

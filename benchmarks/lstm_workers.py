@@ -15,9 +15,9 @@ epoch and validation split:
   does one task, so that Keras and TensorFlow are imported for every task
   (``--max-tasks-per-child=1``). Messages go over RabbitMQ, results back over its ``rpc`` backend.
 
-Warm means that workers have imported TensorFlow and done each way once before; just started, that
-Dask's workers are restarted ahead of each run, which is not timed. Celery's processes are always
-just started, forked from one that has all but Keras and TensorFlow. One thread a process
+Warm means that workers have imported all they need and done each way once before; just started,
+that Dask's workers are restarted ahead of each run, which is not timed. Celery's processes are
+always just started, forked from one that has all but Keras and TensorFlow. One thread a process
 everywhere. Both rivals are given arrays that were read before the clock started; CryptoDask reads
 its files. ``--only dask`` leaves Celery out, and then needs neither it nor a broker.
 """
@@ -160,7 +160,7 @@ def main() -> None:
             OURS: partial(run_batched, client, loader, names),
             DASK: partial(by_dask, client, closes),
         }
-        # Some coins a worker of each way import TensorFlow, with one thread a process.
+        # Some coins a worker of each way, for what is imported.
         run_batched(client, loader, names)
         by_dask(client, closes[: 4 * WORKERS])
         warm = dict(ways)

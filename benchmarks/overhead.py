@@ -124,7 +124,7 @@ def measure_lstm(clients: dict[int, Client], source: str, most: int, repeats: in
             each.append(float(tasks["fit"].sum() / tasks["rows"].sum()))
 
     for n in clients:
-        once(n)  # imports TensorFlow
+        once(n)  # imports and compiles
         shares[n].clear()
     looks: list[Others] = []
     seconds = alternate({str(n): watched(partial(once, n), looks) for n in clients}, repeats)

@@ -14,7 +14,6 @@ from cryptodask import CryptoLoader, CryptoManager, Forecasts, create_model, imp
 from cryptodask.errors import MissingExtraError
 from cryptodask.models import run_model
 from cryptodask.models.lstm_global import LSTMGlobal
-from cryptodask.models.lstm_training import _import_keras
 from cryptodask.prices.loader import to_panel
 from tests.conftest import Cluster
 
@@ -26,12 +25,6 @@ def client(cluster: Cluster) -> Iterator[Client]:
     with Client(cluster.address) as client:
         client.wait_for_workers(2)
         yield client
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> None:
-    """Start TensorFlow as a worker does."""
-    _import_keras()
 
 
 @pytest.fixture(scope="module")

@@ -82,8 +82,8 @@ def local_client(workers: int | None = None) -> Client:
 
 def close_local(client: Client) -> None:
     """Close a client that `local_client` gave, and its cluster."""
-    # Nothing is left on the workers that anyone wants, and asked to leave, one with TensorFlow
-    # loaded takes seconds, and one in the middle of a fit tells of it at length.
+    # Nothing is left on the workers that anyone wants, and asked to leave, one in the middle of a
+    # fit tells of it at length, or takes seconds if it has loaded much.
     with _quiet():
         for nanny in client.cluster.workers.values():
             nanny.auto_restart = False

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from cryptodask.errors import OptionError
 from cryptodask.features import denormalize, normalize, windows
 from cryptodask.models.base import Gaps, rng_for
-from cryptodask.models.lstm_forward import ACTIVATIONS, Forward, Weights, forward
+from cryptodask.models.lstm_forward import ACTIVATIONS, Forward, forward
+from cryptodask.models.lstm_weights import Weights
 from cryptodask.records import DateArray, FloatArray, Panel
 from cryptodask.stages import stage
 
@@ -25,7 +26,8 @@ class LSTM:
     predicted close enters the next window, and the window's own first close is the base of its
     normalisation both ways.
 
-    The network is built and its training step traced once a process. Every coin starts from
+    Network and training step are Keras's, with its first weights, and agree with it to 1e-4, but
+    are computed by code of our own that is faster and needs no TensorFlow. Every coin starts from
     weights of its own seed and from a fresh state of the optimiser, so that what a coin gets does
     not depend on which coins were trained before it.
 
@@ -44,7 +46,8 @@ class LSTM:
     activation : str
         Of the dense unit: linear, relu, sigmoid or tanh.
     loss, optimizer : str
-        Names that Keras knows.
+        Losses mse, mae, huber, optimisers sgd, rmsprop, adam; or other names that Keras knows,
+        which then has to be installed.
     learning_rate : float
         Of the optimiser.
     batch_size, epochs : int

@@ -1,17 +1,17 @@
-"""The LSTM's forward pass for many coins at once, in NumPy alone.
+"""The LSTM's forward pass for many coins at once.
 
 Calling Keras for one window of one coin costs a thousand times the arithmetic. Here the weights
 of all coins are stacked and each matrix product is one call for all of them. Each coin's product
 is computed on its own inside it, so that a forecast does not depend on the coins beside it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cryptodask.models.lstm_cell import advance, halve_sigmoids, pack
+from cryptodask.models.lstm_cell import halve_sigmoids, pack
+from cryptodask.models.lstm_weights import Weights
 
 FloatArray32 = NDArray[np.float32]
 
@@ -32,30 +32,6 @@ ACTIVATIONS: Mapping[str, Callable[[FloatArray32], FloatArray32]] = {
     "sigmoid": _sigmoid,
     "tanh": np.tanh,
 }
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Weights of networks of one shape.
-
-    Attributes
-    ----------
-    arrays : dict of str to ndarray of float32
-        ``kernel_0 (n_coins, inputs, 4 * units)``, ``recurrent_kernel_0 (n_coins, units,
-        4 * units)``, ``bias_0 (n_coins, 4 * units)`` for the first LSTM layer, the gates in the
-        order of Keras (input, forget, cell, output); with batch normalisation ``gamma_0``,
-        ``beta_0``, ``moving_mean_0``, ``moving_variance_0``, each ``(n_coins, units)``; and so on
-        for every layer; ``dense_kernel (n_coins, units, 1)`` and ``dense_bias (n_coins, 1)``.
-        Without the first axis for one network that is not stacked yet.
-    """
-
-    arrays: Mapping[str, FloatArray32]
-
-    @classmethod
-    def stack(cls, networks: Sequence["Weights"]) -> "Weights":
-        """Stack the weights of single networks along a new first axis."""
-        names = networks[0].arrays
-        return cls({name: np.stack([w.arrays[name] for w in networks]) for name in names})
 
 
 class Forward:
@@ -115,6 +91,9 @@ class _Layer:
     """One layer of all coins: its weights, and its state while it runs over windows."""
 
     def __init__(self, w: Mapping[str, FloatArray32], layer: int) -> None:
+        from cryptodask.models.lstm_kernels import apply
+
+        self._apply = apply
         kernel = w[f"kernel_{layer}"]
         self._first_state = 1 + kernel.shape[1]
         self._units = kernel.shape[2] // 4
@@ -134,13 +113,12 @@ class _Layer:
         self._seen = np.zeros((coins, self._first_state + units, rows), dtype=np.float32)
         self._seen[:, 0] = 1
         self._cell = np.zeros((coins, units, rows), dtype=np.float32)
-        self._squashed = np.empty_like(self._cell)
-        self._gates = np.empty((coins, 4 * units, rows), dtype=np.float32)
+        self._product = np.empty((coins, 4 * units, rows), dtype=np.float32)
 
     def step(self, values: FloatArray32) -> FloatArray32:
         """Take the inputs of one step, ``(n_coins, inputs, n_windows)``; return the outputs."""
-        state = self._seen[:, self._first_state :]
         self._seen[:, 1 : self._first_state] = values
-        np.matmul(self._matrix, self._seen, self._gates)
-        advance(self._gates, self._gates, self._cell, self._cell, self._squashed, state)
+        np.matmul(self._matrix, self._seen, self._product)
+        self._apply(self._product, self._cell, self._seen, self._first_state)
+        state = self._seen[:, self._first_state :]
         return state if self._norm is None else state * self._norm[0] + self._norm[1]

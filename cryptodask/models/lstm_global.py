@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cryptodask.errors import OptionError, TooShortError
 from cryptodask.features import windows
 from cryptodask.models.base import Gaps, rng_for
-from cryptodask.models.lstm_forward import Weights, forward
+from cryptodask.models.lstm_forward import forward
 from cryptodask.models.lstm_global_training import (
     State,
     Sums,
@@ -19,6 +19,7 @@ from cryptodask.models.lstm_global_training import (
     first_values,
     to_weights,
 )
+from cryptodask.models.lstm_weights import Weights
 from cryptodask.models.pooled import train
 from cryptodask.records import FloatArray, Panel
 

@@ -1,26 +1,26 @@
 """The training of one network on all coins: gradients a coin, exact sums, and Adam.
 
-A coin's gradient is computed by one call of fixed shapes that sees that coin only. It is turned
-into integers before it is added to others, since integers add up to the same sum in any order and
-any grouping, and floats don't. Only whole sums become floats again.
-
-The gradient is TensorFlow's, of its fused LSTM kernel; `forward` of `lstm_forward` is the same
-network for forecasts. TensorFlow is imported by the first gradient.
+A coin's gradient is computed by one call that sees that coin only. It is turned into integers
+before it is added to others, since integers add up to the same sum in any order and any grouping,
+and floats don't. Only whole sums become floats again.
 """
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cryptodask.errors import ForecastError
-from cryptodask.models.lstm_forward import Weights
-from cryptodask.models.lstm_training import _import_keras, initial_value
+from cryptodask.models.blas import one_blas_thread
+from cryptodask.models.learning import huber
+from cryptodask.models.lstm_weights import Weights, first_value, shapes_of, split
 from cryptodask.records import FloatArray
+
+if TYPE_CHECKING:
+    from cryptodask.models.lstm_network import Network
 
 FloatArray32 = NDArray[np.float32]
 
@@ -40,20 +40,6 @@ million, can't overflow. One of 1e6 coins stays below 2**60.
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 """Of Adam, as in Keras."""
 
-_building = threading.Lock()
-
-
-def shapes_of(units: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    """Return name and shape of each array of a network, in the order of the flat vector."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    inputs = 1
-    for layer, n in enumerate(units):
-        shapes[f"kernel_{layer}"] = (inputs, 4 * n)
-        shapes[f"recurrent_kernel_{layer}"] = (n, 4 * n)
-        shapes[f"bias_{layer}"] = (4 * n,)
-        inputs = n
-    return shapes | {"dense_kernel": (inputs, 1), "dense_bias": (1,)}
-
 
 def first_values(units: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
     """Return the flat vector of a new network, float64.
@@ -62,22 +48,15 @@ def first_values(units: tuple[int, ...], rng: np.random.Generator) -> FloatArray
     """
     parts = []
     for name, shape in shapes_of(units).items():
-        role = name.rpartition("_")[0]
-        value = (
-            np.zeros(shape) if role == "dense" else initial_value(f"lstm_cell/{role}", shape, rng)
-        )
+        dense = name.startswith("dense")
+        value = np.zeros(shape) if dense else first_value(name, shape, rng)
         parts.append(value.astype(np.float64).ravel())
     return np.concatenate(parts)
 
 
 def to_weights(vector: FloatArray32, units: tuple[int, ...]) -> Weights:
     """Return a flat vector as weights for `forward`, of one network for any number of coins."""
-    shapes = shapes_of(units)
-    ends = np.cumsum([int(np.prod(shape)) for shape in shapes.values()])[:-1]
-    parts = np.split(vector, ends)
-    return Weights(
-        {n: p.reshape(1, *shape) for p, (n, shape) in zip(parts, shapes.items(), strict=True)}
-    )
+    return Weights({name: a[None] for name, a in split(vector, shapes_of(units)).items()})
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,19 +135,19 @@ def coin_sums(weights: FloatArray32, x: FloatArray32, y: FloatArray32, units: tu
         The gradient is not finite.
     """
     n, length = x.shape
-    share = np.zeros(sample, dtype=np.float32)
-    share[:n] = 1.0 / sample
-    padding = sample - n
-    gradient32, loss = gradient_function(units, length, sample)(
-        weights, np.pad(x, ((0, padding), (0, 0))), np.pad(y, (0, padding)), share
-    )
-    gradient = gradient32.astype(np.float64)
+    network, lock = _network(units, length)
+    with lock, one_blas_thread(), np.errstate(all="ignore"):
+        network.load(weights)
+        mean_loss, wanted = huber(network.forward(x), y)
+        weight = n / sample
+        gradient = network.backward(wanted).astype(np.float64) * weight
+    loss = mean_loss * weight
     norm = float(np.sqrt((gradient * gradient).sum()))
     if not np.isfinite(norm):
         raise ForecastError(
             f"lstm_global: a gradient is not finite (norm {norm}); lower learning_rate"
         )
-    limit = NORM_LIMIT * n / sample
+    limit = NORM_LIMIT * weight
     if norm > limit:
         gradient *= limit / norm
     # Rounding may leave the norm an ulp above its limit, and an element with it; not 2**63.
@@ -203,82 +182,9 @@ def adam(state: State, sums: Sums, sample: int, rate: float) -> State:
     )
 
 
-def gradient_function(
-    units: tuple[int, ...], length: int, sample: int
-) -> Callable[..., tuple[FloatArray32, float]]:
-    """Return this process's gradient of networks and windows of these shapes, traced once.
-
-    Returns
-    -------
-    callable
-        Of weights ``(n_weights,)``, windows ``(sample, length)``, targets ``(sample,)`` and the
-        share of each window ``(sample,)``: the gradient, ``(n_weights,)``, of the loss, and the
-        loss, the sum over windows of share times Huber's loss.
-
-    Raises
-    ------
-    MissingExtraError
-        TensorFlow is not installed.
-    """
-    with _building:  # two threads of a worker must not trace it twice
-        return _gradient_function(units, length, sample)
-
-
 @lru_cache(maxsize=8)
-def _gradient_function(
-    units: tuple[int, ...], length: int, sample: int
-) -> Callable[..., tuple[FloatArray32, float]]:
-    tf, _ = _import_keras()
-    sizes = [int(np.prod(shape)) for shape in shapes_of(units).values()]
+def _network(units: tuple[int, ...], length: int) -> "tuple[Network, threading.Lock]":
+    """Return this process's memory for networks and windows of these shapes."""
+    from cryptodask.models.lstm_network import Network
 
-    def step(weights: Any, x: Any, y: Any, share: Any) -> Any:
-        with tf.device("/CPU:0"), tf.GradientTape() as tape:
-            tape.watch(weights)
-            error = tf.abs(_apply(tf, weights, x, units) - y)
-            huber = tf.where(error > 1.0, error - 0.5, 0.5 * error * error)
-            loss = tf.reduce_sum(share * huber)
-        return tape.gradient(loss, weights), loss
-
-    shapes = [(sum(sizes),), (sample, length), (sample,), (sample,)]
-    signature = [tf.TensorSpec(shape, tf.float32) for shape in shapes]
-    traced = tf.function(step, input_signature=signature).get_concrete_function()
-
-    def call(*arrays: FloatArray32) -> tuple[FloatArray32, float]:
-        gradient, loss = traced(*map(tf.constant, arrays))
-        return gradient.numpy(), float(loss)
-
-    return call
-
-
-def _apply(tf: Any, weights: Any, x: Any, units: tuple[int, ...]) -> Any:
-    """Apply the network to windows ``(n, length)``.
-
-    By the fused kernel ``BlockLSTM``, which for so few windows takes a third of the time of
-    Keras's loop. Its gates are input, cell, forget, output. Version 2 of it has the order of
-    Keras, but TensorFlow gives it the gradient of version 1, which is wrong for it (2.21).
-    """
-    shapes = shapes_of(units)
-    parts = tf.split(weights, [int(np.prod(shape)) for shape in shapes.values()])
-    arrays = {n: tf.reshape(p, s) for p, (n, s) in zip(parts, shapes.items(), strict=True)}
-    sequence = tf.transpose(x)[:, :, None]
-    for layer, n in enumerate(units):
-        names = [f"kernel_{layer}", f"recurrent_kernel_{layer}", f"bias_{layer}"]
-        kernel, recurrent, bias = (arrays[name] for name in names)
-        gates = tf.split(tf.concat([kernel, recurrent, bias[None]], axis=0), 4, axis=1)
-        matrix = tf.concat([gates[0], gates[2], gates[1], gates[3]], axis=1)
-        start, none = tf.zeros((x.shape[0], n)), tf.zeros(n)
-        sequence = tf.raw_ops.BlockLSTM(
-            seq_len_max=tf.constant(x.shape[1], tf.int64),
-            x=sequence,
-            cs_prev=start,
-            h_prev=start,
-            w=matrix[:-1],
-            wci=none,
-            wcf=none,
-            wco=none,
-            b=matrix[-1],
-            forget_bias=0.0,
-            cell_clip=-1.0,
-            use_peephole=False,
-        ).h
-    return (sequence[-1] @ arrays["dense_kernel"] + arrays["dense_bias"])[:, 0]
+    return Network(units, length), threading.Lock()

@@ -1,25 +1,36 @@
-"""The LSTM's training pass in NumPy: forward, and the gradient backward through time.
+"""The LSTM network in training: forward, and the gradient backward through time.
 
-It does what Keras's training step does between the input and the output of the last LSTM layer,
-in about four fifths of its time: bias, inputs and state of a layer go through one matrix product,
-each product is OpenBLAS's, and everything between products is done in place, gate by gate, in
-memory that is kept from step to step. The windows are the last axis of every array.
+It is the network that Keras would build, and computes what Keras's training step does: bias,
+inputs and state of a layer go through one matrix product, each product is OpenBLAS's, and
+everything between products is one compiled pass, in memory that is kept from batch to batch. The
+windows are the last axis of every array.
 
 After Werbos, Backpropagation through time, Proceedings of the IEEE 78 (1990).
 """
 
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
-from cryptodask.models.lstm_cell import advance, halve_sigmoids, pack, retreat, unpack
-from cryptodask.models.lstm_forward import BATCH_NORM_EPSILON
+from cryptodask.models.lstm_cell import halve_sigmoids, pack, unpack
+from cryptodask.models.lstm_forward import ACTIVATIONS, BATCH_NORM_EPSILON
+from cryptodask.models.lstm_kernels import advance, drop, retreat
+from cryptodask.models.lstm_weights import moving_of, shapes_of, split
 
 FloatArray32 = NDArray[np.float32]
+Lots = NDArray[np.uint16]
+
+SLOPES: Mapping[str, Callable[[FloatArray32], FloatArray32]] = {
+    "linear": np.ones_like,
+    "relu": lambda y: (y > 0).astype(np.float32),
+    "sigmoid": lambda y: y - y * y,
+    "tanh": lambda y: 1 - y * y,
+}
+"""The slope of each of `ACTIVATIONS`, from its value."""
+
+LOTS = 1 << 16
+"""Dropout draws lots below this, and so takes its share as the nearest of so many."""
 
 LINE = 16
 """Floats in a line of the processor's cache: arrays that start with one are read 2% faster."""
@@ -81,9 +92,13 @@ class Layer:
         self._cells = take("cells", length + 1, units, rows)
         self._cells[0] = 0
         self._squashed = take("squashed", length, units, rows)
-        self._spare = take("spare", 4 * units, rows)
-        self._gradient = take("gradient", 4 * units, rows)
+        self._product = take("product", 4 * units, rows)
         self._carried = take("carried", units, rows)
+        return self.gradient
+
+    @property
+    def gradient(self) -> FloatArray32:
+        """The inputs; after `backward` their gradient, unless the layer is the first."""
         return self._seen[:-1, 1 : 1 + self.inputs]
 
     def forward(self) -> FloatArray32:
@@ -97,15 +112,9 @@ class Layer:
         states = self._seen[:, 1 + self.inputs :]
         for t in range(self.window):
             used = self._used(t)
-            np.matmul(self._halved[used].T, self._seen[t, used], self._spare)
-            advance(
-                self._spare,
-                self._gates[t],
-                self._cells[t],
-                self._cells[t + 1],
-                self._squashed[t],
-                states[t + 1],
-            )
+            np.matmul(self._halved[used].T, self._seen[t, used], self._product)
+            cell, after = self._cells[t], self._cells[t + 1]
+            advance(self._product, self._gates[t], cell, after, self._squashed[t], states[t + 1])
         return states[1:]
 
     def backward(self, wanted: FloatArray32) -> list[FloatArray32]:
@@ -125,22 +134,15 @@ class Layer:
         total = np.zeros(self._matrix.T.shape, dtype=np.float32)
         product = np.empty_like(total)
         self._carried[:] = 0
-        output = wanted[-1]
+        output, gradient = wanted[-1], self._product
         for t in reversed(range(self.window)):
-            retreat(
-                self._gates[t],
-                self._cells[t],
-                self._squashed[t],
-                output,
-                self._carried,
-                self._gradient,
-                self._spare,
-            )
+            cell, squashed = self._cells[t], self._squashed[t]
+            retreat(self._gates[t], cell, squashed, output, self._carried, gradient)
             used = self._used(t)
-            np.matmul(self._gradient, self._seen[t, used].T, product[:, used])
+            np.matmul(gradient, self._seen[t, used].T, product[:, used])
             np.add(total[:, used], product[:, used], total[:, used])
             asked = slice(1 + self.inputs if self.first else 1, used.stop)
-            np.matmul(self._matrix[asked], self._gradient, self._seen[t, asked])
+            np.matmul(self._matrix[asked], gradient, self._seen[t, asked])
             output = states[t]
             if t and len(wanted) > 1:
                 np.add(output, wanted[t - 1], output)
@@ -181,120 +183,138 @@ class BatchNorm:
 
 
 class Network:
-    """All layers from the input to the last LSTM layer's last output, in training.
+    """The whole network: LSTM layers, what lies between and behind them, and one dense unit.
 
     Parameters
     ----------
     units : tuple of int
+        Units of each LSTM layer, the first one first.
     window : int
+    inputs : int
+        Numbers of a window at each step.
     batch_norm : bool
-        Whether the outputs of each layer but the last are normalised.
+        Whether the outputs of each layer are normalised.
+    dropout : float
+        Share of each layer's outputs that is dropped, in [0, 1).
+    activation : str
+        Of the dense unit; one of `ACTIVATIONS`.
     """
 
-    def __init__(self, units: tuple[int, ...], window: int, *, batch_norm: bool) -> None:
-        inputs = (1, *units[:-1])
+    def __init__(
+        self,
+        units: tuple[int, ...],
+        window: int,
+        *,
+        inputs: int = 1,
+        batch_norm: bool = False,
+        dropout: float = 0.0,
+        activation: str = "linear",
+    ) -> None:
+        self.shapes = shapes_of(units, batch_norm=batch_norm, inputs=inputs)
+        widths = (inputs, *units[:-1])
         self.layers = [
             Layer(n, own, window, first=not i)
-            for i, (n, own) in enumerate(zip(inputs, units, strict=True))
+            for i, (n, own) in enumerate(zip(widths, units, strict=True))
         ]
-        self.norms = [BatchNorm() for _ in units[:-1]] if batch_norm else []
+        self.norms = [BatchNorm() for _ in units] if batch_norm else []
+        self.moving = moving_of(units, batch_norm=batch_norm)
+        self._least = min(round(dropout * LOTS), LOTS - 1)
+        self._scale = np.float32(LOTS / (LOTS - self._least))
+        self._activate, self._slope = ACTIVATIONS[activation], SLOPES[activation]
+        self._buffers = Buffers()
 
-    def load(self, arrays: Sequence[FloatArray32]) -> None:
-        """Take trainable weights in the order of Keras; what is left over is not ours."""
-        left = iter(arrays)
+    def load(self, weights: FloatArray32) -> None:
+        """Take the weights that are trained, in the order of `shapes_of`, ``(n_weights,)``."""
+        arrays = split(weights, self.shapes)
         for i, layer in enumerate(self.layers):
-            layer.load(next(left), next(left), next(left))
-            if i < len(self.norms):
-                self.norms[i].load(next(left), next(left))
+            layer.load(*(arrays[f"{part}_{i}"] for part in ("kernel", "recurrent_kernel", "bias")))
+            if self.norms:
+                self.norms[i].load(arrays[f"gamma_{i}"], arrays[f"beta_{i}"])
+        self._kernel, self._bias = arrays["dense_kernel"], arrays["dense_bias"]
 
-    def forward(self, x: FloatArray32, masks: Sequence[FloatArray32]) -> FloatArray32:
+    def draw(self, rows: int, rng: np.random.Generator) -> list[Lots]:
+        """Draw lots for dropout, one an output of each layer that the next one sees.
+
+        Returns
+        -------
+        list of ndarray of uint16
+            ``(window, units, rows)`` a layer, of the last one ``(1, units, rows)``; none where
+            nothing is dropped.
+        """
+        if not self._least:
+            return []
+        last = self.layers[-1]
+        return [
+            rng.integers(
+                0, LOTS, (1 if layer is last else layer.window, layer.units, rows), np.uint16
+            )
+            for layer in self.layers
+        ]
+
+    def forward(self, x: FloatArray32, lots: Sequence[Lots] = ()) -> FloatArray32:
         """Apply the network.
 
         Parameters
         ----------
-        x : ndarray of float32, ``(rows, window)``
-        masks : sequence of ndarray of float32, each ``(window, units, rows)``
-            Of the dropout behind each layer but the last: 0, or what a kept output is
-            multiplied by. Empty where there is no dropout.
+        x : ndarray of float32, ``(rows, window)`` or ``(rows, window, inputs)``
+        lots : sequence of ndarray of uint16
+            As `draw` gives them.
 
         Returns
         -------
-        ndarray of float32, ``(units, rows)``
-            The last output of the last layer, a view.
+        ndarray of float32, ``(rows,)``
         """
-        self._masks = masks
-        self._inputs = [layer.open(len(x)) for layer in self.layers]
-        self._inputs[0][:, 0] = x.T
+        self._lots = lots
+        inputs = self.layers[0].open(len(x))
+        inputs[:] = np.moveaxis(x.reshape(*x.shape[:2], -1), 0, 2)
         for i, layer in enumerate(self.layers):
             outputs = layer.forward()
-            if i + 1 == len(self.layers):
-                break
+            if i + 1 < len(self.layers):
+                kept = self.layers[i + 1].open(len(x))
+            else:
+                outputs = outputs[-1:]
+                kept = self._buffers.take("last", *outputs.shape)
             if self.norms:
                 outputs = self.norms[i].forward(outputs)
-            if masks:
-                np.multiply(outputs, masks[i], self._inputs[i + 1])
-            else:
-                self._inputs[i + 1][:] = outputs
-        last: FloatArray32 = outputs[-1]
-        return last
+            self._drop(i, outputs, kept)
+        self._last = kept[0]
+        self._output: FloatArray32 = self._activate(self._kernel[:, 0] @ self._last + self._bias)
+        return self._output
 
-    def backward(self, wanted: FloatArray32) -> list[FloatArray32]:
-        """Return the gradients of all weights, in the order of `load`.
+    def backward(self, wanted: FloatArray32) -> FloatArray32:
+        """Return the gradient of all weights, in the order of `shapes_of`.
 
         Parameters
         ----------
-        wanted : ndarray of float32, ``(units, rows)``
+        wanted : ndarray of float32, ``(rows,)``
             Gradient of what `forward` returned.
         """
-        gradient, following = wanted[None], list[FloatArray32]()
-        found: list[FloatArray32] = []
+        wanted = (wanted * self._slope(self._output)).astype(np.float32)
+        found = [self._last @ wanted, wanted.sum(keepdims=True)]
+        gradient = (self._kernel * wanted)[None]
         for i in reversed(range(len(self.layers))):
-            found = [*self.layers[i].backward(gradient), *following, *found]
-            if not i:
-                break
-            gradient = self._inputs[i]
-            if self._masks:
-                np.multiply(gradient, self._masks[i - 1], gradient)
+            if self._lots:
+                kept = self._buffers.take(f"kept {i}", *gradient.shape)
+                self._drop(i, gradient, kept)
+                gradient = kept
+            following: list[FloatArray32] = []
             if self.norms:
-                gradient, following = self.norms[i - 1].backward(gradient)
-        return found
+                gradient, following = self.norms[i].backward(gradient)
+            found = [*self.layers[i].backward(gradient), *following, *found]
+            gradient = self.layers[i].gradient
+        return np.concatenate([array.ravel() for array in found])
 
+    def move(self, momentum: np.float32) -> None:
+        """Let the moving averages of batch normalisation follow the batch that was seen last."""
+        for i, norm in enumerate(self.norms):
+            for name, moment in (("mean", norm.mean), ("variance", norm.variance)):
+                old = self.moving[f"moving_{name}_{i}"]
+                self.moving[f"moving_{name}_{i}"] = old * momentum + moment * (1 - momentum)
 
-class _OneThread:
-    """The number of threads of NumPy's matrix products, which is the whole process's."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users = 0
-        self._libraries: ThreadpoolController | None = None
-
-    def enter(self) -> None:
-        with self._lock:
-            if self._libraries is None:
-                self._libraries = ThreadpoolController()
-            if not self._users:
-                self._limit = self._libraries.limit(limits=1, user_api="blas")
-            self._users += 1
-
-    def leave(self) -> None:
-        with self._lock:
-            self._users -= 1
-            if not self._users:
-                self._limit.restore_original_limits()
-
-
-_one_thread = _OneThread()
-
-
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Let NumPy's matrix products run on one thread, the same way on every machine.
-
-    More threads could change the order of sums. The first of several threads that need it sets
-    it, and the last one puts back what was there.
-    """
-    _one_thread.enter()
-    try:
-        yield
-    finally:
-        _one_thread.leave()
+    def _drop(self, i: int, values: FloatArray32, kept: FloatArray32) -> None:
+        """Apply a layer's dropout to outputs, or to their gradient: ``(length, units, rows)``."""
+        if not self._lots:
+            kept[:] = values
+            return
+        for t, lots in enumerate(self._lots[i]):
+            drop(values[t], lots, self._least, self._scale, kept[t])

@@ -74,7 +74,7 @@ def deep_predict(
     SeriesError
         The series is too short, constant or broken, or the forecast is not finite.
     MissingExtraError
-        TensorFlow is not installed.
+        The loss or the optimiser is Keras's, and Keras or TensorFlow is not installed.
     """
     return predict_one(create_model("lstm", **options), prices, times, predict, coin, seed)
 

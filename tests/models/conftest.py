@@ -1,4 +1,4 @@
-"""Panels of random walks, options for quick LSTMs, and the Keras that CryptoDask started."""
+"""Panels of random walks, options for quick LSTMs, and Keras."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from cryptodask.models.lstm_forward import Weights
+from cryptodask.models.lstm_weights import Weights
 from cryptodask.records import DAY, DateArray, FloatArray, Panel
 
 QUICK: dict[str, dict[str, Any]] = {
@@ -59,22 +59,6 @@ def same(one: Weights, other: Weights) -> bool:
     )
 
 
-def load_weights(network: Any, weights: Weights) -> None:
-    """Put the weights of one network, not stacked, into a Keras model."""
-    parts = {
-        "LSTM": ("kernel", "recurrent_kernel", "bias"),
-        "BatchNormalization": ("gamma", "beta", "moving_mean", "moving_variance"),
-    }
-    layer = -1
-    for part in network.layers:
-        kind = type(part).__name__
-        layer += kind == "LSTM"
-        if kind in parts:
-            part.set_weights([weights.arrays[f"{name}_{layer}"] for name in parts[kind]])
-        elif kind == "Dense":
-            part.set_weights([weights.arrays["dense_kernel"], weights.arrays["dense_bias"]])
-
-
 @st.composite
 def panels(draw: st.DrawFn, shortest: int, longest: int = 60, most: int = 5) -> Panel:
     """Panels of a few coins of different lengths, some of them with gaps."""
@@ -84,7 +68,7 @@ def panels(draw: st.DrawFn, shortest: int, longest: int = 60, most: int = 5) -> 
 
 @pytest.fixture(scope="session")
 def keras() -> Any:
-    """Keras, started by CryptoDask, so that it has the one thread that it has in a worker."""
-    from cryptodask.models.lstm_training import _import_keras
+    """Keras, started by CryptoDask, with one thread and without its chatter."""
+    from cryptodask.models.keras_learning import import_keras
 
-    return _import_keras()[1]
+    return import_keras()[1]

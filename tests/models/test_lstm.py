@@ -11,18 +11,19 @@ from cryptodask.errors import OptionError
 from cryptodask.models import create_model, run_model
 from cryptodask.models.base import rng_for
 from cryptodask.models.lstm import LSTM
-from cryptodask.models.lstm_forward import ACTIVATIONS, Weights, forward
+from cryptodask.models.lstm_forward import ACTIVATIONS, forward
+from cryptodask.models.lstm_weights import Weights
 from cryptodask.records import DAY, FloatArray, Panel
 from tests.models.conftest import (
     QUICK,
     START,
-    load_weights,
     make_panel,
     one_coin,
     panels,
     walk,
     windows_of,
 )
+from tests.models.reference import build_network, load_weights
 
 quick = QUICK["lstm"]
 
@@ -50,8 +51,6 @@ def slow_forecast(network: Any, closes: FloatArray, window: int, horizon: int) -
 def test_a_forecast_is_the_recursion_over_windows_of_their_own_base(
     keras: Any, options: LSTM
 ) -> None:
-    from cryptodask.models.lstm_training import build_network
-
     panel = make_panel([40, 33], gaps=True, run=25)
     fit = options.fit(panel, seed=2)
     forecast = options.predict(fit, panel, 12)

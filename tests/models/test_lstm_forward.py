@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from cryptodask.models.lstm import LSTM
-from cryptodask.models.lstm_forward import ACTIVATIONS, Weights, forward
-from tests.models.conftest import load_weights
+from cryptodask.models.lstm_forward import ACTIVATIONS, forward
+from cryptodask.models.lstm_weights import Weights
+from tests.models.reference import build_network, load_weights
 
 FloatArray32 = NDArray[np.float32]
 
@@ -42,8 +43,6 @@ def random_windows(*shape: int, seed: int = 1) -> FloatArray32:
 
 def assert_as_keras(options: LSTM, seed: int = 0) -> None:
     """Compare three networks on four windows each."""
-    from cryptodask.models.lstm_training import build_network
-
     rng = np.random.default_rng(seed)
     networks = [random_weights(options.units, rng, batch_norm=options.batch_norm) for _ in range(3)]
     x = random_windows(3, 4, options.window)

@@ -1,15 +1,15 @@
-"""The training pass in NumPy against Keras's gradients, and the memory that it keeps."""
+"""The training pass against Keras's gradients, and the memory that it keeps."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_info, threadpool_limits
 
 from cryptodask.models.lstm import LSTM
-from cryptodask.models.lstm_network import LINE, Buffers, Network, one_blas_thread
+from cryptodask.models.lstm_network import LINE, Buffers, Network
+from cryptodask.models.lstm_weights import size_of, split
+from tests.models.reference import apply, as_masks, build_network
 
 FloatArray32 = NDArray[np.float32]
 
@@ -19,47 +19,85 @@ def draw(*shape: int, seed: int = 0) -> FloatArray32:
 
 
 def run(network: Network, rows: int, window: int) -> list[FloatArray32]:
-    """Output and gradients of random windows, copied out of the memory that is kept."""
-    last = network.forward(draw(rows, window), []).copy()
-    return [last, *(array.copy() for array in network.backward(draw(*last.shape, seed=1)))]
+    """Output and gradient of random windows, copied out of the memory that is kept."""
+    lots = network.draw(rows, np.random.default_rng(2))
+    output = network.forward(draw(rows, window), lots).copy()
+    return [output, network.backward(draw(rows, seed=1)).copy()]
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
 @pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "batch_norm"])
-@pytest.mark.parametrize("units", [(5,), (1, 1), (4, 6), (3, 5, 2)])
+@pytest.mark.parametrize(
+    ("units", "activation"),
+    [((5,), "linear"), ((1, 1), "tanh"), ((4, 6), "sigmoid"), ((3, 5, 2), "relu")],
+)
 @pytest.mark.parametrize(("rows", "window"), [(1, 1), (7, 1), (1, 6), (9, 6)])
 def test_outputs_and_gradients_are_those_of_keras(
-    keras: Any, units: tuple[int, ...], rows: int, window: int, batch_norm: bool
+    keras: Any,
+    units: tuple[int, ...],
+    activation: str,
+    rows: int,
+    window: int,
+    batch_norm: bool,
+    dropout: float,
 ) -> None:
     import tensorflow as tf
 
-    from cryptodask.models.lstm_training import build_network
-
-    model = build_network(LSTM(window=window, units=units, dropout=0.0, batch_norm=batch_norm))
-    last = max(i for i, part in enumerate(model.layers) if type(part).__name__ == "LSTM")
-    body = model.layers[: last + 1]
-    variables = [v for part in body for v in part.trainable_variables]
+    options = LSTM(
+        window=window, units=units, dropout=dropout, batch_norm=batch_norm, activation=activation
+    )
+    model = build_network(options)
+    variables = model.trainable_variables
     for i, variable in enumerate(variables):
         variable.assign(draw(*variable.shape, seed=i))
-    network = Network(units, window, batch_norm=batch_norm)
-    network.load([v.numpy() for v in variables])
-    output, *gradients = run(network, rows, window)
+    network = Network(units, window, dropout=dropout, batch_norm=batch_norm, activation=activation)
+    network.load(np.concatenate([v.numpy().ravel() for v in variables]))
+    output, gradient = run(network, rows, window)
+    lots = network.draw(rows, np.random.default_rng(2))
+    masks = as_masks(lots, network._least, network._scale)
     with tf.GradientTape() as tape:
-        values = tf.constant(draw(rows, window)[..., None])
-        for part in body:
-            values = part(values, training=True)
-        score = tf.reduce_sum(values * draw(units[-1], rows, seed=1).T)
-    np.testing.assert_allclose(output.T, values, rtol=1e-4, atol=1e-5)
+        values = apply(model, tf.constant(draw(rows, window)), masks)
+        score = tf.reduce_sum(values * draw(rows, seed=1))
+    np.testing.assert_allclose(output, values, rtol=1e-4, atol=1e-5)
     theirs = tape.gradient(score, variables)
-    for ours, expected in zip(gradients, theirs, strict=True):
+    for ours, expected in zip(split(gradient, network.shapes).values(), theirs, strict=True):
         scale = max(1.0, float(np.abs(expected).max()))
         np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=2e-5 * scale)
 
 
+def test_several_inputs_a_step_are_those_of_keras(keras: Any) -> None:
+    import tensorflow as tf
+
+    layers = [keras.layers.Input((6, 3)), keras.layers.LSTM(4), keras.layers.Dense(1)]
+    model = keras.Sequential(layers)
+    x = draw(9, 6, 3)
+    with tf.GradientTape() as tape:
+        values = model(x)[:, 0]
+        score = tf.reduce_sum(values * draw(9, seed=1))
+    expected = [g.numpy().ravel() for g in tape.gradient(score, model.trainable_variables)]
+    network = Network((4,), 6, inputs=3)
+    network.load(np.concatenate([v.numpy().ravel() for v in model.trainable_variables]))
+    np.testing.assert_allclose(network.forward(x), values, rtol=1e-4, atol=1e-5)
+    gradient = network.backward(draw(9, seed=1))
+    np.testing.assert_allclose(gradient, np.concatenate(expected), rtol=1e-3, atol=2e-5)
+
+
+@pytest.mark.parametrize("dropout", [0.1, 0.5, 0.999999])
+def test_the_share_that_is_dropped_is_the_one_asked_for_and_the_mean_is_kept(
+    dropout: float,
+) -> None:
+    network = Network((40, 50), 10, dropout=dropout)
+    first, last = network.draw(60, np.random.default_rng(0))
+    assert (first.shape, last.shape) == ((10, 40, 60), (1, 50, 60))
+    dropped = first < network._least
+    assert dropped.mean() == pytest.approx(dropout, abs=0.02)
+    assert float(network._scale) * (1 - network._least / 65_536) == pytest.approx(1)
+
+
 def test_a_batch_after_others_of_any_size_is_as_if_it_were_the_first_bit_for_bit() -> None:
     def fresh() -> Network:
-        network = Network((4, 6), 5, batch_norm=False)
-        shapes = [(1, 16), (4, 16), (16,), (4, 24), (6, 24), (24,)]
-        network.load([draw(*shape, seed=i) for i, shape in enumerate(shapes)])
+        network = Network((4, 6), 5, dropout=0.2)
+        network.load(draw(size_of(network.shapes)))
         return network
 
     used = fresh()
@@ -79,33 +117,3 @@ def test_memory_is_kept_grows_and_starts_with_a_line() -> None:
     assert not np.shares_memory(larger, large)
     for array in (large, small, larger):
         assert array.ctypes.data % (4 * LINE) == 0
-
-
-def blas_threads() -> set[int]:
-    return {found["num_threads"] for found in threadpool_info() if found["user_api"] == "blas"}
-
-
-def test_matrix_products_have_one_thread_until_the_last_user_leaves() -> None:
-    with threadpool_limits(2, user_api="blas"):
-        with one_blas_thread():
-            with one_blas_thread(), ThreadPoolExecutor(1) as pool:
-                assert pool.submit(blas_threads).result() == {1}
-            assert blas_threads() == {1}
-        assert blas_threads() == {2}
-        with pytest.raises(KeyError), one_blas_thread():
-            raise KeyError
-        assert blas_threads() == {2}
-
-
-def test_the_number_of_threads_outside_does_not_matter_bit_for_bit(keras: Any) -> None:
-    from cryptodask.models.lstm_training import trainer
-    from tests.models.conftest import same
-
-    teacher = trainer(LSTM(window=6))
-    x, y = draw(300, 6), draw(300, seed=1)
-    found = []
-    for threads in (1, 2, 4):
-        with threadpool_limits(threads, user_api="blas"):
-            found.append(teacher.fit(x, y, np.random.default_rng(0))[0])
-    assert same(found[0], found[1])
-    assert same(found[0], found[2])

@@ -1,0 +1,108 @@
+"""Losses and optimisers by which networks learn, as Keras defines them, on plain vectors.
+
+The usual ones are written out here, so that a worker needs no TensorFlow for them; any other that
+Keras knows is Keras's own (`keras_learning`).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray32 = NDArray[np.float32]
+
+Loss = Callable[[FloatArray32, FloatArray32], tuple[float, FloatArray32]]
+"""Of predictions and targets, both ``(n,)``: the mean loss, and its gradient by predictions."""
+
+EPSILON = np.float32(1e-7)
+"""Keras's default of all optimisers."""
+
+RHO, BETA_1, BETA_2 = np.float32(0.9), np.float32(0.9), np.float32(0.999)
+"""Of RMSprop, and of Adam: what the averages keep in each step; Keras's defaults."""
+
+
+class Optimizer(Protocol):
+    """What changes weights by their gradient, step after step."""
+
+    def begin(self, shapes: Mapping[str, tuple[int, ...]], rate: float) -> None:
+        """Forget everything, for weights of these shapes and at this learning rate."""
+        ...
+
+    def step(self, weights: FloatArray32, gradient: FloatArray32) -> FloatArray32:
+        """Return the weights after a step, both ``(n_weights,)``."""
+        ...
+
+
+def mse(predicted: FloatArray32, y: FloatArray32) -> tuple[float, FloatArray32]:
+    """Return the mean squared error."""
+    error = predicted - y
+    return float((error * error).mean()), error * np.float32(2 / len(y))
+
+
+def mae(predicted: FloatArray32, y: FloatArray32) -> tuple[float, FloatArray32]:
+    """Return the mean absolute error."""
+    error = predicted - y
+    return float(np.abs(error).mean()), np.sign(error) * np.float32(1 / len(y))
+
+
+def huber(predicted: FloatArray32, y: FloatArray32) -> tuple[float, FloatArray32]:
+    """Return the loss of Huber, Annals of Mathematical Statistics 35 (1964), beyond 1 linear."""
+    error = predicted - y
+    size, near = np.abs(error), np.clip(error, -1, 1)
+    loss = np.where(size > 1, size - np.float32(0.5), np.float32(0.5) * error * error)
+    return float(loss.mean()), near * np.float32(1 / len(y))
+
+
+LOSSES: Mapping[str, Loss] = {"mse": mse, "mae": mae, "huber": huber}
+
+
+class SGD:
+    """Plain gradient descent."""
+
+    def begin(self, shapes: Mapping[str, tuple[int, ...]], rate: float) -> None:  # noqa: ARG002
+        """See `Optimizer`."""
+        self._rate = np.float32(rate)
+
+    def step(self, weights: FloatArray32, gradient: FloatArray32) -> FloatArray32:
+        """See `Optimizer`."""
+        return weights - self._rate * gradient
+
+
+class RMSprop:
+    """Gradients over the root of their mean square (Tieleman and Hinton, lecture 6.5, 2012)."""
+
+    def begin(self, shapes: Mapping[str, tuple[int, ...]], rate: float) -> None:  # noqa: ARG002
+        """See `Optimizer`."""
+        self._rate = np.float32(rate)
+        self._square: FloatArray32 = np.zeros(1, dtype=np.float32)
+
+    def step(self, weights: FloatArray32, gradient: FloatArray32) -> FloatArray32:
+        """See `Optimizer`."""
+        self._square = self._square + (1 - RHO) * (gradient * gradient - self._square)
+        changed: FloatArray32 = weights - self._rate * gradient / np.sqrt(self._square + EPSILON)
+        return changed
+
+
+class Adam:
+    """Averages of gradient and square, freed of their bias (Kingma and Ba, ICLR 2015)."""
+
+    def begin(self, shapes: Mapping[str, tuple[int, ...]], rate: float) -> None:  # noqa: ARG002
+        """See `Optimizer`."""
+        self._rate, self._steps = np.float32(rate), 0
+        self._mean: FloatArray32 = np.zeros(1, dtype=np.float32)
+        self._square: FloatArray32 = np.zeros(1, dtype=np.float32)
+
+    def step(self, weights: FloatArray32, gradient: FloatArray32) -> FloatArray32:
+        """See `Optimizer`."""
+        self._steps += 1
+        self._mean = self._mean + (1 - BETA_1) * (gradient - self._mean)
+        self._square = self._square + (1 - BETA_2) * (gradient * gradient - self._square)
+        bias = np.sqrt(1 - BETA_2**self._steps) / (1 - BETA_1**self._steps)
+        changed: FloatArray32 = weights - self._rate * bias * self._mean / (
+            np.sqrt(self._square) + EPSILON
+        )
+        return changed
+
+
+OPTIMIZERS: Mapping[str, Callable[[], Optimizer]] = {"sgd": SGD, "rmsprop": RMSprop, "adam": Adam}
