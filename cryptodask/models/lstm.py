@@ -130,6 +130,10 @@ class LSTM:
             losses[i, 1] = float((error**2).mean()) if len(error) else np.nan
         return LSTMFit(Weights.stack(fits), losses)
 
+    def train(self, panel: Panel, seed: int) -> "TrainedLSTM":
+        """Return the model trained on these coins; see `cryptodask.models.trained.Trainable`."""
+        return TrainedLSTM(self, panel.coins, self.fit(panel, seed))
+
     def predict(self, fit: "LSTMFit", panel: Panel, horizon: int) -> FloatArray:
         """Forecast from trained networks, all coins together.
 
@@ -173,3 +177,36 @@ class LSTMFit:
 
     weights: Weights
     losses: FloatArray = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedLSTM:
+    """``lstm`` after its training: it forecasts the coins that it was trained on.
+
+    Attributes
+    ----------
+    options : LSTM
+    coins : tuple of str
+        In the order of the fit's networks.
+    fit : LSTMFit
+    """
+
+    name: ClassVar[str] = LSTM.name
+    cost: ClassVar[float] = 10.0
+    needs_variation: ClassVar[bool] = LSTM.needs_variation
+    gaps: ClassVar[Gaps] = LSTM.gaps
+
+    options: LSTM
+    coins: tuple[str, ...]
+    fit: LSTMFit
+
+    def min_length(self, horizon: int) -> int:
+        """Return the rows of one window and one horizon after it, without a gap."""
+        return self.options.min_length(horizon)
+
+    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:  # noqa: ARG002
+        """Forecast coins of those trained on; nothing is random any more."""
+        place = {coin: i for i, coin in enumerate(self.coins)}
+        rows = [place[coin] for coin in panel.coins]
+        own = Weights({name: a[rows] for name, a in self.fit.weights.arrays.items()})
+        return self.options.predict(LSTMFit(own, self.fit.losses[rows]), panel, horizon)

@@ -1,0 +1,154 @@
+"""A panel as it was on any date, and what came after."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryptodask.errors import OptionError
+from cryptodask.records import DateArray, FloatArray, Panel
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was to be seen of a panel on one date.
+
+    Attributes
+    ----------
+    panel : Panel
+        The coins that have a row on that date, with copies of their rows up to it and of no other.
+    places : ndarray of int64, ``(n_seen,)``
+        Where those coins are in the whole panel.
+    """
+
+    panel: Panel
+    places: NDArray[np.int64]
+
+
+class Rolling:
+    """A panel that can be looked at as of any date.
+
+    Parameters
+    ----------
+    panel : Panel
+        Dates rise from row to row of each coin.
+    """
+
+    def __init__(self, panel: Panel) -> None:
+        self.panel = panel
+        seconds = panel.dates.astype("datetime64[s]").astype(np.int64)
+        self._first = int(seconds.min()) if len(seconds) else 0
+        # One number for coin and date, by which all rows are in order.
+        self._span = (int(seconds.max()) if len(seconds) else 0) - self._first + 2
+        coin = np.repeat(np.arange(len(panel)), panel.lengths)
+        self._keys = coin * self._span + (seconds - self._first)
+
+    def at(self, date: np.datetime64, window: int | None = None) -> Seen:
+        """Return what was to be seen on a date: all rows up to it, or the latest so many."""
+        panel = self.panel
+        every = np.arange(len(panel))
+        last = self._find(every, np.full(len(panel), date))
+        places = np.flatnonzero(last >= 0)
+        stops = last[places] + 1
+        starts = panel.indptr[:-1][places]
+        if window is not None:
+            starts = np.maximum(starts, stops - window)
+        lengths = stops - starts
+        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        rows = np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], lengths)
+        seen = Panel(
+            coins=tuple(panel.coins[i] for i in places),
+            values=panel.values[rows],
+            dates=panel.dates[rows],
+            indptr=indptr,
+            step=panel.step,
+        )
+        return Seen(seen, places)
+
+    def closes(self, places: NDArray[np.int64], dates: DateArray) -> FloatArray:
+        """Return the closes of coins on dates, ``(n, m)``; NaN where there is no row.
+
+        Parameters
+        ----------
+        places : ndarray of int64, ``(n,)``
+        dates : ndarray of datetime64, ``(n, m)``
+        """
+        rows = self._find(places[:, None], dates)
+        if not len(self.panel.values):
+            return np.full(rows.shape, np.nan)
+        return np.where(rows >= 0, self.panel.values[rows], np.nan)
+
+    def _find(self, places: NDArray[np.int64], dates: DateArray) -> NDArray[np.int64]:
+        """Return the rows of coins on dates, -1 where there is none."""
+        since = dates.astype("datetime64[s]").astype(np.int64) - self._first
+        inside = (since >= 0) & (since < self._span - 1)
+        keys = places * self._span + np.where(inside, since, self._span - 1)
+        rows = np.searchsorted(self._keys, keys)
+        found = rows < len(self._keys)
+        found[found] = self._keys[rows[found]] == keys[found]
+        return np.where(found, rows, -1)
+
+
+def choose_origins(
+    first: np.datetime64,
+    last: np.datetime64,
+    step: np.timedelta64,
+    horizon: int,
+    origins: int | Sequence[object],
+    every: int | None = None,
+) -> DateArray:
+    """Return the dates at which a backtest forecasts.
+
+    Parameters
+    ----------
+    first, last : datetime64
+        Of all rows of all coins.
+    step : timedelta64
+        From one bar to the next.
+    horizon : int
+        Bars ahead.
+    origins : int or sequence of date
+        How many, the last of which has a whole horizon after it; or which.
+    every : int, optional
+        Bars from one origin to the next, by default the horizon, so that none overlap.
+
+    Returns
+    -------
+    ndarray of datetime64[s], ``(n_origins,)``
+        In order.
+
+    Raises
+    ------
+    OptionError
+        There are not so many, or one given is outside of the rows.
+    """
+    if every is not None and every < 1:
+        raise OptionError(f"step: must be at least 1 bar, got {every}")
+    if isinstance(origins, int):
+        if origins < 1:
+            raise OptionError(f"origins: must be at least 1, got {origins}")
+        apart = (every or horizon) * step
+        latest = last - horizon * step
+        dates = latest - np.arange(origins)[::-1] * apart
+        if dates[0] < first:
+            room = max(0, int((latest - first) / apart) + 1)
+            raise OptionError(
+                f"origins: {origins} origins {every or horizon} bars apart and a horizon of "
+                f"{horizon} do not fit between {_day(first)} and {_day(last)}; at most {room} do"
+            )
+        return dates.astype("datetime64[s]")
+    dates = np.unique(np.array(list(origins), dtype="datetime64[s]"))
+    if not len(dates):
+        raise OptionError("origins: none given; give a number, or dates")
+    for date in dates[[0, -1]]:
+        if not first <= date < last:
+            raise OptionError(
+                f"origins: {_day(date)} is not between {_day(first)} and {_day(last)}, the day "
+                "before which rows end"
+            )
+    return dates
+
+
+def _day(date: np.datetime64) -> str:
+    return str(date.astype("datetime64[D]"))
