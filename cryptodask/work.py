@@ -1,7 +1,8 @@
 """What is planned on the client and done on a worker: jobs, each some coins and one model."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from cryptodask.prices.readers import Reading
 from cryptodask.prices.sources import Partition, Source, pack, partitions_for
 from cryptodask.prices.table import TablePartition
 from cryptodask.records import CoinFailure, Panel
-from cryptodask.results import empty_forecasts, write_part
+from cryptodask.results import empty_forecasts, write_frames
 from cryptodask.stages import stage, watching
 
 UNIT = 2e-7
@@ -143,26 +144,21 @@ def run_job(
     """Forecast all coins of a job with one model: what a worker does.
 
     A pure function of its arguments and of the files that the job names; with ``out``, a folder
-    and a file's name, the forecasts are put there and not returned.
+    and a file's name, the forecasts are put there, part by part, and not returned.
     """
     began = time.time()
     frames, failures, losses = [empty_forecasts()], [], []
     coins = rows = 0
-    with watching() as seconds:
+    with watching() as seconds, _keeping(frames, out) as keep:
         for part in job.parts:
             frame, failed, told, read = _forecast_part(part, cut, model, horizon, seed)
-            frames.append(frame)
+            keep(frame)
             failures += failed
             losses.append(told)
+            coins += len(frame) // horizon
             rows += read
-        forecasts = pd.concat(frames, ignore_index=True)
-        coins = forecasts["coin"].nunique()
-        if out is not None:
-            with stage("write"):
-                write_part(*out, forecasts)
-            forecasts = empty_forecasts()
     return JobResult(
-        forecasts,
+        pd.concat(frames, ignore_index=True),
         failures,
         join_findings(losses),
         coins,
@@ -172,6 +168,19 @@ def run_job(
         began,
         time.time(),
     )
+
+
+@contextmanager
+def _keeping(
+    frames: list[pd.DataFrame], out: tuple[Path, str] | None
+) -> Iterator[Callable[[pd.DataFrame], None]]:
+    """Give what puts the forecasts of a part into a list, or into a file."""
+    if out is None:
+        yield frames.append
+        return
+    # Reading and fitting, which are stages inside it, do not count as writing.
+    with stage("write"), write_frames(*out, empty_forecasts()) as write:
+        yield write
 
 
 def merge_jobs(jobs: Sequence[Job], n: int) -> list[Job]:
