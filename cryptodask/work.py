@@ -4,11 +4,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cryptodask.cluster.plan import cut_guided, workers_to_plan_for
 from cryptodask.errors import NoPricesError
@@ -18,7 +20,7 @@ from cryptodask.prices.findings import empty_findings, join_findings, lost
 from cryptodask.prices.gaps import last_runs
 from cryptodask.prices.loader import Cut, to_panel
 from cryptodask.prices.readers import Reading
-from cryptodask.prices.sources import Partition, Source, pack, partitions_for
+from cryptodask.prices.sources import Partition, Source, pack, pack_files
 from cryptodask.prices.table import TablePartition
 from cryptodask.records import CoinFailure, Panel
 from cryptodask.results import empty_forecasts, write_frames
@@ -119,18 +121,28 @@ def plan_jobs(
     n : int, optional
         Into exactly so many jobs of similar cost; by default guided, see `cryptodask.cluster.plan`.
     """
-    rows = source.rows_of(coins)
+    rows, seams = source.rows_of(coins), source.seams(coins)
     seconds = rows * (source.seconds_a_row + model.cost * UNIT)
     if n is not None or source.is_shared:
         runs = pack(rows, n or workers)
     else:
-        runs = cut_guided(seconds, workers_to_plan_for(float(seconds.sum()), workers))
-    jobs = []
-    for a, b in runs:
-        inside = pack(rows[a:b], partitions_for(int(rows[a:b].sum())))
-        parts = source.pick(coins, [(a + c, a + d) for c, d in inside])
-        jobs.append(Job(tuple(parts), float(seconds[a:b].sum())))
-    return jobs
+        runs = cut_guided(seconds, workers_to_plan_for(float(seconds.sum()), workers), seams)
+    inside = [_cut_inside(rows, seams, a, b) for a, b in runs]
+    # All at once, since a source looks up all coins each time that it is asked.
+    parts = iter(source.pick(coins, chain.from_iterable(inside)))
+    return [
+        Job(tuple(islice(parts, len(cuts))), float(seconds[a:b].sum()))
+        for (a, b), cuts in zip(runs, inside, strict=True)
+    ]
+
+
+def _cut_inside(
+    rows: NDArray[np.int64], seams: NDArray[np.int64], start: int, stop: int
+) -> list[tuple[int, int]]:
+    """Cut one run of coins into parts that fit into memory."""
+    first, last = np.searchsorted(seams, (start + 1, stop))
+    cuts = pack_files(rows[start:stop], seams[first:last] - start)
+    return [(start + a, start + b) for a, b in cuts]
 
 
 def run_job(
