@@ -30,6 +30,11 @@ class Kind:
     actions: tuple[str, ...] = ()
     loses: bool = False
 
+    @property
+    def default(self) -> str:
+        """What is done about it unless told otherwise; nothing where it only tells something."""
+        return self.actions[0] if self.actions else ""
+
 
 ACTIONS: Mapping[str, str] = {
     "keep": "kept",
@@ -94,6 +99,9 @@ KINDS: Mapping[str, Kind] = {
     "layout": Kind("the layout that a file was read in, and what its dates mean"),
 }
 
+LOSING = tuple(name for name, kind in KINDS.items() if kind.loses)
+"""The kinds that may cost something that a user meant as prices."""
+
 FINDING_COLUMNS = ("kind", "coin", "file", "line", "date", "value", "message", "action")
 
 
@@ -125,7 +133,7 @@ def findings(kind: str, rows: pd.DataFrame, *, value: Any = "", message: Any = "
     if rows.empty:
         return empty_findings()
     told = rows.reindex(columns=["coin", "file", "line", "date"]).reset_index(drop=True)
-    told = told.fillna({"line": 0}).assign(kind=kind, action=(*KINDS[kind].actions, "")[0])
+    told = told.fillna({"line": 0}).assign(kind=kind, action=KINDS[kind].default)
     for name, column in (("value", value), ("message", message)):
         told[name] = column.to_numpy() if isinstance(column, pd.Series) else column
     return told[list(FINDING_COLUMNS)].astype(_empty().dtypes.to_dict())
@@ -171,5 +179,4 @@ def summarize_findings(table: pd.DataFrame) -> pd.DataFrame:
 
 def lost(table: pd.DataFrame) -> pd.DataFrame:
     """Return the findings that cost rows or files."""
-    losing = table["kind"].isin([kind for kind, k in KINDS.items() if k.loses])
-    return table[losing & table["action"].isin(["drop", ""])]
+    return table[table["kind"].isin(LOSING) & table["action"].isin(["drop", ""])]
