@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -246,6 +247,16 @@ def test_readings_without_a_row_are_not_written_and_the_reasons_told(
             import_prices(bad, place, overwrite=True)
     assert contents(table) == before
     assert not is_table(tmp_path / "new")
+
+
+def test_reasons_why_no_row_was_read_are_those_of_whole_files_too(tmp_path: Path) -> None:
+    soon = HEADER + "\nsoon,1,1,1,1,1,1\nlater,1,1,1,1,1,1\n"
+    bad = write_files(tmp_path / "bad", {"A.csv": soon, "B.csv": "", "C.csv": soon})
+    with pytest.raises(SourceError) as told:
+        import_prices(bad, tmp_path / "new", partitions=2)
+    reasons = r"A\.csv, line 2: date.*; A\.csv, line 3: date.*; B\.csv: is empty"
+    assert re.search(f"no row was read: {reasons}", str(told.value))
+    assert "C.csv" not in str(told.value)  # three are enough
 
 
 def test_a_reading_without_rows_among_others_makes_no_part(tmp_path: Path, other: Path) -> None:
