@@ -555,3 +555,31 @@ def test_findings_may_be_asked_for_by_kind_and_counted_without_listing_them(tabl
     expected = every[every["kind"].isin(["layout", "missing_value"])].reset_index(drop=True)
     pd.testing.assert_frame_equal(some, expected)
     pd.testing.assert_frame_equal(opened.count_findings(), summarize_findings(every))
+
+
+def test_findings_that_appends_told_again_are_counted_once(table: Path) -> None:
+    opened = PriceTable(table)
+    before, every = opened.count_findings(), opened.findings()
+    assert every["date"].isna().any()
+    last = next(iter(opened.partitions(opened.coins))).read().tail(1)
+    for days in (1, 2):
+        new = last.assign(date=last["date"] + pd.Timedelta(days=days))
+        opened.append(new, findings=every)
+    pd.testing.assert_frame_equal(opened.count_findings(), before)
+    other = every.head(1).assign(line=every["line"].max() + 1)
+    opened.append(new.assign(date=new["date"] + pd.Timedelta(days=1)), findings=other)
+    after = opened.count_findings()
+    pd.testing.assert_frame_equal(after, summarize_findings(opened.findings()))
+    assert after["count"].sum() == before["count"].sum() + 1
+
+
+@pytest.mark.parametrize("content", [None, b"PAR1 and no more"])
+def test_findings_that_can_not_be_read_are_not_counted(table: Path, content: bytes | None) -> None:
+    opened = PriceTable(table)
+    file = table / opened.manifest["findings"]
+    if content is None:
+        file.unlink()
+    else:
+        file.write_bytes(content)
+    with pytest.raises(TableError, match=r"findings-.*can't be read.*import again"):
+        opened.count_findings()
