@@ -43,12 +43,13 @@ def alternate(
 def print_ratio(seconds: Mapping[str, list[float]], slow: str, fast: str) -> None:
     """Print median and spread of both, and of the ratio of each pair of neighbouring runs."""
     for name in (slow, fast):
-        print(f"{name}: {_spread(seconds[name], ' s')}")
+        print(f"{name}: {spread(seconds[name], ' s')}")
     ratios = [a / b for a, b in zip(seconds[slow], seconds[fast], strict=True)]
-    print(f"{slow} / {fast}: {_spread(ratios, '')}")
+    print(f"{slow} / {fast}: {spread(ratios)}")
 
 
-def _spread(values: list[float], unit: str) -> str:
+def spread(values: list[float], unit: str = "") -> str:
+    """Return median, lowest, highest and number."""
     middle = statistics.median(values)
     return (
         f"median {middle:.4g}{unit} (from {min(values):.4g} to {max(values):.4g}, n={len(values)})"

@@ -24,7 +24,7 @@ from typing import Any
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
-from common import print_versions
+from common import print_versions, spread
 from lstm_per_coin import keras_network
 
 from cryptodask import CryptoLoader
@@ -148,12 +148,6 @@ def main() -> None:
     ):
         ratios = [a / b for a, b in zip(rates[name], rates[other], strict=True)]
         print(f"{name} / {other}: {spread(ratios)}")
-
-
-def spread(values: list[float]) -> str:
-    """Return median, lowest, highest and number."""
-    low, middle, high = min(values), statistics.median(values), max(values)
-    return f"median {middle:.3g} (from {low:.3g} to {high:.3g}, n={len(values)})"
 
 
 def measure(

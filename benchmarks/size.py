@@ -17,14 +17,10 @@ Linux only, for the peak of another process.
 import argparse
 import json
 import os
-import re
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -34,6 +30,7 @@ import numpy as np
 import pandas as pd
 from common import print_versions
 from dask.distributed import Client, Worker
+from processes import dask_cluster, in_process, memory
 
 from cryptodask.cluster import connect, ordered_map
 from cryptodask.prices import CryptoLoader, PriceTable, import_prices, read_files
@@ -103,7 +100,7 @@ def run_import(files: Path, out: Path, address: str) -> dict[str, Any]:
     started = time.perf_counter()
     with connect(address) as client:
         table = import_prices(files, out, overwrite=True, run=partial(ordered_map, client))
-    seconds, peak = time.perf_counter() - started, peak_memory()
+    seconds, peak = time.perf_counter() - started, memory()
     found = summarize_findings(table.findings())
     counts = zip(found["count"], found["kind"], strict=True)
     return {
@@ -136,65 +133,25 @@ def run_read(out: Path, address: str) -> tuple[list[int], float, "pd.Series[floa
         return sizes.tolist(), counted - started, tops, time.perf_counter() - counted
 
 
-def peak_memory(pid: int | str = "self") -> float:
-    """Return the peak of a process's resident memory, in MB."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    return int(found.group(1)) / 1024 if found else float("nan")
-
-
 def measured(step: Callable[..., Any], *arguments: Any) -> tuple[Any, float, float, float]:
     """Return what a step returns, its seconds, those of the processor, and the peak in MB."""
     started, used = time.perf_counter(), time.process_time()
     result = step(*arguments)
-    return result, time.perf_counter() - started, time.process_time() - used, peak_memory()
+    return result, time.perf_counter() - started, time.process_time() - used, memory()
 
 
 def run_step(client: Client, name: str, step: Callable[..., Any], *arguments: Any) -> Any:
     """Run a step in a process of its own, print what it took, and return its result."""
     before = client.run(time.process_time)
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        result, seconds, used, peak = pool.submit(measured, step, *arguments).result()
+    result, seconds, used, peak = in_process(measured, step, *arguments)
     after = client.run(time.process_time)
     busy = ", ".join(f"{after[worker] - before.get(worker, 0):.1f} s" for worker in sorted(after))
     pids = client.run(os.getpid)
-    peaks = ", ".join(f"{peak_memory(pids[worker]):.0f} MB" for worker in sorted(pids))
+    peaks = ", ".join(f"{memory(pids[worker]):.0f} MB" for worker in sorted(pids))
     print(f"{name}: {seconds:.1f} s")
     print(f"  processor: workers {busy}; client {used:.1f} s")
     print(f"  peak memory: workers, since their start, {peaks}; client {peak:.0f} MB", flush=True)
     return result
-
-
-@contextmanager
-def cluster(folder: Path) -> Iterator[str]:
-    """Run a scheduler and workers by their commands on loopback, and give the address."""
-    note = folder / "scheduler.json"
-    note.unlink(missing_ok=True)
-    common = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(note)]
-    of_worker = ["--nthreads", "1", "--memory-limit", LIMIT, "--local-directory", str(folder)]
-    commands = {"scheduler": ["scheduler", "--port", "0", *common]}
-    commands |= {f"worker-{i}": ["worker", *common, *of_worker] for i in range(WORKERS)}
-    with ExitStack() as stack:
-        for name, command in commands.items():
-            log = stack.enter_context((folder / f"{name}.log").open("w"))
-            line = [sys.executable, "-m", "dask", *command]
-            process = subprocess.Popen(line, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
-            stack.callback(end, process)
-        until = time.monotonic() + 60
-        while not (note.exists() and note.read_text().rstrip().endswith("}")):
-            if time.monotonic() > until:
-                raise SystemExit(f"no scheduler: {(folder / 'scheduler.log').read_text()}")
-            time.sleep(0.1)
-        yield str(json.loads(note.read_text())["address"])
-
-
-def end(process: "subprocess.Popen[bytes]") -> None:
-    """End a process that was started here."""
-    process.terminate()
-    try:
-        process.wait(30)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def worker_state(dask_worker: Worker) -> tuple[int, str, float]:
@@ -204,15 +161,15 @@ def worker_state(dask_worker: Worker) -> tuple[int, str, float]:
     return os.getpid(), dask_worker.status.name, spilled / 1e6
 
 
-def look_at_workers(client: Client, folder: Path, pids: set[int]) -> None:
+def look_at_workers(client: Client, log: Path, pids: set[int]) -> None:
     """Print what became of the workers."""
     states = sorted(client.run(worker_state).values())
     same = "the processes of the start" if {s[0] for s in states} == pids else "RESTARTED"
     spilled = ", ".join(f"{state[2]:.0f} MB" for state in states)
     print(f"workers: {same}; {', '.join(state[1] for state in states)}; spilled {spilled}")
-    logs = [line for i in range(WORKERS) for line in (folder / f"worker-{i}.log").open()]
-    told = [line.strip() for line in logs if " - INFO - " not in line and line.strip()]
-    print(f"lines of the workers' logs above INFO: {len(told)}")
+    lines = log.read_text().splitlines()
+    told = [line.strip() for line in lines if " - INFO - " not in line and line.strip()]
+    print(f"lines of the workers' log above INFO: {len(told)}")
     for line in told[:10]:
         print(f"  {line[:200]}")
 
@@ -235,8 +192,9 @@ def measure(folder: Path, coins: int, days: int) -> None:
     """Write, import, append, read back, and print what each took."""
     tops = write_files(folder, coins, days)
     out, rows = folder / "table", coins * days
-    with cluster(folder) as address, Client(address) as client:
-        client.wait_for_workers(WORKERS, timeout=60)
+    dask = folder / "dask"
+    with dask_cluster(dask, WORKERS, LIMIT) as cluster, Client(cluster.address) as client:
+        address = cluster.address
         pids = set(client.run(os.getpid).values())
         print(f"{len(pids)} workers of one thread, memory limit {LIMIT}")
 
@@ -262,7 +220,7 @@ def measure(folder: Path, coins: int, days: int) -> None:
         rows += coins
         print(f"  number of rows: {counting:.1f} s, {rows / counting:,.0f} rows/s")
         print(f"  highest close of each coin: {topping:.1f} s, {rows / topping:,.0f} rows/s")
-        look_at_workers(client, folder, pids)
+        look_at_workers(client, dask / "workers.log", pids)
         check(rows, sizes, highest, tops)
 
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from cryptodask.cluster.plan import cut_guided, workers_to_plan_for
 from cryptodask.errors import NoPricesError
 from cryptodask.models import Model, run_model
-from cryptodask.models.pooled import PooledModel, sound_coins
+from cryptodask.models.base import sound_coins
+from cryptodask.models.pooled import PooledModel
 from cryptodask.prices.findings import empty_findings, join_findings, lost
 from cryptodask.prices.gaps import last_runs
 from cryptodask.prices.loader import Cut, to_panel
@@ -217,7 +218,8 @@ def prepare_job(job: Job, cut: Cut, model: PooledModel, horizon: int) -> list[An
     prepared = []
     for part in job.parts:
         panel, _, _ = _read(part, cut)
-        prepared.append(model.prepare(sound_coins(model, panel, horizon)))
+        sound, _ = sound_coins(model, panel, horizon)
+        prepared.append(model.prepare(sound))
     return prepared
 
 

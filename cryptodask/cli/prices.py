@@ -299,7 +299,7 @@ def _write_report(table: "PriceTable", path: Path) -> None:
     import pandas as pd
 
     from cryptodask.dashboard.coverage import MOST_FINDINGS, measure_coverage, save_report
-    from cryptodask.prices.findings import KINDS, lost
+    from cryptodask.prices.findings import LOSING, lost
 
     summary = table.count_findings()
     # The rare kinds first, since thousands of missing values would hide them; and no more kinds
@@ -309,7 +309,7 @@ def _write_report(table: "PriceTable", path: Path) -> None:
     found = table.findings(some.index)
     rank = found["kind"].map({kind: i for i, kind in enumerate(some.index)})
     found = found.iloc[rank.argsort(kind="stable")]
-    losses = lost(table.findings(kind for kind in counts.index if KINDS[kind].loses))
+    losses = lost(table.findings(LOSING))
     order = table.index.sort_values(["first", "coin"])["coin"].tolist()
     frames = (partition.read() for partition in table.partitions(table.coins))
     first, last = table.index["first"].min(), table.index["last"].max()
@@ -338,11 +338,10 @@ def _summary(table: "PriceTable") -> str:
 
 def _report(table: "PriceTable") -> None:
     """Print what is in a table and what was found in its files."""
-    out.print(_summary(table), highlight=False)
-    from cryptodask.prices.findings import KINDS
+    from cryptodask.prices.findings import LOSING
 
-    kinds = [name for name, kind in KINDS.items() if kind.loses]
-    listed = table.findings([*kinds, "layout", "not_a_price_file"])
+    out.print(_summary(table), highlight=False)
+    listed = table.findings([*LOSING, "layout", "not_a_price_file"])
     raise typer.Exit(_print_findings(table.count_findings(), listed))
 
 

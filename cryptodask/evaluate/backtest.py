@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cryptodask.evaluate.rolling import Rolling, Seen
 from cryptodask.models import Model, run_model
 from cryptodask.models.base import PanelForecast
-from cryptodask.models.pooled import sound_coins
+from cryptodask.models.base import sound_coins
 from cryptodask.models.trained import Trainable, is_trainable
 from cryptodask.records import CoinFailure, DateArray, FloatArray, Panel
 
@@ -129,7 +129,7 @@ def _forecast_trained(
 ) -> list[PanelForecast]:
     """Forecast by what was trained before; train what was not, and add it to the list."""
     known = frozenset[str]().union(*(coins for coins, _ in trained))
-    new = sound_coins(model, _only(panel, set(panel.coins) - known), horizon)
+    new, _ = sound_coins(model, _only(panel, set(panel.coins) - known), horizon)
     if len(new):
         trained.append((frozenset(new.coins), model.train(new, seed)))
         known |= trained[-1][0]

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cryptodask.records import FloatArray
+from cryptodask.records import DateArray, FloatArray
 
 
 def windows(values: FloatArray, length: int) -> FloatArray:
@@ -24,6 +24,27 @@ def windows(values: FloatArray, length: int) -> FloatArray:
         return np.empty((0, length))
     view: FloatArray = np.lib.stride_tricks.sliding_window_view(values, length)
     return view
+
+
+def unbroken(dates: DateArray, length: int, step: np.timedelta64) -> NDArray[np.bool_]:
+    """Tell which of the windows over a series have no gap in them.
+
+    Parameters
+    ----------
+    dates : ndarray of datetime64, ``(n,)``
+        In order.
+    length : int
+        Rows of a window, at least 1.
+    step : timedelta64
+        From a bar to the next.
+
+    Returns
+    -------
+    ndarray of bool, ``(max(n - length + 1, 0),)``
+    """
+    n = max(len(dates) - length + 1, 0)
+    whole: NDArray[np.bool_] = dates[length - 1 :] - dates[:n] == (length - 1) * step
+    return whole
 
 
 def normalize(prices: FloatArray, base: FloatArray) -> FloatArray:

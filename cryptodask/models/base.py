@@ -118,17 +118,7 @@ def run_model(model: Model, panel: Panel, horizon: int, seed: int = 0) -> PanelF
         The model needs a package that is not installed.
     """
     check_horizon(horizon)
-    failures: list[CoinFailure] = []
-    sound = np.ones(len(panel), dtype=bool)
-    for i in np.flatnonzero(_suspects(panel, model, horizon)):
-        a, b = panel.indptr[i], panel.indptr[i + 1]
-        series = panel.coins[i], panel.values[a:b], panel.dates[a:b]
-        try:
-            check_series(*series, model, horizon, panel.step)
-        except SeriesError as error:
-            failures.append(CoinFailure.of(panel.coins[i], model.name, error))
-            sound[i] = False
-    batch = panel if sound.all() else panel.take(np.flatnonzero(sound))
+    batch, failures = sound_coins(model, panel, horizon)
     values = _forecast_each_if_needed(model, batch, horizon, seed, failures)
     good = np.isfinite(values).all(axis=1)
     told = {failure.coin for failure in failures}
@@ -139,6 +129,21 @@ def run_model(model: Model, panel: Panel, horizon: int, seed: int = 0) -> PanelF
     return PanelForecast(
         model.name, done.coins, done.last_dates, done.future_dates(horizon), values[good], failures
     )
+
+
+def sound_coins(model: Model, panel: Panel, horizon: int) -> tuple[Panel, list[CoinFailure]]:
+    """Return the coins of a panel that the model can be fitted to, and why the others are not."""
+    failures: list[CoinFailure] = []
+    sound = np.ones(len(panel), dtype=bool)
+    for i in np.flatnonzero(_suspects(panel, model, horizon)):
+        a, b = panel.indptr[i], panel.indptr[i + 1]
+        series = panel.coins[i], panel.values[a:b], panel.dates[a:b]
+        try:
+            check_series(*series, model, horizon, panel.step)
+        except SeriesError as error:
+            failures.append(CoinFailure.of(panel.coins[i], model.name, error))
+            sound[i] = False
+    return panel if sound.all() else panel.take(np.flatnonzero(sound)), failures
 
 
 def _suspects(panel: Panel, model: Model, horizon: int) -> NDArray[np.bool_]:

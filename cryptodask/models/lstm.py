@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryptodask.errors import OptionError
-from cryptodask.features import denormalize, normalize, windows
+from cryptodask.features import denormalize, normalize, unbroken, windows
 from cryptodask.models.base import Gaps, rng_for
 from cryptodask.models.lstm_forward import ACTIVATIONS, Forward, forward
 from cryptodask.models.lstm_weights import Weights
@@ -156,7 +156,7 @@ class LSTM:
     ) -> tuple[FloatArray32, FloatArray32]:
         """Return inputs ``(n, window)`` and targets ``(n,)``, none of them across a gap."""
         views = windows(closes, self.window + 1)
-        whole = dates[self.window :] - dates[: -self.window] == self.window * step
+        whole = unbroken(dates, self.window + 1, step)
         views = views if whole.all() else views[whole]
         growth = normalize(views, views[:, 0]).astype(np.float32)
         return growth[:, :-1], growth[:, -1]

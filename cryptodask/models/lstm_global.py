@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryptodask.errors import OptionError, TooShortError
-from cryptodask.features import windows
+from cryptodask.features import unbroken, windows
 from cryptodask.models.base import Gaps, rng_for
 from cryptodask.models.lstm_forward import forward
 from cryptodask.models.lstm_global_training import (
@@ -149,7 +149,7 @@ class LSTMGlobal:
                 continue
             dates = dates[-self.max_rows :]
             change = np.diff(logs)
-            whole = dates[self.window :] - dates[: -self.window] == self.window * panel.step
+            whole = unbroken(dates, self.window + 1, panel.step)
             moves = windows(change, self.window)[:, :-1].any(axis=1)
             found = np.flatnonzero(whole & moves)
             if len(found):

@@ -12,8 +12,7 @@ from functools import reduce
 from operator import add
 from typing import Any, Protocol, TypeGuard, runtime_checkable
 
-from cryptodask.errors import SeriesError
-from cryptodask.models.base import Model, check_series
+from cryptodask.models.base import Model
 from cryptodask.records import Panel
 
 
@@ -67,18 +66,6 @@ class PooledModel(Model, Protocol):
 def is_pooled(model: Model) -> TypeGuard[PooledModel]:
     """Tell whether a model is trained on all coins before it forecasts any."""
     return isinstance(model, PooledModel)
-
-
-def sound_coins(model: Model, panel: Panel, horizon: int) -> Panel:
-    """Return the coins that the model can forecast: those that `run_model` would give it."""
-    kept = []
-    for i, (coin, values, dates) in enumerate(panel):
-        try:
-            check_series(coin, values, dates, model, horizon, panel.step)
-        except SeriesError:
-            continue  # told by name when it is to be forecast
-        kept.append(i)
-    return panel if len(kept) == len(panel) else panel.take(kept)
 
 
 def contribute(

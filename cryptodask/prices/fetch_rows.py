@@ -10,10 +10,11 @@ import pandas as pd
 from cryptodask.prices.clean import clean_rows
 from cryptodask.prices.exchange import Bar
 from cryptodask.prices.findings import empty_findings, findings, join_findings
-from cryptodask.prices.freq import FREQS, bars
+from cryptodask.prices.freq import FREQS
 from cryptodask.prices.grid import beginning
 from cryptodask.prices.policies import Policies, action_of, settle
 from cryptodask.prices.schema import DATE_DTYPE, as_price_dtypes, empty_prices
+from cryptodask.prices.series import tell_gaps
 
 Told = Mapping[int, Sequence[Bar]]
 """Number of a bar -> what pages told of it, in the order in which they came."""
@@ -79,13 +80,9 @@ def gap_before(
     """
     if prices.empty:
         return empty_findings()
-    last = pd.Timestamp(beginning(had, freq))
-    missing = (prices["date"].iloc[0] - last) // pd.Timedelta(FREQS[freq], unit="s") - 1
-    if not missing:
-        return empty_findings()
-    row = prices[["coin"]][:1].assign(file=file, date=last)
-    message = f"{bars(freq)} missing after this one"
-    return settle(findings("gap", row, value=str(missing), message=message), policies)
+    dates = [beginning(had, freq), prices["date"].iloc[0]]
+    both = pd.DataFrame({"coin": prices["coin"].iloc[0], "file": file, "date": dates})
+    return settle(tell_gaps(both, freq), policies)
 
 
 def _one_row_a_bar(

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from cryptodask.prices.schema import DATE_DTYPE
 
@@ -29,6 +30,11 @@ class Kind:
     meaning: str
     actions: tuple[str, ...] = ()
     loses: bool = False
+
+    @property
+    def default(self) -> str:
+        """What is done about it unless told otherwise; nothing where it only tells something."""
+        return self.actions[0] if self.actions else ""
 
 
 ACTIONS: Mapping[str, str] = {
@@ -94,6 +100,9 @@ KINDS: Mapping[str, Kind] = {
     "layout": Kind("the layout that a file was read in, and what its dates mean"),
 }
 
+LOSING = tuple(name for name, kind in KINDS.items() if kind.loses)
+"""The kinds that may cost something that a user meant as prices."""
+
 FINDING_COLUMNS = ("kind", "coin", "file", "line", "date", "value", "message", "action")
 
 
@@ -125,7 +134,7 @@ def findings(kind: str, rows: pd.DataFrame, *, value: Any = "", message: Any = "
     if rows.empty:
         return empty_findings()
     told = rows.reindex(columns=["coin", "file", "line", "date"]).reset_index(drop=True)
-    told = told.fillna({"line": 0}).assign(kind=kind, action=(*KINDS[kind].actions, "")[0])
+    told = told.fillna({"line": 0}).assign(kind=kind, action=KINDS[kind].default)
     for name, column in (("value", value), ("message", message)):
         told[name] = column.to_numpy() if isinstance(column, pd.Series) else column
     return told[list(FINDING_COLUMNS)].astype(_empty().dtypes.to_dict())
@@ -146,30 +155,30 @@ def join_findings(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     return joined.sort_values(["coin", "file", "line"], kind="stable", ignore_index=True)
 
 
-def summarize_findings(table: pd.DataFrame) -> pd.DataFrame:
+def summarize_findings(table: pd.DataFrame | pa.Table) -> pd.DataFrame:
     """Count findings: ``kind, count, coins, meaning, done``, in the order of ``KINDS``.
 
-    A kind has a row for each thing that was done about it.
+    A kind has a row for each thing that was done about it. Of the table only kind, action and
+    coin are needed.
     """
-    # By small numbers and not by text: there may be millions.
-    groups = table.astype(dict.fromkeys(("kind", "action", "coin"), "category")).groupby(
-        ["kind", "action"], observed=True
-    )
-    counts, coins = groups.size(), groups["coin"].nunique()
+    # In Arrow, since there may be millions, and pandas takes several times the memory.
+    if isinstance(table, pd.DataFrame):
+        table = pa.Table.from_pandas(table[["kind", "action", "coin"]], preserve_index=False)
+    groups = table.group_by(["kind", "action"], use_threads=False)
+    counted = groups.aggregate([([], "count_all"), ("coin", "count_distinct")]).to_pylist()
     order = {kind: i for i, kind in enumerate(KINDS)}
-    told = sorted(counts.index, key=lambda pair: (order[pair[0]], pair[1]))
+    counted.sort(key=lambda row: (order[row["kind"]], row["action"]))
     return pd.DataFrame(
         {
-            "kind": [kind for kind, _ in told],
-            "count": [int(counts[pair]) for pair in told],
-            "coins": [int(coins[pair]) for pair in told],
-            "meaning": [KINDS[kind].meaning for kind, _ in told],
-            "done": [ACTIONS.get(action, "") for _, action in told],
+            "kind": [row["kind"] for row in counted],
+            "count": [row["count_all"] for row in counted],
+            "coins": [row["coin_count_distinct"] for row in counted],
+            "meaning": [KINDS[row["kind"]].meaning for row in counted],
+            "done": [ACTIONS.get(row["action"], "") for row in counted],
         }
     )
 
 
 def lost(table: pd.DataFrame) -> pd.DataFrame:
     """Return the findings that cost rows or files."""
-    losing = table["kind"].isin([kind for kind, k in KINDS.items() if k.loses])
-    return table[losing & table["action"].isin(["drop", ""])]
+    return table[table["kind"].isin(LOSING) & table["action"].isin(["drop", ""])]

@@ -58,6 +58,28 @@ class Gaps:
         return number_runs(prices, freq) if self.how == "split" else prices
 
 
+def bars_since(prices: pd.DataFrame, freq: str) -> NDArray[np.int64]:
+    """Return how many bars after the row before each row is.
+
+    Parameters
+    ----------
+    prices : DataFrame
+        ``coin, date``, by coin and date.
+    freq : str
+
+    Returns
+    -------
+    ndarray of int64, ``(n_rows,)``
+        1 where no bar is missing between the two; 0 for the first row of a coin.
+    """
+    coin = prices["coin"].to_numpy()
+    dates = prices["date"].to_numpy().astype("datetime64[s]")
+    since = np.zeros(len(prices), dtype=np.int64)
+    same = coin[1:] == coin[:-1]
+    since[1:][same] = np.diff(dates)[same] // step_of(freq)
+    return since
+
+
 def fill_gaps(prices: pd.DataFrame, limit: int, freq: str = DAILY) -> pd.DataFrame:
     """Fill gaps of up to so many bars with the last close; longer ones stay.
 
@@ -75,7 +97,7 @@ def fill_gaps(prices: pd.DataFrame, limit: int, freq: str = DAILY) -> pd.DataFra
         With a column ``filled``, True for the rows that nobody quoted: open, high, low and close
         are the close before the gap, volume and market cap are missing.
     """
-    missing = _missing(prices, freq)
+    missing = bars_since(prices, freq) - 1
     short = np.flatnonzero((missing > 0) & (missing <= limit))
     counts = missing[short]
     before = np.repeat(short - 1, counts)
@@ -101,7 +123,7 @@ def number_runs(prices: pd.DataFrame, freq: str = DAILY) -> pd.DataFrame:
         By coin and date.
     freq : str
     """
-    broken = pd.Series(_missing(prices, freq) > 0, index=prices.index)
+    broken = pd.Series(bars_since(prices, freq) > 1, index=prices.index)
     return prices.assign(run=broken.groupby(prices["coin"], sort=False).cumsum().astype("int64"))
 
 
@@ -110,13 +132,3 @@ def last_runs(prices: pd.DataFrame, freq: str = DAILY) -> pd.DataFrame:
     run = number_runs(prices, freq)["run"]
     last = run.groupby(prices["coin"], sort=False).transform("max")
     return prices[run == last].reset_index(drop=True)
-
-
-def _missing(prices: pd.DataFrame, freq: str) -> NDArray[np.int64]:
-    """Return the bars missing before each row, 0 for the first one of a coin."""
-    coin = prices["coin"].to_numpy()
-    dates = prices["date"].to_numpy().astype("datetime64[s]")
-    missing = np.zeros(len(prices), dtype=np.int64)
-    same = coin[1:] == coin[:-1]
-    missing[1:][same] = (np.diff(dates)[same] // step_of(freq)).astype(np.int64) - 1
-    return missing

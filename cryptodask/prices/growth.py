@@ -38,6 +38,7 @@ from cryptodask.prices.storage import Manifest, Writer, writing
 if TYPE_CHECKING:
     from cryptodask.prices.table import PriceTable
 
+_REASONS = 3  # that an error tells
 _ROW_GROUP = 4_096  # rows of a delta that are read or skipped together
 
 # Prices hardly ever repeat: dictionaries and compression of them cost time and save nothing.
@@ -93,7 +94,7 @@ def write_base(
     """
     parts: list[str] = []
     index: list[pd.DataFrame] = []
-    reasons: list[str] = []
+    losses: list[pd.DataFrame] = []
     with writer.stream("findings", empty_findings()) as (findings, tell):
         tell(notes)
         for reading in readings:
@@ -102,13 +103,15 @@ def write_base(
                 index.append(count_rows(reading.prices).assign(part=len(parts), reason=""))
                 parts.append(writer.write("part", reading.prices, len(parts), **_PART))
             elif not parts:
-                reasons += [
-                    f"{f.file}, line {f.line}: {f.message}"
-                    for f in lost(reading.findings).itertuples()
-                ]
+                losses.append(lost(reading.findings).head(_REASONS))
     if not parts:
-        told = "; ".join(reasons[:3])
-        raise SourceError(f"{writer.folder}: not written, for no row was read: {told}")
+        told = join_findings([lost(notes), *losses]).head(_REASONS)
+        reasons = [
+            f"{file}, line {line}: {why}" if line else f"{file}: {why}"
+            for file, line, why in told[["file", "line", "message"]].to_numpy()
+        ]
+        head = f"{writer.folder}: not written, for no row was read"
+        raise SourceError(f"{head}: {'; '.join(reasons)}")
     return {
         "freq": freq,
         "policies": dict(policies),

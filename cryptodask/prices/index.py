@@ -1,9 +1,12 @@
 """The index of a price table: of every coin its rows, its first and last day, and its part."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from cryptodask.errors import TableError
 from cryptodask.prices.storage import AGAIN, Manifest, read_manifest
@@ -30,6 +33,17 @@ def load(path: Path, **how: Any) -> pd.DataFrame:
     """Read a file of a table, as pandas is told to, or say that it is damaged."""
     try:
         return pd.read_parquet(path, partitioning=None, **how)
+    except (OSError, ValueError) as error:
+        raise TableError(f"{path}: can't be read: {error}; {AGAIN}") from error
+
+
+def load_codes(path: Path, columns: Sequence[str]) -> pa.Table:
+    """Read columns of a file of a table, every text of them once, or say that it is damaged."""
+    names = list(columns)
+    try:
+        return pq.read_table(
+            path, columns=names, read_dictionary=names, partitioning=None, use_threads=False
+        )
     except (OSError, ValueError) as error:
         raise TableError(f"{path}: can't be read: {error}; {AGAIN}") from error
 

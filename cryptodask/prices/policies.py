@@ -35,14 +35,14 @@ def check_policies(policies: Policies) -> dict[str, str]:
         action = repairs[0] if wanted == "repair" and repairs else wanted
         if action not in actions:
             raise OptionError(f"policy {kind}: must be one of {', '.join(actions)}, got {wanted!r}")
-        if action != actions[0]:
+        if action != KINDS[kind].default:
             chosen[kind] = action
     return {kind: chosen[kind] for kind in KINDS if kind in chosen}
 
 
 def action_of(policies: Policies, kind: str) -> str:
     """Return what is to be done about a kind."""
-    return policies.get(kind) or (*KINDS[kind].actions, "")[0]
+    return policies.get(kind) or KINDS[kind].default
 
 
 def without_gaps(policies: Policies) -> dict[str, str]:

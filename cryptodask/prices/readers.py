@@ -200,6 +200,8 @@ def read_price_files(files: Sequence[PriceFile], options: ReadOptions = DEFAULT)
     PolicyError
         There is a finding whose policy is to fail.
     """
+    freq = options.freq or DAILY
+    options = replace(options, freq=freq)
     found: list[pd.DataFrame] = []
     texts = _Texts()
     groups: dict[Path, list[PriceFile]] = {}
@@ -218,7 +220,6 @@ def read_price_files(files: Sequence[PriceFile], options: ReadOptions = DEFAULT)
     cells["file"] = pd.Series(
         np.repeat(np.asarray(texts.files, dtype=object), texts.sizes), dtype="str"
     )
-    freq = options.freq or DAILY
     rows, row_findings = _parse_rows(cells, texts, FREQS[freq])
     read = join_findings([*found, *texts.findings(), row_findings])  # texts tells more by now
     prices, told = clean_rows(rows, read, options.policies, freq)
@@ -267,7 +268,7 @@ def _add_file(texts: _Texts, path: Path, group: Sequence[PriceFile], options: Re
     # Both are decided before any coin is picked: a file is read alike in every partition.
     order, why = 0, ""
     place = layout.columns["date"]
-    _freq_of(path, cells, options if options.freq else replace(options, freq=DAILY))
+    _freq_of(path, cells, options)
     try:
         if not layout.epoch:
             order, why = day_month_order((row[place] for row in cells.rows), options.day_first)

@@ -8,7 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cryptodask.prices.findings import findings, join_findings
-from cryptodask.prices.freq import DAILY, FREQS, bars
+from cryptodask.prices.freq import DAILY, bars
+from cryptodask.prices.gaps import bars_since
 from cryptodask.prices.policies import Policies, action_of
 
 STALE_RUN = 5
@@ -67,13 +68,6 @@ def settle_series(
     return left, join_findings([tell_gaps(left, freq), *found])
 
 
-def _positions(prices: pd.DataFrame, freq: str) -> tuple[Mask, NDArray[np.int64]]:
-    """Return, of each row but the first, if it is of the same coin, and the bars since it."""
-    coin = prices["coin"].to_numpy()
-    seconds = prices["date"].to_numpy().astype("datetime64[s]").astype(np.int64)
-    return coin[1:] == coin[:-1], np.diff(seconds) // FREQS[freq]
-
-
 def tell_gaps(prices: pd.DataFrame, freq: str = DAILY) -> pd.DataFrame:
     """Find where bars are missing between two rows of a coin.
 
@@ -84,11 +78,11 @@ def tell_gaps(prices: pd.DataFrame, freq: str = DAILY) -> pd.DataFrame:
     freq : str
         Of the bars.
     """
-    same_coin, steps = _positions(prices, freq)
-    holes = np.flatnonzero(same_coin & (steps > 1))
-    missing = (steps[holes] - 1).astype(str)
+    since = bars_since(prices, freq)
+    after = np.flatnonzero(since > 1)
+    missing = (since[after] - 1).astype(str)
     message = f"{bars(freq)} missing after this one"
-    return findings("gap", prices.iloc[holes], value=missing, message=message)
+    return findings("gap", prices.iloc[after - 1], value=missing, message=message)
 
 
 def _odd(
@@ -98,9 +92,10 @@ def _odd(
 
     ``swaps`` says that a high under its low is to be swapped with it, before anything else.
     """
-    same_coin, steps = _positions(prices, freq)
+    since = bars_since(prices, freq)
     close = prices["close"].to_numpy()
-    fresh = np.concatenate([[True], ~(same_coin & (close[1:] == close[:-1]))])[: len(prices)]
+    fresh = since == 0  # the first of its coin
+    fresh[1:] |= close[1:] != close[:-1]
     starts = np.flatnonzero(fresh)
     runs = np.diff(np.append(starts, len(close)))
     long = runs >= STALE_RUN
@@ -119,7 +114,7 @@ def _odd(
         (zero, findings("zero_volume", prices[zero], value="0")),
         (future, findings("future_date", prices[future])),
         *_tell_disagreements(prices, swaps=swaps),
-        *_tell_moves(prices, same_coin & (steps == 1)),
+        *_tell_moves(prices, since == 1),
     ]
 
 
@@ -153,8 +148,7 @@ def _tell_disagreements(prices: pd.DataFrame, *, swaps: bool) -> list[tuple[Mask
 def _tell_moves(prices: pd.DataFrame, next_bar: Mask) -> list[tuple[Mask, pd.DataFrame]]:
     """Report closes that moved too far in a bar, and of these the jumps that were undone."""
     log_close = np.log(prices["close"].to_numpy())
-    moves = np.full(len(prices), np.nan)
-    moves[1:][next_bar] = np.diff(log_close)[next_bar]
+    moves = np.where(next_bar, np.diff(log_close, prepend=np.nan), np.nan)
     by_coin = pd.Series(moves).groupby(prices["coin"].to_numpy())
     off = pd.Series(np.abs(moves - by_coin.transform("median").to_numpy()))
     scale = 1.4826 * off.groupby(prices["coin"].to_numpy()).transform("median").to_numpy()

@@ -31,10 +31,15 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cryptodask.errors import TableError
-from cryptodask.prices.findings import empty_findings, join_findings, summarize_findings
+from cryptodask.prices.findings import (
+    FINDING_COLUMNS,
+    empty_findings,
+    join_findings,
+    summarize_findings,
+)
 from cryptodask.prices.freq import DAILY, check_freq, step_of
 from cryptodask.prices.growth import AppendResult, append, compact, write_base
-from cryptodask.prices.index import load, read_index
+from cryptodask.prices.index import load, load_codes, read_index
 from cryptodask.prices.merge import Corrections, keep_last
 from cryptodask.prices.policies import Policies, check_policies
 from cryptodask.prices.readers import Reading
@@ -314,10 +319,13 @@ class PriceTable:
 
         Of many findings it takes far less memory than to list them.
         """
-        if len(self._finding_files()) > 1:
-            return summarize_findings(self.findings())
-        columns = ["kind", "action", "coin"]
-        return summarize_findings(load(self.path / self.manifest["findings"], columns=columns))
+        files = self._finding_files()
+        columns = FINDING_COLUMNS if len(files) > 1 else ("kind", "action", "coin")
+        tables = [load_codes(self.path / name, columns) for name in files]
+        rows = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
+        if len(files) > 1:  # what was told twice counts once
+            rows = rows.group_by(list(columns), use_threads=False).aggregate([])
+        return summarize_findings(rows)
 
     def _finding_files(self) -> list[str]:
         later = [delta.get("findings") for delta in self.manifest["deltas"]]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cryptodask.features import denormalize, normalize, windows
+from cryptodask.features import denormalize, normalize, unbroken, windows
 from cryptodask.records import FloatArray
 
 calm = settings(deadline=None)
@@ -37,6 +37,22 @@ def test_a_series_shorter_than_a_window_has_none() -> None:
     assert windows(np.arange(3.0), 4).shape == (0, 4)
     assert windows(np.empty(0), 1).shape == (0, 1)
     assert windows(np.arange(3.0), 3).tolist() == [[0.0, 1.0, 2.0]]
+
+
+@calm
+@given(
+    hours=st.lists(st.integers(0, 30), max_size=20, unique=True).map(sorted),
+    length=st.integers(1, 25),
+    bar=st.sampled_from([1, 4]),
+)
+def test_a_window_is_unbroken_where_each_row_is_a_bar_after_the_one_before(
+    hours: list[int], length: int, bar: int
+) -> None:
+    dates = np.datetime64("2021-02-27", "s") + bar * np.array(hours, dtype="timedelta64[h]")
+    found = unbroken(dates, length, np.timedelta64(bar, "h"))
+    runs = [hours[i : i + length] for i in range(len(hours) - length + 1)]
+    assert found.dtype == np.bool_
+    assert found.tolist() == [run == list(range(run[0], run[0] + length)) for run in runs]
 
 
 def test_growth_is_price_over_base_less_one() -> None:

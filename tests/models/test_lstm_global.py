@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cryptodask.errors import ForecastError, OptionError, TooShortError
 from cryptodask.models import create_model, run_model
+from cryptodask.models.base import sound_coins
 from cryptodask.models.lstm import LSTM
 from cryptodask.models.lstm_forward import forward
 from cryptodask.models.lstm_global import LSTMGlobal
@@ -26,7 +27,7 @@ from cryptodask.models.lstm_global_training import (
     to_weights,
 )
 from cryptodask.models.lstm_weights import Weights, shapes_of
-from cryptodask.models.pooled import contribute, is_pooled, sound_coins, train
+from cryptodask.models.pooled import contribute, is_pooled, train
 from cryptodask.records import DAY, Panel
 from tests.models.conftest import START, join, make_panel, one_coin, walk
 from tests.models.reference import build_network, load_weights
@@ -262,8 +263,10 @@ def test_training_that_diverges_is_told() -> None:
 def test_unsound_coins_are_not_trained_on() -> None:
     good = make_panel([60, 40])
     bad = join([one_coin(np.full(60, 2.0), "flat"), one_coin(walk(7)[0], "young"), good])
-    assert sound_coins(MODEL, bad, 3).coins == good.coins
-    assert sound_coins(MODEL, good, 3) is good
+    sound, failures = sound_coins(MODEL, bad, 3)
+    assert sound.coins == good.coins
+    assert [failure.coin for failure in failures] == ["flat", "young"]
+    assert sound_coins(MODEL, good, 3)[0] is good
     assert np.array_equal(run_model(MODEL, bad, 3).values, run_model(MODEL, good, 3).values)
 
 

@@ -4,6 +4,7 @@ import pytest
 from cryptodask.prices.findings import (
     FINDING_COLUMNS,
     KINDS,
+    LOSING,
     empty_findings,
     file_finding,
     findings,
@@ -109,4 +110,5 @@ def test_only_findings_that_cost_rows_or_files_count_as_lost() -> None:
         "unreadable_file",
         "unreadable_row",
     ]
+    assert set(lost(every)["kind"]) == set(LOSING)
     assert all(kind.meaning for kind in KINDS.values())

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cryptodask.errors import OptionError
 from cryptodask.prices.freq import FREQS, step_of
-from cryptodask.prices.gaps import Gaps, fill_gaps, last_runs, number_runs
+from cryptodask.prices.gaps import Gaps, bars_since, fill_gaps, last_runs, number_runs
 from cryptodask.prices.schema import COLUMNS, as_price_dtypes, empty_prices
 
 NAN = float("nan")
@@ -92,6 +92,18 @@ def test_runs_are_those_of_a_plain_loop(given: list[Bar], freq: str) -> None:
     kept = [bar for bar, run in zip(given, runs, strict=True) if run == last[bar[0]]]
     pd.testing.assert_frame_equal(last_runs(frame, freq), prices(*kept, freq=freq))
     pd.testing.assert_frame_equal(frame, before)
+
+
+@few
+@given(given=bars(), freq=st.sampled_from(sorted(FREQS)))
+def test_bars_since_are_counted_from_the_row_before_of_the_same_coin(
+    given: list[Bar], freq: str
+) -> None:
+    since = bars_since(prices(*given, freq=freq), freq)
+    before = [("", 0, 0.0), *given[:-1]]
+    expected = [b[1] - a[1] if a[0] == b[0] else 0 for a, b in zip(before, given, strict=False)]
+    assert since.dtype == np.int64
+    assert since.tolist() == expected
 
 
 @few

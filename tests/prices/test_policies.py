@@ -29,9 +29,10 @@ def test_every_action_of_a_kind_is_known_and_one_of_them_is_to_fail() -> None:
 
 
 def test_by_default_nothing_is_invented() -> None:
-    defaults = {KINDS[kind].actions[0] for kind in CHOSEN}
+    defaults = {KINDS[kind].default for kind in CHOSEN}
     # An order, a day as written and a value that is none: of these no price is made up.
     assert defaults == {"keep", "drop", "repair:sort", "repair:missing", "repair:day"}
+    assert {KINDS[kind].default for kind in TOLD_ONLY} == {""}
 
 
 def test_what_costs_prices_that_a_user_meant_is_left_out_by_default_and_nothing_else_is() -> None:

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -246,6 +247,16 @@ def test_readings_without_a_row_are_not_written_and_the_reasons_told(
             import_prices(bad, place, overwrite=True)
     assert contents(table) == before
     assert not is_table(tmp_path / "new")
+
+
+def test_reasons_why_no_row_was_read_are_those_of_whole_files_too(tmp_path: Path) -> None:
+    soon = HEADER + "\nsoon,1,1,1,1,1,1\nlater,1,1,1,1,1,1\n"
+    bad = write_files(tmp_path / "bad", {"A.csv": soon, "B.csv": "", "C.csv": soon})
+    with pytest.raises(SourceError) as told:
+        import_prices(bad, tmp_path / "new", partitions=2)
+    reasons = r"A\.csv, line 2: date.*; A\.csv, line 3: date.*; B\.csv: is empty"
+    assert re.search(f"no row was read: {reasons}", str(told.value))
+    assert "C.csv" not in str(told.value)  # three are enough
 
 
 def test_a_reading_without_rows_among_others_makes_no_part(tmp_path: Path, other: Path) -> None:
@@ -544,3 +555,31 @@ def test_findings_may_be_asked_for_by_kind_and_counted_without_listing_them(tabl
     expected = every[every["kind"].isin(["layout", "missing_value"])].reset_index(drop=True)
     pd.testing.assert_frame_equal(some, expected)
     pd.testing.assert_frame_equal(opened.count_findings(), summarize_findings(every))
+
+
+def test_findings_that_appends_told_again_are_counted_once(table: Path) -> None:
+    opened = PriceTable(table)
+    before, every = opened.count_findings(), opened.findings()
+    assert every["date"].isna().any()
+    last = next(iter(opened.partitions(opened.coins))).read().tail(1)
+    for days in (1, 2):
+        new = last.assign(date=last["date"] + pd.Timedelta(days=days))
+        opened.append(new, findings=every)
+    pd.testing.assert_frame_equal(opened.count_findings(), before)
+    other = every.head(1).assign(line=every["line"].max() + 1)
+    opened.append(new.assign(date=new["date"] + pd.Timedelta(days=1)), findings=other)
+    after = opened.count_findings()
+    pd.testing.assert_frame_equal(after, summarize_findings(opened.findings()))
+    assert after["count"].sum() == before["count"].sum() + 1
+
+
+@pytest.mark.parametrize("content", [None, b"PAR1 and no more"])
+def test_findings_that_can_not_be_read_are_not_counted(table: Path, content: bytes | None) -> None:
+    opened = PriceTable(table)
+    file = table / opened.manifest["findings"]
+    if content is None:
+        file.unlink()
+    else:
+        file.write_bytes(content)
+    with pytest.raises(TableError, match=r"findings-.*can't be read.*import again"):
+        opened.count_findings()
