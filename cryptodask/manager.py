@@ -190,16 +190,16 @@ class CryptoManager:
         MissingExtraError
             A model's packages are not installed on the workers.
         """
-        chosen = _models(models)
+        chosen = choose_models(models)
         check_horizon(horizon)
         if as_dask and out is not None:
             raise OptionError("out: forecasts are either left on the workers or written; not both")
         cut = Cut.of(max_points, from_date, to_date, Gaps(gaps, gap_limit), self.loader.freq)
-        wanted, failures = self._wanted(coins, chosen)
+        wanted, failures = self.wanted(coins, chosen)
         folder = None if out is None else self._open(Path(out))
-        jobs = self._plan(wanted, chosen)
+        jobs = self.plan(wanted, chosen)
         total = len(wanted) * len(chosen)
-        with _bar(total, progress) as advance:
+        with progress_bar(total, progress) as advance:
             done = [advance, *([on_done] if on_done else [])]
             jobs, untrained = self._train(jobs, cut, horizon, seed)
             failures += untrained
@@ -248,7 +248,7 @@ class CryptoManager:
             probe.unlink()
         return folder
 
-    def _wanted(
+    def wanted(
         self, coins: Sequence[str] | None, models: Sequence[Model]
     ) -> tuple[list[str], list[CoinFailure]]:
         """Return the coins to run, and the failures of those that have nothing to run on."""
@@ -266,21 +266,25 @@ class CryptoManager:
                 return [], failures
         return self.loader.check_names(wanted), failures
 
-    def _plan(self, coins: Sequence[str], models: Sequence[Model]) -> list[tuple[Model, Job]]:
+    def plan(self, coins: Sequence[str], models: Sequence[Model]) -> list[tuple[Model, Job]]:
         """Cut the work into jobs; where workers do not see the files, prices travel with them."""
         if not coins:
             return []
         source, n = self.loader.source, self.loader.n_partitions
-        workers = self._threads()
+        workers = self.threads()
         jobs = [(m, job) for m in models for job in plan_jobs(source, coins, m, workers, n)]
-        if self._client is not None and not self._owned:
+        return list(zip([m for m, _ in jobs], self.at_hand([job for _, job in jobs]), strict=True))
+
+    def at_hand(self, jobs: Sequence[Job]) -> list[Job]:
+        """Return jobs as workers can do them: with their prices, where they don't see the files."""
+        if jobs and self._client is not None and not self._owned:
             from cryptodask.cluster import paths_visible
 
-            if not paths_visible(self._client, jobs[0][1].parts[0].paths[:1]):
-                return [(m, ship(job)) for m, job in jobs]
-        return jobs
+            if not paths_visible(self._client, jobs[0].parts[0].paths[:1]):
+                return [ship(job) for job in jobs]
+        return list(jobs)
 
-    def _threads(self) -> int:
+    def threads(self) -> int:
         """Return the threads of all workers."""
         return sum(w["nthreads"] for w in self.client.scheduler_info()["workers"].values())
 
@@ -303,7 +307,7 @@ class CryptoManager:
             if is_pooled(model):
                 own = [job for m, job in jobs if m.name == model.name]
                 try:
-                    trained[model.name] = self._train_pooled(model, own, cut, horizon, seed)
+                    trained[model.name] = self.train_pooled(model, own, cut, horizon, seed)
                 except (InputError, MissingExtraError, ImportError):
                     raise
                 except Exception as error:  # noqa: BLE001 - other models go on
@@ -311,13 +315,13 @@ class CryptoManager:
                     failures += [f for job in own for f in _failures((model, job), error)]
         return [(trained[m.name], job) for m, job in jobs if m.name in trained], failures
 
-    def _train_pooled(
+    def train_pooled(
         self, model: PooledModel, jobs: Sequence[Job], cut: Cut, horizon: int, seed: int
     ) -> Model:
         """Train one model in rounds over its coins, which are read and prepared once."""
         from cryptodask.cluster import run_rounds, submit
 
-        jobs = merge_jobs(jobs, 2 * self._threads())
+        jobs = merge_jobs(jobs, 2 * self.threads())
         names, run = [f"{model.name}-prepare"] * len(jobs), uuid4().hex[:8]
         calls = [(job, cut, model, horizon) for job in jobs]
         costs = [job.seconds for job in jobs]
@@ -405,7 +409,16 @@ class CryptoManager:
         return result
 
 
-def _models(models: Sequence[str | Model]) -> list[Model]:
+def choose_models(models: Sequence[str | Model]) -> list[Model]:
+    """Return models, those that are named with their default options.
+
+    Raises
+    ------
+    OptionError
+        None is given, or one twice.
+    UnknownModelError
+        The catalog has no model of a name.
+    """
     given = [models] if isinstance(models, str) else list(models)
     chosen = [create_model(m) if isinstance(m, str) else m for m in given]
     names = [m.name for m in chosen]
@@ -456,7 +469,7 @@ def _failures_of(result: JobResult) -> list[CoinFailure]:
 
 
 @contextmanager
-def _bar(total: int, shown: bool) -> Iterator[OnDone]:
+def progress_bar(total: int, shown: bool) -> Iterator[OnDone]:
     """Show a progress bar over coins on standard error."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn

@@ -106,7 +106,12 @@ class JobResult:
 
 
 def plan_jobs(
-    source: Source, coins: Sequence[str], model: Model, workers: int, n: int | None
+    source: Source,
+    coins: Sequence[str],
+    model: Model,
+    workers: int,
+    n: int | None,
+    times: float = 1,
 ) -> list[Job]:
     """Cut the work of one model into jobs.
 
@@ -121,9 +126,11 @@ def plan_jobs(
         That are there now.
     n : int, optional
         Into exactly so many jobs of similar cost; by default guided, see `cryptodask.cluster.plan`.
+    times : float
+        How often the model goes over the rows that are read.
     """
     rows, seams = source.rows_of(coins), source.seams(coins)
-    seconds = rows * (source.seconds_a_row + model.cost * UNIT)
+    seconds = rows * (source.seconds_a_row + times * model.cost * UNIT)
     if n is not None or source.is_shared:
         runs = pack(rows, n or workers)
     else:
@@ -176,7 +183,7 @@ def run_job(
         join_findings(losses),
         coins,
         rows,
-        _worker_address(),
+        worker_address(),
         seconds,
         began,
         time.time(),
@@ -217,7 +224,7 @@ def prepare_job(job: Job, cut: Cut, model: PooledModel, horizon: int) -> list[An
     """
     prepared = []
     for part in job.parts:
-        panel, _, _ = _read(part, cut)
+        panel, _, _ = read_panel(part, cut)
         sound, _ = sound_coins(model, panel, horizon)
         prepared.append(model.prepare(sound))
     return prepared
@@ -228,7 +235,7 @@ def _forecast_part(
 ) -> tuple[pd.DataFrame, list[CoinFailure], pd.DataFrame, int]:
     """Forecast the coins of one part; return forecasts, failures, findings and rows read."""
     with stage("read"):
-        panel, told, rows = _read(part, cut)
+        panel, told, rows = read_panel(part, cut)
     with stage("fit"):
         result = run_model(model, panel, horizon, seed)
     n, horizon = result.values.shape
@@ -250,7 +257,7 @@ def _forecast_part(
     return forecasts, failures, told, rows
 
 
-def _read(part: Partition, cut: Cut) -> tuple[Panel, pd.DataFrame, int]:
+def read_panel(part: Partition, cut: Cut) -> tuple[Panel, pd.DataFrame, int]:
     """Return the panel that a model sees, findings of rows that were lost, and the rows read."""
     if isinstance(part, TablePartition) and not part.deltas and cut.is_whole:
         panel = part.read_panel()
@@ -261,7 +268,8 @@ def _read(part: Partition, cut: Cut) -> tuple[Panel, pd.DataFrame, int]:
     return to_panel(seen, cut.freq), lost(reading.findings), len(prices)
 
 
-def _worker_address() -> str:
+def worker_address() -> str:
+    """Return the address of the worker that this runs on, or "local"."""
     from dask.distributed import get_worker
 
     try:

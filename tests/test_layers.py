@@ -20,6 +20,7 @@ ORDER = (
     "results",
     "work",
     "manager",
+    "backtests",
     "registry",
     "store",
     "trading",

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from cryptodask.evaluate.rolling import Rolling, Seen
 from cryptodask.models import Model, run_model
-from cryptodask.models.base import PanelForecast
-from cryptodask.models.base import sound_coins
+from cryptodask.models.base import PanelForecast, sound_coins
 from cryptodask.models.trained import Trainable, is_trainable
 from cryptodask.records import CoinFailure, DateArray, FloatArray, Panel
 

@@ -1,0 +1,168 @@
+"""What a backtest gives: its table, in memory or as a folder of files, and what failed."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from cryptodask.errors import InputError
+from cryptodask.evaluate.backtest import OriginFailure, empty_backtest
+from cryptodask.models import Model
+from cryptodask.records import CoinFailure, DateArray
+from cryptodask.results import MANIFEST
+
+if TYPE_CHECKING:
+    import dask.dataframe as dd
+
+FAILURES = ("coin", "model", "cutoff", "exception", "message")
+
+NEVER = np.datetime64("NaT", "s")
+"""The cutoff of a failure that is of all origins."""
+
+LOST = "_failures.parquet"
+"""Failures of tasks that have no file."""
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """A backtest that was run.
+
+    Attributes
+    ----------
+    models : list of str
+        ``naive`` first, by which the others are measured.
+    horizon : int
+    origins : ndarray of datetime64[s], ``(n_origins,)``
+    failures : DataFrame
+        ``coin, model, cutoff, exception, message``: what has no forecast as of which date, or
+        (cutoff NaT) as of none.
+    path : Path or None
+        The folder of its files, or None of one that is in memory.
+    files : list of str
+        Of the table, in that folder.
+    frame : DataFrame or None
+        The table of one that is in memory.
+    """
+
+    models: list[str]
+    horizon: int
+    origins: DateArray
+    failures: pd.DataFrame
+    path: Path | None = None
+    files: tuple[str, ...] = ()
+    frame: pd.DataFrame | None = None
+
+    def parts(self) -> Iterator[pd.DataFrame]:
+        """Yield the table (see `cryptodask.evaluate.backtest.COLUMNS`) file by file.
+
+        All rows of a coin and model are in one.
+        """
+        if self.frame is not None:
+            yield self.frame
+        for name in self.files:
+            assert self.path is not None
+            yield read_backtest_part(self.path / name)
+
+    def get_df(self) -> pd.DataFrame:
+        """Return the table, by coin, model, origin and step."""
+        rank = {name: i for i, name in enumerate(self.models)}
+        whole = pd.concat([empty_backtest(), *self.parts()], ignore_index=True)
+        places = np.lexsort(
+            [
+                whole["step"].to_numpy(),
+                whole["cutoff"].to_numpy(),
+                whole["model"].map(rank).to_numpy(),
+                whole["coin"].to_numpy(dtype=object),
+            ]
+        )
+        return whole.iloc[places].reset_index(drop=True)
+
+    def get_ddf(self) -> "dd.DataFrame":
+        """Return the table as a Dask dataframe; nothing is read yet."""
+        import dask
+        import dask.dataframe as dd
+
+        with dask.config.set({"dataframe.convert-string": False}):
+            if self.path is None:
+                return dd.from_pandas(self.get_df(), npartitions=1)
+            paths = [self.path / name for name in self.files]
+            return dd.from_map(read_backtest_part, paths, meta=empty_backtest())
+
+
+def open_backtest(path: str | Path) -> Backtest:
+    """Open a backtest that was written to a folder.
+
+    Raises
+    ------
+    InputError
+        There is none, or it has not ended.
+    """
+    folder = Path(path).resolve()
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        origins = np.array(manifest["origins"], dtype="datetime64[s]")
+        files, models = tuple(manifest["files"]), list(manifest["models"])
+        failures = read_failures(folder / LOST)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: is no backtest that has ended ({error}); run it again with the same folder, "
+            "and it goes on from where it was"
+        ) from error
+    own = [read_failures(folder / failures_of(name)) for name in files]
+    told = join_failures([failures, *own])
+    return Backtest(models, int(manifest["horizon"]), origins, told, folder, files)
+
+
+def read_backtest_part(path: Path) -> pd.DataFrame:
+    """Read one file of a backtest's table."""
+    return pd.read_parquet(path).astype(empty_backtest().dtypes.to_dict())
+
+
+def lost(
+    model: Model, coins: Sequence[str], error: BaseException, cutoff: np.datetime64 = NEVER
+) -> pd.DataFrame:
+    """Return the failures of all these coins, of one cause."""
+    return failure_frame(
+        [OriginFailure(cutoff, CoinFailure.of(c, model.name, error)) for c in coins]
+    )
+
+
+def failure_frame(failures: Sequence[OriginFailure]) -> pd.DataFrame:
+    """Return failures as a table in `FAILURES`."""
+    rows = [
+        (f.failure.coin, f.failure.model, f.cutoff, f.failure.exception, f.failure.message)
+        for f in failures
+    ]
+    frame = pd.DataFrame(rows, columns=list(FAILURES))
+    return frame.astype(no_failures().dtypes.to_dict())
+
+
+def no_failures() -> pd.DataFrame:
+    """Return a table of no failures, with the dtypes that every one has."""
+    kinds = dict.fromkeys(FAILURES, "str") | {"cutoff": "datetime64[s]"}
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
+
+
+def join_failures(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Join tables of failures, by coin, model and origin."""
+    whole = pd.concat([no_failures(), *frames], ignore_index=True)
+    return whole.sort_values(["coin", "model", "cutoff"], kind="stable", ignore_index=True)
+
+
+def read_failures(path: Path) -> pd.DataFrame:
+    """Read a table of failures."""
+    return pd.read_parquet(path).astype(no_failures().dtypes.to_dict())
+
+
+def file_of(number: int) -> str:
+    """Return the name of the file of a task."""
+    return f"backtest-{number:05d}.parquet"
+
+
+def failures_of(name: str) -> str:
+    """Return the name of the file of failures beside a task's file."""
+    return f"_failures-{name.removeprefix('backtest-')}"

@@ -1,0 +1,349 @@
+"""Backtests over partitions by futures: what models said as of past dates, beside what came."""
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
+
+import numpy as np
+import pandas as pd
+
+from cryptodask.backtests.folder import BacktestFolder
+from cryptodask.backtests.result import (
+    NEVER,
+    Backtest,
+    failure_frame,
+    file_of,
+    join_failures,
+    lost,
+    open_backtest,
+)
+from cryptodask.backtests.task import Span, Task, run_task, span_of
+from cryptodask.errors import InputError, MissingExtraError, OptionError
+from cryptodask.evaluate.backtest import OriginFailure, empty_backtest
+from cryptodask.evaluate.rolling import choose_origins
+from cryptodask.manager import CryptoManager, OnDone, choose_models, progress_bar
+from cryptodask.models import Model
+from cryptodask.models.base import check_horizon
+from cryptodask.models.pooled import is_pooled
+from cryptodask.prices import CryptoLoader
+from cryptodask.prices.freq import step_of
+from cryptodask.prices.gaps import Gaps, How
+from cryptodask.prices.loader import Cut, Day
+from cryptodask.prices.table import PriceTable
+from cryptodask.records import DateArray
+from cryptodask.work import Job, plan_jobs
+
+if TYPE_CHECKING:
+    from dask.distributed import Client
+
+
+def backtest(
+    source: CryptoLoader | CryptoManager | str | Path,
+    models: Sequence[str | Model] = ("naive",),
+    horizon: int = 10,
+    *,
+    origins: int | Sequence[Day] = 12,
+    step: int | None = None,
+    window: int | Literal["expanding"] = "expanding",
+    refit: int = 1,
+    coins: Sequence[str] | None = None,
+    from_date: Day | None = None,
+    to_date: Day | None = None,
+    gaps: How = "leave",
+    gap_limit: int | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    client: "Client | None" = None,
+    workers: int | None = None,
+    progress: bool = True,
+    on_done: OnDone | None = None,
+) -> Backtest:
+    """Forecast coins as of past dates, and put beside it what came.
+
+    A model is given copies of the rows up to an origin and of nothing later; a coin takes part in
+    the origins on which it has a row. ``naive`` is always run, since others are measured by it.
+    The result is the same, bit for bit, whatever the number of workers and the partitioning.
+
+    Parameters
+    ----------
+    source : CryptoLoader, CryptoManager or path
+        Where the prices are; or a manager, which is used with its cluster.
+    models : sequence of str or Model
+    horizon : int
+        Bars ahead: days, of daily prices.
+    origins : int or sequence of day
+        How many, the last of which has a whole horizon after it; or which.
+    step : int, optional
+        Bars from one origin to the next; by default the horizon, so that none overlap.
+    window : int or "expanding"
+        Latest rows that a model sees; by default all since the first.
+    refit : int
+        Models that are trained are so at every so many origins.
+    coins, from_date, to_date, gaps, gap_limit, seed
+        See `CryptoManager.forecast`.
+    out : path, optional
+        A folder that the workers see. They write the table there, file by file; what is there
+        already of the same backtest is not done again. Without it the table comes to the client.
+    overwrite : bool
+        Whether another backtest may be replaced in that folder.
+    client : dask.distributed.Client, optional
+    workers : int, optional
+        Of a local cluster that is started where there is no client.
+    progress : bool
+        Whether a bar of coins is shown on standard error.
+    on_done : callable, optional
+        Told how many coins (times models) were done, each time some are.
+
+    Raises
+    ------
+    UnknownCoinError, UnknownModelError, OptionError
+        What was asked for can't be done.
+    InputError
+        ``out`` holds something else, or another backtest.
+    MissingExtraError
+        A model's packages are not installed on the workers.
+    """
+    if isinstance(source, CryptoManager):
+        if client is not None or workers is not None:
+            raise OptionError("source: a manager has its own cluster; give no client or workers")
+        manager, owned = source, False
+    else:
+        manager, owned = CryptoManager(source, client, workers=workers), True
+    named = [m if isinstance(m, str) else m.name for m in models]
+    chosen = choose_models(models if "naive" in named else ["naive", *models])
+    chosen.sort(key=lambda model: model.name != "naive")
+    check_horizon(horizon)
+    if refit < 1:
+        raise OptionError(f"refit: must be at least 1, got {refit}")
+    rows = None if window == "expanding" else window
+    if rows is not None and (not isinstance(rows, int) or rows < 1):
+        raise OptionError(f"window: must be 'expanding' or a number of rows, got {window!r}")
+    cut = Cut.of(None, from_date, to_date, Gaps(gaps, gap_limit), manager.loader.freq)
+    try:
+        names, without = manager.wanted(coins, chosen)
+        run = _Run(manager, cut, chosen, names, horizon, rows, refit, seed)
+        run.choose(origins, step)
+        folder = None if out is None else BacktestFolder(Path(out), run.facts(), overwrite)
+        with progress_bar(len(names) * len(chosen), progress) as advance:
+            tell = [advance, *([on_done] if on_done else [])]
+            tables, failures = run.execute(folder, tell)
+        failures = [failure_frame([OriginFailure(NEVER, f) for f in without]), *failures]
+        told = join_failures(failures)
+        names_of = [model.name for model in chosen]
+        if folder is None:
+            table = pd.concat([empty_backtest(), *tables], ignore_index=True)
+            done = Backtest(names_of, horizon, run.origins, told, frame=table)
+            return dataclasses.replace(done, frame=done.get_df())
+        folder.close(told, names_of)
+        return open_backtest(folder.path)
+    finally:
+        if owned:
+            manager.close()
+
+
+class _Run:
+    """A backtest that is being run."""
+
+    def __init__(
+        self,
+        manager: CryptoManager,
+        cut: Cut,
+        models: Sequence[Model],
+        coins: Sequence[str],
+        horizon: int,
+        window: int | None,
+        refit: int,
+        seed: int,
+    ) -> None:
+        self.manager, self.cut, self.models, self.coins = manager, cut, models, coins
+        self.horizon, self.window, self.refit, self.seed = horizon, window, refit, seed
+        self.origins: DateArray = np.empty(0, dtype="datetime64[s]")
+
+    def choose(self, origins: int | Sequence[Day], step: int | None) -> None:
+        """Decide on the origins, by the first and last date of all coins."""
+        given = origins if isinstance(origins, int) else [pd.Timestamp(o) for o in origins]
+        if isinstance(given, list) and any(pd.isna(given)):
+            raise OptionError(f"origins: {origins} are not all dates")
+        if not self.coins:
+            return
+        first, last = self._span()
+        bar = step_of(self.manager.loader.freq)
+        self.origins = choose_origins(first, last, bar, self.horizon, given, step)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what decides every number of the result."""
+        from cryptodask import __version__
+
+        return {
+            "models": [repr(model) for model in self.models],
+            "horizon": self.horizon,
+            "origins": self.origins.astype(str).tolist(),
+            "window": self.window,
+            "refit": self.refit,
+            "seed": self.seed,
+            "rows": repr(self.cut),
+            "coins": hashlib.sha256("\0".join(self.coins).encode()).hexdigest(),
+            "prices": _fingerprint(self.manager.loader),
+            "version": __version__,
+        }
+
+    def execute(
+        self, folder: "BacktestFolder | None", tell: Sequence[OnDone]
+    ) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
+        """Do all tasks that were not done before; return tables and failures that came here."""
+        from cryptodask.cluster import collect, submit
+
+        tasks = self._tasks() if folder is None else folder.plan(self._tasks, self.models)
+        jobs = self.manager.at_hand(self._jobs(tasks))
+        trained, failures = self._train(tasks, jobs)
+        todo = [i for i in range(len(tasks)) if folder is None or not folder.has(i)]
+        for i in set(range(len(tasks))) - set(todo):
+            _say(tell, len(jobs[i].coins))
+        calls = [
+            (
+                jobs[i],
+                self.cut,
+                *trained[tasks[i].model.name],
+                self.horizon,
+                self.seed,
+                self.window,
+                self.refit,
+                folder and (folder.path, file_of(i)),
+            )
+            for i in todo
+        ]
+        futures = submit(
+            self.manager.client,
+            run_task,
+            calls,
+            costs=[jobs[i].seconds for i in todo],
+            names=[f"backtest-{tasks[i].model.name}" for i in todo],
+            run=uuid4().hex[:8],
+        )
+        tables = []
+        try:
+            for outcome in collect(futures, results=True):
+                i = todo[outcome.index]
+                if isinstance(outcome.error, (InputError, MissingExtraError, ImportError)):
+                    raise outcome.error
+                if outcome.error is not None:
+                    failures.append(lost(tasks[i].model, jobs[i].coins, outcome.error))
+                else:
+                    tables.append(outcome.result.table)
+                    failures.append(outcome.result.failures)
+                _say(tell, len(jobs[i].coins))
+        except BaseException:
+            self.manager.client.cancel(futures)
+            raise
+        return tables, failures
+
+    def _span(self) -> Span:
+        """Return the first and the last date of the coins' rows that are kept."""
+        from cryptodask.cluster import collect, submit
+
+        source = self.manager.loader.source
+        if isinstance(source, PriceTable):
+            rows = source.index[source.index["coin"].isin(self.coins)]
+            spans = [(rows["first"].to_numpy().min(), rows["last"].to_numpy().max())]
+        else:
+            jobs = self.manager.at_hand(self._jobs(self._tasks()[: self._count()]))
+            calls = [(job, self.cut) for job in jobs]
+            costs, names = [job.seconds for job in jobs], ["span"] * len(jobs)
+            run = uuid4().hex[:8]
+            futures = submit(self.manager.client, span_of, calls, costs, names, run)
+            outcomes = list(collect(futures, results=True))
+            for outcome in outcomes:
+                if outcome.error is not None:
+                    raise outcome.error
+            spans = [o.result for o in outcomes if o.result is not None]
+        first = max([min(s[0] for s in spans), self.cut.first]) if spans else self.cut.first
+        last = min([max(s[1] for s in spans), self.cut.last]) if spans else self.cut.first
+        return first.astype("datetime64[s]"), last.astype("datetime64[s]")
+
+    def _count(self) -> int:
+        """Return how many tasks the first model has."""
+        return sum(task.model is self.models[0] for task in self._tasks())
+
+    def _tasks(self) -> list[Task]:
+        """Cut the work: each model's coins into runs by what they cost."""
+        loader, workers = self.manager.loader, self.manager.threads()
+        times, tasks = max(1, len(self.origins)), []
+        for model in self.models:
+            jobs = plan_jobs(loader.source, self.coins, model, workers, loader.n_partitions, times)
+            done = 0
+            for job in jobs:
+                edges = np.cumsum([done, *(len(part.coins) for part in job.parts)]).tolist()
+                tasks.append(Task(model, tuple(pairwise(edges))))
+                done = edges[-1]
+        return tasks
+
+    def _jobs(self, tasks: Sequence[Task]) -> list[Job]:
+        """Return the partitions of each task, as jobs."""
+        source = self.manager.loader.source
+        parts = iter(source.pick(self.coins, [run for task in tasks for run in task.runs]))
+        jobs = []
+        for task in tasks:
+            own = tuple(next(parts) for _ in task.runs)
+            times = task.model.cost * max(1, len(self.origins))
+            jobs.append(Job(own, sum(part.rows for part in own) * times))
+        return jobs
+
+    def _train(
+        self, tasks: Sequence[Task], jobs: Sequence[Job]
+    ) -> tuple[dict[str, tuple[Any, DateArray]], list[pd.DataFrame]]:
+        """Train what is trained on all coins, as of every origin.
+
+        Returns
+        -------
+        dict
+            Of each model's name: the model, or one for each origin, and the origins at which it
+            forecasts.
+        list of DataFrame
+            Failures of all coins at origins whose training failed.
+        """
+        found: dict[str, tuple[Any, DateArray]] = {}
+        failures = []
+        for model in self.models:
+            found[model.name] = model, self.origins
+            if not is_pooled(model):
+                continue
+            own = [job for task, job in zip(tasks, jobs, strict=True) if task.model is model]
+            each: list[Model] = []
+            kept = []
+            for number, origin in enumerate(self.origins):
+                cut = dataclasses.replace(self.cut, last=origin, max_points=self.window)
+                try:
+                    if number % self.refit == 0 or not each:
+                        last = self.manager.train_pooled(model, own, cut, self.horizon, self.seed)
+                except (InputError, MissingExtraError, ImportError):
+                    raise
+                except Exception as error:  # noqa: BLE001 - other origins and models go on
+                    failures.append(lost(model, self.coins, error, origin))
+                    continue
+                each.append(last)
+                kept.append(origin)
+            found[model.name] = each, np.array(kept, dtype="datetime64[s]")
+        return found, failures
+
+
+def _fingerprint(loader: CryptoLoader) -> str:
+    """Return what changes when the prices do: the table's version, or the files' looks."""
+    source = loader.source
+    if isinstance(source, PriceTable):
+        return f"{source.manifest['index']}, generation {source.generation}"
+    looks = [
+        f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}"
+        for path in sorted(loader.source.folder.iterdir())  # type: ignore[attr-defined]
+        if path.is_file()
+    ]
+    return hashlib.sha256("\n".join(looks).encode()).hexdigest()
+
+
+def _say(tell: Sequence[OnDone], coins: int) -> None:
+    for one in tell:
+        one(coins)

@@ -1,0 +1,138 @@
+"""What one future of a backtest does: some coins, and one model at every origin."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cryptodask.backtests.result import failure_frame, failures_of, join_failures, no_failures
+from cryptodask.evaluate.backtest import backtest_panel, empty_backtest
+from cryptodask.models import Model
+from cryptodask.prices.loader import Cut
+from cryptodask.records import DateArray
+from cryptodask.results import write_frames
+from cryptodask.stages import stage, watching
+from cryptodask.work import Job, read_panel, worker_address
+
+Span = tuple[np.datetime64, np.datetime64]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one future of a backtest does: some coins, and one model at every origin.
+
+    Attributes
+    ----------
+    model : Model
+    runs : tuple of (start, stop)
+        Of the coins, those that are read together.
+    """
+
+    model: Model
+    runs: tuple[tuple[int, int], ...]
+
+    @property
+    def coins(self) -> slice:
+        """Which of the coins."""
+        return slice(self.runs[0][0], self.runs[-1][1])
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """What one task brings back.
+
+    Attributes
+    ----------
+    table, failures : DataFrame
+        Of no rows where they were written to files.
+    forecasts, rows : int
+        Coins and origins with a forecast, and rows that were read.
+    worker : str
+    seconds : dict of str to float
+        By stage; see `cryptodask.stages`.
+    began, ended : float
+        By the worker's clock, in seconds since 1970.
+    """
+
+    table: pd.DataFrame
+    failures: pd.DataFrame
+    forecasts: int
+    rows: int
+    worker: str
+    seconds: dict[str, float]
+    began: float
+    ended: float
+
+
+def run_task(
+    job: Job,
+    cut: Cut,
+    models: Model | Sequence[Model],
+    origins: DateArray,
+    horizon: int,
+    seed: int,
+    window: int | None,
+    refit: int,
+    out: tuple[Path, str] | None,
+) -> TaskResult:
+    """Backtest one model on all coins of a job: what a worker does.
+
+    With ``out``, a folder and a file's name, the table is put there part by part, after a file of
+    the failures, and nothing is returned of either.
+    """
+    began = time.time()
+    tables, failures = [empty_backtest()], [no_failures()]
+    count = rows = 0
+    with watching() as seconds:
+        parts = _backtest_parts(job, cut, models, origins, horizon, seed, window, refit)
+        if out is None:
+            for table, failed, read in parts:
+                tables.append(table)
+                failures.append(failed)
+                rows += read
+                count += len(table) // horizon
+        else:
+            with stage("write"), write_frames(*out, empty_backtest()) as write:
+                for table, failed, read in parts:
+                    write(table)
+                    failures.append(failed)
+                    rows += read
+                    count += len(table) // horizon
+                # First, so that a table that is there has its failures beside it.
+                with write_frames(out[0], failures_of(out[1]), no_failures()) as note:
+                    note(join_failures(failures))
+            failures = [no_failures()]
+    table, failed = pd.concat(tables, ignore_index=True), join_failures(failures)
+    return TaskResult(table, failed, count, rows, worker_address(), seconds, began, time.time())
+
+
+def span_of(job: Job, cut: Cut) -> Span | None:
+    """Return the first and the last date of a job's rows, or None where there is none."""
+    spans = []
+    for part in job.parts:
+        panel, _, _ = read_panel(part, cut)
+        if len(panel.dates):
+            spans.append((panel.dates.min(), panel.dates.max()))
+    return (min(s[0] for s in spans), max(s[1] for s in spans)) if spans else None
+
+
+def _backtest_parts(
+    job: Job,
+    cut: Cut,
+    models: Model | Sequence[Model],
+    origins: DateArray,
+    horizon: int,
+    seed: int,
+    window: int | None,
+    refit: int,
+) -> Iterator[tuple[pd.DataFrame, pd.DataFrame, int]]:
+    """Yield table, failures and rows read of one part after the other."""
+    for part in job.parts:
+        with stage("read"):
+            panel, _, rows = read_panel(part, cut)
+        with stage("fit"):
+            done = backtest_panel(panel, models, origins, horizon, seed, window=window, refit=refit)
+        yield done.table, failure_frame(done.failures), rows

@@ -1,0 +1,197 @@
+"""Backtests on a cluster: equal to the plain loop, resumable, and told what they can't do."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from dask.distributed import Client
+
+from cryptodask import CryptoLoader, CryptoManager, create_model, import_prices
+from cryptodask.backtests import Backtest, backtest, open_backtest
+from cryptodask.errors import InputError, OptionError
+from cryptodask.evaluate.backtest import COLUMNS, backtest_panel
+from cryptodask.evaluate.rolling import choose_origins
+from cryptodask.models import Model, run_model
+from cryptodask.prices.loader import to_panel
+from cryptodask.records import DAY, Panel
+from tests.conftest import Cluster
+
+LSTM = create_model("lstm", window=8, units=(4, 6), batch_size=64)
+GLOBAL = create_model("lstm_global", window=8, units=(4,), steps=3, sample=4)
+MODELS: list[str | Model] = ["linear", "ridge", LSTM]
+
+
+@pytest.fixture
+def client(cluster: Cluster) -> Iterator[Client]:
+    with Client(cluster.address) as client:
+        client.wait_for_workers(2)
+        yield client
+
+
+@pytest.fixture(scope="module")
+def panel(small_folder: Path) -> Panel:
+    return to_panel(CryptoLoader(small_folder).get_df())
+
+
+@pytest.fixture(scope="module")
+def plain(panel: Panel) -> pd.DataFrame:
+    """What a plain loop gives: four origins, ten days apart."""
+    origins = choose_origins(panel.dates.min(), panel.dates.max(), DAY, 5, 4, 10)
+    models = [create_model("naive"), create_model("linear"), create_model("ridge"), LSTM]
+    tables = [backtest_panel(panel, m, origins, 5, 3, refit=2).table for m in models]
+    rank = {m.name: i for i, m in enumerate(models)}
+    whole = pd.concat(tables)
+    key = whole["model"].map(rank)
+    whole = whole.assign(rank=key).sort_values(["coin", "rank", "cutoff", "step"])
+    return whole.drop(columns="rank").reset_index(drop=True)
+
+
+def run(source: Any, client: Client, **options: Any) -> Backtest:
+    settings: dict[str, Any] = {"origins": 4, "step": 10, "refit": 2, "seed": 3} | options
+    return backtest(source, MODELS, 5, client=client, progress=False, **settings)
+
+
+def assert_same(done: Backtest, plain: pd.DataFrame) -> None:
+    table = done.get_df()
+    assert tuple(table.columns) == COLUMNS
+    pd.testing.assert_frame_equal(table, plain, check_exact=True)
+
+
+@pytest.mark.parametrize("partitions", [None, 1, 5])
+def test_it_is_that_of_a_plain_loop_bit_for_bit_whatever_the_partitions(
+    client: Client, small_folder: Path, plain: pd.DataFrame, partitions: int | None
+) -> None:
+    told: list[int] = []
+    done = run(CryptoLoader(small_folder, partitions), client, on_done=told.append)
+    assert_same(done, plain)
+    assert done.models == ["naive", "linear", "ridge", "lstm"]
+    assert sum(told) == 12 * 4
+    early = done.failures[done.failures["exception"] == "TooShortError"]
+    assert set(early["model"]) == {"ridge", "lstm"}
+    flat = done.failures[done.failures["exception"] == "ConstantSeriesError"]
+    assert flat["coin"].nunique() == 1
+    assert flat.groupby("model").size().to_dict() == {"linear": 4, "lstm": 4, "ridge": 4}
+
+
+def test_from_a_table_into_a_folder_it_is_the_same_and_can_be_opened_again(
+    client: Client, small_folder: Path, plain: pd.DataFrame, tmp_path: Path
+) -> None:
+    table = import_prices(small_folder, tmp_path / "table", partitions=3)
+    manager = CryptoManager(CryptoLoader(table.path), client)
+    done = backtest(manager, MODELS, 5, origins=4, step=10, refit=2, seed=3, out=tmp_path / "out",
+                    progress=False)  # fmt: skip
+    assert_same(done, plain)
+    again = open_backtest(tmp_path / "out")
+    assert_same(again, plain)
+    pd.testing.assert_frame_equal(again.failures, done.failures)
+    lazy = again.get_ddf()
+    assert len(lazy) == len(plain)
+    assert float(lazy["forecast"].sum().compute()) == pytest.approx(plain["forecast"].sum())
+
+
+def test_a_run_that_was_stopped_goes_on_and_does_nothing_twice(
+    client: Client, small_folder: Path, plain: pd.DataFrame, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    run(small_folder, client, out=out)
+    files = sorted(out.glob("backtest-*.parquet"))
+    assert len(files) > 4
+    kept = {file.name: file.read_bytes() for file in files}
+    looks = {file.name: file.stat().st_mtime_ns for file in files}
+    (out / "_manifest.json").unlink()
+    with pytest.raises(InputError, match="is no backtest that has ended"):
+        open_backtest(out)
+    for lost in files[1:3]:
+        lost.unlink()
+    # Another number of workers would cut the work otherwise; the plan that began is kept.
+    done = run(CryptoLoader(small_folder, 2), client, out=out)
+    assert_same(done, plain)
+    for file in out.glob("backtest-*.parquet"):
+        assert file.read_bytes() == kept[file.name]
+        anew = file.name in {lost.name for lost in files[1:3]}
+        assert (file.stat().st_mtime_ns != looks[file.name]) == anew
+
+
+def test_another_backtest_in_the_folder_is_refused_or_replaced_where_that_is_said(
+    client: Client, small_folder: Path, plain: pd.DataFrame, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    run(small_folder, client, out=out, seed=4)
+    before = json.loads((out / "_plan.json").read_text())
+    with pytest.raises(InputError, match="holds a backtest of other seed; name another folder"):
+        run(small_folder, client, out=out)
+    assert json.loads((out / "_plan.json").read_text()) == before
+    assert_same(run(small_folder, client, out=out, overwrite=True), plain)
+
+
+def test_a_folder_of_something_else_is_left_alone(
+    client: Client, small_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match="something other than a backtest"):
+        run(small_folder, client, out=tmp_path, overwrite=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_what_is_trained_on_all_coins_is_so_as_of_every_origin(
+    client: Client, small_folder: Path, panel: Panel
+) -> None:
+    done = backtest(CryptoLoader(small_folder, 4), [GLOBAL], 5, origins=2, step=10, seed=3,
+                    client=client, progress=False)  # fmt: skip
+    table = done.get_df()
+    for origin in done.origins:
+        upto = panel.dates <= origin
+        series = [
+            (coin, closes[dates <= origin], dates[dates <= origin])
+            for coin, closes, dates in panel
+            if (dates <= origin).any()
+        ]
+        assert upto.any()
+        expected = run_model(GLOBAL, Panel.from_series(series), 5, 3)
+        rows = table[(table["model"] == "lstm_global") & (table["cutoff"] == origin)]
+        wide = rows.pivot(index="coin", columns="step", values="forecast")
+        live = [i for i, c in enumerate(expected.coins) if c in wide.index]
+        assert np.array_equal(wide.to_numpy(), expected.values[live])
+
+
+def test_dates_coins_and_days_can_be_chosen(client: Client, small_folder: Path) -> None:
+    loader = CryptoLoader(small_folder)
+    coins = loader.get_crypto_names()[4:6]
+    last = pd.Timestamp(loader.get_df(coins)["date"].max())
+    dates = [last - pd.Timedelta(days=20), (last - pd.Timedelta(days=9)).strftime("%Y-%m-%d")]
+    done = backtest(loader, ["naive"], 3, origins=dates, coins=coins,
+                    to_date=last - pd.Timedelta(days=8), window=5, client=client,
+                    progress=False)  # fmt: skip
+    table = done.get_df()
+    assert set(table["coin"]) == set(coins)
+    assert set(table["model"]) == {"naive"}
+    late = table[table["cutoff"] == table["cutoff"].max()]
+    assert late["actual"].notna().groupby(late["step"]).all().to_dict() == {
+        1: True, 2: False, 3: False,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"refit": 0}, "refit: must be at least 1, got 0"),
+        ({"window": 0}, "window: must be 'expanding' or a number of rows, got 0"),
+        ({"window": "all"}, "window: must be 'expanding' or a number of rows, got 'all'"),
+        ({"origins": 400}, "400 origins 10 bars apart and a horizon of 5 do not fit"),
+        ({"origins": [None]}, "are not all dates"),
+    ],
+)
+def test_options_that_make_no_sense_are_told(
+    client: Client, small_folder: Path, options: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(OptionError, match=told):
+        run(small_folder, client, **options)
+
+
+def test_a_manager_has_its_own_cluster(client: Client, small_folder: Path) -> None:
+    with pytest.raises(OptionError, match="a manager has its own cluster"):
+        backtest(CryptoManager(small_folder, client), client=client)
