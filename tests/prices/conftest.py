@@ -1,5 +1,6 @@
 """Folders of files as people have them, and findings as plain tuples."""
 
+import io
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -34,6 +35,11 @@ def write_files(folder: Path, files: Mapping[str, str | bytes]) -> Path:
         data = content.encode() if isinstance(content, str) else content
         (folder / name).write_bytes(data)
     return folder
+
+
+def as_parquet(text: str) -> bytes:
+    """The same cells, as text, as a Parquet file."""
+    return pd.read_csv(io.StringIO(text), dtype=str).to_parquet(index=False)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Bars of an hour and of four: every layout, when its bars open, and tables of one length only."""
 
 import gzip
-import io
 import pickle
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -19,7 +18,7 @@ from cryptodask.prices.findings import lost
 from cryptodask.prices.freq import FREQS
 from cryptodask.prices.layouts import ReadOptions
 from cryptodask.prices.sources import FolderSource
-from tests.prices.conftest import GOOD, folder_of, the_finding, told, write_files
+from tests.prices.conftest import GOOD, as_parquet, folder_of, the_finding, told, write_files
 
 few = settings(max_examples=6, deadline=None)
 H = 3_600
@@ -107,10 +106,6 @@ FILES: dict[str, tuple[str, str, str, list[str]]] = {
         f"timestamp,price\n{D + H},1\n{D + 2 * H},2\n", "prices", "1h", ["01 00:00", "01 01:00"],
     ),
 }  # fmt: skip
-
-
-def as_parquet(text: str) -> bytes:
-    return pd.read_csv(io.StringIO(text), dtype=str).to_parquet(index=False)
 
 
 @pytest.mark.parametrize("packed", [False, True])

@@ -1,7 +1,6 @@
 """Every layout: a file of it, what its dates mean, and a round trip of any prices through it."""
 
 import gzip
-import io
 import pickle
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -18,7 +17,15 @@ from cryptodask.prices.findings import lost
 from cryptodask.prices.layouts import LAYOUTS, ReadOptions, find_layout
 from cryptodask.prices.readers import PriceFile, Reading, read_price_files
 from cryptodask.prices.sources import FolderSource
-from tests.prices.conftest import GOOD, MONTHS, folder_of, the_finding, told, write_files
+from tests.prices.conftest import (
+    GOOD,
+    MONTHS,
+    as_parquet,
+    folder_of,
+    the_finding,
+    told,
+    write_files,
+)
 
 few = settings(max_examples=5, deadline=None)
 DAY = 86_400
@@ -143,10 +150,6 @@ FILES: dict[str, tuple[str, str, list[str]]] = {
         "Date,Price\n09/09/2017,1\n10/10/2017,2\n", "prices", ["2017-09-09", "2017-10-10"],
     ),
 }  # fmt: skip
-
-
-def as_parquet(text: str) -> bytes:
-    return pd.read_csv(io.StringIO(text), dtype=str).to_parquet(index=False)
 
 
 @pytest.mark.parametrize("packed", [False, True])
