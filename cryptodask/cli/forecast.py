@@ -8,48 +8,46 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from cryptodask.cli.options import (
+    Coins,
+    From,
+    GapLimit,
+    GapsOf,
+    Horizon,
+    Names,
+    Partitions,
+    Scheduler,
+    Seed,
+    Settings,
+    Source,
+    To,
+    Workers,
+    check_file,
+    make_models,
+    split_names,
+)
 from cryptodask.cli.show import SOME_FAILED, err, out, print_lost, shown_date
 from cryptodask.errors import OptionError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cryptodask.models import Model
     from cryptodask.results import ForecastFolder, Forecasts
 
 
 def forecast(
-    source: Annotated[Path, typer.Argument(help="A folder of price files, or an imported table.")],
-    model: Annotated[
-        list[str] | None,
-        typer.Option(help="A model of `cryptodask models`; may be given several times. [linear]"),
-    ] = None,
-    horizon: Annotated[int, typer.Option(help="Days ahead, or bars of an hourly table.")] = 10,
-    coins: Annotated[
-        list[str] | None, typer.Option(help="Names, with commas or given several times. [all]")
-    ] = None,
-    from_: Annotated[
-        str | None, typer.Option("--from", help="First day that models see, YYYY-MM-DD.")
-    ] = None,
-    to: Annotated[str | None, typer.Option(help="Last day that models see.")] = None,
-    gaps: Annotated[
-        str, typer.Option(help="Of coins with gaps: leave, fill or split them.")
-    ] = "leave",
-    gap_limit: Annotated[
-        int | None, typer.Option(help="Fill gaps of so many missing bars at most.")
-    ] = None,
-    option: Annotated[
-        list[str] | None, typer.Option(help="A model's option, as lstm.epochs=3.")
-    ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(help="Address of a running cluster, as tcp://host:8786.")
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes of the local cluster. [one a core]")
-    ] = None,
-    partitions: Annotated[
-        int | None, typer.Option(help="Pack the coins into so many partitions.")
-    ] = None,
+    source: Source,
+    model: Names = None,
+    horizon: Horizon = 10,
+    coins: Coins = None,
+    from_: From = None,
+    to: To = None,
+    gaps: GapsOf = "leave",
+    gap_limit: GapLimit = None,
+    option: Settings = None,
+    scheduler: Scheduler = None,
+    workers: Workers = None,
+    partitions: Partitions = None,
     out_file: Annotated[
         Path | None,
         typer.Option(
@@ -63,7 +61,7 @@ def forecast(
     plot_coin: Annotated[
         str | None, typer.Option(help="The coin of the .png, or the first one of the .html.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of all random numbers.")] = 0,
+    seed: Seed = 0,
     profile: Annotated[bool, typer.Option(help="Print where the time went.")] = False,
     report: Annotated[
         Path | None, typer.Option(help="Write Dask's performance report to this .html file.")
@@ -81,13 +79,13 @@ def forecast(
 
     # What makes no sense is told before a cluster is started for it.
     started, begun = time.perf_counter(), time.time()
-    models = _models(model or ["linear"], option or [])
+    models = make_models(model or ["linear"], option or [])
     check_horizon(horizon)
     Cut.of(None, from_, to, Gaps(gaps, gap_limit))  # type: ignore[arg-type]
     _check_files(out_file, plot, plot_coin, coins)
-    _check_file("--report", report, (".html",))
+    check_file("--report", report, (".html",))
     loader = CryptoLoader(source, partitions)
-    wanted = _split_names(coins, [*loader.source.coins, *loader.source.empty])
+    wanted = split_names(coins, [*loader.source.coins, *loader.source.empty])
     try:
         with connect(scheduler, workers) as client:
             if client.dashboard_link:
@@ -140,29 +138,12 @@ def models() -> None:
     out.print(table)
 
 
-def _models(names: list[str], settings: list[str]) -> "list[Model]":
-    """Create the models that were named, with the options that were set."""
-    from cryptodask.models import create_model
-
-    options: dict[str, dict[str, str]] = {name: {} for name in names}
-    for setting in settings:
-        target, equals, value = setting.partition("=")
-        name, dot, key = target.rpartition(".")
-        if not (equals and dot) or name not in options:
-            raise OptionError(
-                f"--option {setting!r}: write it as MODEL.OPTION=VALUE, of a --model that is run "
-                f"({', '.join(options)})"
-            )
-        options[name][key] = value
-    return [create_model(name, **options[name]) for name in names]
-
-
 def _check_files(
     out_file: Path | None, plot: Path | None, plot_coin: str | None, coins: list[str] | None
 ) -> None:
     """Refuse before the work what could not be written after it."""
-    _check_file("--out", out_file, (".parquet", ".csv", ""))
-    _check_file("--plot", plot, (".html", ".png"))
+    check_file("--out", out_file, (".parquet", ".csv", ""))
+    check_file("--plot", plot, (".html", ".png"))
     if plot and plot.suffix == ".png" and not plot_coin and len(coins or []) != 1:
         raise OptionError(f"--plot {plot}: a .png shows one coin; name it with --plot-coin")
     if plot and out_file and not out_file.suffix:
@@ -170,27 +151,6 @@ def _check_files(
             f"--plot {plot}: forecasts that the workers write to a folder are not brought here to "
             "be drawn; write them to a file, or leave out the plot"
         )
-
-
-def _check_file(option: str, path: Path | None, endings: tuple[str, ...]) -> None:
-    if path is None:
-        return
-    if path.suffix not in endings:
-        known = " or ".join(ending or "be a folder, without an ending" for ending in endings)
-        raise OptionError(f"{option} {path}: must end in {known}")
-    if not path.parent.is_dir():
-        raise OptionError(f"{option} {path}: there is no folder {path.parent}; make it first")
-
-
-def _split_names(given: list[str] | None, known: list[str]) -> list[str] | None:
-    """Split names at commas, save those of coins that have a comma in them."""
-    if given is None:
-        return None
-    whole = set(known)
-    names: list[str] = []
-    for text in given:
-        names += [text] if text in whole else [part.strip() for part in text.split(",")]
-    return names
 
 
 def _write(

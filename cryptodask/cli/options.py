@@ -1,0 +1,85 @@
+"""Arguments and options that several commands have, and what is made of them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cryptodask.errors import OptionError
+
+if TYPE_CHECKING:
+    from cryptodask.models import Model
+
+Source = Annotated[Path, typer.Argument(help="A folder of price files, or an imported table.")]
+Names = Annotated[
+    list[str] | None,
+    typer.Option("--model", help="A model of `cryptodask models`; may be given several times."),
+]
+Horizon = Annotated[int, typer.Option(help="Days ahead, or bars of an hourly table.")]
+Coins = Annotated[
+    list[str] | None, typer.Option(help="Names, with commas or given several times. [all]")
+]
+From = Annotated[str | None, typer.Option("--from", help="First day that models see, YYYY-MM-DD.")]
+To = Annotated[str | None, typer.Option(help="Last day that models see.")]
+GapsOf = Annotated[str, typer.Option(help="Of coins with gaps: leave, fill or split them.")]
+GapLimit = Annotated[int | None, typer.Option(help="Fill gaps of so many missing bars at most.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--option", help="A model's option, as lstm.epochs=3.")
+]
+Scheduler = Annotated[
+    str | None, typer.Option(help="Address of a running cluster, as tcp://host:8786.")
+]
+Workers = Annotated[int | None, typer.Option(help="Processes of the local cluster. [one a core]")]
+Partitions = Annotated[int | None, typer.Option(help="Pack the coins into so many partitions.")]
+Seed = Annotated[int, typer.Option(help="Of all random numbers.")]
+
+
+def make_models(names: list[str], settings: list[str]) -> "list[Model]":
+    """Create the models that were named, with the options that were set.
+
+    Raises
+    ------
+    OptionError
+        A setting is of no model that is run, or is none.
+    """
+    from cryptodask.models import create_model
+
+    options: dict[str, dict[str, str]] = {name: {} for name in names}
+    for setting in settings:
+        target, equals, value = setting.partition("=")
+        name, dot, key = target.rpartition(".")
+        if not (equals and dot) or name not in options:
+            raise OptionError(
+                f"--option {setting!r}: write it as MODEL.OPTION=VALUE, of a --model that is run "
+                f"({', '.join(options)})"
+            )
+        options[name][key] = value
+    return [create_model(name, **options[name]) for name in names]
+
+
+def split_names(given: list[str] | None, known: list[str]) -> list[str] | None:
+    """Split names at commas, save those of coins that have a comma in them."""
+    if given is None:
+        return None
+    whole = set(known)
+    names: list[str] = []
+    for text in given:
+        names += [text] if text in whole else [part.strip() for part in text.split(",")]
+    return names
+
+
+def check_file(option: str, path: Path | None, endings: tuple[str, ...]) -> None:
+    """Refuse before the work a file that could not be written after it.
+
+    Raises
+    ------
+    OptionError
+        Of another ending, or in no folder.
+    """
+    if path is None:
+        return
+    if path.suffix not in endings:
+        known = " or ".join(ending or "be a folder, without an ending" for ending in endings)
+        raise OptionError(f"{option} {path}: must end in {known}")
+    if not path.parent.is_dir():
+        raise OptionError(f"{option} {path}: there is no folder {path.parent}; make it first")
