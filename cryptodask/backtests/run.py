@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -129,9 +129,9 @@ def backtest(
         run = _Run(manager, cut, chosen, names, horizon, rows, refit, seed)
         run.choose(origins, step)
         folder = None if out is None else BacktestFolder(Path(out), run.facts(), overwrite)
-        with progress_bar(len(names) * len(chosen), progress) as advance:
-            tell = [advance, *([on_done] if on_done else [])]
-            tables, failures = run.execute(folder, tell)
+        with progress_bar(len(names) * len(chosen), progress) as bar:
+            tell: list[OnDone] = [bar, *([on_done] if on_done else [])]
+            tables, failures = run.execute(folder, tell, bar.say)
         failures = [failure_frame([OriginFailure(NEVER, f) for f in without]), *failures]
         told = join_failures(failures)
         names_of = [model.name for model in chosen]
@@ -193,14 +193,17 @@ class _Run:
         }
 
     def execute(
-        self, folder: "BacktestFolder | None", tell: Sequence[OnDone]
+        self,
+        folder: "BacktestFolder | None",
+        tell: Sequence[OnDone],
+        say: Callable[[str], None],
     ) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
         """Do all tasks that were not done before; return tables and failures that came here."""
         from cryptodask.cluster import collect, submit
 
         tasks = self._tasks() if folder is None else folder.plan(self._tasks, self.models)
         jobs = self.manager.at_hand(self._jobs(tasks))
-        trained, failures = self._train(tasks, jobs)
+        trained, failures = self._train(tasks, jobs, say)
         todo = [i for i in range(len(tasks)) if folder is None or not folder.has(i)]
         for i in set(range(len(tasks))) - set(todo):
             _say(tell, len(jobs[i].coins))
@@ -294,7 +297,7 @@ class _Run:
         return jobs
 
     def _train(
-        self, tasks: Sequence[Task], jobs: Sequence[Job]
+        self, tasks: Sequence[Task], jobs: Sequence[Job], say: Callable[[str], None]
     ) -> tuple[dict[str, tuple[Any, DateArray]], list[pd.DataFrame]]:
         """Train what is trained on all coins, as of every origin.
 
@@ -319,7 +322,9 @@ class _Run:
                 cut = dataclasses.replace(self.cut, last=origin, max_points=self.window)
                 try:
                     if number % self.refit == 0 or not each:
-                        last = self.manager.train_pooled(model, own, cut, self.horizon, self.seed)
+                        last = self.manager.train_pooled(
+                            model, own, cut, self.horizon, self.seed, say
+                        )
                 except (InputError, MissingExtraError, ImportError):
                     raise
                 except Exception as error:  # noqa: BLE001 - other origins and models go on
