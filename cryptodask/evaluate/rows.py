@@ -12,7 +12,10 @@ from cryptodask.records import FloatArray
 LEVELS = (80, 95)
 BOUNDS = ("lower_80", "upper_80", "lower_95", "upper_95")
 NUMBERS = ("forecast", *BOUNDS, "actual", "last", "scale", "scale_sq")
-NEEDED = ("coin", "model", "cutoff", "step", *NUMBERS)
+DUST = 1e-12
+"""Forecasts that differ by less than this share of the price differ by rounding."""
+
+NEEDED = ("coin", "model", "cutoff", "date", "step", *NUMBERS)
 
 
 def scored_rows(table: pd.DataFrame, naive: str) -> pd.DataFrame:

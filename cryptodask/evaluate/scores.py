@@ -40,7 +40,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cryptodask.errors import InputError, OptionError
-from cryptodask.evaluate.rows import BOUNDS, LEVELS, scored_rows
+from cryptodask.evaluate.rows import BOUNDS, DUST, LEVELS, scored_rows
 from cryptodask.records import FloatArray
 
 KEYS = ("coin", "model", "step")
@@ -60,8 +60,8 @@ def sums(table: pd.DataFrame, naive: str = "naive") -> pd.DataFrame:
     Parameters
     ----------
     table : DataFrame
-        ``coin, model, cutoff, step, forecast, lower_80, upper_80, lower_95, upper_95, actual,
-        last, scale, scale_sq`` of any number of coins, models and cutoffs, in any order.
+        ``coin, model, cutoff, date, step, forecast, lower_80, upper_80, lower_95, upper_95,
+        actual, last, scale, scale_sq`` of any number of coins, models and cutoffs, in any order.
     naive : str
         The model whose errors stand beside those of the others. Without it in the table there is
         no ``relative_mae``.
@@ -99,8 +99,7 @@ def sums(table: pd.DataFrame, naive: str = "naive") -> pd.DataFrame:
     adder.mean("shared_error", losses.mae, shared)
     adder.mean("naive_error", losses.mae, shared, model="naive")
 
-    came = np.sign(known["actual"].to_numpy() - known["last"].to_numpy())
-    said = np.sign(known["forecast"].to_numpy() - known["last"].to_numpy())
+    came, said = _direction(known, "actual"), _direction(known, "forecast")
     moved = np.abs(came * said) == 1
     adder.count("n_moved", known[moved])
     adder.count("right", known[moved & (came == said)])
@@ -167,6 +166,13 @@ class _Adder:
 
     def _counts(self, rows: pd.DataFrame) -> NDArray[np.int64]:
         return np.bincount(rows["group"], minlength=len(self.sums))
+
+
+def _direction(rows: pd.DataFrame, name: str) -> FloatArray:
+    """Return the sign of the change since the cutoff."""
+    change = (rows[name] / rows["last"] - 1).to_numpy()
+    sign: FloatArray = np.sign(np.where(np.abs(change) > DUST, change, 0.0))
+    return sign
 
 
 def _divided(rows: pd.DataFrame, scale: pd.Series) -> pd.DataFrame:

@@ -131,7 +131,11 @@ def by_hand() -> pd.DataFrame:
     """One coin, one step, four cutoffs; naive, and a model that says nothing on the last."""
     cutoffs = pd.date_range("2017-01-01", periods=4).as_unit("s")
     common: dict[str, Any] = {"coin": "a", "cutoff": cutoffs, "step": 1}
-    common |= {"last": [10, 10, 20, 20], "actual": [12.0, 8, 20, 30]}
+    common |= {
+        "date": cutoffs + pd.Timedelta(days=1),
+        "last": [10, 10, 20, 20],
+        "actual": [12.0, 8, 20, 30],
+    }
     common |= {"scale": [2.0, 2, 4, 4], "scale_sq": [4.0, 4, 16, 16]}
     naive = pd.DataFrame({**common, "model": "naive", "forecast": [10.0, 10, 20, 20]})
     other = pd.DataFrame({**common, "model": "other", "forecast": [11.0, 11, 22, np.nan]})
@@ -173,6 +177,12 @@ def test_bounds_count_as_inside() -> None:
     table["upper_95"] = table["actual"]
     table["upper_80"], table["lower_95"] = table["actual"] * 2, table["actual"] / 2
     assert (own_scores(table)[["coverage_80", "coverage_95"]] == 1).all(axis=None)
+
+
+def test_a_change_by_rounding_has_no_direction() -> None:
+    table, _ = make_backtest(1, models=("naive", "almost"))
+    table["forecast"] = table["last"] * (1 + 1e-15)
+    assert own_scores(table)["n_moved"].tolist() == [0, 0]
 
 
 # Over coins.
