@@ -209,11 +209,7 @@ class CryptoManager:
             for tell in done:
                 tell(len(untrained))
             futures = self._submit(jobs, cut, horizon, seed, folder)
-            try:
-                outcomes = self._wait(futures, jobs, done, results=not as_dask)
-            except BaseException:
-                self.client.cancel(futures)
-                raise
+            outcomes = self._wait(futures, jobs, done, results=not as_dask)
         if as_dask:
             return self._as_dask(futures, outcomes, jobs, failures)
         for job, outcome in zip(jobs, outcomes, strict=True):
@@ -390,16 +386,20 @@ class CryptoManager:
         *,
         results: bool,
     ) -> list[Any]:
-        """Return what came of each job, in the order of the jobs."""
-        from cryptodask.cluster import collect
+        """Return what came of each job, in the order of the jobs; cancel them if one raises."""
+        from cryptodask.cluster import cancel, collect
 
         outcomes: list[Any] = [None] * len(jobs)
-        for outcome in collect(futures, results=results):
-            if isinstance(outcome.error, (InputError, MissingExtraError, ImportError)):
-                raise outcome.error
-            outcomes[outcome.index] = outcome.error or outcome.result
-            for tell in done:
-                tell(len(jobs[outcome.index][1].coins))
+        try:
+            for outcome in collect(futures, results=results):
+                if isinstance(outcome.error, (InputError, MissingExtraError, ImportError)):
+                    raise outcome.error
+                outcomes[outcome.index] = outcome.error or outcome.result
+                for tell in done:
+                    tell(len(jobs[outcome.index][1].coins))
+        except BaseException:
+            cancel(self.client, futures)
+            raise
         return outcomes
 
     def _as_dask(
