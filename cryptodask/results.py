@@ -4,13 +4,16 @@ import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from cryptodask.errors import InputError, TableError
+from cryptodask.models.base import PanelForecast
 from cryptodask.records import CoinFailure
 
 if TYPE_CHECKING:
@@ -93,9 +96,34 @@ class ForecastFolder:
 
 def empty_forecasts() -> pd.DataFrame:
     """Return a forecast table of no rows, with the dtypes that every forecast table has."""
+    return _no_forecasts().copy()
+
+
+@cache
+def _no_forecasts() -> pd.DataFrame:
+    """Return the empty table that all others are copies of: making one takes a millisecond."""
     types = {"coin": "str", "model": "str", "step": "int64", "forecast": "float64"}
     days = dict.fromkeys(("cutoff", "date"), "datetime64[s]")
     return pd.DataFrame({c: pd.Series(dtype=(types | days)[c]) for c in FORECAST_COLUMNS})
+
+
+def forecast_rows(made: PanelForecast) -> pd.DataFrame:
+    """Return what a model made of a panel as a forecast table."""
+    n, horizon = made.values.shape
+    places = pa.array(np.repeat(np.arange(n, dtype=np.int32), horizon))
+    coins = pa.array(made.coins, pa.large_string()).take(places)
+    model = pa.repeat(pa.scalar(made.model, pa.large_string()), n * horizon)
+    return pd.DataFrame(
+        {
+            "coin": pd.array(coins, dtype="str"),
+            "model": pd.array(model, dtype="str"),
+            "cutoff": np.repeat(made.cutoffs, horizon),
+            "date": made.dates.ravel(),
+            "step": np.tile(np.arange(1, horizon + 1), n),
+            "forecast": made.values.ravel(),
+        },
+        copy=False,
+    )
 
 
 def failure_table(failures: Sequence[CoinFailure]) -> pd.DataFrame:

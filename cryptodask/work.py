@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from cryptodask.cluster.plan import cut_guided, workers_to_plan_for
 from cryptodask.errors import NoPricesError
 from cryptodask.models import Model, run_model
+from cryptodask.models.base import rows_needed
 from cryptodask.models.pooled import PooledModel, sound_coins
 from cryptodask.prices.findings import empty_findings, join_findings, lost
 from cryptodask.prices.gaps import last_runs
@@ -20,7 +20,7 @@ from cryptodask.prices.readers import Reading
 from cryptodask.prices.sources import Partition, Source, pack, partitions_for
 from cryptodask.prices.table import TablePartition
 from cryptodask.records import CoinFailure, Panel
-from cryptodask.results import empty_forecasts, write_part
+from cryptodask.results import empty_forecasts, forecast_rows, write_part
 from cryptodask.stages import stage, watching
 
 UNIT = 2e-7
@@ -205,32 +205,26 @@ def _forecast_part(
 ) -> tuple[pd.DataFrame, list[CoinFailure], pd.DataFrame, int]:
     """Forecast the coins of one part; return forecasts, failures, findings and rows read."""
     with stage("read"):
-        panel, told, rows = _read(part, cut)
+        panel, told, rows = _read(part, cut, rows_needed(model, horizon))
     with stage("fit"):
         result = run_model(model, panel, horizon, seed)
-    n, horizon = result.values.shape
-    forecasts = pd.DataFrame(
-        {
-            "coin": np.repeat(np.array(result.coins, dtype=object), horizon),
-            "model": model.name,
-            "cutoff": np.repeat(result.cutoffs, horizon),
-            "date": result.dates.ravel(),
-            "step": np.tile(np.arange(1, horizon + 1), n),
-            "forecast": result.values.ravel(),
-        }
-    ).astype(empty_forecasts().dtypes.to_dict())
     absent = sorted(set(part.coins) - set(panel.coins))
     failures = result.failures + [
         CoinFailure.of(coin, model.name, NoPricesError(f"{coin}: no row in the days asked for"))
         for coin in absent
     ]
-    return forecasts, failures, told, rows
+    return forecast_rows(result), failures, told, rows
 
 
-def _read(part: Partition, cut: Cut) -> tuple[Panel, pd.DataFrame, int]:
-    """Return the panel that a model sees, findings of rows that were lost, and the rows read."""
-    if isinstance(part, TablePartition) and not part.deltas and cut.is_whole:
-        panel = part.read_panel()
+def _read(
+    part: Partition, cut: Cut, lookback: int | None = None
+) -> tuple[Panel, pd.DataFrame, int]:
+    """Return the panel that a model sees, findings of rows that were lost, and the rows read.
+
+    Of a table, rows that are more than ``lookback`` before a coin's last one may be left out.
+    """
+    if isinstance(part, TablePartition) and cut.is_whole:
+        panel = part.read_panel(lookback)
         return panel, empty_findings(), len(panel.values)
     reading = part.load(("close",))
     prices = cut(reading.prices)

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +75,23 @@ class Model(Protocol):
             Prices in the quote currency at each of the bars after the coin's last.
         """
         ...
+
+
+@runtime_checkable
+class BoundedModel(Model, Protocol):
+    """A model of the catalog that looks at so many of a coin's last rows and at no other.
+
+    Of a panel without the others its forecast is the same, bit for bit.
+    """
+
+    def lookback(self, horizon: int) -> int:
+        """Return how many last rows it looks at; at least `min_length`."""
+        ...
+
+
+def rows_needed(model: Model, horizon: int) -> int | None:
+    """Return how many of a coin's last rows a model looks at; None if that is all of them."""
+    return model.lookback(horizon) if isinstance(model, BoundedModel) else None
 
 
 @dataclass(frozen=True)
