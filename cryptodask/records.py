@@ -67,6 +67,13 @@ class Panel:
         """Seconds from one bar to the next."""
         return float(self.step / np.timedelta64(1, "s"))
 
+    def is_even(self) -> bool:
+        """Tell whether the rows of every coin, at least one each, are a step apart: no gaps."""
+        days = self.dates.astype("datetime64[s]", copy=False).view(np.int64)
+        apart = days[1:] - days[:-1] == int(self.step_seconds)
+        apart[self.indptr[1:-1] - 1] = True  # from there to another coin
+        return bool(apart.all()) and not np.isnat(self.dates[self.indptr[:-1]]).any()
+
     def future_dates(self, horizon: int) -> DateArray:
         """Dates of the ``horizon`` bars after each coin's last one, ``(n_coins, horizon)``."""
         steps = np.arange(1, horizon + 1) * self.step.astype("timedelta64[s]")

@@ -11,6 +11,7 @@ import pandas as pd
 from cryptodask.cluster.plan import cut_guided, workers_to_plan_for
 from cryptodask.errors import NoPricesError
 from cryptodask.models import Model, run_model
+from cryptodask.models.allocator import keep_freed_memory
 from cryptodask.models.base import rows_needed
 from cryptodask.models.pooled import PooledModel, sound_coins
 from cryptodask.prices.findings import empty_findings, join_findings, lost
@@ -146,6 +147,7 @@ def run_job(
     and a file's name, the forecasts are put there and not returned.
     """
     began = time.time()
+    keep_freed_memory()
     frames, failures, losses = [empty_forecasts()], [], []
     coins = rows = 0
     with watching() as seconds:
