@@ -35,10 +35,9 @@ class Linear:
         starts, ends, lengths = panel.indptr[:-1], panel.indptr[1:] - 1, panel.lengths
         bars = _centred_bars(panel)
         last = bars[ends]
-        # What the bars are centred by need not be taken from the closes too.
         spread = np.add.reduceat(bars * bars, starts)
         mean = np.add.reduceat(panel.values, starts) / lengths
-        bars *= panel.values
+        bars *= panel.values  # whose mean need not be taken off, since the bars add up to 0
         slope = np.add.reduceat(bars, starts) / spread
         return mean[:, None] + slope[:, None] * (last[:, None] + np.arange(1, horizon + 1))
 

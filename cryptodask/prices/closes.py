@@ -23,6 +23,7 @@ class _Closes(NamedTuple):
     lengths: NDArray[np.int64]
     values: FloatArray
     dates: DateArray
+    even: bool | None = None
 
 
 def read_closes(
@@ -60,11 +61,11 @@ def read_closes(
     else:
         whole = _join(read[: len(parts)])
     indptr = np.concatenate([[0], np.cumsum(whole.lengths)]).astype(np.int64)
-    return Panel(tuple(whole.coins), whole.values, whole.dates, indptr, step)
+    return Panel(tuple(whole.coins), whole.values, whole.dates, indptr, step, whole.even)
 
 
 def _read_file(path: str, wanted: set[str], step: np.timedelta64, only_last: bool) -> _Closes:
-    file = pq.ParquetFile(path, memory_map=True, read_dictionary=["coin"])
+    file = pq.ParquetFile(path, read_dictionary=["coin"])
     outline = outline_in(file.metadata)
     if outline is None:
         return _read_by_names(file, wanted)
@@ -72,7 +73,7 @@ def _read_file(path: str, wanted: set[str], step: np.timedelta64, only_last: boo
     if only_last:
         ones = np.ones(len(chosen), dtype=np.int64)
         names = [outline.coins[i] for i in chosen]
-        return _Closes(names, ones, outline.close[chosen], outline.last[chosen])
+        return _Closes(names, ones, outline.close[chosen], outline.last[chosen], True)
     return _read_by_outline(file, outline, chosen, step)
 
 
@@ -104,7 +105,7 @@ def _read_by_outline(
         dates = None if dates is None else dates[mask]
     if dates is None:
         dates = _even_dates(outline.first[chosen], lengths, step)
-    return _Closes(names, lengths, values, dates.astype("datetime64[s]", copy=False))
+    return _Closes(names, lengths, values, dates.astype("datetime64[s]", copy=False), even)
 
 
 def _even_dates(first: DateArray, lengths: NDArray[np.int64], step: np.timedelta64) -> DateArray:
@@ -150,7 +151,7 @@ def _join(read: Sequence[_Closes]) -> _Closes:
     lengths = np.concatenate([one.lengths for one in read])
     values = np.concatenate([one.values for one in read])
     dates = np.concatenate([one.dates for one in read])
-    return _Closes(names, lengths, values, dates)
+    return _Closes(names, lengths, values, dates, all(one.even for one in read) or None)
 
 
 def _overlay(below: _Closes, above: _Closes, coins: Sequence[str]) -> _Closes:
@@ -192,4 +193,4 @@ def _keep_last(closes: _Closes) -> _Closes:
     """Keep the last row of each coin."""
     ends = np.cumsum(closes.lengths) - 1
     ones = np.ones(len(ends), dtype=np.int64)
-    return _Closes(closes.coins, ones, closes.values[ends], closes.dates[ends])
+    return _Closes(closes.coins, ones, closes.values[ends], closes.dates[ends], True)
