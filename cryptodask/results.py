@@ -2,7 +2,8 @@
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -164,11 +165,51 @@ def open_folder(path: Path) -> Path:
     return path.resolve()
 
 
-def write_part(folder: Path, name: str, forecasts: pd.DataFrame) -> None:
-    """Write the forecasts of one task, whole or not at all; done twice, it is the same file."""
+@contextmanager
+def write_frames(
+    folder: Path, name: str, like: pd.DataFrame
+) -> Iterator[Callable[[pd.DataFrame], None]]:
+    """Write a file frame by frame, each a group of rows, so that no more than one is in memory.
+
+    The file is there at the end of the block, whole, or, where the block raises, not at all. Done
+    twice, it is the same file.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str
+        Of the file.
+    like : DataFrame
+        Of no rows, with the columns that every frame has.
+
+    Yields
+    ------
+    callable
+        What adds a frame.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     draft = folder / f".{name}.{secrets.token_hex(4)}"
-    forecasts.to_parquet(draft, index=False)
-    draft.replace(folder / name)
+    schema = pa.Schema.from_pandas(like, preserve_index=False)
+    try:
+        with pq.ParquetWriter(draft, schema) as sink:
+
+            def write(frame: pd.DataFrame) -> None:
+                if len(frame):
+                    sink.write_table(pa.Table.from_pandas(frame, schema, preserve_index=False))
+
+            yield write
+        draft.replace(folder / name)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def write_part(folder: Path, name: str, frame: pd.DataFrame) -> None:
+    """Write one frame as a file, whole or not at all; done twice, it is the same file."""
+    with write_frames(folder, name, frame.iloc[:0]) as write:
+        write(frame)
 
 
 def read_part(path: Path) -> pd.DataFrame:

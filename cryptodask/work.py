@@ -1,12 +1,16 @@
 """What is planned on the client and done on a worker: jobs, each some coins and one model."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cryptodask.cluster.plan import cut_guided, workers_to_plan_for
 from cryptodask.errors import NoPricesError
@@ -18,10 +22,10 @@ from cryptodask.prices.findings import empty_findings, join_findings, lost
 from cryptodask.prices.gaps import last_runs
 from cryptodask.prices.loader import Cut, to_panel
 from cryptodask.prices.readers import Reading
-from cryptodask.prices.sources import Partition, Source, pack, partitions_for
+from cryptodask.prices.sources import Partition, Source, pack, pack_files
 from cryptodask.prices.table import TablePartition
 from cryptodask.records import CoinFailure, Panel
-from cryptodask.results import empty_forecasts, forecast_rows, write_part
+from cryptodask.results import empty_forecasts, forecast_rows, write_frames
 from cryptodask.stages import stage, watching
 
 UNIT = 2e-7
@@ -119,18 +123,28 @@ def plan_jobs(
     n : int, optional
         Into exactly so many jobs of similar cost; by default guided, see `cryptodask.cluster.plan`.
     """
-    rows = source.rows_of(coins)
+    rows, seams = source.rows_of(coins), source.seams(coins)
     seconds = rows * (source.seconds_a_row + model.cost * UNIT)
     if n is not None or source.is_shared:
         runs = pack(rows, n or workers)
     else:
-        runs = cut_guided(seconds, workers_to_plan_for(float(seconds.sum()), workers))
-    jobs = []
-    for a, b in runs:
-        inside = pack(rows[a:b], partitions_for(int(rows[a:b].sum())))
-        parts = source.pick(coins, [(a + c, a + d) for c, d in inside])
-        jobs.append(Job(tuple(parts), float(seconds[a:b].sum())))
-    return jobs
+        runs = cut_guided(seconds, workers_to_plan_for(float(seconds.sum()), workers), seams)
+    inside = [_cut_inside(rows, seams, a, b) for a, b in runs]
+    # All at once, since a source looks up all coins each time that it is asked.
+    parts = iter(source.pick(coins, chain.from_iterable(inside)))
+    return [
+        Job(tuple(islice(parts, len(cuts))), float(seconds[a:b].sum()))
+        for (a, b), cuts in zip(runs, inside, strict=True)
+    ]
+
+
+def _cut_inside(
+    rows: NDArray[np.int64], seams: NDArray[np.int64], start: int, stop: int
+) -> list[tuple[int, int]]:
+    """Cut one run of coins into parts that fit into memory."""
+    first, last = np.searchsorted(seams, (start + 1, stop))
+    cuts = pack_files(rows[start:stop], seams[first:last] - start)
+    return [(start + a, start + b) for a, b in cuts]
 
 
 def run_job(
@@ -144,27 +158,22 @@ def run_job(
     """Forecast all coins of a job with one model: what a worker does.
 
     A pure function of its arguments and of the files that the job names; with ``out``, a folder
-    and a file's name, the forecasts are put there and not returned.
+    and a file's name, the forecasts are put there, part by part, and not returned.
     """
     began = time.time()
     keep_freed_memory()
     frames, failures, losses = [empty_forecasts()], [], []
     coins = rows = 0
-    with watching() as seconds:
+    with watching() as seconds, _keeping(frames, out) as keep:
         for part in job.parts:
             frame, failed, told, read = _forecast_part(part, cut, model, horizon, seed)
-            frames.append(frame)
+            keep(frame)
             failures += failed
             losses.append(told)
+            coins += len(frame) // horizon
             rows += read
-        forecasts = pd.concat(frames, ignore_index=True)
-        coins = forecasts["coin"].nunique()
-        if out is not None:
-            with stage("write"):
-                write_part(*out, forecasts)
-            forecasts = empty_forecasts()
     return JobResult(
-        forecasts,
+        pd.concat(frames, ignore_index=True),
         failures,
         join_findings(losses),
         coins,
@@ -174,6 +183,19 @@ def run_job(
         began,
         time.time(),
     )
+
+
+@contextmanager
+def _keeping(
+    frames: list[pd.DataFrame], out: tuple[Path, str] | None
+) -> Iterator[Callable[[pd.DataFrame], None]]:
+    """Give what puts the forecasts of a part into a list, or into a file."""
+    if out is None:
+        yield frames.append
+        return
+    # Reading and fitting, which are stages inside it, do not count as writing.
+    with stage("write"), write_frames(*out, empty_forecasts()) as write:
+        yield write
 
 
 def merge_jobs(jobs: Sequence[Job], n: int) -> list[Job]:

@@ -1,9 +1,13 @@
 """Forecasts as a folder: whole or refused, and never in the place of something else."""
 
 import json
+import multiprocessing
+import os
+import signal
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from cryptodask.errors import InputError, TableError
@@ -16,6 +20,7 @@ from cryptodask.results import (
     read_manifest,
     read_part,
     sort_forecasts,
+    write_frames,
     write_part,
 )
 
@@ -82,3 +87,53 @@ def test_forecasts_are_sorted_by_coin_then_model_as_asked_then_step() -> None:
     keys = list(joined[["coin", "model", "step"]].itertuples(index=False, name=None))
     assert keys == [("0", "naive", 1), ("A", "linear", 1), ("A", "naive", 1), ("A", "naive", 2)]
     assert joined.dtypes.to_dict() == empty_forecasts().dtypes.to_dict()
+
+
+NAME = "forecasts-00000.parquet"
+TWO = frame(("B", "naive", 1, 2.0), ("B", "naive", 2, 2.5))
+
+
+def write_groups(folder: Path, *frames: pd.DataFrame) -> Path:
+    folder.mkdir(exist_ok=True)
+    with write_frames(folder, NAME, empty_forecasts()) as write:
+        for each in frames:
+            write(each)
+    return folder / NAME
+
+
+def test_a_file_of_groups_is_that_of_the_whole_and_the_same_when_done_twice(tmp_path: Path) -> None:
+    groups = write_groups(tmp_path / "one", ONE, ONE[:0], TWO)
+    write_part(tmp_path, NAME, pd.concat([ONE, TWO], ignore_index=True))
+    pd.testing.assert_frame_equal(read_part(groups), read_part(tmp_path / NAME))
+    assert pq.read_schema(groups).equals(pq.read_schema(tmp_path / NAME), check_metadata=True)
+    assert pq.ParquetFile(groups).num_row_groups == 2
+    assert groups.read_bytes() == write_groups(tmp_path / "two", ONE, ONE[:0], TWO).read_bytes()
+
+
+def test_a_file_without_a_forecast_is_a_table_of_no_rows(tmp_path: Path) -> None:
+    pd.testing.assert_frame_equal(read_part(write_groups(tmp_path / "none")), empty_forecasts())
+
+
+def test_what_fails_half_way_leaves_no_file_and_the_one_before_it(tmp_path: Path) -> None:
+    write_part(tmp_path, NAME, ONE)
+    with pytest.raises(KeyError):
+        write_groups(tmp_path, TWO, TWO.drop(columns="step"))
+    assert [file.name for file in tmp_path.iterdir()] == [NAME]
+    pd.testing.assert_frame_equal(read_part(tmp_path / NAME), ONE)
+
+
+def write_and_die(folder: Path) -> None:
+    with write_frames(folder, NAME, empty_forecasts()) as write:
+        write(ONE)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_who_is_killed_half_way_leaves_a_draft_that_is_cleared_away(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=write_and_die, args=(tmp_path,))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    [draft] = tmp_path.iterdir()
+    assert draft.name.startswith(f".{NAME}.")
+    close_folder(tmp_path, [], failure_table([]), {})
+    assert not draft.exists()

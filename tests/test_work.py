@@ -1,16 +1,23 @@
 """Jobs: planned by cost, done in parts that fit into memory, and counted stage by stage."""
 
 import pickle
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from cryptodask import CryptoLoader, create_model, import_prices
+from cryptodask import CryptoLoader, PriceTable, create_model, import_prices
+from cryptodask.errors import TableError
 from cryptodask.prices import sources
+from cryptodask.prices.findings import empty_findings
 from cryptodask.prices.loader import Cut
+from cryptodask.prices.storage import writing
 from cryptodask.prices.synthetic import coin_name
+from cryptodask.results import read_part
 from cryptodask.work import Job, merge_jobs, plan_jobs, run_job, ship
 
 CUT = Cut.of(None, None, None)
@@ -55,6 +62,117 @@ def test_a_long_job_is_read_in_parts_and_gives_the_same(
     one, other = (run_job(job, CUT, model, 5, 0) for job in (whole, cut))
     pd.testing.assert_frame_equal(one.forecasts, other.forecasts, check_exact=True)
     assert (one.rows, one.coins, one.failures) == (other.rows, other.coins, other.failures)
+
+
+class Counting(dict[str, Any]):
+    """A dictionary that counts how often it is asked."""
+
+    asked = 0
+
+    def __getitem__(self, key: str) -> Any:
+        self.asked += 1
+        return super().__getitem__(key)
+
+
+COINS, DAYS, INSIDE = 200_000, 1_000, 250
+
+
+@pytest.fixture(scope="module")
+def large_table(tmp_path_factory: pytest.TempPathFactory) -> PriceTable:
+    """A table of very many coins, of which there is the index and no part."""
+    path = tmp_path_factory.mktemp("large") / "table"
+    part = np.arange(COINS) // INSIDE
+    index = pd.DataFrame({"coin": [f"C{i:06d}" for i in range(COINS)], "rows": DAYS, "part": part})
+    days = {name: np.datetime64("2017-09-22", "s") for name in ("first", "last")}
+    with writing(path) as writer:
+        facts = {
+            "freq": "1d",
+            "policies": {},
+            "parts": [f"part-00000000-{i:05d}.parquet" for i in range(part[-1] + 1)],
+            "deltas": [],
+            "index": writer.write("index", index.assign(**days, reason="")),
+            "findings": writer.write("findings", empty_findings()),
+        }
+        writer.publish(facts, keep_old=False)
+    return PriceTable(path)
+
+
+@pytest.mark.parametrize("model", ["naive", "lstm"])
+def test_planning_looks_up_each_coin_a_few_times_however_many_jobs_there_are(
+    large_table: PriceTable, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    places = Counting(large_table._place)
+    monkeypatch.setattr(large_table, "_place", places)
+    jobs = plan_jobs(large_table, large_table.coins, create_model(model), 100, None)
+    assert len(jobs) > 500
+    assert sum(len(part.coins) for job in jobs for part in job.parts) == COINS
+    assert places.asked <= 3 * COINS
+
+
+def test_a_folder_is_asked_for_all_jobs_at_once(
+    small_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = CryptoLoader(small_folder).source
+    files = Counting(source._files)
+    monkeypatch.setattr(source, "_files", files)
+    assert len(plan_jobs(source, source.coins, create_model("naive"), 4, 6)) == 6
+    assert files.asked == len(source.coins)
+
+
+def opened(jobs: Sequence[Job]) -> Counter[str]:
+    """Count how often each file is opened."""
+    return Counter(path for job in jobs for part in job.parts for path in part.paths)
+
+
+def test_parts_of_a_table_are_opened_once_or_where_a_job_ends_inside_twice(
+    large_table: PriceTable,
+) -> None:
+    coins, parts = large_table.coins, len(large_table.manifest["parts"])
+    naive = create_model("naive")
+    jobs = plan_jobs(large_table, coins, naive, 2, None)
+    assert len(jobs) > 10
+    assert set(opened(jobs).values()) == {1}
+    assert len(opened(jobs)) == parts
+    even = opened(plan_jobs(large_table, coins, naive, 2, 7))
+    assert set(even.values()) == {1, 2}
+    assert even.total() <= parts + 6
+    # The last jobs of very many workers are smaller than a part.
+    assert opened(plan_jobs(large_table, coins, naive, 40, None)).total() < 1.1 * parts
+
+
+def test_a_job_in_parts_writes_what_it_would_return(
+    small_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = import_prices(small_folder, tmp_path / "table", partitions=5)
+    monkeypatch.setattr(sources, "ROWS_PER_PARTITION", 400)
+    model = create_model("linear")
+    [job] = plan_jobs(table, table.coins, model, 1, 1)
+    assert len(job.parts) > 3
+    here = run_job(job, CUT, model, 5, 0)
+    assert len(here.failures) == 1
+    files = []
+    for name in ("forecasts-00000.parquet", "forecasts-00001.parquet"):
+        there = run_job(job, CUT, model, 5, 0, (tmp_path, name))
+        assert (there.coins, there.rows) == (here.coins, here.rows) == (11, len(table))
+        assert there.failures == here.failures
+        pd.testing.assert_frame_equal(read_part(tmp_path / name), here.forecasts, check_exact=True)
+        files.append((tmp_path / name).read_bytes())
+    assert files[0] == files[1]
+
+
+def test_a_job_whose_last_part_is_damaged_leaves_no_file(
+    small_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = import_prices(small_folder, tmp_path / "table", partitions=5)
+    monkeypatch.setattr(sources, "ROWS_PER_PARTITION", 400)
+    model = create_model("naive")
+    [job] = plan_jobs(table, table.coins, model, 1, 1)
+    Path(job.parts[-1].paths[-1]).write_bytes(b"PAR1 and no more")
+    out = tmp_path / "out"
+    out.mkdir()
+    with pytest.raises(TableError, match="can't be read"):
+        run_job(job, CUT, model, 5, 0, (out, "forecasts-00000.parquet"))
+    assert list(out.iterdir()) == []
 
 
 def test_a_shipped_job_gives_what_its_files_give(small_folder: Path) -> None:

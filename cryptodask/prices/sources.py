@@ -42,6 +42,12 @@ MIN_PARTITIONS = 16
 ROWS_PER_PARTITION = 250_000
 """About 20 MB of prices: small beside a worker's memory, large beside the cost of a task."""
 
+SLACK = 1.25
+"""A file of so many times as many rows is read whole: it takes less than opening it twice."""
+
+MOST_FILES = 16
+"""Files at most of a partition of coins that are far apart, of each of which little is kept."""
+
 _ROW = 70  # bytes of a row of text, about
 
 TEXT_SUFFIXES = ("", ".csv", ".txt", ".tsv")
@@ -115,6 +121,13 @@ class Source(Protocol):
 
     def rows_of(self, coins: Sequence[str]) -> NDArray[np.int64]:
         """Return the rows of each coin, or a guess from the size of the files."""
+        ...
+
+    def seams(self, coins: Sequence[str]) -> NDArray[np.int64]:
+        """Return where, among these coins, one file of many ends and the next begins, in order.
+
+        A cut before such a coin lets both files be read once; of files of one coin none is told.
+        """
         ...
 
     def pick(self, coins: Sequence[str], runs: Iterable[tuple[int, int]]) -> Sequence[Partition]:
@@ -254,6 +267,11 @@ class FolderSource:
     def rows_of(self, coins: Sequence[str]) -> NDArray[np.int64]:
         """Return a guess of the rows of each coin; see `Source`."""
         return np.array([self._sizes[coin] for coin in coins], dtype=np.int64)
+
+    def seams(self, coins: Sequence[str]) -> NDArray[np.int64]:
+        """Return none: coins of a shared file are not beside each other; see `Source`."""
+        del coins
+        return np.empty(0, dtype=np.int64)
 
     def pick(self, coins: Sequence[str], runs: Iterable[tuple[int, int]]) -> list[FolderPartition]:
         """Return a partition of each run of these coins; see `Source`."""
@@ -398,3 +416,33 @@ def pack(costs: Iterable[int], n: int | None = None) -> list[tuple[int, int]]:
     cuts = np.minimum(cuts, count - wanted + 1 + steps)
     edges = [0, *cuts.tolist(), count]
     return list(pairwise(edges))
+
+
+def pack_files(rows: NDArray[np.int64], seams: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Cut coins into runs that fit into memory, at the end of a file wherever that can be.
+
+    Parameters
+    ----------
+    rows : int array ``(n_coins,)``
+        Of each coin, in order.
+    seams : int array
+        Between which coins a file ends, in order; see `Source.seams`.
+
+    Returns
+    -------
+    list of (start, stop)
+        No run is empty. None has more rows than `ROWS_PER_PARTITION`, but for a file that has up
+        to `SLACK` times as many, and for the last coin of a run inside a larger one.
+    """
+    edges = np.array([0, *seams, len(rows)])
+    ends = np.concatenate([[0], np.cumsum(rows)])[edges]
+    runs = []
+    i = 0
+    while i < len(edges) - 1:
+        fits = int(np.searchsorted(ends, ends[i] + ROWS_PER_PARTITION, side="right")) - 1
+        j = min(max(fits, i + 1), i + MOST_FILES)
+        start, stop, size = int(edges[i]), int(edges[j]), int(ends[j] - ends[i])
+        n = 1 if size <= SLACK * ROWS_PER_PARTITION else partitions_for(size)
+        runs += [(start + a, start + b) for a, b in pack(rows[start:stop], n)]
+        i = j
+    return runs

@@ -20,6 +20,7 @@ nobody, and removed by the next writer.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -241,21 +242,26 @@ class PriceTable:
         """
         if n is not None:
             return self.pick(coins, pack(self.rows_of(coins), n))
-        part = self._rows_of_index(coins)["part"].to_numpy()
-        starts = [i for i in range(len(part)) if i == 0 or part[i] != part[i - 1]]
-        return self.pick(coins, zip(starts, [*starts[1:], len(part)], strict=True))
+        edges = [0, *self.seams(coins).tolist(), len(coins)]
+        return self.pick(coins, pairwise(edges) if len(coins) else [])
 
     def rows_of(self, coins: Sequence[str]) -> NDArray[np.int64]:
         """Return the rows of each coin; see `Source`."""
-        return self._rows_of_index(coins)["rows"].to_numpy()
+        return self.index["rows"].to_numpy()[self._places_of(coins)]
 
-    def _rows_of_index(self, coins: Sequence[str]) -> pd.DataFrame:
-        return self.index.iloc[[self._place[coin] for coin in coins]]
+    def seams(self, coins: Sequence[str]) -> NDArray[np.int64]:
+        """Return where, among these coins, a part ends; see `Source`."""
+        part = self.index["part"].to_numpy()[self._places_of(coins)]
+        return np.flatnonzero(np.diff(part)) + 1
+
+    def _places_of(self, coins: Sequence[str]) -> NDArray[np.int64]:
+        """Return the rows of the index that these coins have."""
+        return np.array([self._place[coin] for coin in coins], dtype=np.int64)
 
     def pick(self, coins: Sequence[str], runs: Iterable[tuple[int, int]]) -> list[TablePartition]:
         """Return a partition of each run of these coins; see `Source`."""
-        picked = self._rows_of_index(coins)
-        part = picked["part"].to_numpy()
+        places = self._places_of(coins)
+        part, rows = (self.index[name].to_numpy()[places] for name in ("part", "rows"))
         return [
             TablePartition(
                 coins=tuple(coins[a:b]),
@@ -266,7 +272,7 @@ class PriceTable:
                     for delta in self.manifest["deltas"]
                     if delta["first"] <= coins[b - 1] and delta["last"] >= coins[a]
                 ),
-                rows=int(picked["rows"].iloc[a:b].sum()),
+                rows=int(rows[a:b].sum()),
                 freq=self.freq,
             )
             for a, b in runs

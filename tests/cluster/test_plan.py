@@ -7,16 +7,47 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptodask.cluster.plan import FINEST, MOST_GUESSED, PATIENCE, cut_guided, workers_to_plan_for
+from cryptodask.cluster.plan import (
+    FINEST,
+    GIVE,
+    MOST_GUESSED,
+    PATIENCE,
+    SHARE,
+    SHORTEST,
+    cut_guided,
+    workers_to_plan_for,
+)
 
 costs = st.lists(st.floats(0.0, 1e3), max_size=200)
+places = st.sets(st.integers(1, 199)).map(sorted)
 
 
-@given(costs, st.integers(1, 50))
-def test_every_item_is_in_one_run_and_no_run_is_empty(seconds: list[float], workers: int) -> None:
-    runs = cut_guided(seconds, workers)
+@given(costs, st.integers(1, 50), places)
+def test_every_item_is_in_one_run_and_no_run_is_empty(
+    seconds: list[float], workers: int, seams: list[int]
+) -> None:
+    runs = cut_guided(seconds, workers, [i for i in seams if i < len(seconds)])
     assert [i for start, stop in runs for i in range(start, stop)] == list(range(len(seconds)))
     assert all(start < stop for start, stop in runs)
+
+
+@given(costs, st.integers(1, 50), places)
+def test_no_run_is_longer_than_its_share_with_what_it_gives_and_one_item(
+    seconds: list[float], workers: int, seams: list[int]
+) -> None:
+    least = max(sum(seconds) / workers / FINEST, SHORTEST)
+    for start, stop in cut_guided(seconds, workers, [i for i in seams if i < len(seconds)]):
+        share = max(sum(seconds[start:]) / workers / SHARE, least)
+        assert sum(seconds[start:stop]) <= share * (1 + GIVE) * (1 + 1e-9) + max(seconds)
+
+
+def test_runs_end_at_seams_where_they_are_long_beside_what_is_between() -> None:
+    seams = np.arange(7, 20_000, 50)
+    runs = cut_guided(np.full(20_000, 0.1), 4, seams)
+    assert min(b - a for a, b in runs[:-1]) > 100
+    assert {b for _, b in runs[:-1]} <= set(seams.tolist())
+    # A seam that is too far away changes nothing.
+    assert cut_guided(np.full(20_000, 0.1), 4, [20]) == cut_guided(np.full(20_000, 0.1), 4)
 
 
 def simulate(tasks: list[float], speeds: list[float]) -> list[float]:
@@ -36,11 +67,15 @@ def simulate(tasks: list[float], speeds: list[float]) -> list[float]:
     [[1.0] * 2, [1.0] * 3, [1.0] * 8, [1.0] * 40, [1.0, 0.5], [1.0, 1.0, 0.7, 0.4]],
     ids=["2", "3", "8", "40", "one of half the speed", "four of different speed"],
 )
+@pytest.mark.parametrize("between", [None, 3, 100, 1_000])
 @pytest.mark.parametrize("seed", range(3))
-def test_the_last_worker_ends_within_a_tenth_of_the_first(speeds: list[float], seed: int) -> None:
+def test_the_last_worker_ends_within_a_tenth_of_the_first(
+    speeds: list[float], between: int | None, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
     seconds = rng.lognormal(0.0, 1.0, 20_000)  # coins of very different length
-    runs = cut_guided(seconds, len(speeds))
+    seams = [] if between is None else np.arange(between, 20_000, between)
+    runs = cut_guided(seconds, len(speeds), seams)
     ends = simulate([float(seconds[a:b].sum()) for a, b in runs], speeds)
     assert max(ends) <= 1.1 * min(ends)
     assert len(runs) <= 20 * len(speeds)
