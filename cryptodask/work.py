@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from cryptodask.cluster.plan import cut_guided, workers_to_plan_for
@@ -25,7 +26,7 @@ from cryptodask.prices.readers import Reading
 from cryptodask.prices.sources import Partition, Source, pack, pack_files
 from cryptodask.prices.table import TablePartition
 from cryptodask.records import CoinFailure, Panel
-from cryptodask.results import empty_forecasts, forecast_rows, write_frames
+from cryptodask.results import empty_forecasts, forecast_frame, forecast_rows, write_frames
 from cryptodask.stages import stage, watching
 
 UNIT = 2e-7
@@ -162,18 +163,20 @@ def run_job(
     """
     began = time.time()
     keep_freed_memory()
-    frames, failures, losses = [empty_forecasts()], [], []
+    tables: list[pa.Table] = []
+    failures: list[CoinFailure] = []
+    losses: list[pd.DataFrame] = []
     coins = rows = 0
-    with watching() as seconds, _keeping(frames, out) as keep:
+    with watching() as seconds, _keeping(tables, out) as keep:
         for part in job.parts:
-            frame, failed, told, read = _forecast_part(part, cut, model, horizon, seed)
-            keep(frame)
+            table, failed, told, read = _forecast_part(part, cut, model, horizon, seed)
+            keep(table)
             failures += failed
             losses.append(told)
-            coins += len(frame) // horizon
+            coins += len(table) // horizon
             rows += read
     return JobResult(
-        pd.concat(frames, ignore_index=True),
+        forecast_frame(tables),
         failures,
         join_findings(losses),
         coins,
@@ -187,11 +190,11 @@ def run_job(
 
 @contextmanager
 def _keeping(
-    frames: list[pd.DataFrame], out: tuple[Path, str] | None
-) -> Iterator[Callable[[pd.DataFrame], None]]:
+    tables: list[pa.Table], out: tuple[Path, str] | None
+) -> Iterator[Callable[[pa.Table], None]]:
     """Give what puts the forecasts of a part into a list, or into a file."""
     if out is None:
-        yield frames.append
+        yield tables.append
         return
     # Reading and fitting, which are stages inside it, do not count as writing.
     with stage("write"), write_frames(*out, empty_forecasts()) as write:
@@ -226,7 +229,7 @@ def prepare_job(job: Job, cut: Cut, model: PooledModel, horizon: int) -> list[An
 
 def _forecast_part(
     part: Partition, cut: Cut, model: Model, horizon: int, seed: int
-) -> tuple[pd.DataFrame, list[CoinFailure], pd.DataFrame, int]:
+) -> tuple[pa.Table, list[CoinFailure], pd.DataFrame, int]:
     """Forecast the coins of one part; return forecasts, failures, findings and rows read."""
     with stage("read"):
         panel, told, rows = _read(part, cut, rows_needed(model, horizon))
