@@ -114,7 +114,7 @@ def forecast_rows(made: PanelForecast) -> pa.Table:
     In Arrow, since a dataframe of a few hundred coins takes longer to make than their forecasts.
     """
     n, horizon = made.values.shape
-    schema = _forecast_schema()
+    schema = forecast_schema()
     places = pa.array(np.repeat(np.arange(n, dtype=np.int32), horizon))
     names = schema.field("coin").type
     columns = [
@@ -131,13 +131,16 @@ def forecast_rows(made: PanelForecast) -> pa.Table:
 
 def forecast_frame(tables: Sequence[pa.Table]) -> pd.DataFrame:
     """Return what `forecast_rows` made as one dataframe."""
-    rows = pa.concat_tables([_forecast_schema().empty_table(), *tables])
-    frame: pd.DataFrame = rows.to_pandas().astype(empty_forecasts().dtypes.to_dict())
+    if not tables:
+        return empty_forecasts()
+    rows = pa.concat_tables(tables).to_pandas()
+    frame: pd.DataFrame = rows.astype(empty_forecasts().dtypes.to_dict())
     return frame
 
 
 @cache
-def _forecast_schema() -> pa.Schema:
+def forecast_schema() -> pa.Schema:
+    """Return the columns of a forecast table as Arrow has them."""
     return pa.Schema.from_pandas(_no_forecasts(), preserve_index=False)
 
 
@@ -181,7 +184,7 @@ def open_folder(path: Path) -> Path:
 
 @contextmanager
 def write_frames(
-    folder: Path, name: str, like: pd.DataFrame
+    folder: Path, name: str, schema: pa.Schema
 ) -> Iterator[Callable[[pd.DataFrame | pa.Table], None]]:
     """Write a file frame by frame, each a group of rows, so that no more than one is in memory.
 
@@ -193,8 +196,8 @@ def write_frames(
     folder : Path
     name : str
         Of the file.
-    like : DataFrame
-        Of no rows, with the columns that every frame has.
+    schema : Schema
+        Of every frame.
 
     Yields
     ------
@@ -204,7 +207,6 @@ def write_frames(
     import pyarrow.parquet as pq
 
     draft = folder / f".{name}.{secrets.token_hex(4)}"
-    schema = pa.Schema.from_pandas(like, preserve_index=False)
     try:
         with pq.ParquetWriter(draft, schema) as sink:
 
@@ -223,7 +225,8 @@ def write_frames(
 
 def write_part(folder: Path, name: str, frame: pd.DataFrame) -> None:
     """Write one frame as a file, whole or not at all; done twice, it is the same file."""
-    with write_frames(folder, name, frame.iloc[:0]) as write:
+    schema = pa.Schema.from_pandas(frame.iloc[:0], preserve_index=False)
+    with write_frames(folder, name, schema) as write:
         write(frame)
 
 

@@ -26,7 +26,7 @@ from cryptodask.prices.readers import Reading
 from cryptodask.prices.sources import Partition, Source, pack, pack_files
 from cryptodask.prices.table import TablePartition
 from cryptodask.records import CoinFailure, Panel
-from cryptodask.results import empty_forecasts, forecast_frame, forecast_rows, write_frames
+from cryptodask.results import forecast_frame, forecast_rows, forecast_schema, write_frames
 from cryptodask.stages import stage, watching
 
 UNIT = 2e-7
@@ -197,7 +197,7 @@ def _keeping(
         yield tables.append
         return
     # Reading and fitting, which are stages inside it, do not count as writing.
-    with stage("write"), write_frames(*out, empty_forecasts()) as write:
+    with stage("write"), write_frames(*out, forecast_schema()) as write:
         yield write
 
 

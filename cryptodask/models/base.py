@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,7 +77,6 @@ class Model(Protocol):
         ...
 
 
-@runtime_checkable
 class BoundedModel(Model, Protocol):
     """A model of the catalog that looks at so many of a coin's last rows and at no other.
 
@@ -91,7 +90,8 @@ class BoundedModel(Model, Protocol):
 
 def rows_needed(model: Model, horizon: int) -> int | None:
     """Return how many of a coin's last rows a model looks at; None if that is all of them."""
-    return model.lookback(horizon) if isinstance(model, BoundedModel) else None
+    # Asked for every part, and of a protocol `isinstance` looks up every member.
+    return cast(BoundedModel, model).lookback(horizon) if hasattr(model, "lookback") else None
 
 
 @dataclass(frozen=True)
