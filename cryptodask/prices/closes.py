@@ -17,13 +17,17 @@ from cryptodask.records import DateArray, FloatArray, Panel
 
 
 class _Closes(NamedTuple):
-    """Rows of some coins, by coin and date; as in `Panel`, with lengths in place of offsets."""
+    """Rows of some coins, by coin and date; as in `Panel`, with lengths in place of offsets.
+
+    Where all rows of each coin are a step apart, ``first`` may tell the coins' first dates in
+    place of ``dates``.
+    """
 
     coins: list[str]
     lengths: NDArray[np.int64]
     values: FloatArray
-    dates: DateArray
-    even: bool | None = None
+    dates: DateArray | None
+    first: DateArray | None = None
 
 
 def read_closes(
@@ -55,13 +59,13 @@ def read_closes(
     """
     wanted = set(coins)
     read = [_read_file(path, wanted, step, lookback == 1) for path in (*parts, *deltas)]
+    whole = _join(read[: len(parts)], step)
     if any(len(one.coins) for one in read[len(parts) :]):
-        whole = _overlay(_join(read[: len(parts)]), _join(read[len(parts) :]), coins)
+        whole = _overlay(whole, _join(read[len(parts) :], step), coins, step)
         whole = _keep_last(whole) if lookback == 1 else whole
-    else:
-        whole = _join(read[: len(parts)])
     indptr = np.concatenate([[0], np.cumsum(whole.lengths)]).astype(np.int64)
-    return Panel(tuple(whole.coins), whole.values, whole.dates, indptr, step, whole.even)
+    dates, even = _dates_of(whole, step), whole.dates is None or None
+    return Panel(tuple(whole.coins), whole.values, dates, indptr, step, even)
 
 
 def _read_file(path: str, wanted: set[str], step: np.timedelta64, only_last: bool) -> _Closes:
@@ -73,7 +77,7 @@ def _read_file(path: str, wanted: set[str], step: np.timedelta64, only_last: boo
     if only_last:
         ones = np.ones(len(chosen), dtype=np.int64)
         names = [outline.coins[i] for i in chosen]
-        return _Closes(names, ones, outline.close[chosen], outline.last[chosen], True)
+        return _Closes(names, ones, outline.close[chosen], None, outline.last[chosen])
     return _read_by_outline(file, outline, chosen, step)
 
 
@@ -84,7 +88,7 @@ def _read_by_outline(
     names = [outline.coins[i] for i in chosen]
     lengths = outline.rows[chosen]
     if not chosen:
-        return _Closes(names, lengths, np.empty(0), np.empty(0, "datetime64[s]"))
+        return _Closes(names, lengths, np.empty(0), None, outline.first[chosen])
     edges = np.concatenate([[0], np.cumsum(outline.rows)])
     begin, end = edges[chosen[0]], edges[chosen[-1] + 1]
     sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
@@ -104,16 +108,19 @@ def _read_by_outline(
         values = values[mask]
         dates = None if dates is None else dates[mask]
     if dates is None:
-        dates = _even_dates(outline.first[chosen], lengths, step)
-    return _Closes(names, lengths, values, dates.astype("datetime64[s]", copy=False), even)
+        return _Closes(names, lengths, values, None, outline.first[chosen])
+    return _Closes(names, lengths, values, dates.astype("datetime64[s]"))
 
 
-def _even_dates(first: DateArray, lengths: NDArray[np.int64], step: np.timedelta64) -> DateArray:
-    """Return the dates of coins whose rows are a step apart."""
-    seconds = int(step / np.timedelta64(1, "s"))
-    starts = np.cumsum(lengths) - lengths
-    dates = np.arange(0, seconds * int(lengths.sum()), seconds, dtype=np.int64)
-    dates += np.repeat(first.astype("datetime64[s]").view(np.int64) - seconds * starts, lengths)
+def _dates_of(closes: _Closes, step: np.timedelta64) -> DateArray:
+    """Return the date of every row."""
+    if closes.dates is not None:
+        return closes.dates
+    assert closes.first is not None
+    seconds, lengths = int(step / np.timedelta64(1, "s")), closes.lengths
+    first = closes.first.astype("datetime64[s]").view(np.int64)
+    dates = np.arange(0, seconds * len(closes.values), seconds, dtype=np.int64)
+    dates += np.repeat(first - seconds * (np.cumsum(lengths) - lengths), lengths)
     return dates.view("datetime64[s]")
 
 
@@ -143,21 +150,24 @@ def _read_by_names(file: pq.ParquetFile, wanted: set[str]) -> _Closes:
     return _Closes(names, lengths, values, dates.astype("datetime64[s]"))
 
 
-def _join(read: Sequence[_Closes]) -> _Closes:
+def _join(read: Sequence[_Closes], step: np.timedelta64) -> _Closes:
     """Lay files one behind the other."""
     if len(read) == 1:
         return read[0]
     names = [name for one in read for name in one.coins]
     lengths = np.concatenate([one.lengths for one in read])
     values = np.concatenate([one.values for one in read])
-    dates = np.concatenate([one.dates for one in read])
-    return _Closes(names, lengths, values, dates, all(one.even for one in read) or None)
+    first = [one.first for one in read if one.first is not None]
+    if len(first) == len(read):
+        return _Closes(names, lengths, values, None, np.concatenate(first))
+    return _Closes(names, lengths, values, np.concatenate([_dates_of(one, step) for one in read]))
 
 
-def _overlay(below: _Closes, above: _Closes, coins: Sequence[str]) -> _Closes:
+def _overlay(below: _Closes, above: _Closes, coins: Sequence[str], step: np.timedelta64) -> _Closes:
     """Put rows into those below them, or in their places where coin and date are the same."""
     place = {coin: i for i, coin in enumerate(coins)}
-    keys, over = _keys(below, place), _keys(above, place)
+    dates, later = _dates_of(below, step), _dates_of(above, step)
+    keys, over = _keys(below, dates, place), _keys(above, later, place)
     order = np.argsort(over, kind="stable")  # the later of two stays behind the earlier
     order = order[np.append(over[order][1:] != over[order][:-1], True)]
     over, values = over[order], above.values[order]
@@ -175,22 +185,22 @@ def _overlay(below: _Closes, above: _Closes, coins: Sequence[str]) -> _Closes:
         [coins[i] for i in present.tolist()],
         counts[present],
         np.insert(closes, at[new], values[new]),
-        np.insert(below.dates, at[new], above.dates[order][new]),
+        np.insert(dates, at[new], later[order][new]),
     )
 
 
 _BITS, _MIDDLE = 40, 1 << 39  # of seconds: some 17,000 years before and after 1970
 
 
-def _keys(closes: _Closes, place: dict[str, int]) -> NDArray[np.int64]:
+def _keys(closes: _Closes, dates: DateArray, place: dict[str, int]) -> NDArray[np.int64]:
     """Return a number for each row, which rises with coin and date."""
     codes = np.array([place[coin] for coin in closes.coins], dtype=np.int64)
-    seconds = closes.dates.view(np.int64)
-    return np.repeat((codes << _BITS) + _MIDDLE, closes.lengths) + seconds
+    return np.repeat((codes << _BITS) + _MIDDLE, closes.lengths) + dates.view(np.int64)
 
 
 def _keep_last(closes: _Closes) -> _Closes:
     """Keep the last row of each coin."""
     ends = np.cumsum(closes.lengths) - 1
     ones = np.ones(len(ends), dtype=np.int64)
-    return _Closes(closes.coins, ones, closes.values[ends], closes.dates[ends], True)
+    assert closes.dates is not None
+    return _Closes(closes.coins, ones, closes.values[ends], None, closes.dates[ends])

@@ -10,6 +10,9 @@
     TABLE/findings-TOKEN.parquet    what was found in the files that the rows came from
     TABLE/writer.lock               there only while a process writes, or after one was killed
 
+The footers of parts and deltas tell of each coin what readers of closes need most often; see
+`cryptodask.prices.outline`.
+
 Files are never changed once written. An append, a compaction or a new import writes files under a
 new token and then puts its manifest, one generation on, in place of the old one in a single step,
 so that a reader sees the old table or the new one. An append or a compaction leaves the files of

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cryptodask.errors import TableError
 from cryptodask.prices import PriceTable, write_table
 from cryptodask.prices.findings import empty_findings
 from cryptodask.prices.loader import to_panel
@@ -76,7 +77,7 @@ bars = st.sets(st.integers(0, 12), min_size=1).map(sorted) | st.integers(1, 12).
 coins_and_bars = st.dictionaries(st.sampled_from("ABCDEFG"), bars, min_size=1)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(data=st.data())
 def test_a_panel_of_any_coins_is_that_of_their_rows_under_any_deltas(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -105,6 +106,11 @@ def part(tmp_path: Path) -> TablePartition:
     return part
 
 
+def test_a_part_says_what_is_never_missing(part: TablePartition) -> None:
+    schema = pq.read_schema(part.paths[0])
+    assert {f.name for f in schema if not f.nullable} == {"coin", "date", "close"}
+
+
 def test_last_closes_are_read_from_the_footer_alone(part: TablePartition) -> None:
     last = part.read_panel(1)
     assert last.lengths.tolist() == [1, 1, 1]
@@ -129,8 +135,6 @@ def test_groups_of_rows_that_hold_none_of_the_coins_are_not_needed(
 
 @pytest.mark.parametrize("lookback", [None, 1])
 def test_a_coin_that_the_files_lack_is_told(part: TablePartition, lookback: int | None) -> None:
-    from cryptodask.errors import TableError
-
     with pytest.raises(TableError, match=r"have 3 of 4 coins from A to D; import again"):
         replace(part, coins=("A", "B", "C", "D")).read_panel(lookback)
 
