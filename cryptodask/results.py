@@ -208,7 +208,9 @@ def write_frames(
 
     draft = folder / f".{name}.{secrets.token_hex(4)}"
     try:
-        with pq.ParquetWriter(draft, schema) as sink:
+        # Forecasts hardly ever repeat, so that a dictionary of them costs time and saves nothing.
+        repeated = [name for name in schema.names if name != "forecast"]
+        with pq.ParquetWriter(draft, schema, use_dictionary=repeated) as sink:
 
             def write(frame: pd.DataFrame | pa.Table) -> None:
                 if isinstance(frame, pd.DataFrame):

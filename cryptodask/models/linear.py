@@ -8,6 +8,9 @@ import numpy as np
 from cryptodask.models.base import Gaps
 from cryptodask.records import FloatArray, Panel
 
+EXACT = 1 << 17
+"""Rows of a coin up to which sums of squares of halves are exact in floating point."""
+
 
 @dataclass(frozen=True)
 class Linear:
@@ -33,22 +36,26 @@ class Linear:
         """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
         del seed
         starts, ends, lengths = panel.indptr[:-1], panel.indptr[1:] - 1, panel.lengths
-        bars = _centred_bars(panel)
+        even = panel.is_even()
+        bars = _centred_bars(panel, even)
         last = bars[ends]
-        spread = np.add.reduceat(bars * bars, starts)
+        if even and (lengths < EXACT).all():
+            spread = lengths * (lengths**2 - 1) / 12  # what the squares add up to, to the last bit
+        else:
+            spread = np.add.reduceat(bars * bars, starts)
         mean = np.add.reduceat(panel.values, starts) / lengths
         bars *= panel.values  # whose mean need not be taken off, since the bars add up to 0
         slope = np.add.reduceat(bars, starts) / spread
         return mean[:, None] + slope[:, None] * (last[:, None] + np.arange(1, horizon + 1))
 
 
-def _centred_bars(panel: Panel) -> FloatArray:
+def _centred_bars(panel: Panel, even: bool) -> FloatArray:
     """Return the bars of every row after the mean of its coin's, ``(n_rows,)``.
 
     Of coins without gaps both are halves, and exact, so that both ways give the same bits.
     """
     starts, lengths = panel.indptr[:-1], panel.lengths
-    if panel.is_even():
+    if even:
         rows = np.arange(len(panel.values), dtype=np.float64)
         rows -= np.repeat(starts + (lengths - 1) / 2, lengths)
         return rows
