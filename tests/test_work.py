@@ -220,3 +220,31 @@ def test_merged_jobs_are_few_and_of_similar_cost() -> None:
     assert sorted(job.seconds for job in merged) == [7, 8, 9]
     assert len(merge_jobs(jobs[:2], 3)) == 2
     assert merge_jobs([], 3) == []
+
+
+@pytest.mark.parametrize("name", ["naive", "random", "linear", "ridge"])
+def test_however_the_rows_of_a_table_are_read_the_forecasts_are_the_same(
+    small_folder: Path, tmp_path: Path, name: str
+) -> None:
+    model = create_model(name)
+    table = import_prices(small_folder, tmp_path / "table", partitions=3)
+    rows = table.partitions(table.coins, 1)[0].read()
+    table.append(rows[::7].assign(close=rows["close"] * 1.5))
+    late = rows.groupby("coin").tail(1)
+    table.append(late.assign(date=late["date"] + pd.Timedelta(days=1)))
+    jobs = plan_jobs(table, table.coins, model, 2, 4)
+    assert any(part.deltas for job in jobs for part in job.parts)
+    for job in jobs:
+        one, other, out = (
+            run_job(*call)
+            for call in (
+                (job, CUT, model, 5, 3),
+                (ship(job), CUT, model, 5, 3),
+                (job, CUT, model, 5, 3, (tmp_path, "out.parquet")),
+            )
+        )
+        pd.testing.assert_frame_equal(one.forecasts, other.forecasts, check_exact=True)
+        assert one.failures == other.failures == out.failures
+        assert one.coins == other.coins == out.coins
+        written = read_part(tmp_path / "out.parquet")
+        pd.testing.assert_frame_equal(one.forecasts, written, check_exact=True)

@@ -2,7 +2,7 @@
 
 import pickle
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError, fields, replace
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptodask.models import Model, create_model, describe_model, list_models, run_model
+from cryptodask.models.base import rows_needed
 from cryptodask.models.pooled import is_pooled, train
 from cryptodask.records import DAY, Panel
 from tests.models.conftest import QUICK, START, join, make_panel, one_coin, panels, walk
@@ -19,6 +20,9 @@ RANDOM = {"random", "lstm", "lstm_global"}
 
 POOLED = {"lstm_global"}
 """Those that are trained on all coins together, and whose coins have no randomness of their own."""
+
+BOUNDED = {"naive", "random"}
+"""Those that look at a coin's last rows and at no other."""
 
 few = settings(max_examples=8, deadline=None)
 
@@ -52,6 +56,13 @@ def test_every_coin_gets_a_finite_price_for_every_day(model: Model, horizon: int
     assert np.array_equal(result.cutoffs, panel.last_dates)
     for cutoff, dates in zip(result.cutoffs, result.dates, strict=True):
         assert np.array_equal(dates, cutoff + np.arange(1, horizon + 1) * DAY)
+
+
+def one_coin_with_a_gap(run: int) -> Panel:
+    """A coin that has a gap, and then so many rows."""
+    closes, dates = walk(run + 5)
+    dates[5:] += 3 * DAY
+    return Panel.from_series([("gap", closes, dates)])
 
 
 def in_bars(panel: Panel, step: np.timedelta64) -> Panel:
@@ -169,6 +180,40 @@ def test_neither_the_order_nor_the_company_of_a_coin_matters_bit_for_bit(
     chosen = data.draw(st.lists(coins, min_size=1, unique=True))
     whole = model.forecast(panel, 3, seed=1)
     assert np.array_equal(whole[chosen], model.forecast(panel.take(chosen), 3, seed=1))
+
+
+@few
+@given(data=st.data())
+def test_rows_before_those_that_a_model_looks_at_make_no_difference(
+    model: Model, data: st.DataObject
+) -> None:
+    needed = rows_needed(model, 3)
+    assert (needed is not None) == (model.name in BOUNDED)
+    if needed is None:
+        return
+    assert needed >= model.min_length(3)
+    panel = data.draw(panels(shortest(model, 3)))
+    tails = Panel.from_series((c, v[-needed:], d[-needed:]) for c, v, d in panel)
+    one, other = (run_model(model, p, 3, seed=1) for p in (panel, tails))
+    assert np.array_equal(one.values, other.values)
+    assert np.array_equal(one.dates, other.dates)
+
+
+@few
+@given(data=st.data())
+def test_that_a_panel_is_known_to_be_even_makes_no_difference(
+    model: Model, data: st.DataObject
+) -> None:
+    model = settled(model)
+    lengths = data.draw(st.lists(st.integers(shortest(model, 3), 60), min_size=1, max_size=4))
+    panel = make_panel(lengths, data.draw(st.integers(0, 2**20)))
+    gapped = one_coin_with_a_gap(shortest(model, 3))
+    one, known, beside = (
+        model.forecast(p, 3, seed=1)
+        for p in (panel, replace(panel, even=True), join([panel, gapped]))
+    )
+    assert np.array_equal(one, known)
+    assert np.array_equal(one, beside[:-1])  # where dates are looked at, since another has a gap
 
 
 @pytest.mark.parametrize("horizon", [1, 25])
