@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from cryptodask.backtests.result import LOST, file_of, no_failures
+from cryptodask.backtests.result import LOST, file_of
 from cryptodask.backtests.task import Task
 from cryptodask.errors import InputError
 from cryptodask.models import Model
-from cryptodask.results import MANIFEST, write_frames
+from cryptodask.results import MANIFEST, write_part
 
 PLAN = "_plan.json"
 
@@ -65,8 +65,7 @@ class BacktestFolder:
 
     def close(self, failures: pd.DataFrame, models: Sequence[str]) -> None:
         """Write what failed without a file, and the manifest, which makes the backtest whole."""
-        with write_frames(self.path, LOST, no_failures()) as write:
-            write(failures)
+        write_part(self.path, LOST, failures)
         told = self._read_plan()
         count = len(told["tasks"]) if told else 0
         files = [file_of(i) for i in range(count) if self.has(i)]
