@@ -15,7 +15,7 @@ from cryptodask.evaluate.scores import IN_CURRENCY, QUANTILES, scores, sums
 from tests.evaluate.tables import make_backtest
 
 COIN = ["coin", "model"]
-OFTEN = {"max_examples": 10, "deadline": None}
+OFTEN = {"max_examples": 6, "deadline": None}
 BY = [["model"], ["model", "step"], ["coin", "model"], ["coin", "model", "step"]]
 MODELS = ["drift", "naive", "wild"]
 
