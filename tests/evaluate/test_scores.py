@@ -171,6 +171,17 @@ def test_scores_worked_by_hand() -> None:
     assert other["msis_80"] == pytest.approx((4 / 2 + 14 / 2 + 4 / 4) / 3)
 
 
+def test_rows_that_naive_has_not_do_not_count_against_it() -> None:
+    table, _ = make_backtest(2)
+    gone = (table["model"] == "naive") & (table["cutoff"] == table["cutoff"].max())
+    shared = table["cutoff"] < table["cutoff"].max()
+    table.loc[gone, "forecast"] = np.nan
+    found, expected = own_scores(table), own_scores(table[shared])
+    assert found["n"].xs("wild", level="model").tolist() == [24, 24]
+    assert found["n_shared"].tolist() == [20] * 6
+    pd.testing.assert_series_equal(found["relative_mae"], expected["relative_mae"], rtol=1e-12)
+
+
 def test_bounds_count_as_inside() -> None:
     table, _ = make_backtest(1)
     table["lower_80"] = table["actual"]
