@@ -26,7 +26,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from cryptodask.errors import OptionError
+from cryptodask.errors import InputError, OptionError
 from cryptodask.evaluate.overlap import Ragged, total
 from cryptodask.evaluate.rows import DUST, scored_rows
 from cryptodask.records import FloatArray
@@ -107,6 +107,11 @@ def compare_coins(differences: pd.DataFrame) -> pd.DataFrame:
         naive's loss the model saves. ``p_value`` is two-sided; it is 1 where all differences are
         0, and NaN where there are too few origins or the differences are all the same other
         number.
+
+    Raises
+    ------
+    InputError
+        An origin of a coin and model is there twice.
     """
     tests, rows = _test(differences, ["coin", "model"])
     sums = rows.groupby(["coin", "model"], sort=True)[["loss", "naive_loss"]].sum()
@@ -185,6 +190,8 @@ def compare_models(differences: pd.DataFrame, alpha: float = 0.05) -> pd.DataFra
     ------
     OptionError
         `alpha` is out of its range.
+    InputError
+        An origin of a coin and model is there twice.
     """
     rows, coins = _standardised(differences)
     means = rows.groupby(["model", "cutoff"], as_index=False).agg(
@@ -199,7 +206,7 @@ def _test(differences: pd.DataFrame, keys: list[str]) -> tuple[pd.DataFrame, pd.
     """Return the test of each series, and the rows in the order that they were taken in."""
     from scipy.special import stdtr
 
-    rows = differences.sort_values([*keys, "cutoff"], ignore_index=True)
+    rows = _in_order(differences, [*keys, "cutoff"])
     tests = rows[keys].drop_duplicates(ignore_index=True)
     columns = ["origins", "worth", "difference", "statistic", "p_value"]
     if rows.empty:
@@ -215,6 +222,15 @@ def _test(differences: pd.DataFrame, keys: list[str]) -> tuple[pd.DataFrame, pd.
     p_value = 2 * stdtr(worth - 1, -np.abs(statistic))
     found = [n.astype(np.int64), worth, mean, statistic, p_value]
     return tests.assign(**dict(zip(columns, found, strict=True))), rows
+
+
+def _in_order(differences: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    rows = differences.sort_values(keys, ignore_index=True)
+    twice = rows.duplicated(keys)
+    if twice.any():
+        first = rows.loc[twice, keys].iloc[0].to_dict()
+        raise InputError(f"differences: {first} is there twice; parts must be of whole coins")
+    return rows
 
 
 def _variance(ragged: Ragged, mean: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -237,7 +253,7 @@ def _variance(ragged: Ragged, mean: FloatArray) -> tuple[FloatArray, FloatArray]
 
 def _standardised(differences: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
     """Return differences over the spread of each coin's others, and how many coins a model has."""
-    rows = differences.sort_values(ORIGIN, ignore_index=True)
+    rows = _in_order(differences, ORIGIN)
     if rows.empty:
         return rows, pd.Series(dtype=np.int64)
     ragged = Ragged.of(rows, ["coin", "model"])

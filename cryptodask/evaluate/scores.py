@@ -29,7 +29,8 @@ msis_80, _95       Winkler score with each row divided by the scale that mase di
 Over many coins, a score is the mean over coins of the coin's own score, so that each coin counts
 once however many rows it has; of ``relative_mae`` it is the geometric mean (Fleming and Wallace,
 How not to lie with statistics, 1986). Scores in the quote currency are then left out: their mean
-would be that of the dearest coin.
+would be that of the dearest coin. So is the mean of ``mase``, in part, that of the coins whose
+price has grown most since their first rows; against naive, ``relative_mae`` says more.
 """
 
 from collections.abc import Callable, Sequence

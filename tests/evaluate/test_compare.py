@@ -168,7 +168,8 @@ def test_a_coin_does_not_depend_on_those_beside_it() -> None:
     groups = [["coin-0003"], ["coin-0004", "coin-0000"], ["coin-0001", "coin-0002"]]
     parts = pd.concat([compare_coins(frame[frame["coin"].isin(g)]) for g in groups])
     mixed = compare_coins(frame.sample(frac=1, random_state=1))
-    for other in (parts, mixed):
+    alone = pd.concat([compare_coins(rows) for _, rows in frame.groupby(["coin", "model"])])
+    for other in (parts, mixed, alone):
         ordered = other.sort_values(["coin", "model"], ignore_index=True)
         pd.testing.assert_frame_equal(ordered, whole, check_exact=True)
 
@@ -406,3 +407,10 @@ def test_options_out_of_range_are_refused_by_name() -> None:
             judge_coins(tests, alpha=alpha)
     with pytest.raises(InputError, match="has no column 'last'"):
         differences(table.drop(columns="last"))
+
+
+@pytest.mark.parametrize("test", [compare_coins, compare_models])
+def test_a_coin_in_two_parts_is_refused(test: Any) -> None:
+    found = differences(make_backtest(2)[0])
+    with pytest.raises(InputError, match=r"'coin-0', 'model': 'drift', .* is there twice"):
+        test(pd.concat([found, found]))

@@ -15,7 +15,7 @@ from cryptodask.evaluate.scores import IN_CURRENCY, QUANTILES, scores, sums
 from tests.evaluate.tables import make_backtest
 
 COIN = ["coin", "model"]
-OFTEN = {"max_examples": 10, "deadline": None}
+OFTEN = {"max_examples": 6, "deadline": None}
 BY = [["model"], ["model", "step"], ["coin", "model"], ["coin", "model", "step"]]
 MODELS = ["drift", "naive", "wild"]
 
@@ -169,6 +169,17 @@ def test_scores_worked_by_hand() -> None:
     assert other["relative_width_95"] == pytest.approx((8 / 11 + 8 / 11 + 8 / 22) / 3)
     assert other["winkler_80"] == pytest.approx((4 + (4 + 2 / 0.2 * 1) + 4) / 3)
     assert other["msis_80"] == pytest.approx((4 / 2 + 14 / 2 + 4 / 4) / 3)
+
+
+def test_rows_that_naive_has_not_do_not_count_against_it() -> None:
+    table, _ = make_backtest(2)
+    gone = (table["model"] == "naive") & (table["cutoff"] == table["cutoff"].max())
+    shared = table["cutoff"] < table["cutoff"].max()
+    table.loc[gone, "forecast"] = np.nan
+    found, expected = own_scores(table), own_scores(table[shared])
+    assert found["n"].xs("wild", level="model").tolist() == [24, 24]
+    assert found["n_shared"].tolist() == [20] * 6
+    pd.testing.assert_series_equal(found["relative_mae"], expected["relative_mae"], rtol=1e-12)
 
 
 def test_bounds_count_as_inside() -> None:
