@@ -12,8 +12,14 @@ from cryptodask.models.base import Model
 CATALOG: Mapping[str, str] = {
     "random": "cryptodask.models.random:Random",
     "naive": "cryptodask.models.naive:Naive",
+    "drift": "cryptodask.models.drift:Drift",
+    "seasonal_naive": "cryptodask.models.seasonal_naive:SeasonalNaive",
+    "historic_mean": "cryptodask.models.historic_mean:HistoricMean",
     "linear": "cryptodask.models.linear:Linear",
     "ridge": "cryptodask.models.ridge:Ridge",
+    "svr_linear": "cryptodask.models.svr:SVRLinear",
+    "svr_poly": "cryptodask.models.svr:SVRPoly",
+    "svr_rbf": "cryptodask.models.svr:SVRRbf",
     "lstm": "cryptodask.models.lstm:LSTM",
     "lstm_global": "cryptodask.models.lstm_global:LSTMGlobal",
 }
