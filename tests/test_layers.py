@@ -36,6 +36,7 @@ HEAVY = {
     "sqlalchemy",
     "ccxt",
     "statsforecast",
+    "prophet",
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -8,7 +8,13 @@ import pytest
 
 import cryptodask.models.catalog
 from cryptodask.errors import OptionError, UnknownModelError
-from cryptodask.models import create_model, describe_model, list_models, model_options
+from cryptodask.models import (
+    create_model,
+    describe_model,
+    list_families,
+    list_models,
+    model_options,
+)
 from cryptodask.models.linear import Linear
 from cryptodask.models.lstm import LSTM
 from cryptodask.models.lstm_global import LSTMGlobal
@@ -23,6 +29,14 @@ def test_the_catalog_names_the_models() -> None:
     assert {name: type(create_model(name)) for name in kinds} == kinds
     assert type(create_model("lstm_global")) is LSTMGlobal
     assert [create_model(name).name for name in list_models()] == list_models()
+
+
+def test_families_are_told_with_how_their_models_are_named() -> None:
+    families = list_families()
+    assert set(families) == {"sklearn:sklearn.MODULE.CLASS", "stats:CLASS"}
+    assert all(line.endswith(".") for line in families.values())
+    with pytest.raises(UnknownModelError, match=r"sklearn:sklearn\.MODULE\.CLASS, stats:CLASS"):
+        create_model("keras:LSTM")
 
 
 def test_a_caller_can_do_what_it_likes_with_the_list() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from cryptodask.models import run_model
 from cryptodask.models.drift import Drift
 from cryptodask.records import DAY, Panel
-from tests.models.conftest import START, make_panel, one_coin, panels
+from tests.models.conftest import START, make_panel, need_package, one_coin, panels
 
 
 @settings(deadline=None)
@@ -27,7 +27,9 @@ def test_it_moves_on_by_the_mean_change_a_calendar_day(
 
 @pytest.mark.parametrize("log", [True, False])
 def test_it_is_statsforecasts_random_walk_with_drift(log: bool) -> None:
-    models = pytest.importorskip("statsforecast.models")
+    need_package("stats:all")
+    from statsforecast import models
+
     panel = make_panel([40, 300])
     for row, (_, closes, _) in zip(Drift(log).forecast(panel, 7, 0), panel, strict=True):
         y = np.log(closes) if log else closes

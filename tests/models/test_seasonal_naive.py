@@ -9,7 +9,7 @@ from cryptodask.errors import OptionError
 from cryptodask.models import create_model
 from cryptodask.models.seasonal_naive import SeasonalNaive
 from cryptodask.records import DAY, Panel
-from tests.models.conftest import START, make_panel, panels
+from tests.models.conftest import START, make_panel, need_package, panels
 
 
 @settings(deadline=None)
@@ -32,7 +32,9 @@ def test_a_day_that_is_missing_is_as_the_one_before_it() -> None:
 
 
 def test_it_is_statsforecasts_seasonal_naive() -> None:
-    models = pytest.importorskip("statsforecast.models")
+    need_package("stats:all")
+    from statsforecast import models
+
     panel = make_panel([40, 300])
     for row, (_, closes, _) in zip(SeasonalNaive(7).forecast(panel, 17, 0), panel, strict=True):
         theirs = models.SeasonalNaive(season_length=7).forecast(y=closes, h=17)["mean"]
