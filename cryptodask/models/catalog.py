@@ -21,6 +21,8 @@ CATALOG: Mapping[str, str] = {
     "svr_linear": "cryptodask.models.svr:SVRLinear",
     "svr_poly": "cryptodask.models.svr:SVRPoly",
     "svr_rbf": "cryptodask.models.svr:SVRRbf",
+    "ensemble": "cryptodask.models.ensemble:Ensemble",
+    "auto": "cryptodask.models.auto:Auto",
     "prophet": "cryptodask.models.prophet:Prophet",
     "lstm": "cryptodask.models.lstm:LSTM",
     "lstm_global": "cryptodask.models.lstm_global:LSTMGlobal",

@@ -80,7 +80,7 @@ def test_an_unknown_model_is_told_the_known_ones(ask: Any) -> None:
 
 def test_a_name_like_no_other_gets_no_guess() -> None:
     with pytest.raises(UnknownModelError) as caught:
-        create_model("prophet of doom")
+        create_model("crystal ball")
     assert "did you mean" not in str(caught.value)
 
 
