@@ -36,8 +36,8 @@ class Prophet:
     weekly, yearly : bool
         Whether there is such a season.
     log : bool
-        Whether it is fitted to the logs of the closes, so that forecasts stay above 0, rather than
-        to the closes.
+        Whether it is fitted to the logs of the closes over the last one, so that forecasts stay
+        above 0, rather than to the closes.
     """
 
     name: ClassVar[str] = "prophet"
@@ -80,10 +80,12 @@ class Prophet:
             for i, (_, closes, dates) in enumerate(panel):
                 bars = (dates - dates[0]) / panel.step
                 later = bars[-1] + np.arange(1, horizon + 1)
-                y = np.log(closes) if self.log else closes
+                # Logs over the last close, since Prophet takes what it is given for large or small.
+                y = np.log(closes / closes[-1]) if self.log else closes
                 ahead[i] = self._fit_one(make, y, _as_days(bars), _as_days(later))
         with np.errstate(over="ignore"):  # what overflows is not finite, and of that coin alone
-            return np.exp(ahead) if self.log else ahead
+            last = panel.values[panel.indptr[1:] - 1, None]
+            return last * np.exp(ahead) if self.log else ahead
 
     def _fit_one(self, make: Any, y: FloatArray, days: DateArray, later: DateArray) -> FloatArray:
         import pandas as pd

@@ -2,7 +2,7 @@
 
 import pickle
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError, fields, replace
 
 import numpy as np
 import pytest
@@ -29,6 +29,9 @@ RANDOM = {"random", "lstm", "lstm_global", "sklearn:sklearn.ensemble.ExtraTreesR
 
 POOLED = {"lstm_global"}
 """Those that are trained on all coins together, and whose coins have no randomness of their own."""
+
+BOUND_TO_LEVEL = {"stats:Theta"}
+"""Those to which logs of higher prices are larger numbers, not the same ones further up."""
 
 SLOW = {"prophet"}
 """Those that start a process for every fit."""
@@ -148,6 +151,13 @@ def test_coins_of_the_same_prices_differ_only_by_randomness(model: Model) -> Non
     one, other = run_model(model, twins, 5).values
     differ = model.name in RANDOM - POOLED
     assert (one != other).all() if differ else np.array_equal(one, other)
+
+
+def test_prices_in_another_currency_are_forecast_in_it(model: Model) -> None:
+    panel = make_panel([60, 80])
+    other = replace(panel, values=panel.values * 1024)
+    one, two = (run_model(model, p, 5, seed=1).values for p in (panel, other))
+    assert np.allclose(two, one * 1024, rtol=1e-4, atol=0) == (model.name not in BOUND_TO_LEVEL)
 
 
 def test_input_is_left_intact(model: Model) -> None:
