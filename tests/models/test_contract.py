@@ -13,9 +13,19 @@ from cryptodask.models import Model, create_model, describe_model, list_models, 
 from cryptodask.models.base import rows_needed
 from cryptodask.models.pooled import is_pooled, train
 from cryptodask.records import DAY, Panel
-from tests.models.conftest import QUICK, START, join, make_panel, one_coin, panels, walk
+from tests.models.conftest import (
+    OF_LIBRARIES,
+    QUICK,
+    START,
+    join,
+    make_panel,
+    need_package,
+    one_coin,
+    panels,
+    walk,
+)
 
-RANDOM = {"random", "lstm", "lstm_global"}
+RANDOM = {"random", "lstm", "lstm_global", "sklearn:sklearn.ensemble.ExtraTreesRegressor"}
 """The models whose forecasts depend on the seed."""
 
 POOLED = {"lstm_global"}
@@ -24,11 +34,18 @@ POOLED = {"lstm_global"}
 BOUNDED = {"naive", "random"}
 """Those that look at a coin's last rows and at no other."""
 
+BOUND_TO_LEVEL = {"stats:Theta"}
+"""Those to which logs of higher prices are larger numbers, not the same ones further up."""
+
+SLOW = {"prophet"}
+"""Those that start a process for every fit."""
+
 few = settings(max_examples=8, deadline=None)
 
 
-@pytest.fixture(params=list_models(), scope="module")
+@pytest.fixture(params=[*list_models(), *OF_LIBRARIES], scope="module")
 def model(request: pytest.FixtureRequest) -> Model:
+    need_package(request.param)
     return create_model(request.param, **QUICK.get(request.param, {}))
 
 
@@ -147,6 +164,13 @@ def test_coins_of_the_same_prices_differ_only_by_randomness(model: Model) -> Non
     assert (one != other).all() if differ else np.array_equal(one, other)
 
 
+def test_prices_in_another_currency_are_forecast_in_it(model: Model) -> None:
+    panel = make_panel([60, 80])
+    other = replace(panel, values=panel.values * 1024)
+    one, two = (run_model(model, p, 5, seed=1).values for p in (panel, other))
+    assert np.allclose(two, one * 1024, rtol=1e-4, atol=0) == (model.name not in BOUND_TO_LEVEL)
+
+
 def test_input_is_left_intact(model: Model) -> None:
     panel, untouched = make_panel([40, 60]), make_panel([40, 60])
     for array in (panel.values, panel.dates, panel.indptr):
@@ -163,7 +187,7 @@ def test_a_batch_of_many_equals_many_batches_of_one_bit_for_bit(
     model: Model, data: st.DataObject
 ) -> None:
     model = settled(model)
-    panel = data.draw(panels(shortest(model, 3)))
+    panel = data.draw(panels(shortest(model, 3), most=2 if model.name in SLOW else 5))
     together = model.forecast(panel, 3, seed=1)
     alone = [model.forecast(panel.take([i]), 3, seed=1) for i in range(len(panel))]
     assert np.array_equal(together, np.concatenate(alone))
@@ -175,7 +199,7 @@ def test_neither_the_order_nor_the_company_of_a_coin_matters_bit_for_bit(
     model: Model, data: st.DataObject
 ) -> None:
     model = settled(model)
-    panel = data.draw(panels(shortest(model, 3)))
+    panel = data.draw(panels(shortest(model, 3), most=2 if model.name in SLOW else 5))
     coins = st.integers(0, len(panel) - 1)
     chosen = data.draw(st.lists(coins, min_size=1, unique=True))
     whole = model.forecast(panel, 3, seed=1)
@@ -304,7 +328,7 @@ def test_options_are_frozen_and_hashable(model: Model) -> None:
 
 def test_the_catalog_and_the_model_agree_on_what_it_is(model: Model) -> None:
     assert is_pooled(model) == (model.name in POOLED)
-    assert model.name in list_models()
+    assert model.name in (*list_models(), *OF_LIBRARIES)
     assert model.cost > 0
     assert describe_model(model.name)
     assert 1 <= model.min_length(1) <= model.min_length(25)
