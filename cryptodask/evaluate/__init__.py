@@ -1,0 +1,1 @@
+"""What forecasts are worth: backtests, scores, comparisons and intervals; one panel at a time."""
