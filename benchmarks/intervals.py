@@ -16,13 +16,8 @@ import numpy as np
 from common import print_versions
 
 from cryptodask import CryptoLoader
-from cryptodask.evaluate.intervals import (
-    Calibration,
-    Conformal,
-    History,
-    intervals,
-    log_errors,
-)
+from cryptodask.evaluate.calibration import History
+from cryptodask.evaluate.intervals import Conformal, intervals, log_errors
 from cryptodask.evaluate.volatility import rows_at, volatility
 from cryptodask.models import create_model, run_model
 from cryptodask.prices.loader import to_panel
@@ -71,10 +66,10 @@ def quantiles_of(
     history = History(
         cutoffs, log_errors(actual, forecasts), volatility(panel, cutoffs), panel.step
     )
-    first = conformal.count(history)
-    pool: Calibration = conformal.count(history, first)
+    typical = conformal.typical(conformal.count(history))
+    pool = conformal.count(history, typical)
     prices = intervals(
-        forecasts, conformal.scale(history, first), conformal.quantiles(pool, LEVELS)
+        forecasts, conformal.scale(history, typical), conformal.quantiles(pool, LEVELS)
     )
     return np.log(prices)
 
