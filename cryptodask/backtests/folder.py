@@ -63,12 +63,22 @@ class BacktestFolder:
         """Tell whether a task was done."""
         return (self.path / file_of(number)).exists()
 
-    def close(self, failures: pd.DataFrame, models: Sequence[str]) -> None:
-        """Write what failed without a file, and the manifest, which makes the backtest whole."""
-        write_part(self.path, LOST, failures)
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether all tasks are done and the manifest is there."""
+        told = self._read_plan()
+        done = told is not None and all(self.has(i) for i in range(len(told["tasks"])))
+        return done and (self.path / MANIFEST).exists()
+
+    def tables(self) -> list[Path]:
+        """Return the files that are there."""
         told = self._read_plan()
         count = len(told["tasks"]) if told else 0
-        files = [file_of(i) for i in range(count) if self.has(i)]
+        return [self.path / file_of(i) for i in range(count) if self.has(i)]
+
+    def close(self, failures: pd.DataFrame, models: Sequence[str], warmup: int) -> None:
+        """Write what failed without a file, and the manifest, which makes the backtest whole."""
+        write_part(self.path, LOST, failures)
         for file in list(self.path.iterdir()):  # drafts of workers that were killed
             if file.name.startswith(".backtest-") or file.name.startswith("._failures-"):
                 file.unlink(missing_ok=True)
@@ -78,7 +88,8 @@ class BacktestFolder:
                 "models": list(models),
                 "horizon": self.facts["horizon"],
                 "origins": self.facts["origins"],
-                "files": files,
+                "warmup": warmup,
+                "files": [file.name for file in self.tables()],
             },
         )
 

@@ -36,7 +36,9 @@ class Backtest:
     models : list of str
         ``naive`` first, by which the others are measured.
     horizon : int
-    origins : ndarray of datetime64[s], ``(n_origins,)``
+    all_origins : ndarray of datetime64[s], ``(n_origins,)``
+    warmup : int
+        How many of these, the first ones, were only for the intervals of the others.
     failures : DataFrame
         ``coin, model, cutoff, exception, message``: what has no forecast as of which date, or
         (cutoff NaT) as of none.
@@ -50,11 +52,17 @@ class Backtest:
 
     models: list[str]
     horizon: int
-    origins: DateArray
+    all_origins: DateArray
+    warmup: int
     failures: pd.DataFrame
     path: Path | None = None
     files: tuple[str, ...] = ()
     frame: pd.DataFrame | None = None
+
+    @property
+    def origins(self) -> DateArray:
+        """The origins that count."""
+        return self.all_origins[self.warmup :]
 
     def parts(self) -> Iterator[pd.DataFrame]:
         """Yield the table (see `cryptodask.evaluate.backtest.COLUMNS`) file by file.
@@ -62,10 +70,14 @@ class Backtest:
         All rows of a coin and model are in one.
         """
         if self.frame is not None:
-            yield self.frame
+            yield self._counting(self.frame)
         for name in self.files:
             assert self.path is not None
-            yield read_backtest_part(self.path / name)
+            yield self._counting(read_backtest_part(self.path / name))
+
+    def _counting(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of the origins that count."""
+        return counting(table, self.origins)
 
     def get_df(self) -> pd.DataFrame:
         """Return the table, by coin, model, origin and step."""
@@ -90,7 +102,8 @@ class Backtest:
             if self.path is None:
                 return dd.from_pandas(self.get_df(), npartitions=1)
             paths = [self.path / name for name in self.files]
-            return dd.from_map(read_backtest_part, paths, meta=empty_backtest())
+            whole = dd.from_map(read_backtest_part, paths, meta=empty_backtest())
+            return whole.map_partitions(self._counting, meta=empty_backtest())
 
 
 def open_backtest(path: str | Path) -> Backtest:
@@ -106,6 +119,7 @@ def open_backtest(path: str | Path) -> Backtest:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
         origins = np.array(manifest["origins"], dtype="datetime64[s]")
         files, models = tuple(manifest["files"]), list(manifest["models"])
+        warmup = int(manifest["warmup"])
         failures = read_failures(folder / LOST)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
@@ -113,8 +127,17 @@ def open_backtest(path: str | Path) -> Backtest:
             "and it goes on from where it was"
         ) from error
     own = [read_failures(folder / failures_of(name)) for name in files]
-    told = join_failures([failures, *own])
-    return Backtest(models, int(manifest["horizon"]), origins, told, folder, files)
+    told = counting(join_failures([failures, *own]), origins[warmup:])
+    return Backtest(models, int(manifest["horizon"]), origins, warmup, told, folder, files)
+
+
+def counting(table: pd.DataFrame, origins: DateArray) -> pd.DataFrame:
+    """Return the rows of a table that are of these origins or later, or (cutoff NaT) of all."""
+    if not len(origins):
+        return table
+    before = table["cutoff"] < pd.Timestamp(origins[0])
+    kept: pd.DataFrame = table[~before].reset_index(drop=True)
+    return kept
 
 
 def read_backtest_part(path: Path) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,11 +11,14 @@ from uuid import uuid4
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
+from cryptodask.backtests.bounds import Place, add_bounds
 from cryptodask.backtests.folder import BacktestFolder
 from cryptodask.backtests.result import (
     NEVER,
     Backtest,
+    counting,
     failure_frame,
     file_of,
     join_failures,
@@ -40,6 +44,9 @@ from cryptodask.work import Job, plan_jobs
 if TYPE_CHECKING:
     from dask.distributed import Client
 
+WARMUP = 26
+"""Origins before the first, for its intervals: of the default ten days apart, most of a year."""
+
 
 def backtest(
     source: CryptoLoader | CryptoManager | str | Path,
@@ -50,6 +57,7 @@ def backtest(
     step: int | None = None,
     window: int | Literal["expanding"] = "expanding",
     refit: int = 1,
+    warmup: int = WARMUP,
     coins: Sequence[str] | None = None,
     from_date: Day | None = None,
     to_date: Day | None = None,
@@ -84,6 +92,10 @@ def backtest(
         Latest rows that a model sees; by default all since the first.
     refit : int
         Models that are trained are so at every so many origins.
+    warmup : int
+        Origins at most before the first, from whose errors the first intervals are made; fewer,
+        where prices do not go back so far. They are no part of the result, but take as long as
+        others. Without any the first origin has no intervals, and those after it are vague.
     coins, from_date, to_date, gaps, gap_limit, seed
         See `CryptoManager.forecast`.
     out : path, optional
@@ -120,6 +132,8 @@ def backtest(
     check_horizon(horizon)
     if refit < 1:
         raise OptionError(f"refit: must be at least 1, got {refit}")
+    if warmup < 0:
+        raise OptionError(f"warmup: must be at least 0, got {warmup}")
     rows = None if window == "expanding" else window
     if rows is not None and (not isinstance(rows, int) or rows < 1):
         raise OptionError(f"window: must be 'expanding' or a number of rows, got {window!r}")
@@ -127,20 +141,24 @@ def backtest(
     try:
         names, without = manager.wanted(coins, chosen)
         run = _Run(manager, cut, chosen, names, horizon, rows, refit, seed)
-        run.choose(origins, step)
+        run.choose(origins, step, warmup)
         folder = None if out is None else BacktestFolder(Path(out), run.facts(), overwrite)
+        if folder is not None and folder.is_whole:
+            return open_backtest(folder.path)
         with progress_bar(len(names) * len(chosen), progress) as bar:
             tell: list[OnDone] = [bar, *([on_done] if on_done else [])]
             tables, failures = run.execute(folder, tell, bar.say)
         failures = [failure_frame([OriginFailure(NEVER, f) for f in without]), *failures]
-        told = join_failures(failures)
+        told = counting(join_failures(failures), run.origins[run.warmup :])
         names_of = [model.name for model in chosen]
-        if folder is None:
-            table = pd.concat([empty_backtest(), *tables], ignore_index=True)
-            done = Backtest(names_of, horizon, run.origins, told, frame=table)
-            return dataclasses.replace(done, frame=done.get_df())
-        folder.close(told, names_of)
-        return open_backtest(folder.path)
+        if folder is not None:
+            run.bound(folder.tables())
+            folder.close(told, names_of, run.warmup)
+            return open_backtest(folder.path)
+        bounded = [place for place in run.bound(tables) if isinstance(place, pd.DataFrame)]
+        table = pd.concat([empty_backtest(), *bounded], ignore_index=True)
+        done = Backtest(names_of, horizon, run.origins, run.warmup, told, frame=table)
+        return dataclasses.replace(done, frame=done.get_df())
     finally:
         if owned:
             manager.close()
@@ -163,9 +181,10 @@ class _Run:
         self.manager, self.cut, self.models, self.coins = manager, cut, models, coins
         self.horizon, self.window, self.refit, self.seed = horizon, window, refit, seed
         self.origins: DateArray = np.empty(0, dtype="datetime64[s]")
+        self.warmup = 0
 
-    def choose(self, origins: int | Sequence[Day], step: int | None) -> None:
-        """Decide on the origins, by the first and last date of all coins."""
+    def choose(self, origins: int | Sequence[Day], step: int | None, warmup: int) -> None:
+        """Decide on the origins, and those before them, by the first and last date of all coins."""
         given = origins if isinstance(origins, int) else [pd.Timestamp(o) for o in origins]
         if isinstance(given, list) and any(pd.isna(given)):
             raise OptionError(f"origins: {origins} are not all dates")
@@ -173,7 +192,11 @@ class _Run:
             return
         first, last = self._span()
         bar = step_of(self.manager.loader.freq)
-        self.origins = choose_origins(first, last, bar, self.horizon, given, step)
+        chosen = choose_origins(first, last, bar, self.horizon, given, step)
+        apart = (step or self.horizon) * bar
+        before = chosen[0] - np.arange(warmup, 0, -1) * apart
+        before = before[before > first].astype("datetime64[s]")
+        self.origins, self.warmup = np.concatenate([before, chosen]), len(before)
 
     def facts(self) -> dict[str, Any]:
         """Return what decides every number of the result."""
@@ -183,6 +206,7 @@ class _Run:
             "models": [repr(model) for model in self.models],
             "horizon": self.horizon,
             "origins": self.origins.astype(str).tolist(),
+            "warmup": self.warmup,
             "window": self.window,
             "refit": self.refit,
             "seed": self.seed,
@@ -244,6 +268,19 @@ class _Run:
             self.manager.client.cancel(futures)
             raise
         return tables, failures
+
+    def bound(self, places: Sequence[Place]) -> list[Place]:
+        """Put intervals beside forecasts, model by model, each in tables or files of its own."""
+        from cryptodask.cluster import ordered_map
+
+        shape = self.origins, self.horizon, step_of(self.manager.loader.freq)
+        on_workers = partial(ordered_map, self.manager.client)
+        done: list[Place] = []
+        for model in self.models:
+            own = [place for place in places if _model_of(place) == model.name]
+            remote = bool(own) and isinstance(own[0], Path)
+            done += add_bounds(own, *shape, run=on_workers if remote else map)
+        return done
 
     def _span(self) -> Span:
         """Return the first and the last date of the coins' rows that are kept."""
@@ -334,6 +371,16 @@ class _Run:
                 kept.append(origin)
             found[model.name] = each, np.array(kept, dtype="datetime64[s]")
         return found, failures
+
+
+def _model_of(place: Place) -> str | None:
+    """Return the model whose rows a table or a file has; None of no rows."""
+    if isinstance(place, pd.DataFrame):
+        return None if place.empty else str(place["model"].iloc[0])
+    with pq.ParquetFile(place) as file:
+        if not file.metadata.num_rows:
+            return None
+        return str(file.read_row_group(0, columns=["model"])["model"][0])
 
 
 def _fingerprint(loader: CryptoLoader) -> str:
