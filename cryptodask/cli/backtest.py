@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -146,9 +146,9 @@ def _origins(text: str) -> int | list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _window(text: str) -> "int | str":
+def _window(text: str) -> int | Literal["expanding"]:
     if text == "expanding":
-        return text
+        return "expanding"
     try:
         return int(text)
     except ValueError:
