@@ -1,9 +1,9 @@
 """What intervals are worth on real prices: coverage, and pinball loss beside statsforecast's own.
 
 python benchmarks/intervals.py SOURCE [--models naive,ridge] [--horizon 10] [--days 365]
-    [--until 2017-09-12]
+    [--before 730] [--until 2017-09-12]
 
-Origins are five bars apart over the last ``--days`` and two years before them, of which those of
+Origins are five bars apart over the last ``--days`` and ``--before`` them, of which those of
 ``--days`` are scored: all of them, and every 2nd, 4th and 6th. An interval knows errors that had
 shown by its origin, and nothing later. statsforecast (where it is installed) is fitted at every
 origin to the logs of the same closes, of coins of at least 20; its quantiles are its own levels.
@@ -145,7 +145,7 @@ def describe(
         )
     for level in (0.8, 0.95):
         hits = inside(quantiles, log_actual, level)
-        many = (~np.isnan(hits)).sum(axis=(1, 2)) >= 100
+        many = (~np.isnan(hits)).sum(axis=(1, 2)) >= 10 * hits.shape[2]
         each = 100 * np.nanmean(hits[many], axis=(1, 2))
         young = np.where(rows[:, :, None] < 100, hits, np.nan)
         print(
@@ -157,10 +157,10 @@ def describe(
 
 
 def score(
-    panel: Panel, models: Sequence[str], horizon: int, last: np.datetime64, days: int
+    panel: Panel, models: Sequence[str], horizon: int, last: np.datetime64, days: int, before: int
 ) -> None:
     """Forecast, make intervals, and print what they were worth."""
-    bars = SPACING * np.arange((days + 730) // SPACING, -1, -1)
+    bars = SPACING * np.arange((days + before) // SPACING, -1, -1)
     cutoffs = last - bars * panel.step
     scored = bars < days
     rows = rows_at(panel, cutoffs) - panel.indptr[:-1, None] + 1
@@ -181,6 +181,7 @@ def main() -> None:
     parser.add_argument("--models", default="naive")
     parser.add_argument("--horizon", type=int, default=10)
     parser.add_argument("--days", type=int, default=365, help="over which origins are scored")
+    parser.add_argument("--before", type=int, default=730, help="days of origins only learnt from")
     parser.add_argument("--until", help="last origin; by default the horizon before the end")
     args = parser.parse_args()
     print_versions()
@@ -188,7 +189,7 @@ def main() -> None:
     last = panel.dates.max() - args.horizon * panel.step
     if args.until:
         last = np.datetime64(args.until, "s")
-    score(panel, args.models.split(","), args.horizon, last, args.days)
+    score(panel, args.models.split(","), args.horizon, last, args.days, args.before)
 
 
 if __name__ == "__main__":

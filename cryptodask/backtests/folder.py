@@ -11,6 +11,7 @@ from cryptodask.backtests.result import LOST, file_of
 from cryptodask.backtests.task import Task
 from cryptodask.errors import InputError
 from cryptodask.models import Model
+from cryptodask.records import DateArray
 from cryptodask.results import MANIFEST, write_part
 
 PLAN = "_plan.json"
@@ -76,7 +77,7 @@ class BacktestFolder:
         count = len(told["tasks"]) if told else 0
         return [self.path / file_of(i) for i in range(count) if self.has(i)]
 
-    def close(self, failures: pd.DataFrame, models: Sequence[str], warmup: int) -> None:
+    def close(self, failures: pd.DataFrame, models: Sequence[str], origins: DateArray) -> None:
         """Write what failed without a file, and the manifest, which makes the backtest whole."""
         write_part(self.path, LOST, failures)
         for file in list(self.path.iterdir()):  # drafts of workers that were killed
@@ -87,8 +88,7 @@ class BacktestFolder:
             {
                 "models": list(models),
                 "horizon": self.facts["horizon"],
-                "origins": self.facts["origins"],
-                "warmup": warmup,
+                "origins": origins.astype(str).tolist(),
                 "files": [file.name for file in self.tables()],
             },
         )

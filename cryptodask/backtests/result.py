@@ -36,9 +36,8 @@ class Backtest:
     models : list of str
         ``naive`` first, by which the others are measured.
     horizon : int
-    all_origins : ndarray of datetime64[s], ``(n_origins,)``
-    warmup : int
-        How many of these, the first ones, were only for the intervals of the others.
+    origins : ndarray of datetime64[s], ``(n_origins,)``
+        Those that count; others, which may be in its files, are for the intervals of these.
     failures : DataFrame
         ``coin, model, cutoff, exception, message``: what has no forecast as of which date, or
         (cutoff NaT) as of none.
@@ -52,17 +51,11 @@ class Backtest:
 
     models: list[str]
     horizon: int
-    all_origins: DateArray
-    warmup: int
+    origins: DateArray
     failures: pd.DataFrame
     path: Path | None = None
     files: tuple[str, ...] = ()
     frame: pd.DataFrame | None = None
-
-    @property
-    def origins(self) -> DateArray:
-        """The origins that count."""
-        return self.all_origins[self.warmup :]
 
     def parts(self) -> Iterator[pd.DataFrame]:
         """Yield the table (see `cryptodask.evaluate.backtest.COLUMNS`) file by file.
@@ -119,7 +112,6 @@ def open_backtest(path: str | Path) -> Backtest:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
         origins = np.array(manifest["origins"], dtype="datetime64[s]")
         files, models = tuple(manifest["files"]), list(manifest["models"])
-        warmup = int(manifest["warmup"])
         failures = read_failures(folder / LOST)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
@@ -127,16 +119,14 @@ def open_backtest(path: str | Path) -> Backtest:
             "and it goes on from where it was"
         ) from error
     own = [read_failures(folder / failures_of(name)) for name in files]
-    told = counting(join_failures([failures, *own]), origins[warmup:])
-    return Backtest(models, int(manifest["horizon"]), origins, warmup, told, folder, files)
+    told = counting(join_failures([failures, *own]), origins)
+    return Backtest(models, int(manifest["horizon"]), origins, told, folder, files)
 
 
 def counting(table: pd.DataFrame, origins: DateArray) -> pd.DataFrame:
-    """Return the rows of a table that are of these origins or later, or (cutoff NaT) of all."""
-    if not len(origins):
-        return table
-    before = table["cutoff"] < pd.Timestamp(origins[0])
-    kept: pd.DataFrame = table[~before].reset_index(drop=True)
+    """Return the rows of a table that are of these origins, or (cutoff NaT) of all."""
+    inside = table["cutoff"].isna() | table["cutoff"].isin(pd.to_datetime(origins))
+    kept: pd.DataFrame = table if inside.all() else table[inside].reset_index(drop=True)
     return kept
 
 

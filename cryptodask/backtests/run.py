@@ -44,8 +44,10 @@ from cryptodask.work import Job, plan_jobs
 if TYPE_CHECKING:
     from dask.distributed import Client
 
-WARMUP = 26
-"""Origins before the first, for its intervals: of the default ten days apart, most of a year."""
+EVERY, WARMUP = 5, 200
+"""Bars from one origin of intervals to the next, and from the first of these to the first that
+counts. Coins move together, so that it takes many origins, and not many coins, to know how wide
+intervals have to be."""
 
 
 def backtest(
@@ -57,6 +59,7 @@ def backtest(
     step: int | None = None,
     window: int | Literal["expanding"] = "expanding",
     refit: int = 1,
+    calibrate: int = EVERY,
     warmup: int = WARMUP,
     coins: Sequence[str] | None = None,
     from_date: Day | None = None,
@@ -92,10 +95,11 @@ def backtest(
         Latest rows that a model sees; by default all since the first.
     refit : int
         Models that are trained are so at every so many origins.
-    warmup : int
-        Origins at most before the first, from whose errors the first intervals are made; fewer,
-        where prices do not go back so far. They are no part of the result, but take as long as
-        others. Without any the first origin has no intervals, and those after it are vague.
+    calibrate, warmup : int
+        Intervals are made from errors at origins so many bars apart, from so many bars before the
+        first origin on, as far as prices go back. These are no part of the result, but take as long
+        as others: for a model that is dear, let there be none but the others (``calibrate=0``),
+        of which the first then has no intervals, and the next have vague ones.
     coins, from_date, to_date, gaps, gap_limit, seed
         See `CryptoManager.forecast`.
     out : path, optional
@@ -132,8 +136,9 @@ def backtest(
     check_horizon(horizon)
     if refit < 1:
         raise OptionError(f"refit: must be at least 1, got {refit}")
-    if warmup < 0:
-        raise OptionError(f"warmup: must be at least 0, got {warmup}")
+    for name, bars in (("calibrate", calibrate), ("warmup", warmup)):
+        if bars < 0:
+            raise OptionError(f"{name}: must be at least 0 bars, got {bars}")
     rows = None if window == "expanding" else window
     if rows is not None and (not isinstance(rows, int) or rows < 1):
         raise OptionError(f"window: must be 'expanding' or a number of rows, got {window!r}")
@@ -141,7 +146,7 @@ def backtest(
     try:
         names, without = manager.wanted(coins, chosen)
         run = _Run(manager, cut, chosen, names, horizon, rows, refit, seed)
-        run.choose(origins, step, warmup)
+        run.choose(origins, step, calibrate, warmup)
         folder = None if out is None else BacktestFolder(Path(out), run.facts(), overwrite)
         if folder is not None and folder.is_whole:
             return open_backtest(folder.path)
@@ -149,15 +154,15 @@ def backtest(
             tell: list[OnDone] = [bar, *([on_done] if on_done else [])]
             tables, failures = run.execute(folder, tell, bar.say)
         failures = [failure_frame([OriginFailure(NEVER, f) for f in without]), *failures]
-        told = counting(join_failures(failures), run.origins[run.warmup :])
+        told = counting(join_failures(failures), run.origins)
         names_of = [model.name for model in chosen]
         if folder is not None:
             run.bound(folder.tables())
-            folder.close(told, names_of, run.warmup)
+            folder.close(told, names_of, run.origins)
             return open_backtest(folder.path)
         bounded = [place for place in run.bound(tables) if isinstance(place, pd.DataFrame)]
         table = pd.concat([empty_backtest(), *bounded], ignore_index=True)
-        done = Backtest(names_of, horizon, run.origins, run.warmup, told, frame=table)
+        done = Backtest(names_of, horizon, run.origins, told, frame=table)
         return dataclasses.replace(done, frame=done.get_df())
     finally:
         if owned:
@@ -181,10 +186,12 @@ class _Run:
         self.manager, self.cut, self.models, self.coins = manager, cut, models, coins
         self.horizon, self.window, self.refit, self.seed = horizon, window, refit, seed
         self.origins: DateArray = np.empty(0, dtype="datetime64[s]")
-        self.warmup = 0
+        self.all_origins = self.origins
 
-    def choose(self, origins: int | Sequence[Day], step: int | None, warmup: int) -> None:
-        """Decide on the origins, and those before them, by the first and last date of all coins."""
+    def choose(
+        self, origins: int | Sequence[Day], step: int | None, calibrate: int, warmup: int
+    ) -> None:
+        """Decide on the origins, and on those of intervals, by the dates of all coins."""
         given = origins if isinstance(origins, int) else [pd.Timestamp(o) for o in origins]
         if isinstance(given, list) and any(pd.isna(given)):
             raise OptionError(f"origins: {origins} are not all dates")
@@ -192,11 +199,13 @@ class _Run:
             return
         first, last = self._span()
         bar = step_of(self.manager.loader.freq)
-        chosen = choose_origins(first, last, bar, self.horizon, given, step)
-        apart = (step or self.horizon) * bar
-        before = chosen[0] - np.arange(warmup, 0, -1) * apart
-        before = before[before > first].astype("datetime64[s]")
-        self.origins, self.warmup = np.concatenate([before, chosen]), len(before)
+        self.origins = choose_origins(first, last, bar, self.horizon, given, step)
+        self.all_origins = self.origins
+        if calibrate:
+            since = max(self.origins[0] - warmup * bar, first + bar)
+            apart = calibrate * bar
+            others = self.origins[-1] - np.arange((self.origins[-1] - since) // apart + 1) * apart
+            self.all_origins = np.union1d(self.origins, others.astype("datetime64[s]"))
 
     def facts(self) -> dict[str, Any]:
         """Return what decides every number of the result."""
@@ -206,7 +215,7 @@ class _Run:
             "models": [repr(model) for model in self.models],
             "horizon": self.horizon,
             "origins": self.origins.astype(str).tolist(),
-            "warmup": self.warmup,
+            "calibrated": self.all_origins.astype(str).tolist(),
             "window": self.window,
             "refit": self.refit,
             "seed": self.seed,
@@ -273,7 +282,7 @@ class _Run:
         """Put intervals beside forecasts, model by model, each in tables or files of its own."""
         from cryptodask.cluster import ordered_map
 
-        shape = self.origins, self.horizon, step_of(self.manager.loader.freq)
+        shape = self.all_origins, self.horizon, step_of(self.manager.loader.freq)
         on_workers = partial(ordered_map, self.manager.client)
         done: list[Place] = []
         for model in self.models:
@@ -312,7 +321,7 @@ class _Run:
     def _tasks(self) -> list[Task]:
         """Cut the work: each model's coins into runs by what they cost."""
         loader, workers = self.manager.loader, self.manager.threads()
-        times, tasks = max(1, len(self.origins)), []
+        times, tasks = max(1, len(self.all_origins)), []
         for model in self.models:
             jobs = plan_jobs(loader.source, self.coins, model, workers, loader.n_partitions, times)
             done = 0
@@ -329,7 +338,7 @@ class _Run:
         jobs = []
         for task in tasks:
             own = tuple(next(parts) for _ in task.runs)
-            times = task.model.cost * max(1, len(self.origins))
+            times = task.model.cost * max(1, len(self.all_origins))
             jobs.append(Job(own, sum(part.rows for part in own) * times))
         return jobs
 
@@ -349,13 +358,13 @@ class _Run:
         found: dict[str, tuple[Any, DateArray]] = {}
         failures = []
         for model in self.models:
-            found[model.name] = model, self.origins
+            found[model.name] = model, self.all_origins
             if not is_pooled(model):
                 continue
             own = [job for task, job in zip(tasks, jobs, strict=True) if task.model is model]
             each: list[Model] = []
             kept = []
-            for number, origin in enumerate(self.origins):
+            for number, origin in enumerate(self.all_origins):
                 cut = dataclasses.replace(self.cut, last=origin, max_points=self.window)
                 try:
                     if number % self.refit == 0 or not each:

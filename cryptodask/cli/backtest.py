@@ -65,9 +65,12 @@ def backtest(
     refit: Annotated[
         int, typer.Option(help="Train models that are trained at every so many origins.")
     ] = 1,
+    calibrate: Annotated[
+        int, typer.Option(help="Make intervals from origins so many bars apart; 0: no others.")
+    ] = 5,
     warmup: Annotated[
-        int, typer.Option(help="Origins before the first, to make its intervals from.")
-    ] = 26,
+        int, typer.Option(help="And from so many bars before the first origin on.")
+    ] = 200,
     coins: Coins = None,
     from_: From = None,
     to: To = None,
@@ -114,6 +117,7 @@ def backtest(
                 step=step,
                 window=_window(window),
                 refit=refit,
+                calibrate=calibrate,
                 warmup=warmup,
                 coins=wanted,
                 from_date=from_,

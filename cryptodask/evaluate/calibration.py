@@ -1,7 +1,7 @@
 """What past forecasts came to, and counts of it that add up over panels to the last unit."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -146,6 +146,42 @@ class Calibration:
         return cls(cutoffs, errors, moves, step)
 
 
+@dataclass(frozen=True)
+class Typical:
+    """What all coins did up to each origin; small, and the same for all panels.
+
+    Attributes
+    ----------
+    cutoffs : ndarray of datetime64[s], ``(n_origins,)``
+        Rising.
+    moves : ndarray of float64, ``(n_origins,)``
+        The middle coin's volatility; NaN where no coin has one.
+    cap : ndarray of float64, ``(n_origins, horizon)``
+        Beyond it an absolute scaled error is a jump, and counts for as much as the cap.
+    mean : ndarray of float64, ``(n_origins, horizon)``
+        Mean of the absolute scaled errors up to the cap; 0 where none was known.
+    """
+
+    cutoffs: DateArray
+    moves: FloatArray
+    cap: FloatArray
+    mean: FloatArray
+
+
+def check_levels(levels: Sequence[float]) -> FloatArray:
+    """Return levels as an array.
+
+    Raises
+    ------
+    OptionError
+        There is none, or they are not between 0 and 1, or do not rise.
+    """
+    wanted = np.asarray(levels, dtype=np.float64).reshape(-1)
+    if not len(wanted) or not ((wanted > 0) & (wanted < 1)).all() or (np.diff(wanted) <= 0).any():
+        raise OptionError(f"levels: must rise, between 0 and 1, got {list(levels)}")
+    return wanted
+
+
 def find_origins(known: DateArray, wanted: DateArray) -> NDArray[np.int64]:
     """Return where wanted origins are among known ones, ``(n_wanted,)``.
 
@@ -168,6 +204,13 @@ def find_origins(known: DateArray, wanted: DateArray) -> NDArray[np.int64]:
 def bins(edges: FloatArray, values: FloatArray) -> NDArray[np.int64]:
     """Return the bin of each value; the outermost have no end."""
     return np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
+
+
+def share_below(counts: Counts, values: FloatArray) -> FloatArray:
+    """Return the share of scaled errors below each value, as if each bin's were spread evenly."""
+    total = np.concatenate([[0], np.cumsum(counts)])
+    share: FloatArray = np.interp(values, EDGES, total / total[-1])
+    return share
 
 
 def binned_quantiles(counts: FloatArray, size: FloatArray, levels: FloatArray) -> FloatArray:

@@ -2,9 +2,9 @@
 
 An error is ``log(actual / forecast)``. Divided by what the coin moves at the time
 (`volatility`), the errors of calm and of wild coins and times are alike, and those of all coins
-are pooled: quantiles of the pool times a coin's volatility are its interval, per step. Three
-things make that adapt: volatility itself; newer errors weigh more; and a coin's own errors, once
-it has many, widen or narrow its share of the pool.
+are pooled: quantiles of the pool times a coin's volatility are its interval, per step. Four
+things make that adapt: volatility itself; newer errors weigh more; intervals that missed too often
+make the next ones wider; and a coin's own errors, once it has many, scale its own.
 
 Counts in fixed bins are all that is pooled, so that it is the same for any partitioning. Three
 passes over the panels give intervals at every origin, none of which knows an error before the bar
@@ -18,7 +18,8 @@ in which it showed::
 Sources: Lei et al., Distribution-free predictive inference for regression, JASA 2018 (errors
 scaled by an estimate of their spread); Barber et al., Conformal prediction beyond
 exchangeability, Annals of Statistics 2023 (weights by age); Gibbs and Candès, Adaptive conformal
-inference under distribution shift, NeurIPS 2021, does the same by moving the level.
+inference under distribution shift, NeurIPS 2021, and Angelopoulos et al., Conformal PID control
+for time series prediction, NeurIPS 2023 (misses widen what follows).
 """
 
 from collections.abc import Sequence
@@ -32,36 +33,23 @@ from cryptodask.evaluate.calibration import (
     MOVES,
     Calibration,
     History,
+    Typical,
     binned_quantiles,
     bins,
+    check_levels,
     find_origins,
+    share_below,
 )
 from cryptodask.records import DateArray, FloatArray
 
 CAP = 5.0
 """A coin's own error counts for at most so many medians of the pool: beyond, it is a jump."""
 
+MOST_APART = 5.0
+"""Bars between origins for which misses count in full: at longer ones, what was missed is old."""
 
-@dataclass(frozen=True)
-class Typical:
-    """What all coins did up to each origin; small, and the same for all panels.
-
-    Attributes
-    ----------
-    cutoffs : ndarray of datetime64[s], ``(n_origins,)``
-        Rising.
-    moves : ndarray of float64, ``(n_origins,)``
-        The middle coin's volatility; NaN where no coin has one.
-    cap : ndarray of float64, ``(n_origins, horizon)``
-        `CAP` medians of the absolute scaled errors.
-    mean : ndarray of float64, ``(n_origins, horizon)``
-        Mean of the absolute scaled errors up to the cap; 0 where none was known.
-    """
-
-    cutoffs: DateArray
-    moves: FloatArray
-    cap: FloatArray
-    mean: FloatArray
+FEW = 10
+"""So many coins' misses count half: of fewer, they are chance."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +69,15 @@ class Conformal:
     own : float
         How many errors, of times that do not overlap, a coin must have for its own spread to count
         as much as the pool's. Infinite: the coin's own never count.
+    speed : float
+        How fast intervals widen after origins whose 80% intervals missed more than 20%, and narrow
+        after others: where twice as many miss, by a fifth of this a bar. 0: never.
     """
 
     half_life: float = 20.0
     mirror: float = 0.5
     own: float = 10.0
+    speed: float = 0.05
 
     def __post_init__(self) -> None:
         if not self.half_life > 0 or not 0 <= self.mirror <= 1 or not self.own > 0:
@@ -93,6 +85,8 @@ class Conformal:
                 "half_life and own must be above 0 and mirror from 0 to 1, got "
                 f"{self.half_life}, {self.own} and {self.mirror}"
             )
+        if not 0 <= self.speed < 1:
+            raise OptionError(f"speed: must be at least 0 and below 1, got {self.speed}")
 
     def count(self, history: History, typical: Typical | None = None) -> Calibration:
         """Count the scaled errors of the coins of one panel.
@@ -179,7 +173,43 @@ class Conformal:
         wanted = check_levels(levels)
         places = find_origins(pool.cutoffs, pool.cutoffs if cutoffs is None else cutoffs)
         counts, size = self._known(pool)
-        return binned_quantiles(counts[places], size[places], wanted)
+        wider = self._wider(pool, binned_quantiles(counts, size, np.array([0.1, 0.5, 0.9])))
+        counts, size = counts[places], size[places]
+        middle = binned_quantiles(counts, size, np.array([0.5]))
+        found = binned_quantiles(counts, size, wanted)
+        return middle + (found - middle) * wider[places][:, None, None]
+
+    def _wider(self, pool: Calibration, quantiles: FloatArray) -> FloatArray:
+        """Return by how much each origin's intervals are wider than the pool, ``(n_origins,)``.
+
+        What the intervals of an origin missed counts once it has shown, and all steps together,
+        since those of an origin miss together.
+
+        Parameters
+        ----------
+        pool : Calibration
+        quantiles : ndarray of float64, ``(n_origins, horizon, 3)``
+            Of 10, 50 and 90% as the pool gives them.
+        """
+        n_origins, horizon, _ = pool.errors.shape
+        bars = (pool.cutoffs - pool.cutoffs[:1]) / pool.step
+        shown = bars[:, None] + np.arange(1, horizon + 1)
+        total = pool.errors.sum(axis=2)
+        apart = np.minimum(np.diff(bars, prepend=bars[:1]), MOST_APART)[:, None]
+        gain = self.speed * apart * total / (total + FEW) / horizon
+        wider, excess = np.ones(n_origins), np.zeros(total.shape)
+        for origin in range(1, n_origins):
+            since = (shown > bars[origin - 1]) & (shown <= bars[origin])
+            grown = np.log(wider[origin - 1]) + (gain * excess)[since].sum()
+            wider[origin] = np.exp(np.clip(grown, -np.log(2), np.log(2)))
+            low, middle, high = np.moveaxis(quantiles[origin], -1, 0)
+            for ahead in np.flatnonzero((total[origin] > 0) & ~np.isnan(middle)):
+                ends = middle[ahead] + wider[origin] * (
+                    np.array([low[ahead], high[ahead]]) - middle[ahead]
+                )
+                inside = np.diff(share_below(pool.errors[origin, ahead], ends))[0]
+                excess[origin, ahead] = (1 - inside) - 0.2
+        return wider
 
     def _known(self, pool: Calibration) -> tuple[FloatArray, FloatArray]:
         """Return what was known at each origin: weighted counts, and how many errors they equal.
@@ -270,17 +300,3 @@ def log_errors(actual: FloatArray, forecasts: FloatArray) -> FloatArray:
     ratio = np.divide(actual, forecasts, out=np.full(sound.shape, np.nan), where=sound)
     errors: FloatArray = np.log(ratio)
     return np.where(np.isfinite(errors), errors, np.nan)
-
-
-def check_levels(levels: Sequence[float]) -> FloatArray:
-    """Return levels as an array.
-
-    Raises
-    ------
-    OptionError
-        There is none, or they are not between 0 and 1, or do not rise.
-    """
-    wanted = np.asarray(levels, dtype=np.float64).reshape(-1)
-    if not len(wanted) or not ((wanted > 0) & (wanted < 1)).all() or (np.diff(wanted) <= 0).any():
-        raise OptionError(f"levels: must rise, between 0 and 1, got {list(levels)}")
-    return wanted

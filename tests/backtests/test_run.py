@@ -51,7 +51,7 @@ def plain(panel: Panel) -> pd.DataFrame:
 
 
 def run(source: Any, client: Client, **options: Any) -> Backtest:
-    settings: dict[str, Any] = {"origins": 4, "step": 10, "refit": 2, "seed": 3, "warmup": 0}
+    settings: dict[str, Any] = {"origins": 4, "step": 10, "refit": 2, "seed": 3, "calibrate": 0}
     settings |= options
     return backtest(source, MODELS, 5, client=client, progress=False, **settings)
 
@@ -85,7 +85,7 @@ def test_from_a_table_into_a_folder_it_is_the_same_and_can_be_opened_again(
 ) -> None:
     table = import_prices(small_folder, tmp_path / "table", partitions=3)
     manager = CryptoManager(CryptoLoader(table.path), client)
-    done = backtest(manager, MODELS, 5, origins=4, step=10, refit=2, seed=3, warmup=0,
+    done = backtest(manager, MODELS, 5, origins=4, step=10, refit=2, seed=3, calibrate=0,
                     out=tmp_path / "out", progress=False)  # fmt: skip
     assert_same(done, plain)
     again = open_backtest(tmp_path / "out")
@@ -144,7 +144,7 @@ def test_what_is_trained_on_all_coins_is_so_as_of_every_origin(
     client: Client, small_folder: Path, panel: Panel
 ) -> None:
     done = backtest(CryptoLoader(small_folder, 4), [GLOBAL], 5, origins=2, step=10, seed=3,
-                    warmup=0, client=client, progress=False)  # fmt: skip
+                    calibrate=0, client=client, progress=False)  # fmt: skip
     table = done.get_df()
     for origin in done.origins:
         upto = panel.dates <= origin
@@ -181,7 +181,8 @@ def test_dates_coins_and_days_can_be_chosen(client: Client, small_folder: Path) 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"warmup": -1}, "warmup: must be at least 0, got -1"),
+        ({"warmup": -1}, "warmup: must be at least 0 bars, got -1"),
+        ({"calibrate": -5}, "calibrate: must be at least 0 bars, got -5"),
         ({"refit": 0}, "refit: must be at least 1, got 0"),
         ({"window": 0}, "window: must be 'expanding' or a number of rows, got 0"),
         ({"window": "all"}, "window: must be 'expanding' or a number of rows, got 'all'"),
@@ -209,9 +210,8 @@ def test_intervals_are_the_same_however_the_coins_are_divided_and_look_at_nothin
     for partitions in (1, 5):
         out = tmp_path / str(partitions) if how == "folder" else None
         done = backtest(CryptoLoader(small_folder, partitions), ["drift"], 5, origins=4, step=5,
-                        warmup=9, seed=3, out=out, client=client, progress=False)  # fmt: skip
+                        warmup=45, seed=3, out=out, client=client, progress=False)  # fmt: skip
         assert len(done.origins) == 4
-        assert len(done.all_origins) == 13
         found.append(done.get_df())
         assert set(found[-1]["cutoff"]) == set(pd.to_datetime(done.origins))
     pd.testing.assert_frame_equal(*found, check_exact=True)
@@ -227,7 +227,7 @@ def test_intervals_are_the_same_however_the_coins_are_divided_and_look_at_nothin
     late = changed["date"] > pd.Timestamp(done.origins[1])
     changed.loc[late, ["open", "high", "low", "close"]] *= 1.5
     other = write_folder(tmp_path / "other", changed)
-    again = backtest(other, ["drift"], 5, origins=4, step=5, warmup=9, seed=3, client=client,
+    again = backtest(other, ["drift"], 5, origins=4, step=5, warmup=45, seed=3, client=client,
                      progress=False).get_df()  # fmt: skip
     said = [c for c in COLUMNS if c != "actual"]
     before, after = (

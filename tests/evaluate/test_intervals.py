@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptodask.errors import InputError, OptionError
-from cryptodask.evaluate.calibration import Calibration, History
-from cryptodask.evaluate.intervals import Conformal, check_levels, intervals, log_errors
+from cryptodask.evaluate.calibration import Calibration, History, check_levels
+from cryptodask.evaluate.intervals import Conformal, intervals, log_errors
 from cryptodask.records import DAY, FloatArray
 from tests.models.conftest import START
 
@@ -149,7 +149,7 @@ def test_independent_errors_are_covered_as_often_as_said(mirror: float, own: flo
 def test_one_coin_with_few_errors_is_covered_as_often_as_said() -> None:
     # Steps are independent here, so each is a trial of its own. Of n values the k-th lies at
     # k / (n + 1): without that, 12 errors would cover 74%.
-    conformal = Conformal(half_life=1e6, mirror=0, own=np.inf)
+    conformal = Conformal(half_life=1e6, mirror=0, own=np.inf, speed=0)
     hits = []
     for seed in range(12):
         history = make_history(1, 13, 100, seed, spacing=100)
@@ -172,11 +172,14 @@ def test_when_errors_grow_and_volatility_does_not_show_it_coverage_returns() -> 
     history = make_history(80, 160, 1, seed=6)
     errors = history.errors.copy()
     errors[:, 80:] *= 2.5
-    shares = coverage(dataclasses.replace(history, errors=errors))[0]
+    grown = dataclasses.replace(history, errors=errors)
     # The first origin has no interval, so that the errors grow at place 79.
-    assert shares[60:79].mean() == pytest.approx(0.8, abs=0.02)
-    assert shares[79:82].mean() < 0.6
-    assert shares[-20:].mean() == pytest.approx(0.8, abs=0.03)
+    slow, fast = (coverage(grown, Conformal(speed=speed))[0] for speed in (0.0, 0.05))
+    for shares in (slow, fast):
+        assert shares[60:79].mean() == pytest.approx(0.8, abs=0.02)
+        assert shares[79] < 0.5
+        assert shares[-20:].mean() == pytest.approx(0.8, abs=0.05)
+    assert slow[85:119].mean() + 0.02 < fast[85:119].mean() < 0.8
 
 
 def test_a_coin_with_errors_twice_as_large_gets_wider_intervals_and_one_without_the_pools() -> None:
@@ -260,7 +263,7 @@ def test_levels_that_are_none_are_refused(levels: list[float]) -> None:
         check_levels(levels)
 
 
-@pytest.mark.parametrize("options", [{"half_life": 0}, {"mirror": 1.5}, {"own": 0}])
+@pytest.mark.parametrize("options", [{"half_life": 0}, {"mirror": 1.5}, {"own": 0}, {"speed": -1}])
 def test_options_out_of_their_range_are_refused(options: dict[str, float]) -> None:
-    with pytest.raises(OptionError, match="half_life"):
+    with pytest.raises(OptionError, match=next(iter(options))):
         Conformal(**options)
