@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cryptodask.evaluate.backtest import BOUNDS, empty_backtest
-from cryptodask.evaluate.calibration import Calibration, History
-from cryptodask.evaluate.intervals import Conformal, Typical, intervals, log_errors
+from cryptodask.evaluate.calibration import Calibration, History, Typical
+from cryptodask.evaluate.intervals import Conformal, intervals, log_errors
 from cryptodask.records import DateArray, FloatArray
 from cryptodask.results import write_frames
 
@@ -84,6 +84,8 @@ def put_bounds(place: Place, shape: Shape, typical: Typical, quantiles: FloatArr
     """Put bounds into a place; a file is replaced, whole or not at all."""
     if isinstance(place, pd.DataFrame):
         return with_bounds(place, shape, typical, quantiles)
+    if all(with_bounds(t, shape, typical, quantiles).equals(t) for t in _tables(place)):
+        return place  # of a run that went on where it had stopped
     schema = pa.Schema.from_pandas(empty_backtest(), preserve_index=False)
     with write_frames(place.parent, place.name, schema) as write:
         for table in _tables(place):
