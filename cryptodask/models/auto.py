@@ -47,7 +47,7 @@ class Auto:
     gaps: ClassVar[Gaps] = "leave"
 
     members: tuple[str, ...] = ("drift", "ridge")
-    inner: int = 16
+    inner: int = 24
     shrinkage: float = 4.0
 
     def __post_init__(self) -> None:

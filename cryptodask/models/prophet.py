@@ -41,7 +41,7 @@ class Prophet:
     """
 
     name: ClassVar[str] = "prophet"
-    cost: ClassVar[float] = 3_000.0
+    cost: ClassVar[float] = 1_000.0
     needs_variation: ClassVar[bool] = True
     gaps: ClassVar[Gaps] = "leave"
 

@@ -38,7 +38,7 @@ class SklearnRegressor:
         Parameters of the class that are not its defaults, by name.
     """
 
-    cost: ClassVar[float] = 3_000.0
+    cost: ClassVar[float] = 1_000.0
     needs_variation: ClassVar[bool] = True
     gaps: ClassVar[Gaps] = "split"
     pattern: ClassVar[str] = "sklearn:sklearn.MODULE.CLASS"

@@ -37,7 +37,7 @@ class StatsModel:
         Parameters of the class that are not its defaults, by name.
     """
 
-    cost: ClassVar[float] = 1_000.0
+    cost: ClassVar[float] = 500.0
     needs_variation: ClassVar[bool] = True
     gaps: ClassVar[Gaps] = "split"
     pattern: ClassVar[str] = "stats:CLASS"

@@ -22,7 +22,7 @@ def plain_auto(
     names: list[str], closes: FloatArray, dates: FloatArray, horizon: int, shrinkage: float
 ) -> FloatArray:
     """Forecast one coin the slow way."""
-    errors = np.abs(plain_errors(["naive", *names], closes, dates, horizon, 16)).mean(axis=2)
+    errors = np.abs(plain_errors(["naive", *names], closes, dates, horizon, 24)).mean(axis=2)
     gains = errors[:, [0]] - errors[:, 1:]
     best, highest = names[0], 0.0
     for name, gain in zip(names, gains.T, strict=True):
@@ -40,7 +40,7 @@ def plain_auto(
 @pytest.mark.parametrize("noise", [0.001, 0.03, 0.08])
 @pytest.mark.parametrize("shrinkage", [0.0, 4.0])
 def test_it_is_what_a_plain_loop_gives(noise: float, shrinkage: float) -> None:
-    coins = [trend(90 + 20 * i, noise, f"coin-{i}", i) for i in range(4)]
+    coins = [trend(90 + 30 * i, noise, f"coin-{i}", i) for i in range(4)]
     panel = join([*coins, one_coin(walk(150)[0], "walk")])
     model = create_model("auto", shrinkage=shrinkage)
     forecast = model.forecast(panel, 5, 0)
@@ -63,7 +63,8 @@ def test_most_walks_without_a_trend_are_forecast_as_naive_to_the_bit() -> None:
     naive = Naive().forecast(panel, 10, 0)
     same = (forecast == naive).all(axis=1)
     assert same.mean() > 0.8
-    assert not same.all()  # one in forty does as well by chance, with two members more
+    rash = create_model("auto", shrinkage=0.0).forecast(panel, 10, 0)
+    assert (rash == naive).all(axis=1).mean() < 0.8
 
 
 def test_more_shrinkage_moves_it_less() -> None:
