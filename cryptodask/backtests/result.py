@@ -1,7 +1,7 @@
 """What a backtest gives: its table, in memory or as a folder of files, and what failed."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from cryptodask.backtests.sweep import cut_by_coin, sweep
 from cryptodask.errors import InputError
 from cryptodask.evaluate.backtest import OriginFailure, empty_backtest
 from cryptodask.models import Model
@@ -17,6 +18,8 @@ from cryptodask.results import MANIFEST
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
+
+    from cryptodask.evaluate.compare import Loss
 
 FAILURES = ("coin", "model", "cutoff", "exception", "message")
 
@@ -63,14 +66,48 @@ class Backtest:
         All rows of a coin and model are in one.
         """
         if self.frame is not None:
-            yield self._counting(self.frame)
+            yield self.frame
         for name in self.files:
             assert self.path is not None
-            yield self._counting(read_backtest_part(self.path / name))
+            yield counting(read_backtest_part(self.path / name), self.origins)
 
-    def _counting(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Return the rows of the origins that count."""
-        return counting(table, self.origins)
+    def coin_parts(self, coins: Collection[str] | None = None) -> Iterator[pd.DataFrame]:
+        """Yield the table by coins: whole coins with all their models, then the next coins.
+
+        What compares models of a coin needs that, and `parts` have one model each. Every row is
+        read once; of a folder, no more is in memory than about a partition of each model.
+
+        Parameters
+        ----------
+        coins : collection of str, optional
+            The coins that are wanted; by default all.
+        """
+        if self.frame is not None:
+            known = self.frame["coin"]
+            yield from cut_by_coin(self.frame if coins is None else self.frame[known.isin(coins)])
+        if self.path is not None:
+            paths = [self.path / name for name in self.files]
+            yield from (counting(table, self.origins) for table in sweep(paths, coins))
+
+    def sums(self) -> pd.DataFrame:
+        """Return the sums that scores are made of; see `cryptodask.evaluate.scores.sums`."""
+        from cryptodask.evaluate import scores
+
+        found = [scores.sums(part) for part in self.coin_parts()]
+        return pd.concat(found or [scores.sums(empty_backtest())], ignore_index=True)
+
+    def scores(self, by: Sequence[str] = ("model",)) -> pd.DataFrame:
+        """Return what the forecasts are worth; see `cryptodask.evaluate.scores.scores`."""
+        from cryptodask.evaluate import scores
+
+        return scores.scores(self.sums(), by)
+
+    def differences(self, loss: "Loss" = "absolute") -> pd.DataFrame:
+        """Compare losses with those of naive; see `cryptodask.evaluate.compare.differences`."""
+        from cryptodask.evaluate.compare import differences
+
+        found = [differences(part, loss=loss) for part in self.coin_parts()]
+        return pd.concat(found or [differences(empty_backtest(), loss=loss)], ignore_index=True)
 
     def get_df(self) -> pd.DataFrame:
         """Return the table, by coin, model, origin and step."""
@@ -96,7 +133,7 @@ class Backtest:
                 return dd.from_pandas(self.get_df(), npartitions=1)
             paths = [self.path / name for name in self.files]
             whole = dd.from_map(read_backtest_part, paths, meta=empty_backtest())
-            return whole.map_partitions(self._counting, meta=empty_backtest())
+            return whole.map_partitions(counting, self.origins, meta=empty_backtest())
 
 
 def open_backtest(path: str | Path) -> Backtest:

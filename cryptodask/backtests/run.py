@@ -161,7 +161,7 @@ def backtest(
             folder.close(told, names_of, run.origins)
             return open_backtest(folder.path)
         bounded = [place for place in run.bound(tables) if isinstance(place, pd.DataFrame)]
-        table = pd.concat([empty_backtest(), *bounded], ignore_index=True)
+        table = counting(pd.concat([empty_backtest(), *bounded], ignore_index=True), run.origins)
         done = Backtest(names_of, horizon, run.origins, told, frame=table)
         return dataclasses.replace(done, frame=done.get_df())
     finally:

@@ -93,6 +93,9 @@ def backtest(
     scores: Annotated[
         Path | None, typer.Option(help="Write scores of every coin to a .csv or .parquet file.")
     ] = None,
+    page: Annotated[
+        Path | None, typer.Option(help="Write a page of scores and drawings, .html.")
+    ] = None,
     seed: Seed = 0,
 ) -> None:
     """Forecast coins as of past dates, and score models against naive and what came."""
@@ -103,6 +106,7 @@ def backtest(
     began = time.perf_counter()
     models = make_models(model or ["naive"], option or [])
     check_file("--scores", scores, (".csv", ".parquet"))
+    check_file("--page", page, (".html",))
     loader = CryptoLoader(source, partitions)
     wanted = split_names(coins, [*loader.source.coins, *loader.source.empty])
     try:
@@ -132,7 +136,11 @@ def backtest(
             _print_leaderboard(done, time.perf_counter() - began)
             if scores:
                 _write(done.scores(by=("coin", "model")), scores)
-            for path in filter(None, (done.path, scores)):
+            if page:
+                from cryptodask.dashboard.leaderboard import save_leaderboard
+
+                save_leaderboard(page, done)
+            for path in filter(None, (done.path, scores, page)):
                 out.print(Text(f"wrote {path}"), soft_wrap=True)
     except KeyboardInterrupt:
         err.print(
@@ -178,15 +186,16 @@ def _print_leaderboard(done: "Backtest", seconds: float) -> None:
         "against naive",
         title=f"{len(done.origins)} origins from {first} to {last}, {done.horizon} bars ahead",
     )
-    for row in found.itertuples():
-        verdicts = each.loc[each["model"] == row.model, "verdict"].value_counts()
+    for row in found.to_dict("records"):
+        model = row["model"]
+        verdicts = each.loc[each["model"] == model, "verdict"].value_counts()
         counts = " / ".join(f"{int(verdicts.get(name, 0)):,}" for name in OF_NAIVE)
         table.add_row(
-            str(row.model),
-            f"{int(row.coins):,}",
-            *(_shown(name, getattr(row, name)) for name in SHOWN),
-            counts if row.model in pooled.index else "",
-            str(pooled.get(row.model, "")),
+            str(model),
+            f"{int(row['coins']):,}",
+            *(_shown(name, row[name]) for name in SHOWN),
+            counts if model in pooled.index else "",
+            str(pooled.get(model, "")),
         )
     out.print(table)
     out.print(f"{seconds:.1f} seconds in all", highlight=False)
