@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from cryptodask.cli.options import (
@@ -35,16 +35,13 @@ if TYPE_CHECKING:
     from cryptodask.backtests import Backtest
 
 SHOWN = {
-    "relative_mae": "relative MAE",
-    "mase": "MASE",
-    "smape": "sMAPE",
-    "direction": "direction",
+    "relative_mae": "MAE / naive",
+    "direction": "right way",
     "coverage_80": "in 80%",
     "coverage_95": "in 95%",
-    "relative_width_80": "width of 80%",
-    "msis_80": "MSIS of 80%",
+    "relative_width_80": "width",
 }
-"""Scores of the table, and what it calls them."""
+"""Scores of the table, and what it calls them; `--scores` writes all there are."""
 
 OF_NAIVE = ("better", "no difference", "worse", "no verdict")
 
@@ -182,14 +179,14 @@ def _print_leaderboard(done: "Backtest", seconds: float) -> None:
         "model",
         "coins",
         *SHOWN.values(),
-        "coins better / same / worse / too few",
-        "against naive",
+        Column("coins + = - ?", no_wrap=True),
+        Column("all coins", no_wrap=True),
         title=f"{len(done.origins)} origins from {first} to {last}, {done.horizon} bars ahead",
     )
     for row in found.to_dict("records"):
         model = row["model"]
         verdicts = each.loc[each["model"] == model, "verdict"].value_counts()
-        counts = " / ".join(f"{int(verdicts.get(name, 0)):,}" for name in OF_NAIVE)
+        counts = " ".join(f"{int(verdicts.get(name, 0)):,}" for name in OF_NAIVE)
         table.add_row(
             str(model),
             f"{int(row['coins']):,}",
@@ -198,6 +195,11 @@ def _print_leaderboard(done: "Backtest", seconds: float) -> None:
             str(pooled.get(model, "")),
         )
     out.print(table)
+    out.print(
+        "MAE / naive: below 1 is better. in 80%, in 95%: actuals inside the intervals. width: of "
+        "the 80% interval, as a share of the forecast. coins + = - ?: significantly better than naive, "
+        "no difference, worse, too few origins. all coins: the same of all together."
+    )
     out.print(f"{seconds:.1f} seconds in all", highlight=False)
 
 
