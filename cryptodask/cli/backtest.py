@@ -36,10 +36,8 @@ if TYPE_CHECKING:
 
 SHOWN = {
     "relative_mae": "MAE / naive",
-    "direction": "right way",
     "coverage_80": "in 80%",
     "coverage_95": "in 95%",
-    "relative_width_80": "width",
 }
 """Scores of the table, and what it calls them; `--scores` writes all there are."""
 
@@ -196,9 +194,8 @@ def _print_leaderboard(done: "Backtest", seconds: float) -> None:
         )
     out.print(table)
     out.print(
-        "MAE / naive: below 1 is better. in 80%, in 95%: actuals inside the intervals. width: of "
-        "the 80% interval, as a share of the forecast. coins + = - ?: significantly better than naive, "
-        "no difference, worse, too few origins. all coins: the same of all together."
+        "MAE / naive: below 1 is better. in 80%, in 95%: share of actuals inside the intervals. "
+        "coins + = - ?: significantly better than naive, no difference, worse, too few origins."
     )
     out.print(f"{seconds:.1f} seconds in all", highlight=False)
 
