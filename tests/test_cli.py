@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -424,3 +425,46 @@ def test_the_page_of_a_table_that_lost_nothing_is_written_too(
     done = run("prices", "check", tmp_path / "table", "--html", page)
     assert done.returncode == 0, done.stderr
     assert "stale_run" in page.read_text()
+
+
+def test_a_backtest_prints_a_leaderboard_and_writes_table_scores_and_page(
+    cluster: Cluster, small_folder: Path, tmp_path: Path
+) -> None:
+    command = ["backtest", small_folder, "--model", "linear", "--model", "drift", "--origins", 3,
+               "--horizon", 5, "--scheduler", cluster.address, "--out", tmp_path / "out",
+               "--scores", tmp_path / "scores.csv", "--page", tmp_path / "page.html"]  # fmt: skip
+    done = run(*command)
+    assert done.returncode == 0, done.stderr
+    assert "3 origins from" in done.stdout
+    for model in ("naive", "linear", "drift"):
+        assert re.search(rf"│ {model} +│ 1[0-2] +│", done.stdout), done.stdout
+    assert "linear: 3 coins and origins without a forecast: ConstantSeriesError" in done.stderr
+    scores = pd.read_csv(tmp_path / "scores.csv")
+    assert set(scores["model"]) == {"naive", "linear", "drift"}
+    naive = scores[scores["model"] == "naive"]
+    assert (naive["relative_mae"].dropna() == 1).all()
+    assert "<html" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    files = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()}
+    again = run(*command)
+    assert again.returncode == 0, again.stderr
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()} == files
+    other = run(*command, "--seed", 5)
+    assert other.returncode == 2
+    assert "holds a backtest of other seed; name another folder" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--window", "many"], "--window many: write a number of rows, or expanding"),
+        (["--origins", "soon"], "origins: 'soon' is no day"),
+        (["--page", "page.pdf"], "--page page.pdf: must end in .html"),
+        (["--refit", "0"], "refit: must be at least 1, got 0"),
+    ],
+)
+def test_a_backtest_that_makes_no_sense_is_told(
+    cluster: Cluster, small_folder: Path, options: list[str], told: str
+) -> None:
+    done = run("backtest", small_folder, "--scheduler", cluster.address, *options)
+    assert done.returncode == 2
+    assert told in " ".join(done.stderr.split())

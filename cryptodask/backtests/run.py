@@ -36,7 +36,7 @@ from cryptodask.models.pooled import is_pooled
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.freq import step_of
 from cryptodask.prices.gaps import Gaps, How
-from cryptodask.prices.loader import Cut, Day
+from cryptodask.prices.loader import Cut, Day, read_day
 from cryptodask.prices.table import PriceTable
 from cryptodask.records import DateArray
 from cryptodask.work import Job, plan_jobs
@@ -192,9 +192,11 @@ class _Run:
         self, origins: int | Sequence[Day], step: int | None, calibrate: int, warmup: int
     ) -> None:
         """Decide on the origins, and on those of intervals, by the dates of all coins."""
-        given = origins if isinstance(origins, int) else [pd.Timestamp(o) for o in origins]
-        if isinstance(given, list) and any(pd.isna(given)):
-            raise OptionError(f"origins: {origins} are not all dates")
+        given: int | list[np.datetime64]
+        if isinstance(origins, int):
+            given = origins
+        else:
+            given = [read_day("origins", day) for day in origins]
         if not self.coins:
             return
         first, last = self._span()

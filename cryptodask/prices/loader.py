@@ -268,9 +268,9 @@ class Cut:
         """
         if max_points is not None and max_points < 1:
             raise OptionError(f"max_points: must be at least 1, got {max_points}")
-        first = _day("from_date", from_date, "0001-01-01")
+        first = read_day("from_date", from_date, "0001-01-01")
         # To the last second of that day, for bars that are shorter than it.
-        last = _day("to_date", to_date, "9999-12-30") + (DAY - np.timedelta64(1, "s"))
+        last = read_day("to_date", to_date, "9999-12-30") + (DAY - np.timedelta64(1, "s"))
         if first > last:
             raise OptionError(f"from_date: {from_date} is after to_date: {to_date}")
         return cls(max_points, first, last, gaps or Gaps(), freq)
@@ -449,8 +449,15 @@ def _read_indexed(partition: Partition, *, cut: Cut) -> pd.DataFrame:
     return cut(partition.read()).set_index("coin")
 
 
-def _day(option: str, value: Day | None, default: str) -> np.datetime64:
-    if value is None:
+def read_day(option: str, value: Day | None, default: str | None = None) -> np.datetime64:
+    """Return a day that a user gave.
+
+    Raises
+    ------
+    OptionError
+        It is none, or there is none and no default.
+    """
+    if value is None and default is not None:
         return np.datetime64(default, "s")
     try:
         day = _timestamp(value)

@@ -187,7 +187,7 @@ def test_dates_coins_and_days_can_be_chosen(client: Client, small_folder: Path) 
         ({"window": 0}, "window: must be 'expanding' or a number of rows, got 0"),
         ({"window": "all"}, "window: must be 'expanding' or a number of rows, got 'all'"),
         ({"origins": 400}, "400 origins 10 bars apart and a horizon of 5 do not fit"),
-        ({"origins": [None]}, "are not all dates"),
+        ({"origins": [None]}, "origins: None is no day"),
     ],
 )
 def test_options_that_make_no_sense_are_told(
