@@ -100,7 +100,14 @@ class Backtest:
         """Return what the forecasts are worth; see `cryptodask.evaluate.scores.scores`."""
         from cryptodask.evaluate import scores
 
-        return scores.scores(self.sums(), by)
+        if "step" in by:
+            return scores.scores(self.sums(), by)
+        # Without steps before parts are joined, which takes a share of the memory.
+        keys = ["coin", "model"]
+        added = (scores.sums(part) for part in self.coin_parts())
+        found = [one.groupby(keys, as_index=False).sum().assign(step=0) for one in added]
+        joined = pd.concat(found, ignore_index=True) if found else self.sums()
+        return scores.scores(joined, by)
 
     def differences(self, loss: "Loss" = "absolute") -> pd.DataFrame:
         """Compare losses with those of naive; see `cryptodask.evaluate.compare.differences`."""

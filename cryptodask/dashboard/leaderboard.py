@@ -101,7 +101,7 @@ def save_leaderboard(
 
     Ranks and scores, error by step and by origin, calibration of intervals, the worst coins, and
     forecasts over actuals, of some coins. The backtest is read by coins, so that it need not fit
-    into memory; its scores by coin, model and step do. The file is written whole or not at all.
+    into memory; its scores by coin and model must. The file is written whole or not at all.
 
     Parameters
     ----------

@@ -89,28 +89,17 @@ def build_leaderboard(
     """
     if isinstance(coins, int) and coins < 1:
         raise OptionError(f"coins: must be 1 or more, or names of coins, got {coins}")
-    thirds = [part for part in np.array_split(backtest.origins, 3) if len(part)]
-    starts = np.array([third[0] for third in thirds], dtype="datetime64[s]")
-    added, apart, held = [], [], []
-    for part in backtest.coin_parts():
-        added.append(scores.sums(part))
-        apart.append(compare.differences(part))
-        held.append(count_held(part, starts))
-    sums = pd.concat(added, ignore_index=True) if added else pd.DataFrame({"n": []})
-    if not sums["n"].any():
-        raise OptionError(
-            "the backtest has no forecast with an actual, so there is nothing to show"
-        )
-    differences = pd.concat(apart, ignore_index=True)
+    thirds = [part for part in np.array_split(np.sort(backtest.origins), 3) if len(part)]
+    found = _score(backtest, np.array([third[0] for third in thirds], dtype="datetime64[s]"))
     if verdicts is None:
-        verdicts = compare.judge_coins(compare.compare_coins(differences))
+        verdicts = compare.judge_coins(found.tests)
     if pooled is None:
-        pooled = compare.compare_models(differences)
+        pooled = compare.compare_models(found.differences)
     _need(verdicts, "verdicts", ["coin", "model", "verdict"])
     _need(pooled, "pooled", ["model", "verdict"])
 
-    table = _table(scores.scores(sums), verdicts, pooled)
-    each = scores.scores(sums, ["coin", "model"])
+    table = _table(scores.scores(found.sums), verdicts, pooled)
+    each = scores.scores(found.sums, ["coin", "model"])
     each = each.merge(verdicts[["coin", "model", "verdict"]], how="left", on=["coin", "model"])
     worst = _worst(each, table["model"].tolist())
     return LeaderboardView(
@@ -118,12 +107,46 @@ def build_leaderboard(
         summary=_summary(backtest, each),
         notes=_notes(backtest, table),
         table=table,
-        steps=scores.scores(sums, ["model", "step"])[["model", "step", "relative_mae"]],
-        origins=_by_origin(differences),
-        reliability=reliability(held),
+        steps=found.steps,
+        origins=_by_origin(found.differences),
+        reliability=found.reliability,
         periods=tuple(f"{_day(third[0])} to {_day(third[-1])}" for third in thirds),
         worst=worst,
         tracks=_tracks(backtest, each, worst, tuple(table["model"]), coins, prices),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """What is kept of a backtest: sums by coin and model, and one difference a coin and origin."""
+
+    sums: pd.DataFrame
+    steps: pd.DataFrame
+    differences: pd.DataFrame
+    tests: pd.DataFrame
+    reliability: pd.DataFrame
+
+
+def _score(backtest: Backtest, starts: DateArray) -> _Scored:
+    """Score whole coins at a time, and keep of each part what is small."""
+    sums, steps, differences, tests, held = [], [], [], [], []
+    for part in backtest.coin_parts():
+        own = scores.sums(part)
+        sums.append(own.groupby(["coin", "model"], as_index=False).sum().assign(step=0))
+        steps.append(_by_step(own, backtest.models))
+        differences.append(compare.differences(part))
+        tests.append(compare.compare_coins(differences[-1]))
+        held.append(count_held(part, starts))
+    if not any(own["n"].any() for own in sums):
+        raise OptionError(
+            "the backtest has no forecast with an actual, so there is nothing to show"
+        )
+    return _Scored(
+        pd.concat(sums, ignore_index=True),
+        _steps(steps, backtest.models),
+        pd.concat(differences, ignore_index=True),
+        pd.concat(tests, ignore_index=True),
+        reliability(held),
     )
 
 
@@ -145,6 +168,22 @@ def _table(found: pd.DataFrame, verdicts: pd.DataFrame, pooled: pd.DataFrame) ->
     table["verdict"] = [overall.get(model, "") for model in table["model"]]
     table.insert(0, "rank", table["relative_mae"].rank(method="min"))
     return table.sort_values(["rank", "model"], ignore_index=True)
+
+
+def _by_step(sums: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
+    """Return the log of the relative MAE of each coin and step; its mean makes a geometric one."""
+    each = scores.scores(sums, ["coin", "model", "step"])
+    relative = each["relative_mae"].where(each["relative_mae"] > 0)
+    codes = pd.Index(models).get_indexer(pd.Index(each["model"])).astype(np.int16)
+    steps = each["step"].astype(np.int32)
+    return pd.DataFrame({"model": codes, "step": steps, "log": np.log(relative)})
+
+
+def _steps(found: Sequence[pd.DataFrame], models: Sequence[str]) -> pd.DataFrame:
+    means = pd.concat(found, ignore_index=True).groupby(["model", "step"])["log"].mean()
+    steps = means.rename("relative_mae").reset_index()
+    names = [models[code] for code in steps["model"]]
+    return steps.assign(model=names, relative_mae=np.exp(steps["relative_mae"]))
 
 
 def _by_origin(differences: pd.DataFrame) -> pd.DataFrame:
