@@ -1,7 +1,7 @@
 """The plain records that travel between the parts: no frame, no Dask, picklable and small."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,9 @@ class Panel:
         Offsets, ``(n_coins + 1,)``.
     step : timedelta64
         From one bar to the next; rows that are further apart have a gap between them.
+    extra : mapping of str to ndarray of float64
+        Other columns of the rows, each ``(n_rows,)``, as ``volume``, where a model asks for them;
+        NaN where a price file said nothing.
     """
 
     coins: tuple[str, ...]
@@ -38,6 +41,7 @@ class Panel:
     dates: DateArray
     indptr: NDArray[np.int64]
     step: np.timedelta64 = DAY
+    extra: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.coins)
@@ -85,11 +89,20 @@ class Panel:
             dates=self.dates[rows],
             indptr=indptr,
             step=self.step,
+            extra={name: column[rows] for name, column in self.extra.items()},
         )
 
     @classmethod
-    def from_series(cls, series: Any, step: np.timedelta64 = DAY) -> "Panel":
-        """Build a panel from an iterable of ``(coin, closes, dates)``."""
+    def from_series(
+        cls,
+        series: Any,
+        step: np.timedelta64 = DAY,
+        extra: Mapping[str, Sequence[FloatArray]] | None = None,
+    ) -> "Panel":
+        """Build a panel from an iterable of ``(coin, closes, dates)``.
+
+        Other columns are given by name, each as one array a coin.
+        """
         rows = [
             (coin, np.asarray(v, dtype=np.float64), np.asarray(d, dtype="datetime64[s]"))
             for coin, v, d in series
@@ -101,6 +114,10 @@ class Panel:
             dates=np.concatenate([d for _, _, d in rows] or [np.empty(0, "datetime64[s]")]),
             indptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
             step=step,
+            extra={
+                name: np.concatenate([np.empty(0), *columns]).astype(np.float64)
+                for name, columns in (extra or {}).items()
+            },
         )
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cryptodask.cluster.plan import cut_guided, workers_to_plan_for
 from cryptodask.errors import NoPricesError
 from cryptodask.models import Model, run_model
-from cryptodask.models.base import sound_coins
+from cryptodask.models.base import columns_needed, sound_coins
 from cryptodask.models.pooled import PooledModel
 from cryptodask.prices.findings import empty_findings, join_findings, lost
 from cryptodask.prices.gaps import last_runs
@@ -224,7 +224,7 @@ def prepare_job(job: Job, cut: Cut, model: PooledModel, horizon: int) -> list[An
     """
     prepared = []
     for part in job.parts:
-        panel, _, _ = read_panel(part, cut)
+        panel, _, _ = read_panel(part, cut, columns_needed(model))
         sound, _ = sound_coins(model, panel, horizon)
         prepared.append(model.prepare(sound))
     return prepared
@@ -235,7 +235,7 @@ def _forecast_part(
 ) -> tuple[pd.DataFrame, list[CoinFailure], pd.DataFrame, int]:
     """Forecast the coins of one part; return forecasts, failures, findings and rows read."""
     with stage("read"):
-        panel, told, rows = read_panel(part, cut)
+        panel, told, rows = read_panel(part, cut, columns_needed(model))
     with stage("fit"):
         result = run_model(model, panel, horizon, seed)
     n, horizon = result.values.shape
@@ -257,15 +257,20 @@ def _forecast_part(
     return forecasts, failures, told, rows
 
 
-def read_panel(part: Partition, cut: Cut) -> tuple[Panel, pd.DataFrame, int]:
-    """Return the panel that a model sees, findings of rows that were lost, and the rows read."""
-    if isinstance(part, TablePartition) and not part.deltas and cut.is_whole:
+def read_panel(
+    part: Partition, cut: Cut, columns: Sequence[str] = ()
+) -> tuple[Panel, pd.DataFrame, int]:
+    """Return the panel that a model sees, findings of rows that were lost, and the rows read.
+
+    With columns beside the closes it is made from a frame, which takes longer.
+    """
+    if not columns and isinstance(part, TablePartition) and not part.deltas and cut.is_whole:
         panel = part.read_panel()
         return panel, empty_findings(), len(panel.values)
-    reading = part.load(("close",))
+    reading = part.load(("close", *columns))
     prices = cut(reading.prices)
     seen = last_runs(prices, cut.freq) if cut.gaps.how == "split" else prices
-    return to_panel(seen, cut.freq), lost(reading.findings), len(prices)
+    return to_panel(seen, cut.freq, columns), lost(reading.findings), len(prices)
 
 
 def worker_address() -> str:

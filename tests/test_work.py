@@ -18,7 +18,7 @@ from cryptodask.prices.loader import Cut
 from cryptodask.prices.storage import writing
 from cryptodask.prices.synthetic import coin_name
 from cryptodask.results import read_part
-from cryptodask.work import Job, merge_jobs, plan_jobs, run_job, ship
+from cryptodask.work import Job, merge_jobs, plan_jobs, read_panel, run_job, ship
 
 CUT = Cut.of(None, None, None)
 
@@ -220,3 +220,23 @@ def test_merged_jobs_are_few_and_of_similar_cost() -> None:
     assert sorted(job.seconds for job in merged) == [7, 8, 9]
     assert len(merge_jobs(jobs[:2], 3)) == 2
     assert merge_jobs([], 3) == []
+
+
+@pytest.mark.parametrize("to_table", [True, False])
+def test_a_panel_has_the_columns_that_are_asked_for(
+    small_folder: Path, small_prices: pd.DataFrame, tmp_path: Path, *, to_table: bool
+) -> None:
+    source = import_prices(small_folder, tmp_path / "table").path if to_table else small_folder
+    loader = CryptoLoader(source)
+    [job] = plan_jobs(loader.source, loader.get_crypto_names(), create_model("naive"), 1, 1)
+    for cut in (Cut.of(None, None, None), Cut.of(9, None, None)):
+        panel, _, rows = read_panel(job.parts[0], cut, ("volume", "market_cap"))
+        plain, _, plain_rows = read_panel(job.parts[0], cut)
+        assert plain.extra == {}
+        assert rows == plain_rows
+        assert np.array_equal(panel.values, plain.values)
+        wanted = small_prices.set_index(["coin", "date"]).sort_index()
+        if cut.max_points:
+            wanted = wanted.groupby("coin").tail(9)
+        for name in ("volume", "market_cap"):
+            np.testing.assert_allclose(panel.extra[name], wanted[name], rtol=1e-12)

@@ -77,6 +77,11 @@ class Model(Protocol):
         ...
 
 
+def columns_needed(model: Model) -> tuple[str, ...]:
+    """Return the columns that a model reads beside the closes, which few do."""
+    return tuple(getattr(model, "columns", ()))
+
+
 @dataclass(frozen=True)
 class PanelForecast:
     """What a model made of a panel.
