@@ -103,7 +103,7 @@ def test_options_of_models_reach_them(cluster: Cluster, healthy: Path, tmp_path:
     [
         (
             ["--model", "arima"],
-            "no such model; models: random, naive, linear, ridge, lstm, lstm_global",
+            "no such model; models: random, naive, linear, ridge, ",
         ),
         (["--coins", "Bitcon"], "no coin of that name"),
         (["--horizon", "0"], "horizon: must be at least 1"),

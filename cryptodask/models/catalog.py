@@ -14,6 +14,8 @@ CATALOG: Mapping[str, str] = {
     "naive": "cryptodask.models.naive:Naive",
     "linear": "cryptodask.models.linear:Linear",
     "ridge": "cryptodask.models.ridge:Ridge",
+    "ridge_features": "cryptodask.models.ridge_features:RidgeFeatures",
+    "pooled_linear": "cryptodask.models.pooled_linear:PooledLinear",
     "lstm": "cryptodask.models.lstm:LSTM",
     "lstm_global": "cryptodask.models.lstm_global:LSTMGlobal",
 }

@@ -13,6 +13,13 @@ from cryptodask.records import DAY, DateArray, FloatArray, Panel
 QUICK: dict[str, dict[str, Any]] = {
     "lstm": {"window": 8, "units": (4, 6), "batch_size": 16},
     "lstm_global": {"window": 8, "units": (4, 6), "steps": 4, "sample": 8},
+    # Without weekdays, which are not the same of hours as of days.
+    "pooled_linear": {
+        "features": "lag:1-3 std:4",
+        "target": "scaled:5",
+        "normalise": "window:6",
+        "ahead": 25,
+    },
 }
 """Options with which a model of the catalog fits a coin in milliseconds; default ones if none."""
 

@@ -13,13 +13,16 @@ from cryptodask.models.linear import Linear
 from cryptodask.models.lstm import LSTM
 from cryptodask.models.lstm_global import LSTMGlobal
 from cryptodask.models.naive import Naive
+from cryptodask.models.pooled_linear import PooledLinear
 from cryptodask.models.random import Random
 from cryptodask.models.ridge import Ridge
+from cryptodask.models.ridge_features import RidgeFeatures
 
 
 def test_the_catalog_names_the_models() -> None:
-    assert list_models() == ["random", "naive", "linear", "ridge", "lstm", "lstm_global"]
-    kinds = [Random, Naive, Linear, Ridge, LSTM, LSTMGlobal]
+    names = "random, naive, linear, ridge, ridge_features, pooled_linear, lstm, lstm_global"
+    assert ", ".join(list_models()) == names
+    kinds = [Random, Naive, Linear, Ridge, RidgeFeatures, PooledLinear, LSTM, LSTMGlobal]
     assert [type(create_model(name)) for name in list_models()] == kinds
     assert [create_model(name).name for name in list_models()] == list_models()
 
@@ -60,7 +63,7 @@ def test_an_unknown_model_is_told_the_known_ones(ask: Any) -> None:
     message = str(caught.value)
     assert "'lstn'" in message
     assert "did you mean lstm?" in message
-    assert "random, naive, linear, ridge, lstm, lstm_global" in message
+    assert ", ".join(list_models()) in message
 
 
 def test_a_name_like_no_other_gets_no_guess() -> None:

@@ -17,7 +17,7 @@ from tests.models.conftest import QUICK, START, join, make_panel, one_coin, pane
 RANDOM = {"random", "lstm", "lstm_global"}
 """The models whose forecasts depend on the seed."""
 
-POOLED = {"lstm_global"}
+POOLED = {"lstm_global", "pooled_linear"}
 """Those that are trained on all coins together, and whose coins have no randomness of their own."""
 
 few = settings(max_examples=8, deadline=None)
