@@ -67,6 +67,11 @@ def test_a_table_gives_what_its_files_give(
     assert np.array_equal(wide(result).to_numpy(), plainly(small_folder, cross).to_numpy())
 
 
+def test_a_horizon_that_has_no_coefficients_is_raised(client: Client, small_folder: Path) -> None:
+    with pytest.raises(OptionError, match="ahead: 6 steps have coefficients and the horizon is 7"):
+        CryptoManager(small_folder, client).send_tasks(OWN, 7, progress=False)
+
+
 def test_the_fingerprint_of_what_was_seen_travels_with_the_result(
     client: Client, small_folder: Path, tmp_path: Path
 ) -> None:

@@ -19,6 +19,7 @@ from cryptodask.prices.storage import writing
 from cryptodask.prices.synthetic import coin_name
 from cryptodask.results import read_part
 from cryptodask.work import Job, merge_jobs, plan_jobs, read_panel, run_job, ship
+from tests.conftest import write_folder
 
 CUT = Cut.of(None, None, None)
 
@@ -240,3 +241,18 @@ def test_a_panel_has_the_columns_that_are_asked_for(
             wanted = wanted.groupby("coin").tail(9)
         for name in ("volume", "market_cap"):
             np.testing.assert_allclose(panel.extra[name], wanted[name], rtol=1e-12)
+
+
+def test_columns_of_a_table_that_grew_are_those_of_its_rows(
+    small_prices: pd.DataFrame, tmp_path: Path
+) -> None:
+    early = small_prices["date"] < small_prices["date"].max() - pd.Timedelta(days=9)
+    folder = write_folder(tmp_path / "prices", small_prices[early])
+    table = import_prices(folder, tmp_path / "table")
+    table.append(small_prices)
+    grown = PriceTable(table.path)
+    [job] = plan_jobs(grown, list(grown.index["coin"]), create_model("naive"), 1, 1)
+    panel, _, _ = read_panel(job.parts[0], Cut.of(None, None, None), ("volume",))
+    wanted = small_prices.sort_values(["coin", "date"])
+    assert len(panel.values) == len(wanted)
+    np.testing.assert_allclose(panel.extra["volume"], wanted["volume"], rtol=1e-12)

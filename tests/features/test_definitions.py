@@ -218,3 +218,14 @@ def test_the_day_of_the_week_is_the_calendars() -> None:
     days = compute(FeatureSpace.parse("weekday", "log_return"), panel)
     number = pd.DatetimeIndex(panel.dates).day_of_week
     assert np.array_equal(days, np.eye(7)[number][:, 1:])
+
+
+def test_hours_have_the_weekday_of_their_day() -> None:
+    days = make_panel([60])
+    hour = np.timedelta64(1, "h")
+    hours = replace(days, dates=START + np.arange(60) * hour, step=hour)
+    found = compute(FeatureSpace.parse("weekday lag:1", "log_return"), hours)
+    number = pd.DatetimeIndex(hours.dates).day_of_week
+    assert set(number) == {4, 5, 6}
+    assert np.array_equal(found[:, :6], np.eye(7)[number][:, 1:])
+    assert np.isfinite(found[1:, 6]).all()

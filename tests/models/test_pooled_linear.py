@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptodask.errors import OptionError
+from cryptodask.evaluate.backtest import backtest_panel
+from cryptodask.evaluate.rolling import Rolling
 from cryptodask.features.market import Market
 from cryptodask.models import create_model, run_model
 from cryptodask.models import declared as declared_module
@@ -174,14 +176,19 @@ def test_a_coin_that_stands_still_stays_where_it_is() -> None:
 
 def test_what_comes_after_an_origin_changes_nothing_of_its_forecast() -> None:
     panel = make_panel([90, 60, 90])
-    cut = Panel.from_series((c, v[:50], d[:50]) for c, v, d in panel)
-    poisoned = Panel.from_series((c, np.append(v[:50], v[50:] * 1e6), d) for c, v, d in panel)
-    seen = Panel.from_series((c, v[:50], d[:50]) for c, v, d in poisoned)
-    model = replace(CROSS, features="lag:1 market:1-2 coin:coin-1:1")
-    assert np.array_equal(model.forecast(cut, 4, 0), model.forecast(seen, 4, 0))
+    origin = panel.dates[49:50]
+    after = panel.dates > origin
+    poisoned = replace(panel, values=np.where(after, panel.values[::-1] * 1e6, panel.values))
+    one, other = (
+        backtest_panel(p, fit(CROSS, Rolling(p).at(origin[0]).panel), origin, 4).table
+        for p in (panel, poisoned)
+    )
+    assert len(one) == 12
+    assert np.array_equal(one["forecast"], other["forecast"])
+    assert not np.array_equal(one["actual"], other["actual"])
     market = Market.of(poisoned)
-    before = cut.dates[:50]
-    assert np.array_equal(market.mean_on(before), Market.of(cut).mean_on(before), equal_nan=True)
+    dates = panel.dates[:50]
+    assert np.array_equal(market.mean_on(dates), Market.of(panel).mean_on(dates), equal_nan=True)
 
 
 def test_a_market_that_was_not_seen_is_asked_for_by_name() -> None:
