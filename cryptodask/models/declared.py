@@ -10,7 +10,7 @@ from cryptodask.errors import ForecastError, OptionError
 from cryptodask.features.definitions import Rows
 from cryptodask.features.market import Market
 from cryptodask.features.space import FeatureSpace
-from cryptodask.records import FloatArray, Panel
+from cryptodask.records import DAY, FloatArray, Panel
 
 ROWS_AT_ONCE = 2**17
 
@@ -51,7 +51,7 @@ def latest_features(model: str, space: FeatureSpace, rows: Rows) -> FloatArray:
         late = panel.last_dates > market.dates[-1]
         if (late & ~np.isfinite(latest).all(axis=1)).any():
             ends = panel.last_dates[late][0], market.dates[-1]
-            day, until = (np.datetime_as_string(end) for end in ends)
+            day, until = (_day(end, panel) for end in ends)
             raise OptionError(
                 f"{model} features: {space.crosses[0].text} is not known on {day}, for the model "
                 f"was trained on rows up to {until}; train it again (in a backtest at every "
@@ -67,7 +67,7 @@ def why_not(
 
     Features that depend on other coins count only where there is a market.
     """
-    day = np.datetime_as_string(panel.last_dates[0])
+    day = _day(panel.last_dates[0], panel)
     for feature in space.features:
         if feature.definition.crosses and market is None:
             continue
@@ -81,3 +81,7 @@ def why_not(
                 f"{source} on that day and before, or leave the feature out"
             )
     return None
+
+
+def _day(date: np.datetime64, panel: Panel) -> str:
+    return str(np.datetime_as_string(date, unit="D" if panel.step >= DAY else "m"))

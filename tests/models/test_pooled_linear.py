@@ -195,7 +195,10 @@ def test_a_market_that_was_not_seen_is_asked_for_by_name() -> None:
     panel = make_panel([60, 60, 60])
     trained = fit(CROSS, Panel.from_series((c, v[:50], d[:50]) for c, v, d in panel))
     assert np.isfinite(trained.forecast(panel.take([]), 2, 0)).all()
-    with pytest.raises(OptionError, match=re.escape("was trained on rows up to 2017-11-11")):
+    with pytest.raises(
+        OptionError,
+        match=re.escape("on 2017-11-21, for the model was trained on rows up to 2017-11-11; train"),
+    ):
         trained.forecast(panel, 2, 0)
 
 
@@ -210,7 +213,7 @@ def test_a_coin_without_a_feature_on_its_last_day_fails_alone() -> None:
         assert result.coins == ("coin-0", "coin-2")
         [failure] = result.failures
         assert failure.exception == "ForecastError"
-        told = "coin-1: pooled_linear: volume_change:1 is not known on 2017-11-21"
+        told = "coin-1: pooled_linear: volume_change:1 is not known on 2017-11-21;"
         assert failure.message.startswith(told)
         assert "look at volume on that day" in failure.message
 
