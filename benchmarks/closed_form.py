@@ -62,17 +62,17 @@ POLARS = ("statsforecast, polars", "mlforecast, polars")
 
 def by_core(model: str, folder: Path, out: Path) -> None:
     """Forecast in this process: what the workers do, one job after the other."""
-    import pandas as pd
-
     from cryptodask import CryptoLoader
     from cryptodask.models import create_model
     from cryptodask.prices.loader import Cut
+    from cryptodask.results import open_folder
     from cryptodask.work import plan_jobs, run_job
 
     loader, made = CryptoLoader(folder / "table"), create_model(model)
     jobs = plan_jobs(loader.source, loader.check_names(), made, 1, None)
-    done = [run_job(job, Cut.of(None, None, None), made, HORIZON, 0) for job in jobs]
-    pd.concat([one.forecasts for one in done], ignore_index=True).to_parquet(out)
+    cut, place = Cut.of(None, None, None), open_folder(out.with_name("alone"))
+    for i, job in enumerate(jobs):
+        run_job(job, cut, made, HORIZON, 0, (place, f"forecasts-{i:05d}.parquet"))
 
 
 def read_plain(path: Path, frames: str) -> Any:
@@ -264,7 +264,7 @@ def check(folder: Path, coins: int) -> None:
 
     whole, alone = (
         pd.read_parquet(folder / name).sort_values(["coin", "step"])["forecast"].to_numpy()
-        for name in ("out", "out.parquet")
+        for name in ("out", "alone")
     )
     if len(whole) != coins * HORIZON or not np.array_equal(whole, alone):
         raise SystemExit("forecasts with and without a cluster are not the same")
@@ -371,7 +371,8 @@ def main() -> None:
         args.keep = (args.keep or Path(place)).resolve()
         args.keep.mkdir(parents=True, exist_ok=True)
         measure(args)
-        shutil.rmtree(args.keep / "out", ignore_errors=True)
+        for name in ("out", "alone"):
+            shutil.rmtree(args.keep / name, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = ("cryptodask", "dask", "distributed", "keras", "tensorflow", "tensorflow-cpu", "numba",
-            "numpy", "pandas", "scikit-learn")  # fmt: skip
+            "numpy", "pandas", "scikit-learn", "statsforecast")  # fmt: skip
 
 
 def print_versions() -> None:

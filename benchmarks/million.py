@@ -8,8 +8,9 @@ Nobody here has a hundred workers, so this is a calculation, and these are its p
 Measured, each in a process of its own, on one core of this machine, in seconds of the processor,
 which other work on the machine changes less:
 
-- seconds a row to read a part of a table, and to fit each model; seconds and bytes a coin to write
-  forecasts; the start of TensorFlow: by ``run_job`` itself on a small table of as many days;
+- seconds a row to read a part of a table, and to fit each model; seconds and bytes a coin to make
+  a frame of forecasts and write it, part by part; the start of TensorFlow: by ``run_job`` itself on
+  a small table of as many days;
 - time and memory of a client that opens a table of a million coins, plans every model's jobs and
   pickles them: a real index and manifest of that size, whose parts are never opened;
 - the processor's seconds of a scheduler and of the client for each of those jobs: they are sent to
@@ -22,12 +23,13 @@ Assumed:
 - the files lie on one shared file system that gives all workers together 10 Gbit/s, and so does
   the client's network; latency is not counted;
 - coins have equally many days; a scheduler takes as long for a task of one of a hundred workers as
-  for a task of one of two; of a part that is opened, coin, date and close are read whole, since it
-  has one group of rows.
+  for a task of one of two; of a part that is opened, coin, date and close are read whole, which is
+  too much of those that two jobs share, since their groups of rows are read one by one.
 
 Told are, for each model, the seconds that each resource would be busy, all others being infinitely
 fast. What takes longest binds first; what happens before the first task adds to it. The plan is
-simulated with a queue: whoever is free takes the next job, the longest first.
+simulated with a queue: whoever is free takes the next job, the longest first. Where chance has a
+part in it, the median of a hundred draws is told, and the worst.
 """
 
 import argparse
@@ -55,7 +57,7 @@ from cryptodask.cluster.plan import cut_guided, workers_to_plan_for
 from cryptodask.models import Model
 from cryptodask.prices.findings import empty_findings
 from cryptodask.prices.loader import Cut
-from cryptodask.prices.sources import ROWS_PER_PARTITION, pack
+from cryptodask.prices.sources import ROWS_PER_PARTITION
 from cryptodask.prices.storage import writing
 from cryptodask.records import FloatArray
 from cryptodask.results import sort_forecasts
@@ -65,11 +67,12 @@ MODELS, HORIZON = ("naive", "linear", "ridge", "lstm"), 10
 NETWORK = 10e9 / 8
 """Bytes a second of the shared file system, and of the client's network."""
 SMALL = 500  # coins of the table that is read here
+DRAWS = 100  # of speeds and of how far tasks are off; one draw says little
 GATHERED = 100_000  # coins whose forecasts are gathered here
 READ = ("coin", "date", "close")  # columns that models see
 DONE = {
     "workers": "the guided plan keeps all of them busy to the end (below)",
-    "shared files": "of a part only coin, date and close are read, and one part at a time",
+    "shared files": "of a part only coin, date and close are read, and jobs end where parts end",
     "scheduler": "the number of tasks follows the workers and not the coins",
     "client": "a job names coins and files and holds no prices, and the workers write",
 }
@@ -155,10 +158,14 @@ def timed(
     return result, {name: seconds * share for name, seconds in result.seconds.items()}
 
 
+def inside(days: int) -> int:
+    """Return how many coins of so many days make a part."""
+    return max(1, ROWS_PER_PARTITION // days)
+
+
 def write_index(path: Path, coins: int, days: int) -> None:
     """Write index and manifest of a table whose parts are not there."""
-    inside = max(1, ROWS_PER_PARTITION // days)
-    part = np.arange(coins) // inside
+    part = np.arange(coins) // inside(days)
     day = np.datetime64("2026-06-30", "s")
     index = pd.DataFrame(
         {
@@ -258,36 +265,38 @@ def ideal(total: float, speeds: FloatArray, joins: FloatArray) -> float:
 
 
 def show_plan(model: Model, coins: int, days: int, seconds: float, workers: int) -> None:
-    """Print the simulated end of guided and of even plans over the ideal end."""
-    rng = np.random.default_rng(0)
+    """Print the simulated end of guided and of even plans over the ideal end, of many draws."""
     planned = np.full(coins, days * (PriceTable.seconds_a_row + model.cost * UNIT))
-
-    def cut(there: int) -> list[tuple[int, int]]:
-        return cut_guided(planned, workers_to_plan_for(float(planned.sum()), there))
-
-    same, mixed = np.ones(workers), rng.uniform(0.5, 1.5, workers)
-    now, joining = np.zeros(workers), np.zeros(workers)
-    joining[-(workers // 10) :] = 0.3 * seconds / workers
+    seams = np.arange(inside(days), coins, inside(days))
+    late = workers // 10
     cases = {
-        "equal workers": (same, now, cut(workers), 0.0),
-        "equal workers, tasks off by 20% (log-normal)": (same, now, cut(workers), 0.2),
-        "speeds from 0.5 to 1.5, tasks off": (mixed, now, cut(workers), 0.2),
-        f"and {workers // 10} join at 30% of the run": (
-            mixed, joining, cut(workers - workers // 10), 0.2,
-        ),
-    }  # fmt: skip
-    for title, (speeds, joins, runs, spread) in cases.items():
-        told = []
+        "equal workers": (0, 0.0, 0.0),
+        "equal workers, tasks off by 20% (log-normal)": (0, 0.0, 0.2),
+        "speeds from 0.5 to 1.5, tasks off": (0, 0.5, 0.2),
+        f"and {late} join at 30% of the run": (late, 0.5, 0.2),
+    }
+    for title, (joining, mixed, spread) in cases.items():
+        there = workers_to_plan_for(float(planned.sum()), workers - joining)
+        guided = np.diff(cut_guided(planned, there, seams), axis=1)[:, 0]
         plans = {
-            f"guided, {len(runs):,} tasks": runs,
-            f"as many even tasks, {len(runs):,}": pack(np.ones(coins), len(runs)),
-            f"one task a worker, {workers}": pack(np.ones(coins), workers),
+            f"guided, {len(guided):,} tasks": -np.sort(-guided),  # as they are submitted
+            f"as many even tasks, {len(guided):,}": np.full(len(guided), coins / len(guided)),
+            f"one task a worker, {workers}": np.full(workers, coins / workers),
         }
-        for name, plan in plans.items():
-            off = np.exp(spread * rng.standard_normal(len(plan)))
-            costs = off * np.diff(plan, axis=1)[:, 0] * seconds / coins
-            end = simulate(costs.tolist(), speeds, joins)
-            told.append(f"{name}: {end / ideal(float(costs.sum()), speeds, joins):.3f}")
+        told = []
+        for name, sizes in plans.items():
+            ends = []
+            for seed in range(DRAWS if spread else 1):
+                rng = np.random.default_rng(seed)
+                speeds = rng.uniform(1 - mixed, 1 + mixed, workers)
+                joins = np.zeros(workers)
+                joins[workers - joining :] = 0.3 * seconds / workers
+                off = np.exp(spread * rng.standard_normal(len(sizes)))
+                costs = off * sizes * seconds / coins
+                best = ideal(float(costs.sum()), speeds, joins)
+                ends.append(simulate(costs.tolist(), speeds, joins) / best)
+            worst = f" (worst {max(ends):.3f})" if spread else ""
+            told.append(f"{name}: {statistics.median(ends):.3f}{worst}")
         print(f"  {title}: end over ideal end: {'; '.join(told)}")
 
 

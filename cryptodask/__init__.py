@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cryptodask.backtests import backtest
     from cryptodask.errors import CryptoDaskError
     from cryptodask.manager import CryptoManager
     from cryptodask.models import create_model, deep_predict, linear_predict, list_models
@@ -27,6 +28,7 @@ __all__ = [
     "CryptoManager",
     "Forecasts",
     "PriceTable",
+    "backtest",
     "create_model",
     "deep_predict",
     "import_prices",
@@ -36,6 +38,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "backtest": "cryptodask.backtests",
     "CryptoDaskError": "cryptodask.errors",
     "CryptoLoader": "cryptodask.prices",
     "CryptoManager": "cryptodask.manager",

@@ -19,6 +19,7 @@
     │   ├── ConstantSeriesError   every close is the same
     │   ├── BrokenSeriesError     closes or dates that are no series of prices
     │   └── ForecastError         the model ran, and gave no finite number
+    ├── LookaheadError            a forecast depends on rows after its cutoff
     ├── ClusterError              no scheduler or no worker there, or one that can't be used
     ├── ExchangeError             an exchange can't be reached, or does not answer any more
     └── MissingExtraError         an optional package is not installed
@@ -95,6 +96,10 @@ class BrokenSeriesError(SeriesError):
 
 class ForecastError(SeriesError):
     """The model ran on a coin and gave no finite number."""
+
+
+class LookaheadError(CryptoDaskError):
+    """A forecast depends on rows after its cutoff, so that no backtest of the model is true."""
 
 
 class ClusterError(CryptoDaskError):

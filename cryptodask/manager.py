@@ -41,9 +41,12 @@ from cryptodask.work import Job, JobResult, merge_jobs, plan_jobs, prepare_job, 
 if TYPE_CHECKING:
     import dask.dataframe as dd
     from dask.distributed import Client, Future
+    from rich.progress import Progress
 
 OnDone = Callable[[int], None]
 """Called with the number of coins (times models) that were done since the last call."""
+
+COUNTED = "coins × models"
 
 
 class CryptoManager:
@@ -199,18 +202,14 @@ class CryptoManager:
         folder = None if out is None else self._open(Path(out))
         jobs = self.plan(wanted, chosen)
         total = len(wanted) * len(chosen)
-        with progress_bar(total, progress) as advance:
-            done = [advance, *([on_done] if on_done else [])]
-            jobs, untrained = self._train(jobs, cut, horizon, seed)
+        with progress_bar(total, progress) as bar:
+            done: list[OnDone] = [bar, *([on_done] if on_done else [])]
+            jobs, untrained = self._train(jobs, cut, horizon, seed, bar.say)
             failures += untrained
             for tell in done:
                 tell(len(untrained))
             futures = self._submit(jobs, cut, horizon, seed, folder)
-            try:
-                outcomes = self._wait(futures, jobs, done, results=not as_dask)
-            except BaseException:
-                self.client.cancel(futures)
-                raise
+            outcomes = self._wait(futures, jobs, done, results=not as_dask)
         if as_dask:
             return self._as_dask(futures, outcomes, jobs, failures)
         for job, outcome in zip(jobs, outcomes, strict=True):
@@ -290,7 +289,12 @@ class CryptoManager:
         return sum(w["nthreads"] for w in self.client.scheduler_info()["workers"].values())
 
     def _train(
-        self, jobs: Sequence[tuple[Model, Job]], cut: Cut, horizon: int, seed: int
+        self,
+        jobs: Sequence[tuple[Model, Job]],
+        cut: Cut,
+        horizon: int,
+        seed: int,
+        say: Callable[[str], None],
     ) -> tuple[list[tuple[Model, Job]], list[CoinFailure]]:
         """Train the models that are trained on all coins before they forecast any.
 
@@ -308,7 +312,7 @@ class CryptoManager:
             if is_pooled(model):
                 own = [job for m, job in jobs if m.name == model.name]
                 try:
-                    trained[model.name] = self.train_pooled(model, own, cut, horizon, seed)
+                    trained[model.name] = self.train_pooled(model, own, cut, horizon, seed, say)
                 except (InputError, MissingExtraError, ImportError):
                     raise
                 except Exception as error:  # noqa: BLE001 - other models go on
@@ -317,15 +321,25 @@ class CryptoManager:
         return [(trained[m.name], job) for m, job in jobs if m.name in trained], failures
 
     def train_pooled(
-        self, model: PooledModel, jobs: Sequence[Job], cut: Cut, horizon: int, seed: int
+        self,
+        model: PooledModel,
+        jobs: Sequence[Job],
+        cut: Cut,
+        horizon: int,
+        seed: int,
+        say: Callable[[str], None],
     ) -> Model:
-        """Train one model in rounds over its coins, which are read and prepared once."""
+        """Train one model in rounds over its coins, which are read and prepared once.
+
+        ``say`` is told what is under way, and at the end an empty text.
+        """
         from cryptodask.cluster import run_rounds, submit
 
         jobs = merge_jobs(jobs, 2 * self.threads())
         names, run = [f"{model.name}-prepare"] * len(jobs), uuid4().hex[:8]
         calls = [(job, cut, model, horizon) for job in jobs]
         costs = [job.seconds for job in jobs]
+        say(f"{model.name}: reading")
         state = run_rounds(
             self.client,
             submit(self.client, prepare_job, calls, costs, names, run),
@@ -336,7 +350,9 @@ class CryptoManager:
             advance=model.advance,
             message=model.message,
             name=f"{model.name}-step",
+            on_round=lambda step: say(f"{model.name}: step {step + 1} of {model.steps}"),
         )
+        say("")
         return model.trained(state)
 
     def _submit(
@@ -371,16 +387,20 @@ class CryptoManager:
         *,
         results: bool,
     ) -> list[Any]:
-        """Return what came of each job, in the order of the jobs."""
-        from cryptodask.cluster import collect
+        """Return what came of each job, in the order of the jobs; cancel them if one raises."""
+        from cryptodask.cluster import cancel, collect
 
         outcomes: list[Any] = [None] * len(jobs)
-        for outcome in collect(futures, results=results):
-            if isinstance(outcome.error, (InputError, MissingExtraError, ImportError)):
-                raise outcome.error
-            outcomes[outcome.index] = outcome.error or outcome.result
-            for tell in done:
-                tell(len(jobs[outcome.index][1].coins))
+        try:
+            for outcome in collect(futures, results=results):
+                if isinstance(outcome.error, (InputError, MissingExtraError, ImportError)):
+                    raise outcome.error
+                outcomes[outcome.index] = outcome.error or outcome.result
+                for tell in done:
+                    tell(len(jobs[outcome.index][1].coins))
+        except BaseException:
+            cancel(self.client, futures)
+            raise
         return outcomes
 
     def _as_dask(
@@ -469,13 +489,30 @@ def _failures_of(result: JobResult) -> list[CoinFailure]:
     return result.failures
 
 
+class Bar:
+    """A progress bar over coins, which can say what else is under way."""
+
+    def __init__(self, progress: "Progress") -> None:
+        self._progress = progress
+        self._task = progress.tasks[0].id
+
+    def __call__(self, coins: int) -> None:
+        """Count coins that were done."""
+        self._progress.advance(self._task, coins)
+
+    def say(self, what: str = "") -> None:
+        """Show what is under way before coins are done; nothing, for the coins themselves."""
+        self._progress.update(self._task, description=what or COUNTED)
+
+
 @contextmanager
-def progress_bar(total: int, shown: bool) -> Iterator[OnDone]:
+def progress_bar(total: int, shown: bool) -> Iterator[Bar]:
     """Show a progress bar over coins on standard error."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("coins × models"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda coins: bar.advance(task, coins)
+    description = TextColumn("{task.description}", markup=False)
+    columns = (description, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not shown) as progress:
+        progress.add_task(COUNTED, total=total)
+        yield Bar(progress)

@@ -31,6 +31,8 @@ class Panel:
         Offsets, ``(n_coins + 1,)``.
     step : timedelta64
         From one bar to the next; rows that are further apart have a gap between them.
+    even : bool, optional
+        Whether that is so nowhere, if whoever made the panel knows; see `is_even`.
     extra : mapping of str to ndarray of float64
         Other columns of the rows, each ``(n_rows,)``, as ``volume``, where a model asks for them;
         NaN where a price file said nothing.
@@ -41,6 +43,7 @@ class Panel:
     dates: DateArray
     indptr: NDArray[np.int64]
     step: np.timedelta64 = DAY
+    even: bool | None = None
     extra: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -71,6 +74,15 @@ class Panel:
         """Seconds from one bar to the next."""
         return float(self.step / np.timedelta64(1, "s"))
 
+    def is_even(self) -> bool:
+        """Tell whether the rows of every coin, at least one each, are a step apart: no gaps."""
+        if self.even is not None:
+            return self.even
+        days = self.dates.astype("datetime64[s]", copy=False).view(np.int64)
+        apart = days[1:] - days[:-1] == int(self.step_seconds)
+        apart[self.indptr[1:-1] - 1] = True  # from there to another coin
+        return bool(apart.all()) and not np.isnat(self.dates[self.indptr[:-1]]).any()
+
     def future_dates(self, horizon: int) -> DateArray:
         """Dates of the ``horizon`` bars after each coin's last one, ``(n_coins, horizon)``."""
         steps = np.arange(1, horizon + 1) * self.step.astype("timedelta64[s]")
@@ -89,6 +101,7 @@ class Panel:
             dates=self.dates[rows],
             indptr=indptr,
             step=self.step,
+            even=self.even or None,  # those with gaps may be among the others
             extra={name: column[rows] for name, column in self.extra.items()},
         )
 

@@ -5,13 +5,16 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from cryptodask.errors import InputError, TableError
+from cryptodask.models.base import PanelForecast
 from cryptodask.records import CoinFailure
 
 if TYPE_CHECKING:
@@ -100,9 +103,51 @@ class ForecastFolder:
 
 def empty_forecasts() -> pd.DataFrame:
     """Return a forecast table of no rows, with the dtypes that every forecast table has."""
+    return _no_forecasts().copy()
+
+
+@cache
+def _no_forecasts() -> pd.DataFrame:
+    """Return the empty table that all others are copies of: making one takes a millisecond."""
     types = {"coin": "str", "model": "str", "step": "int64", "forecast": "float64"}
     days = dict.fromkeys(("cutoff", "date"), "datetime64[s]")
     return pd.DataFrame({c: pd.Series(dtype=(types | days)[c]) for c in FORECAST_COLUMNS})
+
+
+def forecast_rows(made: PanelForecast) -> pa.Table:
+    """Return what a model made of a panel, in the columns of a forecast table.
+
+    In Arrow, since a dataframe of a few hundred coins takes longer to make than their forecasts.
+    """
+    n, horizon = made.values.shape
+    schema = forecast_schema()
+    places = pa.array(np.repeat(np.arange(n, dtype=np.int32), horizon))
+    names = schema.field("coin").type
+    columns = [
+        pa.array(made.coins, names).take(places),
+        pa.repeat(pa.scalar(made.model, names), n * horizon),
+        np.repeat(made.cutoffs, horizon),
+        made.dates.ravel(),
+        np.tile(np.arange(1, horizon + 1), n),
+        made.values.ravel(),
+    ]
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def forecast_frame(tables: Sequence[pa.Table]) -> pd.DataFrame:
+    """Return what `forecast_rows` made as one dataframe."""
+    if not tables:
+        return empty_forecasts()
+    rows = pa.concat_tables(tables).to_pandas()
+    frame: pd.DataFrame = rows.astype(empty_forecasts().dtypes.to_dict())
+    return frame
+
+
+@cache
+def forecast_schema() -> pa.Schema:
+    """Return the columns of a forecast table as Arrow has them."""
+    return pa.Schema.from_pandas(_no_forecasts(), preserve_index=False)
 
 
 def failure_table(failures: Sequence[CoinFailure]) -> pd.DataFrame:
@@ -145,8 +190,8 @@ def open_folder(path: Path) -> Path:
 
 @contextmanager
 def write_frames(
-    folder: Path, name: str, like: pd.DataFrame
-) -> Iterator[Callable[[pd.DataFrame], None]]:
+    folder: Path, name: str, schema: pa.Schema
+) -> Iterator[Callable[[pd.DataFrame | pa.Table], None]]:
     """Write a file frame by frame, each a group of rows, so that no more than one is in memory.
 
     The file is there at the end of the block, whole, or, where the block raises, not at all. Done
@@ -157,25 +202,27 @@ def write_frames(
     folder : Path
     name : str
         Of the file.
-    like : DataFrame
-        Of no rows, with the columns that every frame has.
+    schema : Schema
+        Of every frame.
 
     Yields
     ------
     callable
-        What adds a frame.
+        What adds a frame, of pandas or of Arrow.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     draft = folder / f".{name}.{secrets.token_hex(4)}"
-    schema = pa.Schema.from_pandas(like, preserve_index=False)
     try:
-        with pq.ParquetWriter(draft, schema) as sink:
+        # Forecasts hardly ever repeat, so that a dictionary of them costs time and saves nothing.
+        repeated = [name for name in schema.names if name != "forecast"]
+        with pq.ParquetWriter(draft, schema, use_dictionary=repeated) as sink:
 
-            def write(frame: pd.DataFrame) -> None:
+            def write(frame: pd.DataFrame | pa.Table) -> None:
+                if isinstance(frame, pd.DataFrame):
+                    frame = pa.Table.from_pandas(frame, schema, preserve_index=False)
                 if len(frame):
-                    sink.write_table(pa.Table.from_pandas(frame, schema, preserve_index=False))
+                    sink.write_table(frame)
 
             yield write
         draft.replace(folder / name)
@@ -186,7 +233,8 @@ def write_frames(
 
 def write_part(folder: Path, name: str, frame: pd.DataFrame) -> None:
     """Write one frame as a file, whole or not at all; done twice, it is the same file."""
-    with write_frames(folder, name, frame.iloc[:0]) as write:
+    schema = pa.Schema.from_pandas(frame.iloc[:0], preserve_index=False)
+    with write_frames(folder, name, schema) as write:
         write(frame)
 
 

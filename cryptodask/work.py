@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from cryptodask.cluster.plan import cut_guided, workers_to_plan_for
 from cryptodask.errors import NoPricesError
 from cryptodask.models import Model, run_model
-from cryptodask.models.base import columns_needed, sound_coins
+from cryptodask.models.allocator import keep_freed_memory
+from cryptodask.models.base import columns_needed, rows_needed, sound_coins
 from cryptodask.models.pooled import PooledModel
 from cryptodask.prices.findings import empty_findings, join_findings, lost
 from cryptodask.prices.gaps import last_runs
@@ -24,7 +26,7 @@ from cryptodask.prices.readers import Reading
 from cryptodask.prices.sources import Partition, Source, pack, pack_files
 from cryptodask.prices.table import TablePartition
 from cryptodask.records import CoinFailure, Panel
-from cryptodask.results import empty_forecasts, write_frames
+from cryptodask.results import forecast_frame, forecast_rows, forecast_schema, write_frames
 from cryptodask.stages import stage, watching
 
 UNIT = 2e-7
@@ -167,18 +169,21 @@ def run_job(
     and a file's name, the forecasts are put there, part by part, and not returned.
     """
     began = time.time()
-    frames, failures, losses = [empty_forecasts()], [], []
+    keep_freed_memory()
+    tables: list[pa.Table] = []
+    failures: list[CoinFailure] = []
+    losses: list[pd.DataFrame] = []
     coins = rows = 0
-    with watching() as seconds, _keeping(frames, out) as keep:
+    with watching() as seconds, _keeping(tables, out) as keep:
         for part in job.parts:
-            frame, failed, told, read = _forecast_part(part, cut, model, horizon, seed)
-            keep(frame)
+            table, failed, told, read = _forecast_part(part, cut, model, horizon, seed)
+            keep(table)
             failures += failed
             losses.append(told)
-            coins += len(frame) // horizon
+            coins += len(table) // horizon
             rows += read
     return JobResult(
-        pd.concat(frames, ignore_index=True),
+        forecast_frame(tables),
         failures,
         join_findings(losses),
         coins,
@@ -192,14 +197,14 @@ def run_job(
 
 @contextmanager
 def _keeping(
-    frames: list[pd.DataFrame], out: tuple[Path, str] | None
-) -> Iterator[Callable[[pd.DataFrame], None]]:
+    tables: list[pa.Table], out: tuple[Path, str] | None
+) -> Iterator[Callable[[pa.Table], None]]:
     """Give what puts the forecasts of a part into a list, or into a file."""
     if out is None:
-        yield frames.append
+        yield tables.append
         return
     # Reading and fitting, which are stages inside it, do not count as writing.
-    with stage("write"), write_frames(*out, empty_forecasts()) as write:
+    with stage("write"), write_frames(*out, forecast_schema()) as write:
         yield write
 
 
@@ -224,7 +229,7 @@ def prepare_job(job: Job, cut: Cut, model: PooledModel, horizon: int) -> list[An
     """
     prepared = []
     for part in job.parts:
-        panel, _, _ = read_panel(part, cut, columns_needed(model))
+        panel, _, _ = read_panel(part, cut, columns=columns_needed(model))
         sound, _ = sound_coins(model, panel, horizon)
         prepared.append(model.prepare(sound))
     return prepared
@@ -232,40 +237,31 @@ def prepare_job(job: Job, cut: Cut, model: PooledModel, horizon: int) -> list[An
 
 def _forecast_part(
     part: Partition, cut: Cut, model: Model, horizon: int, seed: int
-) -> tuple[pd.DataFrame, list[CoinFailure], pd.DataFrame, int]:
+) -> tuple[pa.Table, list[CoinFailure], pd.DataFrame, int]:
     """Forecast the coins of one part; return forecasts, failures, findings and rows read."""
     with stage("read"):
-        panel, told, rows = read_panel(part, cut, columns_needed(model))
+        columns = columns_needed(model)
+        panel, told, rows = read_panel(part, cut, rows_needed(model, horizon), columns)
     with stage("fit"):
         result = run_model(model, panel, horizon, seed)
-    n, horizon = result.values.shape
-    forecasts = pd.DataFrame(
-        {
-            "coin": np.repeat(np.array(result.coins, dtype=object), horizon),
-            "model": model.name,
-            "cutoff": np.repeat(result.cutoffs, horizon),
-            "date": result.dates.ravel(),
-            "step": np.tile(np.arange(1, horizon + 1), n),
-            "forecast": result.values.ravel(),
-        }
-    ).astype(empty_forecasts().dtypes.to_dict())
     absent = sorted(set(part.coins) - set(panel.coins))
     failures = result.failures + [
         CoinFailure.of(coin, model.name, NoPricesError(f"{coin}: no row in the days asked for"))
         for coin in absent
     ]
-    return forecasts, failures, told, rows
+    return forecast_rows(result), failures, told, rows
 
 
 def read_panel(
-    part: Partition, cut: Cut, columns: Sequence[str] = ()
+    part: Partition, cut: Cut, lookback: int | None = None, columns: Sequence[str] = ()
 ) -> tuple[Panel, pd.DataFrame, int]:
     """Return the panel that a model sees, findings of rows that were lost, and the rows read.
 
-    With columns beside the closes it is made from a frame, which takes longer.
+    Of a table, rows that are more than ``lookback`` before a coin's last one may be left out. With
+    columns beside the closes it is made from a frame, which takes longer.
     """
-    if not columns and isinstance(part, TablePartition) and not part.deltas and cut.is_whole:
-        panel = part.read_panel()
+    if not columns and isinstance(part, TablePartition) and cut.is_whole:
+        panel = part.read_panel(lookback)
         return panel, empty_findings(), len(panel.values)
     reading = part.load(("close", *columns))
     prices = cut(reading.prices)

@@ -103,7 +103,7 @@ def test_options_of_models_reach_them(cluster: Cluster, healthy: Path, tmp_path:
     [
         (
             ["--model", "arima"],
-            "no such model; models: random, naive, linear, ridge, ",
+            "no such model; models: random, naive, drift, ",
         ),
         (["--coins", "Bitcon"], "no coin of that name"),
         (["--horizon", "0"], "horizon: must be at least 1"),
@@ -149,8 +149,24 @@ def test_no_scheduler_ends_with_1(healthy: Path):
 def test_the_models_are_listed_with_their_options():
     done = run("models")
     assert done.returncode == 0
-    for word in ("random", "naive", "linear", "lstm", "validation_split=0.05", "units=50,100"):
+    for word in (
+        "random",
+        "naive",
+        "linear",
+        "lstm",
+        "validation_split=0.05",
+        "units=50,100",
+        "stats:CLASS",
+    ):
         assert word in done.stdout
+
+
+def test_an_option_of_a_model_with_dots_in_its_name_reaches_it():
+    from cryptodask.cli.forecast import _models
+
+    name = "sklearn:sklearn.linear_model.HuberRegressor"
+    [model] = _models([name], [f"{name}.alpha=0.5", f"{name}.lags=4"])
+    assert (model.lags, model.params) == (4, (("alpha", 0.5),))
 
 
 def test_the_version():

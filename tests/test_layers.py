@@ -37,6 +37,7 @@ HEAVY = {
     "sqlalchemy",
     "ccxt",
     "statsforecast",
+    "prophet",
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -14,7 +14,7 @@ from cryptodask import CryptoLoader, CryptoManager, Forecasts, create_model, imp
 from cryptodask.errors import MissingExtraError
 from cryptodask.models import run_model
 from cryptodask.models.lstm_global import LSTMGlobal
-from cryptodask.prices.loader import to_panel
+from cryptodask.prices.loader import Cut, to_panel
 from tests.conftest import Cluster
 
 SMALL = LSTMGlobal(window=8, units=(4, 6), steps=6, sample=8)
@@ -137,3 +137,16 @@ def test_a_worker_killed_in_training_costs_nothing_but_time(
         assert len(client.scheduler_info()["workers"]) == 1
     assert len(steps) == 40
     assert_same(hurt, plainly(small_folder, model))
+
+
+def test_the_bar_says_how_far_training_is(
+    client: Client, small_folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    manager = CryptoManager(small_folder, client)
+    said: list[str] = []
+    jobs = [job for _, job in manager.plan(manager.wanted(None, [SMALL])[0], [SMALL])]
+    manager.train_pooled(SMALL, jobs, Cut.of(None, None, None), 4, 3, said.append)
+    steps = [f"lstm_global: step {n} of 6" for n in range(1, 7)]
+    assert said == ["lstm_global: reading", *steps, ""]
+    manager.forecast([SMALL], 4, progress=True)
+    assert "coins × models" in capfd.readouterr().err

@@ -89,7 +89,7 @@ def test_a_backtest_trains_at_every_origin_and_sees_nothing_later(
     client: Client, small_folder: Path, cross: PooledLinear
 ) -> None:
     prices = CryptoLoader(small_folder).get_df()
-    done = backtest(small_folder, [cross], 4, origins=3, client=client, progress=False)
+    done = backtest(small_folder, [cross], 4, origins=3, calibrate=0, client=client, progress=False)
     table = done.get_df()
     table = table[table["model"] == cross.name]
     assert table["cutoff"].nunique() == 3
@@ -106,6 +106,10 @@ def test_a_market_that_is_not_known_is_refused_where_training_is_older_than_the_
 ) -> None:
     model = PooledLinear("lag:1 market:1", **SHORT)
     with pytest.raises(OptionError, match="refit=1"):
-        backtest(small_folder, [model], 4, origins=3, refit=3, client=client, progress=False)
-    fine = backtest(small_folder, [OWN], 4, origins=3, refit=3, client=client, progress=False)
+        backtest(
+            small_folder, [model], 4, origins=3, refit=3, calibrate=0, client=client, progress=False
+        )
+    fine = backtest(
+        small_folder, [OWN], 4, origins=3, refit=3, calibrate=0, client=client, progress=False
+    )
     assert len(fine.get_df())

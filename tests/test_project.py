@@ -20,7 +20,9 @@ def test_conda_and_pip_name_the_same_packages():
     config.read(ROOT / "setup.cfg")
     extras = config["options.extras_require"]
     ours = names(config["options"]["install_requires"])
-    ours |= {n for extra in ("fetch", "lstm", "ml", "notebook") for n in names(extras[extra])}
+    every = ("fetch", "lstm", "ml", "notebook", "prophet", "stats")
+    assert extras["all"].strip() == f"cryptodask[{','.join(every)}]"
+    ours |= {n for extra in every for n in names(extras[extra])}
     listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     conda = names("\n".join(item for item in listed if isinstance(item, str)))
     # conda-forge has dask's parts under names of their own, and one TensorFlow for a machine.

@@ -16,6 +16,7 @@ from cryptodask.results import (
     close_folder,
     empty_forecasts,
     failure_table,
+    forecast_schema,
     open_folder,
     read_manifest,
     read_part,
@@ -95,7 +96,7 @@ TWO = frame(("B", "naive", 1, 2.0), ("B", "naive", 2, 2.5))
 
 def write_groups(folder: Path, *frames: pd.DataFrame) -> Path:
     folder.mkdir(exist_ok=True)
-    with write_frames(folder, NAME, empty_forecasts()) as write:
+    with write_frames(folder, NAME, forecast_schema()) as write:
         for each in frames:
             write(each)
     return folder / NAME
@@ -123,7 +124,7 @@ def test_what_fails_half_way_leaves_no_file_and_the_one_before_it(tmp_path: Path
 
 
 def write_and_die(folder: Path) -> None:
-    with write_frames(folder, NAME, empty_forecasts()) as write:
+    with write_frames(folder, NAME, forecast_schema()) as write:
         write(ONE)
         os.kill(os.getpid(), signal.SIGKILL)
 

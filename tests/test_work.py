@@ -231,7 +231,7 @@ def test_a_panel_has_the_columns_that_are_asked_for(
     loader = CryptoLoader(source)
     [job] = plan_jobs(loader.source, loader.get_crypto_names(), create_model("naive"), 1, 1)
     for cut in (Cut.of(None, None, None), Cut.of(9, None, None)):
-        panel, _, rows = read_panel(job.parts[0], cut, ("volume", "market_cap"))
+        panel, _, rows = read_panel(job.parts[0], cut, columns=("volume", "market_cap"))
         plain, _, plain_rows = read_panel(job.parts[0], cut)
         assert plain.extra == {}
         assert rows == plain_rows
@@ -252,7 +252,35 @@ def test_columns_of_a_table_that_grew_are_those_of_its_rows(
     table.append(small_prices)
     grown = PriceTable(table.path)
     [job] = plan_jobs(grown, list(grown.index["coin"]), create_model("naive"), 1, 1)
-    panel, _, _ = read_panel(job.parts[0], Cut.of(None, None, None), ("volume",))
+    panel, _, _ = read_panel(job.parts[0], CUT, columns=("volume",))
     wanted = small_prices.sort_values(["coin", "date"])
     assert len(panel.values) == len(wanted)
     np.testing.assert_allclose(panel.extra["volume"], wanted["volume"], rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["naive", "random", "linear", "ridge"])
+def test_however_the_rows_of_a_table_are_read_the_forecasts_are_the_same(
+    small_folder: Path, tmp_path: Path, name: str
+) -> None:
+    model = create_model(name)
+    table = import_prices(small_folder, tmp_path / "table", partitions=3)
+    rows = table.partitions(table.coins, 1)[0].read()
+    table.append(rows[::7].assign(close=rows["close"] * 1.5))
+    late = rows.groupby("coin").tail(1)
+    table.append(late.assign(date=late["date"] + pd.Timedelta(days=1)))
+    jobs = plan_jobs(table, table.coins, model, 2, 4)
+    assert any(part.deltas for job in jobs for part in job.parts)
+    for job in jobs:
+        one, other, out = (
+            run_job(*call)
+            for call in (
+                (job, CUT, model, 5, 3),
+                (ship(job), CUT, model, 5, 3),
+                (job, CUT, model, 5, 3, (tmp_path, "out.parquet")),
+            )
+        )
+        pd.testing.assert_frame_equal(one.forecasts, other.forecasts, check_exact=True)
+        assert one.failures == other.failures == out.failures
+        assert one.coins == other.coins == out.coins
+        written = read_part(tmp_path / "out.parquet")
+        pd.testing.assert_frame_equal(one.forecasts, written, check_exact=True)

@@ -7,11 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from cryptodask.backtests.result import LOST, file_of, no_failures
+from cryptodask.backtests.result import LOST, file_of
 from cryptodask.backtests.task import Task
 from cryptodask.errors import InputError
 from cryptodask.models import Model
-from cryptodask.results import MANIFEST, write_frames
+from cryptodask.records import DateArray
+from cryptodask.results import MANIFEST, write_part
 
 PLAN = "_plan.json"
 
@@ -63,13 +64,22 @@ class BacktestFolder:
         """Tell whether a task was done."""
         return (self.path / file_of(number)).exists()
 
-    def close(self, failures: pd.DataFrame, models: Sequence[str]) -> None:
-        """Write what failed without a file, and the manifest, which makes the backtest whole."""
-        with write_frames(self.path, LOST, no_failures()) as write:
-            write(failures)
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether all tasks are done and the manifest is there."""
+        told = self._read_plan()
+        done = told is not None and all(self.has(i) for i in range(len(told["tasks"])))
+        return done and (self.path / MANIFEST).exists()
+
+    def tables(self) -> list[Path]:
+        """Return the files that are there."""
         told = self._read_plan()
         count = len(told["tasks"]) if told else 0
-        files = [file_of(i) for i in range(count) if self.has(i)]
+        return [self.path / file_of(i) for i in range(count) if self.has(i)]
+
+    def close(self, failures: pd.DataFrame, models: Sequence[str], origins: DateArray) -> None:
+        """Write what failed without a file, and the manifest, which makes the backtest whole."""
+        write_part(self.path, LOST, failures)
         for file in list(self.path.iterdir()):  # drafts of workers that were killed
             if file.name.startswith(".backtest-") or file.name.startswith("._failures-"):
                 file.unlink(missing_ok=True)
@@ -78,8 +88,8 @@ class BacktestFolder:
             {
                 "models": list(models),
                 "horizon": self.facts["horizon"],
-                "origins": self.facts["origins"],
-                "files": files,
+                "origins": origins.astype(str).tolist(),
+                "files": [file.name for file in self.tables()],
             },
         )
 

@@ -1,7 +1,7 @@
 """What a backtest gives: its table, in memory or as a folder of files, and what failed."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from cryptodask.backtests.sweep import cut_by_coin, sweep
 from cryptodask.errors import InputError
 from cryptodask.evaluate.backtest import OriginFailure, empty_backtest
 from cryptodask.models import Model
@@ -17,6 +18,8 @@ from cryptodask.results import MANIFEST
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
+
+    from cryptodask.evaluate.compare import Loss
 
 FAILURES = ("coin", "model", "cutoff", "exception", "message")
 
@@ -37,6 +40,7 @@ class Backtest:
         ``naive`` first, by which the others are measured.
     horizon : int
     origins : ndarray of datetime64[s], ``(n_origins,)``
+        Those that count; others, which may be in its files, are for the intervals of these.
     failures : DataFrame
         ``coin, model, cutoff, exception, message``: what has no forecast as of which date, or
         (cutoff NaT) as of none.
@@ -65,7 +69,45 @@ class Backtest:
             yield self.frame
         for name in self.files:
             assert self.path is not None
-            yield read_backtest_part(self.path / name)
+            yield counting(read_backtest_part(self.path / name), self.origins)
+
+    def coin_parts(self, coins: Collection[str] | None = None) -> Iterator[pd.DataFrame]:
+        """Yield the table by coins: whole coins with all their models, then the next coins.
+
+        What compares models of a coin needs that, and `parts` have one model each. Every row is
+        read once; of a folder, no more is in memory than about a partition of each model.
+
+        Parameters
+        ----------
+        coins : collection of str, optional
+            The coins that are wanted; by default all.
+        """
+        if self.frame is not None:
+            known = self.frame["coin"]
+            yield from cut_by_coin(self.frame if coins is None else self.frame[known.isin(coins)])
+        if self.path is not None:
+            paths = [self.path / name for name in self.files]
+            yield from (counting(table, self.origins) for table in sweep(paths, coins))
+
+    def sums(self) -> pd.DataFrame:
+        """Return the sums that scores are made of; see `cryptodask.evaluate.scores.sums`."""
+        from cryptodask.evaluate import scores
+
+        found = [scores.sums(part) for part in self.coin_parts()]
+        return pd.concat(found or [scores.sums(empty_backtest())], ignore_index=True)
+
+    def scores(self, by: Sequence[str] = ("model",)) -> pd.DataFrame:
+        """Return what the forecasts are worth; see `cryptodask.evaluate.scores.scores`."""
+        from cryptodask.evaluate import scores
+
+        return scores.scores(self.sums(), by)
+
+    def differences(self, loss: "Loss" = "absolute") -> pd.DataFrame:
+        """Compare losses with those of naive; see `cryptodask.evaluate.compare.differences`."""
+        from cryptodask.evaluate.compare import differences
+
+        found = [differences(part, loss=loss) for part in self.coin_parts()]
+        return pd.concat(found or [differences(empty_backtest(), loss=loss)], ignore_index=True)
 
     def get_df(self) -> pd.DataFrame:
         """Return the table, by coin, model, origin and step."""
@@ -90,7 +132,8 @@ class Backtest:
             if self.path is None:
                 return dd.from_pandas(self.get_df(), npartitions=1)
             paths = [self.path / name for name in self.files]
-            return dd.from_map(read_backtest_part, paths, meta=empty_backtest())
+            whole = dd.from_map(read_backtest_part, paths, meta=empty_backtest())
+            return whole.map_partitions(counting, self.origins, meta=empty_backtest())
 
 
 def open_backtest(path: str | Path) -> Backtest:
@@ -113,8 +156,15 @@ def open_backtest(path: str | Path) -> Backtest:
             "and it goes on from where it was"
         ) from error
     own = [read_failures(folder / failures_of(name)) for name in files]
-    told = join_failures([failures, *own])
+    told = counting(join_failures([failures, *own]), origins)
     return Backtest(models, int(manifest["horizon"]), origins, told, folder, files)
+
+
+def counting(table: pd.DataFrame, origins: DateArray) -> pd.DataFrame:
+    """Return the rows of a table that are of these origins, or (cutoff NaT) of all."""
+    inside = table["cutoff"].isna() | table["cutoff"].isin(pd.to_datetime(origins))
+    kept: pd.DataFrame = table if inside.all() else table[inside].reset_index(drop=True)
+    return kept
 
 
 def read_backtest_part(path: Path) -> pd.DataFrame:

@@ -2,7 +2,8 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,11 +11,14 @@ from uuid import uuid4
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
+from cryptodask.backtests.bounds import Place, add_bounds
 from cryptodask.backtests.folder import BacktestFolder
 from cryptodask.backtests.result import (
     NEVER,
     Backtest,
+    counting,
     failure_frame,
     file_of,
     join_failures,
@@ -40,6 +44,11 @@ from cryptodask.work import Job, plan_jobs
 if TYPE_CHECKING:
     from dask.distributed import Client
 
+EVERY, WARMUP = 5, 200
+"""Bars from one origin of intervals to the next, and from the first of these to the first that
+counts. Coins move together, so that it takes many origins, and not many coins, to know how wide
+intervals have to be."""
+
 
 def backtest(
     source: CryptoLoader | CryptoManager | str | Path,
@@ -50,6 +59,8 @@ def backtest(
     step: int | None = None,
     window: int | Literal["expanding"] = "expanding",
     refit: int = 1,
+    calibrate: int = EVERY,
+    warmup: int = WARMUP,
     coins: Sequence[str] | None = None,
     from_date: Day | None = None,
     to_date: Day | None = None,
@@ -84,6 +95,11 @@ def backtest(
         Latest rows that a model sees; by default all since the first.
     refit : int
         Models that are trained are so at every so many origins.
+    calibrate, warmup : int
+        Intervals are made from errors at origins so many bars apart, from so many bars before the
+        first origin on, as far as prices go back. These are no part of the result, but take as long
+        as others: for a model that is dear, let there be none but the others (``calibrate=0``),
+        of which the first then has no intervals, and the next have vague ones.
     coins, from_date, to_date, gaps, gap_limit, seed
         See `CryptoManager.forecast`.
     out : path, optional
@@ -120,6 +136,9 @@ def backtest(
     check_horizon(horizon)
     if refit < 1:
         raise OptionError(f"refit: must be at least 1, got {refit}")
+    for name, bars in (("calibrate", calibrate), ("warmup", warmup)):
+        if bars < 0:
+            raise OptionError(f"{name}: must be at least 0 bars, got {bars}")
     rows = None if window == "expanding" else window
     if rows is not None and (not isinstance(rows, int) or rows < 1):
         raise OptionError(f"window: must be 'expanding' or a number of rows, got {window!r}")
@@ -127,20 +146,24 @@ def backtest(
     try:
         names, without = manager.wanted(coins, chosen)
         run = _Run(manager, cut, chosen, names, horizon, rows, refit, seed)
-        run.choose(origins, step)
+        run.choose(origins, step, calibrate, warmup)
         folder = None if out is None else BacktestFolder(Path(out), run.facts(), overwrite)
-        with progress_bar(len(names) * len(chosen), progress) as advance:
-            tell = [advance, *([on_done] if on_done else [])]
-            tables, failures = run.execute(folder, tell)
+        if folder is not None and folder.is_whole:
+            return open_backtest(folder.path)
+        with progress_bar(len(names) * len(chosen), progress) as bar:
+            tell: list[OnDone] = [bar, *([on_done] if on_done else [])]
+            tables, failures = run.execute(folder, tell, bar.say)
         failures = [failure_frame([OriginFailure(NEVER, f) for f in without]), *failures]
-        told = join_failures(failures)
+        told = counting(join_failures(failures), run.origins)
         names_of = [model.name for model in chosen]
-        if folder is None:
-            table = pd.concat([empty_backtest(), *tables], ignore_index=True)
-            done = Backtest(names_of, horizon, run.origins, told, frame=table)
-            return dataclasses.replace(done, frame=done.get_df())
-        folder.close(told, names_of)
-        return open_backtest(folder.path)
+        if folder is not None:
+            run.bound(folder.tables())
+            folder.close(told, names_of, run.origins)
+            return open_backtest(folder.path)
+        bounded = [place for place in run.bound(tables) if isinstance(place, pd.DataFrame)]
+        table = counting(pd.concat([empty_backtest(), *bounded], ignore_index=True), run.origins)
+        done = Backtest(names_of, horizon, run.origins, told, frame=table)
+        return dataclasses.replace(done, frame=done.get_df())
     finally:
         if owned:
             manager.close()
@@ -163,9 +186,12 @@ class _Run:
         self.manager, self.cut, self.models, self.coins = manager, cut, models, coins
         self.horizon, self.window, self.refit, self.seed = horizon, window, refit, seed
         self.origins: DateArray = np.empty(0, dtype="datetime64[s]")
+        self.all_origins = self.origins
 
-    def choose(self, origins: int | Sequence[Day], step: int | None) -> None:
-        """Decide on the origins, by the first and last date of all coins."""
+    def choose(
+        self, origins: int | Sequence[Day], step: int | None, calibrate: int, warmup: int
+    ) -> None:
+        """Decide on the origins, and on those of intervals, by the dates of all coins."""
         given = origins if isinstance(origins, int) else [pd.Timestamp(o) for o in origins]
         if isinstance(given, list) and any(pd.isna(given)):
             raise OptionError(f"origins: {origins} are not all dates")
@@ -174,6 +200,12 @@ class _Run:
         first, last = self._span()
         bar = step_of(self.manager.loader.freq)
         self.origins = choose_origins(first, last, bar, self.horizon, given, step)
+        self.all_origins = self.origins
+        if calibrate:
+            since = max(self.origins[0] - warmup * bar, first + bar)
+            apart = calibrate * bar
+            others = self.origins[-1] - np.arange((self.origins[-1] - since) // apart + 1) * apart
+            self.all_origins = np.union1d(self.origins, others.astype("datetime64[s]"))
 
     def facts(self) -> dict[str, Any]:
         """Return what decides every number of the result."""
@@ -184,6 +216,7 @@ class _Run:
             "features": fingerprints(self.models),
             "horizon": self.horizon,
             "origins": self.origins.astype(str).tolist(),
+            "calibrated": self.all_origins.astype(str).tolist(),
             "window": self.window,
             "refit": self.refit,
             "seed": self.seed,
@@ -194,14 +227,17 @@ class _Run:
         }
 
     def execute(
-        self, folder: "BacktestFolder | None", tell: Sequence[OnDone]
+        self,
+        folder: "BacktestFolder | None",
+        tell: Sequence[OnDone],
+        say: Callable[[str], None],
     ) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
         """Do all tasks that were not done before; return tables and failures that came here."""
         from cryptodask.cluster import collect, submit
 
         tasks = self._tasks() if folder is None else folder.plan(self._tasks, self.models)
         jobs = self.manager.at_hand(self._jobs(tasks))
-        trained, failures = self._train(tasks, jobs)
+        trained, failures = self._train(tasks, jobs, say)
         todo = [i for i in range(len(tasks)) if folder is None or not folder.has(i)]
         for i in set(range(len(tasks))) - set(todo):
             _say(tell, len(jobs[i].coins))
@@ -243,6 +279,19 @@ class _Run:
             raise
         return tables, failures
 
+    def bound(self, places: Sequence[Place]) -> list[Place]:
+        """Put intervals beside forecasts, model by model, each in tables or files of its own."""
+        from cryptodask.cluster import ordered_map
+
+        shape = self.all_origins, self.horizon, step_of(self.manager.loader.freq)
+        on_workers = partial(ordered_map, self.manager.client)
+        done: list[Place] = []
+        for model in self.models:
+            own = [place for place in places if _model_of(place) == model.name]
+            remote = bool(own) and isinstance(own[0], Path)
+            done += add_bounds(own, *shape, run=on_workers if remote else map)
+        return done
+
     def _span(self) -> Span:
         """Return the first and the last date of the coins' rows that are kept."""
         from cryptodask.cluster import collect, submit
@@ -273,7 +322,7 @@ class _Run:
     def _tasks(self) -> list[Task]:
         """Cut the work: each model's coins into runs by what they cost."""
         loader, workers = self.manager.loader, self.manager.threads()
-        times, tasks = max(1, len(self.origins)), []
+        times, tasks = max(1, len(self.all_origins)), []
         for model in self.models:
             jobs = plan_jobs(loader.source, self.coins, model, workers, loader.n_partitions, times)
             done = 0
@@ -290,12 +339,12 @@ class _Run:
         jobs = []
         for task in tasks:
             own = tuple(next(parts) for _ in task.runs)
-            times = task.model.cost * max(1, len(self.origins))
+            times = task.model.cost * max(1, len(self.all_origins))
             jobs.append(Job(own, sum(part.rows for part in own) * times))
         return jobs
 
     def _train(
-        self, tasks: Sequence[Task], jobs: Sequence[Job]
+        self, tasks: Sequence[Task], jobs: Sequence[Job], say: Callable[[str], None]
     ) -> tuple[dict[str, tuple[Any, DateArray]], list[pd.DataFrame]]:
         """Train what is trained on all coins, as of every origin.
 
@@ -310,17 +359,19 @@ class _Run:
         found: dict[str, tuple[Any, DateArray]] = {}
         failures = []
         for model in self.models:
-            found[model.name] = model, self.origins
+            found[model.name] = model, self.all_origins
             if not is_pooled(model):
                 continue
             own = [job for task, job in zip(tasks, jobs, strict=True) if task.model is model]
             each: list[Model] = []
             kept = []
-            for number, origin in enumerate(self.origins):
+            for number, origin in enumerate(self.all_origins):
                 cut = dataclasses.replace(self.cut, last=origin, max_points=self.window)
                 try:
                     if number % self.refit == 0 or not each:
-                        last = self.manager.train_pooled(model, own, cut, self.horizon, self.seed)
+                        last = self.manager.train_pooled(
+                            model, own, cut, self.horizon, self.seed, say
+                        )
                 except (InputError, MissingExtraError, ImportError):
                     raise
                 except Exception as error:  # noqa: BLE001 - other origins and models go on
@@ -330,6 +381,16 @@ class _Run:
                 kept.append(origin)
             found[model.name] = each, np.array(kept, dtype="datetime64[s]")
         return found, failures
+
+
+def _model_of(place: Place) -> str | None:
+    """Return the model whose rows a table or a file has; None of no rows."""
+    if isinstance(place, pd.DataFrame):
+        return None if place.empty else str(place["model"].iloc[0])
+    with pq.ParquetFile(place) as file:
+        if not file.metadata.num_rows:
+            return None
+        return str(file.read_row_group(0, columns=["model"])["model"][0])
 
 
 def _fingerprint(loader: CryptoLoader) -> str:

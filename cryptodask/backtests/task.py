@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from cryptodask.backtests.result import failure_frame, failures_of, join_failures, no_failures
 from cryptodask.evaluate.backtest import backtest_panel, empty_backtest
@@ -14,7 +15,7 @@ from cryptodask.models import Model
 from cryptodask.models.base import columns_needed
 from cryptodask.prices.loader import Cut
 from cryptodask.records import DateArray
-from cryptodask.results import write_frames
+from cryptodask.results import write_frames, write_part
 from cryptodask.stages import stage, watching
 from cryptodask.work import Job, read_panel, worker_address
 
@@ -96,15 +97,15 @@ def run_task(
                 rows += read
                 count += len(table) // horizon
         else:
-            with stage("write"), write_frames(*out, empty_backtest()) as write:
+            schema = pa.Schema.from_pandas(empty_backtest(), preserve_index=False)
+            with stage("write"), write_frames(*out, schema) as write:
                 for table, failed, read in parts:
                     write(table)
                     failures.append(failed)
                     rows += read
                     count += len(table) // horizon
                 # First, so that a table that is there has its failures beside it.
-                with write_frames(out[0], failures_of(out[1]), no_failures()) as note:
-                    note(join_failures(failures))
+                write_part(out[0], failures_of(out[1]), join_failures(failures))
             failures = [no_failures()]
     table, failed = pd.concat(tables, ignore_index=True), join_failures(failures)
     return TaskResult(table, failed, count, rows, worker_address(), seconds, began, time.time())
@@ -135,7 +136,7 @@ def _backtest_parts(
     columns = columns_needed(every[0]) if every else ()
     for part in job.parts:
         with stage("read"):
-            panel, _, rows = read_panel(part, cut, columns)
+            panel, _, rows = read_panel(part, cut, columns=columns)
         with stage("fit"):
             done = backtest_panel(panel, models, origins, horizon, seed, window=window, refit=refit)
         yield done.table, failure_frame(done.failures), rows

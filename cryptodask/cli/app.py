@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from cryptodask.cli.backtest import backtest
 from cryptodask.cli.forecast import forecast, models
 from cryptodask.cli.prices import prices_app
 from cryptodask.cli.show import err, out
@@ -22,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(forecast)
+app.command()(backtest)
 app.command()(models)
 app.add_typer(prices_app, name="prices")
 

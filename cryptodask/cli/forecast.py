@@ -127,7 +127,13 @@ def forecast(
 
 def models() -> None:
     """List the models and their options."""
-    from cryptodask.models import describe_model, list_models, model_gaps, model_options
+    from cryptodask.models import (
+        describe_model,
+        list_families,
+        list_models,
+        model_gaps,
+        model_options,
+    )
 
     table = Table("model", "what it is", "gaps", "options, with defaults")
     for name in list_models():
@@ -135,6 +141,8 @@ def models() -> None:
             f"{option}={_shown(default)}" for option, (_, default) in model_options(name).items()
         )
         table.add_row(name, describe_model(name), model_gaps(name), "\n".join(options))
+    for pattern, what in list_families().items():
+        table.add_row(pattern, what, "split", "those of the class")
     out.print(table)
 
 

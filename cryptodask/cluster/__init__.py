@@ -2,10 +2,11 @@
 
 from cryptodask.cluster.client import close_local, connect, local_client
 from cryptodask.cluster.rounds import run_rounds
-from cryptodask.cluster.run import Outcome, collect, ordered_map, paths_visible, submit
+from cryptodask.cluster.run import Outcome, cancel, collect, ordered_map, paths_visible, submit
 
 __all__ = [
     "Outcome",
+    "cancel",
     "close_local",
     "collect",
     "connect",

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from dask.distributed import Client, Future
 
-from cryptodask.cluster.run import collect
+from cryptodask.cluster.run import cancel, collect
 
 
 def run_rounds(
@@ -80,7 +80,7 @@ def run_rounds(
         try:
             total = _combined(futures, combine)
         except BaseException:
-            client.cancel([*futures, told])
+            cancel(client, [*futures, told])
             raise
         state = advance(state, total)
         if on_round is not None:

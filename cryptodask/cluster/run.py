@@ -85,7 +85,8 @@ def collect(futures: Sequence[Future], *, results: bool = True) -> Iterator[Outc
     ----------
     futures : sequence of Future
     results : bool
-        Whether results are brought here; otherwise they stay on the workers.
+        Whether results are brought here; otherwise they stay on the workers. Futures whose
+        outcome was brought are released, so that workers and scheduler forget their arguments.
     """
     waiting = dict(enumerate(futures))
     while waiting:
@@ -95,9 +96,18 @@ def collect(futures: Sequence[Future], *, results: bool = True) -> Iterator[Outc
         for i, future in ended.items():
             del waiting[i]
             if future.status != "finished":
-                yield Outcome(i, error=future.exception(timeout=ANSWER))
+                outcome = Outcome(i, error=future.exception(timeout=ANSWER))
             else:
-                yield Outcome(i, _fetch(future) if results else None)
+                outcome = Outcome(i, _fetch(future) if results else None)
+            if results:
+                future.release()
+            yield outcome
+
+
+def cancel(client: Client, futures: Sequence[Future]) -> None:
+    """Cancel futures that have not ended; others may have been released by `collect`."""
+    # Dask refuses to cancel any where one of them was released.
+    client.cancel([future for future in futures if future.status == "pending"])
 
 
 def _fetch(future: Future) -> Any:

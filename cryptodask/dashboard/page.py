@@ -220,7 +220,7 @@ def _figure(view: ForecastView, history: Any, ahead: Any) -> tuple[Any, Any, lis
     plot.yaxis.axis_label = "USD"
     plot.yaxis.formatter = CustomJSTickFormatter(code=TICKS)
     _add_hover(plot, view, close, ahead)
-    _dress(plot)
+    dress(plot)
     return plot, cutoff, items
 
 
@@ -263,7 +263,7 @@ def _add_hover(plot: Any, view: ForecastView, close: Any, ahead: Any) -> None:
     plot.add_tools(CrosshairTool(dimensions="height", line_color=RULE, visible=False))
 
 
-def _dress(plot: Any) -> None:
+def dress(plot: Any) -> None:
     """Set fonts and lines: little ink but for the data."""
     plot.toolbar.logo = None
     plot.outline_line_color = None

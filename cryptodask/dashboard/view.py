@@ -84,9 +84,9 @@ class ForecastView:
     @property
     def summary(self) -> str:
         """How many coins and models there are."""
-        parts = [_count(len(self.coins), "coin"), _count(len(self.models), "model")]
+        parts = [count_of(len(self.coins), "coin"), count_of(len(self.models), "model")]
         if self.without_forecast:
-            parts.append(f"{_count(len(self.without_forecast), 'coin')} without a forecast")
+            parts.append(f"{count_of(len(self.without_forecast), 'coin')} without a forecast")
         return " · ".join(parts)
 
     def position(self, coin: str) -> int:
@@ -107,8 +107,8 @@ class ForecastView:
         close = difflib.get_close_matches(coin, self.coins, n=5, cutoff=0.5)
         close = close or list(self.coins[:5])
         raise UnknownCoinError(
-            f"no forecast of coin {coin!r}; the forecasts hold {_count(len(self.coins), 'coin')}, "
-            f"such as {', '.join(map(repr, close))}"
+            f"no forecast of coin {coin!r}; the forecasts hold "
+            f"{count_of(len(self.coins), 'coin')}, such as {', '.join(map(repr, close))}"
         )
 
 
@@ -167,9 +167,9 @@ def build_view(
         models=models,
         bands=bands,
         captions=_captions(rows, set(closes["coin"]), models),
-        cutoffs=_milliseconds(rows.groupby("coin")["cutoff"].max()),
-        history=_pack(recent, len(coins)),
-        ahead=_pack(wide, len(coins)),
+        cutoffs=milliseconds(rows.groupby("coin")["cutoff"].max()),
+        history=pack(recent, len(coins)),
+        ahead=pack(wide, len(coins)),
         without_forecast=unforecast,
         history_days=history_days,
     )
@@ -232,12 +232,12 @@ def _captions(rows: pd.DataFrame, with_prices: set[int], models: Sequence[str]) 
     return tuple(captions)
 
 
-def _pack(frame: pd.DataFrame, n_coins: int) -> Pack:
-    """Pack a frame that is sorted by the code of its coin."""
+def pack(frame: pd.DataFrame, n_coins: int) -> Pack:
+    """Pack a frame that is sorted by the code of its coin, with a column ``date``."""
     offsets = np.searchsorted(frame["coin"], np.arange(n_coins + 1)).astype(np.int32)
     numbers = frame.drop(columns=["coin", "date"])
     columns = {str(name): numbers[name].to_numpy(np.float64) for name in numbers.columns}
-    return Pack({"date": _milliseconds(frame["date"]), **columns}, offsets)
+    return Pack({"date": milliseconds(frame["date"]), **columns}, offsets)
 
 
 def _sorted(names: set[str]) -> tuple[str, ...]:
@@ -248,9 +248,11 @@ def _codes(names: pd.Series, known: Sequence[str]) -> NDArray[np.int64]:
     return pd.Index(list(known)).get_indexer(pd.Index(names)).astype(np.int64)
 
 
-def _milliseconds(dates: pd.Series) -> FloatArray:
+def milliseconds(dates: pd.Series) -> FloatArray:
+    """Return dates in milliseconds since 1970-01-01 UTC, as a browser counts them."""
     return dates.to_numpy("datetime64[ms]").astype(np.int64).astype(np.float64)
 
 
-def _count(n: int, noun: str) -> str:
+def count_of(n: int, noun: str) -> str:
+    """Return a number with its noun, in the plural unless it is one."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cryptodask.evaluate.rolling import Rolling, Seen
+from cryptodask.evaluate.volatility import volatility
 from cryptodask.models import Model, run_model
 from cryptodask.models.base import PanelForecast, sound_coins
 from cryptodask.models.trained import Trainable, is_trainable
@@ -18,11 +19,12 @@ Trained = tuple[frozenset[str], Model]
 
 KEY = ("coin", "model", "cutoff", "date", "step")
 BOUNDS = ("lower_80", "upper_80", "lower_95", "upper_95")
-COLUMNS = (*KEY, "forecast", *BOUNDS, "actual", "last", "scale", "scale_sq")
+COLUMNS = (*KEY, "forecast", *BOUNDS, "actual", "last", "scale", "scale_sq", "volatility")
 """Of a backtest table; prices in the quote currency. ``actual`` is NaN where no row came on that
 date, bounds where nothing was calibrated. ``last`` is the close at the cutoff; ``scale`` and
 ``scale_sq`` are the means of absolute and squared changes from row to row up to it, by which
-MASE and RMSSE measure errors."""
+MASE and RMSSE measure errors, and ``volatility`` (see `cryptodask.evaluate.volatility`) is what
+intervals are scaled by."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def backtest_panel(
         A model that is trained is so at every so many origins, and forecasts from newer rows by
         the older training in between. A coin that was not there yet is trained when it comes.
     """
-    rolling = Rolling(panel)
+    rolling, moves = Rolling(panel), volatility(panel, origins)
     each = list(models) if isinstance(models, Sequence) else [models] * len(origins)
     tables, failures = [empty_backtest()], list[OriginFailure]()
     trained: list[Trained] = []
@@ -102,7 +104,7 @@ def backtest_panel(
             results = [run_model(model, seen.panel, horizon, seed)]
         for result in results:
             failures += [OriginFailure(origin, failure) for failure in result.failures]
-            tables.append(_table(result, seen, rolling))
+            tables.append(_table(result, seen, rolling, moves[:, number]))
     return PanelBacktest(pd.concat(tables, ignore_index=True), failures)
 
 
@@ -142,7 +144,7 @@ def _only(panel: Panel, coins: Set[str]) -> Panel:
     return panel.take([i for i, coin in enumerate(panel.coins) if coin in coins])
 
 
-def _table(result: PanelForecast, seen: Seen, rolling: Rolling) -> pd.DataFrame:
+def _table(result: PanelForecast, seen: Seen, rolling: Rolling, moves: FloatArray) -> pd.DataFrame:
     """Return the rows of one origin."""
     n, horizon = result.values.shape
     place = dict(zip(seen.panel.coins, range(len(seen.panel)), strict=True))
@@ -160,5 +162,6 @@ def _table(result: PanelForecast, seen: Seen, rolling: Rolling) -> pd.DataFrame:
         "last": np.repeat(seen.panel.values[seen.panel.indptr[1:] - 1][kept], horizon),
         "scale": np.repeat(absolute[kept], horizon),
         "scale_sq": np.repeat(squared[kept], horizon),
+        "volatility": np.repeat(moves[seen.places[kept]], horizon),
     }
     return pd.DataFrame(columns).astype(empty_backtest().dtypes.to_dict())

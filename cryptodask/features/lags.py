@@ -43,12 +43,14 @@ def log_returns(panel: Panel) -> tuple[FloatArray, BoolArray]:
     linked : ndarray of bool, ``(n_rows,)``
         Whether there is a return.
     """
-    linked = np.zeros(len(panel.values), dtype=np.bool_)
-    linked[:-1] = np.diff(panel.dates) == panel.step
+    linked = np.ones(len(panel.values), dtype=np.bool_)
+    if not panel.is_even():
+        linked[:-1] = np.diff(panel.dates) == panel.step
     linked[panel.indptr[1:] - 1] = False
     ratio = np.ones(len(panel.values))
     with np.errstate(over="ignore", divide="ignore"):
-        np.divide(panel.values[1:], panel.values[:-1], out=ratio[:-1], where=linked[:-1])
+        np.divide(panel.values[1:], panel.values[:-1], out=ratio[:-1])
+        ratio[np.flatnonzero(~linked)] = 1.0
         return np.log(ratio, out=ratio), linked
 
 
@@ -88,18 +90,27 @@ def lag_moments(returns: FloatArray, whole: BoolArray, panel: Panel, width: int)
     starts, n_rows = panel.indptr[:-1], len(returns)
     count = np.add.reduceat(whole, starts, dtype=np.float64)
     # Centred near the mean first, so that a steady rise does not cost the digits of the scatter.
-    centre = np.add.reduceat(returns * whole, starts) / count
+    no_window = np.flatnonzero(~whole)
+    oldest = returns.copy()
+    oldest[no_window] = 0.0
+    centre = np.add.reduceat(oldest, starts) / count
     near = np.zeros(n_rows + width)
-    near[:n_rows] = returns - np.repeat(centre, panel.lengths)
-    # A coin of infinite returns has no mean, which says so; the coins beside it must not see them.
-    near[~np.isfinite(near)] = 0.0
-    oldest = near[:n_rows] * whole
+    np.subtract(returns, np.repeat(centre, panel.lengths), out=near[:n_rows])
+    if not np.isfinite(near.sum()):
+        # A coin of infinite returns has no mean; the coins beside it must not see them.
+        finite = np.isfinite(near[:n_rows])
+        centre[~np.logical_and.reduceat(finite, starts)] = np.nan
+        near[:n_rows][~finite] = 0.0
+    oldest[:] = near[:n_rows]
+    oldest[no_window] = 0.0
 
+    product = np.empty(n_rows)
     sums = np.empty((len(panel), width))
     products = np.empty((len(panel), width, width))
     sums[:, 0] = np.add.reduceat(oldest, starts)
     for b in range(width):
-        products[:, 0, b] = np.add.reduceat(oldest * near[b : b + n_rows], starts)
+        np.multiply(oldest, near[b : b + n_rows], out=product)
+        products[:, 0, b] = np.add.reduceat(product, starts)
 
     first, last, of_coin = _ends_of_runs(near, whole, starts, width)
     lost = np.add.reduceat(first[:, :-1], of_coin, axis=0)
@@ -126,8 +137,10 @@ def _ends_of_runs(
     of_coin : ndarray of int64, ``(n_coins,)``
     """
     # A window that is whole ends inside its coin, so that no run goes on into the next coin.
-    edges = np.diff(whole.astype(np.int8), prepend=0, append=0)
-    begin, end = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1) - 1
+    padded = np.zeros(len(whole) + 2, dtype=np.bool_)
+    padded[1:-1] = whole
+    edges = np.flatnonzero(padded[1:] != padded[:-1])
+    begin, end = edges[::2], edges[1::2] - 1
     places = np.arange(width)
     of_coin = np.searchsorted(begin, starts)
     return returns[begin[:, None] + places], returns[end[:, None] + places], of_coin

@@ -4,6 +4,7 @@ from cryptodask.models.base import Model, PanelForecast, run_model
 from cryptodask.models.catalog import (
     create_model,
     describe_model,
+    list_families,
     list_models,
     model_gaps,
     model_options,
@@ -17,6 +18,7 @@ __all__ = [
     "deep_predict",
     "describe_model",
     "linear_predict",
+    "list_families",
     "list_models",
     "model_gaps",
     "model_options",

@@ -78,6 +78,23 @@ class Model(Protocol):
         ...
 
 
+class BoundedModel(Model, Protocol):
+    """A model of the catalog that looks at so many of a coin's last rows and at no other.
+
+    Of a panel without the others its forecast is the same, bit for bit.
+    """
+
+    def lookback(self, horizon: int) -> int:
+        """Return how many last rows it looks at; at least `min_length`."""
+        ...
+
+
+def rows_needed(model: Model, horizon: int) -> int | None:
+    """Return how many of a coin's last rows a model looks at; None if that is all of them."""
+    # Asked for every part, and of a protocol `isinstance` looks up every member.
+    return cast(BoundedModel, model).lookback(horizon) if hasattr(model, "lookback") else None
+
+
 class ExplainingModel(Model, Protocol):
     """A model of the catalog that can say why it has no forecast of a coin, but NaN."""
 
@@ -182,18 +199,25 @@ def _suspects(panel: Panel, model: Model, horizon: int) -> NDArray[np.bool_]:
     needed = model.min_length(horizon)
     if (lengths == 0).any():
         return np.ones(len(panel), dtype=bool)
-    sound = np.isfinite(panel.values) & (panel.values > 0) & ~np.isnat(panel.dates)
+    # Where one close is NaN, so are both.
+    low, high = (f.reduceat(panel.values, starts) for f in (np.minimum, np.maximum))
+    suspect = ~((low > 0) & (high < np.inf)) | (lengths < needed)
+    if model.needs_variation:
+        suspect |= low == high
+    return suspect if panel.is_even() else suspect | _suspect_dates(panel, model, needed)
+
+
+def _suspect_dates(panel: Panel, model: Model, needed: int) -> NDArray[np.bool_]:
+    """Return the coins with dates that do not rise, or with too few after their last gap."""
+    starts = panel.indptr[:-1]
     step = np.diff(panel.dates, prepend=panel.dates[:1])
     step[starts] = panel.step
-    suspect = ~np.logical_and.reduceat(sound & (step > np.timedelta64(0)), starts)
-    suspect |= lengths < needed
+    rising = (step > np.timedelta64(0)) & ~np.isnat(panel.dates)
+    suspect: NDArray[np.bool_] = ~np.logical_and.reduceat(rising, starts)
     if model.gaps == "split":
         rows = np.arange(len(step))
         last = np.maximum.reduceat(np.where(step != panel.step, rows, -1), starts)
         suspect |= panel.indptr[1:] - np.maximum(last, starts) < needed
-    if model.needs_variation:
-        low, high = (f.reduceat(panel.values, starts) for f in (np.minimum, np.maximum))
-        suspect |= low == high
     return suspect
 
 

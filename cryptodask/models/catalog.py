@@ -8,22 +8,44 @@ from typing import Any, get_type_hints
 
 from cryptodask.errors import OptionError, UnknownModelError
 from cryptodask.models.base import Model
+from cryptodask.models.options import convert
 
 CATALOG: Mapping[str, str] = {
     "random": "cryptodask.models.random:Random",
     "naive": "cryptodask.models.naive:Naive",
+    "drift": "cryptodask.models.drift:Drift",
+    "seasonal_naive": "cryptodask.models.seasonal_naive:SeasonalNaive",
+    "historic_mean": "cryptodask.models.historic_mean:HistoricMean",
     "linear": "cryptodask.models.linear:Linear",
     "ridge": "cryptodask.models.ridge:Ridge",
     "ridge_features": "cryptodask.models.ridge_features:RidgeFeatures",
     "pooled_linear": "cryptodask.models.pooled_linear:PooledLinear",
+    "svr_linear": "cryptodask.models.svr:SVRLinear",
+    "svr_poly": "cryptodask.models.svr:SVRPoly",
+    "svr_rbf": "cryptodask.models.svr:SVRRbf",
+    "ensemble": "cryptodask.models.ensemble:Ensemble",
+    "auto": "cryptodask.models.auto:Auto",
+    "prophet": "cryptodask.models.prophet:Prophet",
     "lstm": "cryptodask.models.lstm:LSTM",
     "lstm_global": "cryptodask.models.lstm_global:LSTMGlobal",
 }
 
+FAMILIES: Mapping[str, str] = {
+    "sklearn": "cryptodask.models.sklearn_family:SklearnRegressor",
+    "stats": "cryptodask.models.stats_family:StatsModel",
+}
+"""Whole libraries of models: one is named ``PREFIX:NAME``, and has its class's options besides."""
+
 
 def list_models() -> list[str]:
-    """Return the names of all models."""
+    """Return the names of all models but those of `list_families`."""
     return list(CATALOG)
+
+
+def list_families() -> dict[str, str]:
+    """Return how models of other libraries are named, and a line on each library's."""
+    families = map(_import, FAMILIES.values())
+    return {family.pattern: _first_line(family) for family in families}
 
 
 def create_model(name: str, **options: Any) -> Model:
@@ -32,7 +54,7 @@ def create_model(name: str, **options: Any) -> Model:
     Parameters
     ----------
     name : str
-        See `list_models`.
+        See `list_models` and `list_families`.
     **options
         The model's options; text is converted to the option's type.
 
@@ -56,62 +78,56 @@ validation_split=0.05, shuffle=True)
         if option not in known:
             listed = ", ".join(known) or "none"
             raise OptionError(f"{name}: has no option {option!r}; its options: {listed}")
-        values[option] = _convert(name, option, value, known[option][0])
-    model: Model = _class_of(name)(**values)
+        values[option] = value
+    kind, inner = _find(name)
+    if inner is not None:
+        of_library: Model = kind.create(inner, values)
+        return of_library
+    model: Model = kind(**{k: convert(name, k, v, known[k][0]) for k, v in values.items()})
     return model
 
 
 def model_options(name: str) -> dict[str, tuple[Any, Any]]:
-    """Return type and default of each option of a model."""
-    model = _class_of(name)
-    hints = get_type_hints(model)
-    return {f.name: (hints[f.name], f.default) for f in dataclasses.fields(model)}
+    """Return type and default of each option of a model; a default of ... is none."""
+    kind, inner = _find(name)
+    if inner is not None:
+        options: dict[str, tuple[Any, Any]] = kind.options(inner)
+        return options
+    hints = get_type_hints(kind)
+    return {f.name: (hints[f.name], f.default) for f in dataclasses.fields(kind)}
 
 
 def describe_model(name: str) -> str:
-    """Return the first line of a model's docstring."""
-    return (_class_of(name).__doc__ or "").splitlines()[0]
+    """Return a line on a model: the first of its docstring."""
+    kind, inner = _find(name)
+    return _first_line(kind) if inner is None else str(kind.describe(inner))
 
 
 def model_gaps(name: str) -> str:
-    """Return what a model makes of gaps; see `cryptodask.models.base.Model.gaps`."""
-    return str(_class_of(name).gaps)
+    """Return what a model makes of gaps, with default options; see `Model.gaps`."""
+    kind, inner = _find(name)
+    return str(kind().gaps if inner is None else kind.gaps)
 
 
-def _class_of(name: str) -> Any:
+def _find(name: str) -> tuple[Any, str | None]:
+    """Return the class of a model, and of a library's model its name there."""
+    prefix, colon, inner = name.partition(":")
+    if colon and prefix in FAMILIES:
+        return _import(FAMILIES[prefix]), inner
     if name not in CATALOG:
         near = difflib.get_close_matches(name, CATALOG, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
-        raise UnknownModelError(f"{name!r}: no such model; {hint}models: {', '.join(CATALOG)}")
-    module, _, attribute = CATALOG[name].partition(":")
+        others = ", ".join(list_families())
+        raise UnknownModelError(
+            f"{name!r}: no such model; {hint}models: {', '.join(CATALOG)}; and {others}"
+        )
+    return _import(CATALOG[name]), None
+
+
+def _import(place: str) -> Any:
+    module, _, attribute = place.partition(":")
     return getattr(import_module(module), attribute)
 
 
-def _convert(model: str, option: str, value: Any, kind: Any) -> Any:
-    """Convert an option's value to its type."""
-    try:
-        if kind is bool:
-            return _as_bool(value)
-        if kind in (int, float, str):
-            return _as_int(value) if kind is int else kind(value)
-        parts = value.split(",") if isinstance(value, str) else list(value)
-        return tuple(_as_int(part) for part in parts)
-    except (TypeError, ValueError, OverflowError) as error:
-        wanted = getattr(kind, "__name__", str(kind)) if kind in (bool, int, float) else "integers"
-        raise OptionError(f"{model} {option}: must be {wanted}, got {value!r}") from error
-
-
-def _as_int(value: Any) -> int:
-    number = int(value)
-    if not isinstance(value, str) and number != value:
-        raise ValueError(value)
-    return number
-
-
-def _as_bool(value: Any) -> bool:
-    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    return words[str(value).lower()] if str(value).lower() in words else _refuse(value)
-
-
-def _refuse(value: Any) -> bool:
-    raise ValueError(value)
+def _first_line(kind: Any) -> str:
+    return (kind.__doc__ or "").splitlines()[0]

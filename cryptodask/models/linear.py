@@ -8,6 +8,9 @@ import numpy as np
 from cryptodask.models.base import Gaps
 from cryptodask.records import FloatArray, Panel
 
+EXACT = 1 << 17
+"""Rows of a coin up to which sums of squares of halves are exact in floating point."""
+
 
 @dataclass(frozen=True)
 class Linear:
@@ -32,14 +35,32 @@ class Linear:
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
         """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
         del seed
-        starts, lengths = panel.indptr[:-1], panel.lengths
-        # Centred first, since the squares of days since 1970 would cost half of the digits.
-        days = panel.times
-        days = days - np.repeat(days[starts], lengths)
-        mean_day = np.add.reduceat(days, starts) / lengths
-        mean_close = np.add.reduceat(panel.values, starts) / lengths
-        day_off = days - np.repeat(mean_day, lengths)
-        close_off = panel.values - np.repeat(mean_close, lengths)
-        slope = np.add.reduceat(day_off * close_off, starts) / np.add.reduceat(day_off**2, starts)
-        ahead = days[panel.indptr[1:] - 1, None] + np.arange(1, horizon + 1)
-        return mean_close[:, None] + slope[:, None] * (ahead - mean_day[:, None])
+        starts, ends, lengths = panel.indptr[:-1], panel.indptr[1:] - 1, panel.lengths
+        even = panel.is_even()
+        bars = _centred_bars(panel, even)
+        last = bars[ends]
+        if even and (lengths < EXACT).all():
+            spread = lengths * (lengths**2 - 1) / 12  # what the squares add up to, to the last bit
+        else:
+            spread = np.add.reduceat(bars * bars, starts)
+        mean = np.add.reduceat(panel.values, starts) / lengths
+        bars *= panel.values  # whose mean need not be taken off, since the bars add up to 0
+        slope = np.add.reduceat(bars, starts) / spread
+        return mean[:, None] + slope[:, None] * (last[:, None] + np.arange(1, horizon + 1))
+
+
+def _centred_bars(panel: Panel, even: bool) -> FloatArray:
+    """Return the bars of every row after the mean of its coin's, ``(n_rows,)``.
+
+    Of coins without gaps both are halves, and exact, so that both ways give the same bits.
+    """
+    starts, lengths = panel.indptr[:-1], panel.lengths
+    if even:
+        rows = np.arange(len(panel.values), dtype=np.float64)
+        rows -= np.repeat(starts + (lengths - 1) / 2, lengths)
+        return rows
+    # From each coin's first, since the squares of days since 1970 would cost half of the digits.
+    bars = panel.times
+    bars -= np.repeat(bars[starts], lengths)
+    bars -= np.repeat(np.add.reduceat(bars, starts) / lengths, lengths)
+    return bars

@@ -27,6 +27,11 @@ class Naive:
         del horizon
         return 1
 
+    def lookback(self, horizon: int) -> int:
+        """Return 1: it starts from the last close."""
+        del horizon
+        return 1
+
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
         """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
         del seed

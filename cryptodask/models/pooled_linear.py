@@ -156,14 +156,15 @@ class PooledLinear:
 
         Raises
         ------
-        OptionError
-            A coin that a feature names is not among those that are trained on.
+        ForecastError
+            A coin that a feature names is not among those that are trained on: in a backtest, it
+            may be so as of some dates only.
         """
         if isinstance(sums, Sums):
             return replace(state, sums=sums)
         for feature in self.space.crosses:
             if feature.name == "coin" and feature.parameters[0] not in sums.coins:
-                raise OptionError(
+                raise ForecastError(
                     f"pooled_linear features: {feature.text}: no coin {feature.parameters[0]!r} "
                     "is among those that are trained on; add it, or more rows of it, or leave "
                     "the feature out"

@@ -13,12 +13,12 @@ from dask.distributed import Client
 from cryptodask import CryptoLoader, CryptoManager, create_model, import_prices
 from cryptodask.backtests import Backtest, backtest, open_backtest
 from cryptodask.errors import InputError, OptionError
-from cryptodask.evaluate.backtest import COLUMNS, backtest_panel
+from cryptodask.evaluate.backtest import BOUNDS, COLUMNS, backtest_panel
 from cryptodask.evaluate.rolling import choose_origins
 from cryptodask.models import Model, run_model
 from cryptodask.prices.loader import to_panel
 from cryptodask.records import DAY, Panel
-from tests.conftest import Cluster
+from tests.conftest import Cluster, write_folder
 
 LSTM = create_model("lstm", window=8, units=(4, 6), batch_size=64)
 GLOBAL = create_model("lstm_global", window=8, units=(4,), steps=3, sample=4)
@@ -51,14 +51,17 @@ def plain(panel: Panel) -> pd.DataFrame:
 
 
 def run(source: Any, client: Client, **options: Any) -> Backtest:
-    settings: dict[str, Any] = {"origins": 4, "step": 10, "refit": 2, "seed": 3} | options
+    settings: dict[str, Any] = {"origins": 4, "step": 10, "refit": 2, "seed": 3, "calibrate": 0}
+    settings |= options
     return backtest(source, MODELS, 5, client=client, progress=False, **settings)
 
 
 def assert_same(done: Backtest, plain: pd.DataFrame) -> None:
     table = done.get_df()
     assert tuple(table.columns) == COLUMNS
-    pd.testing.assert_frame_equal(table, plain, check_exact=True)
+    assert set(table.columns) - set(BOUNDS) == set(plain.columns) - set(BOUNDS)
+    for name in set(COLUMNS) - set(BOUNDS):
+        pd.testing.assert_series_equal(table[name], plain[name], check_exact=True)
 
 
 @pytest.mark.parametrize("partitions", [None, 1, 5])
@@ -82,8 +85,8 @@ def test_from_a_table_into_a_folder_it_is_the_same_and_can_be_opened_again(
 ) -> None:
     table = import_prices(small_folder, tmp_path / "table", partitions=3)
     manager = CryptoManager(CryptoLoader(table.path), client)
-    done = backtest(manager, MODELS, 5, origins=4, step=10, refit=2, seed=3, out=tmp_path / "out",
-                    progress=False)  # fmt: skip
+    done = backtest(manager, MODELS, 5, origins=4, step=10, refit=2, seed=3, calibrate=0,
+                    out=tmp_path / "out", progress=False)  # fmt: skip
     assert_same(done, plain)
     again = open_backtest(tmp_path / "out")
     assert_same(again, plain)
@@ -141,7 +144,7 @@ def test_what_is_trained_on_all_coins_is_so_as_of_every_origin(
     client: Client, small_folder: Path, panel: Panel
 ) -> None:
     done = backtest(CryptoLoader(small_folder, 4), [GLOBAL], 5, origins=2, step=10, seed=3,
-                    client=client, progress=False)  # fmt: skip
+                    calibrate=0, client=client, progress=False)  # fmt: skip
     table = done.get_df()
     for origin in done.origins:
         upto = panel.dates <= origin
@@ -178,6 +181,8 @@ def test_dates_coins_and_days_can_be_chosen(client: Client, small_folder: Path) 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
+        ({"warmup": -1}, "warmup: must be at least 0 bars, got -1"),
+        ({"calibrate": -5}, "calibrate: must be at least 0 bars, got -5"),
         ({"refit": 0}, "refit: must be at least 1, got 0"),
         ({"window": 0}, "window: must be 'expanding' or a number of rows, got 0"),
         ({"window": "all"}, "window: must be 'expanding' or a number of rows, got 'all'"),
@@ -195,3 +200,39 @@ def test_options_that_make_no_sense_are_told(
 def test_a_manager_has_its_own_cluster(client: Client, small_folder: Path) -> None:
     with pytest.raises(OptionError, match="a manager has its own cluster"):
         backtest(CryptoManager(small_folder, client), client=client)
+
+
+@pytest.mark.parametrize("how", ["memory", "folder"])
+def test_intervals_are_the_same_however_the_coins_are_divided_and_look_at_nothing_later(
+    client: Client, small_folder: Path, panel: Panel, tmp_path: Path, how: str
+) -> None:
+    found = []
+    for partitions in (1, 5):
+        out = tmp_path / str(partitions) if how == "folder" else None
+        done = backtest(CryptoLoader(small_folder, partitions), ["drift"], 5, origins=4, step=5,
+                        warmup=45, seed=3, out=out, client=client, progress=False)  # fmt: skip
+        assert len(done.origins) == 4
+        found.append(done.get_df())
+        assert set(found[-1]["cutoff"]) == set(pd.to_datetime(done.origins))
+    pd.testing.assert_frame_equal(*found, check_exact=True)
+    table = found[0]
+    bounds = table[["lower_95", "lower_80", "upper_80", "upper_95"]].to_numpy()
+    known = table["volatility"].notna()
+    assert np.isfinite(bounds).all()
+    assert (np.diff(bounds, axis=1) >= 0).all()
+    assert (bounds > 0).all()
+    assert table[known & table["actual"].notna()].eval("lower_80 < actual < upper_80").mean() > 0.5
+    # Prices after an origin change nothing that was said at it.
+    changed = CryptoLoader(small_folder).get_df()
+    late = changed["date"] > pd.Timestamp(done.origins[1])
+    changed.loc[late, ["open", "high", "low", "close"]] *= 1.5
+    other = write_folder(tmp_path / "other", changed)
+    again = backtest(other, ["drift"], 5, origins=4, step=5, warmup=45, seed=3, client=client,
+                     progress=False).get_df()  # fmt: skip
+    said = [c for c in COLUMNS if c != "actual"]
+    before, after = (
+        [part.reset_index(drop=True) for _, part in t[said].groupby(t["cutoff"] > done.origins[1])]
+        for t in (table, again)
+    )
+    pd.testing.assert_frame_equal(before[0], after[0], check_exact=True)
+    assert not before[1].equals(after[1])

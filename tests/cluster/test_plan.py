@@ -4,7 +4,7 @@ import heapq
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptodask.cluster.plan import (
@@ -81,6 +81,7 @@ def test_the_last_worker_ends_within_a_tenth_of_the_first(
     assert len(runs) <= 20 * len(speeds)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 100), st.integers(0, 5))
 def test_the_number_of_tasks_follows_workers_and_not_items(workers: int, scale: int) -> None:
     few = cut_guided(np.full(10_000, 1.0), workers)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from dask.distributed import Client, wait
 
-from cryptodask.cluster import collect, ordered_map, paths_visible, submit
+from cryptodask.cluster import cancel, collect, ordered_map, paths_visible, submit
 from tests.conftest import Cluster
 
 
@@ -48,6 +48,27 @@ def test_results_may_stay_on_the_workers(client: Client):
     assert outcomes[0].error is None
     assert isinstance(outcomes[1].error, ZeroDivisionError)
     assert futures[0].result() == 2
+
+
+def test_what_was_collected_is_forgotten_and_the_rest_can_be_cancelled(client: Client):
+    calls = [(0,)] * 40
+    futures = submit(client, when, calls, [1.0] * 40, ["w"] * 40, "r4")
+    for _, outcome in zip(range(5), collect(futures), strict=False):
+        assert outcome.error is None
+    deadline = time.monotonic() + 30
+    while len(client.futures) > 35:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    cancel(client, futures)
+    while client.run_on_scheduler(tasks_of, "w-r4"):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+        del futures[:]  # what had ended and was not collected
+
+
+def tasks_of(name: str, dask_scheduler=None) -> int:
+    """Return how many tasks of a name the scheduler knows."""
+    return sum(str(key).startswith(f"('{name}") for key in dask_scheduler.tasks)
 
 
 def test_a_map_keeps_the_order_and_holds_few_results(client: Client):

@@ -66,7 +66,7 @@ def keep(panel: Panel, rows: FloatArray) -> Panel:
         panel.dates[rows],
         np.append(0, np.cumsum(lengths)),
         panel.step,
-        {name: column[rows] for name, column in panel.extra.items()},
+        extra={name: column[rows] for name, column in panel.extra.items()},
     )
 
 
@@ -104,7 +104,7 @@ def test_neither_other_coins_nor_other_runs_change_a_feature(
             panel.dates[rows],
             np.array([0, rows.stop - rows.start]),
             panel.step,
-            {name: column[rows] for name, column in panel.extra.items()},
+            extra={name: column[rows] for name, column in panel.extra.items()},
         )
         assert np.array_equal(whole[rows], compute(space, alone, market), equal_nan=True)
 

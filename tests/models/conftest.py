@@ -1,5 +1,7 @@
 """Panels of random walks, options for quick LSTMs, and Keras."""
 
+import importlib.util
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,6 +15,13 @@ from cryptodask.records import DAY, DateArray, FloatArray, Panel
 QUICK: dict[str, dict[str, Any]] = {
     "lstm": {"window": 8, "units": (4, 6), "batch_size": 16},
     "lstm_global": {"window": 8, "units": (4, 6), "steps": 4, "sample": 8},
+    "sklearn:sklearn.ensemble.ExtraTreesRegressor": {"lags": 4, "n_estimators": 5},
+    "sklearn:sklearn.neighbors.KNeighborsRegressor": {"lags": 3, "n_neighbors": 2},
+    "auto": {"shrinkage": 0.0},
+    "ensemble": {"members": "naive,ridge"},
+    "prophet": {"n_changepoints": 2},
+    "stats:AutoETS": {"model": "AAN"},
+    "stats:Theta": {"log": True},
     # Without weekdays, which are not the same of hours as of days.
     "pooled_linear": {
         "features": "lag:1-3 std:4",
@@ -22,6 +31,12 @@ QUICK: dict[str, dict[str, Any]] = {
     },
 }
 """Options with which a model of the catalog fits a coin in milliseconds; default ones if none."""
+
+OF_LIBRARIES = tuple(name for name in QUICK if ":" in name)
+"""Models of other libraries that stand for all of theirs in the contract suite."""
+
+NEEDS = {"prophet": "prophet", "stats": "statsforecast"}
+"""The packages of extras that models need, by name or prefix."""
 
 START = np.datetime64("2017-09-22", "s")
 
@@ -64,6 +79,14 @@ def same(one: Weights, other: Weights) -> bool:
     return names == other.arrays.keys() and all(
         np.array_equal(one.arrays[name], other.arrays[name]) for name in names
     )
+
+
+def need_package(model: str) -> None:
+    """Skip, or fail where the tests are CI's, if the package that a model needs is not there."""
+    package = NEEDS.get(model.partition(":")[0])
+    if package and not importlib.util.find_spec(package):
+        told = f"{model} needs {package}: pip install 'cryptodask[all]'"
+        pytest.fail(told) if os.environ.get("CI") else pytest.skip(told)
 
 
 @st.composite

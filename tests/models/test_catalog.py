@@ -8,7 +8,13 @@ import pytest
 
 import cryptodask.models.catalog
 from cryptodask.errors import OptionError, UnknownModelError
-from cryptodask.models import create_model, describe_model, list_models, model_options
+from cryptodask.models import (
+    create_model,
+    describe_model,
+    list_families,
+    list_models,
+    model_options,
+)
 from cryptodask.models.linear import Linear
 from cryptodask.models.lstm import LSTM
 from cryptodask.models.lstm_global import LSTMGlobal
@@ -20,11 +26,21 @@ from cryptodask.models.ridge_features import RidgeFeatures
 
 
 def test_the_catalog_names_the_models() -> None:
-    names = "random, naive, linear, ridge, ridge_features, pooled_linear, lstm, lstm_global"
-    assert ", ".join(list_models()) == names
-    kinds = [Random, Naive, Linear, Ridge, RidgeFeatures, PooledLinear, LSTM, LSTMGlobal]
-    assert [type(create_model(name)) for name in list_models()] == kinds
+    assert {"random", "naive", "linear", "ridge", "lstm", "lstm_global"} <= set(list_models())
+    kinds = {"random": Random, "naive": Naive, "linear": Linear, "ridge": Ridge, "lstm": LSTM}
+    assert {name: type(create_model(name)) for name in kinds} == kinds
+    assert type(create_model("lstm_global")) is LSTMGlobal
+    assert type(create_model("ridge_features")) is RidgeFeatures
+    assert type(create_model("pooled_linear")) is PooledLinear
     assert [create_model(name).name for name in list_models()] == list_models()
+
+
+def test_families_are_told_with_how_their_models_are_named() -> None:
+    families = list_families()
+    assert set(families) == {"sklearn:sklearn.MODULE.CLASS", "stats:CLASS"}
+    assert all(line.endswith(".") for line in families.values())
+    with pytest.raises(UnknownModelError, match=r"sklearn:sklearn\.MODULE\.CLASS, stats:CLASS"):
+        create_model("keras:LSTM")
 
 
 def test_a_caller_can_do_what_it_likes_with_the_list() -> None:
@@ -68,7 +84,7 @@ def test_an_unknown_model_is_told_the_known_ones(ask: Any) -> None:
 
 def test_a_name_like_no_other_gets_no_guess() -> None:
     with pytest.raises(UnknownModelError) as caught:
-        create_model("prophet of doom")
+        create_model("crystal ball")
     assert "did you mean" not in str(caught.value)
 
 

@@ -2,7 +2,7 @@
 
 import pickle
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError, fields, replace
 
 import numpy as np
 import pytest
@@ -10,21 +10,42 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptodask.models import Model, create_model, describe_model, list_models, run_model
+from cryptodask.models.base import rows_needed
 from cryptodask.models.pooled import is_pooled, train
 from cryptodask.records import DAY, Panel
-from tests.models.conftest import QUICK, START, join, make_panel, one_coin, panels, walk
+from tests.models.conftest import (
+    OF_LIBRARIES,
+    QUICK,
+    START,
+    join,
+    make_panel,
+    need_package,
+    one_coin,
+    panels,
+    walk,
+)
 
-RANDOM = {"random", "lstm", "lstm_global"}
+RANDOM = {"random", "lstm", "lstm_global", "sklearn:sklearn.ensemble.ExtraTreesRegressor"}
 """The models whose forecasts depend on the seed."""
 
 POOLED = {"lstm_global", "pooled_linear"}
 """Those that are trained on all coins together, and whose coins have no randomness of their own."""
 
+BOUNDED = {"naive", "random"}
+"""Those that look at a coin's last rows and at no other."""
+
+BOUND_TO_LEVEL = {"stats:Theta"}
+"""Those to which logs of higher prices are larger numbers, not the same ones further up."""
+
+SLOW = {"prophet"}
+"""Those that start a process for every fit."""
+
 few = settings(max_examples=8, deadline=None)
 
 
-@pytest.fixture(params=list_models(), scope="module")
+@pytest.fixture(params=[*list_models(), *OF_LIBRARIES], scope="module")
 def model(request: pytest.FixtureRequest) -> Model:
+    need_package(request.param)
     return create_model(request.param, **QUICK.get(request.param, {}))
 
 
@@ -52,6 +73,13 @@ def test_every_coin_gets_a_finite_price_for_every_day(model: Model, horizon: int
     assert np.array_equal(result.cutoffs, panel.last_dates)
     for cutoff, dates in zip(result.cutoffs, result.dates, strict=True):
         assert np.array_equal(dates, cutoff + np.arange(1, horizon + 1) * DAY)
+
+
+def one_coin_with_a_gap(run: int) -> Panel:
+    """A coin that has a gap, and then so many rows."""
+    closes, dates = walk(run + 5)
+    dates[5:] += 3 * DAY
+    return Panel.from_series([("gap", closes, dates)])
 
 
 def in_bars(panel: Panel, step: np.timedelta64) -> Panel:
@@ -136,6 +164,13 @@ def test_coins_of_the_same_prices_differ_only_by_randomness(model: Model) -> Non
     assert (one != other).all() if differ else np.array_equal(one, other)
 
 
+def test_prices_in_another_currency_are_forecast_in_it(model: Model) -> None:
+    panel = make_panel([60, 80])
+    other = replace(panel, values=panel.values * 1024)
+    one, two = (run_model(model, p, 5, seed=1).values for p in (panel, other))
+    assert np.allclose(two, one * 1024, rtol=1e-4, atol=0) == (model.name not in BOUND_TO_LEVEL)
+
+
 def test_input_is_left_intact(model: Model) -> None:
     panel, untouched = make_panel([40, 60]), make_panel([40, 60])
     for array in (panel.values, panel.dates, panel.indptr):
@@ -152,7 +187,7 @@ def test_a_batch_of_many_equals_many_batches_of_one_bit_for_bit(
     model: Model, data: st.DataObject
 ) -> None:
     model = settled(model)
-    panel = data.draw(panels(shortest(model, 3)))
+    panel = data.draw(panels(shortest(model, 3), most=2 if model.name in SLOW else 5))
     together = model.forecast(panel, 3, seed=1)
     alone = [model.forecast(panel.take([i]), 3, seed=1) for i in range(len(panel))]
     assert np.array_equal(together, np.concatenate(alone))
@@ -164,11 +199,45 @@ def test_neither_the_order_nor_the_company_of_a_coin_matters_bit_for_bit(
     model: Model, data: st.DataObject
 ) -> None:
     model = settled(model)
-    panel = data.draw(panels(shortest(model, 3)))
+    panel = data.draw(panels(shortest(model, 3), most=2 if model.name in SLOW else 5))
     coins = st.integers(0, len(panel) - 1)
     chosen = data.draw(st.lists(coins, min_size=1, unique=True))
     whole = model.forecast(panel, 3, seed=1)
     assert np.array_equal(whole[chosen], model.forecast(panel.take(chosen), 3, seed=1))
+
+
+@few
+@given(data=st.data())
+def test_rows_before_those_that_a_model_looks_at_make_no_difference(
+    model: Model, data: st.DataObject
+) -> None:
+    needed = rows_needed(model, 3)
+    assert (needed is not None) == (model.name in BOUNDED)
+    if needed is None:
+        return
+    assert needed >= model.min_length(3)
+    panel = data.draw(panels(shortest(model, 3)))
+    tails = Panel.from_series((c, v[-needed:], d[-needed:]) for c, v, d in panel)
+    one, other = (run_model(model, p, 3, seed=1) for p in (panel, tails))
+    assert np.array_equal(one.values, other.values)
+    assert np.array_equal(one.dates, other.dates)
+
+
+@few
+@given(data=st.data())
+def test_that_a_panel_is_known_to_be_even_makes_no_difference(
+    model: Model, data: st.DataObject
+) -> None:
+    model = settled(model)
+    lengths = data.draw(st.lists(st.integers(shortest(model, 3), 60), min_size=1, max_size=4))
+    panel = make_panel(lengths, data.draw(st.integers(0, 2**20)))
+    gapped = one_coin_with_a_gap(shortest(model, 3))
+    one, known, beside = (
+        model.forecast(p, 3, seed=1)
+        for p in (panel, replace(panel, even=True), join([panel, gapped]))
+    )
+    assert np.array_equal(one, known)
+    assert np.array_equal(one, beside[:-1])  # where dates are looked at, since another has a gap
 
 
 @pytest.mark.parametrize("horizon", [1, 25])
@@ -259,7 +328,7 @@ def test_options_are_frozen_and_hashable(model: Model) -> None:
 
 def test_the_catalog_and_the_model_agree_on_what_it_is(model: Model) -> None:
     assert is_pooled(model) == (model.name in POOLED)
-    assert model.name in list_models()
+    assert model.name in (*list_models(), *OF_LIBRARIES)
     assert model.cost > 0
     assert describe_model(model.name)
     assert 1 <= model.min_length(1) <= model.min_length(25)

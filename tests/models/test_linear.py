@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 
-from cryptodask.models.linear import Linear
+from cryptodask.models.linear import EXACT, Linear
 from cryptodask.records import DAY, FloatArray, Panel
-from tests.models.conftest import START, make_panel, one_coin, panels
+from tests.models.conftest import START, join, make_panel, one_coin, panels
 
 
 def scikit_learn(closes: FloatArray, days: FloatArray, horizon: int) -> FloatArray:
@@ -55,6 +55,13 @@ def test_a_line_is_continued_through_centuries_of_days() -> None:
     days = np.arange(100_000)
     forecast = Linear().forecast(one_coin(5.0 + 0.25 * days), 2, seed=0)[0]
     assert forecast == pytest.approx([25_005.0, 25_005.25], rel=1e-12)
+
+
+def test_a_long_coin_without_gaps_is_the_same_beside_one_with_gaps() -> None:
+    for length in (2, 3, 10_000, EXACT - 1, EXACT + 1):
+        long, gapped = make_panel([length]), make_panel([60], gaps=True)
+        alone, beside = (Linear().forecast(p, 3, seed=0) for p in (long, join([long, gapped])))
+        assert np.array_equal(alone[0], beside[0])
 
 
 def test_two_rows_are_enough() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptodask.errors import OptionError
+from cryptodask.errors import ForecastError, OptionError
 from cryptodask.evaluate.backtest import backtest_panel
 from cryptodask.evaluate.rolling import Rolling
 from cryptodask.features.market import Market
@@ -260,7 +260,7 @@ def test_where_there_is_no_example_it_says_so() -> None:
 
 
 def test_a_coin_that_is_named_must_be_there() -> None:
-    with pytest.raises(OptionError, match="coin:coin-1:1: no coin 'coin-1' is among those"):
+    with pytest.raises(ForecastError, match="coin:coin-1:1: no coin 'coin-1' is among those"):
         CROSS.forecast(make_panel([60]), 2, 0)
 
 

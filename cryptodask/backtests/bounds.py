@@ -1,0 +1,131 @@
+"""Intervals for the rows of a backtest: counts of past errors over all files, then bounds.
+
+Three passes over the files, each of which reads and writes on the workers where there are some:
+see `cryptodask.evaluate.intervals`. Counts are whole numbers and add up in any order, so that the
+bounds depend on neither files nor workers.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cryptodask.evaluate.backtest import BOUNDS, empty_backtest
+from cryptodask.evaluate.calibration import Calibration, History, Typical
+from cryptodask.evaluate.intervals import Conformal, intervals, log_errors
+from cryptodask.records import DateArray, FloatArray
+from cryptodask.results import write_frames
+
+LEVELS = {"lower_95": 0.025, "lower_80": 0.1, "upper_80": 0.9, "upper_95": 0.975}
+
+Place = pd.DataFrame | Path
+"""Rows of one model, of whole coins: as a table, or as a file whose groups of rows are such."""
+
+Run = Callable[[Callable[[Place], Any], Sequence[Place]], Iterator[Any]]
+"""What calls a function for each place, such as ``map``."""
+
+
+def add_bounds(
+    places: Sequence[Place],
+    origins: DateArray,
+    horizon: int,
+    step: np.timedelta64,
+    run: Run = map,
+) -> list[Place]:
+    """Put bounds beside the forecasts of one model.
+
+    Parameters
+    ----------
+    places : sequence of DataFrame or Path
+        All rows of the model.
+    origins : ndarray of datetime64, ``(n_origins,)``
+        All that there may be in them, in order.
+    horizon : int
+    step : timedelta64
+        From one bar to the next.
+    run : callable
+        What calls a function for each place; the order does not matter.
+
+    Returns
+    -------
+    list of DataFrame or Path
+        Tables with bounds; files that were replaced by such.
+    """
+    if not places:
+        return []
+    shape = origins, horizon, step
+    first = Calibration.join(run(partial(count, shape=shape, typical=None), places))
+    typical = Conformal().typical(first)
+    pool = Calibration.join(run(partial(count, shape=shape, typical=typical), places))
+    quantiles = Conformal().quantiles(pool, list(LEVELS.values()))
+    put = partial(put_bounds, shape=shape, typical=typical, quantiles=quantiles)
+    return list(run(put, places))
+
+
+Shape = tuple[DateArray, int, np.timedelta64]
+"""Origins, horizon, and the time from one bar to the next."""
+
+
+def count(place: Place, shape: Shape, typical: Typical | None) -> Calibration:
+    """Count the errors of a place."""
+    origins, horizon, step = shape
+    none = np.empty((0, len(origins), horizon))
+    empty = Conformal().count(History(origins, none, none[:, :, 0], step))
+    histories = (history_of(table, shape)[0] for table in _tables(place))
+    return Calibration.join([empty, *(Conformal().count(h, typical) for h in histories)])
+
+
+def put_bounds(place: Place, shape: Shape, typical: Typical, quantiles: FloatArray) -> Place:
+    """Put bounds into a place; a file is replaced, whole or not at all."""
+    if isinstance(place, pd.DataFrame):
+        return with_bounds(place, shape, typical, quantiles)
+    if all(with_bounds(t, shape, typical, quantiles).equals(t) for t in _tables(place)):
+        return place  # of a run that went on where it had stopped
+    schema = pa.Schema.from_pandas(empty_backtest(), preserve_index=False)
+    with write_frames(place.parent, place.name, schema) as write:
+        for table in _tables(place):
+            write(with_bounds(table, shape, typical, quantiles))
+    return place
+
+
+def with_bounds(
+    table: pd.DataFrame, shape: Shape, typical: Typical, quantiles: FloatArray
+) -> pd.DataFrame:
+    """Return a table with its bounds."""
+    if table.empty:
+        return table
+    history, at = history_of(table, shape)
+    forecasts = np.full(history.errors.shape, np.nan)
+    forecasts[at] = table["forecast"]
+    prices = intervals(forecasts, Conformal().scale(history, typical), quantiles)[at]
+    bounds = {name: prices[:, i] for i, name in enumerate(LEVELS)}
+    return table.assign(**{name: bounds[name] for name in BOUNDS})
+
+
+def history_of(table: pd.DataFrame, shape: Shape) -> tuple[History, tuple[Any, Any, Any]]:
+    """Return the errors of a table of one model, and where each of its rows is in them."""
+    origins, horizon, step = shape
+    coins, coin = np.unique(table["coin"].to_numpy(dtype=object), return_inverse=True)
+    origin = np.searchsorted(origins, table["cutoff"].to_numpy().astype("datetime64[s]"))
+    at = coin, origin, table["step"].to_numpy() - 1
+    errors = np.full((len(coins), len(origins), horizon), np.nan)
+    errors[at] = log_errors(table["actual"].to_numpy(), table["forecast"].to_numpy())
+    volatility = np.full(errors.shape[:2], np.nan)
+    volatility[coin, origin] = table["volatility"]
+    return History(origins, errors, volatility, step), at
+
+
+def _tables(place: Place) -> Iterator[pd.DataFrame]:
+    """Yield the table, or those of a file's groups of rows."""
+    if isinstance(place, pd.DataFrame):
+        yield place
+        return
+    with pq.ParquetFile(place) as file:
+        for group in range(file.num_row_groups):
+            rows = file.read_row_group(group).to_pandas()
+            yield rows.astype(empty_backtest().dtypes.to_dict())

@@ -1,0 +1,130 @@
+"""The table of a backtest by coins: all models of some coins, and then of the next."""
+
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cryptodask.evaluate.backtest import empty_backtest
+
+MOST = 200_000
+"""Rows that are yielded at once, unless one coin has more."""
+
+
+@dataclass(frozen=True, order=True)
+class _Group:
+    """A group of rows of a Parquet file: the coins from first to last, of one model."""
+
+    first: str
+    path: Path
+    number: int
+    last: str
+
+
+@dataclass(frozen=True)
+class _Held:
+    """Rows by coin that were read and not yielded yet, and their coins."""
+
+    rows: pd.DataFrame
+    coins: NDArray[np.object_]
+
+    def before(self, coin: str | None) -> int:
+        """Return how many rows are of coins before this one; None is after all."""
+        return len(self.coins) if coin is None else bisect_left(self.coins, coin)
+
+
+def sweep(
+    paths: Sequence[Path], coins: Collection[str] | None = None, most: int = MOST
+) -> Iterator[pd.DataFrame]:
+    """Yield the rows of whole coins, with all their models, read from files of one model each.
+
+    Groups of rows are read by their first coin, each once. What is before the first coin of the
+    next group is whole, so that at most a group of each model, and ``most`` rows, are in memory.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files of a backtest; their groups may be cut anyhow.
+    coins : collection of str, optional
+        The coins that are wanted; by default all.
+    most : int
+        Rows that are yielded at once, unless one coin has more.
+    """
+    wanted = None if coins is None else sorted(set(coins))
+    groups = sorted(g for path in paths for g in _groups(path) if _holds(g, wanted))
+    held: list[_Held] = []
+    for group, after in zip_longest(groups, groups[1:]):
+        held.append(_read(group, wanted))
+        end = None if after is None else after.first
+        counts = [one.before(end) for one in held]
+        if end is None or sum(counts) >= most:
+            done = [one.rows.iloc[:n] for one, n in zip(held, counts, strict=True)]
+            held = [
+                _Held(one.rows.iloc[n:], one.coins[n:])
+                for one, n in zip(held, counts, strict=True)
+                if n < len(one.coins)
+            ]
+            yield from cut_by_coin(pd.concat(done, ignore_index=True), most)
+
+
+def cut_by_coin(table: pd.DataFrame, most: int = MOST) -> Iterator[pd.DataFrame]:
+    """Yield the rows of whole coins of a table, by coin, so many at a time unless one has more."""
+    rows = _by_coin(table)
+    edges = np.flatnonzero(rows.coins[1:] != rows.coins[:-1]) + 1
+    ends = [*edges.tolist(), len(rows.coins)]
+    start = 0
+    for end, following in zip_longest(ends, ends[1:]):
+        if end > start and (following is None or following - start > most):
+            yield rows.rows.iloc[start:end].reset_index(drop=True)
+            start = end
+
+
+def _groups(path: Path) -> list[_Group]:
+    """Return the groups of rows of a file, from what its footer says of them."""
+    import pyarrow.parquet as pq
+
+    found = []
+    with pq.ParquetFile(path) as file:
+        place = file.schema_arrow.names.index("coin")
+        for number in range(file.num_row_groups):
+            told = file.metadata.row_group(number).column(place)
+            if told.num_values == 0:
+                continue
+            known = told.statistics
+            if known is not None and known.has_min_max:
+                first, last = known.min, known.max
+            else:
+                names = file.read_row_group(number, columns=["coin"])["coin"].to_pylist()
+                first, last = min(names), max(names)
+            found.append(_Group(first, path, number, last))
+    return found
+
+
+def _holds(group: _Group, wanted: Sequence[str] | None) -> bool:
+    """Tell whether one of these coins may be in a group."""
+    if wanted is None:
+        return True
+    place = bisect_left(wanted, group.first)
+    return place < len(wanted) and wanted[place] <= group.last
+
+
+def _read(group: _Group, wanted: Sequence[str] | None) -> _Held:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(group.path) as file:
+        rows = file.read_row_group(group.number).to_pandas()
+    if wanted is not None:
+        rows = rows[rows["coin"].isin(wanted)]
+    return _by_coin(rows.astype(empty_backtest().dtypes.to_dict()))
+
+
+def _by_coin(rows: pd.DataFrame) -> _Held:
+    """Sort rows by coin, and nothing else."""
+    coins = rows["coin"].to_numpy(dtype=object)
+    order = np.argsort(coins, kind="stable")
+    return _Held(rows.iloc[order].reset_index(drop=True), coins[order])

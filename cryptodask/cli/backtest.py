@@ -1,0 +1,230 @@
+"""``cryptodask backtest``: what models would have said, and what it was worth."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from cryptodask.cli.options import (
+    Coins,
+    From,
+    GapLimit,
+    GapsOf,
+    Horizon,
+    Names,
+    Partitions,
+    Scheduler,
+    Seed,
+    Settings,
+    Source,
+    To,
+    Workers,
+    check_file,
+    make_models,
+    split_names,
+)
+from cryptodask.cli.show import SOME_FAILED, err, out
+from cryptodask.errors import OptionError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cryptodask.backtests import Backtest
+
+SHOWN = {
+    "relative_mae": "relative MAE",
+    "mase": "MASE",
+    "smape": "sMAPE",
+    "direction": "direction",
+    "coverage_80": "in 80%",
+    "coverage_95": "in 95%",
+    "relative_width_80": "width of 80%",
+    "msis_80": "MSIS of 80%",
+}
+"""Scores of the table, and what it calls them."""
+
+OF_NAIVE = ("better", "no difference", "worse", "no verdict")
+
+
+def backtest(
+    source: Source,
+    model: Names = None,
+    horizon: Horizon = 10,
+    origins: Annotated[
+        str, typer.Option(help="How many past dates to forecast from; or dates, with commas.")
+    ] = "12",
+    step: Annotated[
+        int | None, typer.Option(help="Bars from one origin to the next. [the horizon]")
+    ] = None,
+    window: Annotated[
+        str, typer.Option(help="Latest rows that a model sees, or expanding: all.")
+    ] = "expanding",
+    refit: Annotated[
+        int, typer.Option(help="Train models that are trained at every so many origins.")
+    ] = 1,
+    calibrate: Annotated[
+        int, typer.Option(help="Make intervals from origins so many bars apart; 0: no others.")
+    ] = 5,
+    warmup: Annotated[
+        int, typer.Option(help="And from so many bars before the first origin on.")
+    ] = 200,
+    coins: Coins = None,
+    from_: From = None,
+    to: To = None,
+    gaps: GapsOf = "leave",
+    gap_limit: GapLimit = None,
+    option: Settings = None,
+    scheduler: Scheduler = None,
+    workers: Workers = None,
+    partitions: Partitions = None,
+    out_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            help="A folder for workers to write to; what was stopped goes on there.",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace another backtest in that folder.")
+    ] = False,
+    scores: Annotated[
+        Path | None, typer.Option(help="Write scores of every coin to a .csv or .parquet file.")
+    ] = None,
+    page: Annotated[
+        Path | None, typer.Option(help="Write a page of scores and drawings, .html.")
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Forecast coins as of past dates, and score models against naive and what came."""
+    from cryptodask.backtests import backtest as run
+    from cryptodask.cluster import connect
+    from cryptodask.prices import CryptoLoader
+
+    began = time.perf_counter()
+    models = make_models(model or ["naive"], option or [])
+    check_file("--scores", scores, (".csv", ".parquet"))
+    check_file("--page", page, (".html",))
+    loader = CryptoLoader(source, partitions)
+    wanted = split_names(coins, [*loader.source.coins, *loader.source.empty])
+    try:
+        with connect(scheduler, workers) as client:
+            if client.dashboard_link:
+                err.print(f"dashboard: {client.dashboard_link}", highlight=False)
+            done = run(
+                loader,
+                models,
+                horizon,
+                origins=_origins(origins),
+                step=step,
+                window=_window(window),
+                refit=refit,
+                calibrate=calibrate,
+                warmup=warmup,
+                coins=wanted,
+                from_date=from_,
+                to_date=to,
+                gaps=gaps,  # type: ignore[arg-type]
+                gap_limit=gap_limit,
+                seed=seed,
+                out=out_folder,
+                overwrite=overwrite,
+                client=client,
+            )
+            _print_leaderboard(done, time.perf_counter() - began)
+            if scores:
+                _write(done.scores(by=("coin", "model")), scores)
+            if page:
+                from cryptodask.dashboard.leaderboard import save_leaderboard
+
+                save_leaderboard(page, done)
+            for path in filter(None, (done.path, scores, page)):
+                out.print(Text(f"wrote {path}"), soft_wrap=True)
+    except KeyboardInterrupt:
+        err.print(
+            "stopped; what was written to --out is kept, and the same command goes on from there"
+        )
+        raise typer.Exit(130) from None
+    _print_failures(done.failures)
+    raise typer.Exit(SOME_FAILED if done.failures["cutoff"].isna().any() else 0)
+
+
+def _origins(text: str) -> int | list[str]:
+    """Read a number, or dates with commas."""
+    if text.strip().isdigit():
+        return int(text)
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _window(text: str) -> int | Literal["expanding"]:
+    if text == "expanding":
+        return "expanding"
+    try:
+        return int(text)
+    except ValueError:
+        raise OptionError(
+            f"--window {text}: write a number of rows, or expanding for all of them"
+        ) from None
+
+
+def _print_leaderboard(done: "Backtest", seconds: float) -> None:
+    """Print a line a model, the best first, and how it compares with naive coin by coin."""
+    from cryptodask.evaluate.compare import compare_coins, compare_models, judge_coins
+
+    found = done.scores().sort_values("relative_mae")
+    differences = done.differences()
+    each = judge_coins(compare_coins(differences))
+    pooled = compare_models(differences).set_index("model")["verdict"]
+    first, last = done.origins[[0, -1]].astype("datetime64[D]") if len(done.origins) else ("", "")
+    table = Table(
+        "model",
+        "coins",
+        *SHOWN.values(),
+        "coins better / same / worse / too few",
+        "against naive",
+        title=f"{len(done.origins)} origins from {first} to {last}, {done.horizon} bars ahead",
+    )
+    for row in found.to_dict("records"):
+        model = row["model"]
+        verdicts = each.loc[each["model"] == model, "verdict"].value_counts()
+        counts = " / ".join(f"{int(verdicts.get(name, 0)):,}" for name in OF_NAIVE)
+        table.add_row(
+            str(model),
+            f"{int(row['coins']):,}",
+            *(_shown(name, row[name]) for name in SHOWN),
+            counts if model in pooled.index else "",
+            str(pooled.get(model, "")),
+        )
+    out.print(table)
+    out.print(f"{seconds:.1f} seconds in all", highlight=False)
+
+
+def _shown(name: str, value: float) -> str:
+    if value != value:
+        return "-"
+    share = name.startswith(("coverage", "direction", "relative_width"))
+    return f"{100 * value:.1f}%" if share else f"{value:.4g}"
+
+
+def _print_failures(failures: "pd.DataFrame") -> None:
+    """Print what failed at all origins one by one, and of the others how many a model had."""
+    whole = failures[failures["cutoff"].isna()]
+    for row in whole.itertuples():
+        err.print(Text(f"failed: {row.model}: {row.exception}: {row.message}"), soft_wrap=True)
+    rest = failures[failures["cutoff"].notna()]
+    for (model, exception), rows in rest.groupby(["model", "exception"]):
+        example = rows.iloc[0]
+        told = f"{model}: {len(rows):,} coins and origins without a forecast: {exception}, as"
+        err.print(Text(f"{told} {example['message']}"), soft_wrap=True)
+
+
+def _write(frame: "pd.DataFrame", path: Path) -> None:
+    """Write a table, whole or not at all."""
+    draft = path.with_name(f".{path.name}.tmp")
+    if path.suffix == ".csv":
+        frame.to_csv(draft, index=False)
+    else:
+        frame.to_parquet(draft, index=False)
+    draft.replace(path)

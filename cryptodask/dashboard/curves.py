@@ -1,0 +1,226 @@
+"""Curves of a leaderboard: error by step and by origin, and how well intervals are calibrated."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import pandas as pd
+
+from cryptodask.dashboard.leaderboard_view import LeaderboardView
+from cryptodask.dashboard.page import INK, LEGEND, MUTED, dress, plain_text, style
+from cryptodask.evaluate.reliability import WHOLE
+
+PERIOD = """
+sources.forEach((source, j) => { source.data = data[j][cb_obj.active] })
+"""
+
+SIDE = {"flex": "1 1 420px", "min-width": "min(100%, 320px)"}
+"""Two beside each other, or below each other where the window is narrow."""
+
+FAR = 1.5
+"""A model whose error is more than so many times naive's is hidden at first."""
+
+MARKERS = {"80": "circle", "95": "triangle"}
+
+
+def errors(view: LeaderboardView) -> list[Any]:
+    """Return two figures, error over naive's by step and by origin, and a word on them."""
+    by_step = _figure("by_step", view.models)
+    by_step.xaxis.axis_label = "bars ahead"
+    _draw_lines(by_step, view, view.steps, "step", "relative_mae")
+    by_origin = _figure("by_origin", view.models, "datetime")
+    _draw_lines(by_origin, view, view.origins, "cutoff", "relative_error")
+    for plot in (by_step, by_origin):
+        _add_level(plot, 1.0)
+    titled = {"Relative MAE by step": by_step, "Error over naive's by origin": by_origin}
+    hint = "A click on a model's name hides or shows it."
+    if set(view.models) - _near(view):
+        hint += f" Those whose error is over {FAR:g} times naive's are hidden at first."
+    return [_beside(titled), plain_text("hint", hint, "12px", MUTED)]
+
+
+def calibration(view: LeaderboardView) -> list[Any]:
+    """Return the choice of a period and two figures, or a word where there are no intervals."""
+    from bokeh.models import CustomJS, RadioButtonGroup
+
+    if view.reliability.empty:
+        text = "This backtest has no intervals, so there is nothing to draw."
+        return [plain_text("no_intervals", text, "14px", MUTED)]
+    models = [m for m in view.models if (view.reliability["model"] == m).any()]
+    periods = [WHOLE, *range(len(view.periods))] if len(view.periods) > 1 else [WHOLE]
+    plot, sources, data = _quantiles(view, models, periods)
+    labels = ["All origins", *(f"Origins {period}" for period in view.periods)]
+    chosen = RadioButtonGroup(name="period", labels=labels[: len(periods)], active=0)
+    chosen.stylesheets = [":host { max-width: 100%; } .bk-btn-group { flex-wrap: wrap; }"]
+    chosen.js_on_change("active", CustomJS(args={"sources": sources, "data": data}, code=PERIOD))
+    both = _beside(
+        {
+            "Share of actuals below a quantile": plot,
+            "Coverage of the 80% (●) and 95% (▲) intervals": _over_time(view, models, periods),
+        }
+    )
+    return [chosen, both] if len(periods) > 1 else [both]
+
+
+def _quantiles(
+    view: LeaderboardView, models: Sequence[str], periods: Sequence[int]
+) -> tuple[Any, list[Any], list[list[dict[str, Any]]]]:
+    """Draw nominal against observed shares below a quantile; return sources, and what goes in."""
+    from bokeh.models import ColumnDataSource, Range1d, Slope
+
+    plot = _figure("quantiles", view.models)
+    plot.add_layout(Slope(gradient=1, y_intercept=0, line_color=MUTED, line_dash="dotted"))
+    plot.xaxis.axis_label, plot.yaxis.axis_label = "should be", "is"
+    rows = view.reliability[view.reliability["kind"] == "quantile"]
+    data = [
+        [_points(rows, model, "nominal", "observed", period) for period in periods]
+        for model in models
+    ]
+    sources = [ColumnDataSource(own[0]) for own in data]
+    _draw(plot, view.models, dict(zip(models, sources, strict=True)))
+    tooltips = [("should be", "@x{0.0%}"), ("is", "@y{0.0%}"), ("coins", "@coins{0,0}")]
+    _add_hover(plot, tooltips)
+    _in_percent(plot.xaxis, plot.yaxis)
+    plot.x_range, plot.y_range = Range1d(-0.03, 1.03), Range1d(-0.03, 1.03)
+    return plot, sources, data
+
+
+def _over_time(view: LeaderboardView, models: Sequence[str], periods: Sequence[int]) -> Any:
+    """Draw the coverage of the intervals in each period, models side by side."""
+    from bokeh.models import ColumnDataSource, Range1d
+
+    plot = _figure("coverage", view.models)
+    rows = view.reliability[view.reliability["kind"] == "interval"]
+    items: dict[str, list[Any]] = {}
+    for j, model in enumerate(models):
+        shift = (j - (len(models) - 1) / 2) * min(0.12, 0.7 / len(models))
+        for level, marker in MARKERS.items():
+            nominal = rows[rows["nominal"] == int(level) / 100]
+            points = _points(nominal, model, "period", "observed")
+            points["x"] = points["x"] + shift
+            color = style(view.models.index(model))[0]
+            drawn = plot.scatter(
+                "x", "y", source=ColumnDataSource(points), marker=marker, size=9, color=color
+            )
+            items.setdefault(model, []).append(drawn)
+    _add_legend(plot, items)
+    _add_hover(plot, [("is", "@y{0.0%}"), ("coins", "@coins{0,0}")])
+    for level in MARKERS:
+        _add_level(plot, int(level) / 100)
+    plot.xaxis.ticker = list(periods)
+    texts = ["all origins", *(period.replace(" to ", "\nto ") for period in view.periods)]
+    plot.xaxis.major_label_overrides = dict(zip(periods, texts, strict=False))
+    plot.x_range.start, plot.x_range.end = WHOLE - 0.5, WHOLE + len(periods) - 0.5
+    plot.xgrid.visible = False
+    plot.y_range = Range1d(-0.03, 1.03)
+    _in_percent(plot.yaxis)
+    return plot
+
+
+def _points(
+    rows: pd.DataFrame, model: str, x: str, y: str, period: int | None = None
+) -> dict[str, Any]:
+    """Return what is drawn of a model, perhaps in one period."""
+    own = rows[rows["model"] == model]
+    if period is not None:
+        own = own[own["period"] == period]
+    found = {"x": own[x].to_numpy(), "y": own[y].to_numpy(), "model": [model] * len(own)}
+    return found | ({"coins": own["coins"].to_numpy()} if "coins" in own else {})
+
+
+def _figure(name: str, models: Sequence[str], x_axis_type: str = "auto") -> Any:
+    from bokeh.models import DataRange1d, NoOverlap
+    from bokeh.plotting import figure
+
+    plot = figure(
+        name=name,
+        x_axis_type=x_axis_type,
+        y_range=DataRange1d(only_visible=True),
+        height=320 + 20 * (len(models) // 4),
+        sizing_mode="stretch_width",
+        tools="pan,box_zoom,wheel_zoom,reset,save",
+        active_drag="box_zoom",
+    )
+    plot.xaxis.major_label_policy = NoOverlap()
+    return plot
+
+
+def _near(view: LeaderboardView) -> set[str]:
+    """Return the models that can be drawn together: one that is far off would flatten them."""
+    near = view.table.loc[~(view.table["relative_mae"] > FAR), "model"]
+    only_naive = not set(near) - {"naive"}
+    return set(view.models) if only_naive else set(near)
+
+
+def _draw_lines(plot: Any, view: LeaderboardView, rows: pd.DataFrame, x: str, y: str) -> None:
+    from bokeh.models import ColumnDataSource
+
+    known = rows[rows[y].notna()]
+    models = [model for model in view.models if (known["model"] == model).any()]
+    sources = {model: ColumnDataSource(_points(known, model, x, y)) for model in models}
+    _draw(plot, view.models, sources, _near(view))
+    label, shown = ("step", "@x") if x == "step" else ("origin", "@x{%F}")
+    _add_hover(plot, [(label, shown), ("error over naive's", "@y{0.000}")])
+
+
+def _draw(
+    plot: Any, models: Sequence[str], sources: dict[str, Any], shown: Collection[str] | None = None
+) -> None:
+    """Draw a line with dots for each model that has any; those not shown wait to be clicked."""
+    items = {}
+    for j, model in enumerate(models):
+        if model not in sources:
+            continue
+        color, dash = style(j)
+        pen = {"x": "x", "y": "y", "source": sources[model], "color": color}
+        pen["visible"] = shown is None or model in shown
+        items[model] = [plot.line(line_width=2, line_dash=dash, **pen), plot.scatter(size=5, **pen)]
+    _add_legend(plot, items)
+
+
+def _add_legend(plot: Any, items: dict[str, list[Any]]) -> None:
+    """Add the legend above, and set fonts and lines."""
+    from bokeh.models import Legend, LegendItem
+
+    listed = [LegendItem(label={"value": m}, renderers=drawn) for m, drawn in items.items()]
+    legend = Legend(items=listed, orientation="horizontal", location="top_left", margin=0)
+    legend.stylesheets = [LEGEND.replace("960px", "400px")]
+    plot.add_layout(legend, "above")
+    dress(plot)
+
+
+def _add_hover(plot: Any, tooltips: list[tuple[str, str]]) -> None:
+    from bokeh.models import GlyphRenderer, HoverTool, Scatter
+
+    dots = [
+        r for r in plot.renderers if isinstance(r, GlyphRenderer) and isinstance(r.glyph, Scatter)
+    ]
+    hover = HoverTool(renderers=dots, visible=False, tooltips=[("model", "@model"), *tooltips])
+    hover.formatters = {"@x": "datetime"} if any("%F" in text for _, text in tooltips) else {}
+    plot.add_tools(hover)
+
+
+def _add_level(plot: Any, value: float) -> None:
+    from bokeh.models import Span
+
+    plot.add_layout(Span(location=value, dimension="width", line_color=MUTED, line_dash="dotted"))
+
+
+def _in_percent(*axes: Any) -> None:
+    from bokeh.models import NumeralTickFormatter
+
+    for axis in axes:
+        axis.formatter = NumeralTickFormatter(format="0%")
+
+
+def _beside(figures: dict[str, Any]) -> Any:
+    """Put figures beside each other, each below its title."""
+    from bokeh.layouts import column, row
+
+    titled = [
+        column(
+            plain_text("figure_title", title, "14px", INK), plot, sizing_mode="stretch_width",
+            styles=SIDE,
+        )
+        for title, plot in figures.items()
+    ]  # fmt: skip
+    return row(*titled, sizing_mode="stretch_width", styles={"flex-wrap": "wrap"})

@@ -1,0 +1,45 @@
+"""Rows of a panel by date, of all coins at once."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryptodask.records import DateArray, Panel
+
+IntArray = NDArray[np.int64]
+
+
+def rows_at(panel: Panel, dates: DateArray) -> IntArray:
+    """Return the last row of each coin at or before each of its dates.
+
+    Parameters
+    ----------
+    panel : Panel
+    dates : ndarray of datetime64[s], ``(n_coins, n)``
+        One row a coin.
+
+    Returns
+    -------
+    ndarray of int64, ``(n_coins, n)``
+        Rows of the panel; -1 where a date is before the coin's first.
+    """
+    seconds = panel.dates.astype("datetime64[s]").astype(np.int64)
+    starts, ends = panel.indptr[:-1], panel.indptr[1:]
+    first = seconds[starts]
+    # Coins one after the other on one axis of time, on which a single search finds all rows.
+    before = np.concatenate([[0], np.cumsum(seconds[ends - 1] - first + 1)])[:-1]
+    axis = seconds + np.repeat(before - first, panel.lengths)
+    last = (axis[ends - 1] - before)[:, None]
+    since = dates.astype("datetime64[s]").astype(np.int64) - first[:, None]
+    sought = before[:, None] + np.minimum(since, last)
+    rows: IntArray = np.searchsorted(axis, sought, side="right") - 1
+    return np.where(since >= 0, rows, -1)
+
+
+def last_run(panel: Panel) -> IntArray:
+    """Return the row at which each coin's last run without a gap begins, ``(n_coins,)``."""
+    starts = panel.indptr[:-1]
+    begins = np.ones(len(panel.values), dtype=np.bool_)
+    begins[1:] = np.diff(panel.dates) != panel.step
+    begins[starts] = True
+    rows: IntArray = np.maximum.reduceat(np.where(begins, np.arange(len(begins)), 0), starts)
+    return rows

@@ -1,0 +1,52 @@
+"""``drift``: the price goes on as it went from the first close to the last."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from cryptodask.models.base import Gaps
+from cryptodask.records import FloatArray, Panel
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A random walk with drift: the last close, moved on by the mean change a bar.
+
+    The mean change is that from the first close to the last over the bars between them (calendar
+    days, of daily prices), so that a gap counts as what it lasted. Of a coin without gaps it is
+    statsforecast's ``RandomWalkWithDrift``, by default on log prices.
+
+    See Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 3rd ed., section 5.2.
+
+    Attributes
+    ----------
+    log : bool
+        Whether the change is that of the log of the price, so that forecasts stay above 0; else
+        that of the price, in the quote currency.
+    """
+
+    name: ClassVar[str] = "drift"
+    cost: ClassVar[float] = 1.0
+    needs_variation: ClassVar[bool] = True
+    gaps: ClassVar[Gaps] = "leave"
+
+    log: bool = True
+
+    def min_length(self, horizon: int) -> int:
+        """Return 2: a change is between two closes."""
+        del horizon
+        return 2
+
+    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
+        del seed
+        first, last = panel.indptr[:-1], panel.indptr[1:] - 1
+        bars = (panel.dates[last] - panel.dates[first]) / panel.step
+        ahead = np.arange(1, horizon + 1) / bars[:, None]
+        before, now = panel.values[first, None], panel.values[last, None]
+        if not self.log:
+            return now + ahead * (now - before)
+        with np.errstate(over="ignore"):  # what overflows is not finite, and of that coin alone
+            growth: FloatArray = np.exp(ahead * (np.log(now) - np.log(before)))
+            return now * growth

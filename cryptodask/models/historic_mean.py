@@ -1,0 +1,35 @@
+"""``historic_mean``: the price returns to its mean at once."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from cryptodask.models.base import Gaps
+from cryptodask.records import FloatArray, Panel
+
+
+@dataclass(frozen=True)
+class HistoricMean:
+    """The mean of all closes, on every day of the horizon.
+
+    A poor forecast of prices that wander, and there to show it. It is statsforecast's
+    ``HistoricAverage``; see Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 3rd
+    ed., section 5.2.
+    """
+
+    name: ClassVar[str] = "historic_mean"
+    cost: ClassVar[float] = 1.0
+    needs_variation: ClassVar[bool] = False
+    gaps: ClassVar[Gaps] = "leave"
+
+    def min_length(self, horizon: int) -> int:
+        """Return 1: a close is its own mean."""
+        del horizon
+        return 1
+
+    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
+        del seed
+        means = np.add.reduceat(panel.values, panel.indptr[:-1]) / panel.lengths
+        return np.repeat(means[:, None], horizon, axis=1)

@@ -1,0 +1,54 @@
+"""``seasonal_naive``: next Monday is as last Monday."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from cryptodask.errors import OptionError
+from cryptodask.features.rows import rows_at
+from cryptodask.models.base import Gaps
+from cryptodask.records import FloatArray, Panel
+
+
+@dataclass(frozen=True)
+class SeasonalNaive:
+    """The close of one season before, again and again.
+
+    Seasons are counted in bars of the calendar (days, of daily prices), not in rows, so that a
+    Monday is forecast from a Monday whatever is missing between them. Where that very bar is
+    missing it is the last close before it. Of a coin without gaps it is statsforecast's
+    ``SeasonalNaive``.
+
+    See Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 3rd ed., section 5.2.
+
+    Attributes
+    ----------
+    season : int
+        Bars in a season: 7 of daily prices is a week.
+    """
+
+    name: ClassVar[str] = "seasonal_naive"
+    cost: ClassVar[float] = 1.0
+    needs_variation: ClassVar[bool] = False
+    gaps: ClassVar[Gaps] = "leave"
+
+    season: int = 7
+
+    def __post_init__(self) -> None:
+        if self.season < 1:
+            raise OptionError(f"seasonal_naive season: must be at least 1, got {self.season}")
+
+    def min_length(self, horizon: int) -> int:
+        """Return the rows of one season."""
+        del horizon
+        return self.season
+
+    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
+        del seed
+        if not len(panel):
+            return np.empty((0, horizon))
+        back = np.arange(1 - self.season, 1) * panel.step.astype("timedelta64[s]")
+        latest = panel.values[rows_at(panel, panel.last_dates[:, None] + back)]
+        return latest[:, np.arange(horizon) % self.season]
