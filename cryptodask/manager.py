@@ -19,7 +19,7 @@ from cryptodask.errors import (
     OptionError,
 )
 from cryptodask.models import Model, create_model
-from cryptodask.models.base import check_horizon
+from cryptodask.models.base import check_horizon, fingerprints
 from cryptodask.models.pooled import PooledModel, contribute, is_pooled
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.findings import join_findings
@@ -219,15 +219,16 @@ class CryptoManager:
         # Every model of a partition read the same files.
         losses = join_findings(o.lost for o in good).drop_duplicates(ignore_index=True)
         told = failure_table(failures)
-        tasks = _tasks(jobs, outcomes)
+        tasks, features = _tasks(jobs, outcomes), fingerprints(chosen)
         if folder is not None:
             files = [_file_of(i) for i, o in enumerate(outcomes) if isinstance(o, JobResult)]
             rows = int(tasks["coins"].sum()) * horizon
             facts = {"models": names, "horizon": horizon, "seed": seed, "rows": rows}
-            close_folder(folder, files, told, facts)
-            return ForecastFolder(folder, rows, told, losses, tasks)
+            close_folder(folder, files, told, facts | {"features": features})
+            return ForecastFolder(folder, rows, told, losses, tasks, features)
         result = Forecasts(sort_forecasts([o.forecasts for o in good], names))
         result.failures, result.lost, result.tasks = told, losses, tasks
+        result.features = features
         return result
 
     def _open(self, out: Path) -> Path:

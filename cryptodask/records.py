@@ -1,7 +1,7 @@
 """The plain records that travel between the parts: no frame, no Dask, picklable and small."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,9 @@ class Panel:
         From one bar to the next; rows that are further apart have a gap between them.
     even : bool, optional
         Whether that is so nowhere, if whoever made the panel knows; see `is_even`.
+    extra : mapping of str to ndarray of float64
+        Other columns of the rows, each ``(n_rows,)``, as ``volume``, where a model asks for them;
+        NaN where a price file said nothing.
     """
 
     coins: tuple[str, ...]
@@ -41,6 +44,7 @@ class Panel:
     indptr: NDArray[np.int64]
     step: np.timedelta64 = DAY
     even: bool | None = None
+    extra: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.coins)
@@ -98,11 +102,20 @@ class Panel:
             indptr=indptr,
             step=self.step,
             even=self.even or None,  # those with gaps may be among the others
+            extra={name: column[rows] for name, column in self.extra.items()},
         )
 
     @classmethod
-    def from_series(cls, series: Any, step: np.timedelta64 = DAY) -> "Panel":
-        """Build a panel from an iterable of ``(coin, closes, dates)``."""
+    def from_series(
+        cls,
+        series: Any,
+        step: np.timedelta64 = DAY,
+        extra: Mapping[str, Sequence[FloatArray]] | None = None,
+    ) -> "Panel":
+        """Build a panel from an iterable of ``(coin, closes, dates)``.
+
+        Other columns are given by name, each as one array a coin.
+        """
         rows = [
             (coin, np.asarray(v, dtype=np.float64), np.asarray(d, dtype="datetime64[s]"))
             for coin, v, d in series
@@ -114,6 +127,10 @@ class Panel:
             dates=np.concatenate([d for _, _, d in rows] or [np.empty(0, "datetime64[s]")]),
             indptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
             step=step,
+            extra={
+                name: np.concatenate([np.empty(0), *columns]).astype(np.float64)
+                for name, columns in (extra or {}).items()
+            },
         )
 
 

@@ -4,7 +4,7 @@ import json
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,12 +47,16 @@ class Forecasts(pd.DataFrame):
     tasks : DataFrame
         What each future did: ``model, coins, rows, worker, began, ended``, and the seconds of
         each stage (see `cryptodask.stages`).
+    features : dict of str to str
+        Fingerprints of what models on declared features saw, by model; see
+        `cryptodask.features.FeatureSpace`.
     """
 
-    _metadata = ["failures", "lost", "tasks"]  # noqa: RUF012 - pandas reads it from the class
+    _metadata = ["failures", "lost", "tasks", "features"]  # noqa: RUF012 - pandas reads it from the class
     failures: pd.DataFrame
     lost: pd.DataFrame
     tasks: pd.DataFrame
+    features: dict[str, str]
 
     @property
     def _constructor(self) -> type[pd.DataFrame]:
@@ -69,6 +73,7 @@ class ForecastFolder:
         The folder: ``pandas.read_parquet`` reads it, too, in no certain order.
     rows : int
     failures, lost, tasks : DataFrame
+    features : dict of str to str
         See `Forecasts`.
     """
 
@@ -77,6 +82,7 @@ class ForecastFolder:
     failures: pd.DataFrame
     lost: pd.DataFrame
     tasks: pd.DataFrame
+    features: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.rows

@@ -17,7 +17,7 @@ from cryptodask.cluster.plan import cut_guided, workers_to_plan_for
 from cryptodask.errors import NoPricesError
 from cryptodask.models import Model, run_model
 from cryptodask.models.allocator import keep_freed_memory
-from cryptodask.models.base import rows_needed, sound_coins
+from cryptodask.models.base import columns_needed, rows_needed, sound_coins
 from cryptodask.models.pooled import PooledModel
 from cryptodask.prices.findings import empty_findings, join_findings, lost
 from cryptodask.prices.gaps import last_runs
@@ -229,7 +229,7 @@ def prepare_job(job: Job, cut: Cut, model: PooledModel, horizon: int) -> list[An
     """
     prepared = []
     for part in job.parts:
-        panel, _, _ = read_panel(part, cut)
+        panel, _, _ = read_panel(part, cut, columns=columns_needed(model))
         sound, _ = sound_coins(model, panel, horizon)
         prepared.append(model.prepare(sound))
     return prepared
@@ -240,7 +240,8 @@ def _forecast_part(
 ) -> tuple[pa.Table, list[CoinFailure], pd.DataFrame, int]:
     """Forecast the coins of one part; return forecasts, failures, findings and rows read."""
     with stage("read"):
-        panel, told, rows = read_panel(part, cut, rows_needed(model, horizon))
+        columns = columns_needed(model)
+        panel, told, rows = read_panel(part, cut, rows_needed(model, horizon), columns)
     with stage("fit"):
         result = run_model(model, panel, horizon, seed)
     absent = sorted(set(part.coins) - set(panel.coins))
@@ -252,19 +253,20 @@ def _forecast_part(
 
 
 def read_panel(
-    part: Partition, cut: Cut, lookback: int | None = None
+    part: Partition, cut: Cut, lookback: int | None = None, columns: Sequence[str] = ()
 ) -> tuple[Panel, pd.DataFrame, int]:
     """Return the panel that a model sees, findings of rows that were lost, and the rows read.
 
-    Of a table, rows that are more than ``lookback`` before a coin's last one may be left out.
+    Of a table, rows that are more than ``lookback`` before a coin's last one may be left out. With
+    columns beside the closes it is made from a frame, which takes longer.
     """
-    if isinstance(part, TablePartition) and cut.is_whole:
+    if not columns and isinstance(part, TablePartition) and cut.is_whole:
         panel = part.read_panel(lookback)
         return panel, empty_findings(), len(panel.values)
-    reading = part.load(("close",))
+    reading = part.load(("close", *columns))
     prices = cut(reading.prices)
     seen = last_runs(prices, cut.freq) if cut.gaps.how == "split" else prices
-    return to_panel(seen, cut.freq), lost(reading.findings), len(prices)
+    return to_panel(seen, cut.freq, columns), lost(reading.findings), len(prices)
 
 
 def worker_address() -> str:

@@ -158,3 +158,14 @@ def test_a_failure_says_coin_model_exception_and_message() -> None:
 
 def test_a_failure_without_words_still_says_what_it_was() -> None:
     assert CoinFailure.of("Ripple", "lstm", ZeroDivisionError()).message == "ZeroDivisionError()"
+
+
+def test_other_columns_stay_with_their_coins() -> None:
+    days = np.array([0, 1, 2], "datetime64[D]")
+    series = [("a", [1.0, 2.0], days[:2]), ("b", [3.0, 4.0, 5.0], days), ("c", [6.0], days[:1])]
+    volume = [np.array([10.0, 20.0]), np.array([30.0, np.nan, 50.0]), np.array([60.0])]
+    panel = Panel.from_series(series, extra={"volume": volume})
+    taken = panel.take([2, 1]).extra["volume"]
+    assert np.array_equal(taken, [60.0, 30.0, np.nan, 50.0], equal_nan=True)
+    assert panel.take([]).extra["volume"].shape == (0,)
+    assert Panel.from_series(series).extra == {}

@@ -18,7 +18,8 @@ from cryptodask.prices.loader import Cut
 from cryptodask.prices.storage import writing
 from cryptodask.prices.synthetic import coin_name
 from cryptodask.results import read_part
-from cryptodask.work import Job, merge_jobs, plan_jobs, run_job, ship
+from cryptodask.work import Job, merge_jobs, plan_jobs, read_panel, run_job, ship
+from tests.conftest import write_folder
 
 CUT = Cut.of(None, None, None)
 
@@ -220,6 +221,41 @@ def test_merged_jobs_are_few_and_of_similar_cost() -> None:
     assert sorted(job.seconds for job in merged) == [7, 8, 9]
     assert len(merge_jobs(jobs[:2], 3)) == 2
     assert merge_jobs([], 3) == []
+
+
+@pytest.mark.parametrize("to_table", [True, False])
+def test_a_panel_has_the_columns_that_are_asked_for(
+    small_folder: Path, small_prices: pd.DataFrame, tmp_path: Path, *, to_table: bool
+) -> None:
+    source = import_prices(small_folder, tmp_path / "table").path if to_table else small_folder
+    loader = CryptoLoader(source)
+    [job] = plan_jobs(loader.source, loader.get_crypto_names(), create_model("naive"), 1, 1)
+    for cut in (Cut.of(None, None, None), Cut.of(9, None, None)):
+        panel, _, rows = read_panel(job.parts[0], cut, columns=("volume", "market_cap"))
+        plain, _, plain_rows = read_panel(job.parts[0], cut)
+        assert plain.extra == {}
+        assert rows == plain_rows
+        assert np.array_equal(panel.values, plain.values)
+        wanted = small_prices.set_index(["coin", "date"]).sort_index()
+        if cut.max_points:
+            wanted = wanted.groupby("coin").tail(9)
+        for name in ("volume", "market_cap"):
+            np.testing.assert_allclose(panel.extra[name], wanted[name], rtol=1e-12)
+
+
+def test_columns_of_a_table_that_grew_are_those_of_its_rows(
+    small_prices: pd.DataFrame, tmp_path: Path
+) -> None:
+    early = small_prices["date"] < small_prices["date"].max() - pd.Timedelta(days=9)
+    folder = write_folder(tmp_path / "prices", small_prices[early])
+    table = import_prices(folder, tmp_path / "table")
+    table.append(small_prices)
+    grown = PriceTable(table.path)
+    [job] = plan_jobs(grown, list(grown.index["coin"]), create_model("naive"), 1, 1)
+    panel, _, _ = read_panel(job.parts[0], CUT, columns=("volume",))
+    wanted = small_prices.sort_values(["coin", "date"])
+    assert len(panel.values) == len(wanted)
+    np.testing.assert_allclose(panel.extra["volume"], wanted["volume"], rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["naive", "random", "linear", "ridge"])

@@ -31,7 +31,7 @@ from cryptodask.evaluate.backtest import OriginFailure, empty_backtest
 from cryptodask.evaluate.rolling import choose_origins
 from cryptodask.manager import CryptoManager, OnDone, choose_models, progress_bar
 from cryptodask.models import Model
-from cryptodask.models.base import check_horizon
+from cryptodask.models.base import check_horizon, fingerprints
 from cryptodask.models.pooled import is_pooled
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.freq import step_of
@@ -215,6 +215,7 @@ class _Run:
 
         return {
             "models": [repr(model) for model in self.models],
+            "features": fingerprints(self.models),
             "horizon": self.horizon,
             "origins": self.origins.astype(str).tolist(),
             "calibrated": self.all_origins.astype(str).tolist(),

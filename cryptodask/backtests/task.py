@@ -12,6 +12,7 @@ import pyarrow as pa
 from cryptodask.backtests.result import failure_frame, failures_of, join_failures, no_failures
 from cryptodask.evaluate.backtest import backtest_panel, empty_backtest
 from cryptodask.models import Model
+from cryptodask.models.base import columns_needed
 from cryptodask.prices.loader import Cut
 from cryptodask.records import DateArray
 from cryptodask.results import write_frames, write_part
@@ -131,9 +132,11 @@ def _backtest_parts(
     refit: int,
 ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame, int]]:
     """Yield table, failures and rows read of one part after the other."""
+    every = models if isinstance(models, Sequence) else [models]
+    columns = columns_needed(every[0]) if every else ()
     for part in job.parts:
         with stage("read"):
-            panel, _, rows = read_panel(part, cut)
+            panel, _, rows = read_panel(part, cut, columns=columns)
         with stage("fit"):
             done = backtest_panel(panel, models, origins, horizon, seed, window=window, refit=refit)
         yield done.table, failure_frame(done.failures), rows

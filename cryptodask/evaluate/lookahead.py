@@ -7,6 +7,7 @@ from uuid import uuid4
 import numpy as np
 
 from cryptodask.errors import LookaheadError, OptionError
+from cryptodask.evaluate.rolling import Rolling
 from cryptodask.models.base import Model, PanelForecast, check_horizon, run_model
 from cryptodask.records import Panel
 
@@ -110,13 +111,14 @@ def _futures(panel: Panel, cutoff: np.datetime64) -> list[_Future]:
     """Return panels that are equal up to a cutoff, and differ after it."""
     after = panel.dates > cutoff
     level = np.where(after, panel.values * 3.0, panel.values)
+    other = {name: np.where(after, column * 5.0, column) for name, column in panel.extra.items()}
     turned = panel.values.copy()
     for a, b in zip(panel.indptr[:-1], panel.indptr[1:], strict=True):
         late = a + np.flatnonzero(after[a:b])
         turned[late] = turned[late][::-1] * 0.5
     return [
         _Future(panel, "the rows after it"),
-        _Future(replace(panel, values=level), "the level of prices after it"),
+        _Future(replace(panel, values=level, extra=other), "the level of prices after it"),
         _Future(replace(panel, values=turned), "the order of prices after it"),
         _Future(_longer(replace(panel, values=level), 5), "how many rows there are after it"),
     ]
@@ -155,13 +157,7 @@ def _with_future(panel: Panel, forecast: PanelForecast, cutoff: np.datetime64) -
 
 def _until(panel: Panel, cutoff: np.datetime64) -> Panel:
     """Return copies of the rows up to a date, of the coins that have a row at it."""
-    series = []
-    for coin, values, dates in panel:
-        n = int(np.searchsorted(dates, cutoff, side="right"))
-        if n and dates[n - 1] == cutoff:
-            series.append((coin, values[:n], dates[:n]))
-    # Joined, they are copies: nothing leads from them to the rows after.
-    return Panel.from_series(series, panel.step)
+    return Rolling(panel).at(cutoff).panel
 
 
 def _longer(panel: Panel, rows: int) -> Panel:
@@ -177,6 +173,13 @@ def _longer(panel: Panel, rows: int) -> Panel:
             for coin, values, dates in panel
         ],
         panel.step,
+        {
+            name: [
+                np.concatenate([own, np.full(rows, own[-1] * 7.0)])
+                for own in np.split(column, panel.indptr[1:-1])
+            ]
+            for name, column in panel.extra.items()
+        },
     )
 
 

@@ -63,6 +63,7 @@ class Rolling:
             dates=panel.dates[rows],
             indptr=indptr,
             step=panel.step,
+            extra={name: column[rows] for name, column in panel.extra.items()},
         )
         return Seen(seen, places)
 

@@ -1,5 +1,6 @@
-"""What models are fitted to, made from closes: windows and their normalisation."""
+"""What models are fitted to: declared features, windows, and their normalisation."""
 
+from cryptodask.features.space import FeatureSpace
 from cryptodask.features.windows import denormalize, normalize, unbroken, windows
 
-__all__ = ["denormalize", "normalize", "unbroken", "windows"]
+__all__ = ["FeatureSpace", "denormalize", "normalize", "unbroken", "windows"]

@@ -1,6 +1,7 @@
 """What a model is, and how any model is run on a panel so that a bad coin fails alone."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, cast
 
@@ -94,6 +95,29 @@ def rows_needed(model: Model, horizon: int) -> int | None:
     return cast(BoundedModel, model).lookback(horizon) if hasattr(model, "lookback") else None
 
 
+class ExplainingModel(Model, Protocol):
+    """A model of the catalog that can say why it has no forecast of a coin, but NaN."""
+
+    def explain(self, panel: Panel) -> ForecastError | None:
+        """Return why, of a panel of that one coin, if it can tell."""
+        ...
+
+
+def _reason(model: Model, panel: Panel) -> ForecastError | None:
+    return cast(ExplainingModel, model).explain(panel) if hasattr(model, "explain") else None
+
+
+def columns_needed(model: Model) -> tuple[str, ...]:
+    """Return the columns that a model reads beside the closes, which few do."""
+    return tuple(getattr(model, "columns", ()))
+
+
+def fingerprints(models: Iterable[Model]) -> dict[str, str]:
+    """Return the fingerprint of the features of each model that declares some, by name."""
+    declared = (m for m in models if hasattr(m, "space"))
+    return {m.name: str(m.space.fingerprint) for m in declared}
+
+
 @dataclass(frozen=True)
 class PanelForecast:
     """What a model made of a panel.
@@ -139,9 +163,10 @@ def run_model(model: Model, panel: Panel, horizon: int, seed: int = 0) -> PanelF
     values = _forecast_each_if_needed(model, batch, horizon, seed, failures)
     good = np.isfinite(values).all(axis=1)
     told = {failure.coin for failure in failures}
-    for coin, row in zip(np.array(batch.coins, dtype=object)[~good], values[~good], strict=True):
-        if coin not in told:
-            failures.append(CoinFailure.of(coin, model.name, not_finite(coin, model, row)))
+    for i in np.flatnonzero(~good).tolist():
+        if batch.coins[i] not in told:
+            error = _reason(model, batch.take([i])) or not_finite(batch.coins[i], model, values[i])
+            failures.append(CoinFailure.of(batch.coins[i], model.name, error))
     done = batch if good.all() else batch.take(np.flatnonzero(good))
     return PanelForecast(
         model.name, done.coins, done.last_dates, done.future_dates(horizon), values[good], failures

@@ -18,6 +18,8 @@ CATALOG: Mapping[str, str] = {
     "historic_mean": "cryptodask.models.historic_mean:HistoricMean",
     "linear": "cryptodask.models.linear:Linear",
     "ridge": "cryptodask.models.ridge:Ridge",
+    "ridge_features": "cryptodask.models.ridge_features:RidgeFeatures",
+    "pooled_linear": "cryptodask.models.pooled_linear:PooledLinear",
     "svr_linear": "cryptodask.models.svr:SVRLinear",
     "svr_poly": "cryptodask.models.svr:SVRPoly",
     "svr_rbf": "cryptodask.models.svr:SVRRbf",

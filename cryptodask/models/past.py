@@ -113,7 +113,10 @@ def _without_last(panel: Panel, rows: int) -> Panel:
     """Return every coin without its last rows, of which it has more."""
     kept = np.arange(len(panel.values)) < np.repeat(panel.indptr[1:] - rows, panel.lengths)
     indptr = panel.indptr - rows * np.arange(len(panel) + 1)
-    return Panel(panel.coins, panel.values[kept], panel.dates[kept], indptr, panel.step)
+    extra = {name: column[kept] for name, column in panel.extra.items()}
+    return Panel(
+        panel.coins, panel.values[kept], panel.dates[kept], indptr, panel.step, extra=extra
+    )
 
 
 def _closes_at(panel: Panel, dates: DateArray) -> FloatArray:

@@ -428,8 +428,11 @@ def no_rows_message(coin: str) -> str:
     return f"{coin}: not one row of its file can be read; `cryptodask prices import` tells why"
 
 
-def to_panel(prices: pd.DataFrame, freq: str = DAILY) -> Panel:
-    """Turn rows, by coin and date, into the ragged array of closes that models take."""
+def to_panel(prices: pd.DataFrame, freq: str = DAILY, columns: Sequence[str] = ()) -> Panel:
+    """Turn rows, by coin and date, into the ragged array of closes that models take.
+
+    Other columns are kept beside the closes where they are asked for.
+    """
     coin = prices["coin"].to_numpy()
     starts = np.flatnonzero(np.concatenate([[True], coin[1:] != coin[:-1]]))[: len(coin)]
     return Panel(
@@ -438,6 +441,7 @@ def to_panel(prices: pd.DataFrame, freq: str = DAILY) -> Panel:
         dates=prices["date"].to_numpy().astype("datetime64[s]"),
         indptr=np.append(starts, len(coin)).astype(np.int64),
         step=step_of(freq),
+        extra={name: prices[name].to_numpy(dtype=np.float64) for name in columns},
     )
 
 

@@ -1,7 +1,7 @@
 """Cheats are caught; no model of the catalog cheats."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -170,3 +170,21 @@ def test_a_forecast_that_is_there_only_once_is_told() -> None:
 
     with pytest.raises(LookaheadError, match=r"coin-0: cheat at .* only once of two times"):
         check_lookahead(Shy(), make_panel([60]))
+
+
+@pytest.mark.parametrize(
+    ("name", "features"),
+    [
+        ("ridge_features", "lag:1 volume_change market_cap_change:2 rsi:5 macd:3,6,4"),
+        ("pooled_linear", "lag:1 volume_change bollinger:6 weekday market:1-2"),
+    ],
+)
+def test_declared_features_of_all_kinds_see_nothing_later(name: str, features: str) -> None:
+    panel = make_panel([120, 100, 120])
+    amounts = np.exp(np.random.default_rng(2).normal(9, 1, len(panel.values)))
+    panel = replace(panel, extra={"volume": amounts, "market_cap": amounts[::-1].copy()})
+    model = create_model(name, features=features, target="scaled:6", normalise="window:5")
+    assert check_lookahead(model, panel, 3) >= 6
+    seen = forecast_at(model, panel, panel.dates[60], 3)
+    other = replace(panel, extra={**panel.extra, "volume": amounts[::-1].copy()})
+    assert not np.array_equal(forecast_at(model, other, panel.dates[60], 3).values, seen.values)

@@ -1,5 +1,7 @@
 """A panel as of a date: what is seen, what is not, and what came after."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -83,3 +85,12 @@ def test_origins_that_can_not_be_are_told(origins: object, every: int | None, to
     with pytest.raises(OptionError, match=told):
         choose_origins(START, START + 100 * DAY, DAY, 10, origins, every)  # type: ignore[arg-type]
     assert len(choose_origins(START, START + 100 * DAY, DAY, 10, 10)) == 10
+
+
+@given(panel=panels(1), after=st.integers(-3, 700), window=st.none() | st.integers(1, 9))
+def test_other_columns_are_shown_as_the_closes_are(
+    panel: Panel, after: int, window: int | None
+) -> None:
+    panel = replace(panel, extra={"volume": panel.values * 2})
+    seen = Rolling(panel).at(START + after * DAY, window).panel
+    assert np.array_equal(seen.extra["volume"], seen.values * 2)

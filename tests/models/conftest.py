@@ -22,6 +22,13 @@ QUICK: dict[str, dict[str, Any]] = {
     "prophet": {"n_changepoints": 2},
     "stats:AutoETS": {"model": "AAN"},
     "stats:Theta": {"log": True},
+    # Without weekdays, which are not the same of hours as of days.
+    "pooled_linear": {
+        "features": "lag:1-3 std:4",
+        "target": "scaled:5",
+        "normalise": "window:6",
+        "ahead": 25,
+    },
 }
 """Options with which a model of the catalog fits a coin in milliseconds; default ones if none."""
 

@@ -19,8 +19,10 @@ from cryptodask.models.linear import Linear
 from cryptodask.models.lstm import LSTM
 from cryptodask.models.lstm_global import LSTMGlobal
 from cryptodask.models.naive import Naive
+from cryptodask.models.pooled_linear import PooledLinear
 from cryptodask.models.random import Random
 from cryptodask.models.ridge import Ridge
+from cryptodask.models.ridge_features import RidgeFeatures
 
 
 def test_the_catalog_names_the_models() -> None:
@@ -28,6 +30,8 @@ def test_the_catalog_names_the_models() -> None:
     kinds = {"random": Random, "naive": Naive, "linear": Linear, "ridge": Ridge, "lstm": LSTM}
     assert {name: type(create_model(name)) for name in kinds} == kinds
     assert type(create_model("lstm_global")) is LSTMGlobal
+    assert type(create_model("ridge_features")) is RidgeFeatures
+    assert type(create_model("pooled_linear")) is PooledLinear
     assert [create_model(name).name for name in list_models()] == list_models()
 
 

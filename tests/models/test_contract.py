@@ -28,7 +28,7 @@ from tests.models.conftest import (
 RANDOM = {"random", "lstm", "lstm_global", "sklearn:sklearn.ensemble.ExtraTreesRegressor"}
 """The models whose forecasts depend on the seed."""
 
-POOLED = {"lstm_global"}
+POOLED = {"lstm_global", "pooled_linear"}
 """Those that are trained on all coins together, and whose coins have no randomness of their own."""
 
 BOUNDED = {"naive", "random"}

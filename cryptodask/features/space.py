@@ -1,0 +1,283 @@
+"""A feature space is declared, not coded: a short text that says what a model sees of a coin.
+
+The text is names and numbers, as ``lag:1-10 std:14 macd:12,26,9 weekday``, with a target and a
+normalisation beside it. It computes over a panel of many coins at once, and it has a fingerprint
+that travels with what was trained on it and forecast from it.
+"""
+
+import difflib
+import hashlib
+import json
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from cryptodask.errors import OptionError
+from cryptodask.features.definitions import DEFINITIONS, Definition, Rows
+from cryptodask.features.market import Market
+from cryptodask.features.scaling import Scaling
+from cryptodask.features.targets import MOST_ROWS, Target
+from cryptodask.records import FloatArray, Panel
+
+FORMAT, MOST_COLUMNS = 1, 1_000
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One feature of a declaration.
+
+    Attributes
+    ----------
+    name : str
+        One of `DEFINITIONS`.
+    parameters : tuple of int or str
+        What its definition takes: lags or rows; of ``coin`` the coin's name first.
+    """
+
+    name: str
+    parameters: tuple[int | str, ...]
+
+    @property
+    def definition(self) -> Definition:
+        """What it is."""
+        return DEFINITIONS[self.name]
+
+    @property
+    def text(self) -> str:
+        """The feature as it is written."""
+        split = ":" if self.name == "coin" else ","
+        numbers = split.join(str(value) for value in self.parameters)
+        return shlex.quote(f"{self.name}:{numbers}") if numbers else self.name
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of its columns."""
+        parts = self.definition.parts
+        return tuple(f"{self.text} {part}" for part in parts) if parts else (self.text,)
+
+    @property
+    def history(self) -> int:
+        """Rows of a run, a row's own one included, until it is known."""
+        return self.definition.rows(*self.parameters)
+
+
+@dataclass(frozen=True)
+class FeatureSpace:
+    """Features, in order, with the target they are to explain and their normalisation.
+
+    Attributes
+    ----------
+    features : tuple of Feature
+        At least one.
+    target : Target
+    scaling : Scaling
+
+    Examples
+    --------
+    >>> space = FeatureSpace.parse("lag:1-2 macd weekday", target="log_return")
+    >>> space.text
+    'lag:1 lag:2 macd:12,26,9 weekday'
+    >>> space.names[:4]
+    ('lag:1', 'lag:2', 'macd:12,26,9 line', 'macd:12,26,9 signal')
+    """
+
+    features: tuple[Feature, ...]
+    target: Target
+    scaling: Scaling
+
+    @classmethod
+    def parse(cls, text: str, target: str = "scaled", normalise: str = "none") -> "FeatureSpace":
+        """Read a declaration.
+
+        Parameters
+        ----------
+        text : str
+            Features with spaces between them, each ``name``, ``name:3``, ``name:1,2,7`` or
+            ``name:1-10``; see `cryptodask.features.definitions.DEFINITIONS`. A coin is written as
+            ``coin:Bitcoin:1``, in quotes if there are spaces in its name.
+        target : str
+            See `Target`.
+        normalise : str
+            See `Scaling`.
+
+        Raises
+        ------
+        OptionError
+            It can't be read; the message names the feature, its place and the rule.
+        """
+        return _parse(text, target, normalise)
+
+    @property
+    def text(self) -> str:
+        """The features as they are written, each by itself and with all its numbers."""
+        return " ".join(feature.text for feature in self.features)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all columns, in order, ``(n_columns,)``."""
+        return tuple(name for feature in self.features for name in feature.columns)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of prices that are read beside the closes."""
+        wanted = [name for feature in self.features for name in feature.definition.columns]
+        return tuple(dict.fromkeys(wanted))
+
+    @property
+    def crosses(self) -> tuple[Feature, ...]:
+        """The features that depend on other coins."""
+        return tuple(f for f in self.features if f.definition.crosses)
+
+    @property
+    def coins(self) -> tuple[str, ...]:
+        """The coins that are named."""
+        named = [str(f.parameters[0]) for f in self.features if f.name == "coin"]
+        return tuple(dict.fromkeys(named))
+
+    @property
+    def history(self) -> int:
+        """Rows of a run, a row's own one included, until all its features are known."""
+        own = max(
+            f.history + (0 if f.definition.calendar else self.scaling.history)
+            for f in self.features
+        )
+        return max(own, self.target.history)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over names, order, parameters, dtype and versions, as hexadecimal digits.
+
+        It changes when any number that is computed may change.
+        """
+        told = {
+            "format": FORMAT,
+            "dtype": "float64",
+            "features": [
+                {
+                    "name": f.name,
+                    "parameters": f.parameters,
+                    "columns": f.columns,
+                    "version": f.definition.version,
+                }
+                for f in self.features
+            ],
+            "target": {"name": self.target.text, "version": self.target.VERSION},
+            "normalise": {"name": self.scaling.text, "version": self.scaling.VERSION},
+        }
+        text = json.dumps(told, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+    def rows(self, panel: Panel, market: Market | None = None) -> Rows:
+        """Return the rows of a panel, for `compute` and the target.
+
+        Raises
+        ------
+        OptionError
+            A feature needs a column that the panel has not, or the market and there is none.
+        """
+        for feature in self.features:
+            missing = set(feature.definition.columns) - set(panel.extra)
+            if missing:
+                raise OptionError(
+                    f"features: {feature.text} needs the column {missing.pop()!r}, and the panel "
+                    f"has {', '.join(['close', *panel.extra])}"
+                )
+            if feature.definition.crosses and market is None:
+                raise OptionError(
+                    f"features: {feature.text} depends on other coins, so that only a model that "
+                    "is trained on all coins can have it, as pooled_linear; leave it out"
+                )
+        return Rows(panel, market)
+
+    def compute(self, rows: Rows) -> FloatArray:
+        """Return all features of every row, ``(n_rows, n_columns)``.
+
+        NaN where a run has not enough rows yet, and where what a feature is made of is missing.
+        """
+        columns = np.empty((len(self.names), len(rows.panel.values)))
+        place = 0
+        for feature in self.features:
+            for column in feature.definition.compute(rows, *feature.parameters):
+                as_it_is = feature.definition.calendar
+                columns[place] = column if as_it_is else self.scaling(rows, column)
+                place += 1
+        return columns.T
+
+
+@lru_cache(maxsize=64)
+def _parse(text: str, target: str, normalise: str) -> FeatureSpace:
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise OptionError(f"features: {text!r}: {error}; close every quotation mark") from error
+    if not words:
+        raise OptionError("features: none declared; write names and numbers, as lag:1-5 weekday")
+    features: dict[Feature, None] = {}
+    for place, word in enumerate(words, start=1):
+        for feature in _features_of(word, f"features: {word!r}, number {place}"):
+            if feature in features:
+                raise OptionError(
+                    f"features: {word!r}, number {place}: {feature.text} is there twice"
+                )
+            features[feature] = None
+    space = FeatureSpace(tuple(features), Target.parse(target), Scaling.parse(normalise))
+    if len(space.names) > MOST_COLUMNS:
+        raise OptionError(f"features: {len(space.names)} columns; at most {MOST_COLUMNS} can be")
+    return space
+
+
+def _features_of(word: str, where: str) -> Iterator[Feature]:
+    """Yield the features that one word declares."""
+    name, colon, numbers = word.partition(":")
+    if name not in DEFINITIONS:
+        near = difflib.get_close_matches(name, DEFINITIONS, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise OptionError(f"{where}: no such feature; {hint}features: {', '.join(DEFINITIONS)}")
+    definition = DEFINITIONS[name]
+    first: tuple[str, ...] = ()
+    written = bool(colon)
+    if name == "coin":
+        coin, numbers = _coin_of(numbers)
+        if not coin:
+            raise OptionError(f"{where}: names no coin; write it as coin:Bitcoin:1")
+        first, written = (coin,), bool(numbers)
+    if definition.takes == "none":
+        if written:
+            raise OptionError(f"{where}: {name} takes no number; write {name}")
+        yield Feature(name, ())
+        return
+    values = _numbers(numbers, where, definition.least) if written else definition.default or (1,)
+    if definition.takes == "each":
+        for value in values:
+            yield Feature(name, (*first, value))
+    elif len(values) == len(definition.default):
+        yield Feature(name, values)
+    else:
+        example = ",".join(str(value) for value in definition.default)
+        raise OptionError(f"{where}: takes {len(definition.default)} numbers, as {name}:{example}")
+
+
+def _coin_of(text: str) -> tuple[str, str]:
+    """Return the name of a coin, and the lags that are written after it, if any."""
+    coin, _, lags = text.rpartition(":")
+    return (coin, lags) if coin and set(lags) <= set("0123456789,-") else (text, "")
+
+
+def _numbers(text: str, where: str, least: int) -> tuple[int, ...]:
+    """Read ``3``, ``1,2,7``, ``1-10``, or several of them with commas."""
+    values: list[int] = []
+    for part in text.split(","):
+        low, dash, high = part.partition("-")
+        ends = [low, high] if dash else [low]
+        if not all(end.isascii() and end.isdecimal() and len(end) < 9 for end in ends):
+            raise OptionError(f"{where}: {part!r} is no number and no range, as 3 or 1-10")
+        start, stop = int(ends[0]), int(ends[-1])
+        if not least <= start <= stop <= MOST_ROWS:
+            raise OptionError(
+                f"{where}: {part!r}: must be in {least} to {MOST_ROWS}, the lower end first"
+            )
+        values += range(start, stop + 1)
+    return tuple(values)
