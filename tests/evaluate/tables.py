@@ -57,6 +57,7 @@ def make_backtest(
         "last": last,
         "scale": scale[:, None, :, None],
         "scale_sq": scale_sq[:, None, :, None],
+        "volatility": np.array(0.05),
     }
     for level, width in ((80, 0.06), (95, 0.1)):
         columns[f"lower_{level}"] = forecast * np.exp(-width * np.sqrt(ahead))
