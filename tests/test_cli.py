@@ -163,10 +163,10 @@ def test_the_models_are_listed_with_their_options():
 
 
 def test_an_option_of_a_model_with_dots_in_its_name_reaches_it():
-    from cryptodask.cli.forecast import _models
+    from cryptodask.cli.options import make_models
 
     name = "sklearn:sklearn.linear_model.HuberRegressor"
-    [model] = _models([name], [f"{name}.alpha=0.5", f"{name}.lags=4"])
+    [model] = make_models([name], [f"{name}.alpha=0.5", f"{name}.lags=4"])
     assert (model.lags, model.params) == (4, (("alpha", 0.5),))
 
 
