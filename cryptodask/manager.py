@@ -233,9 +233,20 @@ class CryptoManager:
 
     def _open(self, out: Path) -> Path:
         """Make the folder to write to, and see that the workers see it."""
+        folder = open_folder(out)
+        self.check_shared(folder)
+        return folder
+
+    def check_shared(self, folder: Path) -> None:
+        """See that the workers see a folder that they are to write to.
+
+        Raises
+        ------
+        ClusterError
+            They don't.
+        """
         from cryptodask.cluster import paths_visible
 
-        folder = open_folder(out)
         probe = folder / ".forecasts-probe.parquet"
         probe.write_bytes(b"0" * 7)
         try:
@@ -246,7 +257,6 @@ class CryptoManager:
                 )
         finally:
             probe.unlink()
-        return folder
 
     def wanted(
         self, coins: Sequence[str] | None, models: Sequence[Model]

@@ -110,5 +110,5 @@ class BacktestFolder:
 def _is_own(name: str) -> bool:
     """Tell whether a file of this name is one that a backtest writes into its folder."""
     plain = name.lstrip(".")
-    starts = (MANIFEST, PLAN, "_failures", "backtest-")
+    starts = (MANIFEST, PLAN, "_failures", "backtest-", "forecasts-probe")
     return "/" not in name and (plain.startswith(starts) or name.lstrip(".").startswith(starts))

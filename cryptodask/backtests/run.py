@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -148,8 +148,10 @@ def backtest(
         run = _Run(manager, cut, chosen, names, horizon, rows, refit, seed)
         run.choose(origins, step, calibrate, warmup)
         folder = None if out is None else BacktestFolder(Path(out), run.facts(), overwrite)
-        if folder is not None and folder.is_whole:
-            return open_backtest(folder.path)
+        if folder is not None:
+            if folder.is_whole:
+                return open_backtest(folder.path)
+            manager.check_shared(folder.path)
         with progress_bar(len(names) * len(chosen), progress) as bar:
             tell: list[OnDone] = [bar, *([on_done] if on_done else [])]
             tables, failures = run.execute(folder, tell, bar.say)
@@ -235,14 +237,15 @@ class _Run:
         say: Callable[[str], None],
     ) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
         """Do all tasks that were not done before; return tables and failures that came here."""
-        from cryptodask.cluster import collect, submit
+        from cryptodask.cluster import cancel, collect, submit
 
         tasks = self._tasks() if folder is None else folder.plan(self._tasks, self.models)
         jobs = self.manager.at_hand(self._jobs(tasks))
-        trained, failures = self._train(tasks, jobs, say)
         todo = [i for i in range(len(tasks)) if folder is None or not folder.has(i)]
         for i in set(range(len(tasks))) - set(todo):
             _say(tell, len(jobs[i].coins))
+        needed = {tasks[i].model.name for i in todo}
+        trained, failures = self._train(tasks, jobs, needed, say)
         calls = [
             (
                 jobs[i],
@@ -277,7 +280,7 @@ class _Run:
                     failures.append(outcome.result.failures)
                 _say(tell, len(jobs[i].coins))
         except BaseException:
-            self.manager.client.cancel(futures)
+            cancel(self.manager.client, futures)
             raise
         return tables, failures
 
@@ -323,6 +326,8 @@ class _Run:
 
     def _tasks(self) -> list[Task]:
         """Cut the work: each model's coins into runs by what they cost."""
+        if not self.coins:
+            return []
         loader, workers = self.manager.loader, self.manager.threads()
         times, tasks = max(1, len(self.all_origins)), []
         for model in self.models:
@@ -346,9 +351,13 @@ class _Run:
         return jobs
 
     def _train(
-        self, tasks: Sequence[Task], jobs: Sequence[Job], say: Callable[[str], None]
+        self,
+        tasks: Sequence[Task],
+        jobs: Sequence[Job],
+        needed: Collection[str],
+        say: Callable[[str], None],
     ) -> tuple[dict[str, tuple[Any, DateArray]], list[pd.DataFrame]]:
-        """Train what is trained on all coins, as of every origin.
+        """Train those of the models needed that are trained on all coins, as of every origin.
 
         Returns
         -------
@@ -362,8 +371,9 @@ class _Run:
         failures = []
         for model in self.models:
             found[model.name] = model, self.all_origins
-            if not is_pooled(model):
+            if model.name not in needed or not is_pooled(model):
                 continue
+            # Of all its coins, even if some were forecast by a run that was stopped.
             own = [job for task, job in zip(tasks, jobs, strict=True) if task.model is model]
             each: list[Model] = []
             kept = []

@@ -236,3 +236,16 @@ def test_intervals_are_the_same_however_the_coins_are_divided_and_look_at_nothin
     )
     pd.testing.assert_frame_equal(before[0], after[0], check_exact=True)
     assert not before[1].equals(after[1])
+
+
+def test_what_is_trained_on_all_coins_is_so_too_where_a_run_goes_on(
+    client: Client, small_folder: Path, tmp_path: Path
+) -> None:
+    """And not on the coins alone that are left."""
+    loader, out = CryptoLoader(small_folder, 4), tmp_path / "out"
+    options: dict[str, Any] = {"origins": 1, "calibrate": 0, "client": client, "progress": False}
+    whole = backtest(loader, [GLOBAL], 5, out=out, **options).get_df()
+    files = sorted(out.glob("backtest-*.parquet"))
+    assert len(files) == 8
+    files[-1].unlink()
+    pd.testing.assert_frame_equal(backtest(loader, [GLOBAL], 5, out=out, **options).get_df(), whole)
