@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from cryptodask.errors import OptionError
 from cryptodask.features.lags import log_returns
+from cryptodask.features.rows import rows_on
 from cryptodask.records import DateArray, FloatArray, Panel
 
 HALF_LIFE = 10.0
@@ -57,15 +58,8 @@ def volatility(
 
 def rows_at(panel: Panel, dates: DateArray) -> NDArray[np.int64]:
     """Return the row of each coin at each date, ``(n_coins, n_dates)``; -1 where there is none."""
-    days = panel.dates.astype("datetime64[s]").astype(np.int64)
-    wanted = np.asarray(dates, dtype="datetime64[s]").astype(np.int64)
-    found = np.full((len(panel), len(wanted)), -1, dtype=np.int64)
-    for i, (a, b) in enumerate(zip(panel.indptr[:-1], panel.indptr[1:], strict=True)):
-        near = np.searchsorted(days[a:b], wanted)
-        there = near < b - a
-        there[there] = days[a:b][near[there]] == wanted[there]
-        found[i, there] = a + near[there]
-    return found
+    wanted = np.asarray(dates, dtype="datetime64[s]")
+    return rows_on(panel, np.broadcast_to(wanted, (len(panel), len(wanted))))
 
 
 def _at_each_row(panel: Panel, decay: float, prior: float) -> FloatArray:

@@ -35,6 +35,14 @@ def rows_at(panel: Panel, dates: DateArray) -> IntArray:
     return np.where(since >= 0, rows, -1)
 
 
+def rows_on(panel: Panel, dates: DateArray) -> IntArray:
+    """Return the row of each coin on each of its dates, as `rows_at`; -1 where there is none."""
+    rows = rows_at(panel, dates)
+    there = rows >= 0
+    there[there] = panel.dates[rows[there]] == dates[there]
+    return np.where(there, rows, -1)
+
+
 def last_run(panel: Panel) -> IntArray:
     """Return the row at which each coin's last run without a gap begins, ``(n_coins,)``."""
     starts = panel.indptr[:-1]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cryptodask.errors import ForecastError, OptionError
-from cryptodask.features.rows import rows_at
+from cryptodask.features.rows import rows_on
 from cryptodask.models.base import Model, run_model
 from cryptodask.models.pooled import is_pooled
 from cryptodask.records import DateArray, FloatArray, Panel
@@ -121,6 +121,5 @@ def _without_last(panel: Panel, rows: int) -> Panel:
 
 def _closes_at(panel: Panel, dates: DateArray) -> FloatArray:
     """Return each coin's close at each of its dates, ``(n_coins, n)``; NaN where there is none."""
-    rows = rows_at(panel, dates)
-    exact = (rows >= 0) & (panel.dates[rows] == dates)
-    return np.where(exact, panel.values[rows], np.nan)
+    rows = rows_on(panel, dates)
+    return np.where(rows >= 0, panel.values[rows], np.nan)
