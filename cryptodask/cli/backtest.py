@@ -26,7 +26,7 @@ from cryptodask.cli.options import (
     make_models,
     split_names,
 )
-from cryptodask.cli.show import SOME_FAILED, err, out
+from cryptodask.cli.show import SOME_FAILED, err, out, write_table
 from cryptodask.errors import OptionError
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def backtest(
             )
             _print_leaderboard(done, time.perf_counter() - began)
             if scores:
-                _write(done.scores(by=("coin", "model")), scores)
+                write_table(done.scores(by=("coin", "model")), scores)
             if page:
                 from cryptodask.dashboard.leaderboard import save_leaderboard
 
@@ -217,13 +217,3 @@ def _print_failures(failures: "pd.DataFrame") -> None:
         example = rows.iloc[0]
         told = f"{model}: {len(rows):,} coins and origins without a forecast: {exception}, as"
         err.print(Text(f"{told} {example['message']}"), soft_wrap=True)
-
-
-def _write(frame: "pd.DataFrame", path: Path) -> None:
-    """Write a table, whole or not at all."""
-    draft = path.with_name(f".{path.name}.tmp")
-    if path.suffix == ".csv":
-        frame.to_csv(draft, index=False)
-    else:
-        frame.to_parquet(draft, index=False)
-    draft.replace(path)

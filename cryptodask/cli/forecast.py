@@ -26,7 +26,7 @@ from cryptodask.cli.options import (
     make_models,
     split_names,
 )
-from cryptodask.cli.show import SOME_FAILED, err, out, print_lost, shown_date
+from cryptodask.cli.show import SOME_FAILED, err, out, print_lost, shown_date, write_table
 from cryptodask.errors import OptionError
 
 if TYPE_CHECKING:
@@ -181,12 +181,7 @@ def _write(
         return result, []
     failed = path.with_name(f"{path.stem}.failures{path.suffix}")
     for frame, place in ((result, path), (result.failures, failed)):
-        draft = place.with_name(f".{place.name}.tmp")
-        if place.suffix == ".csv":
-            frame.to_csv(draft, index=False)
-        else:
-            frame.to_parquet(draft, index=False)
-        draft.replace(place)
+        write_table(frame, place)
     return result, [path, failed]
 
 

@@ -1,5 +1,6 @@
 """What commands print: consoles, and the lines that several of them share."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -27,3 +28,13 @@ def print_lost(findings: "pd.DataFrame", console: Console) -> None:
 def shown_date(date: Any) -> str:
     """Write a date, with the hour where it is not that of a whole day."""
     return f"{date:%Y-%m-%d}" if date == date.normalize() else f"{date:%Y-%m-%d %H:%M}"
+
+
+def write_table(frame: "pd.DataFrame", path: Path) -> None:
+    """Write a table as .csv, or else as Parquet; whole or not at all."""
+    draft = path.with_name(f".{path.name}.tmp")
+    if path.suffix == ".csv":
+        frame.to_csv(draft, index=False)
+    else:
+        frame.to_parquet(draft, index=False)
+    draft.replace(path)
