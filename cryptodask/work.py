@@ -174,7 +174,7 @@ def run_job(
     failures: list[CoinFailure] = []
     losses: list[pd.DataFrame] = []
     coins = rows = 0
-    with watching() as seconds, _keeping(tables, out) as keep:
+    with watching() as seconds, keeping(tables, out, forecast_schema()) as keep:
         for part in job.parts:
             table, failed, told, read = _forecast_part(part, cut, model, horizon, seed)
             keep(table)
@@ -196,15 +196,18 @@ def run_job(
 
 
 @contextmanager
-def _keeping(
-    tables: list[pa.Table], out: tuple[Path, str] | None
-) -> Iterator[Callable[[pa.Table], None]]:
-    """Give what puts the forecasts of a part into a list, or into a file."""
+def keeping(
+    tables: list[Any], out: tuple[Path, str] | None, schema: pa.Schema
+) -> Iterator[Callable[[Any], None]]:
+    """Give what puts the table of a part into a list, or into a file of this schema.
+
+    A table of pandas or of Arrow; the file is there at the end of the block.
+    """
     if out is None:
         yield tables.append
         return
     # Reading and fitting, which are stages inside it, do not count as writing.
-    with stage("write"), write_frames(*out, forecast_schema()) as write:
+    with stage("write"), write_frames(*out, schema) as write:
         yield write
 
 

@@ -306,7 +306,8 @@ class _Run:
             rows = source.index[source.index["coin"].isin(self.coins)]
             spans = [(rows["first"].to_numpy().min(), rows["last"].to_numpy().max())]
         else:
-            jobs = self.manager.at_hand(self._jobs(self._tasks()[: self._count()]))
+            first_model = [task for task in self._tasks() if task.model is self.models[0]]
+            jobs = self.manager.at_hand(self._jobs(first_model))
             calls = [(job, self.cut) for job in jobs]
             costs, names = [job.seconds for job in jobs], ["span"] * len(jobs)
             run = uuid4().hex[:8]
@@ -319,10 +320,6 @@ class _Run:
         first = max([min(s[0] for s in spans), self.cut.first]) if spans else self.cut.first
         last = min([max(s[1] for s in spans), self.cut.last]) if spans else self.cut.first
         return first.astype("datetime64[s]"), last.astype("datetime64[s]")
-
-    def _count(self) -> int:
-        """Return how many tasks the first model has."""
-        return sum(task.model is self.models[0] for task in self._tasks())
 
     def _tasks(self) -> list[Task]:
         """Cut the work: each model's coins into runs by what they cost."""

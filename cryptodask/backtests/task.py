@@ -15,9 +15,9 @@ from cryptodask.models import Model
 from cryptodask.models.base import columns_needed
 from cryptodask.prices.loader import Cut
 from cryptodask.records import DateArray
-from cryptodask.results import write_frames, write_part
+from cryptodask.results import write_part
 from cryptodask.stages import stage, watching
-from cryptodask.work import Job, read_panel, worker_address
+from cryptodask.work import Job, keeping, read_panel, worker_address
 
 Span = tuple[np.datetime64, np.datetime64]
 
@@ -88,24 +88,18 @@ def run_task(
     began = time.time()
     tables, failures = [empty_backtest()], [no_failures()]
     count = rows = 0
-    with watching() as seconds:
-        parts = _backtest_parts(job, cut, models, origins, horizon, seed, window, refit)
-        if out is None:
-            for table, failed, read in parts:
-                tables.append(table)
-                failures.append(failed)
-                rows += read
-                count += len(table) // horizon
-        else:
-            schema = pa.Schema.from_pandas(empty_backtest(), preserve_index=False)
-            with stage("write"), write_frames(*out, schema) as write:
-                for table, failed, read in parts:
-                    write(table)
-                    failures.append(failed)
-                    rows += read
-                    count += len(table) // horizon
-                # First, so that a table that is there has its failures beside it.
-                write_part(out[0], failures_of(out[1]), join_failures(failures))
+    schema = pa.Schema.from_pandas(empty_backtest(), preserve_index=False)
+    with watching() as seconds, keeping(tables, out, schema) as keep:
+        for table, failed, read in _backtest_parts(
+            job, cut, models, origins, horizon, seed, window, refit
+        ):
+            keep(table)
+            failures.append(failed)
+            rows += read
+            count += len(table) // horizon
+        if out is not None:
+            # First, so that a table that is there has its failures beside it.
+            write_part(out[0], failures_of(out[1]), join_failures(failures))
             failures = [no_failures()]
     table, failed = pd.concat(tables, ignore_index=True), join_failures(failures)
     return TaskResult(table, failed, count, rows, worker_address(), seconds, began, time.time())
