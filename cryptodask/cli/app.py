@@ -13,6 +13,7 @@ from rich.text import Text
 from cryptodask.cli.backtest import backtest
 from cryptodask.cli.forecast import forecast, models
 from cryptodask.cli.prices import prices_app
+from cryptodask.cli.security import security_app
 from cryptodask.cli.show import err, out
 from cryptodask.errors import CryptoDaskError, InputError
 
@@ -26,6 +27,7 @@ app.command()(forecast)
 app.command()(backtest)
 app.command()(models)
 app.add_typer(prices_app, name="prices")
+app.add_typer(security_app, name="security")
 
 
 def main() -> None:

@@ -20,10 +20,12 @@ from cryptodask.cli.options import (
     Seed,
     Settings,
     Source,
+    Tls,
     To,
     Workers,
     check_file,
     make_models,
+    read_tls,
     split_names,
 )
 from cryptodask.cli.show import SOME_FAILED, err, out, write_table
@@ -73,6 +75,7 @@ def backtest(
     gap_limit: GapLimit = None,
     option: Settings = None,
     scheduler: Scheduler = None,
+    tls: Tls = None,
     workers: Workers = None,
     partitions: Partitions = None,
     out_folder: Annotated[
@@ -105,7 +108,7 @@ def backtest(
     loader = CryptoLoader(source, partitions)
     wanted = split_names(coins, [*loader.source.coins, *loader.source.empty])
     try:
-        with connect(scheduler, workers) as client:
+        with connect(scheduler, workers, read_tls(tls)) as client:
             if client.dashboard_link:
                 err.print(f"dashboard: {client.dashboard_link}", highlight=False)
             done = run(
