@@ -4,13 +4,15 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= forecasts
 
-.PHONY: forecast test lint notebook clean help
+.PHONY: forecast test lint notebook image image-test lock clean help
 
 help:
 	@echo "make forecast  set up, forecast the sample in data/, write a table and a plot"
 	@echo "make test      set up, run all tests"
 	@echo "make lint      ruff and mypy"
 	@echo "make notebook  run the notebooks again and keep their outputs"
+	@echo "make image     build the image for Compose and Kubernetes (EXTRAS=lstm: with Keras)"
+	@echo "make image-test  the same, then run a cluster and a forecast from it"
 	@echo "make clean     remove what these made"
 
 # The sample has coins that can't be forecast, on purpose: exit code 3 says that some failed.
@@ -29,6 +31,16 @@ lint: $(VENV)/.has-dev
 
 notebook: $(VENV)/.has-test
 	$(BIN)/python notebooks/run.py
+
+image:
+	deploy/build-image.sh "$(EXTRAS)"
+
+image-test: image
+	deploy/check-image.sh "$(EXTRAS)"
+
+lock: $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet uv
+	deploy/lock.sh $(BIN)/uv
 
 $(VENV)/.has-base: setup.cfg pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable .
