@@ -21,7 +21,7 @@ forecast: $(VENV)/.has-base
 	$(BIN)/cryptodask forecast data --model naive --model linear --model lstm --horizon 10 \
 		--out $(OUT)/forecasts.csv --plot $(OUT)/forecasts.html || [ $$? -eq 3 ]
 
-test: $(VENV)/.has-test
+test: $(VENV)/.has-test $(VENV)/.has-schemas
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.has-dev
@@ -44,6 +44,12 @@ lock: $(VENV)/bin/python
 
 $(VENV)/.has-base: setup.cfg pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+# The operator's schemas, for a test. Installed as a package it would be loaded by each `dask` command.
+$(VENV)/.has-schemas: | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/share/dask-kubernetes \
+		dask-kubernetes==2026.3.0
 	@touch $@
 
 $(VENV)/.has-%: setup.cfg pyproject.toml | $(VENV)/bin/python
