@@ -51,12 +51,12 @@ if [ -z "${BASE:-}" ]; then
             echo "debootstrap is not here: apt-get install debootstrap, or give BASE" >&2
             exit 1
         }
-        debootstrap --variant=minbase --include=python3,python3-venv "$SUITE" "$work/root" \
+        debootstrap --variant=minbase --include=python3,python3-venv "$SUITE" "$work/base" \
             ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"}
-        rm -rf "$work"/root/var/{cache/apt,lib/apt/lists,log}/* \
-            "$work"/root/usr/share/{doc,info,locale,man}/*
+        rm -rf "$work"/base/var/{cache/apt,lib/apt/lists,log}/* \
+            "$work"/base/usr/share/{doc,info,locale,man}/*
         container=$(buildah from scratch)
-        buildah copy --quiet "$container" "$work/root" /
+        buildah copy --quiet "$container" "$work/base" /
         buildah commit --quiet --rm "$container" "$BASE"
     fi
 fi

@@ -25,9 +25,12 @@ trap cleanup EXIT
 mkdir "$work"/{tls,forecasts}
 chown 10001:10001 "$work"/{tls,forecasts}
 
-# part NAME HEALTH_PORT COMMAND...: a command in the image, as the part of that name.
+# part NAME HEALTH_PORT COMMAND...: a command in the image, as the part of that name, which sees its
+# own certificate and can't write there.
 part() {
-    buildah run --volume "$PWD/data:/data:ro" --volume "$work/tls:/tls" \
+    local tls="$work/tls/$1:/tls/$1:ro"
+    if [ "$1" = certificates ]; then tls="$work/tls:/tls"; fi
+    buildah run --volume "$PWD/data:/data:ro" --volume "$tls" \
         --volume "$work/forecasts:/forecasts" "$container" -- \
         env DASK_CONFIG="/tls/$1" HEALTH_PORT="$2" "${@:3}"
 }
@@ -42,8 +45,8 @@ healthy() {
     exit 1
 }
 
-echo "as $(part client 0 id)"
-part none 0 cryptodask security init /tls --host scheduler >/dev/null
+echo "as $(part certificates 0 id)"
+part certificates 0 cryptodask security init /tls --host scheduler >/dev/null
 part scheduler "$HTTP" dask scheduler --protocol=tls --host=127.0.0.1 --port="$COMM" \
     --dashboard-address="127.0.0.1:$HTTP" >"$work/scheduler.log" 2>&1 &
 pids+=($!)

