@@ -317,9 +317,14 @@ class _Run:
                 if outcome.error is not None:
                     raise outcome.error
             spans = [o.result for o in outcomes if o.result is not None]
-        first = max([min(s[0] for s in spans), self.cut.first]) if spans else self.cut.first
-        last = min([max(s[1] for s in spans), self.cut.last]) if spans else self.cut.first
-        return first.astype("datetime64[s]"), last.astype("datetime64[s]")
+        if not spans:
+            return self.cut.first, self.cut.first
+        first = max(min(s[0] for s in spans), self.cut.first).astype("datetime64[s]")
+        last = max(s[1] for s in spans).astype("datetime64[s]")
+        # The last that is kept is that of a bar, not the end of a day.
+        bar = step_of(self.manager.loader.freq)
+        beyond = -((self.cut.last - last) // bar)
+        return first, last - max(beyond, 0) * bar
 
     def _tasks(self) -> list[Task]:
         """Cut the work: each model's coins into runs by what they cost."""

@@ -161,6 +161,21 @@ def test_what_is_trained_on_all_coins_is_so_as_of_every_origin(
         assert np.array_equal(wide.to_numpy(), expected.values[live])
 
 
+def test_a_table_ends_at_the_day_asked_for_as_a_folder_does(
+    client: Client, small_folder: Path, tmp_path: Path
+) -> None:
+    table = import_prices(small_folder, tmp_path / "table")
+    last = pd.Timestamp(CryptoLoader(small_folder).get_df()["date"].max())
+    asked = {"horizon": 3, "origins": 2, "to_date": last - pd.Timedelta(days=8), "calibrate": 0}
+    ours, other = (
+        backtest(source, ["drift"], client=client, progress=False, **asked)  # type: ignore[arg-type]
+        for source in (table.path, small_folder)
+    )
+    assert pd.Timestamp(ours.origins[-1]) == last - pd.Timedelta(days=11)
+    assert len(ours.get_df())
+    pd.testing.assert_frame_equal(ours.get_df(), other.get_df())
+
+
 def test_dates_coins_and_days_can_be_chosen(client: Client, small_folder: Path) -> None:
     loader = CryptoLoader(small_folder)
     coins = loader.get_crypto_names()[4:6]
