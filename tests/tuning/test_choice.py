@@ -149,8 +149,13 @@ def test_what_is_held_out_is_of_whatever_was_chosen_before() -> None:
     assert set(found["model"]) == {"naive", "a", "b"}
     assert set(found["cutoff"]) == set(pd.to_datetime(dates[2:]))
     key = ["coin", "cutoff", "step"]
-    for model, role, some in (("wild", "a", dates[2:4]), ("drift", "a", dates[4:]),
-                              ("drift", "b", dates[2:]), ("naive", "naive", dates[2:])):  # fmt: skip
+    same = [
+        ("wild", "a", dates[2:4]),
+        ("drift", "a", dates[4:]),
+        ("drift", "b", dates[2:]),
+        ("naive", "naive", dates[2:]),
+    ]
+    for model, role, some in same:
         inside = pd.to_datetime(some)
         expected = table[(table["model"] == model) & table["cutoff"].isin(inside)]
         got = found[(found["model"] == role) & found["cutoff"].isin(inside)]
