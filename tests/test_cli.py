@@ -1,6 +1,7 @@
 """The command, as a user runs it: what it prints, writes, and leaves as its exit code."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -13,6 +14,8 @@ import pandas as pd
 import pytest
 
 from cryptodask import CryptoLoader, PriceTable
+from cryptodask.cli.tune import read_search
+from cryptodask.errors import OptionError
 from cryptodask.prices.findings import ACTIONS, KINDS
 from tests.conftest import Cluster
 from tests.exchange_server import ExchangeServer, Listing
@@ -468,3 +471,67 @@ def test_a_backtest_that_makes_no_sense_is_told(
     done = run("backtest", small_folder, "--scheduler", cluster.address, *options)
     assert done.returncode == 2
     assert told in " ".join(done.stderr.split())
+
+
+def test_a_search_prints_both_figures_and_options_to_paste(
+    cluster: Cluster, small_folder: Path, tmp_path: Path
+) -> None:
+    best = tmp_path / "best.json"
+    done = run("tune", small_folder, "--model", "ridge", "--search", "ridge.lags=2,90",
+               "--option", "ridge.alpha=50", "--origins", 6, "--splits", 2, "--horizon", 5,
+               "--scheduler", cluster.address, "--out", best)  # fmt: skip
+    assert done.returncode == 3, done.stderr  # most coins are too short for 90 lags
+    said, told = " ".join(done.stdout.split()), " ".join(done.stderr.split())
+    assert "ridge: as given, and 2 candidates" in told
+    assert "failed: ridge[lags=90]: forecast " in told
+    assert "failed: ridge: ConstantSeriesError: 12 times, of 2 candidates and 1 coins" in told
+    assert "ridge: 3 candidates, 6 origins from" in said
+    figures = re.search(r"chosen by (\S+), the best of many .* coins\): (\S+) where each", said)
+    assert figures, said
+    found = json.loads(best.read_text(encoding="utf-8"))
+    assert float(figures[1]) == pytest.approx(found["best"]["ridge"]["relative_mae"], abs=1e-4)
+    assert float(figures[2]) == pytest.approx(found["held_out"][0]["relative_mae"], abs=1e-4)
+    arguments = found["best"]["ridge"]["arguments"]
+    assert arguments[:4] == ["--model", "ridge", "--option", "ridge.alpha=50"]
+    pasted = "".join(f" {flag} {value}" for flag, value in zip(*[iter(arguments)] * 2, strict=True))
+    assert f"best of all origins:{pasted}" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--search", "ridge.alpha=1,ten"], "ridge alpha: must be float, got 'ten'"),
+        (["--search", "ridge.alpha=1", "--out", "best.xlsx"], "must end in .json or .csv"),
+    ],
+)
+def test_a_search_that_makes_no_sense_is_told_before_a_cluster_is_asked_for(
+    small_folder: Path, options: list[str], told: str
+) -> None:
+    nowhere = "tcp://127.0.0.1:9"
+    done = run("tune", small_folder, "--model", "ridge", "--scheduler", nowhere, *options)
+    assert done.returncode == 2
+    assert told in " ".join(done.stderr.split())
+
+
+def test_values_to_search_are_divided_at_commas_or_else_at_bars() -> None:
+    texts = ["lstm.units=50,100|32,32", "lstm.epochs=1, 2", "ridge.alpha=1e-3,1",
+             "lstm.loss=mae"]  # fmt: skip
+    assert read_search(["lstm", "ridge"], texts) == {
+        "lstm": {"units": ["50,100", "32,32"], "epochs": ["1", "2"], "loss": ["mae"]},
+        "ridge": {"alpha": ["1e-3", "1"]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [
+        (["lstm.epochs=1,2"], "--search 'lstm.epochs=1,2': write it as MODEL.OPTION=VALUES"),
+        (["ridge.alpha"], "write it as MODEL.OPTION=VALUES, of a --model that is run"),
+        (["ridge.alpha=1", "ridge.alpha=2"], "ridge.alpha is given twice"),
+        (["ridge.alpha=1,,2"], "a value is empty"),
+        (["ridge.alpha="], "a value is empty"),
+    ],
+)
+def test_values_to_search_that_make_no_sense_are_told(texts: list[str], told: str) -> None:
+    with pytest.raises(OptionError, match=re.escape(told)):
+        read_search(["ridge"], texts)

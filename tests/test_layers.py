@@ -21,6 +21,7 @@ ORDER = (
     "work",
     "manager",
     "backtests",
+    "tuning",
     "registry",
     "store",
     "trading",

@@ -14,6 +14,7 @@ from cryptodask.cli.backtest import backtest
 from cryptodask.cli.forecast import forecast, models
 from cryptodask.cli.prices import prices_app
 from cryptodask.cli.show import err, out
+from cryptodask.cli.tune import tune
 from cryptodask.errors import CryptoDaskError, InputError
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.command()(forecast)
 app.command()(backtest)
+app.command()(tune)
 app.command()(models)
 app.add_typer(prices_app, name="prices")
 
