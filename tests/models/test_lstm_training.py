@@ -60,7 +60,7 @@ def fit_by_keras(options: LSTM, data: Examples, random: np.random.Generator) -> 
         total = 0.0
         for start in range(0, len(x), options.batch_size):
             rows = order[start : start + options.batch_size]
-            masks = as_masks(ours.draw(len(rows), random), ours._least, ours._scale)
+            masks = as_masks(ours.draw(len(rows), random), ours.outputs.least, ours.outputs.scale)
             with tf.GradientTape() as tape:
                 error = tf.reduce_mean(loss(y[rows, None], apply(network, x[rows], masks)[:, None]))
             gradients = tape.gradient(error, network.trainable_variables)
