@@ -333,7 +333,7 @@ class CryptoManager:
         return sum(w["nthreads"] for w in self.client.scheduler_info()["workers"].values())
 
     def span(self, coins: Sequence[str], cut: Cut) -> tuple[np.datetime64, DateArray]:
-        """Return the first date of all rows that are kept, and the last ones of coins.
+        """Return the first date of all rows that are kept, and the last one of each coin.
 
         Of a table the index tells, and a last date may be one on which a coin has no row, if it
         has later ones that are not kept.
@@ -342,7 +342,7 @@ class CryptoManager:
         -------
         first : datetime64[s]
         lasts : ndarray of datetime64[s]
-            Each date once, rising, at least one.
+            Rising, at least one.
         """
         from cryptodask.cluster import collect
 
@@ -365,7 +365,7 @@ class CryptoManager:
         # What is kept ends with a day, and the bar in which it ends began before.
         day = np.timedelta64(1, "D")
         end = cut.last.astype("datetime64[D]").astype("datetime64[s]") + (day - bar)
-        return first, np.unique(np.minimum(lasts, end))
+        return first, np.sort(np.minimum(lasts, end))
 
     def _past(
         self,
@@ -382,18 +382,18 @@ class CryptoManager:
         One that is trained on all coins is trained here, as of the dates of the latest cohort
         alone: of each other one it would take as many trainings again.
         """
-        first, lasts = self.span(coins, cut)
+        first, lasts = self.span(coins, replace(cut, max_points=None))
         grids = choose_cohorts(first, lasts, step_of(self.loader.freq), how)
         past: Past = {}
         for model in {m.name: m for m, _ in jobs}.values():
-            cohorts = [Cohort(grid, model, grid[:-1]) for grid in grids]
+            cohorts = [Cohort(grid, model, grid.origins) for grid in grids]
             if is_pooled(model):
                 own = [job for m, job in jobs if m.name == model.name]
                 trained, _ = self.train_at(
-                    model, own, cut, horizon, seed, grids[0][:-1], say,
+                    model, own, cut, horizon, seed, grids[0].origins, say,
                     window=cut.max_points, refit=how.refit,
                 )  # fmt: skip
-                cohorts = [Cohort(grid, [], grid[:0]) for grid in grids]
+                cohorts = [Cohort(grid, [], grid.origins[:0]) for grid in grids]
                 cohorts[0] = Cohort(grids[0], *trained)
             past[model.name] = cohorts, how.refit
         return past

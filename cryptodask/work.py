@@ -263,14 +263,11 @@ def coins_without_rows(part: Partition, panel: Panel, model: Model) -> list[Coin
 
 
 def span_of(job: Job, cut: Cut) -> tuple[np.datetime64, DateArray] | None:
-    """Return the first date of a job's rows and the last ones of its coins, each date once.
-
-    None where there is no row.
-    """
+    """Return the first date of a job's rows and the last one of each coin; None of no rows."""
     panels = [panel for part in job.parts if len(panel := read_panel(part, cut)[0])]
     if not panels:
         return None
-    lasts = np.unique(np.concatenate([panel.last_dates for panel in panels]))
+    lasts = np.concatenate([panel.last_dates for panel in panels])
     return min(panel.dates.min() for panel in panels), lasts
 
 

@@ -1,13 +1,15 @@
 """The past dates whose errors intervals are made from, for coins that may end on any date.
 
 Intervals of a coin's next forecast are made from what was known at its own last date. Most coins
-of a table end on one date, and others long before: these were forecast as of the dates before
-their own end, not of everybody's. Coins that end at about the same time are a cohort, whose pool
-of errors is that of origins before its latest end; within it a coin has what the pool knew at the
-latest origin that is not after its own end. There are at most as many cohorts as half warm-ups in
-all dates, however many coins, and a coin is forecast as of past dates of two of them at most.
+of a table end on one date, and others long before: these are forecast as of the dates before
+their own end, not of everybody's. Coins that end within half a warm-up are a cohort, whose pool
+of errors is that of origins up to the date on which most of them end, and some after it; a coin
+has what the pool knew at the latest origin that is not after its own end. There are at most as
+many cohorts as half warm-ups in all dates, however many coins. Coins that went on do not count in
+the pools of cohorts that ended before, which would take their forecasts of all those dates.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +55,7 @@ class Intervals:
     @property
     def times(self) -> int:
         """How many forecasts it takes to make one with intervals, at most."""
-        return self.warmup // self.calibrate + 1
+        return self.warmup // self.calibrate + 2
 
 
 def calibration_origins(
@@ -77,38 +79,65 @@ def calibration_origins(
     return np.union1d(origins, others.astype("datetime64[s]"))
 
 
+@dataclass(frozen=True)
+class Grid:
+    """The dates of one cohort.
+
+    Attributes
+    ----------
+    origins : ndarray of datetime64[s], ``(n_origins,)``
+        Past dates to forecast from, rising.
+    end : datetime64[s]
+        The last date of the coin that ends last.
+    """
+
+    origins: DateArray
+    end: np.datetime64
+
+
 def choose_cohorts(
     first: np.datetime64, lasts: DateArray, bar: np.timedelta64, how: Intervals
-) -> list[DateArray]:
-    """Return the origins of each cohort, the latest first; the last of them is when it ends.
+) -> list[Grid]:
+    """Return the dates of each cohort, the latest first.
 
     Parameters
     ----------
     first : datetime64
         The first date of all rows.
-    lasts : ndarray of datetime64[s]
+    lasts : ndarray of datetime64[s], ``(n_coins,)``
         Last dates of coins, in any order.
     bar : timedelta64
     how : Intervals
     """
-    cohorts = []
-    rest = np.unique(lasts)
-    covered = max(how.warmup // 2, how.calibrate) * bar
-    while len(rest):
-        end = rest[-1:]
-        cohorts.append(calibration_origins(end, first, bar, how.calibrate, how.warmup))
-        rest = rest[rest <= end - covered]
-    return cohorts
+    grids = []
+    dates, coins = np.unique(lasts, return_counts=True)
+    while len(dates):
+        end = dates[-1]
+        own = dates > end - max(how.warmup // 2, how.calibrate) * bar
+        # Where most coins end, so that these have what was known on that very date.
+        most = dates[own][::-1][np.argmax(coins[own][::-1])]
+        before = calibration_origins(most.reshape(1), first, bar, how.calibrate, how.warmup)
+        apart = how.calibrate * bar
+        after = most + np.arange(1, (end - most) // apart + 1) * apart
+        grids.append(Grid(np.concatenate([before, after.astype(before.dtype)]), end))
+        dates, coins = dates[~own], coins[~own]
+    return grids
 
 
-def own_cohorts(cohorts: list[DateArray], lasts: DateArray) -> NDArray[np.int64]:
+def own_cohorts(ends: Sequence[np.datetime64], lasts: DateArray) -> NDArray[np.int64]:
     """Return the cohort of each coin by its last date: that with the earliest end not before it.
+
+    Parameters
+    ----------
+    ends : sequence of datetime64[s]
+        Of the cohorts, falling.
+    lasts : ndarray of datetime64[s], ``(n_coins,)``
 
     Returns
     -------
     ndarray of int64, ``(n_coins,)``
         -1 of a coin that ends after all of them.
     """
-    ends = np.array([-origins[-1].astype(np.int64) for origins in cohorts])
-    found: NDArray[np.int64] = np.searchsorted(ends, -lasts.astype(np.int64), side="right") - 1
+    falling = -np.array(ends, dtype="datetime64[s]").astype(np.int64)
+    found: NDArray[np.int64] = np.searchsorted(falling, -lasts.astype(np.int64), "right") - 1
     return found

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cryptodask.evaluate.backtest import backtest_panel
 from cryptodask.evaluate.bounds import IN_ORDER, LEVELS, history_of
 from cryptodask.evaluate.calibration import Calibration, History, Typical
-from cryptodask.evaluate.cohorts import own_cohorts
+from cryptodask.evaluate.cohorts import Grid, own_cohorts
 from cryptodask.evaluate.intervals import Conformal, intervals
 from cryptodask.evaluate.volatility import latest_volatility
 from cryptodask.models import Model
@@ -31,15 +31,14 @@ class Cohort:
 
     Attributes
     ----------
-    origins : ndarray of datetime64[s], ``(n_origins,)``
-        Rising; see `cryptodask.evaluate.cohorts`.
+    grid : Grid
     models : Model or list of Model
         The model, or one for each date of `at`, as of one that is trained on all coins.
     at : ndarray of datetime64[s]
-        Origins at which it forecasts, all before the last.
+        Origins of the grid at which it forecasts.
     """
 
-    origins: DateArray
+    grid: Grid
     models: Model | list[Model]
     at: DateArray
 
@@ -94,13 +93,13 @@ def look_back(
     if not len(panel):
         return []
     lasts, moves = panel.last_dates, latest_volatility(panel)
-    own = own_cohorts([cohort.origins for cohort in cohorts], lasts)
+    own = own_cohorts([cohort.grid.end for cohort in cohorts], lasts)
     place = {coin: row for row, coin in enumerate(made.coins)}
     rows = np.array([place.get(coin, -1) for coin in panel.coins], dtype=np.int64)
     found = []
     for number, cohort in enumerate(cohorts):
-        origins, horizon = cohort.origins, made.values.shape[1]
-        inside = np.flatnonzero((lasts >= origins[0]) & (lasts <= origins[-1]))
+        origins, horizon = cohort.grid.origins, made.values.shape[1]
+        inside = np.flatnonzero((lasts >= origins[0]) & (lasts <= cohort.grid.end))
         if not len(inside):
             continue
         part = panel.take(inside)
@@ -108,20 +107,10 @@ def look_back(
             part, cohort.models, cohort.at, horizon, seed, window=window, refit=refit
         )
         history, _ = history_of(past.table, (origins, horizon, panel.step), part.coins)
-        # As of the last origin there is a forecast already, whose errors nobody knows.
-        ending = inside[(lasts[inside] == origins[-1]) & (rows[inside] >= 0)]
-        history.volatility[np.searchsorted(inside, ending), -1] = moves[ending]
         members = inside[(own[inside] == number) & (rows[inside] >= 0)]
-        found.append(
-            Hindsight(
-                number,
-                history,
-                np.searchsorted(inside, members),
-                np.searchsorted(origins, lasts[members], side="right") - 1,
-                rows[members],
-                moves[members],
-            )
-        )
+        places = np.searchsorted(origins, lasts[members], side="right") - 1
+        at = np.searchsorted(inside, members)
+        found.append(Hindsight(number, history, at, places, rows[members], moves[members]))
     return found
 
 
