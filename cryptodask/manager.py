@@ -187,8 +187,9 @@ class CryptoManager:
         intervals : bool or Intervals
             Whether 80 and 95% intervals are put beside the forecasts, and from which past dates'
             errors. That takes one forecast of each of them, forty by default, and training too,
-            of models that are trained, but for ``Intervals(refit=…)``. A coin for which no error
-            was known has NaN there, and does not count as ``bounded`` in ``tasks``.
+            of models that are trained, but for ``Intervals(refit=…)``. Where no error was known,
+            or a forecast is not above 0, there is NaN, and the coin does not count as ``bounded``
+            in ``tasks``.
         seed : int
             Of all random numbers.
         as_dask : bool

@@ -259,7 +259,8 @@ def _print_unbounded(tasks: "pd.DataFrame") -> None:
     for model, coins in without[without > 0].items():
         err.print(
             f"{model}: {coins:,} of the coins without intervals: no error of forecasts before "
-            "their last row is known; they need more rows, or a longer --warmup",
+            "their last row is known (more rows, or a longer --warmup), or a forecast is not above "
+            "0",
             highlight=False,
             soft_wrap=True,
         )
