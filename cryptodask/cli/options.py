@@ -73,9 +73,14 @@ def read_tls(folder: Path | None) -> "Security | None":
     """
     if folder is None:
         return None
+    import dask
+
     from cryptodask.cluster.tls import client_security
 
-    return client_security(folder)
+    security = client_security(folder)
+    # By this alone does Dask decide that links to the dashboard are https.
+    dask.config.set({"distributed.scheduler.dashboard.tls.cert": security.tls_client_cert})
+    return security
 
 
 def split_names(given: list[str] | None, known: list[str]) -> list[str] | None:
