@@ -197,7 +197,7 @@ def _print_result(
     head = Table(*first.columns, title=f"forecasts: the first of {len(result):,} rows")
     for row in first.head(10).itertuples(index=False):
         head.add_row(
-            str(row.coin),
+            Text(str(row.coin)),  # with brackets, maybe, which are no markup
             str(row.model),
             shown_date(row.cutoff),
             shown_date(row.date),

@@ -51,7 +51,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory, clients: Path) -> Iterator
     """A cluster of Dask's commands on loopback that were told nothing but their folder."""
     cluster = Cluster(tmp_path_factory.mktemp("secured"), clients / "tls")
     try:
-        cluster.add_worker()
+        cluster.add_worker("--no-nanny")
         yield cluster
     finally:
         cluster.stop()
