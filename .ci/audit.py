@@ -62,8 +62,8 @@ def main() -> int:
     ignored = read_ignored(IGNORED.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "audit.json"
-        command = [sys.executable, "-m", "pip_audit", "--skip-editable", "--timeout", "10",
-                   "--progress-spinner", "off", "--format", "json", "--output", str(out)]  # fmt: skip
+        options = f"--skip-editable --progress-spinner off --timeout 10 -f json -o {out}".split()
+        command = [sys.executable, "-m", "pip_audit", *options]
         done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
         if not out.exists():
             if not UNREACHED.search(done.stderr):

@@ -468,3 +468,17 @@ def test_a_backtest_that_makes_no_sense_is_told(
     done = run("backtest", small_folder, "--scheduler", cluster.address, *options)
     assert done.returncode == 2
     assert told in " ".join(done.stderr.split())
+
+
+def test_certificates_are_made_and_the_user_is_told_what_goes_where(tmp_path: Path):
+    tls = tmp_path / "tls"
+    done = run("security", "init", tls, "--host", "10.1.2.3", "--days", 7, "--at", "/etc/tls")
+    assert done.returncode == 0, done.stderr
+    assert f"{tls}/ca.key stays here" in done.stdout
+    assert f"To each worker's machine, copy {tls}/worker; there:" in done.stdout
+    assert done.stdout.count("export DASK_CONFIG=/etc/tls") == 3
+    done = run("security", "issue", tls, "worker-2")
+    assert f"export DASK_CONFIG={tls}/worker-2" in done.stdout
+    done = run("security", "init", tls)
+    assert done.returncode == 2
+    assert "ca.key is there already" in done.stderr

@@ -73,6 +73,19 @@ def wait_for(text: str, log: Path, after: int = 0) -> None:
         time.sleep(0.1)
 
 
+def test_a_command_needs_no_more_than_the_configuration(
+    secured: Cluster, clients: Path, small_folder: Path
+):
+    command = [*COMMAND, "forecast", small_folder, "--model", "naive"]
+    done = subprocess.run(
+        [*command, "--scheduler", secured.address],
+        env=os.environ | {"DASK_CONFIG": str(clients / "tls" / "client")},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode in (0, 3), done.stderr
+    assert "dashboard: https://127.0.0.1:" in done.stderr
+
+
 def refusal(address: str, security: Security | None) -> str:
     with pytest.raises(ClusterError) as info, connect(address, security=security):
         pass
