@@ -66,7 +66,8 @@ def explain(scheduler: str, error: BaseException) -> str | None:
             f"{scheduler}: the certificate of the scheduler is not to be trusted here ({text}): it "
             f"is of another authority than this client's, or its time is over; give {HINT}"
         )
-    if "WRONG_VERSION_NUMBER" in text:
+    # Without TLS, Dask speaks first, before or after this side begins to.
+    if "WRONG_VERSION_NUMBER" in text or "cannot convert to SSL" in text:
         return (
             f"{scheduler}: what answers there does not speak TLS; start the scheduler with "
             "DASK_CONFIG=FOLDER, of a folder that `cryptodask security init` made for it"
