@@ -13,6 +13,7 @@ from rich.text import Text
 from cryptodask.cli.backtest import backtest
 from cryptodask.cli.forecast import forecast, models
 from cryptodask.cli.prices import prices_app
+from cryptodask.cli.security import security_app
 from cryptodask.cli.show import err, out
 from cryptodask.cli.tune import tune
 from cryptodask.errors import CryptoDaskError, InputError
@@ -28,6 +29,7 @@ app.command()(backtest)
 app.command()(tune)
 app.command()(models)
 app.add_typer(prices_app, name="prices")
+app.add_typer(security_app, name="security")
 
 
 def main() -> None:

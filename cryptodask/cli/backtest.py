@@ -24,12 +24,14 @@ from cryptodask.cli.options import (
     Settings,
     Source,
     Step,
+    Tls,
     To,
     Window,
     Workers,
     check_file,
     make_models,
     read_origins,
+    read_tls,
     read_window,
     split_names,
 )
@@ -71,6 +73,7 @@ def backtest(
     gap_limit: GapLimit = None,
     option: Settings = None,
     scheduler: Scheduler = None,
+    tls: Tls = None,
     workers: Workers = None,
     partitions: Partitions = None,
     out_folder: Annotated[
@@ -101,7 +104,7 @@ def backtest(
     loader = CryptoLoader(source, partitions)
     wanted = split_names(coins, [*loader.source.coins, *loader.source.empty])
     try:
-        with connect(scheduler, workers) as client:
+        with connect(scheduler, workers, read_tls(tls)) as client:
             if client.dashboard_link:
                 err.print(f"dashboard: {client.dashboard_link}", highlight=False)
             done = run(

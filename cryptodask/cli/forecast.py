@@ -20,10 +20,12 @@ from cryptodask.cli.options import (
     Seed,
     Settings,
     Source,
+    Tls,
     To,
     Workers,
     check_file,
     make_models,
+    read_tls,
     split_names,
 )
 from cryptodask.cli.show import SOME_FAILED, err, out, print_lost, shown_date, write_table
@@ -61,6 +63,7 @@ def forecast(
         typer.Option(help="Train models that are trained at every so many of these dates. [1]"),
     ] = None,
     scheduler: Scheduler = None,
+    tls: Tls = None,
     workers: Workers = None,
     partitions: Partitions = None,
     out_file: Annotated[
@@ -103,7 +106,7 @@ def forecast(
     loader = CryptoLoader(source, partitions)
     wanted = split_names(coins, [*loader.source.coins, *loader.source.empty])
     try:
-        with connect(scheduler, workers) as client:
+        with connect(scheduler, workers, read_tls(tls)) as client:
             if client.dashboard_link:
                 err.print(f"dashboard: {client.dashboard_link}", highlight=False)
             in_folder = out_file is not None and not out_file.suffix
@@ -225,7 +228,7 @@ def _print_result(
     head = Table(*first.columns, title=f"forecasts: the first of {len(result):,} rows")
     for row in first.head(10).itertuples(index=False):
         head.add_row(
-            str(row.coin),
+            Text(str(row.coin)),  # with brackets, maybe, which are no markup
             str(row.model),
             shown_date(row.cutoff),
             shown_date(row.date),

@@ -8,6 +8,8 @@ import typer
 from cryptodask.errors import OptionError
 
 if TYPE_CHECKING:
+    from distributed.security import Security
+
     from cryptodask.models import Model
 
 Source = Annotated[Path, typer.Argument(help="A folder of price files, or an imported table.")]
@@ -28,6 +30,10 @@ Settings = Annotated[
 ]
 Scheduler = Annotated[
     str | None, typer.Option(help="Address of a running cluster, as tcp://host:8786.")
+]
+Tls = Annotated[
+    Path | None,
+    typer.Option("--tls", help="The client's folder of `security init`, for a tls:// scheduler."),
 ]
 Workers = Annotated[int | None, typer.Option(help="Processes of the local cluster. [one a core]")]
 Partitions = Annotated[int | None, typer.Option(help="Pack the coins into so many partitions.")]
@@ -97,6 +103,26 @@ def read_window(text: str) -> int | Literal["expanding"]:
         raise OptionError(
             f"--window {text}: write a number of rows, or expanding for all of them"
         ) from None
+
+
+def read_tls(folder: Path | None) -> "Security | None":
+    """Read the certificate of this client, where a folder was given.
+
+    Raises
+    ------
+    OptionError
+        The folder has none, or one that can't be used.
+    """
+    if folder is None:
+        return None
+    import dask
+
+    from cryptodask.cluster.tls import client_security
+
+    security = client_security(folder)
+    # By this alone does Dask decide that links to the dashboard are https.
+    dask.config.set({"distributed.scheduler.dashboard.tls.cert": security.tls_client_cert})
+    return security
 
 
 def split_names(given: list[str] | None, known: list[str]) -> list[str] | None:

@@ -10,8 +10,9 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 
 import psutil  # of distributed
-from dask.distributed import Client, LocalCluster
+from dask.distributed import Client, LocalCluster, Security
 
+from cryptodask.cluster.tls import explain
 from cryptodask.errors import ClusterError, OptionError
 
 CONNECT_TIMEOUT = 10
@@ -22,24 +23,34 @@ WORKER_TIMEOUT = 30
 
 
 @contextmanager
-def connect(scheduler: str | None = None, workers: int | None = None) -> Iterator[Client]:
+def connect(
+    scheduler: str | None = None, workers: int | None = None, security: Security | None = None
+) -> Iterator[Client]:
     """Connect to a scheduler, or start a local cluster; closed at the end of the block.
 
     Parameters
     ----------
     scheduler : str, optional
-        Its address, as ``tcp://host:8786``. Without one a local cluster is started.
+        Its address, as ``tcp://host:8786`` or, with TLS, ``tls://host:8786``. Without one a local
+        cluster is started.
     workers : int, optional
         Processes of the local cluster; by default one a core.
+    security : Security, optional
+        The client's certificate, for a scheduler with TLS (`client_security`); by default that of
+        Dask's configuration.
 
     Raises
     ------
     ClusterError
-        No scheduler answers there, or it has no worker.
+        No scheduler answers there, it refuses this client, or it has no worker.
     OptionError
-        Workers were asked for beside a scheduler, or less than one.
+        Workers were asked for beside a scheduler, or less than one; or a certificate without one.
     """
     if scheduler is None:
+        if security is not None:
+            raise OptionError(
+                "tls: a local cluster stays on loopback and needs no certificate; name a scheduler"
+            )
         client = local_client(workers)
         try:
             yield client
@@ -51,7 +62,7 @@ def connect(scheduler: str | None = None, workers: int | None = None) -> Iterato
             f"workers: {workers} were asked for, but the scheduler at {scheduler} has its own; "
             "start more with `dask worker`"
         )
-    client = _remote_client(scheduler)
+    client = _remote_client(scheduler, security)
     try:
         yield client
     finally:
@@ -142,18 +153,22 @@ def reporting(path: Path | None) -> Iterator[None]:
         yield
 
 
-def _remote_client(scheduler: str) -> Client:
+def _remote_client(scheduler: str, security: Security | None) -> Client:
     # Made before it is started, to be closed if the start fails: left to be collected, whenever
     # that is, it takes a lock that Dask may hold just then to start another client, for ever.
     client = Client.__new__(Client)
     try:
-        client.__init__(scheduler, timeout=CONNECT_TIMEOUT)
-    except (OSError, TimeoutError, ValueError) as error:
+        client.__init__(scheduler, timeout=CONNECT_TIMEOUT, security=security)
+    except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as error:
         client.close()
-        raise ClusterError(
+        why = explain(scheduler, error)
+        if why is None and isinstance(error, TypeError | RuntimeError):
+            raise
+        nobody = (
             f"{scheduler}: no scheduler answers there ({error}); start one with `dask scheduler`, "
             "and give its address as tcp://host:8786"
-        ) from error
+        )
+        raise ClusterError(why or nobody) from error
     try:
         client.wait_for_workers(1, timeout=WORKER_TIMEOUT)
     except TimeoutError as error:
