@@ -295,8 +295,12 @@ class CryptoManager:
         return list(jobs)
 
     def threads(self) -> int:
-        """Return the threads of all workers."""
-        return sum(w["nthreads"] for w in self.client.scheduler_info()["workers"].values())
+        """Return the threads of all workers, or of those that may come, if these are more."""
+        from cryptodask.cluster import most_workers
+
+        info = self.client.scheduler_info()["workers"]
+        there: int = sum(w["nthreads"] for w in info.values())
+        return max(most_workers(self.client), there)
 
     def _train(
         self,

@@ -24,6 +24,7 @@ from cryptodask.cli.options import (
     Workers,
     check_file,
     make_models,
+    read_workers,
     split_names,
 )
 from cryptodask.cli.show import SOME_FAILED, err, out, print_lost, shown_date, write_table
@@ -87,7 +88,7 @@ def forecast(
     loader = CryptoLoader(source, partitions)
     wanted = split_names(coins, [*loader.source.coins, *loader.source.empty])
     try:
-        with connect(scheduler, workers) as client:
+        with connect(scheduler, read_workers(workers)) as client:
             if client.dashboard_link:
                 err.print(f"dashboard: {client.dashboard_link}", highlight=False)
             in_folder = out_file is not None and not out_file.suffix
