@@ -330,8 +330,12 @@ class CryptoManager:
         return list(jobs)
 
     def threads(self) -> int:
-        """Return the threads of all workers."""
-        return sum(w["nthreads"] for w in self.client.scheduler_info()["workers"].values())
+        """Return the threads of all workers, or of those that may come, if these are more."""
+        from cryptodask.cluster import most_workers
+
+        info = self.client.scheduler_info()["workers"]
+        there: int = sum(w["nthreads"] for w in info.values())
+        return max(most_workers(self.client), there)
 
     def span(self, coins: Sequence[str], cut: Cut) -> tuple[np.datetime64, DateArray]:
         """Return the first date of all rows that are kept, and the last one of each coin.

@@ -11,6 +11,7 @@ import typer
 from rich.text import Text
 
 from cryptodask.cli.backtest import backtest
+from cryptodask.cli.cluster import cluster
 from cryptodask.cli.forecast import forecast, models
 from cryptodask.cli.prices import prices_app
 from cryptodask.cli.security import security_app
@@ -28,6 +29,7 @@ app.command()(forecast)
 app.command()(backtest)
 app.command()(tune)
 app.command()(models)
+app.command()(cluster)
 app.add_typer(prices_app, name="prices")
 app.add_typer(security_app, name="security")
 

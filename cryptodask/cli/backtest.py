@@ -33,6 +33,7 @@ from cryptodask.cli.options import (
     read_origins,
     read_tls,
     read_window,
+    read_workers,
     split_names,
 )
 from cryptodask.cli.show import SOME_FAILED, err, out, write_table
@@ -104,7 +105,7 @@ def backtest(
     loader = CryptoLoader(source, partitions)
     wanted = split_names(coins, [*loader.source.coins, *loader.source.empty])
     try:
-        with connect(scheduler, workers, read_tls(tls)) as client:
+        with connect(scheduler, read_workers(workers), read_tls(tls)) as client:
             if client.dashboard_link:
                 err.print(f"dashboard: {client.dashboard_link}", highlight=False)
             done = run(

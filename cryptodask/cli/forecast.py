@@ -26,6 +26,7 @@ from cryptodask.cli.options import (
     check_file,
     make_models,
     read_tls,
+    read_workers,
     split_names,
 )
 from cryptodask.cli.show import SOME_FAILED, err, out, print_lost, shown_date, write_table
@@ -106,7 +107,7 @@ def forecast(
     loader = CryptoLoader(source, partitions)
     wanted = split_names(coins, [*loader.source.coins, *loader.source.empty])
     try:
-        with connect(scheduler, workers, read_tls(tls)) as client:
+        with connect(scheduler, read_workers(workers), read_tls(tls)) as client:
             if client.dashboard_link:
                 err.print(f"dashboard: {client.dashboard_link}", highlight=False)
             in_folder = out_file is not None and not out_file.suffix

@@ -35,7 +35,13 @@ Tls = Annotated[
     Path | None,
     typer.Option("--tls", help="The client's folder of `security init`, for a tls:// scheduler."),
 ]
-Workers = Annotated[int | None, typer.Option(help="Processes of the local cluster. [one a core]")]
+Workers = Annotated[
+    str | None,
+    typer.Option(
+        help="Processes of the local cluster, or 0:8: as many of those as the work needs. "
+        "[one a core]"
+    ),
+]
 Partitions = Annotated[int | None, typer.Option(help="Pack the coins into so many partitions.")]
 Origins = Annotated[
     str, typer.Option(help="How many past dates to forecast from; or dates, with commas.")
@@ -134,6 +140,25 @@ def split_names(given: list[str] | None, known: list[str]) -> list[str] | None:
     for text in given:
         names += [text] if text in whole else [part.strip() for part in text.split(",")]
     return names
+
+
+def read_workers(text: str | None) -> int | tuple[int, int] | None:
+    """Read a number of workers, or the fewest and the most.
+
+    Raises
+    ------
+    OptionError
+        It is neither.
+    """
+    if text is None:
+        return None
+    least, colon, most = text.partition(":")
+    try:
+        return (int(least), int(most)) if colon else int(text)
+    except ValueError:
+        raise OptionError(
+            f"--workers {text}: write a number, or the fewest and the most, as 0:8"
+        ) from None
 
 
 def check_file(option: str, path: Path | None, endings: tuple[str, ...]) -> None:

@@ -33,6 +33,7 @@ from cryptodask.cli.options import (
     read_settings,
     read_tls,
     read_window,
+    read_workers,
     split_names,
 )
 from cryptodask.cli.show import SOME_FAILED, err, out, shown_date, write_table, write_text
@@ -108,7 +109,7 @@ def tune(
         told = f"{name}: as given, and {len(own) - 1:,} candidates"
         err.print(Text(told if random is None else f"{told} at random"), soft_wrap=True)
     try:
-        with connect(scheduler, workers, read_tls(tls)) as client:
+        with connect(scheduler, read_workers(workers), read_tls(tls)) as client:
             if client.dashboard_link:
                 err.print(f"dashboard: {client.dashboard_link}", highlight=False)
             done = run(
