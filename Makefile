@@ -4,12 +4,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= forecasts
 
-.PHONY: forecast test lint notebook image image-test lock clean help
+.PHONY: forecast test lint audit notebook image image-test lock clean help
 
 help:
 	@echo "make forecast  set up, forecast the sample in data/, write a table and a plot"
 	@echo "make test      set up, run all tests"
-	@echo "make lint      ruff and mypy"
+	@echo "make lint      ruff and mypy, and a search for secrets in what git tracks"
+	@echo "make audit     known vulnerabilities of the packages, where the network lets one ask"
 	@echo "make notebook  run the notebooks again and keep their outputs"
 	@echo "make image     build the image for Compose and Kubernetes (EXTRAS=lstm: with Keras)"
 	@echo "make image-test  the same, then run a cluster and a forecast from it"
@@ -28,6 +29,10 @@ lint: $(VENV)/.has-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	git ls-files -z ':!data' | xargs -0 $(BIN)/detect-secrets-hook --exclude-lines '"image/png"'
+
+audit: $(VENV)/.has-dev
+	$(BIN)/python .ci/audit.py
 
 notebook: $(VENV)/.has-test
 	$(BIN)/python notebooks/run.py

@@ -1,6 +1,7 @@
 """The command, as a user runs it: what it prints, writes, and leaves as its exit code."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -9,10 +10,13 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from cryptodask import CryptoLoader, PriceTable
+from cryptodask.cli.tune import read_search
+from cryptodask.errors import OptionError
 from cryptodask.prices.findings import ACTIONS, KINDS
 from tests.conftest import Cluster
 from tests.exchange_server import ExchangeServer, Listing
@@ -89,6 +93,31 @@ def test_a_folder_is_written_by_workers_and_the_profile_says_where_time_went(
     assert "not brought here to be drawn" in " ".join(refused.stderr.split())
 
 
+def test_intervals_are_written_where_they_are_asked_for_and_lacking_ones_are_told(
+    cluster: Cluster, small_folder: Path, tmp_path: Path
+):
+    command = ["forecast", small_folder, "--model", "naive", "--horizon", 4, "--scheduler",
+               cluster.address, "--intervals", "--calibrate", 10, "--warmup", 60]  # fmt: skip
+    done = run(*command, "--out", tmp_path / "f.csv", "--plot", tmp_path / "f.html")
+    assert done.returncode == 0, done.stderr
+    assert "upper_95" in done.stdout
+    assert "without intervals" not in done.stderr
+    rows = pd.read_csv(tmp_path / "f.csv", parse_dates=["cutoff"])
+    bounds = rows[["lower_95", "lower_80", "upper_80", "upper_95"]].to_numpy()
+    assert bounds.shape == (12 * 4, 4)
+    assert (bounds > 0).all()
+    assert (np.diff(bounds, axis=1) >= 0).all()
+    assert "lower_95_0" in (tmp_path / "f.html").read_text(encoding="utf-8")
+
+    since = rows["cutoff"].max() - pd.Timedelta(days=1)
+    done = run(*command, "--out", tmp_path / "out", "--from", f"{since:%Y-%m-%d}")
+    assert done.returncode == 0, done.stderr
+    assert "naive: 12 of the coins without intervals: no error" in done.stderr
+    written = pd.read_parquet(tmp_path / "out")
+    assert written["forecast"].notna().all()
+    assert written[["lower_80", "upper_80", "lower_95", "upper_95"]].isna().all(axis=None)
+
+
 def test_options_of_models_reach_them(cluster: Cluster, healthy: Path, tmp_path: Path):
     small = ["--option", "lstm.window=8", "--option", "lstm.units=4", "--coins", "all,of"]
     coins = sorted(p.stem for p in healthy.iterdir())[:2]
@@ -117,6 +146,8 @@ def test_options_of_models_reach_them(cluster: Cluster, healthy: Path, tmp_path:
         (["--out", "no/such/f.csv"], "make it first"),
         (["--from", "yesterdayish"], "write it as YYYY-MM-DD"),
         (["--from", "2024-01-02", "--to", "2024-01-01"], "is after"),
+        (["--warmup", "90"], "--warmup 90: says how intervals are made; add --intervals"),
+        (["--intervals", "--warmup", "4"], "warmup: must be at least calibrate, 5 bars, got 4"),
         (["--gaps", "fill"], "gap_limit: says up to how many missing bars are filled"),
         (["--gaps", "drop"], "gaps: must be one of leave, fill, split, got 'drop'"),
         (["--workers", "0"], "must be at least 1"),
@@ -468,3 +499,81 @@ def test_a_backtest_that_makes_no_sense_is_told(
     done = run("backtest", small_folder, "--scheduler", cluster.address, *options)
     assert done.returncode == 2
     assert told in " ".join(done.stderr.split())
+
+
+def test_a_search_prints_both_figures_and_options_to_paste(
+    cluster: Cluster, small_folder: Path, tmp_path: Path
+) -> None:
+    best = tmp_path / "best.json"
+    done = run("tune", small_folder, "--model", "ridge", "--search", "ridge.lags=2,90",
+               "--option", "ridge.alpha=50", "--origins", 6, "--splits", 2, "--horizon", 5,
+               "--scheduler", cluster.address, "--out", best)  # fmt: skip
+    assert done.returncode == 3, done.stderr  # most coins are too short for 90 lags
+    said, told = " ".join(done.stdout.split()), " ".join(done.stderr.split())
+    assert "ridge: as given, and 2 candidates" in told
+    assert "failed: ridge[lags=90]: forecast " in told
+    assert "failed: ridge: ConstantSeriesError: 12 times, of 2 candidates and 1 coins" in told
+    assert "ridge: 3 candidates, 6 origins from" in said
+    figures = re.search(r"chosen by (\S+), the best of many .* coins\): (\S+) where each", said)
+    assert figures, said
+    found = json.loads(best.read_text(encoding="utf-8"))
+    assert float(figures[1]) == pytest.approx(found["best"]["ridge"]["relative_mae"], abs=1e-4)
+    assert float(figures[2]) == pytest.approx(found["held_out"][0]["relative_mae"], abs=1e-4)
+    arguments = found["best"]["ridge"]["arguments"]
+    assert arguments[:4] == ["--model", "ridge", "--option", "ridge.alpha=50"]
+    pasted = "".join(f" {flag} {value}" for flag, value in zip(*[iter(arguments)] * 2, strict=True))
+    assert f"best of all origins:{pasted}" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--search", "ridge.alpha=1,ten"], "ridge alpha: must be float, got 'ten'"),
+        (["--search", "ridge.alpha=1", "--out", "best.xlsx"], "must end in .json or .csv"),
+    ],
+)
+def test_a_search_that_makes_no_sense_is_told_before_a_cluster_is_asked_for(
+    small_folder: Path, options: list[str], told: str
+) -> None:
+    nowhere = "tcp://127.0.0.1:9"
+    done = run("tune", small_folder, "--model", "ridge", "--scheduler", nowhere, *options)
+    assert done.returncode == 2
+    assert told in " ".join(done.stderr.split())
+
+
+def test_values_to_search_are_divided_at_commas_or_else_at_bars() -> None:
+    texts = ["lstm.units=50,100|32,32", "lstm.epochs=1, 2", "ridge.alpha=1e-3,1",
+             "lstm.loss=mae"]  # fmt: skip
+    assert read_search(["lstm", "ridge"], texts) == {
+        "lstm": {"units": ["50,100", "32,32"], "epochs": ["1", "2"], "loss": ["mae"]},
+        "ridge": {"alpha": ["1e-3", "1"]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [
+        (["lstm.epochs=1,2"], "--search 'lstm.epochs=1,2': write it as MODEL.OPTION=VALUES"),
+        (["ridge.alpha"], "write it as MODEL.OPTION=VALUES, of a --model that is run"),
+        (["ridge.alpha=1", "ridge.alpha=2"], "ridge.alpha is given twice"),
+        (["ridge.alpha=1,,2"], "a value is empty"),
+        (["ridge.alpha="], "a value is empty"),
+    ],
+)
+def test_values_to_search_that_make_no_sense_are_told(texts: list[str], told: str) -> None:
+    with pytest.raises(OptionError, match=re.escape(told)):
+        read_search(["ridge"], texts)
+
+
+def test_certificates_are_made_and_the_user_is_told_what_goes_where(tmp_path: Path):
+    tls = tmp_path / "tls"
+    done = run("security", "init", tls, "--host", "10.1.2.3", "--days", 7, "--at", "/etc/tls")
+    assert done.returncode == 0, done.stderr
+    assert f"{tls}/ca.key stays here" in done.stdout
+    assert f"To each worker's machine, copy {tls}/worker; there:" in done.stdout
+    assert done.stdout.count("export DASK_CONFIG=/etc/tls") == 3
+    done = run("security", "issue", tls, "worker-2")
+    assert f"export DASK_CONFIG={tls}/worker-2" in done.stdout
+    done = run("security", "init", tls)
+    assert done.returncode == 2
+    assert "ca.key is there already" in done.stderr

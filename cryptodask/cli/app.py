@@ -11,10 +11,12 @@ import typer
 from rich.text import Text
 
 from cryptodask.cli.backtest import backtest
+from cryptodask.cli.cluster import cluster
 from cryptodask.cli.forecast import forecast, models
 from cryptodask.cli.prices import prices_app
 from cryptodask.cli.security import security_app
 from cryptodask.cli.show import err, out
+from cryptodask.cli.tune import tune
 from cryptodask.errors import CryptoDaskError, InputError
 
 app = typer.Typer(
@@ -25,7 +27,9 @@ app = typer.Typer(
 )
 app.command()(forecast)
 app.command()(backtest)
+app.command()(tune)
 app.command()(models)
+app.command()(cluster)
 app.add_typer(prices_app, name="prices")
 app.add_typer(security_app, name="security")
 

@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Column, Table
@@ -15,21 +15,28 @@ from cryptodask.cli.options import (
     GapsOf,
     Horizon,
     Names,
+    Origins,
+    Overwrite,
     Partitions,
+    Refit,
     Scheduler,
     Seed,
     Settings,
     Source,
+    Step,
     Tls,
     To,
+    Window,
     Workers,
     check_file,
     make_models,
+    read_origins,
     read_tls,
+    read_window,
+    read_workers,
     split_names,
 )
 from cryptodask.cli.show import SOME_FAILED, err, out, write_table
-from cryptodask.errors import OptionError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,18 +57,10 @@ def backtest(
     source: Source,
     model: Names = None,
     horizon: Horizon = 10,
-    origins: Annotated[
-        str, typer.Option(help="How many past dates to forecast from; or dates, with commas.")
-    ] = "12",
-    step: Annotated[
-        int | None, typer.Option(help="Bars from one origin to the next. [the horizon]")
-    ] = None,
-    window: Annotated[
-        str, typer.Option(help="Latest rows that a model sees, or expanding: all.")
-    ] = "expanding",
-    refit: Annotated[
-        int, typer.Option(help="Train models that are trained at every so many origins.")
-    ] = 1,
+    origins: Origins = "12",
+    step: Step = None,
+    window: Window = "expanding",
+    refit: Refit = 1,
     calibrate: Annotated[
         int, typer.Option(help="Make intervals from origins so many bars apart; 0: no others.")
     ] = 5,
@@ -85,9 +84,7 @@ def backtest(
             help="A folder for workers to write to; what was stopped goes on there.",
         ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace another backtest in that folder.")
-    ] = False,
+    overwrite: Overwrite = False,
     scores: Annotated[
         Path | None, typer.Option(help="Write scores of every coin to a .csv or .parquet file.")
     ] = None,
@@ -108,16 +105,16 @@ def backtest(
     loader = CryptoLoader(source, partitions)
     wanted = split_names(coins, [*loader.source.coins, *loader.source.empty])
     try:
-        with connect(scheduler, workers, read_tls(tls)) as client:
+        with connect(scheduler, read_workers(workers), read_tls(tls)) as client:
             if client.dashboard_link:
                 err.print(f"dashboard: {client.dashboard_link}", highlight=False)
             done = run(
                 loader,
                 models,
                 horizon,
-                origins=_origins(origins),
+                origins=read_origins(origins),
                 step=step,
-                window=_window(window),
+                window=read_window(window),
                 refit=refit,
                 calibrate=calibrate,
                 warmup=warmup,
@@ -147,24 +144,6 @@ def backtest(
         raise typer.Exit(130) from None
     _print_failures(done.failures)
     raise typer.Exit(SOME_FAILED if done.failures["cutoff"].isna().any() else 0)
-
-
-def _origins(text: str) -> int | list[str]:
-    """Read a number, or dates with commas."""
-    if text.strip().isdigit():
-        return int(text)
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _window(text: str) -> int | Literal["expanding"]:
-    if text == "expanding":
-        return "expanding"
-    try:
-        return int(text)
-    except ValueError:
-        raise OptionError(
-            f"--window {text}: write a number of rows, or expanding for all of them"
-        ) from None
 
 
 def _print_leaderboard(done: "Backtest", seconds: float) -> None:

@@ -1,7 +1,7 @@
 """Arguments and options that several commands have, and what is made of them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -35,8 +35,23 @@ Tls = Annotated[
     Path | None,
     typer.Option("--tls", help="The client's folder of `security init`, for a tls:// scheduler."),
 ]
-Workers = Annotated[int | None, typer.Option(help="Processes of the local cluster. [one a core]")]
+Workers = Annotated[
+    str | None,
+    typer.Option(
+        help="Processes of the local cluster, or 0:8: as many of those as the work needs. "
+        "[one a core]"
+    ),
+]
 Partitions = Annotated[int | None, typer.Option(help="Pack the coins into so many partitions.")]
+Origins = Annotated[
+    str, typer.Option(help="How many past dates to forecast from; or dates, with commas.")
+]
+Step = Annotated[int | None, typer.Option(help="Bars from one origin to the next. [the horizon]")]
+Window = Annotated[str, typer.Option(help="Latest rows that a model sees, or expanding: all.")]
+Refit = Annotated[int, typer.Option(help="Train models that are trained at every so many origins.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace another backtest in that folder.")
+]
 Seed = Annotated[int, typer.Option(help="Of all random numbers.")]
 
 
@@ -50,17 +65,50 @@ def make_models(names: list[str], settings: list[str]) -> "list[Model]":
     """
     from cryptodask.models import create_model
 
+    options = read_settings(names, settings)
+    return [create_model(name, **options[name]) for name in names]
+
+
+def read_settings(
+    names: list[str], settings: list[str], flag: str = "--option", form: str = "VALUE"
+) -> dict[str, dict[str, str]]:
+    """Return what is set, by model and option.
+
+    Raises
+    ------
+    OptionError
+        A setting is of no model that is run, or is none.
+    """
     options: dict[str, dict[str, str]] = {name: {} for name in names}
     for setting in settings:
         target, equals, value = setting.partition("=")
         name, dot, key = target.rpartition(".")
         if not (equals and dot) or name not in options:
             raise OptionError(
-                f"--option {setting!r}: write it as MODEL.OPTION=VALUE, of a --model that is run "
+                f"{flag} {setting!r}: write it as MODEL.OPTION={form}, of a --model that is run "
                 f"({', '.join(options)})"
             )
         options[name][key] = value
-    return [create_model(name, **options[name]) for name in names]
+    return options
+
+
+def read_origins(text: str) -> int | list[str]:
+    """Read a number, or dates with commas."""
+    if text.strip().isdigit():
+        return int(text)
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def read_window(text: str) -> int | Literal["expanding"]:
+    """Read a number of rows, or ``expanding``."""
+    if text == "expanding":
+        return "expanding"
+    try:
+        return int(text)
+    except ValueError:
+        raise OptionError(
+            f"--window {text}: write a number of rows, or expanding for all of them"
+        ) from None
 
 
 def read_tls(folder: Path | None) -> "Security | None":
@@ -73,9 +121,14 @@ def read_tls(folder: Path | None) -> "Security | None":
     """
     if folder is None:
         return None
+    import dask
+
     from cryptodask.cluster.tls import client_security
 
-    return client_security(folder)
+    security = client_security(folder)
+    # By this alone does Dask decide that links to the dashboard are https.
+    dask.config.set({"distributed.scheduler.dashboard.tls.cert": security.tls_client_cert})
+    return security
 
 
 def split_names(given: list[str] | None, known: list[str]) -> list[str] | None:
@@ -87,6 +140,25 @@ def split_names(given: list[str] | None, known: list[str]) -> list[str] | None:
     for text in given:
         names += [text] if text in whole else [part.strip() for part in text.split(",")]
     return names
+
+
+def read_workers(text: str | None) -> int | tuple[int, int] | None:
+    """Read a number of workers, or the fewest and the most.
+
+    Raises
+    ------
+    OptionError
+        It is neither.
+    """
+    if text is None:
+        return None
+    least, colon, most = text.partition(":")
+    try:
+        return (int(least), int(most)) if colon else int(text)
+    except ValueError:
+        raise OptionError(
+            f"--workers {text}: write a number, or the fewest and the most, as 0:8"
+        ) from None
 
 
 def check_file(option: str, path: Path | None, endings: tuple[str, ...]) -> None:

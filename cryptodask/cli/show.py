@@ -38,3 +38,10 @@ def write_table(frame: "pd.DataFrame", path: Path) -> None:
     else:
         frame.to_parquet(draft, index=False)
     draft.replace(path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text; whole or not at all."""
+    draft = path.with_name(f".{path.name}.tmp")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)

@@ -143,9 +143,10 @@ def init(
     Raises
     ------
     OptionError
-        There is an authority already, a host is no name or address, or days are out of range.
+        There is an authority already, a host is no name or address, days are out of range, or
+        ``at`` is not absolute.
     """
-    _check(hosts := list(hosts), days)
+    _check(hosts := list(hosts), days, at)
     made = [folder / name for name in ("ca.key", "ca.crt", *PARTS)]
     there = [path for path in made if path.exists()]
     if there and not overwrite:
@@ -178,7 +179,7 @@ def issue(
     OptionError
         There is no authority, or such a part already; or what `init` raises it for.
     """
-    _check(hosts := list(hosts), days)
+    _check(hosts := list(hosts), days, at)
     if not _PART.fullmatch(part):
         raise OptionError(
             f"name {part!r}: must be letters, digits, - and _, as it becomes a folder in {folder}"
@@ -192,7 +193,9 @@ def issue(
     return _issue_part(authority, folder / part, hosts, days, at)
 
 
-def _check(hosts: list[str], days: int) -> None:
+def _check(hosts: list[str], days: int, at: Path | None) -> None:
+    if at is not None and not at.is_absolute():
+        raise OptionError(f"at {at}: must be an absolute path, as Dask runs anywhere")
     if not 1 <= days <= MAX_DAYS:
         raise OptionError(f"days: must be from 1 to {MAX_DAYS}, got {days}")
     for host in hosts:

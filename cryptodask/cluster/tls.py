@@ -66,17 +66,21 @@ def explain(scheduler: str, error: BaseException) -> str | None:
             f"{scheduler}: the certificate of the scheduler is not to be trusted here ({text}): it "
             f"is of another authority than this client's, or its time is over; give {HINT}"
         )
-    if "WRONG_VERSION_NUMBER" in text:
+    # Without TLS, Dask speaks first, before or after this side begins to.
+    if "WRONG_VERSION_NUMBER" in text or "cannot convert to SSL" in text:
         return (
             f"{scheduler}: what answers there does not speak TLS; start the scheduler with "
             "DASK_CONFIG=FOLDER, of a folder that `cryptodask security init` made for it"
         )
-    if "ALERT" in text:
+    # With TLS 1.3 a server refuses a certificate after the client takes itself for connected, so
+    # that its reason may be lost and what is left is that it hung up.
+    hung_up = any(words in text for words in ("reset by peer", "EOF occurred", "Stream is closed"))
+    if encrypted and ("ALERT" in text or hung_up):
         return (
-            f"{scheduler}: the scheduler refused the certificate of this client ({text}); give "
-            f"{HINT} by the authority of the scheduler"
+            f"{scheduler}: the scheduler refused the certificate of this client ({text}): it is of "
+            f"another authority than the scheduler's, or its time is over; give {HINT}"
         )
-    if not encrypted and ("reset by peer" in text or "closed" in text):
+    if hung_up:
         return (
             f"{scheduler}: the scheduler hung up ({text}); one that demands TLS does that: give "
             f"its address as tls://host:8786, and {HINT}"

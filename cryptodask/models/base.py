@@ -114,8 +114,8 @@ def columns_needed(model: Model) -> tuple[str, ...]:
 
 def fingerprints(models: Iterable[Model]) -> dict[str, str]:
     """Return the fingerprint of the features of each model that declares some, by name."""
-    declared = (m for m in models if hasattr(m, "space"))
-    return {m.name: str(m.space.fingerprint) for m in declared}
+    spaces = {m.name: getattr(m, "space", None) for m in models}
+    return {name: str(space.fingerprint) for name, space in spaces.items() if space is not None}
 
 
 @dataclass(frozen=True)

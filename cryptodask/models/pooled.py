@@ -10,13 +10,12 @@ panel, and `cryptodask.cluster.rounds` goes over partitions on workers.
 from collections.abc import Sequence
 from functools import reduce
 from operator import add
-from typing import Any, Protocol, TypeGuard, runtime_checkable
+from typing import Any, Protocol, TypeGuard
 
 from cryptodask.models.base import Model
 from cryptodask.records import Panel
 
 
-@runtime_checkable
 class PooledModel(Model, Protocol):
     """A model of the catalog whose forecasts depend on all the coins it was trained on.
 
@@ -65,7 +64,7 @@ class PooledModel(Model, Protocol):
 
 def is_pooled(model: Model) -> TypeGuard[PooledModel]:
     """Tell whether a model is trained on all coins before it forecasts any."""
-    return isinstance(model, PooledModel)
+    return hasattr(model, "contribute")  # as what wraps one has, too
 
 
 def contribute(

@@ -161,6 +161,21 @@ def test_what_is_trained_on_all_coins_is_so_as_of_every_origin(
         assert np.array_equal(wide.to_numpy(), expected.values[live])
 
 
+def test_a_table_ends_at_the_day_asked_for_as_a_folder_does(
+    client: Client, small_folder: Path, tmp_path: Path
+) -> None:
+    table = import_prices(small_folder, tmp_path / "table")
+    last = pd.Timestamp(CryptoLoader(small_folder).get_df()["date"].max())
+    asked = {"horizon": 3, "origins": 2, "to_date": last - pd.Timedelta(days=8), "calibrate": 0}
+    ours, other = (
+        backtest(source, ["drift"], client=client, progress=False, **asked)  # type: ignore[arg-type]
+        for source in (table.path, small_folder)
+    )
+    assert pd.Timestamp(ours.origins[-1]) == last - pd.Timedelta(days=11)
+    assert len(ours.get_df())
+    pd.testing.assert_frame_equal(ours.get_df(), other.get_df())
+
+
 def test_dates_coins_and_days_can_be_chosen(client: Client, small_folder: Path) -> None:
     loader = CryptoLoader(small_folder)
     coins = loader.get_crypto_names()[4:6]
@@ -176,6 +191,17 @@ def test_dates_coins_and_days_can_be_chosen(client: Client, small_folder: Path) 
     assert late["actual"].notna().groupby(late["step"]).all().to_dict() == {
         1: True, 2: False, 3: False,
     }  # fmt: skip
+
+
+def test_a_table_that_is_cut_ends_on_the_last_day_that_is_kept(
+    client: Client, small_folder: Path, tmp_path: Path
+) -> None:
+    table = import_prices(small_folder, tmp_path / "table")
+    last = pd.Timestamp(table.index["last"].max()) - pd.Timedelta(days=9)
+    done = backtest(table.path, ["naive"], 3, origins=2, to_date=last, calibrate=0, client=client,
+                    progress=False)  # fmt: skip
+    assert pd.to_datetime(done.origins).tolist() == [last - pd.Timedelta(days=d) for d in (6, 3)]
+    assert done.get_df()["actual"].notna().all()
 
 
 @pytest.mark.parametrize(

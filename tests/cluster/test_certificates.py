@@ -168,6 +168,11 @@ def test_days_out_of_range_are_refused(tmp_path: Path, days: int):
         init(tmp_path / "tls", days=days)
 
 
+def test_a_place_that_depends_on_where_dask_runs_is_refused(tmp_path: Path):
+    with pytest.raises(OptionError, match="at etc/tls: must be an absolute path"):
+        init(tmp_path / "tls", at=Path("etc/tls"))
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "/tmp/x", "a\0b", "-x", "x\n"])
 def test_the_name_of_a_part_is_no_path(tmp_path: Path, name: str):
     init(tmp_path)

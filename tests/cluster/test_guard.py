@@ -6,9 +6,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import dask
 import pytest
 from dask.distributed import Scheduler
 
+from cryptodask.cluster.certificates import init
 from cryptodask.cluster.guard import exposed_comms, exposed_http, is_loopback
 from tests.conftest import DASK, Cluster
 
@@ -54,6 +56,18 @@ def test_a_dashboard_on_all_interfaces_is_seen(address: str):
     assert comms == []
     assert len(http) == 1
     assert http[0].startswith("http://0.0.0.0:")
+
+
+@pytest.mark.parametrize("authority", [True, False])
+def test_a_dashboard_with_tls_is_seen_where_nothing_says_whose_certificates_to_believe(
+    tmp_path: Path, authority: bool
+):
+    folder = init(tmp_path)[0]
+    tls = {"cert": str(folder / "tls.crt"), "key": str(folder / "tls.key")}
+    tls |= {"ca-file": str(folder / "ca.crt")} if authority else {}
+    with dask.config.set({f"distributed.scheduler.dashboard.tls.{k}": v for k, v in tls.items()}):
+        _, http = found(dashboard_address=":0")
+    assert [url.split(":")[0] for url in http] == ([] if authority else ["https"])
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")

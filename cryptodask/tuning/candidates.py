@@ -1,0 +1,155 @@
+"""The candidates of a search: models of the catalog with some of their options set."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cryptodask.errors import OptionError
+from cryptodask.models import Model, create_model
+from cryptodask.models.base import Gaps, rng_for
+from cryptodask.records import FloatArray, Panel
+
+Search = Mapping[str, Mapping[str, Sequence[Any]]]
+"""By model and option, the values to try."""
+
+Settings = Mapping[str, Mapping[str, Any]]
+"""By model, options that all of its candidates have."""
+
+TRAINING = ("train", "trained")
+"""What of a model returns a model, which forecasts for the candidate then."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model under a name of its own, so that several of one kind can be told apart.
+
+    It does whatever the model does and has only what the model has (`hasattr`). The model draws
+    its random numbers by its own name, so that its forecasts are the same, bit for bit.
+
+    Attributes
+    ----------
+    name : str
+        As ``ridge[alpha=10,lags=5]``; the model's own, of the one that nothing was searched in.
+    model : Model
+    options : tuple of (str, str)
+        Names and texts of the options that are set, as `create_model` and ``--option`` take them.
+    """
+
+    name: str
+    model: Model
+    options: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def cost(self) -> float:
+        """The model's."""
+        return self.model.cost
+
+    @property
+    def needs_variation(self) -> bool:
+        """The model's."""
+        return self.model.needs_variation
+
+    @property
+    def gaps(self) -> Gaps:
+        """The model's."""
+        return self.model.gaps
+
+    def min_length(self, horizon: int) -> int:
+        """Return the fewest rows that the model can forecast from."""
+        return self.model.min_length(horizon)
+
+    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
+        return self.model.forecast(panel, horizon, seed)
+
+    def __getattr__(self, attribute: str) -> Any:
+        # Of what a copy asks for before it has a model, nothing is the model's.
+        if attribute.startswith("__"):
+            raise AttributeError(attribute)
+        found = getattr(self.model, attribute)
+        if attribute not in TRAINING:
+            return found
+        return lambda *given: Candidate(self.name, found(*given), self.options)
+
+
+def make_candidates(
+    search: Search, options: Settings | None = None, random: int | None = None, seed: int = 0
+) -> dict[str, list[Candidate]]:
+    """Return the candidates of each model: as it was given, then all others.
+
+    Parameters
+    ----------
+    search : mapping
+        As ``{"ridge": {"alpha": [1, 10], "lags": [5, 10]}}``: every combination is a candidate.
+    options : mapping, optional
+        As ``{"ridge": {"lags": 20}}``: what is set in all candidates of a model.
+    random : int, optional
+        So many combinations of each model, drawn at random, where there are more.
+    seed : int
+
+    Raises
+    ------
+    UnknownModelError, OptionError
+        A model, option or value that there is not; nothing to search; an option that is set and
+        searched at once.
+    """
+    if not search:
+        raise OptionError("search: no model is named; name one, and the values of its options")
+    if random is not None and random < 1:
+        raise OptionError(f"random: must be at least 1 candidate, got {random}")
+    given = options or {}
+    others = sorted(set(given) - set(search))
+    if others:
+        raise OptionError(f"options: {others[0]} is not searched; name it in search, too")
+    return {
+        name: _of_model(name, grid, given.get(name, {}), random, seed)
+        for name, grid in search.items()
+    }
+
+
+def _of_model(
+    name: str,
+    grid: Mapping[str, Sequence[Any]],
+    given: Mapping[str, Any],
+    random: int | None,
+    seed: int,
+) -> list[Candidate]:
+    """Return the model as given, and others, of equal ones the first."""
+    plain = create_model(name, **given)
+    if not grid:
+        raise OptionError(f"search: no option of {name} is searched; name one, and its values")
+    for option, values in grid.items():
+        if isinstance(values, str) or not len(values):
+            raise OptionError(f"search: {name} {option}: must be a list of values, got {values!r}")
+        if option in given:
+            raise OptionError(f"search: {name} {option} is both set and searched; do one of them")
+    own = tuple((option, option_text(value)) for option, value in given.items())
+    found = [Candidate(name, plain, own)]
+    for chosen in _combinations(name, grid, random, seed):
+        model = create_model(name, **given, **chosen)
+        if all(model != other.model for other in found):
+            texts = [(option, option_text(value)) for option, value in chosen.items()]
+            label = ",".join(f"{option}={text}" for option, text in texts)
+            found.append(Candidate(f"{name}[{label}]", model, (*own, *texts)))
+    return found
+
+
+def _combinations(
+    name: str, grid: Mapping[str, Sequence[Any]], random: int | None, seed: int
+) -> list[dict[str, Any]]:
+    """Return all combinations of values, or some at random, options in order of their names."""
+    from sklearn.model_selection import ParameterGrid, ParameterSampler
+
+    whole = ParameterGrid({option: list(values) for option, values in grid.items()})
+    if random is None or random >= len(whole):
+        return list(whole)
+    drawn = int(rng_for(seed, name, "search").integers(2**31))
+    sampler = ParameterSampler(whole.param_grid[0], random, random_state=drawn)
+    return [dict(sorted(combination.items())) for combination in sampler]
+
+
+def option_text(value: Any) -> str:
+    """Return a value as it is written in a command."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(option_text, value))
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)

@@ -1,0 +1,108 @@
+"""What a search gives: the candidates, what was chosen when, and what choosing was worth."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cryptodask.records import DateArray
+
+TUNED, GIVEN = "tuned", "as given"
+"""Roles in what is held out: what was chosen by earlier origins, and the model without a search."""
+
+
+@dataclass(frozen=True)
+class TuneResult:
+    """A search that was done.
+
+    Attributes
+    ----------
+    horizon : int
+    origins : ndarray of datetime64[s], ``(n_origins,)``
+    best : dict of str to dict
+        Of each model, the options of its best candidate over all origins, as texts: those that
+        were set, and those that were found.
+    candidates : DataFrame
+        ``model, candidate, options, relative_mae, forecasts, chosen``: one row a candidate, the
+        first of a model as it was given. ``relative_mae`` is over all origins, on the coins and
+        origins that all candidates of the model forecast, NaN of those that forecast too few;
+        ``forecasts`` counts the coins and origins of each. The least of many is optimistic.
+    splits : DataFrame
+        ``model, split, train_origins, train_to, test_from, test_origins, candidate,
+        relative_mae``: what was best at the first so many origins.
+    held_out : DataFrame
+        ``model, role, coins, origins, relative_mae, naive_p, naive_verdict, given_p,
+        given_verdict``: at the origins that follow each split, what was chosen before them
+        (``tuned``), and the model ``as given``, on the rows that both and naive have; beside
+        them Diebold-Mariano tests against naive and against the model as given.
+    failures : DataFrame
+        ``coin, model, cutoff, exception, message``, ``model`` being the candidate; see
+        `cryptodask.backtests.Backtest`.
+    """
+
+    horizon: int
+    origins: DateArray
+    best: Mapping[str, Mapping[str, str]]
+    candidates: pd.DataFrame
+    splits: pd.DataFrame
+    held_out: pd.DataFrame
+    failures: pd.DataFrame
+
+    def arguments(self, model: str) -> list[str]:
+        """Return the arguments of ``cryptodask forecast`` and ``backtest`` for the best."""
+        found = ["--model", model]
+        for option, text in self.best[model].items():
+            found += ["--option", f"{model}.{option}={text}"]
+        return found
+
+    def option_lines(self, model: str) -> list[str]:
+        """Return the same as lines for a shell."""
+        words = self.arguments(model)
+        return [f"{a} {shlex.quote(b)}" for a, b in zip(words[::2], words[1::2], strict=True)]
+
+    def chosen_by(self, model: str) -> float:
+        """Return the relative MAE over all origins by which the best was chosen."""
+        own = self.candidates[(self.candidates["model"] == model) & self.candidates["chosen"]]
+        return float(own["relative_mae"].iloc[0])
+
+    def to_json(self) -> str:
+        """Return all but the failures as JSON; what is not known is null."""
+        told = {
+            "horizon": self.horizon,
+            "origins": self.origins.astype(str).tolist(),
+            "best": {
+                model: {
+                    "options": dict(options),
+                    "arguments": self.arguments(model),
+                    "relative_mae": _number(self.chosen_by(model)),
+                }
+                for model, options in self.best.items()
+            },
+            "held_out": _records(self.held_out),
+            "splits": _records(self.splits),
+            "candidates": _records(self.candidates),
+        }
+        return json.dumps(told, indent=1) + "\n"
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return rows as dictionaries of what JSON has."""
+    return [
+        {str(key): _plain(value) for key, value in row.items()} for row in table.to_dict("records")
+    ]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat()
+    if isinstance(value, float):
+        return _number(value)
+    return None if value is pd.NaT else value
