@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import shlex
 import ssl
 import subprocess
@@ -21,7 +22,7 @@ from tests.deploy.conftest import DEPLOY, ROOT, find_tool
 from tests.deploy.processes import Services
 
 FILE = DEPLOY / "docker-compose.yml"
-PASSWORD = "not a secret"
+PASSWORD = secrets.token_urlsafe()
 
 
 @pytest.fixture(scope="module")
