@@ -54,10 +54,14 @@ def add_bounds(
     Returns
     -------
     list of DataFrame or Path
-        Tables with bounds; files that were replaced by such.
+        One table with bounds; or files that were replaced by such.
     """
     if not places:
         return []
+    tables = [place for place in places if isinstance(place, pd.DataFrame)]
+    if len(tables) == len(places):
+        # As one, since counting costs as much for a few coins as for many.
+        places = [pd.concat(tables, ignore_index=True)]
     shape = origins, horizon, step
     first = Calibration.join(run(partial(count, shape=shape, typical=None), places))
     typical = Conformal().typical(first)
@@ -110,7 +114,7 @@ def with_bounds(
 def history_of(table: pd.DataFrame, shape: Shape) -> tuple[History, tuple[Any, Any, Any]]:
     """Return the errors of a table of one model, and where each of its rows is in them."""
     origins, horizon, step = shape
-    coins, coin = np.unique(table["coin"].to_numpy(dtype=object), return_inverse=True)
+    coin, coins = pd.factorize(table["coin"])
     origin = np.searchsorted(origins, table["cutoff"].to_numpy().astype("datetime64[s]"))
     at = coin, origin, table["step"].to_numpy() - 1
     errors = np.full((len(coins), len(origins), horizon), np.nan)
