@@ -32,7 +32,7 @@ from cryptodask.evaluate.cohorts import EVERY, WARMUP, calibration_origins
 from cryptodask.evaluate.rolling import choose_origins
 from cryptodask.manager import CryptoManager, OnDone, choose_models, progress_bar
 from cryptodask.models import Model
-from cryptodask.models.base import check_horizon, fingerprints
+from cryptodask.models.base import check_horizon, ends_needed, fingerprints, takes_repeats
 from cryptodask.models.pooled import is_pooled
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.freq import step_of
@@ -295,8 +295,11 @@ class _Run:
         if not self.coins:
             return []
         loader, workers = self.manager.loader, self.manager.threads()
-        times, tasks = max(1, len(self.all_origins)), []
+        tasks = []
         for model in self.models:
+            # Where a model looks at a few rows of each origin, what is read is what it costs.
+            few = takes_repeats(model) and ends_needed(model, self.horizon) is not None
+            times = 1 if few else max(1, len(self.all_origins))
             jobs = plan_jobs(loader.source, self.coins, model, workers, loader.n_partitions, times)
             done = 0
             for job in jobs:

@@ -95,6 +95,25 @@ def rows_needed(model: Model, horizon: int) -> int | None:
     return cast(BoundedModel, model).lookback(horizon) if hasattr(model, "lookback") else None
 
 
+def ends_needed(model: Model, horizon: int) -> tuple[int, int] | None:
+    """Return how many of a coin's first and last rows a model looks at; None if at others too.
+
+    One says so by ``ends``, a pair of numbers; a `BoundedModel` looks at no first row.
+    """
+    ends: tuple[int, int] | None = getattr(model, "ends", None)
+    last = rows_needed(model, horizon)
+    return ends if ends or last is None else (0, last)
+
+
+def takes_repeats(model: Model) -> bool:
+    """Tell whether a coin may be in a panel several times, as of different dates.
+
+    Such a model says so by ``repeats``. It takes each time for a coin of its own and looks none up
+    by its name, so that a backtest may give it many dates as one batch.
+    """
+    return bool(getattr(model, "repeats", False))
+
+
 class ExplainingModel(Model, Protocol):
     """A model of the catalog that can say why it has no forecast of a coin, but NaN."""
 
