@@ -88,6 +88,7 @@ class BacktestFolder:
             {
                 "models": list(models),
                 "horizon": self.facts["horizon"],
+                "features": self.facts["features"],
                 "origins": origins.astype(str).tolist(),
                 "files": [file.name for file in self.tables()],
             },

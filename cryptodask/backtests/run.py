@@ -160,7 +160,8 @@ def backtest(
             return open_backtest(folder.path)
         bounded = [place for place in run.bound(tables) if isinstance(place, pd.DataFrame)]
         table = counting(pd.concat([empty_backtest(), *bounded], ignore_index=True), run.origins)
-        done = Backtest(names_of, horizon, run.origins, told, frame=table)
+        features = fingerprints(chosen)
+        done = Backtest(names_of, horizon, run.origins, told, frame=table, features=features)
         return dataclasses.replace(done, frame=done.get_df())
     finally:
         if owned:
