@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from operator import add
 from pathlib import Path
@@ -9,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
+import numpy as np
 import pandas as pd
 
 from cryptodask.errors import (
@@ -18,14 +20,18 @@ from cryptodask.errors import (
     NoPricesError,
     OptionError,
 )
+from cryptodask.evaluate.cohorts import Intervals, choose_cohorts
+from cryptodask.evaluate.hindsight import Cohort
 from cryptodask.models import Model, create_model
 from cryptodask.models.base import check_horizon, fingerprints
 from cryptodask.models.pooled import PooledModel, contribute, is_pooled
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.findings import join_findings
+from cryptodask.prices.freq import step_of
 from cryptodask.prices.gaps import Gaps, How
 from cryptodask.prices.loader import Cut, Day
-from cryptodask.records import CoinFailure
+from cryptodask.prices.table import PriceTable
+from cryptodask.records import CoinFailure, DateArray
 from cryptodask.results import (
     ForecastFolder,
     Forecasts,
@@ -36,7 +42,16 @@ from cryptodask.results import (
     sort_forecasts,
 )
 from cryptodask.stages import STAGES
-from cryptodask.work import Job, JobResult, merge_jobs, plan_jobs, prepare_job, run_job, ship
+from cryptodask.work import (
+    Job,
+    JobResult,
+    merge_jobs,
+    plan_jobs,
+    prepare_job,
+    run_job,
+    ship,
+    span_of,
+)
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
@@ -45,6 +60,10 @@ if TYPE_CHECKING:
 
 OnDone = Callable[[int], None]
 """Called with the number of coins (times models) that were done since the last call."""
+
+Past = dict[str, tuple[list[Cohort], int]]
+"""Of each model's name: the past dates at which it forecasts, and at how many of them one training
+does."""
 
 COUNTED = "coins × models"
 
@@ -137,6 +156,7 @@ class CryptoManager:
         max_points: int | None = None,
         gaps: How = "leave",
         gap_limit: int | None = None,
+        intervals: bool | Intervals = False,
         seed: int = 0,
         as_dask: bool = False,
         out: str | Path | None = None,
@@ -164,6 +184,11 @@ class CryptoManager:
             last gap.
         gap_limit : int, optional
             For "fill": missing bars at most of a gap that is filled.
+        intervals : bool or Intervals
+            Whether 80 and 95% intervals are put beside the forecasts, and from which past dates'
+            errors. That takes one forecast of each of them, forty by default, and training too,
+            of models that are trained, but for ``Intervals(refit=…)``. A coin for which no error
+            was known has NaN there, and does not count as ``bounded`` in ``tasks``.
         seed : int
             Of all random numbers.
         as_dask : bool
@@ -199,19 +224,22 @@ class CryptoManager:
             raise OptionError("out: forecasts are either left on the workers or written; not both")
         cut = Cut.of(max_points, from_date, to_date, Gaps(gaps, gap_limit), self.loader.freq)
         wanted, failures = self.wanted(coins, chosen)
+        how = (Intervals() if intervals else None) if isinstance(intervals, bool) else intervals
         folder = None if out is None else self._open(Path(out))
-        jobs = self.plan(wanted, chosen)
+        jobs = self.plan(wanted, chosen, 1 if how is None else how.times)
         total = len(wanted) * len(chosen)
         with progress_bar(total, progress) as bar:
             done: list[OnDone] = [bar, *([on_done] if on_done else [])]
+            past = self._past(jobs, wanted, cut, horizon, seed, how, bar.say) if how else None
             jobs, untrained = self._train(jobs, cut, horizon, seed, bar.say)
             failures += untrained
             for tell in done:
                 tell(len(untrained))
-            futures = self._submit(jobs, cut, horizon, seed, folder)
-            outcomes = self._wait(futures, jobs, done, results=not as_dask)
+            futures, outcomes = self._run(
+                jobs, cut, horizon, seed, folder, past, done, results=not as_dask
+            )
         if as_dask:
-            return self._as_dask(futures, outcomes, jobs, failures)
+            return self._as_dask(futures, outcomes, jobs, failures, how is not None)
         for job, outcome in zip(jobs, outcomes, strict=True):
             failures += _failures(job, outcome)
         names = [m.name for m in chosen]
@@ -224,9 +252,10 @@ class CryptoManager:
             files = [_file_of(i) for i, o in enumerate(outcomes) if isinstance(o, JobResult)]
             rows = int(tasks["coins"].sum()) * horizon
             facts = {"models": names, "horizon": horizon, "seed": seed, "rows": rows}
-            close_folder(folder, files, told, facts | {"features": features})
+            facts |= {"features": features, "intervals": how is not None}
+            close_folder(folder, files, told, facts)
             return ForecastFolder(folder, rows, told, losses, tasks, features)
-        result = Forecasts(sort_forecasts([o.forecasts for o in good], names))
+        result = Forecasts(sort_forecasts([o.forecasts for o in good], names, how is not None))
         result.failures, result.lost, result.tasks = told, losses, tasks
         result.features = features
         return result
@@ -276,13 +305,18 @@ class CryptoManager:
                 return [], failures
         return self.loader.check_names(wanted), failures
 
-    def plan(self, coins: Sequence[str], models: Sequence[Model]) -> list[tuple[Model, Job]]:
-        """Cut the work into jobs; where workers do not see the files, prices travel with them."""
+    def plan(
+        self, coins: Sequence[str], models: Sequence[Model], times: int = 1
+    ) -> list[tuple[Model, Job]]:
+        """Cut the work into jobs; where workers do not see the files, prices travel with them.
+
+        Each model forecasts so many times from the rows that are read once.
+        """
         if not coins:
             return []
         source, n = self.loader.source, self.loader.n_partitions
         workers = self.threads()
-        jobs = [(m, job) for m in models for job in plan_jobs(source, coins, m, workers, n)]
+        jobs = [(m, job) for m in models for job in plan_jobs(source, coins, m, workers, n, times)]
         return list(zip([m for m, _ in jobs], self.at_hand([job for _, job in jobs]), strict=True))
 
     def at_hand(self, jobs: Sequence[Job]) -> list[Job]:
@@ -297,6 +331,72 @@ class CryptoManager:
     def threads(self) -> int:
         """Return the threads of all workers."""
         return sum(w["nthreads"] for w in self.client.scheduler_info()["workers"].values())
+
+    def span(self, coins: Sequence[str], cut: Cut) -> tuple[np.datetime64, DateArray]:
+        """Return the first date of all rows that are kept, and the last one of each coin.
+
+        Of a table the index tells, and a last date may be one on which a coin has no row, if it
+        has later ones that are not kept.
+
+        Returns
+        -------
+        first : datetime64[s]
+        lasts : ndarray of datetime64[s]
+            Rising, at least one.
+        """
+        from cryptodask.cluster import collect
+
+        source, bar = self.loader.source, step_of(self.loader.freq)
+        if isinstance(source, PriceTable):
+            index = source.index[source.index["coin"].isin(coins)]
+            spans = [(index["first"].to_numpy().min(), index["last"].to_numpy())] if coins else []
+        else:
+            jobs = self.plan(coins, [create_model("naive")])
+            futures = self._submit(span_of, jobs, [(job, cut) for _, job in jobs], "span")
+            outcomes = list(collect(futures))
+            for outcome in outcomes:
+                if outcome.error is not None:
+                    raise outcome.error
+            spans = [o.result for o in outcomes if o.result is not None]
+        if not spans:
+            return cut.first.astype("datetime64[s]"), cut.first.astype("datetime64[s]").reshape(1)
+        first = max(min(first for first, _ in spans), cut.first).astype("datetime64[s]")
+        lasts = np.concatenate([lasts for _, lasts in spans]).astype("datetime64[s]")
+        # What is kept ends with a day, and the bar in which it ends began before.
+        day = np.timedelta64(1, "D")
+        end = cut.last.astype("datetime64[D]").astype("datetime64[s]") + (day - bar)
+        return first, np.sort(np.minimum(lasts, end))
+
+    def _past(
+        self,
+        jobs: Sequence[tuple[Model, Job]],
+        coins: Sequence[str],
+        cut: Cut,
+        horizon: int,
+        seed: int,
+        how: Intervals,
+        say: Callable[[str], None],
+    ) -> Past:
+        """Return at which past dates each model forecasts, and how often it is trained.
+
+        One that is trained on all coins is trained here, as of the dates of the latest cohort
+        alone: of each other one it would take as many trainings again.
+        """
+        first, lasts = self.span(coins, replace(cut, max_points=None))
+        grids = choose_cohorts(first, lasts, step_of(self.loader.freq), how)
+        past: Past = {}
+        for model in {m.name: m for m, _ in jobs}.values():
+            cohorts = [Cohort(grid, model, grid.origins) for grid in grids]
+            if is_pooled(model):
+                own = [job for m, job in jobs if m.name == model.name]
+                trained, _ = self.train_at(
+                    model, own, cut, horizon, seed, grids[0].origins, say,
+                    window=cut.max_points, refit=how.refit,
+                )  # fmt: skip
+                cohorts = [Cohort(grid, [], grid.origins[:0]) for grid in grids]
+                cohorts[0] = Cohort(grids[0], *trained)
+            past[model.name] = cohorts, how.refit
+        return past
 
     def _train(
         self,
@@ -365,28 +465,109 @@ class CryptoManager:
         say("")
         return model.trained(state)
 
-    def _submit(
+    def train_at(
         self,
-        jobs: Sequence[tuple[Model, Job]],
+        model: PooledModel,
+        jobs: Sequence[Job],
         cut: Cut,
         horizon: int,
         seed: int,
-        folder: Path | None,
+        origins: DateArray,
+        say: Callable[[str], None],
+        *,
+        window: int | None,
+        refit: int,
+    ) -> tuple[tuple[list[Model], DateArray], list[tuple[np.datetime64, Exception]]]:
+        """Train one model as of past dates, at every so many of them.
+
+        Returns
+        -------
+        models : list of Model
+            One for each of the dates that follow.
+        origins : ndarray of datetime64[s]
+            Those without the ones at which training failed.
+        failures : list of (datetime64, Exception)
+            Why it failed there.
+        """
+        each: list[Model] = []
+        kept = []
+        failures = []
+        for number, origin in enumerate(origins):
+            seen = replace(cut, last=origin, max_points=window)
+            try:
+                if number % refit == 0 or not each:
+                    last = self.train_pooled(model, jobs, seen, horizon, seed, say)
+            except (InputError, MissingExtraError, ImportError):
+                raise
+            except Exception as error:  # noqa: BLE001 - other origins and models go on
+                failures.append((origin, error))
+                continue
+            each.append(last)
+            kept.append(origin)
+        return (each, np.array(kept, dtype="datetime64[s]")), failures
+
+    def _submit(
+        self,
+        function: Callable[..., Any],
+        jobs: Sequence[tuple[Model, Job]],
+        calls: Sequence[tuple[Any, ...]],
+        name: str | None = None,
     ) -> "list[Future]":
+        """Submit a call for each job, under a name or its model's."""
         from cryptodask.cluster import submit
 
         if not jobs:
             return []
         return submit(
             self.client,
-            run_job,
-            [
-                (job, cut, model, horizon, seed, folder and (folder, _file_of(i)))
-                for i, (model, job) in enumerate(jobs)
-            ],
+            function,
+            calls,
             costs=[job.seconds for _, job in jobs],
-            names=[model.name for model, _ in jobs],
+            names=[name or model.name for model, _ in jobs],
             run=uuid4().hex[:8],
+        )
+
+    def _run(
+        self,
+        jobs: Sequence[tuple[Model, Job]],
+        cut: Cut,
+        horizon: int,
+        seed: int,
+        folder: Path | None,
+        past: Past | None,
+        done: Sequence[OnDone],
+        *,
+        results: bool,
+    ) -> "tuple[list[Future], list[Any]]":
+        """Run all jobs, with intervals where past dates are given.
+
+        Returns
+        -------
+        futures : list of Future
+        outcomes : list
+            As `_wait` returns them.
+        """
+        from cryptodask.bands import hold_job, submit_bounds
+
+        places = [(folder, _file_of(i)) if folder else None for i in range(len(jobs))]
+        if not past:
+            calls: list[tuple[Any, ...]] = [
+                (job, cut, model, horizon, seed, place)
+                for (model, job), place in zip(jobs, places, strict=True)
+            ]
+            futures = self._submit(run_job, jobs, calls)
+            return futures, self._wait(futures, jobs, done, results=results)
+        calls = [(job, cut, model, horizon, seed, *past[model.name]) for model, job in jobs]
+        futures = self._submit(hold_job, jobs, calls)
+        outcomes = self._wait(futures, jobs, done, results=False)
+        held = {i: f for i, f in enumerate(futures) if not isinstance(outcomes[i], Exception)}
+        names = {i: jobs[i][0].name for i in held}
+        bounded, lost = submit_bounds(self.client, held, names, places)
+        ended = self._wait(list(bounded.values()), [jobs[i] for i in bounded], [], results=results)
+        told = lost | dict(zip(bounded, ended, strict=True))
+        return (
+            [bounded.get(i, future) for i, future in enumerate(futures)],
+            [told.get(i, outcome) for i, outcome in enumerate(outcomes)],
         )
 
     def _wait(
@@ -419,6 +600,7 @@ class CryptoManager:
         outcomes: Sequence[Any],
         jobs: Sequence[tuple[Model, Job]],
         failures: list[CoinFailure],
+        intervals: bool,
     ) -> "dd.DataFrame":
         """Return the forecasts as a Dask dataframe over the futures; only failures come here."""
         import dask
@@ -432,10 +614,11 @@ class CryptoManager:
                 failures += _failures(job, outcome)
         failures += [failure for some in told for failure in some]
         with dask.config.set({"dataframe.convert-string": False}):
+            meta = empty_forecasts(intervals)
             if frames:
-                result = dd.from_delayed(frames, meta=empty_forecasts(), verify_meta=False)
+                result = dd.from_delayed(frames, meta=meta, verify_meta=False)
             else:
-                result = dd.from_pandas(empty_forecasts(), npartitions=1)
+                result = dd.from_pandas(meta, npartitions=1)
         result.failures = failure_table(failures)
         return result
 
@@ -474,6 +657,7 @@ def _tasks(jobs: Sequence[tuple[Model, Job]], outcomes: Sequence[Any]) -> pd.Dat
         {
             "model": model.name,
             "coins": o.coins,
+            "bounded": o.bounded,
             "rows": o.rows,
             "worker": o.worker,
             "began": o.began,
@@ -483,7 +667,7 @@ def _tasks(jobs: Sequence[tuple[Model, Job]], outcomes: Sequence[Any]) -> pd.Dat
         for (model, _), o in zip(jobs, outcomes, strict=True)
         if isinstance(o, JobResult)
     ]
-    columns = ["model", "coins", "rows", "worker", "began", "ended", *STAGES]
+    columns = ["model", "coins", "bounded", "rows", "worker", "began", "ended", *STAGES]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -105,6 +105,21 @@ class Panel:
             extra={name: column[rows] for name, column in self.extra.items()},
         )
 
+    def tail(self, rows: int) -> "Panel":
+        """Return the panel of each coin's last rows, so many at most."""
+        lengths = np.minimum(self.lengths, rows)
+        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        kept = np.arange(indptr[-1]) + np.repeat(self.indptr[1:] - indptr[1:], lengths)
+        return Panel(
+            coins=self.coins,
+            values=self.values[kept],
+            dates=self.dates[kept],
+            indptr=indptr,
+            step=self.step,
+            even=self.even or None,  # gaps may be among the other rows
+            extra={name: column[kept] for name, column in self.extra.items()},
+        )
+
     @classmethod
     def from_series(
         cls,

@@ -14,8 +14,9 @@ import pandas as pd
 import pyarrow as pa
 
 from cryptodask.errors import InputError, TableError
+from cryptodask.evaluate.rows import BOUNDS
 from cryptodask.models.base import PanelForecast
-from cryptodask.records import CoinFailure
+from cryptodask.records import CoinFailure, FloatArray
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
@@ -35,7 +36,9 @@ class Forecasts(pd.DataFrame):
 
     A dataframe ``coin, model, cutoff, date, step, forecast``, by coin, model and step: ``cutoff``
     is the last date that the model saw, ``date`` the day forecast, ``step`` the bars between,
-    ``forecast`` the price in the quote currency. What is made from it is a plain dataframe.
+    ``forecast`` the price in the quote currency. Where intervals were asked for, ``lower_80,
+    upper_80, lower_95, upper_95`` follow, NaN where no error of past forecasts was known. What is
+    made from it is a plain dataframe.
 
     Attributes
     ----------
@@ -45,8 +48,8 @@ class Forecasts(pd.DataFrame):
         Rows and files that could not be read, with file, line and reason, where the prices came
         from a folder; see `cryptodask.prices.findings`. An import has told them of a table.
     tasks : DataFrame
-        What each future did: ``model, coins, rows, worker, began, ended``, and the seconds of
-        each stage (see `cryptodask.stages`).
+        What each future did: ``model, coins, bounded, rows, worker, began, ended``, and the
+        seconds of each stage (see `cryptodask.stages`); ``bounded`` coins have intervals.
     features : dict of str to str
         Fingerprints of what models on declared features saw, by model; see
         `cryptodask.features.FeatureSpace`.
@@ -88,6 +91,11 @@ class ForecastFolder:
         return self.rows
 
     @property
+    def has_intervals(self) -> bool:
+        """Whether there are intervals beside the forecasts."""
+        return bool(read_manifest(self.path).get("intervals"))
+
+    @property
     def files(self) -> list[Path]:
         """The files that hold forecasts, by model and coin."""
         return [self.path / name for name in read_manifest(self.path)["files"]]
@@ -98,29 +106,32 @@ class ForecastFolder:
         import dask.dataframe as dd
 
         with dask.config.set({"dataframe.convert-string": False}):
-            return dd.from_map(read_part, self.files, meta=empty_forecasts())
+            meta = empty_forecasts(self.has_intervals)
+            return dd.from_map(read_part, self.files, meta=meta)
 
 
-def empty_forecasts() -> pd.DataFrame:
+def empty_forecasts(intervals: bool = False) -> pd.DataFrame:
     """Return a forecast table of no rows, with the dtypes that every forecast table has."""
-    return _no_forecasts().copy()
+    return _no_forecasts(intervals).copy()
 
 
 @cache
-def _no_forecasts() -> pd.DataFrame:
+def _no_forecasts(intervals: bool) -> pd.DataFrame:
     """Return the empty table that all others are copies of: making one takes a millisecond."""
-    types = {"coin": "str", "model": "str", "step": "int64", "forecast": "float64"}
-    days = dict.fromkeys(("cutoff", "date"), "datetime64[s]")
-    return pd.DataFrame({c: pd.Series(dtype=(types | days)[c]) for c in FORECAST_COLUMNS})
+    types = {"coin": "str", "model": "str", "step": "int64"}
+    types |= dict.fromkeys(("cutoff", "date"), "datetime64[s]")
+    names = (*FORECAST_COLUMNS, *(BOUNDS if intervals else ()))
+    return pd.DataFrame({c: pd.Series(dtype=types.get(c, "float64")) for c in names})
 
 
-def forecast_rows(made: PanelForecast) -> pa.Table:
+def forecast_rows(made: PanelForecast, bounds: FloatArray | None = None) -> pa.Table:
     """Return what a model made of a panel, in the columns of a forecast table.
 
     In Arrow, since a dataframe of a few hundred coins takes longer to make than their forecasts.
+    Intervals, ``(n_coins, horizon, 4)``, are in the order of their columns.
     """
     n, horizon = made.values.shape
-    schema = forecast_schema()
+    schema = forecast_schema(bounds is not None)
     places = pa.array(np.repeat(np.arange(n, dtype=np.int32), horizon))
     names = schema.field("coin").type
     columns = [
@@ -130,24 +141,25 @@ def forecast_rows(made: PanelForecast) -> pa.Table:
         made.dates.ravel(),
         np.tile(np.arange(1, horizon + 1), n),
         made.values.ravel(),
+        *([] if bounds is None else bounds.reshape(-1, len(BOUNDS)).T),
     ]
     arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def forecast_frame(tables: Sequence[pa.Table]) -> pd.DataFrame:
+def forecast_frame(tables: Sequence[pa.Table], intervals: bool = False) -> pd.DataFrame:
     """Return what `forecast_rows` made as one dataframe."""
     if not tables:
-        return empty_forecasts()
+        return empty_forecasts(intervals)
     rows = pa.concat_tables(tables).to_pandas()
-    frame: pd.DataFrame = rows.astype(empty_forecasts().dtypes.to_dict())
+    frame: pd.DataFrame = rows.astype(empty_forecasts(intervals).dtypes.to_dict())
     return frame
 
 
 @cache
-def forecast_schema() -> pa.Schema:
+def forecast_schema(intervals: bool = False) -> pa.Schema:
     """Return the columns of a forecast table as Arrow has them."""
-    return pa.Schema.from_pandas(_no_forecasts(), preserve_index=False)
+    return pa.Schema.from_pandas(_no_forecasts(intervals), preserve_index=False)
 
 
 def failure_table(failures: Sequence[CoinFailure]) -> pd.DataFrame:
@@ -156,9 +168,11 @@ def failure_table(failures: Sequence[CoinFailure]) -> pd.DataFrame:
     return frame.sort_values(["coin", "model"], kind="stable", ignore_index=True)
 
 
-def sort_forecasts(frames: Sequence[pd.DataFrame], models: Sequence[str]) -> pd.DataFrame:
-    """Join frames, by coin, model (in this order) and step."""
-    frame = pd.concat([empty_forecasts(), *frames], ignore_index=True)
+def sort_forecasts(
+    frames: Sequence[pd.DataFrame], models: Sequence[str], intervals: bool = False
+) -> pd.DataFrame:
+    """Join frames, all with intervals or none, by coin, model (in this order) and step."""
+    frame = pd.concat([empty_forecasts(intervals), *frames], ignore_index=True)
     rank = frame["model"].map({name: i for i, name in enumerate(models)})
     places = np.lexsort(
         [frame["step"].to_numpy(), rank.to_numpy(), frame["coin"].to_numpy(dtype=object)]
@@ -215,7 +229,7 @@ def write_frames(
     draft = folder / f".{name}.{secrets.token_hex(4)}"
     try:
         # Forecasts hardly ever repeat, so that a dictionary of them costs time and saves nothing.
-        repeated = [name for name in schema.names if name != "forecast"]
+        repeated = [name for name in schema.names if name not in ("forecast", *BOUNDS)]
         with pq.ParquetWriter(draft, schema, use_dictionary=repeated) as sink:
 
             def write(frame: pd.DataFrame | pa.Table) -> None:
@@ -240,7 +254,8 @@ def write_part(folder: Path, name: str, frame: pd.DataFrame) -> None:
 
 def read_part(path: Path) -> pd.DataFrame:
     """Read the forecasts that one task wrote."""
-    return pd.read_parquet(path).astype(empty_forecasts().dtypes.to_dict())
+    rows = pd.read_parquet(path)
+    return rows.astype(empty_forecasts(BOUNDS[0] in rows.columns).dtypes.to_dict())
 
 
 def close_folder(

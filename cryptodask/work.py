@@ -25,7 +25,7 @@ from cryptodask.prices.loader import Cut, to_panel
 from cryptodask.prices.readers import Reading
 from cryptodask.prices.sources import Partition, Source, pack, pack_files
 from cryptodask.prices.table import TablePartition
-from cryptodask.records import CoinFailure, Panel
+from cryptodask.records import CoinFailure, DateArray, Panel
 from cryptodask.results import forecast_frame, forecast_rows, forecast_schema, write_frames
 from cryptodask.stages import stage, watching
 
@@ -94,6 +94,8 @@ class JobResult:
         By stage; see `cryptodask.stages`.
     began, ended : float
         By the worker's clock, in seconds since 1970.
+    bounded : int
+        Coins with intervals; see `cryptodask.bands`.
     """
 
     forecasts: pd.DataFrame
@@ -105,6 +107,7 @@ class JobResult:
     seconds: dict[str, float]
     began: float
     ended: float
+    bounded: int = 0
 
 
 def plan_jobs(
@@ -247,12 +250,25 @@ def _forecast_part(
         panel, told, rows = read_panel(part, cut, rows_needed(model, horizon), columns)
     with stage("fit"):
         result = run_model(model, panel, horizon, seed)
-    absent = sorted(set(part.coins) - set(panel.coins))
-    failures = result.failures + [
-        CoinFailure.of(coin, model.name, NoPricesError(f"{coin}: no row in the days asked for"))
-        for coin in absent
-    ]
+    failures = result.failures + coins_without_rows(part, panel, model)
     return forecast_rows(result), failures, told, rows
+
+
+def coins_without_rows(part: Partition, panel: Panel, model: Model) -> list[CoinFailure]:
+    """Return the failures of coins of a part that have no row in its panel."""
+    return [
+        CoinFailure.of(coin, model.name, NoPricesError(f"{coin}: no row in the days asked for"))
+        for coin in sorted(set(part.coins) - set(panel.coins))
+    ]
+
+
+def span_of(job: Job, cut: Cut) -> tuple[np.datetime64, DateArray] | None:
+    """Return the first date of a job's rows and the last one of each coin; None of no rows."""
+    panels = [panel for part in job.parts if len(panel := read_panel(part, cut)[0])]
+    if not panels:
+        return None
+    lasts = np.concatenate([panel.last_dates for panel in panels])
+    return min(panel.dates.min() for panel in panels), lasts
 
 
 def read_panel(

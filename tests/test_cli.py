@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -92,6 +93,31 @@ def test_a_folder_is_written_by_workers_and_the_profile_says_where_time_went(
     assert "not brought here to be drawn" in " ".join(refused.stderr.split())
 
 
+def test_intervals_are_written_where_they_are_asked_for_and_lacking_ones_are_told(
+    cluster: Cluster, small_folder: Path, tmp_path: Path
+):
+    command = ["forecast", small_folder, "--model", "naive", "--horizon", 4, "--scheduler",
+               cluster.address, "--intervals", "--calibrate", 10, "--warmup", 60]  # fmt: skip
+    done = run(*command, "--out", tmp_path / "f.csv", "--plot", tmp_path / "f.html")
+    assert done.returncode == 0, done.stderr
+    assert "upper_95" in done.stdout
+    assert "without intervals" not in done.stderr
+    rows = pd.read_csv(tmp_path / "f.csv", parse_dates=["cutoff"])
+    bounds = rows[["lower_95", "lower_80", "upper_80", "upper_95"]].to_numpy()
+    assert bounds.shape == (12 * 4, 4)
+    assert (bounds > 0).all()
+    assert (np.diff(bounds, axis=1) >= 0).all()
+    assert "lower_95_0" in (tmp_path / "f.html").read_text(encoding="utf-8")
+
+    since = rows["cutoff"].max() - pd.Timedelta(days=1)
+    done = run(*command, "--out", tmp_path / "out", "--from", f"{since:%Y-%m-%d}")
+    assert done.returncode == 0, done.stderr
+    assert "naive: 12 of the coins without intervals: no error" in done.stderr
+    written = pd.read_parquet(tmp_path / "out")
+    assert written["forecast"].notna().all()
+    assert written[["lower_80", "upper_80", "lower_95", "upper_95"]].isna().all(axis=None)
+
+
 def test_options_of_models_reach_them(cluster: Cluster, healthy: Path, tmp_path: Path):
     small = ["--option", "lstm.window=8", "--option", "lstm.units=4", "--coins", "all,of"]
     coins = sorted(p.stem for p in healthy.iterdir())[:2]
@@ -120,6 +146,8 @@ def test_options_of_models_reach_them(cluster: Cluster, healthy: Path, tmp_path:
         (["--out", "no/such/f.csv"], "make it first"),
         (["--from", "yesterdayish"], "write it as YYYY-MM-DD"),
         (["--from", "2024-01-02", "--to", "2024-01-01"], "is after"),
+        (["--warmup", "90"], "--warmup 90: says how intervals are made; add --intervals"),
+        (["--intervals", "--warmup", "4"], "warmup: must be at least calibrate, 5 bars, got 4"),
         (["--gaps", "fill"], "gap_limit: says up to how many missing bars are filled"),
         (["--gaps", "drop"], "gaps: must be one of leave, fill, split, got 'drop'"),
         (["--workers", "0"], "must be at least 1"),

@@ -19,6 +19,7 @@ ORDER = (
     "cluster",
     "results",
     "work",
+    "bands",
     "manager",
     "backtests",
     "tuning",

@@ -169,3 +169,13 @@ def test_other_columns_stay_with_their_coins() -> None:
     assert np.array_equal(taken, [60.0, 30.0, np.nan, 50.0], equal_nan=True)
     assert panel.take([]).extra["volume"].shape == (0,)
     assert Panel.from_series(series).extra == {}
+
+
+@calm
+@given(series=coins(), rows=st.integers(1, 12))
+def test_a_tail_is_the_panel_of_the_last_rows(series: list[Series], rows: int) -> None:
+    tail = panel_of(series).tail(rows)
+    expected = panel_of([(c, v[-rows:], d[-rows:]) for c, v, d in series])
+    assert tail.coins == expected.coins
+    for name in ("values", "dates", "indptr"):
+        np.testing.assert_array_equal(getattr(tail, name), getattr(expected, name))

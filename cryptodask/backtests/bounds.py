@@ -16,12 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cryptodask.evaluate.backtest import BOUNDS, empty_backtest
+from cryptodask.evaluate.bounds import LEVELS, Shape, history_of
 from cryptodask.evaluate.calibration import Calibration, History, Typical
-from cryptodask.evaluate.intervals import Conformal, intervals, log_errors
+from cryptodask.evaluate.intervals import Conformal, intervals
 from cryptodask.records import DateArray, FloatArray
 from cryptodask.results import write_frames
-
-LEVELS = {"lower_95": 0.025, "lower_80": 0.1, "upper_80": 0.9, "upper_95": 0.975}
 
 Place = pd.DataFrame | Path
 """Rows of one model, of whole coins: as a table, or as a file whose groups of rows are such."""
@@ -67,10 +66,6 @@ def add_bounds(
     return list(run(put, places))
 
 
-Shape = tuple[DateArray, int, np.timedelta64]
-"""Origins, horizon, and the time from one bar to the next."""
-
-
 def count(place: Place, shape: Shape, typical: Typical | None) -> Calibration:
     """Count the errors of a place."""
     origins, horizon, step = shape
@@ -105,19 +100,6 @@ def with_bounds(
     prices = intervals(forecasts, Conformal().scale(history, typical), quantiles)[at]
     bounds = {name: prices[:, i] for i, name in enumerate(LEVELS)}
     return table.assign(**{name: bounds[name] for name in BOUNDS})
-
-
-def history_of(table: pd.DataFrame, shape: Shape) -> tuple[History, tuple[Any, Any, Any]]:
-    """Return the errors of a table of one model, and where each of its rows is in them."""
-    origins, horizon, step = shape
-    coins, coin = np.unique(table["coin"].to_numpy(dtype=object), return_inverse=True)
-    origin = np.searchsorted(origins, table["cutoff"].to_numpy().astype("datetime64[s]"))
-    at = coin, origin, table["step"].to_numpy() - 1
-    errors = np.full((len(coins), len(origins), horizon), np.nan)
-    errors[at] = log_errors(table["actual"].to_numpy(), table["forecast"].to_numpy())
-    volatility = np.full(errors.shape[:2], np.nan)
-    volatility[coin, origin] = table["volatility"]
-    return History(origins, errors, volatility, step), at
 
 
 def _tables(place: Place) -> Iterator[pd.DataFrame]:

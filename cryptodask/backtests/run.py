@@ -25,9 +25,10 @@ from cryptodask.backtests.result import (
     lost,
     open_backtest,
 )
-from cryptodask.backtests.task import Span, Task, run_task, span_of
+from cryptodask.backtests.task import Task, run_task
 from cryptodask.errors import InputError, MissingExtraError, OptionError
 from cryptodask.evaluate.backtest import OriginFailure, empty_backtest
+from cryptodask.evaluate.cohorts import EVERY, WARMUP, calibration_origins
 from cryptodask.evaluate.rolling import choose_origins
 from cryptodask.manager import CryptoManager, OnDone, choose_models, progress_bar
 from cryptodask.models import Model
@@ -43,11 +44,6 @@ from cryptodask.work import Job, plan_jobs
 
 if TYPE_CHECKING:
     from dask.distributed import Client
-
-EVERY, WARMUP = 5, 200
-"""Bars from one origin of intervals to the next, and from the first of these to the first that
-counts. Coins move together, so that it takes many origins, and not many coins, to know how wide
-intervals have to be."""
 
 
 def backtest(
@@ -201,15 +197,12 @@ class _Run:
             given = [read_day("origins", day) for day in origins]
         if not self.coins:
             return
-        first, last = self._span()
+        first, lasts = self.manager.span(self.coins, self.cut)
         bar = step_of(self.manager.loader.freq)
-        self.origins = choose_origins(first, last, bar, self.horizon, given, step)
+        self.origins = choose_origins(first, lasts[-1], bar, self.horizon, given, step)
         self.all_origins = self.origins
         if calibrate:
-            since = max(self.origins[0] - warmup * bar, first + bar)
-            apart = calibrate * bar
-            others = self.origins[-1] - np.arange((self.origins[-1] - since) // apart + 1) * apart
-            self.all_origins = np.union1d(self.origins, others.astype("datetime64[s]"))
+            self.all_origins = calibration_origins(self.origins, first, bar, calibrate, warmup)
 
     def facts(self) -> dict[str, Any]:
         """Return what decides every number of the result."""
@@ -297,35 +290,6 @@ class _Run:
             done += add_bounds(own, *shape, run=on_workers if remote else map)
         return done
 
-    def _span(self) -> Span:
-        """Return the first and the last date of the coins' rows that are kept."""
-        from cryptodask.cluster import collect, submit
-
-        source = self.manager.loader.source
-        if isinstance(source, PriceTable):
-            rows = source.index[source.index["coin"].isin(self.coins)]
-            spans = [(rows["first"].to_numpy().min(), rows["last"].to_numpy().max())]
-        else:
-            first_model = [task for task in self._tasks() if task.model is self.models[0]]
-            jobs = self.manager.at_hand(self._jobs(first_model))
-            calls = [(job, self.cut) for job in jobs]
-            costs, names = [job.seconds for job in jobs], ["span"] * len(jobs)
-            run = uuid4().hex[:8]
-            futures = submit(self.manager.client, span_of, calls, costs, names, run)
-            outcomes = list(collect(futures, results=True))
-            for outcome in outcomes:
-                if outcome.error is not None:
-                    raise outcome.error
-            spans = [o.result for o in outcomes if o.result is not None]
-        if not spans:
-            return self.cut.first, self.cut.first
-        first = max(min(s[0] for s in spans), self.cut.first).astype("datetime64[s]")
-        last = max(s[1] for s in spans).astype("datetime64[s]")
-        # The last that is kept is that of a bar, not the end of a day.
-        bar = step_of(self.manager.loader.freq)
-        beyond = -((self.cut.last - last) // bar)
-        return first, last - max(beyond, 0) * bar
-
     def _tasks(self) -> list[Task]:
         """Cut the work: each model's coins into runs by what they cost."""
         if not self.coins:
@@ -377,23 +341,11 @@ class _Run:
                 continue
             # Of all its coins, even if some were forecast by a run that was stopped.
             own = [job for task, job in zip(tasks, jobs, strict=True) if task.model is model]
-            each: list[Model] = []
-            kept = []
-            for number, origin in enumerate(self.all_origins):
-                cut = dataclasses.replace(self.cut, last=origin, max_points=self.window)
-                try:
-                    if number % self.refit == 0 or not each:
-                        last = self.manager.train_pooled(
-                            model, own, cut, self.horizon, self.seed, say
-                        )
-                except (InputError, MissingExtraError, ImportError):
-                    raise
-                except Exception as error:  # noqa: BLE001 - other origins and models go on
-                    failures.append(lost(model, self.coins, error, origin))
-                    continue
-                each.append(last)
-                kept.append(origin)
-            found[model.name] = each, np.array(kept, dtype="datetime64[s]")
+            found[model.name], lost_at = self.manager.train_at(
+                model, own, self.cut, self.horizon, self.seed, self.all_origins, say,
+                window=self.window, refit=self.refit,
+            )  # fmt: skip
+            failures += [lost(model, self.coins, error, origin) for origin, error in lost_at]
         return found, failures
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -18,8 +17,6 @@ from cryptodask.records import DateArray
 from cryptodask.results import write_part
 from cryptodask.stages import stage, watching
 from cryptodask.work import Job, keeping, read_panel, worker_address
-
-Span = tuple[np.datetime64, np.datetime64]
 
 
 @dataclass(frozen=True)
@@ -103,16 +100,6 @@ def run_task(
             failures = [no_failures()]
     table, failed = pd.concat(tables, ignore_index=True), join_failures(failures)
     return TaskResult(table, failed, count, rows, worker_address(), seconds, began, time.time())
-
-
-def span_of(job: Job, cut: Cut) -> Span | None:
-    """Return the first and the last date of a job's rows, or None where there is none."""
-    spans = []
-    for part in job.parts:
-        panel, _, _ = read_panel(part, cut)
-        if len(panel.dates):
-            spans.append((panel.dates.min(), panel.dates.max()))
-    return (min(s[0] for s in spans), max(s[1] for s in spans)) if spans else None
 
 
 def _backtest_parts(

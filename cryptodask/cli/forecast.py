@@ -32,6 +32,7 @@ from cryptodask.errors import OptionError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cryptodask.evaluate.cohorts import Intervals
     from cryptodask.results import ForecastFolder, Forecasts
 
 
@@ -45,6 +46,20 @@ def forecast(
     gaps: GapsOf = "leave",
     gap_limit: GapLimit = None,
     option: Settings = None,
+    intervals: Annotated[
+        bool,
+        typer.Option("--intervals", help="Make 80 and 95% intervals: some 40 times the work."),
+    ] = False,
+    calibrate: Annotated[
+        int | None, typer.Option(help="Make them from past dates so many bars apart. [5]")
+    ] = None,
+    warmup: Annotated[
+        int | None, typer.Option(help="And from so many bars before the last row on. [200]")
+    ] = None,
+    refit: Annotated[
+        int | None,
+        typer.Option(help="Train models that are trained at every so many of these dates. [1]"),
+    ] = None,
     scheduler: Scheduler = None,
     workers: Workers = None,
     partitions: Partitions = None,
@@ -82,6 +97,7 @@ def forecast(
     models = make_models(model or ["linear"], option or [])
     check_horizon(horizon)
     Cut.of(None, from_, to, Gaps(gaps, gap_limit))  # type: ignore[arg-type]
+    how = _intervals(intervals, {"calibrate": calibrate, "warmup": warmup, "refit": refit})
     _check_files(out_file, plot, plot_coin, coins)
     check_file("--report", report, (".html",))
     loader = CryptoLoader(source, partitions)
@@ -101,6 +117,7 @@ def forecast(
                     to_date=to,
                     gaps=gaps,  # type: ignore[arg-type]
                     gap_limit=gap_limit,
+                    intervals=how or False,
                     seed=seed,
                     out=out_file if in_folder else None,
                 )
@@ -115,6 +132,8 @@ def forecast(
                 written.append(plot)
             # Before the cluster closes, which takes seconds.
             _print_result(result, head, [m.name for m in models], time.perf_counter() - started)
+            if how:
+                _print_unbounded(result.tasks)
             if profile:
                 _print_profile(result.tasks, begun, connected, returned)
             for path in [*written, *([report] if report else [])]:
@@ -146,6 +165,17 @@ def models() -> None:
     out.print(table)
 
 
+def _intervals(wanted: bool, options: dict[str, int | None]) -> "Intervals | None":
+    """Return what intervals are made from, if they are wanted."""
+    from cryptodask.evaluate.cohorts import Intervals
+
+    given = {name: bars for name, bars in options.items() if bars is not None}
+    if given and not wanted:
+        first = next(iter(given))
+        raise OptionError(f"--{first} {given[first]}: says how intervals are made; add --intervals")
+    return Intervals(**given) if wanted else None
+
+
 def _check_files(
     out_file: Path | None, plot: Path | None, plot_coin: str | None, coins: list[str] | None
 ) -> None:
@@ -175,7 +205,8 @@ def _write(
     from cryptodask.results import Forecasts, empty_forecasts, read_part
 
     if not isinstance(result, Forecasts):
-        head = read_part(result.files[0]) if result.files else empty_forecasts()
+        empty = empty_forecasts(result.has_intervals)
+        head = read_part(result.files[0]) if result.files else empty
         return head, [result.path]
     if path is None:
         return result, []
@@ -199,7 +230,7 @@ def _print_result(
             shown_date(row.cutoff),
             shown_date(row.date),
             str(row.step),
-            f"{row.forecast:.6g}",
+            *(f"{price:.6g}" for price in row[5:]),
         )
     if len(result):
         out.print(head)
@@ -219,6 +250,18 @@ def _print_result(
     for failure in result.failures.itertuples():
         err.print(
             Text(f"failed: {failure.model}: {failure.exception}: {failure.message}"), soft_wrap=True
+        )
+
+
+def _print_unbounded(tasks: "pd.DataFrame") -> None:
+    """Print of each model how many coins have a forecast and no intervals."""
+    without = (tasks["coins"] - tasks["bounded"]).groupby(tasks["model"]).sum()
+    for model, coins in without[without > 0].items():
+        err.print(
+            f"{model}: {coins:,} of the coins without intervals: no error of forecasts before "
+            "their last row is known; they need more rows, or a longer --warmup",
+            highlight=False,
+            soft_wrap=True,
         )
 
 

@@ -56,6 +56,11 @@ def volatility(
     return np.where(rows >= 0, smooth[rows], np.nan) if len(smooth) else np.full(rows.shape, np.nan)
 
 
+def latest_volatility(panel: Panel) -> FloatArray:
+    """Return the same at each coin's last row, ``(n_coins,)``; every coin has at least one."""
+    return _at_each_row(panel, 0.5 ** (1.0 / HALF_LIFE), PRIOR)[panel.indptr[1:] - 1]
+
+
 def rows_at(panel: Panel, dates: DateArray) -> NDArray[np.int64]:
     """Return the row of each coin at each date, ``(n_coins, n_dates)``; -1 where there is none."""
     wanted = np.asarray(dates, dtype="datetime64[s]")

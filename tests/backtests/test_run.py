@@ -193,6 +193,17 @@ def test_dates_coins_and_days_can_be_chosen(client: Client, small_folder: Path) 
     }  # fmt: skip
 
 
+def test_a_table_that_is_cut_ends_on_the_last_day_that_is_kept(
+    client: Client, small_folder: Path, tmp_path: Path
+) -> None:
+    table = import_prices(small_folder, tmp_path / "table")
+    last = pd.Timestamp(table.index["last"].max()) - pd.Timedelta(days=9)
+    done = backtest(table.path, ["naive"], 3, origins=2, to_date=last, calibrate=0, client=client,
+                    progress=False)  # fmt: skip
+    assert pd.to_datetime(done.origins).tolist() == [last - pd.Timedelta(days=d) for d in (6, 3)]
+    assert done.get_df()["actual"].notna().all()
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

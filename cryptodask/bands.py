@@ -1,0 +1,202 @@
+"""Intervals of forecasts: what workers do for them, and what the client joins.
+
+Workers forecast as of now and as of past dates, and keep what came of it in their memory, some
+kilobytes a coin. Twice they count errors, and only counts come to the client, whose size does not
+depend on the number of coins; then they put intervals around the forecasts, and write or return
+these. Counts are whole numbers, so that nothing depends on how coins are divided.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import numpy as np
+import pyarrow as pa
+
+from cryptodask.cluster import cancel, collect, submit
+from cryptodask.evaluate.calibration import Typical
+from cryptodask.evaluate.hindsight import (
+    Cohort,
+    Hindsight,
+    Pools,
+    count,
+    join_pools,
+    look_back,
+    price_bounds,
+    quantiles,
+    typicals,
+)
+from cryptodask.models import Model, run_model
+from cryptodask.models.allocator import keep_freed_memory
+from cryptodask.models.base import PanelForecast, columns_needed
+from cryptodask.prices.findings import join_findings
+from cryptodask.prices.loader import Cut
+from cryptodask.records import FloatArray
+from cryptodask.results import empty_forecasts, forecast_frame, forecast_rows, forecast_schema
+from cryptodask.stages import stage, watching
+from cryptodask.work import (
+    Job,
+    JobResult,
+    coins_without_rows,
+    keeping,
+    read_panel,
+    worker_address,
+)
+
+if TYPE_CHECKING:
+    from dask.distributed import Client, Future
+
+
+@dataclass(frozen=True)
+class Held:
+    """What one task leaves on its worker until intervals can be made.
+
+    Attributes
+    ----------
+    told : JobResult
+        All but the forecasts.
+    parts : list
+        Forecasts, and what past ones came to, of each part of the job.
+    """
+
+    told: JobResult
+    parts: list[tuple[PanelForecast, list[Hindsight]]]
+
+
+def hold_job(
+    job: Job,
+    cut: Cut,
+    model: Model,
+    horizon: int,
+    seed: int,
+    cohorts: Sequence[Cohort],
+    refit: int,
+) -> Held:
+    """Forecast all coins of a job as of now and of past dates: what a worker does first."""
+    began = time.time()
+    keep_freed_memory()
+    whole, window = replace(cut, max_points=None), cut.max_points
+    parts, failures, losses, read = [], [], [], 0
+    with watching() as seconds:
+        for part in job.parts:
+            with stage("read"):
+                panel, told, rows = read_panel(part, whole, columns=columns_needed(model))
+            with stage("fit"):
+                seen = panel if window is None else panel.tail(window)
+                made = run_model(model, seen, horizon, seed)
+                past = look_back(panel, made, cohorts, seed, window=window, refit=refit)
+            failures += made.failures + coins_without_rows(part, panel, model)
+            parts.append((replace(made, failures=[]), past))
+            losses.append(told)
+            read += rows
+    coins = sum(len(made.coins) for made, _ in parts)
+    lost, where = join_findings(losses), worker_address()
+    told_of = JobResult(
+        empty_forecasts(), failures, lost, coins, read, where, seconds, began, time.time()
+    )
+    return Held(told_of, parts)
+
+
+def count_job(held: Held, typical: dict[int, Typical] | None) -> Pools:
+    """Count the errors of a job."""
+    return count((one for _, seen in held.parts for one in seen), typical)
+
+
+def bound_job(
+    held: Held,
+    typical: dict[int, Typical],
+    found: dict[int, FloatArray],
+    out: tuple[Path, str] | None,
+) -> JobResult:
+    """Put intervals around the forecasts of a job: what a worker does last."""
+    tables: list[pa.Table] = []
+    bounded = 0
+    with watching() as seconds, keeping(tables, out, forecast_schema(intervals=True)) as keep:
+        for made, seen in held.parts:
+            with stage("predict"):
+                bounds = price_bounds(made, seen, typical, found)
+            bounded += int(np.isfinite(bounds).all(axis=(1, 2)).sum())
+            keep(forecast_rows(made, bounds))
+    told = held.told
+    spent = {name: told.seconds.get(name, 0.0) + seconds.get(name, 0.0) for name in seconds}
+    return replace(
+        told,
+        forecasts=forecast_frame(tables, intervals=True),
+        seconds=told.seconds | spent,
+        ended=time.time(),
+        bounded=bounded,
+    )
+
+
+def submit_bounds(
+    client: "Client",
+    held: "dict[int, Future]",
+    models: dict[int, str],
+    out: Sequence[tuple[Path, str] | None],
+) -> "tuple[dict[int, Future], dict[int, BaseException]]":
+    """Join what jobs counted, and have the workers put intervals around their forecasts.
+
+    Parameters
+    ----------
+    client : Client
+    held : dict of int to Future
+        Of each job that ended well, its `Held`.
+    models : dict of int to str
+        Names of the jobs' models: errors of different models are not pooled.
+    out : sequence of (Path, str) or None
+        Of every job, the folder and the file to write to.
+
+    Returns
+    -------
+    dict of int to Future
+        Of each job its `JobResult`.
+    dict of int to Exception
+        Of jobs that were lost on the way.
+    """
+    first, lost = _count(client, held, models, {})
+    typical = {model: typicals(pools) for model, pools in first.items()}
+    pools, lost_later = _count(client, _but(held, lost), models, typical)
+    lost |= lost_later
+    found = {model: quantiles(counts) for model, counts in pools.items()}
+    left = list(_but(held, lost))
+    calls = [(held[i], typical.get(models[i], {}), found.get(models[i], {}), out[i]) for i in left]
+    return dict(zip(left, _submit(client, bound_job, calls, "intervals"), strict=True)), lost
+
+
+def _count(
+    client: "Client",
+    held: "dict[int, Future]",
+    models: dict[int, str],
+    typical: dict[str, dict[int, Typical]],
+) -> tuple[dict[str, Pools], dict[int, BaseException]]:
+    """Return the counts of each model, added up as they come, and the jobs that were lost."""
+    jobs = list(held)
+    calls = [(held[i], typical.get(models[i])) for i in jobs]
+    futures = _submit(client, count_job, calls, "count-errors")
+    pools: dict[str, Pools] = {}
+    lost: dict[int, BaseException] = {}
+    try:
+        for outcome in collect(futures):
+            i = jobs[outcome.index]
+            if outcome.error is not None:
+                lost[i] = outcome.error
+            else:
+                pools[models[i]] = join_pools([pools.get(models[i], {}), outcome.result])
+    except BaseException:
+        cancel(client, futures)
+        raise
+    return pools, lost
+
+
+def _submit(
+    client: "Client", function: Any, calls: Sequence[tuple[Any, ...]], name: str
+) -> "list[Future]":
+    costs, names = [0.0] * len(calls), [name] * len(calls)
+    return submit(client, function, calls, costs, names, uuid4().hex[:8])
+
+
+def _but(held: "dict[int, Future]", lost: dict[int, BaseException]) -> "dict[int, Future]":
+    return {i: future for i, future in held.items() if i not in lost}

@@ -1,0 +1,169 @@
+"""Intervals of forecasts on a cluster: those of a backtest, wherever forecasts go."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from dask.distributed import Client
+
+from cryptodask import CryptoLoader, CryptoManager, Forecasts, create_model, import_prices
+from cryptodask.backtests import backtest
+from cryptodask.errors import BrokenSeriesError, OptionError
+from cryptodask.evaluate.cohorts import Intervals
+from cryptodask.evaluate.rows import BOUNDS
+from cryptodask.models import Model
+from cryptodask.results import FORECAST_COLUMNS, ForecastFolder, sort_forecasts
+from tests.conftest import Cluster, write_folder
+from tests.test_manager import Spoiled
+
+HOW = Intervals(5, 45, refit=3)
+"""So that models are trained at the last of all origins: then a backtest has the same forecasts."""
+
+LSTM = create_model("lstm", window=8, units=(4, 6), batch_size=64)
+GLOBAL = create_model("lstm_global", window=8, units=(4,), steps=3, sample=4)
+KEYS = ["coin", "model", "step"]
+EARLY = (1, 7, 25, 100)
+"""Days before the others on which some coins end."""
+
+
+@pytest.fixture
+def client(cluster: Cluster) -> Iterator[Client]:
+    with Client(cluster.address) as client:
+        client.wait_for_workers(2)
+        yield client
+
+
+@pytest.fixture(scope="module")
+def prices(small_prices: pd.DataFrame) -> pd.DataFrame:
+    """Coins of which some end before the others."""
+    last = small_prices["date"].max()
+    lengths = small_prices.groupby("coin").size()
+    ends = dict(zip(lengths.nlargest(len(EARLY)).index, EARLY, strict=True))
+    end = last - pd.to_timedelta(small_prices["coin"].map(ends).fillna(0), unit="D")
+    return small_prices[small_prices["date"] <= end].reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def folder(prices: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folder(tmp_path_factory.mktemp("bands") / "prices", prices)
+
+
+def forecast(manager: CryptoManager, models: list[str | Model], **options: object) -> Forecasts:
+    result = manager.forecast(models, 5, progress=False, **options)  # type: ignore[arg-type]
+    assert isinstance(result, Forecasts)
+    return result
+
+
+def test_they_are_those_of_a_backtest_and_change_no_forecast(
+    client: Client, folder: Path, prices: pd.DataFrame
+) -> None:
+    manager = CryptoManager(CryptoLoader(folder, 3), client)
+    models: list[str | Model] = ["naive", LSTM, GLOBAL]
+    day = prices["date"].max() - pd.Timedelta(days=6)
+    made = forecast(manager, models, to_date=day, intervals=HOW, seed=3)
+    assert tuple(made.columns) == (*FORECAST_COLUMNS, *BOUNDS)
+    plain = forecast(manager, models, to_date=day, seed=3)
+    assert tuple(plain.columns) == FORECAST_COLUMNS
+    pd.testing.assert_frame_equal(made[list(plain.columns)], pd.DataFrame(plain), check_exact=True)
+    pd.testing.assert_frame_equal(made.failures, plain.failures)
+    done = backtest(manager, models, 5, origins=[day], calibrate=5, warmup=45, refit=3, seed=3,
+                    progress=False).get_df()  # fmt: skip
+    now = made[made["cutoff"] == day].sort_values(KEYS, ignore_index=True)
+    expected = done.sort_values(KEYS, ignore_index=True)[list(now.columns)]
+    assert set(now["model"]) == {"naive", "lstm", "lstm_global"}
+    assert now[list(BOUNDS)].notna().all(axis=None)
+    pd.testing.assert_frame_equal(now, expected, check_exact=True)
+    before = made[made["cutoff"] < day]
+    assert before["coin"].nunique() >= 3
+    assert before.loc[before["model"] == "naive", list(BOUNDS)].notna().all(axis=None)
+    assert made.tasks.groupby("model")["bounded"].sum().to_dict() == (
+        made[made["lower_80"].notna()].groupby("model")["coin"].nunique().to_dict()
+    )
+
+
+def test_they_are_the_same_in_memory_in_a_folder_on_workers_and_of_a_table(
+    client: Client, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = ["naive", "linear"]
+    here = forecast(CryptoManager(CryptoLoader(folder, 1), client), models, intervals=HOW)
+    plain = pd.DataFrame(here)
+    assert plain[list(BOUNDS)].notna().any(axis=None)
+    table = import_prices(folder, tmp_path / "table", partitions=3)
+    for source in (CryptoLoader(folder, 3), CryptoLoader(table.path)):
+        again = forecast(CryptoManager(source, client), models, intervals=HOW)
+        pd.testing.assert_frame_equal(pd.DataFrame(again), plain, check_exact=True)
+
+    manager = CryptoManager(CryptoLoader(folder, 3), client)
+    written = manager.forecast(models, 5, intervals=HOW, out=tmp_path / "out", progress=False)
+    assert isinstance(written, ForecastFolder)
+    assert written.has_intervals
+    joined = sort_forecasts([written.get_ddf().compute()], models, intervals=True)
+    pd.testing.assert_frame_equal(joined, plain, check_exact=True)
+    lazy = manager.forecast(models, 5, intervals=HOW, as_dask=True, progress=False)
+    assert list(lazy.columns) == list(plain.columns)
+    joined = sort_forecasts([lazy.compute()], models, intervals=True)
+    pd.testing.assert_frame_equal(joined, plain, check_exact=True)
+
+    monkeypatch.setattr("cryptodask.cluster.paths_visible", lambda *_: False)
+    shipped = forecast(manager, models, intervals=HOW)
+    pd.testing.assert_frame_equal(pd.DataFrame(shipped), plain, check_exact=True)
+
+
+def test_what_models_see_is_cut_at_past_dates_as_it_is_now(
+    client: Client, folder: Path, prices: pd.DataFrame
+) -> None:
+    manager, day = CryptoManager(folder, client), prices["date"].max() - pd.Timedelta(days=3)
+    since = prices["date"].min() + pd.Timedelta(days=90)
+    cut = {"from_date": since, "to_date": day}
+    made = forecast(manager, ["linear"], **cut, max_points=15, intervals=HOW)
+    plain = forecast(manager, ["linear"], **cut, max_points=15)
+    pd.testing.assert_frame_equal(made[list(plain.columns)], pd.DataFrame(plain), check_exact=True)
+    done = backtest(manager, ["linear"], 5, origins=[day], calibrate=5, warmup=45, window=15,
+                    from_date=since, progress=False).get_df()  # fmt: skip
+    now = made[made["cutoff"] == day].sort_values(KEYS, ignore_index=True)
+    expected = done[done["model"] == "linear"].sort_values(KEYS, ignore_index=True)
+    pd.testing.assert_frame_equal(now, expected[list(now.columns)], check_exact=True)
+
+
+def test_a_model_that_fails_costs_the_others_nothing(client: Client, folder: Path) -> None:
+    manager = CryptoManager(folder, client)
+    made = forecast(manager, [Spoiled(BrokenSeriesError("odd")), "naive"], intervals=HOW)
+    alone = forecast(manager, ["naive"], intervals=HOW)
+    pd.testing.assert_frame_equal(pd.DataFrame(made), pd.DataFrame(alone), check_exact=True)
+    assert set(made.failures["exception"]) == {"BrokenSeriesError"}
+    none = forecast(manager, [Spoiled(BrokenSeriesError("odd"))], intervals=HOW)
+    assert tuple(none.columns) == (*FORECAST_COLUMNS, *BOUNDS)
+    assert none.empty
+    early = forecast(manager, ["naive"], to_date="2001-01-01", intervals=HOW)
+    assert early.empty
+    assert set(early.failures["exception"]) == {"NoPricesError"}
+
+
+def test_options_that_give_none_are_told_before_the_work(folder: Path) -> None:
+    with pytest.raises(OptionError, match="warmup: must be at least calibrate, 5 bars, got 0"):
+        CryptoManager(folder).forecast(["naive"], intervals=Intervals(warmup=0))
+
+
+@pytest.mark.slow
+def test_what_a_killed_worker_held_is_made_again(own_cluster: Cluster, folder: Path) -> None:
+    for _ in range(2):
+        own_cluster.add_worker("--no-nanny")
+    with Client(own_cluster.address) as client:
+        client.wait_for_workers(2)
+        manager = CryptoManager(CryptoLoader(folder, 6), client)
+        whole = forecast(manager, ["naive", "linear"], intervals=HOW)
+        done: list[int] = []
+
+        def kill_one(coins: int) -> None:
+            done.append(coins)
+            if sum(done) == 12 * 2:  # all forecasts are made, and no error is counted yet
+                os.kill(own_cluster.workers[0].pid, signal.SIGKILL)
+
+        hurt = forecast(manager, ["naive", "linear"], intervals=HOW, on_done=kill_one)
+        assert own_cluster.workers[0].wait(10) == -signal.SIGKILL
+    assert np.isfinite(whole["lower_80"]).any()
+    pd.testing.assert_frame_equal(pd.DataFrame(hurt), pd.DataFrame(whole), check_exact=True)
