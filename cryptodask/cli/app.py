@@ -13,6 +13,7 @@ from rich.text import Text
 from cryptodask.cli.backtest import backtest
 from cryptodask.cli.forecast import forecast, models
 from cryptodask.cli.prices import prices_app
+from cryptodask.cli.resume import resume
 from cryptodask.cli.show import err, out
 from cryptodask.cli.tune import tune
 from cryptodask.errors import CryptoDaskError, InputError
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.command()(forecast)
 app.command()(backtest)
 app.command()(tune)
+app.command()(resume)
 app.command()(models)
 app.add_typer(prices_app, name="prices")
 
