@@ -16,7 +16,8 @@ from uuid import uuid4
 import numpy as np
 import pyarrow as pa
 
-from cryptodask.cluster import cancel, collect, submit
+from cryptodask.cluster import Piece, cancel, collect, submit
+from cryptodask.cluster.deadline import within
 from cryptodask.evaluate.calibration import Typical
 from cryptodask.evaluate.hindsight import (
     Cohort,
@@ -43,6 +44,7 @@ from cryptodask.work import (
     coins_without_rows,
     keeping,
     read_panel,
+    tell,
     worker_address,
 )
 
@@ -82,9 +84,9 @@ def hold_job(
     parts, failures, losses, read = [], [], [], 0
     with watching() as seconds:
         for part in job.parts:
-            with stage("read"):
+            with within(job.timeout), stage("read"):
                 panel, told, rows = read_panel(part, whole, columns=columns_needed(model))
-            with stage("fit"):
+            with within(job.timeout), stage("fit"):
                 seen = panel if window is None else panel.tail(window)
                 made = run_model(model, seen, horizon, seed)
                 past = look_back(panel, made, cohorts, seed, window=window, refit=refit)
@@ -120,64 +122,73 @@ def bound_job(
                 bounds = price_bounds(made, seen, typical, found)
             bounded += int(np.isfinite(bounds).all(axis=(1, 2)).sum())
             keep(forecast_rows(made, bounds))
-    told = held.told
-    spent = {name: told.seconds.get(name, 0.0) + seconds.get(name, 0.0) for name in seconds}
-    return replace(
-        told,
-        forecasts=forecast_frame(tables, intervals=True),
-        seconds=told.seconds | spent,
-        ended=time.time(),
-        bounded=bounded,
-    )
+        told = held.told
+        spent = {name: told.seconds.get(name, 0.0) + seconds.get(name, 0.0) for name in seconds}
+        done = replace(told, seconds=told.seconds | spent, ended=time.time(), bounded=bounded)
+        tell(done, out)
+    return replace(done, forecasts=forecast_frame(tables, intervals=True), ended=time.time())
+
+
+Known = tuple[dict[str, dict[int, Typical]], dict[str, dict[int, FloatArray]]]
+"""Of each model's name and cohort: what all coins did, and the quantiles of their errors."""
 
 
 def submit_bounds(
     client: "Client",
-    held: "dict[int, Future]",
-    models: dict[int, str],
-    out: Sequence[tuple[Path, str] | None],
-) -> "tuple[dict[int, Future], dict[int, BaseException]]":
+    held: "dict[Piece, Future]",
+    models: dict[Piece, str],
+    out: dict[Piece, tuple[Path, str] | None],
+    known: Known | None = None,
+) -> "tuple[dict[Piece, Future], dict[Piece, BaseException], Known]":
     """Join what jobs counted, and have the workers put intervals around their forecasts.
 
     Parameters
     ----------
     client : Client
-    held : dict of int to Future
+    held : dict of Piece to Future
         Of each job that ended well, its `Held`.
-    models : dict of int to str
+    models : dict of Piece to str
         Names of the jobs' models: errors of different models are not pooled.
-    out : sequence of (Path, str) or None
-        Of every job, the folder and the file to write to.
+    out : dict of Piece to ((Path, str) or None)
+        Of each job, the folder and the file to write to.
+    known : Known, optional
+        What was joined before, where a run goes on, of which not all jobs are held.
 
     Returns
     -------
-    dict of int to Future
+    dict of Piece to Future
         Of each job its `JobResult`.
-    dict of int to Exception
+    dict of Piece to Exception
         Of jobs that were lost on the way.
+    Known
+        What was joined.
     """
-    first, lost = _count(client, held, models, {})
-    typical = {model: typicals(pools) for model, pools in first.items()}
-    pools, lost_later = _count(client, _but(held, lost), models, typical)
-    lost |= lost_later
-    found = {model: quantiles(counts) for model, counts in pools.items()}
+    lost: dict[Piece, BaseException] = {}
+    if known is None:
+        first, lost = _count(client, held, models, {})
+        typical = {model: typicals(pools) for model, pools in first.items()}
+        pools, lost_later = _count(client, _but(held, lost), models, typical)
+        lost |= lost_later
+        known = typical, {model: quantiles(counts) for model, counts in pools.items()}
+    typical, found = known
     left = list(_but(held, lost))
     calls = [(held[i], typical.get(models[i], {}), found.get(models[i], {}), out[i]) for i in left]
-    return dict(zip(left, _submit(client, bound_job, calls, "intervals"), strict=True)), lost
+    futures = dict(zip(left, _submit(client, bound_job, calls, "intervals"), strict=True))
+    return futures, lost, known
 
 
 def _count(
     client: "Client",
-    held: "dict[int, Future]",
-    models: dict[int, str],
+    held: "dict[Piece, Future]",
+    models: dict[Piece, str],
     typical: dict[str, dict[int, Typical]],
-) -> tuple[dict[str, Pools], dict[int, BaseException]]:
+) -> tuple[dict[str, Pools], dict[Piece, BaseException]]:
     """Return the counts of each model, added up as they come, and the jobs that were lost."""
     jobs = list(held)
     calls = [(held[i], typical.get(models[i])) for i in jobs]
     futures = _submit(client, count_job, calls, "count-errors")
     pools: dict[str, Pools] = {}
-    lost: dict[int, BaseException] = {}
+    lost: dict[Piece, BaseException] = {}
     try:
         for outcome in collect(futures):
             i = jobs[outcome.index]
@@ -198,5 +209,5 @@ def _submit(
     return submit(client, function, calls, costs, names, uuid4().hex[:8])
 
 
-def _but(held: "dict[int, Future]", lost: dict[int, BaseException]) -> "dict[int, Future]":
+def _but(held: "dict[Piece, Future]", lost: "dict[Piece, BaseException]") -> "dict[Piece, Future]":
     return {i: future for i, future in held.items() if i not in lost}

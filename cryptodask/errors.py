@@ -18,9 +18,11 @@
     │   ├── TooShortError         fewer rows than the model needs
     │   ├── ConstantSeriesError   every close is the same
     │   ├── BrokenSeriesError     closes or dates that are no series of prices
-    │   └── ForecastError         the model ran, and gave no finite number
+    │   ├── ForecastError         the model ran, and gave no finite number
+    │   └── WorkerDiedError       workers died of it, or took too long
     ├── LookaheadError            a forecast depends on rows after its cutoff
     ├── ClusterError              no scheduler or no worker there, or one that can't be used
+    ├── WriteError                results can't be written: the disk is full, or gone
     ├── ExchangeError             an exchange can't be reached, or does not answer any more
     └── MissingExtraError         an optional package is not installed
 
@@ -98,12 +100,20 @@ class ForecastError(SeriesError):
     """The model ran on a coin and gave no finite number."""
 
 
+class WorkerDiedError(SeriesError):
+    """Each worker that was given the coin died, or took too long."""
+
+
 class LookaheadError(CryptoDaskError):
     """A forecast depends on rows after its cutoff, so that no backtest of the model is true."""
 
 
 class ClusterError(CryptoDaskError):
     """There is no scheduler or worker there, or none that can be used."""
+
+
+class WriteError(CryptoDaskError):
+    """Results can't be written where they were to go: the disk is full, read-only, or gone."""
 
 
 class ExchangeError(CryptoDaskError):

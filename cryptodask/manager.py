@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from operator import add
 from pathlib import Path
@@ -13,57 +13,49 @@ from uuid import uuid4
 import numpy as np
 import pandas as pd
 
-from cryptodask.errors import (
-    ClusterError,
-    InputError,
-    MissingExtraError,
-    NoPricesError,
-    OptionError,
-)
+from cryptodask.cluster.rescue import Ended, Piece
+from cryptodask.errors import ClusterError, NoPricesError, OptionError
 from cryptodask.evaluate.cohorts import Intervals, choose_cohorts
 from cryptodask.evaluate.hindsight import Cohort
+from cryptodask.forecasting import ENDING, ForecastWork, OnDone, Past
+from cryptodask.forecasts import ForecastRun, open_forecasts, task_row, task_table
 from cryptodask.models import Model, create_model
+from cryptodask.models.allocator import release_memory_soon
 from cryptodask.models.base import check_horizon, fingerprints
 from cryptodask.models.pooled import PooledModel, contribute, is_pooled
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.findings import join_findings
 from cryptodask.prices.freq import step_of
 from cryptodask.prices.gaps import Gaps, How
-from cryptodask.prices.loader import Cut, Day
+from cryptodask.prices.loader import Cut, Day, day_text
 from cryptodask.prices.table import PriceTable
 from cryptodask.records import CoinFailure, DateArray
 from cryptodask.results import (
     ForecastFolder,
     Forecasts,
-    close_folder,
     empty_forecasts,
     failure_table,
-    open_folder,
     sort_forecasts,
 )
-from cryptodask.stages import STAGES
-from cryptodask.work import (
-    Job,
-    JobResult,
-    merge_jobs,
-    plan_jobs,
-    prepare_job,
-    run_job,
-    ship,
-    span_of,
+from cryptodask.runs import (
+    Coins,
+    RunFolder,
+    Task,
+    Times,
+    coins_hash,
+    describe_call,
+    fingerprint,
+    names_text,
+    naming,
+    once,
+    tasks_of,
 )
+from cryptodask.work import Job, JobResult, merge_jobs, plan_jobs, prepare_job, ship, span_of
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
     from dask.distributed import Client, Future
     from rich.progress import Progress
-
-OnDone = Callable[[int], None]
-"""Called with the number of coins (times models) that were done since the last call."""
-
-Past = dict[str, tuple[list[Cohort], int]]
-"""Of each model's name: the past dates at which it forecasts, and at how many of them one training
-does."""
 
 COUNTED = "coins × models"
 
@@ -160,6 +152,8 @@ class CryptoManager:
         seed: int = 0,
         as_dask: bool = False,
         out: str | Path | None = None,
+        overwrite: bool = False,
+        timeout: float | None = None,
         progress: bool = True,
         on_done: OnDone | None = None,
     ) -> "Forecasts | ForecastFolder | dd.DataFrame":
@@ -196,7 +190,13 @@ class CryptoManager:
             Whether the forecasts stay on the workers and a Dask dataframe of them is returned.
         out : path, optional
             A folder that the workers see: they write the forecasts there, as Parquet, and only
-            failures and counts come back. One that holds forecasts already is emptied first.
+            failures and counts come back. What is there already of the same forecasts is not done
+            again.
+        overwrite : bool
+            Whether forecasts of another run may be replaced in that folder.
+        timeout : float, optional
+            Seconds that a worker may take for coins that it reads together, after which its
+            process is ended. By default there is no limit.
         progress : bool
             Whether a bar of coins is shown on standard error.
         on_done : callable, optional
@@ -213,9 +213,11 @@ class CryptoManager:
         UnknownCoinError, UnknownModelError, OptionError
             What was asked for can't be done.
         InputError
-            ``out`` holds something other than forecasts.
+            ``out`` holds something else, or forecasts of another run.
         ClusterError
-            The workers do not see ``out``.
+            The workers do not see ``out``, or the scheduler is gone.
+        WriteError
+            ``out`` can't be written to: the disk is full.
         MissingExtraError
             A model's packages are not installed on the workers.
         """
@@ -226,46 +228,150 @@ class CryptoManager:
         cut = Cut.of(max_points, from_date, to_date, Gaps(gaps, gap_limit), self.loader.freq)
         wanted, failures = self.wanted(coins, chosen)
         how = (Intervals() if intervals else None) if isinstance(intervals, bool) else intervals
-        folder = None if out is None else self._open(Path(out))
-        jobs = self.plan(wanted, chosen, 1 if how is None else how.times)
-        total = len(wanted) * len(chosen)
-        with progress_bar(total, progress) as bar:
+        self.check_timeout(timeout)
+        folder: ForecastRun | None = None
+        if out is not None:
+            asked: dict[str, Any] = {"horizon": horizon, "coins": names_text(coins), "seed": seed}
+            asked |= {"from_date": day_text(from_date), "to_date": day_text(to_date)}
+            asked |= {"max_points": max_points, "gaps": gaps, "gap_limit": gap_limit}
+            asked |= {"intervals": how and asdict(how), "timeout": timeout}
+            facts = self.facts(chosen, horizon, cut, seed, wanted, how)
+            call = describe_call(self.loader, chosen, asked)
+            folder = ForecastRun(Path(out), "forecasts", facts, call, overwrite)
+            if folder.is_whole:
+                return open_forecasts(folder.path)
+        shape = cut, horizon, seed
+        with progress_bar(len(wanted) * len(chosen), progress) as bar, self.going_on(folder):
             done: list[OnDone] = [bar, *([on_done] if on_done else [])]
-            past = self._past(jobs, wanted, cut, horizon, seed, how, bar.say) if how else None
-            jobs, untrained = self._train(jobs, cut, horizon, seed, bar.say)
+            times = once if how is None else how.times
+            tasks = self.tasks(wanted, chosen, times, folder)
+            work = Coins(self.loader.source, wanted, tasks, self.at_hand, times, timeout)
+            pieces = folder.pieces(len(tasks)) if folder else list(map(Piece, range(len(tasks))))
+            todo = [piece for piece in pieces if folder is None or not folder.has(piece)]
+            for tell in done:
+                tell(sum(map(work.size, set(pieces) - set(todo))))
+            needed = {work.model(piece).name for piece in todo}
+            # Of all their coins, even if some were forecast by a run that was stopped.
+            jobs = [
+                (task.model, work.job(Piece(i)))
+                for i, task in enumerate(tasks)
+                if task.model.name in needed
+            ]
+            past = self._past(jobs, wanted, *shape, how, bar.say) if how and todo else None
+            trained, untrained = self._train(jobs, *shape, bar.say)
             failures += untrained
             for tell in done:
                 tell(len(untrained))
-            futures, outcomes = self._run(
-                jobs, cut, horizon, seed, folder, past, done, results=not as_dask
+            run = ForecastWork(
+                self.client if todo else None, work, trained, shape, past, folder, done
             )
+            ended = run.execute(
+                [piece for piece in todo if work.model(piece).name in trained],
+                results=not as_dask,
+            )
+            for one in ended:
+                failures += run.failures(one)
+            if folder is not None:
+                told = {"models": [m.name for m in chosen], "horizon": horizon, "seed": seed}
+                told |= {"features": fingerprints(chosen), "intervals": how is not None}
+                whole = folder.pieces(len(tasks))
+                folder.close(whole, [work.model(p).name for p in whole], failures, told)
+                self.release_memory()
+                return open_forecasts(folder.path)
         if as_dask:
-            return self._as_dask(futures, outcomes, jobs, failures, how is not None)
-        for job, outcome in zip(jobs, outcomes, strict=True):
-            failures += _failures(job, outcome)
+            return self._as_dask(ended, failures, how is not None)
+        self.release_memory()
+        good = [one.result for one in ended if isinstance(one.result, JobResult)]
         names = [m.name for m in chosen]
-        good = [o for o in outcomes if isinstance(o, JobResult)]
-        # Every model of a partition read the same files.
-        losses = join_findings(o.lost for o in good).drop_duplicates(ignore_index=True)
-        told = failure_table(failures)
-        tasks, features = _tasks(jobs, outcomes), fingerprints(chosen)
-        if folder is not None:
-            files = [_file_of(i) for i, o in enumerate(outcomes) if isinstance(o, JobResult)]
-            rows = int(tasks["coins"].sum()) * horizon
-            facts = {"models": names, "horizon": horizon, "seed": seed, "rows": rows}
-            facts |= {"features": features, "intervals": how is not None}
-            close_folder(folder, files, told, facts)
-            return ForecastFolder(folder, rows, told, losses, tasks, features)
         result = Forecasts(sort_forecasts([o.forecasts for o in good], names, how is not None))
-        result.failures, result.lost, result.tasks = told, losses, tasks
-        result.features = features
+        result.failures = failure_table(failures)
+        # Every model of a partition read the same files.
+        result.lost = join_findings(o.lost for o in good).drop_duplicates(ignore_index=True)
+        result.tasks = task_table(
+            [
+                task_row(work.model(one.piece).name, one.result)
+                for one in ended
+                if isinstance(one.result, JobResult)
+            ]
+        )
+        result.features = fingerprints(chosen)
         return result
 
-    def _open(self, out: Path) -> Path:
-        """Make the folder to write to, and see that the workers see it."""
-        folder = open_folder(out)
-        self.check_shared(folder)
-        return folder
+    def facts(
+        self,
+        models: Sequence[Model],
+        horizon: int,
+        cut: Cut,
+        seed: int,
+        coins: Sequence[str],
+        how: Intervals | None,
+    ) -> dict[str, Any]:
+        """Return what decides every number of forecasts, for JSON."""
+        from cryptodask import __version__
+
+        return {
+            "models": [repr(model) for model in models],
+            "features": fingerprints(models),
+            "horizon": horizon,
+            "rows": repr(cut),
+            "seed": seed,
+            "intervals": repr(how),
+            "coins": coins_hash(coins),
+            "prices": fingerprint(self.loader),
+            "version": __version__,
+        }
+
+    @contextmanager
+    def going_on(self, folder: RunFolder | None) -> Iterator[None]:
+        """Hold the folder of a run in this block, and say of errors that end it how it goes on."""
+        with naming(folder):
+            if folder is None:
+                yield
+                return
+            with folder.locked():
+                self.check_shared(folder.path)
+                yield
+
+    def check_timeout(self, timeout: float | None) -> None:
+        """See that a time limit is one, and that it would end workers and not this process.
+
+        Raises
+        ------
+        OptionError
+            It is no time, or the workers are threads of this process.
+        """
+        if timeout is None:
+            return
+        if not timeout > 0:
+            raise OptionError(f"timeout: must be more than 0 seconds, got {timeout}")
+        if getattr(getattr(self.client, "cluster", None), "processes", True) is False:
+            raise OptionError(
+                f"timeout: {timeout:g} seconds were given, but what takes longer is ended with its "
+                "process, and the workers are threads of this one; start workers as processes"
+            )
+
+    def release_memory(self) -> None:
+        """Have workers give back the memory that they kept for the next batch of a run."""
+        if self._client is not None and self._client.status == "running":
+            self._client.run(release_memory_soon, wait=False, on_error="ignore")
+
+    def tasks(
+        self, coins: Sequence[str], models: Sequence[Model], times: Times, folder: RunFolder | None
+    ) -> list[Task]:
+        """Cut the work into tasks, or return those of the run that goes on in a folder."""
+
+        def make() -> list[Task]:
+            source, n = self.loader.source, self.loader.n_partitions
+            workers = self.threads() if coins else 1
+            return [
+                task
+                for model in (models if coins else ())
+                for task in tasks_of(
+                    model, plan_jobs(source, coins, model, workers, n, times(model))
+                )
+            ]
+
+        return make() if folder is None else folder.plan(make, models)
 
     def check_shared(self, folder: Path) -> None:
         """See that the workers see a folder that they are to write to.
@@ -306,19 +412,11 @@ class CryptoManager:
                 return [], failures
         return self.loader.check_names(wanted), failures
 
-    def plan(
-        self, coins: Sequence[str], models: Sequence[Model], times: int = 1
-    ) -> list[tuple[Model, Job]]:
-        """Cut the work into jobs; where workers do not see the files, prices travel with them.
-
-        Each model forecasts so many times from the rows that are read once.
-        """
-        if not coins:
-            return []
-        source, n = self.loader.source, self.loader.n_partitions
-        workers = self.threads()
-        jobs = [(m, job) for m in models for job in plan_jobs(source, coins, m, workers, n, times)]
-        return list(zip([m for m, _ in jobs], self.at_hand([job for _, job in jobs]), strict=True))
+    def plan(self, coins: Sequence[str], models: Sequence[Model]) -> list[tuple[Model, Job]]:
+        """Cut the work into jobs; where workers do not see the files, prices travel with them."""
+        tasks = self.tasks(coins, models, once, None)
+        work = Coins(self.loader.source, coins, tasks, self.at_hand)
+        return [(task.model, work.job(Piece(i))) for i, task in enumerate(tasks)]
 
     def at_hand(self, jobs: Sequence[Job]) -> list[Job]:
         """Return jobs as workers can do them: with their prices, where they don't see the files."""
@@ -410,13 +508,13 @@ class CryptoManager:
         horizon: int,
         seed: int,
         say: Callable[[str], None],
-    ) -> tuple[list[tuple[Model, Job]], list[CoinFailure]]:
+    ) -> tuple[dict[str, Model], list[CoinFailure]]:
         """Train the models that are trained on all coins before they forecast any.
 
         Returns
         -------
-        jobs : list
-            With the trained models in their places, without those whose training failed.
+        models : dict of str to Model
+            All by name, ready to forecast, but those whose training failed.
         failures : list of CoinFailure
             All coins of the latter.
         """
@@ -428,12 +526,13 @@ class CryptoManager:
                 own = [job for m, job in jobs if m.name == model.name]
                 try:
                     trained[model.name] = self.train_pooled(model, own, cut, horizon, seed, say)
-                except (InputError, MissingExtraError, ImportError):
+                except ENDING:
                     raise
                 except Exception as error:  # noqa: BLE001 - other models go on
                     del trained[model.name]
-                    failures += [f for job in own for f in _failures((model, job), error)]
-        return [(trained[m.name], job) for m, job in jobs if m.name in trained], failures
+                    coins = [coin for job in own for coin in job.coins]
+                    failures += [CoinFailure.of(coin, model.name, error) for coin in coins]
+        return trained, failures
 
     def train_pooled(
         self,
@@ -502,7 +601,7 @@ class CryptoManager:
             try:
                 if number % refit == 0 or not each:
                     last = self.train_pooled(model, jobs, seen, horizon, seed, say)
-            except (InputError, MissingExtraError, ImportError):
+            except ENDING:
                 raise
             except Exception as error:  # noqa: BLE001 - other origins and models go on
                 failures.append((origin, error))
@@ -532,91 +631,16 @@ class CryptoManager:
             run=uuid4().hex[:8],
         )
 
-    def _run(
-        self,
-        jobs: Sequence[tuple[Model, Job]],
-        cut: Cut,
-        horizon: int,
-        seed: int,
-        folder: Path | None,
-        past: Past | None,
-        done: Sequence[OnDone],
-        *,
-        results: bool,
-    ) -> "tuple[list[Future], list[Any]]":
-        """Run all jobs, with intervals where past dates are given.
-
-        Returns
-        -------
-        futures : list of Future
-        outcomes : list
-            As `_wait` returns them.
-        """
-        from cryptodask.bands import hold_job, submit_bounds
-
-        places = [(folder, _file_of(i)) if folder else None for i in range(len(jobs))]
-        if not past:
-            calls: list[tuple[Any, ...]] = [
-                (job, cut, model, horizon, seed, place)
-                for (model, job), place in zip(jobs, places, strict=True)
-            ]
-            futures = self._submit(run_job, jobs, calls)
-            return futures, self._wait(futures, jobs, done, results=results)
-        calls = [(job, cut, model, horizon, seed, *past[model.name]) for model, job in jobs]
-        futures = self._submit(hold_job, jobs, calls)
-        outcomes = self._wait(futures, jobs, done, results=False)
-        held = {i: f for i, f in enumerate(futures) if not isinstance(outcomes[i], Exception)}
-        names = {i: jobs[i][0].name for i in held}
-        bounded, lost = submit_bounds(self.client, held, names, places)
-        ended = self._wait(list(bounded.values()), [jobs[i] for i in bounded], [], results=results)
-        told = lost | dict(zip(bounded, ended, strict=True))
-        return (
-            [bounded.get(i, future) for i, future in enumerate(futures)],
-            [told.get(i, outcome) for i, outcome in enumerate(outcomes)],
-        )
-
-    def _wait(
-        self,
-        futures: "Sequence[Future]",
-        jobs: Sequence[tuple[Model, Job]],
-        done: Sequence[OnDone],
-        *,
-        results: bool,
-    ) -> list[Any]:
-        """Return what came of each job, in the order of the jobs; cancel them if one raises."""
-        from cryptodask.cluster import cancel, collect
-
-        outcomes: list[Any] = [None] * len(jobs)
-        try:
-            for outcome in collect(futures, results=results):
-                if isinstance(outcome.error, (InputError, MissingExtraError, ImportError)):
-                    raise outcome.error
-                outcomes[outcome.index] = outcome.error or outcome.result
-                for tell in done:
-                    tell(len(jobs[outcome.index][1].coins))
-        except BaseException:
-            cancel(self.client, futures)
-            raise
-        return outcomes
-
     def _as_dask(
-        self,
-        futures: "Sequence[Future]",
-        outcomes: Sequence[Any],
-        jobs: Sequence[tuple[Model, Job]],
-        failures: list[CoinFailure],
-        intervals: bool,
+        self, ended: Sequence[Ended], failures: list[CoinFailure], intervals: bool
     ) -> "dd.DataFrame":
         """Return the forecasts as a Dask dataframe over the futures; only failures come here."""
         import dask
         import dask.dataframe as dd
 
-        good = [f for f, o in zip(futures, outcomes, strict=True) if not isinstance(o, Exception)]
+        good = [one.future for one in ended if one.error is None]
         frames = [self.client.submit(_forecasts_of, f, pure=False) for f in good]
         told = self.client.gather([self.client.submit(_failures_of, f, pure=False) for f in good])
-        for job, outcome in zip(jobs, outcomes, strict=True):
-            if isinstance(outcome, Exception):
-                failures += _failures(job, outcome)
         failures += [failure for some in told for failure in some]
         with dask.config.set({"dataframe.convert-string": False}):
             meta = empty_forecasts(intervals)
@@ -647,37 +671,6 @@ def choose_models(models: Sequence[str | Model]) -> list[Model]:
     if twice:
         raise OptionError(f"models: {', '.join(twice)} given twice; give each model once")
     return chosen
-
-
-def _failures(job: tuple[Model, Job], outcome: Any) -> list[CoinFailure]:
-    """Return the failures of one job, all of whose coins fail where the job as a whole did."""
-    if isinstance(outcome, JobResult):
-        return outcome.failures
-    return [CoinFailure.of(coin, job[0].name, outcome) for coin in job[1].coins]
-
-
-def _tasks(jobs: Sequence[tuple[Model, Job]], outcomes: Sequence[Any]) -> pd.DataFrame:
-    """Return what each job did that came to an end."""
-    rows = [
-        {
-            "model": model.name,
-            "coins": o.coins,
-            "bounded": o.bounded,
-            "rows": o.rows,
-            "worker": o.worker,
-            "began": o.began,
-            "ended": o.ended,
-            **{name: o.seconds.get(name, 0.0) for name in STAGES},
-        }
-        for (model, _), o in zip(jobs, outcomes, strict=True)
-        if isinstance(o, JobResult)
-    ]
-    columns = ["model", "coins", "bounded", "rows", "worker", "began", "ended", *STAGES]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _file_of(number: int) -> str:
-    return f"forecasts-{number:05d}.parquet"
 
 
 def _forecasts_of(result: JobResult) -> pd.DataFrame:

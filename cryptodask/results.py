@@ -1,9 +1,11 @@
 """What a run gives: the forecast table, in memory or as a folder of files, and all around it."""
 
+import errno
 import json
+import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -13,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from cryptodask.errors import InputError, TableError
+from cryptodask.errors import TableError, WriteError
 from cryptodask.evaluate.rows import BOUNDS
 from cryptodask.models.base import PanelForecast
 from cryptodask.records import CoinFailure, FloatArray
@@ -28,7 +30,8 @@ MANIFEST = "_manifest.json"
 """Written last: a folder without it holds a run that did not end. Readers of Parquet pass over
 files whose names begin with an underscore."""
 
-_FAILURES = "_failures.parquet"
+FAILURES, LOST, TASKS = "_failures.parquet", "_lost.parquet", "_tasks.parquet"
+"""The tables beside the forecasts; see `Forecasts`."""
 
 
 class Forecasts(pd.DataFrame):
@@ -180,28 +183,6 @@ def sort_forecasts(
     return frame.iloc[places].reset_index(drop=True)
 
 
-def open_folder(path: Path) -> Path:
-    """Make a folder for forecasts, or empty one that holds those of an earlier run.
-
-    Raises
-    ------
-    InputError
-        There is something else, which is nobody's to replace.
-    """
-    if path.exists():
-        ours = path.is_dir() and all(_is_own(file.name) for file in path.iterdir())
-        if not ours:
-            raise InputError(
-                f"{path}: is there already and holds something other than forecasts; name another"
-            )
-        # The manifest first: what is left of a folder that is being emptied is no whole table.
-        (path / MANIFEST).unlink(missing_ok=True)
-        for file in path.iterdir():
-            file.unlink(missing_ok=True)
-    path.mkdir(parents=True, exist_ok=True)
-    return path.resolve()
-
-
 @contextmanager
 def write_frames(
     folder: Path, name: str, schema: pa.Schema
@@ -223,6 +204,11 @@ def write_frames(
     ------
     callable
         What adds a frame, of pandas or of Arrow.
+
+    Raises
+    ------
+    WriteError
+        The disk is full, or can't be written to any more.
     """
     import pyarrow.parquet as pq
 
@@ -230,19 +216,43 @@ def write_frames(
     try:
         # Forecasts hardly ever repeat, so that a dictionary of them costs time and saves nothing.
         repeated = [name for name in schema.names if name not in ("forecast", *BOUNDS)]
-        with pq.ParquetWriter(draft, schema, use_dictionary=repeated) as sink:
+        with _writing(folder):
+            sink = pq.ParquetWriter(draft, schema, use_dictionary=repeated)
+        try:
 
             def write(frame: pd.DataFrame | pa.Table) -> None:
                 if isinstance(frame, pd.DataFrame):
                     frame = pa.Table.from_pandas(frame, schema, preserve_index=False)
                 if len(frame):
-                    sink.write_table(frame)
+                    with _writing(folder):
+                        sink.write_table(frame)
 
             yield write
-        draft.replace(folder / name)
+        except BaseException:
+            with suppress(OSError):  # it is not wanted any more
+                sink.close()
+            raise
+        with _writing(folder):
+            sink.close()
+            draft.replace(folder / name)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Say of an error in this block that it is about writing to a folder, not about a coin."""
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        if error.errno == errno.EFBIG:
+            reason += " (a limit on the size of files)"
+        raise WriteError(
+            f"{folder}: can't be written to: {reason}; make room, or see to what is wrong with the "
+            "disk"
+        ) from error
 
 
 def write_part(folder: Path, name: str, frame: pd.DataFrame) -> None:
@@ -252,24 +262,22 @@ def write_part(folder: Path, name: str, frame: pd.DataFrame) -> None:
         write(frame)
 
 
+def write_json(folder: Path, name: str, told: Any) -> None:
+    """Write what is told as JSON, whole or not at all."""
+    draft = folder / f".{name}.{secrets.token_hex(4)}"
+    try:
+        with _writing(folder):
+            draft.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
+            draft.replace(folder / name)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
 def read_part(path: Path) -> pd.DataFrame:
     """Read the forecasts that one task wrote."""
     rows = pd.read_parquet(path)
     return rows.astype(empty_forecasts(BOUNDS[0] in rows.columns).dtypes.to_dict())
-
-
-def close_folder(
-    folder: Path, files: Sequence[str], failures: pd.DataFrame, facts: dict[str, Any]
-) -> None:
-    """Write failures and then the manifest, which makes the folder a whole forecast table."""
-    write_part(folder, _FAILURES, failures)
-    named = {*files, _FAILURES}
-    for file in list(folder.iterdir()):  # drafts of workers that were killed
-        if file.name not in named:
-            file.unlink(missing_ok=True)
-    draft = folder / f".{MANIFEST}"
-    draft.write_text(json.dumps({**facts, "files": list(files)}, indent=1) + "\n", "utf-8")
-    draft.replace(folder / MANIFEST)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -287,15 +295,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{folder}: is no whole forecast table ({error}); run the forecast again"
         ) from error
     names = manifest.get("files")
-    if not isinstance(names, list) or not all(isinstance(n, str) and _is_own(n) for n in names):
+    if not isinstance(names, list) or not all(isinstance(n, str) and _is_part(n) for n in names):
         raise TableError(f"{folder / MANIFEST}: names no files of a forecast; run it again")
     return manifest
 
 
-def _is_own(name: str) -> bool:
-    """Tell whether a file of this name is one that a run writes into its folder."""
-    plain = name.lstrip(".")
-    return "/" not in name and (
-        name.lstrip(".").startswith((MANIFEST, _FAILURES))
-        or (plain.startswith("forecasts-") and ".parquet" in plain)
-    )
+def _is_part(name: str) -> bool:
+    """Tell whether a file of this name is one that a forecast writes into its folder."""
+    return "/" not in name and name.startswith("forecasts-") and name.endswith(".parquet")

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from cryptodask.cluster.deadline import within
 from cryptodask.cluster.plan import cut_guided, workers_to_plan_for
 from cryptodask.errors import NoPricesError
 from cryptodask.models import Model, run_model
@@ -26,7 +27,16 @@ from cryptodask.prices.readers import Reading
 from cryptodask.prices.sources import Partition, Source, pack, pack_files
 from cryptodask.prices.table import TablePartition
 from cryptodask.records import CoinFailure, DateArray, Panel
-from cryptodask.results import forecast_frame, forecast_rows, forecast_schema, write_frames
+from cryptodask.results import (
+    empty_forecasts,
+    failure_table,
+    forecast_frame,
+    forecast_rows,
+    forecast_schema,
+    write_frames,
+    write_json,
+    write_part,
+)
 from cryptodask.stages import stage, watching
 
 UNIT = 2e-7
@@ -38,10 +48,19 @@ class Job:
     """Coins that one task forecasts with one model.
 
     They are read and fitted one part after the other, so that a worker holds no more than a part.
+
+    Attributes
+    ----------
+    parts : tuple of Partition
+    seconds : float
+        What it takes, about.
+    timeout : float, optional
+        Seconds that a part may take, after which the worker is ended.
     """
 
     parts: tuple[Partition, ...]
     seconds: float = field(default=0.0, compare=False)
+    timeout: float | None = field(default=None, compare=False)
 
     @property
     def coins(self) -> tuple[str, ...]:
@@ -179,23 +198,41 @@ def run_job(
     coins = rows = 0
     with watching() as seconds, keeping(tables, out, forecast_schema()) as keep:
         for part in job.parts:
-            table, failed, told, read = _forecast_part(part, cut, model, horizon, seed)
+            with within(job.timeout):
+                table, failed, told, read = _forecast_part(part, cut, model, horizon, seed)
             keep(table)
             failures += failed
             losses.append(told)
             coins += len(table) // horizon
             rows += read
-    return JobResult(
-        forecast_frame(tables),
-        failures,
-        join_findings(losses),
-        coins,
-        rows,
-        worker_address(),
-        seconds,
-        began,
-        time.time(),
-    )
+        lost, where = join_findings(losses), worker_address()
+        done = JobResult(
+            empty_forecasts(), failures, lost, coins, rows, where, seconds, began, time.time()
+        )
+        tell(done, out)
+    return replace(done, forecasts=forecast_frame(tables), ended=time.time())
+
+
+def tell(done: JobResult, out: tuple[Path, str] | None) -> None:
+    """Write what is to be known of a job beside its forecasts, before these are there."""
+    if out is None:
+        return
+    folder, name = out
+    failed, lost, task = told_in(name)
+    write_part(folder, failed, failure_table(done.failures))
+    if len(done.lost):
+        write_part(folder, lost, done.lost)
+    facts = {f.name: getattr(done, f.name) for f in fields(done) if f.name not in _TABLES}
+    write_json(folder, task, facts)
+
+
+_TABLES = ("forecasts", "failures", "lost")
+
+
+def told_in(name: str) -> tuple[str, str, str]:
+    """Return the names of the files beside one of forecasts: failures, findings, and the task."""
+    number = name.removeprefix("forecasts-").removesuffix(".parquet")
+    return f"_failures-{number}.parquet", f"_lost-{number}.parquet", f"_task-{number}.json"
 
 
 @contextmanager
@@ -224,7 +261,8 @@ def merge_jobs(jobs: Sequence[Job], n: int) -> list[Job]:
     for job in sorted(jobs, key=lambda job: -job.seconds):
         least = min(range(len(merged)), key=lambda i: merged[i].seconds)
         old = merged[least]
-        merged[least] = Job(old.parts + job.parts, old.seconds + job.seconds)
+        both = old.parts + job.parts
+        merged[least] = Job(both, old.seconds + job.seconds, job.timeout)
     return merged
 
 
@@ -235,9 +273,10 @@ def prepare_job(job: Job, cut: Cut, model: PooledModel, horizon: int) -> list[An
     """
     prepared = []
     for part in job.parts:
-        panel, _, _ = read_panel(part, cut, columns=columns_needed(model))
-        sound, _ = sound_coins(model, panel, horizon)
-        prepared.append(model.prepare(sound))
+        with within(job.timeout):
+            panel, _, _ = read_panel(part, cut, columns=columns_needed(model))
+            sound, _ = sound_coins(model, panel, horizon)
+            prepared.append(model.prepare(sound))
     return prepared
 
 

@@ -390,7 +390,9 @@ def test_workers_write_a_folder_that_holds_the_same_forecasts(
     pd.testing.assert_frame_equal(joined, pd.DataFrame(here), check_exact=True)
     pd.testing.assert_frame_equal(there.failures, here.failures)
     assert there.tasks["write"].gt(0).all()
-    again = manager.forecast(["naive"], 5, out=tmp_path / "out", progress=False)
+    with pytest.raises(InputError, match="holds forecasts of other models; name another folder"):
+        manager.forecast(["naive"], 5, out=tmp_path / "out", progress=False)
+    again = manager.forecast(["naive"], 5, out=tmp_path / "out", overwrite=True, progress=False)
     assert len(again.files) == 4
 
 

@@ -10,14 +10,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from cryptodask.errors import InputError, TableError
+from cryptodask.errors import TableError
 from cryptodask.results import (
     MANIFEST,
-    close_folder,
     empty_forecasts,
-    failure_table,
     forecast_schema,
-    open_folder,
     read_manifest,
     read_part,
     sort_forecasts,
@@ -34,36 +31,15 @@ def frame(*rows: tuple[str, str, int, float]) -> pd.DataFrame:
     return made.astype(empty_forecasts().dtypes.to_dict())
 
 
+NAME = "forecasts-00000.parquet"
 ONE = frame(("A", "naive", 1, 1.0), ("A", "naive", 2, 1.0))
 
 
-def test_what_was_written_is_read_back_and_other_readers_pass_over_the_rest(tmp_path: Path) -> None:
-    folder = open_folder(tmp_path / "out")
-    write_part(folder, "forecasts-00000.parquet", ONE)
-    write_part(folder, "forecasts-00000.parquet", ONE)  # a task that ran twice
-    close_folder(folder, ["forecasts-00000.parquet"], failure_table([]), {"models": ["naive"]})
-    pd.testing.assert_frame_equal(read_part(folder / "forecasts-00000.parquet"), ONE)
-    assert read_manifest(folder)["files"] == ["forecasts-00000.parquet"]
-    assert len(pd.read_parquet(folder)) == 2
-
-
-def test_a_folder_of_forecasts_is_emptied_and_one_of_something_else_is_refused(
-    tmp_path: Path,
-) -> None:
-    folder = open_folder(tmp_path / "out")
-    write_part(folder, "forecasts-00007.parquet", ONE)
-    (folder / ".forecasts-00008.parquet.0a1b2c3d").write_bytes(b"half")
-    close_folder(folder, ["forecasts-00007.parquet"], failure_table([]), {})
-    assert sorted(file.name for file in folder.iterdir()) == [
-        "_failures.parquet", MANIFEST, "forecasts-00007.parquet",
-    ]  # fmt: skip
-    assert list(open_folder(folder).iterdir()) == []
-    (folder / "thesis.txt").write_text("mine")
-    with pytest.raises(InputError, match="something other than forecasts; name another"):
-        open_folder(folder)
-    assert (folder / "thesis.txt").read_text() == "mine"
-    with pytest.raises(InputError, match="something other than forecasts"):
-        open_folder(folder / "thesis.txt")
+def test_what_was_written_is_read_back(tmp_path: Path) -> None:
+    write_part(tmp_path, NAME, ONE)
+    write_part(tmp_path, NAME, ONE)  # a task that ran twice
+    pd.testing.assert_frame_equal(read_part(tmp_path / NAME), ONE)
+    assert len(pd.read_parquet(tmp_path)) == 2
 
 
 @pytest.mark.parametrize(
@@ -90,7 +66,6 @@ def test_forecasts_are_sorted_by_coin_then_model_as_asked_then_step() -> None:
     assert joined.dtypes.to_dict() == empty_forecasts().dtypes.to_dict()
 
 
-NAME = "forecasts-00000.parquet"
 TWO = frame(("B", "naive", 1, 2.0), ("B", "naive", 2, 2.5))
 
 
@@ -129,12 +104,10 @@ def write_and_die(folder: Path) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_who_is_killed_half_way_leaves_a_draft_that_is_cleared_away(tmp_path: Path) -> None:
+def test_who_is_killed_half_way_leaves_a_draft_and_no_file(tmp_path: Path) -> None:
     process = multiprocessing.get_context("spawn").Process(target=write_and_die, args=(tmp_path,))
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL
     [draft] = tmp_path.iterdir()
     assert draft.name.startswith(f".{NAME}.")
-    close_folder(tmp_path, [], failure_table([]), {})
-    assert not draft.exists()

@@ -221,11 +221,6 @@ def read_failures(path: Path) -> pd.DataFrame:
     return pd.read_parquet(path).astype(no_failures().dtypes.to_dict())
 
 
-def file_of(number: int) -> str:
-    """Return the name of the file of a task."""
-    return f"backtest-{number:05d}.parquet"
-
-
 def failures_of(name: str) -> str:
     """Return the name of the file of failures beside a task's file."""
     return f"_failures-{name.removeprefix('backtest-')}"

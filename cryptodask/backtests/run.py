@@ -1,13 +1,11 @@
 """Backtests over partitions by futures: what models said as of past dates, beside what came."""
 
 import dataclasses
-import hashlib
 from collections.abc import Callable, Collection, Sequence
+from contextlib import closing
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -20,27 +18,28 @@ from cryptodask.backtests.result import (
     Backtest,
     counting,
     failure_frame,
-    file_of,
     join_failures,
     lost,
+    no_failures,
     open_backtest,
 )
-from cryptodask.backtests.task import Task, run_task
-from cryptodask.errors import InputError, MissingExtraError, OptionError
+from cryptodask.backtests.task import run_task
+from cryptodask.cluster.rescue import Piece, Work, is_fatal, run_pieces
+from cryptodask.errors import OptionError
 from cryptodask.evaluate.backtest import OriginFailure, empty_backtest
 from cryptodask.evaluate.cohorts import EVERY, WARMUP, calibration_origins
 from cryptodask.evaluate.rolling import choose_origins
-from cryptodask.manager import CryptoManager, OnDone, choose_models, progress_bar
+from cryptodask.forecasting import ENDING, OnDone
+from cryptodask.manager import CryptoManager, choose_models, progress_bar
 from cryptodask.models import Model
 from cryptodask.models.base import check_horizon, ends_needed, fingerprints, takes_repeats
 from cryptodask.models.pooled import is_pooled
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.freq import step_of
 from cryptodask.prices.gaps import Gaps, How
-from cryptodask.prices.loader import Cut, Day, read_day
-from cryptodask.prices.table import PriceTable
+from cryptodask.prices.loader import Cut, Day, day_text, read_day
 from cryptodask.records import DateArray
-from cryptodask.work import Job, plan_jobs
+from cryptodask.runs import Coins, coins_hash, describe_call, fingerprint, names_text
 
 if TYPE_CHECKING:
     from dask.distributed import Client
@@ -65,6 +64,7 @@ def backtest(
     seed: int = 0,
     out: str | Path | None = None,
     overwrite: bool = False,
+    timeout: float | None = None,
     client: "Client | None" = None,
     workers: int | None = None,
     progress: bool = True,
@@ -103,6 +103,8 @@ def backtest(
         already of the same backtest is not done again. Without it the table comes to the client.
     overwrite : bool
         Whether another backtest may be replaced in that folder.
+    timeout : float, optional
+        See `CryptoManager.forecast`.
     client : dask.distributed.Client, optional
     workers : int, optional
         Of a local cluster that is started where there is no client.
@@ -140,25 +142,37 @@ def backtest(
         raise OptionError(f"window: must be 'expanding' or a number of rows, got {window!r}")
     cut = Cut.of(None, from_date, to_date, Gaps(gaps, gap_limit), manager.loader.freq)
     try:
+        manager.check_timeout(timeout)
         names, without = manager.wanted(coins, chosen)
         run = _Run(manager, cut, chosen, names, horizon, rows, refit, seed)
         run.choose(origins, step, calibrate, warmup)
-        folder = None if out is None else BacktestFolder(Path(out), run.facts(), overwrite)
-        if folder is not None:
+        folder = None
+        if out is not None:
+            asked = {
+                "horizon": horizon, "step": step, "window": window, "refit": refit,
+                "origins": origins if isinstance(origins, int) else [*map(day_text, origins)],
+                "calibrate": calibrate, "warmup": warmup, "coins": names_text(coins),
+                "from_date": day_text(from_date), "to_date": day_text(to_date), "gaps": gaps,
+                "gap_limit": gap_limit, "seed": seed, "timeout": timeout,
+            }  # fmt: skip
+            call = describe_call(manager.loader, chosen, asked)
+            folder = BacktestFolder(Path(out), "backtest", run.facts(), call, overwrite)
             if folder.is_whole:
                 return open_backtest(folder.path)
-            manager.check_shared(folder.path)
-        with progress_bar(len(names) * len(chosen), progress) as bar:
-            tell: list[OnDone] = [bar, *([on_done] if on_done else [])]
-            tables, failures = run.execute(folder, tell, bar.say)
-        failures = [failure_frame([OriginFailure(NEVER, f) for f in without]), *failures]
-        told = counting(join_failures(failures), run.origins)
         names_of = [model.name for model in chosen]
-        if folder is not None:
-            run.bound(folder.tables())
-            folder.close(told, names_of, run.origins)
-            return open_backtest(folder.path)
-        bounded = [place for place in run.bound(tables) if isinstance(place, pd.DataFrame)]
+        with progress_bar(len(names) * len(chosen), progress) as bar, manager.going_on(folder):
+            tell: list[OnDone] = [bar, *([on_done] if on_done else [])]
+            run.prepare(folder, timeout)
+            tables, failures = run.execute(tell, bar.say)
+            failures = [failure_frame([OriginFailure(NEVER, f) for f in without]), *failures]
+            told = counting(join_failures(failures), run.origins)
+            if folder is not None:
+                run.bound(folder.tables(run.pieces()))
+                folder.close(run.pieces(), told, names_of, run.origins)
+                manager.release_memory()
+                return open_backtest(folder.path)
+            bounded = [place for place in run.bound(tables) if isinstance(place, pd.DataFrame)]
+        manager.release_memory()
         table = counting(pd.concat([empty_backtest(), *bounded], ignore_index=True), run.origins)
         features = fingerprints(chosen)
         done = Backtest(names_of, horizon, run.origins, told, frame=table, features=features)
@@ -219,64 +233,72 @@ class _Run:
             "refit": self.refit,
             "seed": self.seed,
             "rows": repr(self.cut),
-            "coins": hashlib.sha256("\0".join(self.coins).encode()).hexdigest(),
-            "prices": _fingerprint(self.manager.loader),
+            "coins": coins_hash(self.coins),
+            "prices": fingerprint(self.manager.loader),
             "version": __version__,
         }
 
+    def prepare(self, folder: "BacktestFolder | None", timeout: float | None) -> None:
+        """Cut the work, or read how it was cut where a run goes on."""
+        manager = self.manager
+        tasks = manager.tasks(self.coins, self.models, self._times, folder)
+        source = manager.loader.source
+        self.work = Coins(source, self.coins, tasks, manager.at_hand, self._times, timeout)
+        self.folder = folder
+
+    def _times(self, model: Model) -> float:
+        """Return how often a model goes over the rows that are read."""
+        # Where it looks at a few rows of each origin, what is read is what it costs.
+        few = takes_repeats(model) and ends_needed(model, self.horizon) is not None
+        return 1 if few else max(1, len(self.all_origins))
+
+    def pieces(self) -> list[Piece]:
+        """Return the pieces that there are by now."""
+        count = len(self.work.tasks)
+        return self.folder.pieces(count) if self.folder else list(map(Piece, range(count)))
+
     def execute(
-        self,
-        folder: "BacktestFolder | None",
-        tell: Sequence[OnDone],
-        say: Callable[[str], None],
+        self, tell: Sequence[OnDone], say: Callable[[str], None]
     ) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
         """Do all tasks that were not done before; return tables and failures that came here."""
-        from cryptodask.cluster import cancel, collect, submit
+        folder, work, pieces = self.folder, self.work, self.pieces()
+        todo = [piece for piece in pieces if folder is None or not folder.has(piece)]
+        _say(tell, sum(map(work.size, set(pieces) - set(todo))))
+        if not todo:
+            return [], []
+        trained, failures = self._train({work.model(piece).name for piece in todo}, say)
 
-        tasks = self._tasks() if folder is None else folder.plan(self._tasks, self.models)
-        jobs = self.manager.at_hand(self._jobs(tasks))
-        todo = [i for i in range(len(tasks)) if folder is None or not folder.has(i)]
-        for i in set(range(len(tasks))) - set(todo):
-            _say(tell, len(jobs[i].coins))
-        needed = {tasks[i].model.name for i in todo}
-        trained, failures = self._train(tasks, jobs, needed, say)
-        calls = [
-            (
-                jobs[i],
-                self.cut,
-                *trained[tasks[i].model.name],
-                self.horizon,
-                self.seed,
-                self.window,
-                self.refit,
-                folder and (folder.path, file_of(i)),
-            )
-            for i in todo
-        ]
-        futures = submit(
-            self.manager.client,
-            run_task,
-            calls,
-            costs=[jobs[i].seconds for i in todo],
-            names=[f"backtest-{tasks[i].model.name}" for i in todo],
-            run=uuid4().hex[:8],
-        )
+        def call(piece: Piece) -> tuple[Any, ...]:
+            place = folder and (folder.path, folder.name(piece))
+            models = trained[work.model(piece).name]
+            rest = self.horizon, self.seed, self.window, self.refit, place
+            return work.job(piece), self.cut, *models, *rest
+
+        asked = Work(
+            run_task, call, lambda piece: f"backtest-{work.model(piece).name}", work.cost,
+            work.size, folder.note_split if folder else lambda _: None,
+        )  # fmt: skip
         tables = []
-        try:
-            for outcome in collect(futures, results=True):
-                i = todo[outcome.index]
-                if isinstance(outcome.error, (InputError, MissingExtraError, ImportError)):
-                    raise outcome.error
-                if outcome.error is not None:
-                    failures.append(lost(tasks[i].model, jobs[i].coins, outcome.error))
+        with closing(run_pieces(self.manager.client, asked, todo)) as endings:
+            for one in endings:
+                if isinstance(one.error, ENDING):
+                    raise one.error
+                if one.error is None:
+                    tables.append(one.result.table)
+                    failures.append(one.result.failures)
                 else:
-                    tables.append(outcome.result.table)
-                    failures.append(outcome.result.failures)
-                _say(tell, len(jobs[i].coins))
-        except BaseException:
-            cancel(self.manager.client, futures)
-            raise
+                    failures.append(self._given_up(one.piece, one.error))
+                _say(tell, work.size(one.piece))
         return tables, failures
+
+    def _given_up(self, piece: Piece, error: BaseException) -> pd.DataFrame:
+        """Return failures of a piece that failed as a whole, which may be in a file already."""
+        coins, model = self.work.job(piece).coins, self.work.model(piece)
+        failures = lost(model, coins, self.work.died(piece, error))
+        if self.folder is None or not is_fatal(error):
+            return failures
+        self.folder.give_up(piece, failures)
+        return no_failures()
 
     def bound(self, places: Sequence[Place]) -> list[Place]:
         """Put intervals beside forecasts, model by model, each in tables or files of its own."""
@@ -291,41 +313,8 @@ class _Run:
             done += add_bounds(own, *shape, run=on_workers if remote else map)
         return done
 
-    def _tasks(self) -> list[Task]:
-        """Cut the work: each model's coins into runs by what they cost."""
-        if not self.coins:
-            return []
-        loader, workers = self.manager.loader, self.manager.threads()
-        tasks = []
-        for model in self.models:
-            # Where a model looks at a few rows of each origin, what is read is what it costs.
-            few = takes_repeats(model) and ends_needed(model, self.horizon) is not None
-            times = 1 if few else max(1, len(self.all_origins))
-            jobs = plan_jobs(loader.source, self.coins, model, workers, loader.n_partitions, times)
-            done = 0
-            for job in jobs:
-                edges = np.cumsum([done, *(len(part.coins) for part in job.parts)]).tolist()
-                tasks.append(Task(model, tuple(pairwise(edges))))
-                done = edges[-1]
-        return tasks
-
-    def _jobs(self, tasks: Sequence[Task]) -> list[Job]:
-        """Return the partitions of each task, as jobs."""
-        source = self.manager.loader.source
-        parts = iter(source.pick(self.coins, [run for task in tasks for run in task.runs]))
-        jobs = []
-        for task in tasks:
-            own = tuple(next(parts) for _ in task.runs)
-            times = task.model.cost * max(1, len(self.all_origins))
-            jobs.append(Job(own, sum(part.rows for part in own) * times))
-        return jobs
-
     def _train(
-        self,
-        tasks: Sequence[Task],
-        jobs: Sequence[Job],
-        needed: Collection[str],
-        say: Callable[[str], None],
+        self, needed: Collection[str], say: Callable[[str], None]
     ) -> tuple[dict[str, tuple[Any, DateArray]], list[pd.DataFrame]]:
         """Train those of the models needed that are trained on all coins, as of every origin.
 
@@ -344,7 +333,8 @@ class _Run:
             if model.name not in needed or not is_pooled(model):
                 continue
             # Of all its coins, even if some were forecast by a run that was stopped.
-            own = [job for task, job in zip(tasks, jobs, strict=True) if task.model is model]
+            whole = map(Piece, range(len(self.work.tasks)))
+            own = [self.work.job(piece) for piece in whole if self.work.model(piece) is model]
             found[model.name], lost_at = self.manager.train_at(
                 model, own, self.cut, self.horizon, self.seed, self.all_origins, say,
                 window=self.window, refit=self.refit,
@@ -361,19 +351,6 @@ def _model_of(place: Place) -> str | None:
         if not file.metadata.num_rows:
             return None
         return str(file.read_row_group(0, columns=["model"])["model"][0])
-
-
-def _fingerprint(loader: CryptoLoader) -> str:
-    """Return what changes when the prices do: the table's version, or the files' looks."""
-    source = loader.source
-    if isinstance(source, PriceTable):
-        return f"{source.manifest['index']}, generation {source.generation}"
-    looks = [
-        f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}"
-        for path in sorted(loader.source.folder.iterdir())  # type: ignore[attr-defined]
-        if path.is_file()
-    ]
-    return hashlib.sha256("\n".join(looks).encode()).hexdigest()
 
 
 def _say(tell: Sequence[OnDone], coins: int) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from cryptodask.backtests.result import failure_frame, failures_of, join_failures, no_failures
+from cryptodask.cluster.deadline import within
 from cryptodask.evaluate.backtest import backtest_panel, empty_backtest
 from cryptodask.models import Model
 from cryptodask.models.base import columns_needed
@@ -17,26 +18,6 @@ from cryptodask.records import DateArray
 from cryptodask.results import write_part
 from cryptodask.stages import stage, watching
 from cryptodask.work import Job, keeping, read_panel, worker_address
-
-
-@dataclass(frozen=True)
-class Task:
-    """What one future of a backtest does: some coins, and one model at every origin.
-
-    Attributes
-    ----------
-    model : Model
-    runs : tuple of (start, stop)
-        Of the coins, those that are read together.
-    """
-
-    model: Model
-    runs: tuple[tuple[int, int], ...]
-
-    @property
-    def coins(self) -> slice:
-        """Which of the coins."""
-        return slice(self.runs[0][0], self.runs[-1][1])
 
 
 @dataclass(frozen=True)
@@ -116,8 +97,8 @@ def _backtest_parts(
     every = models if isinstance(models, Sequence) else [models]
     columns = columns_needed(every[0]) if every else ()
     for part in job.parts:
-        with stage("read"):
+        with within(job.timeout), stage("read"):
             panel, _, rows = read_panel(part, cut, columns=columns)
-        with stage("fit"):
+        with within(job.timeout), stage("fit"):
             done = backtest_panel(panel, models, origins, horizon, seed, window=window, refit=refit)
         yield done.table, failure_frame(done.failures), rows

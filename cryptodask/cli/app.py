@@ -14,6 +14,7 @@ from cryptodask.cli.backtest import backtest
 from cryptodask.cli.cluster import cluster
 from cryptodask.cli.forecast import forecast, models
 from cryptodask.cli.prices import prices_app
+from cryptodask.cli.resume import resume
 from cryptodask.cli.security import security_app
 from cryptodask.cli.show import err, out
 from cryptodask.cli.tune import tune
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command()(forecast)
 app.command()(backtest)
 app.command()(tune)
+app.command()(resume)
 app.command()(models)
 app.command()(cluster)
 app.add_typer(prices_app, name="prices")

@@ -24,6 +24,7 @@ from cryptodask.cli.options import (
     Settings,
     Source,
     Step,
+    Timeout,
     Tls,
     To,
     Window,
@@ -85,6 +86,7 @@ def backtest(
         ),
     ] = None,
     overwrite: Overwrite = False,
+    timeout: Timeout = None,
     scores: Annotated[
         Path | None, typer.Option(help="Write scores of every coin to a .csv or .parquet file.")
     ] = None,
@@ -126,9 +128,10 @@ def backtest(
                 seed=seed,
                 out=out_folder,
                 overwrite=overwrite,
+                timeout=timeout,
                 client=client,
             )
-            _print_leaderboard(done, time.perf_counter() - began)
+            print_backtest(done, time.perf_counter() - began)
             if scores:
                 write_table(done.scores(by=("coin", "model")), scores)
             if page:
@@ -142,8 +145,13 @@ def backtest(
             "stopped; what was written to --out is kept, and the same command goes on from there"
         )
         raise typer.Exit(130) from None
-    _print_failures(done.failures)
     raise typer.Exit(SOME_FAILED if done.failures["cutoff"].isna().any() else 0)
+
+
+def print_backtest(done: "Backtest", seconds: float) -> None:
+    """Print a line a model, and what failed."""
+    _print_leaderboard(done, seconds)
+    _print_failures(done.failures)
 
 
 def _print_leaderboard(done: "Backtest", seconds: float) -> None:

@@ -15,11 +15,13 @@ from cryptodask.cli.options import (
     GapsOf,
     Horizon,
     Names,
+    Overwrite,
     Partitions,
     Scheduler,
     Seed,
     Settings,
     Source,
+    Timeout,
     Tls,
     To,
     Workers,
@@ -74,6 +76,8 @@ def forecast(
             help="Write forecasts to a .parquet or .csv file, or by the workers to a folder.",
         ),
     ] = None,
+    overwrite: Overwrite = False,
+    timeout: Timeout = None,
     plot: Annotated[
         Path | None, typer.Option(help="Draw forecasts: .html of all coins, .png of one.")
     ] = None,
@@ -124,6 +128,8 @@ def forecast(
                     intervals=how or False,
                     seed=seed,
                     out=out_file if in_folder else None,
+                    overwrite=overwrite,
+                    timeout=timeout,
                 )
             returned = time.time()
             assert isinstance(result, Forecasts | ForecastFolder)
@@ -135,15 +141,17 @@ def forecast(
                 save_plot(plot, loader.get_df(names, to_date=to), head, coin=plot_coin)
                 written.append(plot)
             # Before the cluster closes, which takes seconds.
-            _print_result(result, head, [m.name for m in models], time.perf_counter() - started)
-            if how:
-                _print_unbounded(result.tasks)
+            names_of = [m.name for m in models]
+            print_forecasts(result, names_of, time.perf_counter() - started, head)
             if profile:
                 _print_profile(result.tasks, begun, connected, returned)
             for path in [*written, *([report] if report else [])]:
                 out.print(Text(f"wrote {path}"), soft_wrap=True)
     except KeyboardInterrupt:
-        err.print("stopped; the fits under way were cancelled and nothing more was written")
+        kept = "what was written to --out is kept, and the same command goes on from there"
+        none = "the fits under way were cancelled and nothing more was written"
+        in_folder = out_file is not None and not out_file.suffix
+        err.print(f"stopped; {kept if in_folder else none}")
         raise typer.Exit(130) from None
     raise typer.Exit(SOME_FAILED if len(result.failures) or len(result.lost) else 0)
 
@@ -218,6 +226,21 @@ def _write(
     for frame, place in ((result, path), (result.failures, failed)):
         write_table(frame, place)
     return result, [path, failed]
+
+
+def print_forecasts(
+    result: "ForecastFolder | Forecasts",
+    names: list[str],
+    seconds: float,
+    head: "pd.DataFrame | None" = None,
+) -> None:
+    """Print the first forecasts, a line a model, every coin that failed, and what is missing."""
+    from cryptodask.evaluate.rows import BOUNDS
+
+    first = _write(result, None)[0] if head is None else head
+    _print_result(result, first, names, seconds)
+    if BOUNDS[0] in first.columns:
+        _print_unbounded(result.tasks)
 
 
 def _print_result(

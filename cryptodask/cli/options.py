@@ -50,7 +50,11 @@ Step = Annotated[int | None, typer.Option(help="Bars from one origin to the next
 Window = Annotated[str, typer.Option(help="Latest rows that a model sees, or expanding: all.")]
 Refit = Annotated[int, typer.Option(help="Train models that are trained at every so many origins.")]
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace another backtest in that folder.")
+    bool, typer.Option("--overwrite", help="Replace the results of another run in that folder.")
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(help="Seconds a worker may take for coins it reads together; it is ended then."),
 ]
 Seed = Annotated[int, typer.Option(help="Of all random numbers.")]
 

@@ -1,11 +1,15 @@
 """Connecting to a cluster, and running a callable over partitions by futures. Never a model."""
 
 from cryptodask.cluster.client import close_local, connect, local_client, most_workers
+from cryptodask.cluster.rescue import Ended, Piece, Work, run_pieces
 from cryptodask.cluster.rounds import run_rounds
 from cryptodask.cluster.run import Outcome, cancel, collect, ordered_map, paths_visible, submit
 
 __all__ = [
+    "Ended",
     "Outcome",
+    "Piece",
+    "Work",
     "cancel",
     "close_local",
     "collect",
@@ -14,6 +18,7 @@ __all__ = [
     "most_workers",
     "ordered_map",
     "paths_visible",
+    "run_pieces",
     "run_rounds",
     "submit",
 ]

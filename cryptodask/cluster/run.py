@@ -1,5 +1,6 @@
 """Run a callable over many arguments as futures: the longest first, results as they come."""
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -9,10 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from dask.distributed import Client, Future
+from dask.distributed import Client, Future, KilledWorker
+from distributed.utils import CancelledError
+
+from cryptodask.errors import ClusterError
 
 POLL, ANSWER, ASKED = 0.02, 30.0, 3
 """Seconds between looks at the futures, seconds to wait for one answer, and how often to ask."""
+
+WATCH = 5.0
+"""Seconds between looks for workers; none at two of them is told."""
 
 
 @dataclass(frozen=True)
@@ -89,23 +96,88 @@ def collect(futures: Sequence[Future], *, results: bool = True) -> Iterator[Outc
         outcome was brought are released, so that workers and scheduler forget their arguments.
     """
     waiting = dict(enumerate(futures))
+    watch = _Watch(futures[0].client) if futures else None
     while waiting:
         ended = {i: future for i, future in waiting.items() if future.status != "pending"}
         if not ended:
             time.sleep(POLL)
+            assert watch is not None
+            watch.look()
         for i, future in ended.items():
+            try:
+                outcome = outcome_of(i, future, results)
+            except TimeoutError:
+                if future.status == "pending":  # its worker died, and it is run again elsewhere
+                    continue
+                raise
             del waiting[i]
-            if future.status != "finished":
-                outcome = Outcome(i, error=future.exception(timeout=ANSWER))
-            else:
-                outcome = Outcome(i, _fetch(future) if results else None)
             if results:
                 future.release()
             yield outcome
 
 
+def outcome_of(index: int, future: Future, results: bool) -> Outcome:
+    """Return how a future ended."""
+    if future.status in ("cancelled", "lost"):
+        # Of what was cancelled here nobody asks.
+        raise scheduler_lost(future.client)
+    if future.status != "finished":
+        return Outcome(index, error=future.exception(timeout=ANSWER))
+    try:
+        return Outcome(index, _fetch(future) if results else None)
+    except KilledWorker as error:  # its worker died, and others in making it again
+        return Outcome(index, error=error)
+
+
+def scheduler_lost(client: Client) -> ClusterError:
+    """Say that the scheduler is gone, and with it all that it knew."""
+    return ClusterError(
+        f"{client.scheduler.address if client.scheduler else 'the scheduler'}: the connection to "
+        "the scheduler was lost, and with it what was under way; see whether it still runs"
+    )
+
+
+def workers_of(client: Client) -> dict[str, int]:
+    """Return the threads of each worker that is there, by its address.
+
+    Raises
+    ------
+    ClusterError
+        The scheduler does not answer.
+    """
+    try:
+        found: dict[str, int] = client.nthreads()
+    except (OSError, RuntimeError, ValueError, AttributeError, CancelledError) as error:
+        raise scheduler_lost(client) from error
+    return found
+
+
+class _Watch:
+    """Says once, on standard error, that no worker is left to do what is waited for."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._next = time.monotonic() + WATCH
+        self._alone = self._told = False
+
+    def look(self) -> None:
+        """Look, if it is time to, whether there are workers."""
+        if self._told or time.monotonic() < self._next or self._client.status != "running":
+            return
+        self._next = time.monotonic() + WATCH
+        none, self._alone = self._alone, not workers_of(self._client)
+        if none and self._alone:
+            self._told = True
+            logging.getLogger(__name__).warning(
+                "no worker left; waiting for one: dask worker %s --nthreads 1",
+                self._client.scheduler.address,
+            )
+
+
 def cancel(client: Client, futures: Sequence[Future]) -> None:
     """Cancel futures that have not ended; others may have been released by `collect`."""
+    if client.status != "running":
+        return  # the scheduler is gone, and all of them with it
     # Dask refuses to cancel any where one of them was released.
     client.cancel([future for future in futures if future.status == "pending"])
 

@@ -52,9 +52,9 @@ class Intervals:
                 "intervals are made from errors at origins before the last row"
             )
 
-    @property
-    def times(self) -> int:
-        """How many forecasts it takes to make one with intervals, at most."""
+    def times(self, model: object) -> float:
+        """Return how many forecasts a model makes for one with intervals, at most."""
+        del model
         return self.warmup // self.calibrate + 2
 
 

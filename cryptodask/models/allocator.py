@@ -1,8 +1,10 @@
 """The memory that a process frees: kept for the next batch of the same size."""
 
+import asyncio
 import ctypes
 import sys
 from functools import cache
+from typing import Any
 
 KEPT = 1 << 28  # bytes at most; batches need some tens of MB
 
@@ -15,10 +17,31 @@ def keep_freed_memory() -> None:
     has to be made anew: two fifths of the time of a closed form. Dask's workers are told to give
     back even more.
     """
-    if sys.platform != "linux":
-        return
     trim_threshold, mmap_threshold = -1, -3  # names and numbers of malloc.h
-    libc = ctypes.CDLL(None)
+    libc: Any = _libc()
     if hasattr(libc, "mallopt"):  # musl has none, and needs none
         libc.mallopt(trim_threshold, KEPT)
         libc.mallopt(mmap_threshold, KEPT)
+
+
+def release_memory() -> None:
+    """Give back to the system what was freed and kept, where `keep_freed_memory` was called."""
+    if not keep_freed_memory.cache_info().currsize:
+        return
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+    libc: Any = _libc()
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)
+
+
+async def release_memory_soon() -> None:
+    """Do that when what a run held has been let go, which takes a moment from its end."""
+    await asyncio.sleep(1)
+    release_memory()
+
+
+def _libc() -> ctypes.CDLL | None:
+    """Return the C library, of Linux."""
+    return ctypes.CDLL(None) if sys.platform == "linux" else None

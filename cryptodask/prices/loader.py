@@ -72,6 +72,7 @@ class CryptoLoader:
         if partitions is not None and partitions < 1:
             raise OptionError(f"partitions: must be at least 1, got {partitions}")
         self.n_partitions = partitions
+        self.path, self.options = Path(source), options
         self.source = open_source(source, options)
 
     def __repr__(self) -> str:
@@ -472,6 +473,11 @@ def read_day(option: str, value: Day | None, default: str | None = None) -> np.d
         ) from error
     # The whole day, at whatever hour a datetime is.
     return np.datetime64(day.normalize(), "s")
+
+
+def day_text(value: Day | None) -> str | None:
+    """Return a day that a user gave as text, if one was given."""
+    return None if value is None else str(read_day("day", value).astype("datetime64[D]"))
 
 
 def _timestamp(value: Any) -> pd.Timestamp:

@@ -1,4 +1,4 @@
-"""The lock of the one process that writes a table."""
+"""The lock of the one process that writes a table, or another folder."""
 
 import os
 import socket
@@ -14,13 +14,13 @@ LOCK = "writer.lock"
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, name: str = LOCK) -> Iterator[None]:
     """Hold the lock, which the operating system drops whenever its process ends, however it does.
 
     The file itself tells who holds it. It is removed at the end, so that a table has no file that
     is not a table's; a process that locked a file which was removed meanwhile tries again.
     """
-    path = folder / LOCK
+    path = folder / name
     while True:
         # Never through a link, which could lead to a file of somebody else.
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
@@ -59,7 +59,7 @@ def _lock(handle: int, folder: Path) -> None:
         ) from error
     except OSError as error:
         raise TableError(
-            f"{folder}: can't be locked for writing: {error.strerror}; put the table on a file "
+            f"{folder}: can't be locked for writing: {error.strerror}; put it on a file "
             "system that has locks"
         ) from error
 

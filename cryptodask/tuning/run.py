@@ -15,7 +15,8 @@ from cryptodask.evaluate.backtest import empty_backtest
 from cryptodask.evaluate.compare import NONE as NO_VERDICT
 from cryptodask.evaluate.compare import compare_models, differences
 from cryptodask.evaluate.rows import common_rows
-from cryptodask.manager import CryptoManager, OnDone
+from cryptodask.forecasting import OnDone
+from cryptodask.manager import CryptoManager
 from cryptodask.models.base import check_horizon
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.freq import step_of

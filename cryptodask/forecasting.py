@@ -1,0 +1,142 @@
+"""The forecasting of all pieces of a run, when all that they need is there."""
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cryptodask.bands import hold_job, submit_bounds
+from cryptodask.cluster import cancel, collect
+from cryptodask.cluster.rescue import Ended, Piece, Work, is_fatal, run_pieces
+from cryptodask.errors import ClusterError, InputError, MissingExtraError, WriteError
+from cryptodask.evaluate.hindsight import Cohort
+from cryptodask.forecasts import ForecastRun
+from cryptodask.models import Model
+from cryptodask.prices.loader import Cut
+from cryptodask.records import CoinFailure
+from cryptodask.runs import Coins
+from cryptodask.work import JobResult, run_job
+
+if TYPE_CHECKING:
+    from dask.distributed import Client
+
+OnDone = Callable[[int], None]
+"""Called with the number of coins (times models) that were done since the last call."""
+
+Past = dict[str, tuple[list[Cohort], int]]
+"""Of each model's name: the past dates at which it forecasts, and at how many of them one training
+does."""
+
+ENDING = (InputError, MissingExtraError, ImportError, WriteError, ClusterError)
+"""What concerns every coin, and ends a run."""
+
+
+class ForecastWork:
+    """The forecasting of all pieces, when all that they need is there."""
+
+    def __init__(
+        self,
+        client: "Client | None",
+        work: Coins,
+        models: dict[str, Model],
+        shape: tuple[Cut, int, int],
+        past: Past | None,
+        folder: ForecastRun | None,
+        done: Sequence[OnDone],
+    ) -> None:
+        self.client, self.work, self.models, self.done = client, work, models, done
+        self.shape, self.past, self.folder = shape, past, folder
+
+    def execute(self, pieces: Sequence[Piece], *, results: bool) -> list[Ended]:
+        """Forecast pieces, with intervals where past dates are given, and return how each ended."""
+        if self.client is None or not pieces:
+            return []
+        if self.past is None:
+            return self._wait(run_job, self._call, pieces, results=results)
+        held = self._wait(hold_job, self._hold, pieces, results=False)
+        return self._bound(held, results)
+
+    def failures(self, one: Ended) -> list[CoinFailure]:
+        """Return the failures of a piece, all of whose coins fail where it did as a whole."""
+        if isinstance(one.result, JobResult):
+            return [] if self.folder else one.result.failures
+        if one.error is None or (self.folder and self.folder.has(one.piece)):
+            return []
+        name = self.work.model(one.piece).name
+        return [CoinFailure.of(coin, name, one.error) for coin in self.work.job(one.piece).coins]
+
+    def _call(self, piece: Piece) -> tuple[Any, ...]:
+        cut, horizon, seed = self.shape
+        return self.work.job(piece), cut, self._model(piece), horizon, seed, self._place(piece)
+
+    def _hold(self, piece: Piece) -> tuple[Any, ...]:
+        assert self.past is not None
+        model = self._model(piece)
+        return self.work.job(piece), self.shape[0], model, *self.shape[1:], *self.past[model.name]
+
+    def _model(self, piece: Piece) -> Model:
+        return self.models[self.work.model(piece).name]
+
+    def _place(self, piece: Piece) -> tuple[Path, str] | None:
+        return None if self.folder is None else (self.folder.path, self.folder.name(piece))
+
+    def _wait(
+        self,
+        function: Callable[..., Any],
+        call: Callable[[Piece], tuple[Any, ...]],
+        pieces: Sequence[Piece],
+        *,
+        results: bool,
+    ) -> list[Ended]:
+        """Run a function on pieces, and return how each ended, in their order."""
+        assert self.client is not None
+        work = Work(
+            function, call, lambda piece: self.work.model(piece).name, self.work.cost,
+            self.work.size, self.folder.note_split if self.folder else lambda _: None,
+        )  # fmt: skip
+        ended = []
+        with closing(run_pieces(self.client, work, pieces, results=results)) as endings:
+            for one in endings:
+                if isinstance(one.error, ENDING):
+                    raise one.error
+                ended.append(self._given_up(one))
+                for tell in self.done:
+                    tell(self.work.size(one.piece))
+        return sorted(ended, key=lambda one: one.piece)
+
+    def _given_up(self, one: Ended) -> Ended:
+        """Name the coin that workers died of, and note it where a run that goes on finds it."""
+        if one.error is None:
+            return one
+        error = self.work.died(one.piece, one.error)
+        if self.folder is not None and is_fatal(error):
+            [coin], name = self.work.job(one.piece).coins, self.work.model(one.piece).name
+            failure = CoinFailure.of(coin, name, error)
+            self.folder.give_up(one.piece, failure, intervals=self.past is not None)
+        return replace(one, error=error)
+
+    def _bound(self, held: Sequence[Ended], results: bool) -> list[Ended]:
+        """Put intervals around what workers hold."""
+        assert self.client is not None
+        futures = {one.piece: one.future for one in held if one.error is None}
+        names = {piece: self.work.model(piece).name for piece in futures}
+        places = {piece: self._place(piece) for piece in futures}
+        known = self.folder.read_pools() if self.folder else None
+        bounded, lost, pools = submit_bounds(self.client, futures, names, places, known)
+        if self.folder is not None and known is None:
+            self.folder.write_pools(pools)
+        pieces = list(bounded)
+        ended = {one.piece: one for one in held}
+        for piece, error in lost.items():
+            ended[piece] = replace(ended[piece], error=error)
+        try:
+            for outcome in collect([bounded[piece] for piece in pieces], results=results):
+                if isinstance(outcome.error, ENDING):
+                    raise outcome.error
+                piece = pieces[outcome.index]
+                ended[piece] = Ended(piece, bounded[piece], outcome.result, outcome.error)
+        except BaseException:
+            cancel(self.client, list(bounded.values()))
+            raise
+        return sorted(ended.values(), key=lambda one: one.piece)
