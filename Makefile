@@ -3,12 +3,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= forecasts
+FAULTS ?= 50
 
-.PHONY: forecast test lint notebook clean help
+.PHONY: forecast test chaos lint notebook clean help
 
 help:
 	@echo "make forecast  set up, forecast the sample in data/, write a table and a plot"
 	@echo "make test      set up, run all tests"
+	@echo "make chaos     hurt runs at random, as root (FAULTS=50 SEED=… SOURCE=prices)"
 	@echo "make lint      ruff and mypy"
 	@echo "make notebook  run the notebooks again and keep their outputs"
 	@echo "make clean     remove what these made"
@@ -21,6 +23,10 @@ forecast: $(VENV)/.has-base
 
 test: $(VENV)/.has-test
 	$(BIN)/python -m pytest
+
+chaos: $(VENV)/.has-test
+	$(BIN)/python -m tests.chaos --faults $(FAULTS) $(if $(SEED),--seed $(SEED)) \
+		$(if $(SOURCE),--source $(SOURCE))
 
 lint: $(VENV)/.has-dev
 	$(BIN)/ruff check .

@@ -249,7 +249,10 @@ class Chaos:
         """Count the faults that coins brought about."""
         texts = [file.read_text("utf-8", "replace") for file in self.work.glob("worker-*.log")]
         return Counter(
-            {kind: sum(len(re.findall(how, text)) for text in texts) for kind, how in LOGGED.items()}
+            {
+                kind: sum(len(re.findall(how, text)) for text in texts)
+                for kind, how in LOGGED.items()
+            }
         )
 
     @contextmanager
