@@ -3,14 +3,17 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= forecasts
+FAULTS ?= 50
 
-.PHONY: forecast test lint audit notebook image image-test lock clean help
+.PHONY: forecast test lint audit notebook image image-test lock clean help chaos
 
 help:
 	@echo "make forecast  set up, forecast the sample in data/, write a table and a plot"
 	@echo "make test      set up, run all tests"
 	@echo "make lint      ruff and mypy, and a search for secrets in what git tracks"
 	@echo "make audit     known vulnerabilities of the packages, where the network lets one ask"
+	@echo "make chaos     hurt runs at random, as root (FAULTS=50 SEED=… SOURCE=prices)"
+	@echo "make lint      ruff and mypy"
 	@echo "make notebook  run the notebooks again and keep their outputs"
 	@echo "make image     build the image for Compose and Kubernetes (EXTRAS=lstm: with Keras)"
 	@echo "make image-test  the same, then run a cluster and a forecast from it"
@@ -24,6 +27,10 @@ forecast: $(VENV)/.has-base
 
 test: $(VENV)/.has-test $(VENV)/.has-schemas
 	$(BIN)/python -m pytest
+
+chaos: $(VENV)/.has-test
+	$(BIN)/python -m tests.chaos --faults $(FAULTS) $(if $(SEED),--seed $(SEED)) \
+		$(if $(SOURCE),--source $(SOURCE))
 
 lint: $(VENV)/.has-dev
 	$(BIN)/ruff check .

@@ -107,6 +107,8 @@ def local_client(workers: Workers | None = None) -> Client:
             threads_per_worker=1,
             host="127.0.0.1",
             dashboard_address="127.0.0.1:8787",
+            # One may be killed from outside; see `cryptodask.cluster.rescue` for what comes then.
+            scheduler_kwargs={"allowed_failures": 1},
         )
     if most > least:
         cluster.adapt(minimum=least, maximum=most, **ADAPT)

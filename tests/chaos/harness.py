@@ -1,0 +1,305 @@
+"""A cluster of real processes and a run on it, and faults of every kind at random."""
+
+import hashlib
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pandas as pd
+import psutil
+
+from cryptodask.forecasts import open_forecasts
+from tests.chaos.hosts import Hosts, hosts
+
+TTL = 8
+"""Seconds after which the scheduler takes a worker that it does not hear of for dead."""
+
+PATIENCE = 900
+"""Seconds after which a run that has not ended is stuck."""
+
+LOGGED = {
+    "crash": "killed by signal 6",
+    "memory": "exceeded 95% memory budget",
+    "hang": r"Timeout \(\d+:\d+:\d+",
+}
+"""Faults that coins bring about, and what a worker's log says of each."""
+
+
+class Chaos:
+    """Runs that are hurt until there were so many faults, and what came of them.
+
+    Parameters
+    ----------
+    source, work, disk : Path
+        The prices; a folder for logs; and a small file system for results, which can be filled.
+    seed, faults : int
+        Of what is hurt when; and how many at least.
+    poison : dict of str to list of str
+        Coins that hurt their workers; see `tests.chaos.poison`.
+    """
+
+    def __init__(
+        self,
+        source: Path,
+        work: Path,
+        disk: Path,
+        net: Hosts,
+        *,
+        seed: int,
+        faults: int,
+        workers: int = 3,
+        poison: dict[str, list[str]],
+        seconds: float = 0.05,
+        epochs: int = 3,
+        timeout: float = 15,
+        pause: tuple[float, float] = (1.0, 4.0),
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.source, self.work, self.disk, self.net = source, work, disk, net
+        self.wanted, self.poison, self.say, self.pause = faults, poison, say, pause
+        self.shape = {"seconds": seconds, "epochs": epochs, "timeout": timeout}
+        self.random = random.Random(seed)
+        self.faults: Counter[str] = Counter()
+        self.resumed: Counter[str] = Counter()
+        self.runs = 0
+        self.written: dict[str, str] = {}
+        self.count = workers
+        self.scheduler: subprocess.Popen[bytes] | None = None
+        self.workers: list[subprocess.Popen[bytes] | None] = [None] * workers
+        self.client: subprocess.Popen[bytes] | None = None
+        self._later: list[tuple[float, Callable[[], None]]] = []
+        self._next: list[str] = []
+
+    KINDS = (
+        "kill worker", "kill host", "stop worker", "cut network", "kill client", "kill scheduler",
+        "fill disk", "kill all workers",
+    )  # fmt: skip
+
+    def play(self) -> None:
+        """Hurt runs, see that each of them ends with the table that it would have had."""
+        with self._ending():
+            self._revive()
+            expected = self._undisturbed()
+            began = time.monotonic()
+            while sum(self.faults.values()) < self.wanted or self.client is not None:
+                assert time.monotonic() - began < PATIENCE + 30 * self.wanted, "stuck; see the logs"
+                self._revive()
+                self._look_after_client(expected)
+                time.sleep(self.random.uniform(*self.pause))
+                self._due()
+                if self.client is not None and sum(self.faults.values()) < self.wanted:
+                    self._hurt()
+            self.faults.update(self._logged())
+
+    def _undisturbed(self) -> pd.DataFrame:
+        """Return the forecasts of a run that nothing hurts."""
+        out = self.disk / "whole"
+        harmless = {kind: [] for kind in self.poison}
+        process = self._start_client(out, harmless, seconds=0.0, timeout=None)
+        assert process.wait(PATIENCE) == 0, self._log("client")
+        return table_of(out)
+
+    def _look_after_client(self, expected: pd.DataFrame) -> None:
+        """Start the run again where it ended, and judge it when it is whole."""
+        out = self.disk / f"run-{self.runs}"
+        if self.client is not None:
+            code = self.client.poll()
+            if code is None:
+                return
+            self.client = None
+            self._note_written(out)
+            if code == 0:
+                self._judge(out, expected)
+                self.runs += 1
+                return
+            told = self._log("client").strip().splitlines()[-1:]
+            self.say(f"run {self.runs} ended with {code}: {' '.join(told)}")
+            assert code in (1, -signal.SIGKILL), self._log("client")
+            if code == 1:
+                known = ("cryptodask resume", "no scheduler", "Timed out", "workers", "[Errno")
+                assert any(one in " ".join(told) for one in known), self._log("client")
+            self.resumed["killed" if code != 1 else "said what to do"] += 1
+        if sum(self.faults.values()) < self.wanted or (out / "_plan.json").exists():
+            (self.disk / "ballast").unlink(missing_ok=True)
+            self.client = self._start_client(out, self.poison)
+
+    def _judge(self, out: Path, expected: pd.DataFrame) -> None:
+        """See that forecasts are those of an undisturbed run, and failures the poisoned coins."""
+        done = open_forecasts(out)
+        guilty = sorted(coin for coins in self.poison.values() for coin in coins)
+        told = done.failures[["coin", "model", "exception"]].itertuples(index=False, name=None)
+        found = [one for one in told if one[1] == "poison"]
+        assert sorted(coin for coin, _, _ in found) == guilty, done.failures
+        assert {kind for _, _, kind in found} <= {"WorkerDiedError", "MemoryError"}, found
+        lost = (expected["model"] == "poison") & expected["coin"].isin(guilty)
+        pd.testing.assert_frame_equal(
+            table_of(out), expected[~lost].reset_index(drop=True), check_exact=True
+        )
+        self._note_written(out)
+        self.say(f"run {self.runs}: equal, {len(done):,} rows; at fault: {', '.join(guilty)}")
+
+    def _note_written(self, out: Path) -> None:
+        """See that what was written once is never other bytes."""
+        for file in out.glob("forecasts-*.parquet"):
+            with suppress(OSError):
+                digest = hashlib.sha256(file.read_bytes()).hexdigest()
+                assert self.written.setdefault(str(file), digest) == digest, file
+
+    def _hurt(self) -> None:
+        """Do one fault; all kinds come up before one does again."""
+        if not self._next:
+            self._next = self.random.sample(self.KINDS, len(self.KINDS))
+        kind = self._next.pop()
+        host = self.random.randrange(self.count)
+        seconds = self.random.uniform(TTL + 1, TTL + 5)
+        process = self.workers[host]
+        children = [] if process is None else _children(process)
+        if kind in ("kill worker", "stop worker") and not children:
+            return
+        if kind == "kill worker":
+            _kill(children[0])
+        elif kind == "kill host" and process is not None:
+            self._kill_host(host)
+        elif kind == "kill all workers":
+            for i in range(self.count):
+                self._kill_host(i)
+        elif kind == "stop worker":
+            children[0].suspend()
+            self._later.append((time.monotonic() + seconds, lambda: _resume(children[0])))
+        elif kind == "cut network":
+            self.net.cable(host, False)
+            self._later.append((time.monotonic() + seconds, lambda: self.net.cable(host, True)))
+        elif kind == "kill client" and self.client is not None:
+            self.client.kill()
+        elif kind == "kill scheduler" and self.scheduler is not None:
+            for one in [*_children(self.scheduler), psutil.Process(self.scheduler.pid)]:
+                _kill(one)
+        elif kind == "fill disk":
+            with suppress(OSError), (self.disk / "ballast").open("wb", buffering=0) as ballast:
+                while True:
+                    ballast.write(b"\0" * 4096)
+        self.faults[kind] += 1
+        self.say(f"fault {sum(self.faults.values())}: {kind}")
+
+    def _kill_host(self, host: int) -> None:
+        """Kill a worker and its nanny, as a machine that goes off."""
+        process = self.workers[host]
+        if process is None or process.poll() is not None:
+            return
+        for one in [psutil.Process(process.pid), *_children(process)]:
+            _kill(one)
+
+    def _due(self) -> None:
+        """End the faults that last some time."""
+        for when, undo in list(self._later):
+            if time.monotonic() >= when:
+                self._later.remove((when, undo))
+                undo()
+
+    def _revive(self) -> None:
+        """Start again the scheduler and the hosts that are off."""
+        if self.scheduler is None or self.scheduler.poll() is not None:
+            self.scheduler = self._start(
+                "scheduler", None, "-m", "dask", "scheduler", "--host", self.net.address(None),
+                "--port", "8786", "--no-dashboard",
+            )  # fmt: skip
+        for i, process in enumerate(self.workers):
+            if process is None or process.poll() is not None:
+                self.workers[i] = self._start(
+                    f"worker-{i}", i, "-m", "dask", "worker", self._address, "--nthreads", "1",
+                    "--host", self.net.address(i), "--memory-limit", "600MB", "--no-dashboard",
+                    "--death-timeout", "20", "--local-directory", str(self.work),
+                )  # fmt: skip
+
+    @property
+    def _address(self) -> str:
+        return f"tcp://{self.net.address(None)}:8786"
+
+    def _start_client(
+        self, out: Path, poison: dict[str, list[str]], **other: float | None
+    ) -> "subprocess.Popen[bytes]":
+        told = {"source": str(self.source), "out": str(out), "scheduler": self._address}
+        asked = {**told, "poison": poison, **self.shape, **other}
+        (self.work / "client.log").unlink(missing_ok=True)
+        return self._start("client", None, "-m", "tests.chaos.run", json.dumps(asked))
+
+    def _start(self, name: str, host: int | None, *words: str) -> "subprocess.Popen[bytes]":
+        env = os.environ | {
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": f"{TTL}s",
+            "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1",
+        }
+        with (self.work / f"{name}.log").open("ab") as log:
+            command = [*self.net.inside(host), sys.executable, *words]
+            return subprocess.Popen(command, stdout=log, stderr=log, env=env)
+
+    def _log(self, name: str) -> str:
+        return (self.work / f"{name}.log").read_text("utf-8", "replace")[-4000:]
+
+    def _logged(self) -> Counter[str]:
+        """Count the faults that coins brought about."""
+        texts = [file.read_text("utf-8", "replace") for file in self.work.glob("worker-*.log")]
+        return Counter(
+            {
+                kind: sum(len(re.findall(how, text)) for text in texts)
+                for kind, how in LOGGED.items()
+            }
+        )
+
+    @contextmanager
+    def _ending(self) -> Iterator[None]:
+        """End all processes that were started in this block."""
+        try:
+            yield
+        finally:
+            for process in (self.client, *self.workers, self.scheduler):
+                if process is not None and process.poll() is None:
+                    for one in [psutil.Process(process.pid), *_children(process)]:
+                        _kill(one)
+                    process.wait()
+
+
+def table_of(out: Path) -> pd.DataFrame:
+    """Return the forecasts in a folder, in one order."""
+    whole = open_forecasts(out).get_ddf().compute(scheduler="synchronous")
+    return whole.sort_values(["model", "coin", "step"], ignore_index=True)
+
+
+def _children(process: "subprocess.Popen[bytes]") -> list[psutil.Process]:
+    """Return the workers of a nanny; not the helper by which Python starts processes."""
+    with suppress(psutil.NoSuchProcess):
+        found = psutil.Process(process.pid).children(recursive=True)
+        return [one for one in found if "resource_tracker" not in " ".join(one.cmdline())]
+    return []
+
+
+def _kill(process: psutil.Process) -> None:
+    with suppress(psutil.NoSuchProcess):
+        process.kill()
+
+
+def _resume(process: psutil.Process) -> None:
+    with suppress(psutil.NoSuchProcess):
+        process.resume()
+
+
+@contextmanager
+def chaos_on(disk: Path, size: str, workers: int) -> Iterator[Hosts]:
+    """Mount a small file system, and make hosts that see it."""
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
+    subprocess.run(mount, check=True)
+    try:
+        with hosts(workers) as net:
+            yield net
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)

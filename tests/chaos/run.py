@@ -1,0 +1,33 @@
+"""The run that is hurt, as a process of its own: ``python -m tests.chaos.run JSON``."""
+
+import json
+import sys
+from pathlib import Path
+
+from dask.distributed import Client
+
+from cryptodask import CryptoLoader, CryptoManager, create_model
+from cryptodask.errors import CryptoDaskError
+from tests.chaos.poison import Poison
+
+
+def main() -> int:
+    """Forecast into a folder; what is refused or lost is one line, and ends with 1."""
+    told = json.loads(sys.argv[1])
+    poison = {kind: tuple(coins) for kind, coins in told["poison"].items()}
+    lstm = create_model("lstm", window=10, units=(8, 8), epochs=told["epochs"])
+    models = [Poison(**poison, seconds=told["seconds"]), "linear", lstm]
+    try:
+        with Client(told["scheduler"], timeout=30) as client:
+            client.wait_for_workers(1, timeout=60)
+            CryptoManager(CryptoLoader(Path(told["source"])), client).forecast(
+                models, 5, out=told["out"], timeout=told["timeout"], progress=False
+            )
+    except (CryptoDaskError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+"""Runs that go on where they were stopped, and what is refused."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from dask.distributed import Client
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cryptodask import CryptoLoader, CryptoManager, create_model
+from cryptodask.errors import ClusterError, InputError, OptionError, TableError, WriteError
+from cryptodask.forecasts import open_forecasts
+from cryptodask.results import write_frames
+from cryptodask.runs import Task, describe_call, models_of
+from tests.chaos.harness import table_of
+from tests.chaos.poison import Poison
+from tests.conftest import Cluster, write_folder
+
+MODELS: list[Any] = ["naive", "linear", create_model("lstm", window=8, units=(4, 6))]
+
+
+@pytest.fixture
+def client(cluster: Cluster):
+    with Client(cluster.address) as client:
+        client.wait_for_workers(2)
+        yield client
+
+
+def command(*args: object) -> "subprocess.CompletedProcess[str]":
+    words = [sys.executable, "-m", "cryptodask.cli", *map(str, args)]
+    env = os.environ | {"COLUMNS": "200"}
+    return subprocess.run(words, capture_output=True, text=True, env=env, timeout=120, check=False)
+
+
+@pytest.mark.parametrize("intervals", [False, True])
+def test_a_run_that_was_killed_goes_on_and_does_nothing_twice(
+    client: Client, small_folder: Path, tmp_path: Path, intervals: bool
+) -> None:
+    class StopError(Exception):
+        pass
+
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    asked: dict[str, Any] = {"intervals": intervals, "seed": 3, "progress": False}
+    models = ["naive", "linear"] if intervals else MODELS
+    loader = CryptoLoader(small_folder, 4)
+    expected = CryptoManager(loader, client).forecast(models, 4, out=whole, **asked)
+
+    def stop(coins: int) -> None:
+        if list(out.glob("forecasts-*.parquet")):
+            raise StopError
+
+    if intervals:
+        manager = CryptoManager(loader, client)
+        manager.forecast(models, 4, out=out, **asked)
+        kept = {f.name: f.stat().st_mtime_ns for f in sorted(out.glob("forecasts-*"))[3:]}
+        assert expected.has_intervals
+    else:
+        with pytest.raises(StopError):
+            CryptoManager(loader, client).forecast(models, 4, out=out, on_done=stop, **asked)
+        time.sleep(1)  # a worker that had begun writes yet
+        kept = {f.name: f.stat().st_mtime_ns for f in out.glob("forecasts-*")}
+        assert len(kept) > 0
+    with pytest.raises(InputError, match="holds forecasts of other seed; name another folder"):
+        CryptoManager(loader, client).forecast(models, 4, out=out, **(asked | {"seed": 4}))
+    # Another number of partitions would cut the work otherwise; the plan that began is kept.
+    done = CryptoManager(CryptoLoader(small_folder, 2), client).forecast(
+        models, 4, out=out, **asked
+    )
+    pd.testing.assert_frame_equal(table_of(out), table_of(whole), check_exact=True)
+    pd.testing.assert_frame_equal(done.failures, expected.failures)
+    pd.testing.assert_frame_equal(done.lost, expected.lost)
+    assert sorted(done.tasks["coins"]) == sorted(expected.tasks["coins"])
+    for name, when in kept.items():
+        assert (out / name).stat().st_mtime_ns == when
+    assert {f.name for f in out.iterdir() if not f.name.startswith("forecasts-")} == {
+        "_plan.json", "_manifest.json", "_failures.parquet", "_lost.parquet", "_tasks.parquet",
+    }  # fmt: skip
+    # A whole one is read, and nothing is done.
+    again = CryptoManager(loader).forecast(models, 4, out=out, **asked)
+    assert len(again) == len(expected)
+    pd.testing.assert_frame_equal(again.tasks, done.tasks)
+
+
+def test_prices_that_changed_are_told_of(
+    client: Client, small_prices: pd.DataFrame, tmp_path: Path
+) -> None:
+    folder = write_folder(tmp_path / "prices", small_prices)
+    out = tmp_path / "out"
+    CryptoManager(folder, client).forecast(["naive"], 3, out=out, progress=False)
+    file = sorted(folder.iterdir())[-1]
+    file.write_text(file.read_text().rsplit("\n", 2)[0] + "\n")
+    manager = CryptoManager(folder, client)
+    with pytest.raises(InputError, match="the prices changed since the run that it holds began"):
+        manager.forecast(["naive"], 3, out=out, progress=False)
+    manager.forecast(["naive"], 3, out=out, overwrite=True, progress=False)
+    told = json.loads((out / "_plan.json").read_text())
+    assert told["call"]["source"] == str(folder)
+
+
+def test_two_do_not_write_the_same_run_at_once(
+    client: Client, small_folder: Path, tmp_path: Path
+) -> None:
+    manager, out = CryptoManager(small_folder, client), tmp_path / "out"
+
+    def again(_: int) -> None:
+        with pytest.raises(TableError, match="is being written by process"):
+            CryptoManager(small_folder, client).forecast(["naive"], out=out, progress=False)
+        told.append(True)
+
+    told: list[bool] = []
+    manager.forecast(["naive"], out=out, progress=False, on_done=again)
+    assert told
+    assert open_forecasts(out).path == out
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=5))
+def test_halves_have_all_coins_once_and_in_order(sizes: list[int]) -> None:
+    edges = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
+    task = Task(create_model("naive"), tuple(zip(edges, edges[1:], strict=False)))
+    tasks = [task]
+    while any(len(one) > 1 for one in tasks):
+        tasks = [half for one in tasks for half in (one.halves if len(one) > 1 else (one,))]
+        assert max(map(len, tasks)) - min(map(len, tasks)) <= max(1, len(task) // 2)
+    assert [a for one in tasks for a, _ in one.runs] == list(range(sum(sizes)))
+
+
+def test_what_a_command_can_ask_for_again_is_told_and_what_it_can_not_is_none(
+    small_folder: Path,
+) -> None:
+    loader = CryptoLoader(small_folder)
+    names = ["lstm", "ensemble", "sklearn:Ridge", "auto", "pooled_linear", "naive"]
+    models = [create_model(name) for name in names]
+    models[0] = create_model("lstm", units=(3, 4), learning_rate=0.1 + 0.2)
+    call = describe_call(loader, models, {"seed": 1})
+    assert call is not None
+    assert models_of(json.loads(json.dumps(call))) == models
+    assert describe_call(loader, [Poison()], {"seed": 1}) is None
+
+
+def test_a_time_limit_is_one_and_never_ends_this_process(client, small_folder: Path) -> None:
+    manager = CryptoManager(small_folder, client)
+    with pytest.raises(OptionError, match="timeout: must be more than 0 seconds, got -1"):
+        manager.forecast(timeout=-1, progress=False)
+    with (
+        Client(n_workers=1, processes=False, dashboard_address=None) as threads,
+        pytest.raises(OptionError, match="the workers are threads of this one"),
+    ):
+        CryptoManager(small_folder, threads).forecast(timeout=9, progress=False)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device here")
+def test_a_full_disk_is_told_and_leaves_no_draft(tmp_path: Path, monkeypatch) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    writer = pq.ParquetWriter
+    monkeypatch.setattr(pq, "ParquetWriter", lambda _, *a, **k: writer("/dev/full", *a, **k))
+    table = pa.table({"forecast": [1.5] * 100_000})
+    with (
+        pytest.raises(WriteError, match="can't be written to: No space left on device; make room"),
+        write_frames(tmp_path, "forecasts-00000.parquet", table.schema) as write,
+    ):
+        write(table)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_died_is_told_and_the_command_goes_on_elsewhere(
+    own_cluster: Cluster, cluster: Cluster, small_folder: Path, tmp_path: Path
+) -> None:
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    lstm = create_model("lstm", window=8, units=(24, 24), epochs=20)
+    own_cluster.add_worker()
+    with Client(own_cluster.address, timeout=3) as client:
+        client.wait_for_workers(1)
+
+        def die(_: int) -> None:
+            own_cluster.scheduler.send_signal(signal.SIGKILL)
+
+        loader = CryptoLoader(small_folder, 3)
+        with pytest.raises(ClusterError, match=f"scheduler was lost.*cryptodask resume {out}"):
+            CryptoManager(loader, client).forecast(
+                ["naive", lstm], 3, out=out, progress=False, on_done=die
+            )
+    done = command("resume", out, "--scheduler", cluster.address)
+    assert done.returncode == 3, done.stderr  # the constant coin fails, as ever
+    assert "ConstantSeriesError" in done.stderr
+    assert "lstm" in done.stdout
+    again = command("resume", out)
+    assert (again.returncode, "whole already" in again.stdout) == (0, True)
+    with Client(cluster.address) as client:
+        CryptoManager(small_folder, client).forecast(["naive", lstm], 3, out=whole, progress=False)
+    pd.testing.assert_frame_equal(table_of(out), table_of(whole), check_exact=True)
+    told = command("resume", tmp_path)
+    assert (told.returncode, "holds no plan of a run" in told.stderr) == (2, True)
