@@ -483,7 +483,7 @@ class CryptoManager:
         window: int | None,
         refit: int,
     ) -> tuple[tuple[list[Model], DateArray], list[tuple[np.datetime64, Exception]]]:
-        """Train one model as of past dates, at every so many of them.
+        """Train one model as of past dates, at every so many of them; coins are read once.
 
         Returns
         -------
@@ -494,18 +494,23 @@ class CryptoManager:
         failures : list of (datetime64, Exception)
             Why it failed there.
         """
+        from cryptodask.training import PastTraining
+
         each: list[Model] = []
         kept = []
-        failures = []
+        failures: list[tuple[np.datetime64, Exception]] = []
+        if not len(origins):
+            return (each, origins), failures
+        jobs = merge_jobs(jobs, 2 * self.threads())
+        past = PastTraining(self.client, model, jobs, cut, origins, window, horizon, seed, say)
+        planned = np.arange(0, len(origins), refit)
+        found = dict(zip(planned.tolist(), past.train(planned), strict=True))
         for number, origin in enumerate(origins):
-            seen = replace(cut, last=origin, max_points=window)
-            try:
-                if number % refit == 0 or not each:
-                    last = self.train_pooled(model, jobs, seen, horizon, seed, say)
-            except (InputError, MissingExtraError, ImportError):
-                raise
-            except Exception as error:  # noqa: BLE001 - other origins and models go on
-                failures.append((origin, error))
+            if number not in found and not each:
+                [found[number]] = past.train(np.array([number]))
+            last = found[number] if number in found else each[-1]
+            if isinstance(last, Exception):
+                failures.append((origin, last))
                 continue
             each.append(last)
             kept.append(origin)

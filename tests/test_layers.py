@@ -19,6 +19,7 @@ ORDER = (
     "cluster",
     "results",
     "work",
+    "training",
     "bands",
     "manager",
     "backtests",
