@@ -126,3 +126,7 @@ class MissingExtraError(CryptoDaskError):
 
 class PriceWarning(UserWarning):
     """Rows or files could not be read and were left out; ``findings()`` lists them."""
+
+
+ENDING = (InputError, MissingExtraError, ImportError, WriteError, ClusterError)
+"""What concerns every coin, and ends a run."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cryptodask.bands import hold_job, submit_bounds
 from cryptodask.cluster import cancel, collect
 from cryptodask.cluster.rescue import Ended, Piece, Work, is_fatal, run_pieces
-from cryptodask.errors import ClusterError, InputError, MissingExtraError, WriteError
+from cryptodask.errors import ENDING
 from cryptodask.evaluate.hindsight import Cohort
 from cryptodask.forecasts import ForecastRun
 from cryptodask.models import Model
@@ -27,9 +27,6 @@ OnDone = Callable[[int], None]
 Past = dict[str, tuple[list[Cohort], int]]
 """Of each model's name: the past dates at which it forecasts, and at how many of them one training
 does."""
-
-ENDING = (InputError, MissingExtraError, ImportError, WriteError, ClusterError)
-"""What concerns every coin, and ends a run."""
 
 
 class ForecastWork:

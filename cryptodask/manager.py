@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from cryptodask.cluster.rescue import Ended, Piece
-from cryptodask.errors import ClusterError, NoPricesError, OptionError
+from cryptodask.errors import ENDING, ClusterError, NoPricesError, OptionError
 from cryptodask.evaluate.cohorts import Intervals, choose_cohorts
 from cryptodask.evaluate.hindsight import Cohort
-from cryptodask.forecasting import ENDING, ForecastWork, OnDone, Past
+from cryptodask.forecasting import ForecastWork, OnDone, Past
 from cryptodask.forecasts import ForecastRun, open_forecasts, task_row, task_table
 from cryptodask.models import Model, create_model
 from cryptodask.models.allocator import release_memory_soon
@@ -582,7 +582,7 @@ class CryptoManager:
         window: int | None,
         refit: int,
     ) -> tuple[tuple[list[Model], DateArray], list[tuple[np.datetime64, Exception]]]:
-        """Train one model as of past dates, at every so many of them.
+        """Train one model as of past dates, at every so many of them; coins are read once.
 
         Returns
         -------
@@ -593,18 +593,23 @@ class CryptoManager:
         failures : list of (datetime64, Exception)
             Why it failed there.
         """
+        from cryptodask.training import PastTraining
+
         each: list[Model] = []
         kept = []
-        failures = []
+        failures: list[tuple[np.datetime64, Exception]] = []
+        if not len(origins):
+            return (each, origins), failures
+        jobs = merge_jobs(jobs, 2 * self.threads())
+        past = PastTraining(self.client, model, jobs, cut, origins, window, horizon, seed, say)
+        planned = np.arange(0, len(origins), refit)
+        found = dict(zip(planned.tolist(), past.train(planned), strict=True))
         for number, origin in enumerate(origins):
-            seen = replace(cut, last=origin, max_points=window)
-            try:
-                if number % refit == 0 or not each:
-                    last = self.train_pooled(model, jobs, seen, horizon, seed, say)
-            except ENDING:
-                raise
-            except Exception as error:  # noqa: BLE001 - other origins and models go on
-                failures.append((origin, error))
+            if number not in found and not each:
+                [found[number]] = past.train(np.array([number]))
+            last = found[number] if number in found else each[-1]
+            if isinstance(last, Exception):
+                failures.append((origin, last))
                 continue
             each.append(last)
             kept.append(origin)

@@ -20,6 +20,7 @@ ORDER = (
     "results",
     "work",
     "runs",
+    "training",
     "bands",
     "forecasts",
     "forecasting",

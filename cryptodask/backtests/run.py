@@ -25,11 +25,11 @@ from cryptodask.backtests.result import (
 )
 from cryptodask.backtests.task import run_task
 from cryptodask.cluster.rescue import Piece, Work, is_fatal, run_pieces
-from cryptodask.errors import OptionError
+from cryptodask.errors import ENDING, OptionError
 from cryptodask.evaluate.backtest import OriginFailure, empty_backtest
 from cryptodask.evaluate.cohorts import EVERY, WARMUP, calibration_origins
 from cryptodask.evaluate.rolling import choose_origins
-from cryptodask.forecasting import ENDING, OnDone
+from cryptodask.forecasting import OnDone
 from cryptodask.manager import CryptoManager, choose_models, progress_bar
 from cryptodask.models import Model
 from cryptodask.models.base import check_horizon, ends_needed, fingerprints, takes_repeats

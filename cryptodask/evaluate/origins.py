@@ -44,7 +44,7 @@ def forecast_spans(
     """
     check_horizon(horizon)
     values = np.full((len(spans), horizon), np.nan)
-    doubtful = _suspects(model, rolling.panel, spans, horizon)
+    doubtful = suspects(model, rolling.panel, spans, horizon)
     ends = ends_needed(model, horizon)
     for chosen in _batches(spans, np.flatnonzero(~doubtful), ends):
         batch = rolling.copy(spans.take(chosen), ends)
@@ -99,7 +99,7 @@ def _batches(
         start = stop
 
 
-def _suspects(model: Model, panel: Panel, spans: Spans, horizon: int) -> NDArray[np.bool_]:
+def suspects(model: Model, panel: Panel, spans: Spans, horizon: int) -> NDArray[np.bool_]:
     """Return which spans `check_series` is to look at: none that it would refuse is left out.
 
     By counting over all rows once, so that no span's rows are looked at one by one.

@@ -91,6 +91,8 @@ class Definition:
         Of this definition.
     least : int
         The least number that it takes.
+    endless : bool
+        Whether it depends on all rows of the run, and not on the last `rows` of them alone.
     """
 
     meaning: str
@@ -104,6 +106,7 @@ class Definition:
     calendar: bool = False
     version: int = 1
     least: int = 1
+    endless: bool = False
 
 
 def _lag(rows: Rows, lag: int) -> list[FloatArray]:
@@ -219,7 +222,7 @@ DEFINITIONS: Mapping[str, Definition] = {
     "std": Definition("standard deviation of the last log returns", _std, _next, least=2),
     "min": Definition("least of the last log returns", _min, _next),
     "max": Definition("greatest of the last log returns", _max, _next),
-    "rsi": Definition("Wilder's relative strength index", _rsi, _next, default=(14,)),
+    "rsi": Definition("Wilder's relative strength index", _rsi, _next, default=(14,), endless=True),
     "macd": Definition(
         "Appel's MACD and its signal line, over the close",
         _macd,
@@ -227,6 +230,7 @@ DEFINITIONS: Mapping[str, Definition] = {
         takes="all",
         default=(12, 26, 9),
         parts=("line", "signal"),
+        endless=True,
     ),
     "bollinger": Definition(
         "Bollinger's %b and bandwidth",

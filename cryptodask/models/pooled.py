@@ -7,13 +7,18 @@ the order in which sums arrive. Nothing here knows where the coins lie: `train` 
 panel, and `cryptodask.cluster.rounds` goes over partitions on workers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from operator import add
 from typing import Any, Protocol, TypeGuard
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cryptodask.models.base import Model
 from cryptodask.records import Panel
+
+IntArray = NDArray[np.int64]
 
 
 class PooledModel(Model, Protocol):
@@ -62,9 +67,44 @@ class PooledModel(Model, Protocol):
         ...
 
 
+class DatedModel(PooledModel, Protocol):
+    """A pooled model of few steps, whose trainings as of many dates can take them together."""
+
+    @property
+    def dates_at_once(self) -> int:
+        """The dates at most whose states, messages and sums are small enough together."""
+        ...
+
+    def contribute_at(
+        self, panel: Panel, starts: IntArray, stops: IntArray, step: int, seed: int
+    ) -> Iterable[Any] | None:
+        """Return what `contribute` returns as of each date, with less work than date by date.
+
+        Parameters
+        ----------
+        panel : Panel
+            All rows of some coins.
+        starts, stops : ndarray of int64, ``(n_dates, n_coins)``
+            The rows that were to be seen of each coin as of each date: none, where the two are
+            the same, of one that is not trained on.
+        step, seed : int
+
+        Returns
+        -------
+        iterable or None
+            One for each date, the same to the last bit; None where it has to be done by each.
+        """
+        ...
+
+
 def is_pooled(model: Model) -> TypeGuard[PooledModel]:
     """Tell whether a model is trained on all coins before it forecasts any."""
     return hasattr(model, "contribute")  # as what wraps one has, too
+
+
+def takes_dates(model: PooledModel) -> TypeGuard[DatedModel]:
+    """Tell whether trainings of a model as of many dates can take their steps together."""
+    return hasattr(model, "contribute_at")
 
 
 def contribute(

@@ -1,20 +1,25 @@
 """``pooled_linear``: one linear regression over all coins, on declared features."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
 
 from cryptodask.errors import ForecastError, OptionError, TooShortError
 from cryptodask.features.market import Market
+from cryptodask.features.runs import Runs
 from cryptodask.features.space import FeatureSpace
 from cryptodask.models.base import Gaps
 from cryptodask.models.blas import one_blas_thread
 from cryptodask.models.declared import declared, latest_features, some_at_a_time, why_not
-from cryptodask.models.exact import LIMIT, UNIT, IntArray, exact_products
+from cryptodask.models.exact import LIMIT, UNIT, IntArray
 from cryptodask.models.pooled import train
+from cryptodask.models.pooled_sums import RowArray, Sums, sums_at
 from cryptodask.records import FloatArray, Panel
+
+MOST_NUMBERS, MOST_MARKETS = 2**20, 32
+"""Of sums as of many dates the whole numbers, and of markets, that are held at once."""
 
 STILL = 1e-8
 """A feature that deviates by less does not vary: it was rounded to `UNIT`."""
@@ -151,6 +156,48 @@ class PooledLinear:
                 total += Sums.of(space.compute(rows), space.target.of(rows, self.ahead))
         return total
 
+    @property
+    def dates_at_once(self) -> int:
+        """Trainings as of how many dates may take their steps together; see `DatedModel`."""
+        n = 1 + len(self.space.names)
+        most = MOST_NUMBERS // (self.ahead * n * (n + 1))
+        return max(1, min(most, MOST_MARKETS) if self.space.crosses else most)
+
+    def contribute_at(
+        self, panel: Panel, starts: RowArray, stops: RowArray, step: int, seed: int
+    ) -> Iterator[Sums] | None:
+        """Return some coins' sums as of many dates, each from those before; see `DatedModel`.
+
+        None where features of a row are others as of other dates: of other coins, since more of
+        them are trained on later; normalised over all rows of the coin; or of all rows of a run,
+        where a window cuts runs.
+        """
+        del step, seed
+        space = self.space
+        if space.crosses or space.scaling.kind == "coin":
+            return None
+        if any(f.definition.endless for f in space.features):
+            within = Runs.of(panel).before
+            if within[starts[stops > starts]].any():
+                return None
+        return self._sums_at(panel, starts, stops)
+
+    def _sums_at(self, panel: Panel, starts: RowArray, stops: RowArray) -> Iterator[Sums]:
+        """Yield the sums as of each date, those of all coins in exact integers."""
+        space, ahead = self.space, self.ahead
+        total = [Sums.nothing(len(space.names), ahead)] * len(starts)
+        with one_blas_thread():
+            for chosen in some_at_a_time(panel):
+                part = panel.take(chosen)
+                moved = part.indptr[:-1] - panel.indptr[:-1][chosen]
+                # With fewer rows before it in a window, a row's features were not known.
+                firsts = starts[:, chosen] + moved + (space.history - 1)
+                rows = space.rows(part)
+                features, targets = space.compute(rows), space.target.of(rows, ahead)
+                found = sums_at(features, targets, part.indptr, firsts, stops[:, chosen] + moved)
+                total = [one + other for one, other in zip(total, found, strict=True)]
+        yield from total
+
     def advance(self, state: "State", sums: "Market | Sums") -> "State":
         """Return what is known after a pass.
 
@@ -199,58 +246,6 @@ class PooledLinear:
             f"{self.min_length(step)} rows without a gap in which all features are known; look "
             "at the columns they are made of, choose features of fewer rows, or a shorter horizon"
         )
-
-
-@dataclass(frozen=True, eq=False)
-class Sums:
-    """Sums over rows of products; adding is exact, so it may be done in any order.
-
-    Attributes
-    ----------
-    inner : ndarray of int, ``(ahead, 1 + n_columns, 1 + n_columns)``
-        Of a 1 and the features with one another, over the rows whose target is known so many
-        steps ahead, and no further but for the last, in units of ``UNIT**2``.
-    outer : ndarray of int, ``(1 + n_columns, ahead)``
-        Of the same with the targets, over all rows.
-    """
-
-    inner: IntArray
-    outer: IntArray
-
-    @classmethod
-    def nothing(cls, n_columns: int, ahead: int) -> "Sums":
-        """Return the sums over no row."""
-        n = 1 + n_columns
-        return cls(np.zeros((ahead, n, n), dtype=object), np.zeros((n, ahead), dtype=object))
-
-    @classmethod
-    def of(cls, features: FloatArray, targets: FloatArray) -> "Sums":
-        """Sum over rows, of which those count whose features and first target are known.
-
-        Parameters
-        ----------
-        features : ndarray of float64, ``(n, n_columns)``
-        targets : ndarray of float64, ``(n, ahead)``
-        """
-        ahead, sums = targets.shape[1], cls.nothing(features.shape[1], targets.shape[1])
-        counts = np.isfinite(targets).cumprod(axis=1).sum(axis=1)
-        counts[~np.isfinite(features).all(axis=1)] = 0
-        order = np.argsort(counts, kind="stable")
-        edges = np.searchsorted(counts[order], np.arange(1, ahead + 2))
-        for step, (start, stop) in enumerate(pairwise(edges)):
-            chosen = order[start:stop]
-            if not len(chosen):
-                continue
-            x = np.column_stack([np.ones(len(chosen)), features[chosen]])
-            # What is not known counts as 0, which adds nothing.
-            y = np.where(np.arange(ahead) <= step, targets[chosen], 0.0)
-            products = exact_products(x, np.column_stack([x, y]))
-            sums.inner[step] += products[:, : x.shape[1]]
-            sums.outer[:] += products[:, x.shape[1] :]
-        return sums
-
-    def __add__(self, other: "Sums") -> "Sums":
-        return Sums(self.inner + other.inner, self.outer + other.outer)
 
 
 @dataclass(frozen=True, eq=False)

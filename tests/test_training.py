@@ -1,0 +1,162 @@
+"""Training as of past dates, all together: the same as date by date, to the last bit."""
+
+import pickle
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from dask.distributed import Client
+
+from cryptodask import CryptoLoader, CryptoManager
+from cryptodask.models.base import columns_needed
+from cryptodask.models.lstm_global import LSTMGlobal
+from cryptodask.models.pooled import PooledModel
+from cryptodask.models.pooled_linear import PooledLinear, TrainedPooledLinear
+from cryptodask.models.pooled_sums import Sums
+from cryptodask.prices.gaps import Gaps
+from cryptodask.prices.loader import Cut
+from cryptodask.training import History, Seen, contribute_histories, read_histories
+from cryptodask.work import Job, prepare_job
+from tests.conftest import Cluster, write_folder
+
+EVERY = "lag:1-2 return:3 close mean:3 std:4 min:3 max:2 bollinger:6 volume_change weekday"
+ENDLESS = "lag:1-2 rsi:5 macd:3,6,4"
+DECLARED = {
+    "every": PooledLinear(EVERY, "scaled:8", "window:7", ahead=6),
+    "endless": PooledLinear(ENDLESS, "log_return", "none", ahead=5),
+    "coin": PooledLinear("lag:1-2 std:4", "return", "coin", ahead=4),
+    "global": PooledLinear("lag:1-3", "scaled:5", "global", alpha=0.0, ahead=12),
+    "cross": PooledLinear("lag:1 market:1-2", "scaled:5", "none", ahead=4),
+}
+HORIZON, FIRST = 4, "2025-12-20"
+
+
+@pytest.fixture
+def client(cluster: Cluster) -> Iterator[Client]:
+    with Client(cluster.address) as client:
+        client.wait_for_workers(2)
+        yield client
+
+
+@pytest.fixture(scope="module")
+def holey_folder(tmp_path_factory: pytest.TempPathFactory, small_prices: pd.DataFrame) -> Path:
+    """Coins with gaps of one to nine days, some of them in the days before the origins."""
+    rows = small_prices.groupby("coin").cumcount()
+    number = small_prices.groupby("coin").ngroup()
+    holes = (rows % 47 > 36 + number) | ((rows == 131) & (number % 2 == 0))
+    return write_folder(tmp_path_factory.mktemp("prices") / "holey", small_prices[~holes])
+
+
+def jobs_of(folder: Path, partitions: int = 3) -> list[Job]:
+    loader = CryptoLoader(folder, partitions)
+    return [Job((part,)) for part in loader.partitions()]
+
+
+def origins_of(folder: Path) -> np.ndarray[Any, Any]:
+    """Dates close together and far apart, at which coins come, have gaps and end."""
+    dates = np.unique(CryptoLoader(folder).get_df()["date"].to_numpy().astype("datetime64[s]"))
+    return dates[[34, 90, 93, 132, 160]]
+
+
+def sums_of(
+    model: PooledLinear, histories: list[History], seen: Seen, messages: dict[int, Any]
+) -> dict[int, Sums]:
+    found: dict[int, Sums] = contribute_histories(seen, histories, messages, model.steps - 1)
+    return found
+
+
+def plainly(
+    model: PooledModel, jobs: list[Job], cut: Cut, date: np.datetime64, window: int | None
+) -> Any:
+    """The state of a training of its own, from files that are read as of the date alone."""
+    as_of = replace(cut, last=date, max_points=window)
+    prepared = [part for job in jobs for part in prepare_job(job, as_of, model, HORIZON)]
+    state = model.begin(0)
+    for step in range(model.steps):
+        sums = [model.contribute(part, model.message(state), step, 0) for part in prepared]
+        total: Any = sums[0]
+        for one in sums[1:]:
+            total = total + one
+        state = model.advance(state, total)
+    return state
+
+
+@pytest.mark.parametrize(("gaps", "window"), [
+    (Gaps(), None), (Gaps(), 40), (Gaps("split"), None), (Gaps("split"), 40), (Gaps("fill", 3), 40),
+])  # fmt: skip
+@pytest.mark.parametrize("name", DECLARED)
+def test_sums_as_of_every_date_are_those_of_reading_up_to_it(
+    holey_folder: Path, name: str, window: int | None, gaps: Gaps
+) -> None:
+    model, origins = DECLARED[name], origins_of(holey_folder)
+    jobs = jobs_of(holey_folder)
+    cut = Cut.of(None, FIRST, None, gaps)
+    states = [plainly(model, jobs, cut, date, window) for date in origins]
+    seen = Seen(model, origins, window, HORIZON, 0)
+    whole = replace(cut, last=origins.max())
+    histories = [h for job in jobs for h in read_histories(job, whole, columns_needed(model))]
+    messages = {number: model.message(state) for number, state in enumerate(states)}
+    found = sums_of(model, histories, seen, messages)
+    counts = []
+    for number, state in enumerate(states):
+        own = found[number]
+        assert (own.inner == state.sums.inner).all()
+        assert (own.outer == state.sums.outer).all()
+        counts.append(int(state.sums.inner[:, 0, 0].sum()))
+    assert max(counts) > 0
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_later_rows_change_no_sum_as_of_a_date(holey_folder: Path, name: str) -> None:
+    model, origins = DECLARED[name], origins_of(holey_folder)
+    cut = Cut.of(None, None, None)
+    [history] = read_histories(jobs_of(holey_folder, 1)[0], cut, columns_needed(model))
+    seen = Seen(model, origins, None, HORIZON, 0)
+    panel = history.panel
+    later = panel.dates > origins[2]
+    poisoned = replace(panel, values=np.where(later, panel.values[::-1] * 1e6, panel.values))
+    found = []
+    for one in (history, replace(history, panel=poisoned)):
+        states = {number: model.begin(0) for number in range(len(origins))}
+        for step in range(model.steps):
+            messages = {number: model.message(state) for number, state in states.items()}
+            sums = contribute_histories(seen, [one], messages, step)
+            states = {n: model.advance(state, sums[n]) for n, state in states.items()}
+        found.append([state.sums.outer for state in states.values()])
+    same = [bool((one == other).all()) for one, other in zip(*found, strict=True)]
+    assert same == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize("refit", [1, 2])
+@pytest.mark.parametrize("name", ["every", "cross", "lstm"])
+def test_models_over_the_workers_are_those_of_the_plain_loop(
+    client: Client, holey_folder: Path, name: str, refit: int
+) -> None:
+    lstm = LSTMGlobal(window=8, units=(4,), steps=2, sample=4)
+    model: PooledModel = lstm if name == "lstm" else DECLARED[name]
+    origins, jobs, cut = origins_of(holey_folder), jobs_of(holey_folder), Cut.of(None, None, None)
+    manager, said = CryptoManager(holey_folder, client), list[str]()
+    (models, kept), failures = manager.train_at(
+        model, jobs, cut, HORIZON, 0, origins, said.append, window=60, refit=refit
+    )
+    assert not failures
+    assert np.array_equal(kept, origins)
+    for number, trained in enumerate(models):
+        if number % refit:
+            assert trained is models[number - 1]
+            continue
+        plain = model.trained(plainly(model, jobs, cut, origins[number], 60))
+        assert pickle.dumps(numbers_of(trained)) == pickle.dumps(numbers_of(plain))
+    assert said[0] == f"{model.name}: reading"
+    assert said[-1] == ""
+
+
+def numbers_of(trained: Any) -> list[bytes]:
+    """The bytes of all that was learned."""
+    if isinstance(trained, TrainedPooledLinear):
+        return [trained.coefficients.tobytes()]
+    return [trained.fit.losses.tobytes(), pickle.dumps(trained.fit.weights)]
