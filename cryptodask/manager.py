@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from dask.distributed import Client, Future
     from rich.progress import Progress
 
+    from cryptodask.cluster import RunLog
+
 OnDone = Callable[[int], None]
 """Called with the number of coins (times models) that were done since the last call."""
 
@@ -202,16 +204,19 @@ class CryptoManager:
         folder = None if out is None else self._open(Path(out))
         jobs = self.plan(wanted, chosen)
         total = len(wanted) * len(chosen)
-        with progress_bar(total, progress) as bar:
+        log = self.log("forecast", chosen, wanted, failures, horizon, folder, jobs)
+        with progress_bar(total, progress) as bar, log:
+            log.failed(failures)
             done: list[OnDone] = [bar, *([on_done] if on_done else [])]
             jobs, untrained = self._train(jobs, cut, horizon, seed, bar.say)
             failures += untrained
+            log.failed(untrained)
             for tell in done:
                 tell(len(untrained))
             futures = self._submit(jobs, cut, horizon, seed, folder)
-            outcomes = self._wait(futures, jobs, done, results=not as_dask)
+            outcomes = self._wait(futures, jobs, done, log, results=not as_dask)
         if as_dask:
-            return self._as_dask(futures, outcomes, jobs, failures)
+            return self._as_dask(futures, outcomes, jobs, failures, log)
         for job, outcome in zip(jobs, outcomes, strict=True):
             failures += _failures(job, outcome)
         names = [m.name for m in chosen]
@@ -225,11 +230,30 @@ class CryptoManager:
             rows = int(tasks["coins"].sum()) * horizon
             facts = {"models": names, "horizon": horizon, "seed": seed, "rows": rows}
             close_folder(folder, files, told, facts | {"features": features})
+            log.end()
             return ForecastFolder(folder, rows, told, losses, tasks, features)
         result = Forecasts(sort_forecasts([o.forecasts for o in good], names))
         result.failures, result.lost, result.tasks = told, losses, tasks
         result.features = features
+        log.end(result)
         return result
+
+    def log(
+        self,
+        kind: str,
+        models: Sequence[Model],
+        wanted: Sequence[str],
+        without: Sequence[CoinFailure],
+        horizon: int,
+        folder: str | Path | None,
+        jobs: Sequence[Any],
+    ) -> "RunLog":
+        """Return what tells the scheduler of a run; see `cryptodask.cluster.events`."""
+        from cryptodask.cluster import RunLog
+
+        names, coins = [m.name for m in models], sorted({*wanted, *(f.coin for f in without)})
+        client = self.client if jobs else None
+        return RunLog(client, kind, names, coins, horizon, self.loader.path, folder)
 
     def _open(self, out: Path) -> Path:
         """Make the folder to write to, and see that the workers see it."""
@@ -394,6 +418,7 @@ class CryptoManager:
         futures: "Sequence[Future]",
         jobs: Sequence[tuple[Model, Job]],
         done: Sequence[OnDone],
+        log: "RunLog",
         *,
         results: bool,
     ) -> list[Any]:
@@ -406,6 +431,7 @@ class CryptoManager:
                 if isinstance(outcome.error, (InputError, MissingExtraError, ImportError)):
                     raise outcome.error
                 outcomes[outcome.index] = outcome.error or outcome.result
+                _tell(log, jobs[outcome.index], outcomes[outcome.index])
                 for tell in done:
                     tell(len(jobs[outcome.index][1].coins))
         except BaseException:
@@ -419,6 +445,7 @@ class CryptoManager:
         outcomes: Sequence[Any],
         jobs: Sequence[tuple[Model, Job]],
         failures: list[CoinFailure],
+        log: "RunLog",
     ) -> "dd.DataFrame":
         """Return the forecasts as a Dask dataframe over the futures; only failures come here."""
         import dask
@@ -431,6 +458,9 @@ class CryptoManager:
             if isinstance(outcome, Exception):
                 failures += _failures(job, outcome)
         failures += [failure for some in told for failure in some]
+        for failure in (failure for some in told for failure in some):
+            log.ended(failure.model, (), [failure])  # its coin was counted with its job
+        log.end()
         with dask.config.set({"dataframe.convert-string": False}):
             if frames:
                 result = dd.from_delayed(frames, meta=empty_forecasts(), verify_meta=False)
@@ -466,6 +496,17 @@ def _failures(job: tuple[Model, Job], outcome: Any) -> list[CoinFailure]:
     if isinstance(outcome, JobResult):
         return outcome.failures
     return [CoinFailure.of(coin, job[0].name, outcome) for coin in job[1].coins]
+
+
+def _tell(log: "RunLog", job: tuple[Model, Job], outcome: Any) -> None:
+    """Tell of a job that ended; what it did is not known where that stayed on the worker."""
+    failures = [] if outcome is None else _failures(job, outcome)
+    name, coins = job[0].name, job[1].coins
+    if isinstance(outcome, JobResult):
+        rows, seconds, table = outcome.rows, outcome.seconds, outcome.forecasts
+        log.ended(name, coins, failures, rows=rows, seconds=seconds, table=table)
+    else:
+        log.ended(name, coins, failures)
 
 
 def _tasks(jobs: Sequence[tuple[Model, Job]], outcomes: Sequence[Any]) -> pd.DataFrame:

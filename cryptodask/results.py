@@ -243,6 +243,11 @@ def read_part(path: Path) -> pd.DataFrame:
     return pd.read_parquet(path).astype(empty_forecasts().dtypes.to_dict())
 
 
+def read_failed(folder: Path) -> pd.DataFrame:
+    """Read the failures of a folder of forecasts."""
+    return pd.read_parquet(folder / _FAILURES)
+
+
 def close_folder(
     folder: Path, files: Sequence[str], failures: pd.DataFrame, facts: dict[str, Any]
 ) -> None:

@@ -25,7 +25,7 @@ from cryptodask.backtests.result import (
     lost,
     open_backtest,
 )
-from cryptodask.backtests.task import Span, Task, run_task, span_of
+from cryptodask.backtests.task import Span, Task, TaskResult, run_task, span_of
 from cryptodask.errors import InputError, MissingExtraError, OptionError
 from cryptodask.evaluate.backtest import OriginFailure, empty_backtest
 from cryptodask.evaluate.rolling import choose_origins
@@ -38,11 +38,13 @@ from cryptodask.prices.freq import step_of
 from cryptodask.prices.gaps import Gaps, How
 from cryptodask.prices.loader import Cut, Day, read_day
 from cryptodask.prices.table import PriceTable
-from cryptodask.records import DateArray
+from cryptodask.records import CoinFailure, DateArray
 from cryptodask.work import Job, plan_jobs
 
 if TYPE_CHECKING:
     from dask.distributed import Client
+
+    from cryptodask.cluster import RunLog
 
 EVERY, WARMUP = 5, 200
 """Bars from one origin of intervals to the next, and from the first of these to the first that
@@ -152,20 +154,27 @@ def backtest(
             if folder.is_whole:
                 return open_backtest(folder.path)
             manager.check_shared(folder.path)
-        with progress_bar(len(names) * len(chosen), progress) as bar:
-            tell: list[OnDone] = [bar, *([on_done] if on_done else [])]
-            tables, failures = run.execute(folder, tell, bar.say)
-        failures = [failure_frame([OriginFailure(NEVER, f) for f in without]), *failures]
-        told = counting(join_failures(failures), run.origins)
-        names_of = [model.name for model in chosen]
-        if folder is not None:
-            run.bound(folder.tables())
-            folder.close(told, names_of, run.origins)
-            return open_backtest(folder.path)
-        bounded = [place for place in run.bound(tables) if isinstance(place, pd.DataFrame)]
-        table = counting(pd.concat([empty_backtest(), *bounded], ignore_index=True), run.origins)
-        done = Backtest(names_of, horizon, run.origins, told, frame=table)
-        return dataclasses.replace(done, frame=done.get_df())
+        run.log = manager.log("backtest", chosen, names, without, horizon, out, names)
+        with run.log:
+            run.log.failed(without)
+            with progress_bar(len(names) * len(chosen), progress) as bar:
+                tell: list[OnDone] = [bar, *([on_done] if on_done else [])]
+                tables, failures = run.execute(folder, tell, bar.say)
+            failures = [failure_frame([OriginFailure(NEVER, f) for f in without]), *failures]
+            told = counting(join_failures(failures), run.origins)
+            names_of = [model.name for model in chosen]
+            if folder is not None:
+                run.bound(folder.tables())
+                folder.close(told, names_of, run.origins)
+                run.log.end()
+                return open_backtest(folder.path)
+            bounded = [place for place in run.bound(tables) if isinstance(place, pd.DataFrame)]
+            table = counting(
+                pd.concat([empty_backtest(), *bounded], ignore_index=True), run.origins
+            )
+            done = Backtest(names_of, horizon, run.origins, told, frame=table)
+            run.log.end(scores=done.scores() if run.log.listens else None)
+            return dataclasses.replace(done, frame=done.get_df())
     finally:
         if owned:
             manager.close()
@@ -189,6 +198,7 @@ class _Run:
         self.horizon, self.window, self.refit, self.seed = horizon, window, refit, seed
         self.origins: DateArray = np.empty(0, dtype="datetime64[s]")
         self.all_origins = self.origins
+        self.log: RunLog
 
     def choose(
         self, origins: int | Sequence[Day], step: int | None, calibrate: int, warmup: int
@@ -244,6 +254,7 @@ class _Run:
         todo = [i for i in range(len(tasks)) if folder is None or not folder.has(i)]
         for i in set(range(len(tasks))) - set(todo):
             _say(tell, len(jobs[i].coins))
+            self.log.ended(tasks[i].model.name, jobs[i].coins)
         needed = {tasks[i].model.name for i in todo}
         trained, failures = self._train(tasks, jobs, needed, say)
         calls = [
@@ -278,6 +289,7 @@ class _Run:
                 else:
                     tables.append(outcome.result.table)
                     failures.append(outcome.result.failures)
+                _tell(self.log, tasks[i].model.name, jobs[i].coins, failures[-1], outcome.result)
                 _say(tell, len(jobs[i].coins))
         except BaseException:
             cancel(self.manager.client, futures)
@@ -413,6 +425,18 @@ def _fingerprint(loader: CryptoLoader) -> str:
         if path.is_file()
     ]
     return hashlib.sha256("\n".join(looks).encode()).hexdigest()
+
+
+def _tell(
+    log: "RunLog", model: str, coins: Sequence[str], failures: pd.DataFrame, done: TaskResult | None
+) -> None:
+    """Tell the scheduler of a task that ended, and of the coins that failed at all origins."""
+    whole = failures[failures["cutoff"].isna()].drop(columns="cutoff")
+    told = [CoinFailure(*row) for row in whole.itertuples(index=False, name=None)]
+    if done is None:
+        log.ended(model, coins, told)
+    else:
+        log.ended(model, coins, told, rows=done.rows, seconds=done.seconds)
 
 
 def _say(tell: Sequence[OnDone], coins: int) -> None:

@@ -11,6 +11,7 @@ import typer
 from rich.text import Text
 
 from cryptodask.cli.backtest import backtest
+from cryptodask.cli.dashboard import dashboard
 from cryptodask.cli.forecast import forecast, models
 from cryptodask.cli.prices import prices_app
 from cryptodask.cli.show import err, out
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.command()(forecast)
 app.command()(backtest)
 app.command()(models)
+app.command()(dashboard)
 app.add_typer(prices_app, name="prices")
 
 

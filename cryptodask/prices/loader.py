@@ -72,6 +72,7 @@ class CryptoLoader:
         if partitions is not None and partitions < 1:
             raise OptionError(f"partitions: must be at least 1, got {partitions}")
         self.n_partitions = partitions
+        self.path = Path(source)
         self.source = open_source(source, options)
 
     def __repr__(self) -> str:

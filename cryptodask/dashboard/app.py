@@ -1,0 +1,113 @@
+"""Our pages on a scheduler's dashboard, beside Dask's and in the same navigation bar."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from distributed import Scheduler
+from distributed.diagnostics.plugin import SchedulerPlugin
+
+from cryptodask.cluster.events import LISTENS, TOPIC
+from cryptodask.dashboard.forecasts_page import ForecastsPage
+from cryptodask.dashboard.hub import Hub
+from cryptodask.dashboard.live import Live
+from cryptodask.dashboard.live_page import RunsPage
+from cryptodask.dashboard.metrics import RunMetrics
+from cryptodask.dashboard.scores_page import ScoresPage
+
+logger = logging.getLogger(__name__)
+
+PAGES: dict[str, tuple[str, Callable[[Any, Hub], Any]]] = {
+    "crypto-runs": ("Runs", RunsPage),
+    "crypto-forecasts": (
+        "Forecasts",
+        lambda doc, hub: ForecastsPage(doc, lambda: hub.entries, hub.join),
+    ),
+    "crypto-scores": ("Scores", ScoresPage),
+}
+"""Of each path: title and page. Names that Dask will hardly give to pages of its own."""
+
+
+class LivePlugin(SchedulerPlugin):  # type: ignore[misc]
+    """Hears what runs tell the scheduler."""
+
+    name = "cryptodask-live"
+
+    def __init__(self, scheduler: Scheduler, live: Live) -> None:
+        self.scheduler, self.live = scheduler, live
+        self.metrics = RunMetrics(live)
+
+    def log_event(self, topic: str, msg: Any) -> None:
+        """Take a message of a run."""
+        if topic == TOPIC and not self.live.take(msg, time.time()):
+            logger.debug("no message of a run: %.200r", msg)
+
+    def remove_client(self, scheduler: Scheduler, client: str) -> None:
+        """Mark the runs of a client that left as stopped."""
+        del scheduler
+        self.live.client_gone(client)
+
+    def restart(self, scheduler: Scheduler) -> None:
+        """Tell runs again that a page listens: a restart forgets that."""
+        scheduler.set_metadata([LISTENS], True)
+
+    async def close(self) -> None:
+        """Count no more."""
+        import prometheus_client
+
+        prometheus_client.REGISTRY.unregister(self.metrics)
+
+
+def install(scheduler: Scheduler) -> None:
+    """Add pages and metrics to a scheduler, and listen to runs.
+
+    Raises
+    ------
+    ValueError
+        They are there already.
+    """
+    import prometheus_client
+
+    live = Live()
+    plugin = LivePlugin(scheduler, live)
+    scheduler.add_plugin(plugin)
+    prometheus_client.REGISTRY.register(plugin.metrics)
+    _add_pages(scheduler, Hub(live))
+    scheduler.set_metadata([LISTENS], True)
+    logger.info("pages: %s", ", ".join(f"/{path}" for path in PAGES))
+
+
+def _add_pages(scheduler: Scheduler, hub: Hub) -> None:
+    from bokeh.server.tornado import BokehTornado
+    from distributed.dashboard.core import BokehApplication
+    from distributed.dashboard.scheduler import template_variables
+    from tornado.ioloop import IOLoop
+
+    # The very list that Dask's pages show, so that ours are in their navigation bar too.
+    variables = template_variables(scheduler)
+    variables["pages"] += [path for path in PAGES if path not in variables["pages"]]
+    others = scheduler.http_application.applications
+    prefix = next(app.prefix for app in others if isinstance(app, BokehTornado))
+    pages = {f"/{path}": _page(path, hub) for path in PAGES}
+    app = BokehApplication(pages, scheduler, prefix=prefix, template_variables=variables)
+    scheduler.http_application.add_application(app)
+    app.initialize(IOLoop.current())
+    app.start()
+
+
+def _page(path: str, hub: Hub) -> Callable[[Scheduler, dict[str, Any], Any], None]:
+    """Return what makes the document of one viewer."""
+    title, page = PAGES[path]
+
+    def make(scheduler: Scheduler, extra: dict[str, Any], doc: Any) -> None:
+        from distributed.dashboard.components.scheduler import BOKEH_THEME, env
+
+        del scheduler
+        doc.title = f"CryptoDask: {title}"
+        doc.template = env.get_template("simple.html")
+        doc.template_variables.update(extra)
+        doc.theme = BOKEH_THEME
+        page(doc, hub)
+
+    return make
