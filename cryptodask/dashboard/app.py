@@ -67,6 +67,10 @@ def install(scheduler: Scheduler) -> None:
     ValueError
         They are there already.
     """
+    # Now, since the first viewer would have the scheduler wait for seconds.
+    import bokeh.layouts
+    import bokeh.models
+    import bokeh.plotting  # noqa: F401
     import prometheus_client
 
     live = Live()

@@ -71,9 +71,9 @@ class ForecastsPage:
             button.on_click(lambda step=step: self._step(step))
             leaf.append(button)
         self.run.on_change("value", self._choose_run)
-        self.find.on_change("value_input", lambda *_: self._list())
+        self.find.on_change("value_input", self._find)
         self.coin.on_change("value", self._choose_coin)
-        self.span.on_change("active", lambda *_: self._load())
+        self.span.on_change("active", self._choose_coin)
         self.heading = plain_text("coin_heading", "", "24px", INK, "650")
         self.caption = plain_text("coin_caption", "", "14px", MUTED)
         self.area = column(name="area", sizing_mode="stretch_width")
@@ -97,7 +97,7 @@ class ForecastsPage:
         # A run that began just now has nothing to show yet.
         entry = chosen or next((e for e in entries if e.is_readable), next(iter(entries), None))
         if entry is None:
-            self.caption.text = "No run has told of itself since this scheduler started."
+            self.caption.text = "No forecast has told of itself since this scheduler started."
         elif self.entry is None or (entry.id, entry.version) != (
             self.entry.id,
             self.entry.version,
@@ -148,7 +148,11 @@ class ForecastsPage:
             self.is_followed = False
             self._open(next(entry for entry in self.entries() if entry.id == new))
 
-    def _choose_coin(self, name: str, old: str, new: str) -> None:
+    def _find(self, name: str, old: str, new: str) -> None:
+        del name, old, new
+        self._list()
+
+    def _choose_coin(self, name: str, old: Any, new: Any) -> None:
         del name, old, new
         if not self.is_set_here:
             self._load()

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from cryptodask.dashboard.live import Live, Run
+from cryptodask.dashboard.live import FORECAST, Live, Run
 from cryptodask.dashboard.live_view import Columns, runs_table
 from cryptodask.dashboard.shelf import Entry
 
@@ -55,7 +55,7 @@ class Hub:
 
     @property
     def entries(self) -> list[Entry]:
-        """What can be looked at of each run, the latest first."""
+        """What can be looked at of each forecast, the latest first."""
         self._make()
         return self._entries
 
@@ -63,7 +63,7 @@ class Hub:
         if self._made != self.live.version:
             self._made = self.live.version
             self._table = runs_table(self.runs)
-            self._entries = [Entry.of(run) for run in self.runs]
+            self._entries = [Entry.of(run) for run in self.runs if run.kind == FORECAST]
 
     async def _watch(self) -> None:
         """Look once a second, or more rarely, for as long as there are viewers."""

@@ -33,7 +33,7 @@ MOST_BYTES = 16_000_000
 
 OTHERS = "(others)"
 STATES = (RUNNING, ENDED, FAILED, STOPPED)
-KINDS = ("forecast", "backtest")
+KINDS = FORECAST, BACKTEST = "forecast", "backtest"
 
 
 @dataclass(slots=True)

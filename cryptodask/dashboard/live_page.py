@@ -27,7 +27,7 @@ RUNS: Titles = [
     ("state", "state", 76, None),
     ("models", "models", 190, None),
     ("share", "ended", 120, "0.0%"),
-    ("coins", "coins × models", 100, "0,0"),
+    ("coins", "to do", 70, "0,0"),
     ("done", "done", 70, "0,0"),
     ("failed", "failed", 60, "0,0"),
     ("left", "to go", 70, "0,0"),
@@ -139,8 +139,7 @@ def live_table(name: str, titles: Titles, columns: Columns, bar: str = "") -> tu
 
     frame = pd.DataFrame({field: columns[field] for field, *_ in titles})
     box, table = data_table(name, frame, titles)
-    table.source.data = _copied(columns)
-    table.source.name = name
+    table.source.data = columns
     for column in table.columns:
         if column.field == bar:
             column.formatter = HTMLTemplateFormatter(template=BAR)
@@ -148,20 +147,14 @@ def live_table(name: str, titles: Titles, columns: Columns, bar: str = "") -> tu
 
 
 def put(table: Any, columns: Columns) -> None:
-    """Give a table its columns; only the cells that changed are sent, unless rows came or went."""
-    source, shown = table.source, table.source.data
-    first = next(iter(columns))
-    if len(shown[first]) != len(columns[first]):
-        source.data = _copied(columns)
-        table.height = min(560, 34 + 25 * max(1, len(columns[first])))
-        return
-    changed = {
-        name: [(i, new) for i, new in enumerate(values) if shown[name][i] != new]
-        for name, values in columns.items()
-    }
-    cells = {name: patches for name, patches in changed.items() if patches}
-    if cells:
-        source.patch(cells)
+    """Give a table its columns, unless it has them already.
+
+    Whole, since a table that was drawn does not show cells that are patched (Bokeh 3.9).
+    """
+    shown = table.source.data
+    if any(list(shown[name]) != values for name, values in columns.items()):
+        table.source.data = columns
+        table.height = min(560, 34 + 25 * max(1, len(next(iter(columns.values())))))
 
 
 def title(text: str) -> Any:
@@ -178,11 +171,6 @@ def card(doc: Any, name: str, children: Sequence[Any]) -> None:
     doc.add_root(column(*children, name=name, sizing_mode="stretch_width", styles=CARD))
 
 
-def _copied(columns: Columns) -> Columns:
-    # A patch changes lists where they are, and these are all viewers'.
-    return {name: list(values) for name, values in columns.items()}
-
-
 def _curve() -> tuple[Any, Any]:
     """Return the figure of throughput over time, and its source."""
     from bokeh.models import ColumnDataSource
@@ -190,7 +178,7 @@ def _curve() -> tuple[Any, Any]:
 
     source = ColumnDataSource(throughput(None), name="throughput")
     plot = figure(
-        name="throughput",
+        name="rate",
         height=220,
         sizing_mode="stretch_width",
         tools="pan,wheel_zoom,box_zoom,reset,save",

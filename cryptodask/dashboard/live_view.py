@@ -57,14 +57,15 @@ def failures_table(failures: dict[tuple[str, str], tuple[str, str]]) -> Columns:
 
 def throughput(run: Run | None) -> Columns:
     """Return coins (times models) a second between points, as steps over seconds of the run."""
+    nothing = {"seconds": np.zeros(1), "rate": np.zeros(1)}
     if run is None or not run.points:
-        return {"seconds": np.empty(0), "rate": np.empty(0)}
+        return nothing
     times: FloatArray = np.array([run.began, *(time for time, _ in run.points), run.heard])
     coins: FloatArray = np.array([0, *(n for _, n in run.points), run.points[-1][1]], dtype=float)
     keep = np.append(True, np.diff(times) > 0)
     times, coins = times[keep], coins[keep]
     if len(times) < 2:
-        return {"seconds": np.empty(0), "rate": np.empty(0)}
+        return nothing
     rates = np.diff(coins) / np.diff(times)
     return {
         "seconds": np.repeat(times - run.began, 2)[1:-1].round(3),

@@ -275,8 +275,10 @@ def dress(plot: Any) -> None:
     plot.axis.major_label_text_color = plot.axis.axis_label_text_color = MUTED
     plot.axis.axis_label_text_font = FONT
     plot.axis.axis_label_text_font_style = "normal"
-    plot.axis.major_label_text_font = plot.legend.label_text_font = FONT
-    plot.axis.major_label_text_font_size = plot.legend.label_text_font_size = "13px"
-    plot.legend.label_text_color = INK
-    plot.legend.border_line_color = None
-    plot.legend.click_policy = "hide"
+    plot.axis.major_label_text_font = FONT
+    plot.axis.major_label_text_font_size = "13px"
+    for legend in plot.legend:
+        legend.label_text_font, legend.label_text_font_size = FONT, "13px"
+        legend.label_text_color = INK
+        legend.border_line_color = None
+        legend.click_policy = "hide"

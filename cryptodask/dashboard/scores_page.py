@@ -12,7 +12,7 @@ from cryptodask.dashboard.forecasts_page import in_thread
 from cryptodask.dashboard.hub import Hub
 from cryptodask.dashboard.leaderboard import BOARD, LEGEND
 from cryptodask.dashboard.leaderboard_view import SCORES
-from cryptodask.dashboard.live import Run
+from cryptodask.dashboard.live import BACKTEST, Run
 from cryptodask.dashboard.live_page import card, live_table, put
 from cryptodask.dashboard.live_view import Columns, label_of, summary_of
 from cryptodask.dashboard.page import INK, MUTED, plain_text
@@ -36,7 +36,7 @@ class ScoresPage:
 
         self.doc, self.hub, self.shown = doc, hub, ""
         self.run = Select(name="run", title="Backtest", options=[], width=520)
-        self.run.on_change("value", lambda *_: self._later())
+        self.run.on_change("value", self._choose)
         self.heading = plain_text("summary", "", "14px", MUTED)
         box, self.table = live_table("scores", TITLES, board([]))
         children = [
@@ -63,7 +63,8 @@ class ScoresPage:
         if not options:
             self.heading.text = "No backtest has ended since this scheduler started."
 
-    def _later(self) -> None:
+    def _choose(self, name: str, old: str, new: str) -> None:
+        del name, old, new
         self.doc.add_next_tick_callback(self._show)
 
     async def _show(self) -> None:
@@ -76,7 +77,7 @@ class ScoresPage:
 
 def backtests(runs: Sequence[Run]) -> list[Run]:
     """Return the backtests that ended."""
-    return [run for run in runs if run.kind == "backtest" and run.state == ENDED]
+    return [run for run in runs if run.kind == BACKTEST and run.state == ENDED]
 
 
 def scores_of(run: Run) -> tuple[list[dict[str, Any]], str]:
