@@ -135,11 +135,14 @@ class RunsPage:
 
 def live_table(name: str, titles: Titles, columns: Columns, bar: str = "") -> tuple[Any, Any]:
     """Return a table, in a box and by itself, whose columns change; ``bar`` is one from 0 to 1."""
-    from bokeh.models import HTMLTemplateFormatter
+    from bokeh.models import CustomJS, HTMLTemplateFormatter
 
     frame = pd.DataFrame({field: columns[field] for field, *_ in titles})
     box, table = data_table(name, frame, titles)
     table.source.data = columns
+    # Bokeh 3.9 draws a table anew where its rows change in number, and not where only cells do.
+    redraw = CustomJS(args={"view": table.view}, code="view.change.emit()")
+    table.source.js_on_change("data", redraw)
     for column in table.columns:
         if column.field == bar:
             column.formatter = HTMLTemplateFormatter(template=BAR)
@@ -147,10 +150,7 @@ def live_table(name: str, titles: Titles, columns: Columns, bar: str = "") -> tu
 
 
 def put(table: Any, columns: Columns) -> None:
-    """Give a table its columns, unless it has them already.
-
-    Whole, since a table that was drawn does not show cells that are patched (Bokeh 3.9).
-    """
+    """Give a table its columns, unless it has them already."""
     shown = table.source.data
     if any(list(shown[name]) != values for name, values in columns.items()):
         table.source.data = columns
