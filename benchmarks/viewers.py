@@ -46,6 +46,7 @@ async def watch(url: str, viewers: int) -> None:
         nonlocal count
         while await socket.read_message() is not None:
             count += 1
+        raise SystemExit(f"a viewer was cut off: {socket._socket.close_code}")
 
     tasks = []
     for _ in range(viewers):
@@ -59,10 +60,9 @@ async def watch(url: str, viewers: int) -> None:
         await Protocol().create("PULL-DOC-REQ").send(socket)
         tasks.append(asyncio.create_task(read(socket)))
     print("ready", flush=True)
-    while not any(task.done() for task in tasks):
+    while True:
         await asyncio.sleep(0.5)
         print(count, flush=True)
-    raise SystemExit("a viewer was cut off")
 
 
 @contextmanager

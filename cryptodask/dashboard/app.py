@@ -36,7 +36,7 @@ class LivePlugin(SchedulerPlugin):  # type: ignore[misc]
 
     def __init__(self, scheduler: Scheduler, live: Live) -> None:
         self.scheduler, self.live = scheduler, live
-        self.metrics = RunMetrics(live)
+        self.metrics, self.has_pages = RunMetrics(live), False
 
     def log_event(self, topic: str, msg: Any) -> None:
         """Take a message of a run."""
@@ -49,8 +49,8 @@ class LivePlugin(SchedulerPlugin):  # type: ignore[misc]
         self.live.client_gone(client)
 
     def restart(self, scheduler: Scheduler) -> None:
-        """Tell runs again that a page listens: a restart forgets that."""
-        scheduler.set_metadata([LISTENS], True)
+        """Say that a page listens, which a restart of the scheduler forgets."""
+        scheduler.set_metadata([LISTENS], self.has_pages)
 
     async def close(self) -> None:
         """Count no more."""
@@ -77,27 +77,31 @@ def install(scheduler: Scheduler) -> None:
     plugin = LivePlugin(scheduler, live)
     scheduler.add_plugin(plugin)
     prometheus_client.REGISTRY.register(plugin.metrics)
-    _add_pages(scheduler, Hub(live))
-    scheduler.set_metadata([LISTENS], True)
-    logger.info("pages: %s", ", ".join(f"/{path}" for path in PAGES))
+    plugin.has_pages = _add_pages(scheduler, Hub(live))
+    plugin.restart(scheduler)
 
 
-def _add_pages(scheduler: Scheduler, hub: Hub) -> None:
+def _add_pages(scheduler: Scheduler, hub: Hub) -> bool:
+    """Add the pages; tell whether there is a dashboard to add them to."""
     from bokeh.server.tornado import BokehTornado
     from distributed.dashboard.core import BokehApplication
     from distributed.dashboard.scheduler import template_variables
     from tornado.ioloop import IOLoop
 
+    others = scheduler.http_application.applications
+    prefix = next((app.prefix for app in others if isinstance(app, BokehTornado)), None)
+    if prefix is None:
+        logger.warning("this scheduler has no dashboard: there are metrics, but no pages")
+        return False
     # The very list that Dask's pages show, so that ours are in their navigation bar too.
     variables = template_variables(scheduler)
     variables["pages"] += [path for path in PAGES if path not in variables["pages"]]
-    others = scheduler.http_application.applications
-    prefix = next(app.prefix for app in others if isinstance(app, BokehTornado))
     pages = {f"/{path}": _page(path, hub) for path in PAGES}
     app = BokehApplication(pages, scheduler, prefix=prefix, template_variables=variables)
     scheduler.http_application.add_application(app)
     app.initialize(IOLoop.current())
     app.start()
+    return True
 
 
 def _page(path: str, hub: Hub) -> Callable[[Scheduler, dict[str, Any], Any], None]:

@@ -22,7 +22,7 @@ from cryptodask.dashboard.live_view import FAILURES, Columns, failures_table, la
 from cryptodask.dashboard.view import ForecastView, Pack, build_view, milliseconds, pack
 from cryptodask.errors import CryptoDaskError, OptionError, TableError
 from cryptodask.prices import CryptoLoader
-from cryptodask.results import MANIFEST, empty_forecasts, read_failed, read_manifest
+from cryptodask.results import empty_forecasts, read_failed, read_manifest
 
 T = TypeVar("T")
 
@@ -128,13 +128,18 @@ def view_of(entry: Entry, coin: str, days: int = ALL_DAYS) -> tuple[ForecastView
 
 
 def failures_of(entry: Entry) -> Columns:
-    """Return the failures of an entry: those that were told, or those of its folder."""
-    folder = Path(entry.out)
-    if entry.failures["coin"] or not entry.out or not (folder / MANIFEST).is_file():
+    """Return the failures of an entry: those that were told, or those in or beside its files."""
+    out = Path(entry.out)
+    beside = out.with_name(f"{out.stem}.failures{out.suffix}") if out.suffix else out
+    if entry.failures["coin"] or not entry.out or not beside.exists():
         return entry.failures
     try:
-        frame = read_failed(folder)[list(FAILURES)]
-    except (CryptoDaskError, OSError, ValueError):
+        if out.is_dir():
+            frame = read_failed(out)
+        else:
+            frame = pd.read_csv(beside) if out.suffix == ".csv" else pd.read_parquet(beside)
+        frame = frame[list(FAILURES)]
+    except (OSError, ValueError, KeyError):
         return entry.failures
     return {str(name): frame[name].astype("str").tolist() for name in frame.columns}
 

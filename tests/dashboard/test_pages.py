@@ -8,9 +8,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from bokeh.document import Document
 from dask.distributed import Client
 
 from cryptodask.backtests import backtest
+from cryptodask.dashboard.serve import page_of
 from cryptodask.manager import CryptoManager
 from tests.conftest import Cluster
 
@@ -55,7 +57,7 @@ def scrape(cluster: Cluster) -> dict[str, float]:
 
 @pytest.mark.slow
 def test_pages_show_runs_while_they_go_on(
-    paged: Cluster, hostile_folder: Path, open_url: Callable[..., Any]
+    paged: Cluster, hostile_folder: Path, open_url: Callable[..., Any], tmp_path: Path
 ) -> None:
     base = paged.dashboard
     with Client(paged.address) as client:
@@ -82,6 +84,12 @@ def test_pages_show_runs_while_they_go_on(
         scores = pages["crypto-scores"].locator(".slick-row")
         scores.get_by_text("drift").wait_for()
         assert scores.count() == 2
+        # One that the workers wrote to a folder is scored by who looks.
+        backtest(manager, ["ridge"], 5, origins=3, calibrate=0, out=tmp_path / "b", progress=False)
+        scores.get_by_text("ridge").wait_for()
+        doc = Document()
+        page_of(tmp_path / "b")(doc)
+        assert doc.roots
 
         # Dask's own pages have links to ours, too.
         assert '<a href="crypto-runs">' in fetch(f"{base}/workers")
@@ -118,7 +126,7 @@ def check_forecasts(page: Any) -> None:
 
 def check_metrics(found: dict[str, float], done: pd.DataFrame) -> None:
     assert found['cryptodask_runs_started_total{kind="forecast"}'] == 1
-    assert found['cryptodask_runs_ended_total{kind="backtest",state="ended"}'] == 1
+    assert found['cryptodask_runs_ended_total{kind="backtest",state="ended"}'] == 2
     coins = done[done["model"] == "ridge"]["coin"].nunique()
     assert found['cryptodask_coins_forecast_total{model="ridge"}'] == coins
     failed = (done.failures["model"] == "ridge").sum()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from cryptodask.dashboard.serve import check_host, is_loopback, page_of, serve
@@ -51,9 +52,13 @@ def test_forecasts_and_prices_are_shown_without_a_cluster(
     folder = write_folder(tmp_path / "prices", prices)
     forecasts.to_parquet(tmp_path / "forecasts.parquet")
 
+    failures = {"coin": ["Beta"], "model": ["naive"], "exception": ["E"], "message": ["<i>why</i>"]}
+    pd.DataFrame(failures).to_parquet(tmp_path / "forecasts.failures.parquet")
+
     url = served(str(tmp_path / "forecasts.parquet"), "--prices", str(folder))
     page = open_url(url, url)
     page.get_by_text("Cutoff 2026-05-31").wait_for()
+    page.locator(".slick-row", has_text="Beta").get_by_text("<i>why</i>").wait_for()
     page.get_by_label("Coin").select_option("Alpha")
     page.locator(".coin_heading").get_by_text("Alpha", exact=True).wait_for()
     page.get_by_label("Find").press_sequentially("script")
