@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptodask.cluster.events import ENDED, FAILED, RUNNING, STOPPED
+from cryptodask.dashboard.hub import Hub
 from cryptodask.dashboard.live import MOST_BYTES, MOST_MODELS, MOST_POINTS, MOST_RUNS, OTHERS, Live
 from cryptodask.dashboard.live_view import (
     models_table,
@@ -163,3 +164,17 @@ def test_what_is_kept_is_bounded_and_what_was_forgotten_is_not_counted_twice() -
 )
 def test_durations_are_written_for_people(seconds: float | None, shown: str) -> None:
     assert shown_seconds(seconds) == shown
+
+
+def test_viewers_share_one_table_until_something_changes() -> None:
+    live = Live()
+    live.take(message("a"), 1.0)
+    live.take(message("b", kind="backtest"), 2.0)
+    hub = Hub(live)
+    table, entries = hub.table, hub.entries
+    assert hub.table is table
+    assert hub.entries is entries
+    assert table["id"] == ["b", "a"]
+    assert [entry.id for entry in entries] == ["a"]  # a backtest has no forecasts ahead
+    live.client_gone("me")
+    assert hub.table["state"] == [STOPPED, STOPPED]
