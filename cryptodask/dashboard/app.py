@@ -1,5 +1,7 @@
 """Our pages on a scheduler's dashboard, beside Dask's and in the same navigation bar."""
 
+import asyncio
+import gc
 import logging
 import time
 from collections.abc import Callable
@@ -17,6 +19,9 @@ from cryptodask.dashboard.metrics import RunMetrics
 from cryptodask.dashboard.scores_page import ScoresPage
 
 logger = logging.getLogger(__name__)
+
+COLLECT = 5.0
+"""Seconds within which documents that are left are collected together."""
 
 PAGES: dict[str, tuple[str, Callable[[Any, Hub], Any]]] = {
     "crypto-runs": ("Runs", RunsPage),
@@ -79,6 +84,36 @@ def install(scheduler: Scheduler) -> None:
     prometheus_client.REGISTRY.register(plugin.metrics)
     plugin.has_pages = _add_pages(scheduler, Hub(live))
     plugin.restart(scheduler)
+    _collect_together()
+
+
+def _collect_together() -> None:
+    """Have garbage collected once for all documents that are left at about the same time.
+
+    Bokeh does so for each one (`Document.destroy`), and the scheduler waits: for a minute, seen
+    with a hundred viewers that left together. What is here by now stays, and is not looked through.
+    """
+    from bokeh.document import document
+
+    gc.collect()
+    gc.freeze()
+    document.gc = _Collector()
+
+
+class _Collector:
+    """In the place of the module ``gc``: collects once, a while after it was first asked to."""
+
+    def __init__(self) -> None:
+        self._is_asked = False
+
+    def collect(self) -> None:
+        if not self._is_asked:
+            self._is_asked = True
+            asyncio.get_running_loop().call_later(COLLECT, self._collect)
+
+    def _collect(self) -> None:
+        self._is_asked = False
+        gc.collect()
 
 
 def _add_pages(scheduler: Scheduler, hub: Hub) -> bool:
