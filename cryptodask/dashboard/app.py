@@ -90,15 +90,14 @@ def install(scheduler: Scheduler) -> None:
 def _collect_together() -> None:
     """Have garbage collected once for all documents that are left at about the same time.
 
-    Bokeh does so twice for each one, and the scheduler waits: for most of a minute, seen with a
+    Bokeh does so for each one, and the scheduler waits: for most of a minute, seen with a
     hundred viewers that left together. What is here by now stays, and is not looked through.
     """
-    from bokeh.application.handlers import document_lifecycle
     from bokeh.document import document
 
     gc.collect()
     gc.freeze()
-    document.gc = document_lifecycle.gc = _Collector()
+    document.gc = _Collector()
 
 
 class _Collector:

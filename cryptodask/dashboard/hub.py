@@ -37,7 +37,6 @@ class Hub:
         """Call ``update`` under the document's lock when something changed, until it is left."""
         context = doc.session_context
         self._viewers[context] = update
-        doc.on_session_destroyed(lambda _: self._viewers.pop(context, None))
         if self._task is None or self._task.done():
             self._told = self.live.version
             self._task = asyncio.get_running_loop().create_task(self._watch())
@@ -70,6 +69,9 @@ class Hub:
         pause = SHORTEST
         while self._viewers:
             await asyncio.sleep(pause)
+            # Asked for, since Bokeh collects garbage for each document that wants to be told.
+            for context in [context for context in self._viewers if context.destroyed]:
+                del self._viewers[context]
             if self._told != self.live.version:
                 self._told = self.live.version
                 # What else the loop does meanwhile counts too: a busy scheduler tells more rarely.
