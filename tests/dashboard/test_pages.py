@@ -85,8 +85,8 @@ def test_pages_show_runs_while_they_go_on(
         scores.get_by_text("drift").wait_for()
         assert scores.count() == 2
         # One that the workers wrote to a folder is scored by who looks.
-        backtest(manager, ["ridge"], 5, origins=3, calibrate=0, out=tmp_path / "b", progress=False)
-        scores.get_by_text("ridge").wait_for()
+        backtest(manager, ["linear"], 5, origins=3, calibrate=0, out=tmp_path / "b", progress=False)
+        scores.get_by_text("linear").wait_for()
         doc = Document()
         page_of(tmp_path / "b")(doc)
         assert doc.roots
