@@ -33,10 +33,11 @@ QUIET = 0.1
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster that runs: its address, and the scheduler's process."""
+    """A cluster that runs: its address, the scheduler's process, and its dashboard's port or 0."""
 
     address: str
     scheduler: int
+    dashboard: int = 0
 
 
 def environment() -> dict[str, str]:
@@ -47,7 +48,9 @@ def environment() -> dict[str, str]:
 
 
 @contextmanager
-def dask_cluster(folder: Path, workers: int, limit: str = "auto") -> Iterator[Cluster]:
+def dask_cluster(
+    folder: Path, workers: int, limit: str = "auto", options: Sequence[str] = ("--no-dashboard",)
+) -> Iterator[Cluster]:
     """Run a scheduler and workers of one thread by Dask's commands, and wait for all of them.
 
     Parameters
@@ -57,16 +60,19 @@ def dask_cluster(folder: Path, workers: int, limit: str = "auto") -> Iterator[Cl
     workers : int
     limit : str
         Of each worker's memory, as `dask worker` takes it.
+    options : sequence of str
+        More, of `dask scheduler`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     note = folder / "scheduler.json"
     note.unlink(missing_ok=True)
-    common = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(note)]
-    of_worker = ["--nthreads", "1", "--nworkers", str(workers), "--memory-limit", limit,
-                 "--local-directory", str(folder), "--death-timeout", "300"]  # fmt: skip
+    common = ["--host", "127.0.0.1", "--scheduler-file", str(note)]
+    of_worker = ["--no-dashboard", "--nthreads", "1", "--nworkers", str(workers),
+                 "--memory-limit", limit, "--local-directory", str(folder),
+                 "--death-timeout", "300"]  # fmt: skip
     with ExitStack() as stack:
         scheduler = stack.enter_context(
-            started("scheduler", ["dask", "scheduler", "--port", "0", *common], folder)
+            started("scheduler", ["dask", "scheduler", "--port", "0", *common, *options], folder)
         )
         until = time.monotonic() + 60
         while not (note.exists() and note.read_text().rstrip().endswith("}")):
@@ -74,10 +80,11 @@ def dask_cluster(folder: Path, workers: int, limit: str = "auto") -> Iterator[Cl
                 raise SystemExit(f"no scheduler: {(folder / 'scheduler.log').read_text()}")
             time.sleep(0.1)
         stack.enter_context(started("workers", ["dask", "worker", *common, *of_worker], folder))
-        address = str(json.loads(note.read_text())["address"])
+        told = json.loads(note.read_text())
+        address = str(told["address"])
         with Client(address) as client:
             client.wait_for_workers(workers, timeout=300)
-        yield Cluster(address, scheduler.pid)
+        yield Cluster(address, scheduler.pid, int(told["services"].get("dashboard", 0)))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryptodask.bands import hold_job, submit_bounds
-from cryptodask.cluster import cancel, collect
+from cryptodask.cluster import RunLog, cancel, collect
 from cryptodask.cluster.rescue import Ended, Piece, Work, is_fatal, run_pieces
 from cryptodask.errors import ENDING
 from cryptodask.evaluate.hindsight import Cohort
@@ -41,8 +41,10 @@ class ForecastWork:
         past: Past | None,
         folder: ForecastRun | None,
         done: Sequence[OnDone],
+        log: RunLog,
     ) -> None:
         self.client, self.work, self.models, self.done = client, work, models, done
+        self.log = log
         self.shape, self.past, self.folder = shape, past, folder
 
     def execute(self, pieces: Sequence[Piece], *, results: bool) -> list[Ended]:
@@ -98,9 +100,25 @@ class ForecastWork:
                 if isinstance(one.error, ENDING):
                     raise one.error
                 ended.append(self._given_up(one))
+                self._tell(ended[-1])
                 for tell in self.done:
                     tell(self.work.size(one.piece))
         return sorted(ended, key=lambda one: one.piece)
+
+    def _tell(self, one: Ended) -> None:
+        """Tell of a piece that ended; what it did is not known where that stayed on a worker."""
+        name, job = self.work.model(one.piece).name, self.work.job(one.piece)
+        if isinstance(one.result, JobResult):
+            told = one.result
+            self.log.ended(
+                name, job.coins, told.failures, rows=told.rows, seconds=told.seconds,
+                table=told.forecasts,
+            )  # fmt: skip
+        elif one.error is not None:
+            lost = [CoinFailure.of(coin, name, one.error) for coin in job.coins]
+            self.log.ended(name, job.coins, lost)
+        else:
+            self.log.ended(name, job.coins)
 
     def _given_up(self, one: Ended) -> Ended:
         """Name the coin that workers died of, and note it where a run that goes on finds it."""

@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from dask.distributed import Client, Future
     from rich.progress import Progress
 
+    from cryptodask.cluster import RunLog
+
 COUNTED = "coins × models"
 
 
@@ -241,15 +243,23 @@ class CryptoManager:
             if folder.is_whole:
                 return open_forecasts(folder.path)
         shape = cut, horizon, seed
-        with progress_bar(len(wanted) * len(chosen), progress) as bar, self.going_on(folder):
+        log = self.log("forecast", chosen, wanted, failures, horizon, out)
+        with (
+            progress_bar(len(wanted) * len(chosen), progress) as bar,
+            self.going_on(folder),
+            log,
+        ):
+            log.failed(failures)
             done: list[OnDone] = [bar, *([on_done] if on_done else [])]
             times = once if how is None else how.times
             tasks = self.tasks(wanted, chosen, times, folder)
             work = Coins(self.loader.source, wanted, tasks, self.at_hand, times, timeout)
             pieces = folder.pieces(len(tasks)) if folder else list(map(Piece, range(len(tasks))))
             todo = [piece for piece in pieces if folder is None or not folder.has(piece)]
-            for tell in done:
-                tell(sum(map(work.size, set(pieces) - set(todo))))
+            for piece in set(pieces) - set(todo):
+                log.ended(work.model(piece).name, work.job(piece).coins)
+                for tell in done:
+                    tell(work.size(piece))
             needed = {work.model(piece).name for piece in todo}
             # Of all their coins, even if some were forecast by a run that was stopped.
             jobs = [
@@ -260,10 +270,11 @@ class CryptoManager:
             past = self._past(jobs, wanted, *shape, how, bar.say) if how and todo else None
             trained, untrained = self._train(jobs, *shape, bar.say)
             failures += untrained
+            log.failed(untrained)
             for tell in done:
                 tell(len(untrained))
             run = ForecastWork(
-                self.client if todo else None, work, trained, shape, past, folder, done
+                self.client if todo else None, work, trained, shape, past, folder, done, log
             )
             ended = run.execute(
                 [piece for piece in todo if work.model(piece).name in trained],
@@ -277,9 +288,10 @@ class CryptoManager:
                 whole = folder.pieces(len(tasks))
                 folder.close(whole, [work.model(p).name for p in whole], failures, told)
                 self.release_memory()
+                log.end()
                 return open_forecasts(folder.path)
         if as_dask:
-            return self._as_dask(ended, failures, how is not None)
+            return self._as_dask(ended, failures, how is not None, log)
         self.release_memory()
         good = [one.result for one in ended if isinstance(one.result, JobResult)]
         names = [m.name for m in chosen]
@@ -295,7 +307,24 @@ class CryptoManager:
             ]
         )
         result.features = fingerprints(chosen)
+        log.end(result)
         return result
+
+    def log(
+        self,
+        kind: str,
+        models: Sequence[Model],
+        wanted: Sequence[str],
+        without: Sequence[CoinFailure],
+        horizon: int,
+        folder: str | Path | None,
+    ) -> "RunLog":
+        """Return what tells the scheduler of a run; see `cryptodask.cluster.events`."""
+        from cryptodask.cluster import RunLog
+
+        names, coins = [m.name for m in models], sorted({*wanted, *(f.coin for f in without)})
+        client = self.client if wanted else None
+        return RunLog(client, kind, names, coins, horizon, self.loader.path, folder)
 
     def facts(
         self,
@@ -637,7 +666,11 @@ class CryptoManager:
         )
 
     def _as_dask(
-        self, ended: Sequence[Ended], failures: list[CoinFailure], intervals: bool
+        self,
+        ended: Sequence[Ended],
+        failures: list[CoinFailure],
+        intervals: bool,
+        log: "RunLog",
     ) -> "dd.DataFrame":
         """Return the forecasts as a Dask dataframe over the futures; only failures come here."""
         import dask
@@ -647,6 +680,9 @@ class CryptoManager:
         frames = [self.client.submit(_forecasts_of, f, pure=False) for f in good]
         told = self.client.gather([self.client.submit(_failures_of, f, pure=False) for f in good])
         failures += [failure for some in told for failure in some]
+        for failure in (failure for some in told for failure in some):
+            log.ended(failure.model, (), [failure])  # its coin was counted with its job
+        log.end()
         with dask.config.set({"dataframe.convert-string": False}):
             meta = empty_forecasts(intervals)
             if frames:

@@ -280,6 +280,11 @@ def read_part(path: Path) -> pd.DataFrame:
     return rows.astype(empty_forecasts(BOUNDS[0] in rows.columns).dtypes.to_dict())
 
 
+def read_failed(folder: Path) -> pd.DataFrame:
+    """Read the failures of a folder of forecasts."""
+    return pd.read_parquet(folder / FAILURES)
+
+
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Read the manifest of a folder of forecasts.
 

@@ -1,5 +1,6 @@
 """What several test modules need: a folder of prices, and a cluster of real processes."""
 
+import json
 import os
 import subprocess
 import sys
@@ -42,20 +43,22 @@ class Cluster:
     Where a folder of `cryptodask security init` is given, each of them is told of its part.
     """
 
-    def __init__(self, folder: Path, tls: Path | None = None) -> None:
+    def __init__(self, folder: Path, *options: str, tls: Path | None = None) -> None:
         self.folder = folder
         self.tls = tls
         self.workers: list[subprocess.Popen[bytes]] = []
         file = folder / "scheduler.json"
         self.scheduler = self._start(
             "scheduler", "--host", "127.0.0.1", "--port", "0", "--dashboard-address",
-            "127.0.0.1:0", "--scheduler-file", str(file), name="scheduler",
+            "127.0.0.1:0", "--scheduler-file", str(file), *options, name="scheduler",
         )  # fmt: skip
         deadline = time.monotonic() + 60
         while not file.exists() or not file.read_text().strip():
             assert time.monotonic() < deadline, (folder / "scheduler.log").read_text()
             time.sleep(0.05)
-        self.address = str(pd.read_json(file, typ="series")["address"])
+        told = json.loads(file.read_text())
+        self.address = str(told["address"])
+        self.dashboard = f"http://127.0.0.1:{told['services']['dashboard']}"
 
     def add_worker(self, *options: str) -> subprocess.Popen[bytes]:
         """Start one worker of one thread."""

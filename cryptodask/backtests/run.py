@@ -23,7 +23,7 @@ from cryptodask.backtests.result import (
     no_failures,
     open_backtest,
 )
-from cryptodask.backtests.task import run_task
+from cryptodask.backtests.task import TaskResult, run_task
 from cryptodask.cluster.rescue import Piece, Work, is_fatal, run_pieces
 from cryptodask.errors import ENDING, OptionError
 from cryptodask.evaluate.backtest import OriginFailure, empty_backtest
@@ -38,11 +38,13 @@ from cryptodask.prices import CryptoLoader
 from cryptodask.prices.freq import step_of
 from cryptodask.prices.gaps import Gaps, How
 from cryptodask.prices.loader import Cut, Day, day_text, read_day
-from cryptodask.records import DateArray
+from cryptodask.records import CoinFailure, DateArray
 from cryptodask.runs import Coins, coins_hash, describe_call, fingerprint, names_text
 
 if TYPE_CHECKING:
     from dask.distributed import Client
+
+    from cryptodask.cluster import RunLog
 
 
 def backtest(
@@ -160,7 +162,13 @@ def backtest(
             if folder.is_whole:
                 return open_backtest(folder.path)
         names_of = [model.name for model in chosen]
-        with progress_bar(len(names) * len(chosen), progress) as bar, manager.going_on(folder):
+        run.log = manager.log("backtest", chosen, names, without, horizon, out)
+        with (
+            progress_bar(len(names) * len(chosen), progress) as bar,
+            manager.going_on(folder),
+            run.log,
+        ):
+            run.log.failed(without)
             tell: list[OnDone] = [bar, *([on_done] if on_done else [])]
             run.prepare(folder, timeout)
             tables, failures = run.execute(tell, bar.say)
@@ -170,12 +178,14 @@ def backtest(
                 run.bound(folder.tables(run.pieces()))
                 folder.close(run.pieces(), told, names_of, run.origins)
                 manager.release_memory()
+                run.log.end()
                 return open_backtest(folder.path)
             bounded = [place for place in run.bound(tables) if isinstance(place, pd.DataFrame)]
         manager.release_memory()
         table = counting(pd.concat([empty_backtest(), *bounded], ignore_index=True), run.origins)
         features = fingerprints(chosen)
         done = Backtest(names_of, horizon, run.origins, told, frame=table, features=features)
+        run.log.end(scores=done.scores() if run.log.listens else None)
         return dataclasses.replace(done, frame=done.get_df())
     finally:
         if owned:
@@ -200,6 +210,7 @@ class _Run:
         self.horizon, self.window, self.refit, self.seed = horizon, window, refit, seed
         self.origins: DateArray = np.empty(0, dtype="datetime64[s]")
         self.all_origins = self.origins
+        self.log: RunLog
 
     def choose(
         self, origins: int | Sequence[Day], step: int | None, calibrate: int, warmup: int
@@ -263,7 +274,9 @@ class _Run:
         """Do all tasks that were not done before; return tables and failures that came here."""
         folder, work, pieces = self.folder, self.work, self.pieces()
         todo = [piece for piece in pieces if folder is None or not folder.has(piece)]
-        _say(tell, sum(map(work.size, set(pieces) - set(todo))))
+        for piece in set(pieces) - set(todo):
+            self.log.ended(work.model(piece).name, work.job(piece).coins)
+            _say(tell, work.size(piece))
         if not todo:
             return [], []
         trained, failures = self._train({work.model(piece).name for piece in todo}, say)
@@ -288,8 +301,17 @@ class _Run:
                     failures.append(one.result.failures)
                 else:
                     failures.append(self._given_up(one.piece, one.error))
+                self._tell(one.piece, failures[-1], one.result)
                 _say(tell, work.size(one.piece))
         return tables, failures
+
+    def _tell(self, piece: Piece, failures: pd.DataFrame, done: TaskResult | None) -> None:
+        """Tell the scheduler of a piece that ended, and of coins that failed at all origins."""
+        whole = failures[failures["cutoff"].isna()].drop(columns="cutoff")
+        told = [CoinFailure(*row) for row in whole.itertuples(index=False, name=None)]
+        model, coins = self.work.model(piece).name, self.work.job(piece).coins
+        rows, seconds = (0, None) if done is None else (done.rows, done.seconds)
+        self.log.ended(model, coins, told, rows=rows, seconds=seconds)
 
     def _given_up(self, piece: Piece, error: BaseException) -> pd.DataFrame:
         """Return failures of a piece that failed as a whole, which may be in a file already."""

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from cryptodask.cli.backtest import backtest
 from cryptodask.cli.cluster import cluster
+from cryptodask.cli.dashboard import dashboard
 from cryptodask.cli.forecast import forecast, models
 from cryptodask.cli.prices import prices_app
 from cryptodask.cli.resume import resume
@@ -32,6 +33,7 @@ app.command()(tune)
 app.command()(resume)
 app.command()(models)
 app.command()(cluster)
+app.command()(dashboard)
 app.add_typer(prices_app, name="prices")
 app.add_typer(security_app, name="security")
 

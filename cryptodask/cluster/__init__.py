@@ -1,6 +1,7 @@
 """Connecting to a cluster, and running a callable over partitions by futures. Never a model."""
 
 from cryptodask.cluster.client import close_local, connect, local_client, most_workers
+from cryptodask.cluster.events import RunLog
 from cryptodask.cluster.rescue import Ended, Piece, Work, run_pieces
 from cryptodask.cluster.rounds import run_rounds
 from cryptodask.cluster.run import Outcome, cancel, collect, ordered_map, paths_visible, submit
@@ -10,6 +11,7 @@ __all__ = [
     "Outcome",
     "Piece",
     "Work",
+    "RunLog",
     "cancel",
     "close_local",
     "collect",

@@ -1,9 +1,13 @@
-"""Showing results: `view` turns them into columns, `plot` draws those.
+"""Showing results: `view` turns them into columns, `plot` draws those, `app` serves them.
 
-As a preload of Dask (``dask scheduler --preload cryptodask.dashboard``), it also sees that neither
-scheduler nor worker nor nanny can be reached by just anyone; see `cryptodask.cluster.guard`.
+As a preload of Dask (``dask scheduler --preload cryptodask.dashboard``) it adds pages of runs,
+forecasts and scores beside Dask's own, and sees that neither scheduler nor worker nor nanny can be
+reached by just anyone; see `cryptodask.cluster.guard`.
 """
 
+import logging
+import sys
+import traceback
 from typing import TYPE_CHECKING
 
 import click
@@ -11,11 +15,26 @@ import click
 if TYPE_CHECKING:
     from distributed.core import Server
 
+logger = logging.getLogger(__name__)
+
 
 @click.command()
 @click.option("--insecure", is_flag=True, help="Listen beyond loopback without TLS, too.")
 def dask_setup(server: "Server", insecure: bool) -> None:
     """Dask calls this in a scheduler, worker or nanny that has started to listen."""
+    from distributed import Scheduler
+
     from cryptodask.cluster.guard import check_exposure
 
     check_exposure(server, insecure)
+    if not isinstance(server, Scheduler):
+        return
+    from cryptodask.dashboard.app import install
+
+    try:
+        install(server)
+    except BaseException:
+        # Dask goes on without a preload that failed, and says so in a line of its log.
+        logger.critical("there will be NO pages of CryptoDask: the preload failed", exc_info=True)
+        traceback.print_exc(file=sys.stderr)
+        raise

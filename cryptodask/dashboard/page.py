@@ -133,7 +133,7 @@ def layout(view: ForecastView, position: int) -> Any:
     summary = plain_text("summary", view.summary, "13px", MUTED)
     heading = plain_text("heading", view.coins[position], "26px", INK, "650")
     caption = plain_text("caption", view.captions[position], "14px", MUTED)
-    plot, cutoff, items = _figure(view, history, ahead)
+    plot, cutoff, items = draw_figure(view, history, ahead)
     cutoff.location = view.cutoffs[position]
     for j, item in enumerate(items):
         item.visible = bool(np.isfinite(ahead.data[f"forecast_{j}"]).any())
@@ -195,7 +195,7 @@ def _chooser(view: ForecastView, position: int, drawn: dict[str, Any]) -> Any:
     return row(*parts, name="chooser", sizing_mode="stretch_width", styles=styles)
 
 
-def _figure(view: ForecastView, history: Any, ahead: Any) -> tuple[Any, Any, list[Any]]:
+def draw_figure(view: ForecastView, history: Any, ahead: Any) -> tuple[Any, Any, list[Any]]:
     """Return the figure, the line at the cutoff, and the models' entries in the legend."""
     from bokeh.models import CustomJSTickFormatter, Legend, LegendItem, Span
     from bokeh.plotting import figure
@@ -275,8 +275,10 @@ def dress(plot: Any) -> None:
     plot.axis.major_label_text_color = plot.axis.axis_label_text_color = MUTED
     plot.axis.axis_label_text_font = FONT
     plot.axis.axis_label_text_font_style = "normal"
-    plot.axis.major_label_text_font = plot.legend.label_text_font = FONT
-    plot.axis.major_label_text_font_size = plot.legend.label_text_font_size = "13px"
-    plot.legend.label_text_color = INK
-    plot.legend.border_line_color = None
-    plot.legend.click_policy = "hide"
+    plot.axis.major_label_text_font = FONT
+    plot.axis.major_label_text_font_size = "13px"
+    for legend in plot.legend:
+        legend.label_text_font, legend.label_text_font_size = FONT, "13px"
+        legend.label_text_color = INK
+        legend.border_line_color = None
+        legend.click_policy = "hide"

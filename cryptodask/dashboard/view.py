@@ -113,7 +113,11 @@ class ForecastView:
 
 
 def build_view(
-    prices: pd.DataFrame, forecasts: pd.DataFrame, *, history_days: int = 180
+    prices: pd.DataFrame,
+    forecasts: pd.DataFrame,
+    *,
+    history_days: int = 180,
+    models: Sequence[str] = (),
 ) -> ForecastView:
     """Turn prices and forecasts into the columns of a plot.
 
@@ -128,6 +132,8 @@ def build_view(
         ``upper_80``, ``lower_95``, ``upper_95``.
     history_days : int
         How many days of closes to keep, up to and with the last one of each coin.
+    models : sequence of str, optional
+        Models that have a place, and with it a colour, whether there is a forecast or not.
 
     Raises
     ------
@@ -144,7 +150,7 @@ def build_view(
     if rows.empty:
         raise OptionError("the forecasts hold no finite forecast, so there is nothing to plot")
 
-    coins, models = _sorted(set(rows["coin"])), _sorted(set(rows["model"]))
+    coins, models = _sorted(set(rows["coin"])), _sorted({*rows["model"], *models})
     unforecast = _sorted(set(closes["coin"].unique()) - set(coins))
     rows["coin"] = _codes(rows["coin"], coins)
     rows["model"] = _codes(rows["model"], models)
@@ -155,7 +161,7 @@ def build_view(
 
     last = closes.groupby("coin")["date"].transform("max")
     recent = closes[closes["date"] > last - pd.Timedelta(days=history_days)]
-    wide = _wide(rows, closes, numbers)
+    wide = _wide(rows, closes, numbers, len(models))
     bands = tuple(
         (level, model)
         for level in levels
@@ -195,7 +201,9 @@ def _clean(
     return clean.dropna(subset=[*names, *dates, numbers[0]]).reset_index(drop=True)
 
 
-def _wide(rows: pd.DataFrame, closes: pd.DataFrame, numbers: list[str]) -> pd.DataFrame:
+def _wide(
+    rows: pd.DataFrame, closes: pd.DataFrame, numbers: list[str], n_models: int
+) -> pd.DataFrame:
     """One row a coin and day, one column a model and number, each line joined to its close."""
     lines = rows.drop_duplicates(["coin", "model"])[["coin", "model", "cutoff"]]
     starts = pd.merge_asof(
@@ -214,6 +222,7 @@ def _wide(rows: pd.DataFrame, closes: pd.DataFrame, numbers: list[str]) -> pd.Da
     points = points.drop_duplicates(["coin", "model", "date"])
     wide = points.pivot(index=["coin", "date"], columns="model", values=numbers)
     wide.columns = wide.columns.map("{0[0]}_{0[1]}".format)
+    wide = wide.reindex(columns=[f"{name}_{j}" for name in numbers for j in range(n_models)])
     wide.insert(0, "middle", rows.groupby(["coin", "date"])["forecast"].mean())
     return wide.reset_index()
 

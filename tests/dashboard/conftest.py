@@ -84,13 +84,13 @@ def chromium() -> Iterator[Any]:
 
 
 @pytest.fixture
-def open_page(chromium: Any) -> Iterator[Callable[[Path], Any]]:
-    """Open a file in a tab that must stay quiet: no error, no dialog, no other request."""
+def open_url(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """Open an address in a tab that must stay quiet: no error, no dialog, no request elsewhere."""
     noise: list[str] = []
     pages = []
 
-    def note_request(request: Any, url: str) -> None:
-        if request.url != url:
+    def note_request(request: Any, allowed: str) -> None:
+        if not request.url.startswith(allowed):
             noise.append(f"request of {request.url}")
 
     def note_message(message: Any) -> None:
@@ -101,19 +101,25 @@ def open_page(chromium: Any) -> Iterator[Callable[[Path], Any]]:
         noise.append(f"dialog: {dialog.message}")
         dialog.dismiss()
 
-    def open_file(path: Path) -> Any:
+    def open_one(url: str, allowed: str) -> Any:
         page = chromium.new_page(viewport={"width": 1280, "height": 800})
         page.set_default_timeout(60_000)
-        page.on("request", lambda request: note_request(request, path.as_uri()))
+        page.on("request", lambda request: note_request(request, allowed))
         page.on("console", note_message)
         page.on("dialog", note_dialog)
         page.on("pageerror", lambda error: noise.append(f"exception: {error}"))
-        page.goto(path.as_uri())
+        page.goto(url)
         page.wait_for_function("globalThis.Bokeh?.documents[0]?.is_idle")
         pages.append(page)
         return page
 
-    yield open_file
+    yield open_one
     for page in pages:
         page.close()
     assert noise == []
+
+
+@pytest.fixture
+def open_page(open_url: Callable[..., Any]) -> Callable[[Path], Any]:
+    """Open a file in a tab that must stay quiet and make no other request."""
+    return lambda path: open_url(path.as_uri(), path.as_uri())

@@ -1,0 +1,171 @@
+"""What a run takes longer for those who watch it on the scheduler's pages.
+
+    python benchmarks/viewers.py SOURCE [--viewers 50] [--repeats 5] [--models naive,linear,ridge]
+                                 [--page crypto-runs] [--workers 2] [--base]
+
+On a real cluster of Dask's own commands with ``--preload cryptodask.dashboard`` the same forecast
+runs with viewers and without, in turn, each pair in the other order than the one before. Viewers
+are Bokeh's websockets, all in one process of their own, which take the document and every change of
+it as a browser does, and draw nothing. On few cores their own process takes time from the run, too:
+what the scheduler's process used is printed beside it.
+
+``--base`` compares runs without viewers on that cluster with runs on one without our pages.
+"""
+
+import argparse
+import asyncio
+import re
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psutil  # of distributed
+from common import print_ratio, print_versions
+from dask.distributed import Client
+from processes import Cluster, Others, dask_cluster, started
+
+from cryptodask import CryptoLoader, CryptoManager
+
+PRELOAD = ("--dashboard-address", "127.0.0.1:0", "--preload", "cryptodask.dashboard")
+BARE = ("--dashboard-address", "127.0.0.1:0")
+
+
+async def watch(url: str, viewers: int) -> None:
+    """Open so many pages, say so, and count what comes, until this process is ended."""
+    from bokeh.client.websocket import WebSocketClientConnectionWrapper
+    from bokeh.protocol import Protocol
+    from tornado.httpclient import AsyncHTTPClient
+    from tornado.websocket import websocket_connect
+
+    count = 0
+
+    async def read(socket: WebSocketClientConnectionWrapper) -> None:
+        nonlocal count
+        while await socket.read_message() is not None:
+            count += 1
+        raise SystemExit("a viewer was cut off")
+
+    tasks = []
+    for _ in range(viewers):
+        answer = await AsyncHTTPClient().fetch(url, request_timeout=60)
+        token = re.search(r'"token":"([^"]+)"', answer.body.decode())
+        if token is None:
+            raise SystemExit(f"{url}: is no page of Bokeh")
+        address = f"{url.replace('http', 'ws', 1)}/ws"
+        raw = await websocket_connect(address, subprotocols=["bokeh", token.group(1)])
+        socket = WebSocketClientConnectionWrapper(raw)
+        await socket.read_message()  # its greeting, before which the server takes nothing
+        await Protocol().create("PULL-DOC-REQ").send(socket)
+        tasks.append(asyncio.create_task(read(socket)))
+    print("ready", flush=True)
+    while True:
+        await asyncio.sleep(0.5)
+        print(count, flush=True)
+
+
+@contextmanager
+def watching(url: str, viewers: int, folder: Path) -> Iterator[Callable[[], int]]:
+    """Have a process of viewers; what is yielded tells how many messages they got."""
+    log = folder / "viewers.log"
+    log.unlink(missing_ok=True)
+    script = ["viewers", url, "--viewers", str(viewers), "--watch"]
+    with started("viewers", script, folder) as process:
+        while "ready" not in (log.read_text() if log.exists() else ""):
+            if process.poll() is not None:
+                raise SystemExit(f"no viewers: {log.read_text()}")
+            time.sleep(0.2)
+        yield lambda: int(re.sub(r"\D", "", log.read_text().split()[-1]) or 0)
+        if process.poll() is not None:
+            raise SystemExit(f"viewers left: {log.read_text()}")
+
+
+class Measured:
+    """Forecasts on one cluster: seconds, and those of the scheduler's process."""
+
+    def __init__(self, cluster: Cluster, client: Client, source: str, models: list[str]) -> None:
+        self.cluster = cluster
+        self.manager = CryptoManager(CryptoLoader(source), client)
+        self.models, self.used = models, dict[str, list[float]]()
+        self.run("first")
+
+    def run(self, name: str) -> float:
+        """Forecast all coins, and return the seconds."""
+        process = psutil.Process(self.cluster.scheduler)
+        before, began = process.cpu_times(), time.perf_counter()
+        result = self.manager.forecast(self.models, 10, progress=False)
+        seconds = time.perf_counter() - began
+        if not len(result):
+            raise SystemExit("no coin was forecast")
+        after = process.cpu_times()
+        spent = after.user + after.system - before.user - before.system
+        self.used.setdefault(name, []).append(spent / seconds)
+        return seconds
+
+
+def in_turn(ways: dict[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
+    """Time two ways in pairs, each pair in the other order than the one before."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for i in range(repeats):
+        for name in list(ways)[:: 1 if i % 2 else -1]:
+            seconds[name].append(ways[name]())
+            print(f"  {name}: {seconds[name][-1]:.3f} s", flush=True)
+    return seconds
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("source")
+    parser.add_argument("--viewers", type=int, default=50)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--models", default="naive,linear,ridge")
+    parser.add_argument("--page", default="crypto-runs")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--base", action="store_true")
+    parser.add_argument("--watch", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.watch:
+        asyncio.run(watch(args.source, args.viewers))
+        return
+    print_versions()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+
+        def measured(name: str, options: tuple[str, ...]) -> Measured:
+            cluster = stack.enter_context(
+                dask_cluster(folder / name, args.workers, options=options)
+            )
+            client = stack.enter_context(Client(cluster.address))
+            return Measured(cluster, client, args.source, args.models.split(","))
+
+        ours = measured("pages", PRELOAD)
+        messages = []
+
+        def watched() -> float:
+            url = f"http://127.0.0.1:{ours.cluster.dashboard}/{args.page}"
+            with watching(url, args.viewers, folder) as told:
+                seconds = ours.run("with viewers")
+                time.sleep(2)
+                messages.append(told())
+                return seconds
+
+        with Others() as others:
+            if args.base:
+                bare = measured("bare", BARE)
+                ways = {"with pages": lambda: ours.run("pages"), "bare": lambda: bare.run("bare")}
+            else:
+                ways = {"with viewers": watched, "without": lambda: ours.run("without")}
+            seconds = in_turn(ways, args.repeats)
+        print_ratio(seconds, *ways)
+        for name, used in ours.used.items():
+            print(f"scheduler's process, {name}: {statistics.median(used):.2%} of a core")
+        if messages:
+            print(f"messages to {args.viewers} viewers a run: {statistics.median(messages):,.0f}")
+        print(others)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""``cryptodask dashboard``: pages of prices, forecasts or a backtest, without a cluster."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cryptodask.cli.show import err
+
+
+def dashboard(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="A table or folder of prices, a folder or .parquet or .csv file of forecasts, or "
+            "the folder of a backtest."
+        ),
+    ],
+    prices: Annotated[
+        Path | None, typer.Option(help="Where the closes before forecasts are.")
+    ] = None,
+    port: Annotated[int, typer.Option(help="To listen on; 0 for any that is free.")] = 5006,
+    host: Annotated[str, typer.Option(help="To listen on.")] = "127.0.0.1",
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(help="HOST[:PORT] in the browser's bar, where a proxy stands before it."),
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Let it listen to other machines.")
+    ] = False,
+) -> None:
+    """Show prices, forecasts or a backtest in a browser, until Ctrl-C."""
+    from cryptodask.dashboard.serve import serve
+
+    server, port = serve(
+        path, prices=prices, host=host, port=port, origins=origin or (), insecure=insecure
+    )
+    shown = f"[{host}]" if ":" in host else host
+    err.print(f"dashboard: http://{shown}:{port}/", highlight=False, soft_wrap=True)
+    try:
+        server.io_loop.start()
+    except KeyboardInterrupt:
+        server.stop()
+        raise typer.Exit(130) from None

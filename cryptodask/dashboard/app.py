@@ -1,0 +1,156 @@
+"""Our pages on a scheduler's dashboard, beside Dask's and in the same navigation bar."""
+
+import asyncio
+import gc
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from distributed import Scheduler
+from distributed.diagnostics.plugin import SchedulerPlugin
+
+from cryptodask.cluster.events import LISTENS, TOPIC
+from cryptodask.dashboard.forecasts_page import ForecastsPage
+from cryptodask.dashboard.hub import Hub
+from cryptodask.dashboard.live import Live
+from cryptodask.dashboard.live_page import RunsPage
+from cryptodask.dashboard.metrics import RunMetrics
+from cryptodask.dashboard.scores_page import ScoresPage
+
+logger = logging.getLogger(__name__)
+
+COLLECT = 5.0
+"""Seconds within which documents that are left are collected together."""
+
+PAGES: dict[str, tuple[str, Callable[[Any, Hub], Any]]] = {
+    "crypto-runs": ("Runs", RunsPage),
+    "crypto-forecasts": (
+        "Forecasts",
+        lambda doc, hub: ForecastsPage(doc, lambda: hub.entries, hub.join),
+    ),
+    "crypto-scores": ("Scores", ScoresPage),
+}
+"""Of each path: title and page. Names that Dask will hardly give to pages of its own."""
+
+
+class LivePlugin(SchedulerPlugin):  # type: ignore[misc]
+    """Hears what runs tell the scheduler."""
+
+    name = "cryptodask-live"
+
+    def __init__(self, scheduler: Scheduler, live: Live) -> None:
+        self.scheduler, self.live = scheduler, live
+        self.metrics, self.has_pages = RunMetrics(live), False
+
+    def log_event(self, topic: str, msg: Any) -> None:
+        """Take a message of a run."""
+        if topic == TOPIC and not self.live.take(msg, time.time()):
+            logger.debug("no message of a run: %.200r", msg)
+
+    def remove_client(self, scheduler: Scheduler, client: str) -> None:
+        """Mark the runs of a client that left as stopped."""
+        del scheduler
+        self.live.client_gone(client)
+
+    def restart(self, scheduler: Scheduler) -> None:
+        """Say that a page listens, which a restart of the scheduler forgets."""
+        scheduler.set_metadata([LISTENS], self.has_pages)
+
+    async def close(self) -> None:
+        """Count no more."""
+        import prometheus_client
+
+        prometheus_client.REGISTRY.unregister(self.metrics)
+
+
+def install(scheduler: Scheduler) -> None:
+    """Add pages and metrics to a scheduler, and listen to runs.
+
+    Raises
+    ------
+    ValueError
+        They are there already.
+    """
+    # Now, since the first viewer would have the scheduler wait for seconds.
+    import bokeh.layouts
+    import bokeh.models
+    import bokeh.plotting  # noqa: F401
+    import prometheus_client
+
+    live = Live()
+    plugin = LivePlugin(scheduler, live)
+    scheduler.add_plugin(plugin)
+    prometheus_client.REGISTRY.register(plugin.metrics)
+    plugin.has_pages = _add_pages(scheduler, Hub(live))
+    plugin.restart(scheduler)
+    _collect_together()
+
+
+def _collect_together() -> None:
+    """Have garbage collected once for all documents that are left at about the same time.
+
+    Bokeh does so for each one, and the scheduler waits: for most of a minute, seen with a
+    hundred viewers that left together. What is here by now stays, and is not looked through.
+    """
+    from bokeh.document import document
+
+    gc.collect()
+    gc.freeze()
+    document.gc = _Collector()
+
+
+class _Collector:
+    """In the place of the module ``gc``: collects once, a while after it was first asked to."""
+
+    def __init__(self) -> None:
+        self._is_asked = False
+
+    def collect(self) -> None:
+        if not self._is_asked:
+            self._is_asked = True
+            asyncio.get_running_loop().call_later(COLLECT, self._collect)
+
+    def _collect(self) -> None:
+        self._is_asked = False
+        gc.collect()
+
+
+def _add_pages(scheduler: Scheduler, hub: Hub) -> bool:
+    """Add the pages; tell whether there is a dashboard to add them to."""
+    from bokeh.server.tornado import BokehTornado
+    from distributed.dashboard.core import BokehApplication
+    from distributed.dashboard.scheduler import template_variables
+    from tornado.ioloop import IOLoop
+
+    others = scheduler.http_application.applications
+    prefix = next((app.prefix for app in others if isinstance(app, BokehTornado)), None)
+    if prefix is None:
+        logger.warning("this scheduler has no dashboard: there are metrics, but no pages")
+        return False
+    # The very list that Dask's pages show, so that ours are in their navigation bar too.
+    variables = template_variables(scheduler)
+    variables["pages"] += [path for path in PAGES if path not in variables["pages"]]
+    pages = {f"/{path}": _page(path, hub) for path in PAGES}
+    app = BokehApplication(pages, scheduler, prefix=prefix, template_variables=variables)
+    scheduler.http_application.add_application(app)
+    app.initialize(IOLoop.current())
+    app.start()
+    return True
+
+
+def _page(path: str, hub: Hub) -> Callable[[Scheduler, dict[str, Any], Any], None]:
+    """Return what makes the document of one viewer."""
+    title, page = PAGES[path]
+
+    def make(scheduler: Scheduler, extra: dict[str, Any], doc: Any) -> None:
+        from distributed.dashboard.components.scheduler import BOKEH_THEME, env
+
+        del scheduler
+        doc.title = f"CryptoDask: {title}"
+        doc.template = env.get_template("simple.html")
+        doc.template_variables.update(extra)
+        doc.theme = BOKEH_THEME
+        page(doc, hub)
+
+    return make

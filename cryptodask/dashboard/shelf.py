@@ -1,0 +1,255 @@
+"""What the page of forecasts reads: coins of a run, and one coin's closes and forecasts.
+
+All of it may read files, so that a server calls it in a thread. What was read is kept for the next
+viewer. Paths are those that a run or a command named, never what a viewer chose: a coin is looked
+up among names, and is no part of a path.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from cryptodask.cluster.events import RUNNING
+from cryptodask.dashboard.live import Run
+from cryptodask.dashboard.live_view import FAILURES, Columns, failures_table, label_of
+from cryptodask.dashboard.view import ForecastView, Pack, build_view, milliseconds, pack
+from cryptodask.errors import CryptoDaskError, OptionError, TableError
+from cryptodask.prices import CryptoLoader
+from cryptodask.results import empty_forecasts, read_failed, read_manifest
+
+T = TypeVar("T")
+
+MOST_VIEWS, MOST_LOADERS, MOST_NAMES = 256, 4, 8
+"""How many coins, sources of prices, and lists of coins are kept."""
+
+ALL_DAYS = 100_000
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run, or a path, whose coins can be looked at.
+
+    Attributes
+    ----------
+    id, label : str
+    version : int
+        Of what it holds.
+    models : tuple of str
+    source : str
+        Path of the prices, or "".
+    out : str
+        Path of a folder or file of forecasts, or "".
+    tables : tuple of bytes
+        Forecasts that were told.
+    failures : Columns
+        ``coin, model, exception, message``.
+    is_over : bool
+        Whether what is in ``out`` is whole.
+    """
+
+    id: str
+    label: str
+    version: int
+    models: tuple[str, ...]
+    source: str
+    out: str
+    tables: tuple[bytes, ...]
+    failures: Columns
+    is_over: bool = True
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether there is a forecast to show."""
+        return bool(self.tables) or bool(self.out and self.is_over)
+
+    @classmethod
+    def of(cls, run: Run) -> "Entry":
+        """Return what there is of a run now."""
+        return cls(
+            run.id,
+            label_of(run),
+            run.shelved,
+            tuple(run.models),
+            run.source,
+            run.out,
+            tuple(run.tables),
+            failures_table(run.failures),
+            run.state != RUNNING,
+        )
+
+
+class Kept:
+    """The values of a function by a key, of the keys that were asked for last."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._values = most, OrderedDict[Hashable, Any]()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return the value of a key, made now if it is not there; errors are not kept."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                value: T = self._values[key]
+                return value
+        made = make()
+        with self._lock:
+            self._values[key] = made
+            while len(self._values) > self._most:
+                self._values.popitem(last=False)
+        return made
+
+
+_views, _loaders, _names = Kept(MOST_VIEWS), Kept(MOST_LOADERS), Kept(MOST_NAMES)
+
+
+def coins_of(entry: Entry) -> list[str]:
+    """Return the coins of an entry: with forecasts, or failed, or, of prices alone, all."""
+    return _names.get((entry.id, entry.version), lambda: _read_coins(entry))
+
+
+def view_of(entry: Entry, coin: str, days: int = ALL_DAYS) -> tuple[ForecastView, str]:
+    """Return what is drawn of one coin, and what is to be said of it.
+
+    Raises
+    ------
+    OptionError
+        There is nothing of that coin.
+    """
+    key = entry.id, entry.version, coin, days
+    return _views.get(key, lambda: _read_view(entry, coin, days))
+
+
+def failures_of(entry: Entry) -> Columns:
+    """Return the failures of an entry: those that were told, or those in or beside its files."""
+    out = Path(entry.out)
+    beside = out.with_name(f"{out.stem}.failures{out.suffix}") if out.suffix else out
+    if entry.failures["coin"] or not entry.out or not beside.exists():
+        return entry.failures
+    try:
+        if out.is_dir():
+            frame = read_failed(out)
+        else:
+            frame = pd.read_csv(beside) if out.suffix == ".csv" else pd.read_parquet(beside)
+        frame = frame[list(FAILURES)]
+    except (OSError, ValueError, KeyError):
+        return entry.failures
+    return {str(name): frame[name].astype("str").tolist() for name in frame.columns}
+
+
+def _read_coins(entry: Entry) -> list[str]:
+    names = set(entry.failures["coin"])
+    for table in _tables(entry):
+        names |= set(pa.compute.unique(table["coin"]).to_pylist())
+    if entry.out:
+        names |= _coins_written(Path(entry.out))
+    elif not entry.models:
+        names |= set(_loader(entry.source).get_crypto_names())
+    return sorted(names, key=lambda name: (name.casefold(), name))
+
+
+def _read_view(entry: Entry, coin: str, days: int) -> tuple[ForecastView, str]:
+    closes, word = _closes(entry, coin)
+    parts = [_rows_of(table, coin) for table in _tables(entry)]
+    if entry.out:
+        try:
+            parts.append(_forecasts_written(Path(entry.out), coin))
+        except (CryptoDaskError, OSError, ValueError, pa.ArrowException) as error:
+            word = " · ".join(filter(None, [word, f"no forecasts to read: {error}"]))
+    rows = pd.concat([empty_forecasts(), *parts], ignore_index=True)
+    if rows["forecast"].notna().any():
+        return build_view(closes, rows, history_days=days, models=entry.models), word
+    if closes.empty:
+        raise OptionError(f"{coin}: {word or 'there is nothing to show'}")
+    return _plain_view(closes, coin, days), word
+
+
+def _plain_view(closes: pd.DataFrame, coin: str, days: int) -> ForecastView:
+    """Return the view of a coin without any forecast."""
+    last = closes["date"].max()
+    recent = closes[closes["date"] > last - pd.Timedelta(days=days)]
+    history = recent[["date", "close"]].assign(coin=0)
+    nothing = {"date": np.empty(0), "middle": np.empty(0)}
+    return ForecastView(
+        coins=(coin,),
+        models=(),
+        bands=(),
+        captions=(f"Closes to {last:%Y-%m-%d}",),
+        cutoffs=milliseconds(pd.Series([last])),
+        history=pack(history[["coin", "date", "close"]], 1),
+        ahead=Pack(nothing, np.zeros(2, dtype=np.int32)),
+        without_forecast=(),
+        history_days=days,
+    )
+
+
+def _tables(entry: Entry) -> list[pa.Table]:
+    return [pa.ipc.open_stream(table).read_all() for table in entry.tables]
+
+
+def _rows_of(table: pa.Table, coin: str) -> pd.DataFrame:
+    frame: pd.DataFrame = table.filter(pa.compute.equal(table["coin"], coin)).to_pandas()
+    return frame
+
+
+def _closes(entry: Entry, coin: str) -> tuple[pd.DataFrame, str]:
+    """Return the closes of a coin, and a word where there are none."""
+    none = pd.DataFrame({"coin": [], "date": pd.to_datetime([]), "close": []})
+    if not entry.source:
+        return none, ""
+    if not Path(entry.source).exists():
+        return none, f"this server does not see the prices in {entry.source}"
+    try:
+        return _loader(entry.source).get_df([coin])[["coin", "date", "close"]], ""
+    except (CryptoDaskError, OSError) as error:
+        return none, f"no prices: {error}"
+
+
+def _loader(source: str) -> CryptoLoader:
+    """Open a source of prices, or return it if it is open and has not changed."""
+    path = Path(source)
+    seen = [p.stat().st_mtime_ns for p in (path, path / "manifest.json") if p.exists()]
+    return _loaders.get((source, *seen), lambda: CryptoLoader(path))
+
+
+def _dataset(out: Path) -> Any:
+    """Return the files of a folder of forecasts, or a file, as a dataset that is filtered by coin.
+
+    Raises
+    ------
+    TableError
+        The folder's run has not ended.
+    """
+    import pyarrow.dataset as ds
+
+    if out.suffix == ".csv":
+        return ds.dataset(out, format="csv")
+    if out.is_dir():
+        return ds.dataset([out / name for name in read_manifest(out)["files"]], format="parquet")
+    if not out.exists():
+        raise TableError(f"this server does not see {out}")
+    return ds.dataset(out, format="parquet")
+
+
+def _coins_written(out: Path) -> set[str]:
+    names: set[str] = set()
+    try:
+        for batch in _dataset(out).to_batches(columns=["coin"]):
+            names.update(map(str, pa.compute.unique(batch["coin"]).to_pylist()))
+    except (CryptoDaskError, OSError, ValueError, pa.ArrowException):
+        return names  # the run has not ended yet, or its folder is not seen; `view_of` says so
+    return names
+
+
+def _forecasts_written(out: Path, coin: str) -> pd.DataFrame:
+    import pyarrow.dataset as ds
+
+    frame: pd.DataFrame = _dataset(out).to_table(filter=ds.field("coin") == coin).to_pandas()
+    return frame

@@ -1,0 +1,147 @@
+"""Our pages on a real scheduler's dashboard, in a real browser, while runs go on."""
+
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from bokeh.document import Document
+from dask.distributed import Client
+
+from cryptodask.backtests import backtest
+from cryptodask.dashboard.serve import page_of
+from cryptodask.manager import CryptoManager
+from tests.conftest import Cluster
+
+HOSTILE = "<script>alert(1)</script>"
+LABEL = "<b>bold</b>"
+PATHS = ("crypto-runs", "crypto-forecasts", "crypto-scores")
+
+
+@pytest.fixture(scope="module")
+def paged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A scheduler with our pages, and a worker."""
+    folder = tmp_path_factory.mktemp("paged")
+    cluster = Cluster(folder, "--preload", "cryptodask.dashboard")
+    try:
+        cluster.add_worker()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture(scope="module")
+def hostile_folder(tmp_path_factory: pytest.TempPathFactory, small_prices: pd.DataFrame) -> Path:
+    """Prices of coins with names that would do harm if they were taken for HTML."""
+    rows = small_prices["coin"].value_counts()
+    # The shortest one fails.
+    named = small_prices.replace({"coin": {rows.index[-1]: LABEL, rows.index[0]: HOSTILE}})
+    folder = tmp_path_factory.mktemp("hostile")
+    named.to_csv(folder / "all.csv", index=False)
+    return folder
+
+
+def fetch(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return str(answer.read().decode())
+
+
+def scrape(cluster: Cluster) -> dict[str, float]:
+    lines = fetch(f"{cluster.dashboard}/metrics").splitlines()
+    rows = [line.rpartition(" ") for line in lines if line.startswith("cryptodask_")]
+    return {name: float(value) for name, _, value in rows}
+
+
+@pytest.mark.slow
+def test_pages_show_runs_while_they_go_on(
+    paged: Cluster, hostile_folder: Path, open_url: Callable[..., Any], tmp_path: Path
+) -> None:
+    base = paged.dashboard
+    with Client(paged.address) as client:
+        client.wait_for_workers(1, timeout=60)
+        manager = CryptoManager(hostile_folder, client)
+        pages = {path: open_url(f"{base}/{path}", base) for path in PATHS}
+        for page in pages.values():
+            bar = page.locator(".navbar a").evaluate_all("all => all.map(a => a.pathname)")
+            assert {f"/{other}" for other in (*PATHS, "status", "workers")} <= set(bar)
+        pages["crypto-runs"].get_by_text("No run has told of itself").wait_for()
+
+        # The browser is this thread's, so the run is another's.
+        done: list[Any] = []
+        models = ["naive", "ridge"]
+        run = threading.Thread(
+            target=lambda: done.append(manager.forecast(models, 7, progress=False))
+        )
+        run.start()
+        pages["crypto-runs"].get_by_text("7 bars ahead").wait_for()
+        run.join()
+        backtest(manager, ["drift"], 5, origins=3, calibrate=0, progress=False)
+        check_runs(pages["crypto-runs"], done[0])
+        check_forecasts(pages["crypto-forecasts"])
+        scores = pages["crypto-scores"].locator(".slick-row")
+        scores.get_by_text("drift").wait_for()
+        assert scores.count() == 2
+        # One that the workers wrote to a folder is scored by who looks.
+        backtest(manager, ["linear"], 5, origins=3, calibrate=0, out=tmp_path / "b", progress=False)
+        scores.get_by_text("linear").wait_for()
+        doc = Document()
+        page_of(tmp_path / "b")(doc)
+        assert doc.roots
+
+        # Dask's own pages have links to ours, too.
+        assert '<a href="crypto-runs">' in fetch(f"{base}/workers")
+        check_metrics(scrape(paged), done[0])
+
+
+def check_runs(page: Any, done: pd.DataFrame) -> None:
+    """Two runs, both at their end; the failures of the one that is chosen, as text."""
+    forecast = page.locator(".slick-row", has_text="naive, ridge").first
+    forecast.get_by_text("ended").wait_for()
+    forecast.click()
+    page.locator(".summary").get_by_text("7 bars ahead").wait_for()
+    failed = len(done.failures)
+    assert (
+        page.locator(".slick-row", has_text="SeriesError").count()
+        + page.locator(".slick-row", has_text="TooShortError").count()
+        == failed
+    )
+    assert page.locator(".slick-cell", has_text=LABEL).count() > 0
+    assert page.locator(".slick-cell b").count() == 0
+
+
+def check_forecasts(page: Any) -> None:
+    """The coin whose name would do harm is found, drawn, and named in text."""
+    page.get_by_label("Find").press_sequentially("<script")
+    page.locator(".coin_heading").get_by_text(HOSTILE, exact=True).wait_for()
+    page.locator(".coin_caption").get_by_text("Cutoff").wait_for()
+    drawn = "['history', 'ahead'].map((name) => source(name).data.date.length)"
+    find = "const source = (name) => Bokeh.documents[0].get_model_by_name(name)"
+    lengths = page.evaluate(f"() => {{ {find}; return {drawn} }}")
+    assert lengths == [180, 8]  # the line starts at the last close
+    assert page.locator("script", has_text="alert(1)").count() == 0
+
+
+def check_metrics(found: dict[str, float], done: pd.DataFrame) -> None:
+    assert found['cryptodask_runs_started_total{kind="forecast"}'] == 1
+    assert found['cryptodask_runs_ended_total{kind="backtest",state="ended"}'] == 2
+    coins = done[done["model"] == "ridge"]["coin"].nunique()
+    assert found['cryptodask_coins_forecast_total{model="ridge"}'] == coins
+    failed = (done.failures["model"] == "ridge").sum()
+    assert found['cryptodask_coins_failed_total{model="ridge"}'] == failed
+    assert found['cryptodask_model_seconds_total{model="ridge",stage="fit"}'] > 0
+
+
+@pytest.mark.slow
+def test_a_preload_that_fails_says_so_loudly(tmp_path: Path) -> None:
+    # Twice on one scheduler: the second finds the first.
+    cluster = Cluster(
+        tmp_path, "--preload", "cryptodask.dashboard", "--preload", "import cryptodask.dashboard\n"
+        "dask_setup = lambda s: cryptodask.dashboard.dask_setup.callback(s)",
+    )  # fmt: skip
+    cluster.stop()
+    log = (tmp_path / "scheduler.log").read_text()
+    assert "there will be NO pages of CryptoDask" in log
+    assert "Traceback" in log

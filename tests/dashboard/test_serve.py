@@ -1,0 +1,89 @@
+"""The pages without a cluster: what they show, and to whom they listen."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from cryptodask.dashboard.serve import check_host, is_loopback, page_of, serve
+from cryptodask.errors import InputError, OptionError, SourceError
+from tests.conftest import write_folder
+from tests.dashboard.conftest import MakeTables
+
+Serve = Callable[..., str]
+HOSTILE = "<script>alert(1)<_script>"
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Serve]:
+    """Start ``cryptodask dashboard`` as a process of its own; return its address."""
+    running = []
+
+    def start(*arguments: str) -> str:
+        log = tmp_path / f"{len(running)}.log"
+        command = [sys.executable, "-m", "cryptodask.cli", "dashboard", *arguments, "--port", "0"]
+        with log.open("wb") as sink:
+            running.append(subprocess.Popen(command, stdout=sink, stderr=sink))
+        deadline = time.monotonic() + 60
+        while "dashboard: " not in log.read_text():
+            assert time.monotonic() < deadline, log.read_text()
+            assert running[-1].poll() is None, log.read_text()
+            time.sleep(0.1)
+        return log.read_text().partition("dashboard: ")[2].split()[0]
+
+    yield start
+    for process in running:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.mark.slow
+def test_forecasts_and_prices_are_shown_without_a_cluster(
+    served: Serve, open_url: Callable[..., Any], make_tables: MakeTables, tmp_path: Path
+) -> None:
+    prices, forecasts = make_tables(["Alpha", HOSTILE], levels=("80",))
+    prices = prices.assign(open=prices["close"], high=prices["close"], low=prices["close"])
+    prices = prices.assign(volume=1.0, market_cap=1.0)
+    folder = write_folder(tmp_path / "prices", prices)
+    forecasts.to_parquet(tmp_path / "forecasts.parquet")
+
+    failures = {"coin": ["Beta"], "model": ["naive"], "exception": ["E"], "message": ["<i>why</i>"]}
+    pd.DataFrame(failures).to_parquet(tmp_path / "forecasts.failures.parquet")
+
+    url = served(str(tmp_path / "forecasts.parquet"), "--prices", str(folder))
+    page = open_url(url, url)
+    page.get_by_text("Cutoff 2026-05-31").wait_for()
+    page.locator(".slick-row", has_text="Beta").get_by_text("<i>why</i>").wait_for()
+    page.get_by_label("Coin").select_option("Alpha")
+    page.locator(".coin_heading").get_by_text("Alpha", exact=True).wait_for()
+    page.get_by_label("Find").press_sequentially("script")
+    page.locator(".coin_heading").get_by_text(HOSTILE, exact=True).wait_for()
+    assert page.locator("script", has_text="alert(1)").count() == 0
+
+    url = served(str(folder))
+    page = open_url(url, url)
+    page.get_by_text("Closes to 2026-05-31").wait_for()
+    page.get_by_role("button", name="Next").click()
+    page.locator(".coin_heading").get_by_text("Alpha", exact=True).wait_for()
+
+
+def test_other_hosts_are_refused_unless_insisted_on(tmp_path: Path) -> None:
+    for host in ("127.0.0.1", "::1", "localhost", "127.8.8.8"):
+        assert is_loopback(host)
+        check_host(host, insecure=False)
+    for host in ("0.0.0.0", "192.168.1.5", "::", "example.org", ""):
+        with pytest.raises(OptionError, match="--insecure"):
+            serve(tmp_path, host=host)
+        check_host(host, insecure=True)
+
+
+def test_what_can_not_be_shown_is_told_before_a_server_starts(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing at this path"):
+        page_of(tmp_path / "absent")
+    with pytest.raises(SourceError):
+        page_of(tmp_path)
