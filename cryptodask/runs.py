@@ -361,7 +361,9 @@ def models_of(call: dict[str, Any]) -> list[Model]:
 def _settings(model: Model) -> dict[str, Any] | None:
     """Return name and options of a model of the catalog, from which it can be made again."""
     try:
-        options = {name: getattr(model, name) for name in model_options(model.name)}
+        known = model_options(model.name)
+        options = {name: getattr(model, name) for name in known if hasattr(model, name)}
+        options |= dict(getattr(model, "params", ()))  # of other libraries' models
         told: dict[str, Any] = json.loads(json.dumps({"name": model.name, "options": options}))
         [again] = models_of({"models": [told]})
     except (CryptoDaskError, TypeError, ValueError, AttributeError):

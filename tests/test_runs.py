@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ def test_two_do_not_write_the_same_run_at_once(
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=5))
 def test_halves_have_all_coins_once_and_in_order(sizes: list[int]) -> None:
     edges = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
-    task = Task(create_model("naive"), tuple(zip(edges, edges[1:], strict=False)))
+    task = Task(create_model("naive"), tuple(pairwise(edges)))
     tasks = [task]
     while any(len(one) > 1 for one in tasks):
         tasks = [half for one in tasks for half in (one.halves if len(one) > 1 else (one,))]
@@ -136,7 +137,14 @@ def test_what_a_command_can_ask_for_again_is_told_and_what_it_can_not_is_none(
     small_folder: Path,
 ) -> None:
     loader = CryptoLoader(small_folder)
-    names = ["lstm", "ensemble", "sklearn:Ridge", "auto", "pooled_linear", "naive"]
+    names = [
+        "lstm",
+        "ensemble",
+        "sklearn:sklearn.linear_model.Ridge",
+        "auto",
+        "pooled_linear",
+        "naive",
+    ]
     models = [create_model(name) for name in names]
     models[0] = create_model("lstm", units=(3, 4), learning_rate=0.1 + 0.2)
     call = describe_call(loader, models, {"seed": 1})
