@@ -53,7 +53,7 @@ def holey_folder(tmp_path_factory: pytest.TempPathFactory, small_prices: pd.Data
 
 def jobs_of(folder: Path, partitions: int = 3) -> list[Job]:
     loader = CryptoLoader(folder, partitions)
-    return [Job((part,)) for part in loader.partitions()]
+    return [Job((part,), seconds=1.0) for part in loader.partitions()]
 
 
 def origins_of(folder: Path) -> np.ndarray[Any, Any]:
