@@ -50,7 +50,7 @@ from cryptodask.runs import (
     once,
     tasks_of,
 )
-from cryptodask.work import Job, JobResult, merge_jobs, plan_jobs, prepare_job, ship, span_of
+from cryptodask.work import Job, JobResult, merge_jobs, plan_jobs, prepare_job, ship, span_of, warm
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
@@ -242,6 +242,8 @@ class CryptoManager:
             folder = ForecastRun(Path(out), "forecasts", facts, call, overwrite)
             if folder.is_whole:
                 return open_forecasts(folder.path)
+        if wanted:
+            self.warm_up(chosen, horizon)
         shape = cut, horizon, seed
         log = self.log("forecast", chosen, wanted, failures, horizon, out)
         with (
@@ -309,6 +311,12 @@ class CryptoManager:
         result.features = fingerprints(chosen)
         log.end(result)
         return result
+
+    def warm_up(self, models: Sequence[Model], horizon: int) -> None:
+        """Have workers, and those that join later, import and compile what these models need."""
+        from cryptodask.cluster import warm_up
+
+        warm_up(self.client, {repr(model): partial(warm, model, horizon) for model in models})
 
     def log(
         self,

@@ -162,6 +162,8 @@ def backtest(
             if folder.is_whole:
                 return open_backtest(folder.path)
         names_of = [model.name for model in chosen]
+        if names:
+            manager.warm_up(chosen, horizon)
         run.log = manager.log("backtest", chosen, names, without, horizon, out)
         with (
             progress_bar(len(names) * len(chosen), progress) as bar,

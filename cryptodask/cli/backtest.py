@@ -19,6 +19,7 @@ from cryptodask.cli.options import (
     Overwrite,
     Partitions,
     Refit,
+    Resources,
     Scheduler,
     Seed,
     Settings,
@@ -32,6 +33,7 @@ from cryptodask.cli.options import (
     check_file,
     make_models,
     read_origins,
+    read_resources,
     read_tls,
     read_window,
     read_workers,
@@ -77,6 +79,7 @@ def backtest(
     scheduler: Scheduler = None,
     tls: Tls = None,
     workers: Workers = None,
+    resources: Resources = None,
     partitions: Partitions = None,
     out_folder: Annotated[
         Path | None,
@@ -97,7 +100,7 @@ def backtest(
 ) -> None:
     """Forecast coins as of past dates, and score models against naive and what came."""
     from cryptodask.backtests import backtest as run
-    from cryptodask.cluster import connect
+    from cryptodask.cluster import connect, requiring
     from cryptodask.prices import CryptoLoader
 
     began = time.perf_counter()
@@ -107,7 +110,10 @@ def backtest(
     loader = CryptoLoader(source, partitions)
     wanted = split_names(coins, [*loader.source.coins, *loader.source.empty])
     try:
-        with connect(scheduler, read_workers(workers), read_tls(tls)) as client:
+        with (
+            connect(scheduler, read_workers(workers), read_tls(tls)) as client,
+            requiring(client, read_resources(resources)),
+        ):
             if client.dashboard_link:
                 err.print(f"dashboard: {client.dashboard_link}", highlight=False)
             done = run(

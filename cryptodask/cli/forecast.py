@@ -17,6 +17,7 @@ from cryptodask.cli.options import (
     Names,
     Overwrite,
     Partitions,
+    Resources,
     Scheduler,
     Seed,
     Settings,
@@ -27,6 +28,7 @@ from cryptodask.cli.options import (
     Workers,
     check_file,
     make_models,
+    read_resources,
     read_tls,
     read_workers,
     split_names,
@@ -68,6 +70,7 @@ def forecast(
     scheduler: Scheduler = None,
     tls: Tls = None,
     workers: Workers = None,
+    resources: Resources = None,
     partitions: Partitions = None,
     out_file: Annotated[
         Path | None,
@@ -91,7 +94,7 @@ def forecast(
     ] = None,
 ) -> None:
     """Forecast the prices of coins by one or more models, on a cluster."""
-    from cryptodask.cluster import connect
+    from cryptodask.cluster import connect, requiring
     from cryptodask.cluster.client import reporting
     from cryptodask.manager import CryptoManager
     from cryptodask.models.base import check_horizon
@@ -116,7 +119,7 @@ def forecast(
                 err.print(f"dashboard: {client.dashboard_link}", highlight=False)
             in_folder = out_file is not None and not out_file.suffix
             connected = time.time()
-            with reporting(report):
+            with reporting(report), requiring(client, read_resources(resources)):
                 result = CryptoManager(loader, client).forecast(
                     models,
                     horizon,

@@ -42,6 +42,10 @@ Workers = Annotated[
         "[one a core]"
     ),
 ]
+Resources = Annotated[
+    list[str] | None,
+    typer.Option(help="Run on workers that were started with this, as GPU=1; several times."),
+]
 Partitions = Annotated[int | None, typer.Option(help="Pack the coins into so many partitions.")]
 Origins = Annotated[
     str, typer.Option(help="How many past dates to forecast from; or dates, with commas.")
@@ -163,6 +167,26 @@ def read_workers(text: str | None) -> int | tuple[int, int] | None:
         raise OptionError(
             f"--workers {text}: write a number, or the fewest and the most, as 0:8"
         ) from None
+
+
+def read_resources(texts: list[str] | None) -> dict[str, float]:
+    """Read what workers must have.
+
+    Raises
+    ------
+    OptionError
+        It is not written as NAME=AMOUNT, or is no amount above 0.
+    """
+    found = {}
+    for text in texts or []:
+        name, _, amount = text.partition("=")
+        try:
+            found[name.strip()] = float(amount)
+        except ValueError:
+            found[name.strip()] = 0.0
+        if not name.strip() or not found[name.strip()] > 0:
+            raise OptionError(f"--resources {text}: write it as NAME=AMOUNT, such as GPU=1")
+    return found
 
 
 def check_file(option: str, path: Path | None, endings: tuple[str, ...]) -> None:

@@ -19,6 +19,7 @@ from cryptodask.cli.options import (
     Overwrite,
     Partitions,
     Refit,
+    Resources,
     Scheduler,
     Seed,
     Settings,
@@ -30,6 +31,7 @@ from cryptodask.cli.options import (
     Workers,
     check_file,
     read_origins,
+    read_resources,
     read_settings,
     read_tls,
     read_window,
@@ -79,6 +81,7 @@ def tune(
     scheduler: Scheduler = None,
     tls: Tls = None,
     workers: Workers = None,
+    resources: Resources = None,
     partitions: Partitions = None,
     folder: Annotated[
         Path | None,
@@ -92,7 +95,7 @@ def tune(
     seed: Seed = 0,
 ) -> None:
     """Search for options by backtests, and judge what was chosen by dates that took no part."""
-    from cryptodask.cluster import connect
+    from cryptodask.cluster import connect, requiring
     from cryptodask.prices import CryptoLoader
     from cryptodask.tuning import tune as run
     from cryptodask.tuning.candidates import make_candidates
@@ -109,7 +112,10 @@ def tune(
         told = f"{name}: as given, and {len(own) - 1:,} candidates"
         err.print(Text(told if random is None else f"{told} at random"), soft_wrap=True)
     try:
-        with connect(scheduler, read_workers(workers), read_tls(tls)) as client:
+        with (
+            connect(scheduler, read_workers(workers), read_tls(tls)) as client,
+            requiring(client, read_resources(resources)),
+        ):
             if client.dashboard_link:
                 err.print(f"dashboard: {client.dashboard_link}", highlight=False)
             done = run(

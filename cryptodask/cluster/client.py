@@ -4,11 +4,12 @@ import logging
 import os
 import signal
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from pathlib import Path
 
+import dask
 import psutil  # of distributed
 from dask.distributed import Client, LocalCluster, Security
 
@@ -182,6 +183,36 @@ def _ctrl_c_is_ours() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def requiring(client: Client, resources: Mapping[str, float] | None) -> Iterator[None]:
+    """Have what is submitted in this block run on workers with these resources only.
+
+    They are Dask's own: what a worker was started with (``dask worker --resources "GPU=1"``), and
+    what `dask.annotate` asks for.
+
+    Raises
+    ------
+    ClusterError
+        There are workers, and none of them has so much.
+    """
+    wanted = dict(resources or {})
+    if not wanted:
+        yield
+        return
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    if workers and not any(
+        all(worker["resources"].get(name, 0) >= amount for name, amount in wanted.items())
+        for worker in workers
+    ):
+        asked = " ".join(f"{name}={amount:g}" for name, amount in wanted.items())
+        raise ClusterError(
+            f"resources: no worker has {asked}; start one with `dask worker … --resources "
+            f"'{asked}'`, or ask for less"
+        )
+    with dask.annotate(resources=wanted):
+        yield
 
 
 @contextmanager

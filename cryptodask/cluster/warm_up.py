@@ -1,13 +1,13 @@
 """Workers that import and compile what a run needs before its first task comes."""
 
 import logging
-import pickle
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from dask.distributed import Client, Worker, WorkerPlugin
+from distributed.protocol import pickle
 
 logger = logging.getLogger(__name__)
 
@@ -32,17 +32,16 @@ class WarmUp(WorkerPlugin):  # type: ignore[misc]
 
     def __init__(self, actions: Mapping[str, Action]) -> None:
         # To be opened in that thread, since opening imports the modules that functions are of.
-        self._pickled = pickle.dumps(dict(actions))
+        self._pickled = {name: pickle.dumps(action) for name, action in actions.items()}
 
     def setup(self, worker: Worker) -> None:
         """Begin, on this worker."""
         worker.executors["default"].submit(self._call_all)
 
     def _call_all(self) -> None:
-        # From the client, as the tasks of this worker are.
-        for name, action in pickle.loads(self._pickled).items():  # noqa: S301
+        for name, pickled in self._pickled.items():
             try:
-                action()
+                pickle.loads(pickled)()  # from the client, as the tasks of this worker are
             except Exception:
                 # The task that needs it meets the same error, and tells it to the client.
                 logger.warning("warming up for %s failed", name, exc_info=True)
