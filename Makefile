@@ -5,14 +5,17 @@ BIN := $(VENV)/bin
 OUT ?= forecasts
 FAULTS ?= 50
 
-.PHONY: forecast test chaos lint notebook clean help
+.PHONY: forecast test chaos lint audit notebook image image-test lock clean help
 
 help:
 	@echo "make forecast  set up, forecast the sample in data/, write a table and a plot"
 	@echo "make test      set up, run all tests"
 	@echo "make chaos     hurt runs at random, as root (FAULTS=50 SEED=… SOURCE=prices)"
-	@echo "make lint      ruff and mypy"
+	@echo "make lint      ruff and mypy, and a search for secrets in what git tracks"
+	@echo "make audit     known vulnerabilities of the packages, where the network lets one ask"
 	@echo "make notebook  run the notebooks again and keep their outputs"
+	@echo "make image     build the image for Compose and Kubernetes (EXTRAS=lstm: with Keras)"
+	@echo "make image-test  the same, then run a cluster and a forecast from it"
 	@echo "make clean     remove what these made"
 
 # The sample has coins that can't be forecast, on purpose: exit code 3 says that some failed.
@@ -21,7 +24,7 @@ forecast: $(VENV)/.has-base
 	$(BIN)/cryptodask forecast data --model naive --model linear --model lstm --horizon 10 \
 		--out $(OUT)/forecasts.csv --plot $(OUT)/forecasts.html || [ $$? -eq 3 ]
 
-test: $(VENV)/.has-test
+test: $(VENV)/.has-test $(VENV)/.has-schemas
 	$(BIN)/python -m pytest
 
 chaos: $(VENV)/.has-test
@@ -32,12 +35,33 @@ lint: $(VENV)/.has-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	git ls-files -z ':!data' | xargs -0 $(BIN)/detect-secrets-hook --exclude-lines '"image/png"' \
+		--exclude-lines secretName
+
+audit: $(VENV)/.has-dev
+	$(BIN)/python .ci/audit.py
 
 notebook: $(VENV)/.has-test
 	$(BIN)/python notebooks/run.py
 
+image:
+	deploy/build-image.sh "$(EXTRAS)"
+
+image-test: image
+	deploy/check-image.sh "$(EXTRAS)"
+
+lock: $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet uv
+	deploy/lock.sh $(BIN)/uv
+
 $(VENV)/.has-base: setup.cfg pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+# The operator's schemas, for a test. Installed as a package it would be loaded by each `dask` command.
+$(VENV)/.has-schemas: | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/share/dask-kubernetes \
+		dask-kubernetes==2026.3.0
 	@touch $@
 
 $(VENV)/.has-%: setup.cfg pyproject.toml | $(VENV)/bin/python

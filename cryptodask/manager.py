@@ -179,8 +179,9 @@ class CryptoManager:
         intervals : bool or Intervals
             Whether 80 and 95% intervals are put beside the forecasts, and from which past dates'
             errors. That takes one forecast of each of them, forty by default, and training too,
-            of models that are trained, but for ``Intervals(refit=…)``. A coin for which no error
-            was known has NaN there, and does not count as ``bounded`` in ``tasks``.
+            of models that are trained, but for ``Intervals(refit=…)``. Where no error was known,
+            or a forecast is not above 0, there is NaN, and the coin does not count as ``bounded``
+            in ``tasks``.
         seed : int
             Of all random numbers.
         as_dask : bool
@@ -241,7 +242,7 @@ class CryptoManager:
         with progress_bar(len(wanted) * len(chosen), progress) as bar, self.going_on(folder):
             done: list[OnDone] = [bar, *([on_done] if on_done else [])]
             times = 1 if how is None else how.times
-            tasks = self.tasks(wanted, chosen, times, folder)
+            tasks = self.tasks(wanted, chosen, lambda _: times, folder)
             work = Coins(self.loader.source, wanted, tasks, self.at_hand, times, timeout)
             pieces = folder.pieces(len(tasks)) if folder else list(map(Piece, range(len(tasks))))
             todo = [piece for piece in pieces if folder is None or not folder.has(piece)]
@@ -353,9 +354,16 @@ class CryptoManager:
             self._client.run(release_memory_soon, wait=False, on_error="ignore")
 
     def tasks(
-        self, coins: Sequence[str], models: Sequence[Model], times: int, folder: RunFolder | None
+        self,
+        coins: Sequence[str],
+        models: Sequence[Model],
+        times: Callable[[Model], int],
+        folder: RunFolder | None,
     ) -> list[Task]:
-        """Cut the work into tasks, or return those of the run that goes on in a folder."""
+        """Cut the work into tasks, or return those of the run that goes on in a folder.
+
+        ``times`` is how often a model goes over the rows that are read.
+        """
 
         def make() -> list[Task]:
             source, n = self.loader.source, self.loader.n_partitions
@@ -363,7 +371,9 @@ class CryptoManager:
             return [
                 task
                 for model in (models if coins else ())
-                for task in tasks_of(model, plan_jobs(source, coins, model, workers, n, times))
+                for task in tasks_of(
+                    model, plan_jobs(source, coins, model, workers, n, times(model))
+                )
             ]
 
         return make() if folder is None else folder.plan(make, models)
@@ -414,7 +424,7 @@ class CryptoManager:
 
         Each model forecasts so many times from the rows that are read once.
         """
-        tasks = self.tasks(coins, models, times, None)
+        tasks = self.tasks(coins, models, lambda _: times, None)
         work = Coins(self.loader.source, coins, tasks, self.at_hand, times)
         return [(task.model, work.job(Piece(i))) for i, task in enumerate(tasks)]
 
@@ -428,8 +438,12 @@ class CryptoManager:
         return list(jobs)
 
     def threads(self) -> int:
-        """Return the threads of all workers."""
-        return sum(w["nthreads"] for w in self.client.scheduler_info()["workers"].values())
+        """Return the threads of all workers, or of those that may come, if these are more."""
+        from cryptodask.cluster import most_workers
+
+        info = self.client.scheduler_info()["workers"]
+        there: int = sum(w["nthreads"] for w in info.values())
+        return max(most_workers(self.client), there)
 
     def span(self, coins: Sequence[str], cut: Cut) -> tuple[np.datetime64, DateArray]:
         """Return the first date of all rows that are kept, and the last one of each coin.

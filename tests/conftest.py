@@ -37,10 +37,14 @@ def small_folder(tmp_path_factory: pytest.TempPathFactory, small_prices: pd.Data
 
 
 class Cluster:
-    """A scheduler and workers, started by Dask's own commands as processes of their own."""
+    """A scheduler and workers, started by Dask's own commands as processes of their own.
 
-    def __init__(self, folder: Path) -> None:
+    Where a folder of `cryptodask security init` is given, each of them is told of its part.
+    """
+
+    def __init__(self, folder: Path, tls: Path | None = None) -> None:
         self.folder = folder
+        self.tls = tls
         self.workers: list[subprocess.Popen[bytes]] = []
         file = folder / "scheduler.json"
         self.scheduler = self._start(
@@ -64,6 +68,8 @@ class Cluster:
     def _start(self, *command: str, name: str) -> subprocess.Popen[bytes]:
         log = (self.folder / f"{name}.log").open("wb")
         env = os.environ | {"DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "info"}
+        if self.tls:
+            env["DASK_CONFIG"] = str(self.tls / command[0])
         return subprocess.Popen([*DASK, *command], stdout=log, stderr=log, env=env)
 
     def stop(self) -> None:

@@ -563,3 +563,17 @@ def test_values_to_search_are_divided_at_commas_or_else_at_bars() -> None:
 def test_values_to_search_that_make_no_sense_are_told(texts: list[str], told: str) -> None:
     with pytest.raises(OptionError, match=re.escape(told)):
         read_search(["ridge"], texts)
+
+
+def test_certificates_are_made_and_the_user_is_told_what_goes_where(tmp_path: Path):
+    tls = tmp_path / "tls"
+    done = run("security", "init", tls, "--host", "10.1.2.3", "--days", 7, "--at", "/etc/tls")
+    assert done.returncode == 0, done.stderr
+    assert f"{tls}/ca.key stays here" in done.stdout
+    assert f"To each worker's machine, copy {tls}/worker; there:" in done.stdout
+    assert done.stdout.count("export DASK_CONFIG=/etc/tls") == 3
+    done = run("security", "issue", tls, "worker-2")
+    assert f"export DASK_CONFIG={tls}/worker-2" in done.stdout
+    done = run("security", "init", tls)
+    assert done.returncode == 2
+    assert "ca.key is there already" in done.stderr

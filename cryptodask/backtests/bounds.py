@@ -53,10 +53,14 @@ def add_bounds(
     Returns
     -------
     list of DataFrame or Path
-        Tables with bounds; files that were replaced by such.
+        One table with bounds; or files that were replaced by such.
     """
     if not places:
         return []
+    tables = [place for place in places if isinstance(place, pd.DataFrame)]
+    if len(tables) == len(places):
+        # As one, since counting costs as much for a few coins as for many.
+        places = [pd.concat(tables, ignore_index=True)]
     shape = origins, horizon, step
     first = Calibration.join(run(partial(count, shape=shape, typical=None), places))
     typical = Conformal().typical(first)

@@ -39,6 +39,7 @@ class BacktestFolder(RunFolder):
         told = {
             "models": list(models),
             "horizon": self.facts["horizon"],
+            "features": self.facts["features"],
             "origins": origins.astype(str).tolist(),
             "files": [file.name for file in self.tables(pieces)],
         }

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,9 @@ class Backtest:
         Of the table, in that folder.
     frame : DataFrame or None
         The table of one that is in memory.
+    features : dict of str to str
+        Fingerprints of what models on declared features saw, by model; see
+        `cryptodask.features.FeatureSpace`.
     """
 
     models: list[str]
@@ -59,6 +62,7 @@ class Backtest:
     path: Path | None = None
     files: tuple[str, ...] = ()
     frame: pd.DataFrame | None = None
+    features: dict[str, str] = field(default_factory=dict)
 
     def parts(self) -> Iterator[pd.DataFrame]:
         """Yield the table (see `cryptodask.evaluate.backtest.COLUMNS`) file by file.
@@ -156,6 +160,7 @@ def open_backtest(path: str | Path) -> Backtest:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
         origins = np.array(manifest["origins"], dtype="datetime64[s]")
         files, models = tuple(manifest["files"]), list(manifest["models"])
+        features = dict(manifest["features"])
         failures = read_failures(folder / LOST)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
@@ -164,7 +169,8 @@ def open_backtest(path: str | Path) -> Backtest:
         ) from error
     own = [read_failures(folder / failures_of(name)) for name in files]
     told = counting(join_failures([failures, *own]), origins)
-    return Backtest(models, int(manifest["horizon"]), origins, told, folder, files)
+    horizon = int(manifest["horizon"])
+    return Backtest(models, horizon, origins, told, folder, files, features=features)
 
 
 def counting(table: pd.DataFrame, origins: DateArray) -> pd.DataFrame:

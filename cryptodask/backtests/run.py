@@ -32,7 +32,7 @@ from cryptodask.evaluate.rolling import choose_origins
 from cryptodask.forecasting import ENDING, OnDone
 from cryptodask.manager import CryptoManager, choose_models, progress_bar
 from cryptodask.models import Model
-from cryptodask.models.base import check_horizon, fingerprints
+from cryptodask.models.base import check_horizon, ends_needed, fingerprints, takes_repeats
 from cryptodask.models.pooled import is_pooled
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.freq import step_of
@@ -174,7 +174,8 @@ def backtest(
             bounded = [place for place in run.bound(tables) if isinstance(place, pd.DataFrame)]
         manager.release_memory()
         table = counting(pd.concat([empty_backtest(), *bounded], ignore_index=True), run.origins)
-        done = Backtest(names_of, horizon, run.origins, told, frame=table)
+        features = fingerprints(chosen)
+        done = Backtest(names_of, horizon, run.origins, told, frame=table, features=features)
         return dataclasses.replace(done, frame=done.get_df())
     finally:
         if owned:
@@ -240,7 +241,13 @@ class _Run:
     def prepare(self, folder: "BacktestFolder | None", timeout: float | None) -> None:
         """Cut the work, or read how it was cut where a run goes on."""
         manager, times = self.manager, max(1, len(self.all_origins))
-        tasks = manager.tasks(self.coins, self.models, times, folder)
+
+        def times_of(model: Model) -> int:
+            # Where a model looks at a few rows of each origin, what is read is what it costs.
+            few = takes_repeats(model) and ends_needed(model, self.horizon) is not None
+            return 1 if few else times
+
+        tasks = manager.tasks(self.coins, self.models, times_of, folder)
         source = manager.loader.source
         self.work = Coins(source, self.coins, tasks, manager.at_hand, times, timeout)
         self.folder = folder

@@ -11,9 +11,11 @@ import typer
 from rich.text import Text
 
 from cryptodask.cli.backtest import backtest
+from cryptodask.cli.cluster import cluster
 from cryptodask.cli.forecast import forecast, models
 from cryptodask.cli.prices import prices_app
 from cryptodask.cli.resume import resume
+from cryptodask.cli.security import security_app
 from cryptodask.cli.show import err, out
 from cryptodask.cli.tune import tune
 from cryptodask.errors import CryptoDaskError, InputError
@@ -29,7 +31,9 @@ app.command()(backtest)
 app.command()(tune)
 app.command()(resume)
 app.command()(models)
+app.command()(cluster)
 app.add_typer(prices_app, name="prices")
+app.add_typer(security_app, name="security")
 
 
 def main() -> None:

@@ -25,13 +25,16 @@ from cryptodask.cli.options import (
     Source,
     Step,
     Timeout,
+    Tls,
     To,
     Window,
     Workers,
     check_file,
     make_models,
     read_origins,
+    read_tls,
     read_window,
+    read_workers,
     split_names,
 )
 from cryptodask.cli.show import SOME_FAILED, err, out, write_table
@@ -72,6 +75,7 @@ def backtest(
     gap_limit: GapLimit = None,
     option: Settings = None,
     scheduler: Scheduler = None,
+    tls: Tls = None,
     workers: Workers = None,
     partitions: Partitions = None,
     out_folder: Annotated[
@@ -103,7 +107,7 @@ def backtest(
     loader = CryptoLoader(source, partitions)
     wanted = split_names(coins, [*loader.source.coins, *loader.source.empty])
     try:
-        with connect(scheduler, workers) as client:
+        with connect(scheduler, read_workers(workers), read_tls(tls)) as client:
             if client.dashboard_link:
                 err.print(f"dashboard: {client.dashboard_link}", highlight=False)
             done = run(

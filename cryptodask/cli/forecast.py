@@ -22,10 +22,13 @@ from cryptodask.cli.options import (
     Settings,
     Source,
     Timeout,
+    Tls,
     To,
     Workers,
     check_file,
     make_models,
+    read_tls,
+    read_workers,
     split_names,
 )
 from cryptodask.cli.show import SOME_FAILED, err, out, print_lost, shown_date, write_table
@@ -63,6 +66,7 @@ def forecast(
         typer.Option(help="Train models that are trained at every so many of these dates. [1]"),
     ] = None,
     scheduler: Scheduler = None,
+    tls: Tls = None,
     workers: Workers = None,
     partitions: Partitions = None,
     out_file: Annotated[
@@ -107,7 +111,7 @@ def forecast(
     loader = CryptoLoader(source, partitions)
     wanted = split_names(coins, [*loader.source.coins, *loader.source.empty])
     try:
-        with connect(scheduler, workers) as client:
+        with connect(scheduler, read_workers(workers), read_tls(tls)) as client:
             if client.dashboard_link:
                 err.print(f"dashboard: {client.dashboard_link}", highlight=False)
             in_folder = out_file is not None and not out_file.suffix
@@ -248,7 +252,7 @@ def _print_result(
     head = Table(*first.columns, title=f"forecasts: the first of {len(result):,} rows")
     for row in first.head(10).itertuples(index=False):
         head.add_row(
-            str(row.coin),
+            Text(str(row.coin)),  # with brackets, maybe, which are no markup
             str(row.model),
             shown_date(row.cutoff),
             shown_date(row.date),
@@ -282,7 +286,8 @@ def _print_unbounded(tasks: "pd.DataFrame") -> None:
     for model, coins in without[without > 0].items():
         err.print(
             f"{model}: {coins:,} of the coins without intervals: no error of forecasts before "
-            "their last row is known; they need more rows, or a longer --warmup",
+            "their last row is known (more rows, or a longer --warmup), or a forecast is not above "
+            "0",
             highlight=False,
             soft_wrap=True,
         )

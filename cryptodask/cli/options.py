@@ -8,6 +8,8 @@ import typer
 from cryptodask.errors import OptionError
 
 if TYPE_CHECKING:
+    from distributed.security import Security
+
     from cryptodask.models import Model
 
 Source = Annotated[Path, typer.Argument(help="A folder of price files, or an imported table.")]
@@ -29,7 +31,17 @@ Settings = Annotated[
 Scheduler = Annotated[
     str | None, typer.Option(help="Address of a running cluster, as tcp://host:8786.")
 ]
-Workers = Annotated[int | None, typer.Option(help="Processes of the local cluster. [one a core]")]
+Tls = Annotated[
+    Path | None,
+    typer.Option("--tls", help="The client's folder of `security init`, for a tls:// scheduler."),
+]
+Workers = Annotated[
+    str | None,
+    typer.Option(
+        help="Processes of the local cluster, or 0:8: as many of those as the work needs. "
+        "[one a core]"
+    ),
+]
 Partitions = Annotated[int | None, typer.Option(help="Pack the coins into so many partitions.")]
 Origins = Annotated[
     str, typer.Option(help="How many past dates to forecast from; or dates, with commas.")
@@ -103,6 +115,26 @@ def read_window(text: str) -> int | Literal["expanding"]:
         ) from None
 
 
+def read_tls(folder: Path | None) -> "Security | None":
+    """Read the certificate of this client, where a folder was given.
+
+    Raises
+    ------
+    OptionError
+        The folder has none, or one that can't be used.
+    """
+    if folder is None:
+        return None
+    import dask
+
+    from cryptodask.cluster.tls import client_security
+
+    security = client_security(folder)
+    # By this alone does Dask decide that links to the dashboard are https.
+    dask.config.set({"distributed.scheduler.dashboard.tls.cert": security.tls_client_cert})
+    return security
+
+
 def split_names(given: list[str] | None, known: list[str]) -> list[str] | None:
     """Split names at commas, save those of coins that have a comma in them."""
     if given is None:
@@ -112,6 +144,25 @@ def split_names(given: list[str] | None, known: list[str]) -> list[str] | None:
     for text in given:
         names += [text] if text in whole else [part.strip() for part in text.split(",")]
     return names
+
+
+def read_workers(text: str | None) -> int | tuple[int, int] | None:
+    """Read a number of workers, or the fewest and the most.
+
+    Raises
+    ------
+    OptionError
+        It is neither.
+    """
+    if text is None:
+        return None
+    least, colon, most = text.partition(":")
+    try:
+        return (int(least), int(most)) if colon else int(text)
+    except ValueError:
+        raise OptionError(
+            f"--workers {text}: write a number, or the fewest and the most, as 0:8"
+        ) from None
 
 
 def check_file(option: str, path: Path | None, endings: tuple[str, ...]) -> None:

@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from cryptodask.cli.options import Tls, read_tls
 from cryptodask.cli.show import SOME_FAILED, err, out, print_lost
 from cryptodask.errors import OptionError
 
@@ -64,6 +65,7 @@ def import_command(
     workers: Annotated[
         int | None, typer.Option(help="Read on a local cluster of so many processes.")
     ] = None,
+    tls: Tls = None,
 ) -> None:
     """Read a folder of price files, write them as one table, and report what was found."""
     from cryptodask.cluster import connect, ordered_map
@@ -73,8 +75,8 @@ def import_command(
     read = partial(
         import_prices, folder, table, partitions=partitions, overwrite=overwrite, options=options
     )
-    if scheduler or workers is not None:
-        with connect(scheduler, workers) as client:
+    if scheduler or tls or workers is not None:
+        with connect(scheduler, workers, read_tls(tls)) as client:
             made = read(run=partial(ordered_map, client))
     else:
         made = read()

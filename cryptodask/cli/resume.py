@@ -9,7 +9,7 @@ from rich.text import Text
 
 from cryptodask.cli.backtest import print_backtest
 from cryptodask.cli.forecast import print_forecasts
-from cryptodask.cli.options import Scheduler, Workers
+from cryptodask.cli.options import Scheduler, Tls, Workers, read_tls, read_workers
 from cryptodask.cli.show import SOME_FAILED, err, out
 from cryptodask.errors import InputError
 
@@ -24,6 +24,7 @@ def resume(
     folder: Annotated[Path, typer.Argument(help="The --out of a forecast or backtest.")],
     scheduler: Scheduler = None,
     workers: Workers = None,
+    tls: Tls = None,
 ) -> None:
     """Go on with a forecast or backtest that was stopped, where it was."""
     from cryptodask.cluster import connect
@@ -51,7 +52,7 @@ def resume(
     rest = {k: v for k, v in call.items() if k not in ("source", "partitions", "models")}
     run = _forecast if plan["kind"] == "forecasts" else _backtest
     try:
-        with connect(scheduler, workers) as client:
+        with connect(scheduler, read_workers(workers), read_tls(tls)) as client:
             failed = run(client, loader, models_of(call), folder, rest, began)
             out.print(Text(f"wrote {folder}"), soft_wrap=True)
     except KeyboardInterrupt:

@@ -24,13 +24,16 @@ from cryptodask.cli.options import (
     Settings,
     Source,
     Step,
+    Tls,
     To,
     Window,
     Workers,
     check_file,
     read_origins,
     read_settings,
+    read_tls,
     read_window,
+    read_workers,
     split_names,
 )
 from cryptodask.cli.show import SOME_FAILED, err, out, shown_date, write_table, write_text
@@ -74,6 +77,7 @@ def tune(
     gap_limit: GapLimit = None,
     option: Settings = None,
     scheduler: Scheduler = None,
+    tls: Tls = None,
     workers: Workers = None,
     partitions: Partitions = None,
     folder: Annotated[
@@ -105,7 +109,7 @@ def tune(
         told = f"{name}: as given, and {len(own) - 1:,} candidates"
         err.print(Text(told if random is None else f"{told} at random"), soft_wrap=True)
     try:
-        with connect(scheduler, workers) as client:
+        with connect(scheduler, read_workers(workers), read_tls(tls)) as client:
             if client.dashboard_link:
                 err.print(f"dashboard: {client.dashboard_link}", highlight=False)
             done = run(

@@ -1,6 +1,6 @@
 """Connecting to a cluster, and running a callable over partitions by futures. Never a model."""
 
-from cryptodask.cluster.client import close_local, connect, local_client
+from cryptodask.cluster.client import close_local, connect, local_client, most_workers
 from cryptodask.cluster.rescue import Ended, Piece, Work, run_pieces
 from cryptodask.cluster.rounds import run_rounds
 from cryptodask.cluster.run import Outcome, cancel, collect, ordered_map, paths_visible, submit
@@ -15,6 +15,7 @@ __all__ = [
     "collect",
     "connect",
     "local_client",
+    "most_workers",
     "ordered_map",
     "paths_visible",
     "run_pieces",

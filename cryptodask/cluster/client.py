@@ -10,8 +10,10 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 
 import psutil  # of distributed
-from dask.distributed import Client, LocalCluster
+from dask.distributed import Client, LocalCluster, Security
 
+from cryptodask.cluster.tls import explain
+from cryptodask.cluster.versions import check_versions
 from cryptodask.errors import ClusterError, OptionError
 
 CONNECT_TIMEOUT = 10
@@ -20,66 +22,113 @@ CONNECT_TIMEOUT = 10
 WORKER_TIMEOUT = 30
 """Seconds to wait for a first worker."""
 
+Workers = int | tuple[int, int]
+"""How many processes; or at least and at most so many, as the work needs them."""
+
+ADAPT = {"interval": "500ms", "target_duration": "1s", "wait_count": 6}
+"""How a cluster grows and shrinks: a worker for each second of work that waits, so that it grows at
+once, and none is let go that was not idle for three."""
+
 
 @contextmanager
-def connect(scheduler: str | None = None, workers: int | None = None) -> Iterator[Client]:
+def connect(
+    scheduler: str | None = None,
+    workers: Workers | None = None,
+    security: Security | None = None,
+    *,
+    check: bool = True,
+) -> Iterator[Client]:
     """Connect to a scheduler, or start a local cluster; closed at the end of the block.
 
     Parameters
     ----------
     scheduler : str, optional
-        Its address, as ``tcp://host:8786``. Without one a local cluster is started.
-    workers : int, optional
-        Processes of the local cluster; by default one a core.
+        Its address, as ``tcp://host:8786`` or, with TLS, ``tls://host:8786``. Without one a local
+        cluster is started.
+    workers : int or (int, int), optional
+        Processes of the local cluster; by default one a core. Of a scheduler that runs already, a
+        pair says that workers come and go as the work needs, so that there may be none yet.
+    security : Security, optional
+        The client's certificate, for a scheduler with TLS (`client_security`); by default that of
+        Dask's configuration.
+    check : bool
+        Whether versions are compared; see `cryptodask.cluster.versions`.
 
     Raises
     ------
     ClusterError
-        No scheduler answers there, or it has no worker.
+        No scheduler answers there, it refuses this client, it has no worker, or versions differ
+        that must not.
     OptionError
-        Workers were asked for beside a scheduler, or less than one.
+        So many workers were asked for beside a scheduler, or less than one; or a certificate
+        without one.
     """
     if scheduler is None:
+        if security is not None:
+            raise OptionError(
+                "tls: a local cluster stays on loopback and needs no certificate; name a scheduler"
+            )
         client = local_client(workers)
         try:
             yield client
         finally:
             close_local(client)
         return
-    if workers is not None:
+    if isinstance(workers, int):
         raise OptionError(
             f"workers: {workers} were asked for, but the scheduler at {scheduler} has its own; "
             "start more with `dask worker`"
         )
-    client = _remote_client(scheduler)
+    least = _bounds(workers)[0] if workers else 1
+    client = _remote_client(scheduler, security, least)
     try:
+        if check:
+            check_versions(client)
         yield client
     finally:
         client.close()
 
 
-def local_client(workers: int | None = None) -> Client:
+def local_client(workers: Workers | None = None) -> Client:
     """Start a scheduler and workers on this machine, on loopback, one thread a worker.
 
     Two processes of one thread are faster than one of two, since much of a fit holds Python's
     lock, and the sums of one thread have one order, so that forecasts are the same everywhere.
 
-    The caller ends it with `close_local`.
+    The caller ends it with `close_local`. With a pair of numbers, workers are started when there is
+    work for them and let go when there is none.
     """
-    if workers is not None and workers < 1:
-        raise OptionError(f"workers: must be at least 1, got {workers}")
+    least, most = _bounds(workers if workers is not None else os.cpu_count() or 1)
     with warnings.catch_warnings(), _ctrl_c_is_ours():
         # The usual port of the dashboard may be taken; the next free one does as well.
         warnings.filterwarnings("ignore", message="Port .* is already in use")
         cluster = LocalCluster(
-            n_workers=workers or os.cpu_count() or 1,
+            n_workers=least,
             threads_per_worker=1,
             host="127.0.0.1",
             dashboard_address="127.0.0.1:8787",
             # One may be killed from outside; see `cryptodask.cluster.rescue` for what comes then.
             scheduler_kwargs={"allowed_failures": 1},
         )
+    if most > least:
+        cluster.adapt(minimum=least, maximum=most, **ADAPT)
     return Client(cluster)
+
+
+def most_workers(client: Client) -> int:
+    """Return how many workers a cluster that was started here may grow to; 0 of others."""
+    adaptive = getattr(client.cluster, "_adaptive", None)
+    return int(adaptive.maximum) if adaptive is not None else 0
+
+
+def _bounds(workers: Workers) -> tuple[int, int]:
+    """Return the fewest and the most workers."""
+    least, most = (workers, workers) if isinstance(workers, int) else workers
+    if most < 1 or least < 0:
+        raise OptionError(f"workers: must be at least 1, got {most if most < 1 else least}")
+    if least > most:
+        raise OptionError(f"workers: at least {least} and at most {most} is no number of workers")
+    return least, most
 
 
 def close_local(client: Client) -> None:
@@ -87,10 +136,13 @@ def close_local(client: Client) -> None:
     # Nothing is left on the workers that anyone wants, and asked to leave, one in the middle of a
     # fit tells of it at length, or takes seconds if it has loaded much.
     with _quiet():
+        if most_workers(client):
+            client.cluster.adapt(minimum=0, maximum=0).stop()  # none is started for one that goes
         for nanny in client.cluster.workers.values():
             nanny.auto_restart = False
             with suppress(psutil.NoSuchProcess):
-                psutil.Process(nanny.pid).kill()
+                if nanny.pid:  # none yet of one that is being started
+                    psutil.Process(nanny.pid).kill()
         client.close()
         client.cluster.close()
 
@@ -144,24 +196,32 @@ def reporting(path: Path | None) -> Iterator[None]:
         yield
 
 
-def _remote_client(scheduler: str) -> Client:
+def _remote_client(scheduler: str, security: Security | None, least: int) -> Client:
     # Made before it is started, to be closed if the start fails: left to be collected, whenever
     # that is, it takes a lock that Dask may hold just then to start another client, for ever.
     client = Client.__new__(Client)
     try:
-        client.__init__(scheduler, timeout=CONNECT_TIMEOUT)
-    except (OSError, TimeoutError, ValueError) as error:
+        client.__init__(scheduler, timeout=CONNECT_TIMEOUT, security=security)
+    except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as error:
         client.close()
-        raise ClusterError(
+        why = explain(scheduler, error)
+        if why is None and isinstance(error, TypeError | RuntimeError):
+            raise
+        nobody = (
             f"{scheduler}: no scheduler answers there ({error}); start one with `dask scheduler`, "
             "and give its address as tcp://host:8786"
-        ) from error
+        )
+        raise ClusterError(why or nobody) from error
     try:
-        client.wait_for_workers(1, timeout=WORKER_TIMEOUT)
+        if least:
+            client.wait_for_workers(least, timeout=WORKER_TIMEOUT)
     except TimeoutError as error:
+        workers = client.scheduler_info()["workers"]
         client.close()
         raise ClusterError(
-            f"{scheduler}: the scheduler has no worker; start some with "
-            f"`dask worker {scheduler} --nthreads 1`"
+            f"{scheduler}: the scheduler has {len(workers) or 'no'} worker"
+            f"{'s' * (len(workers) > 1)} after {WORKER_TIMEOUT} seconds; start some with "
+            f"`dask worker {scheduler} --nthreads 1`, or say that they come as the work needs them "
+            "(--workers 0:8)"
         ) from error
     return client

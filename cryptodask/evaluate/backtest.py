@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cryptodask.evaluate.rolling import Rolling, Seen
+from cryptodask.evaluate.origins import Lost, by_origin, forecast_spans, placed
+from cryptodask.evaluate.rolling import Rolling, Spans
 from cryptodask.evaluate.volatility import volatility
 from cryptodask.models import Model, run_model
-from cryptodask.models.base import PanelForecast, sound_coins
+from cryptodask.models.base import PanelForecast, check_horizon, sound_coins, takes_repeats
 from cryptodask.models.trained import Trainable, is_trainable
 from cryptodask.records import CoinFailure, DateArray, FloatArray, Panel
 
@@ -69,7 +70,8 @@ def backtest_panel(
 ) -> PanelBacktest:
     """Forecast a panel as of past dates.
 
-    A model gets copies of the rows up to an origin, of the coins that have a row on that date.
+    A model gets copies of the rows up to an origin, of the coins that have a row on that date; if
+    it takes repeats, of several origins at once.
 
     Parameters
     ----------
@@ -89,40 +91,79 @@ def backtest_panel(
         A model that is trained is so at every so many origins, and forecasts from newer rows by
         the older training in between. A coin that was not there yet is trained when it comes.
     """
-    rolling, moves = Rolling(panel), volatility(panel, origins)
-    each = list(models) if isinstance(models, Sequence) else [models] * len(origins)
-    tables, failures = [empty_backtest()], list[OriginFailure]()
+    rolling = Rolling(panel)
+    spans = rolling.spans(origins, window)
+    one = None if isinstance(models, Sequence) else models
+    if one is not None and takes_repeats(one) and not (refit > 1 and is_trainable(one)):
+        values, lost = forecast_spans(one, rolling, spans, horizon, seed)
+    else:
+        each = list(models) if isinstance(models, Sequence) else [models] * len(origins)
+        values, lost = _one_by_one(each, rolling, spans, horizon, seed, refit)
+    told = [OriginFailure(origins[origin], failure) for origin, failure in lost]
+    if not len(spans):
+        return PanelBacktest(empty_backtest(), told)
+    name = (one or each[0]).name
+    return PanelBacktest(_table(name, values, rolling, spans, origins), told)
+
+
+def scales(
+    panel: Panel, starts: NDArray[np.int64], stops: NDArray[np.int64]
+) -> tuple[FloatArray, FloatArray]:
+    """Return the mean absolute and the mean squared change of closes over spans of rows, ``(n,)``.
+
+    From row to row; NaN of one row. What MASE and RMSSE divide by (Hyndman and Koehler, Another
+    look at measures of forecast accuracy, 2006), with a lag of 1.
+
+    Parameters
+    ----------
+    panel : Panel
+    starts, stops : ndarray of int64, ``(n,)``
+        Rows of one coin each, at least one.
+    """
+    with np.errstate(invalid="ignore"):
+        change = np.diff(panel.values, append=[0.0, 0.0])
+    # Sums from every start to its stop, and, left out, from there to the next start: in order of
+    # the stops there is next to nothing in between.
+    order = np.argsort(stops, kind="stable")
+    edges = np.column_stack([starts, stops - 1])[order].ravel()
+    counts = (stops - starts - 1).astype(np.float64)
+    absolute, squared = np.full((2, len(starts)), np.nan)
+    some = counts > 0
+    with np.errstate(over="ignore"):
+        powers = np.abs(change), change * change
+    for means, of in zip((absolute, squared), powers, strict=True):
+        means[order] = np.add.reduceat(of, edges)[::2] if len(edges) else np.empty(0)
+        means[some] /= counts[some]
+        means[~some] = np.nan
+    return absolute, squared
+
+
+def _one_by_one(
+    models: Sequence[Model],
+    rolling: Rolling,
+    spans: Spans,
+    horizon: int,
+    seed: int,
+    refit: int,
+) -> tuple[FloatArray, Lost]:
+    """Forecast date by date, each by its own model; see `forecast_spans`."""
+    check_horizon(horizon)
+    values = np.full((len(spans), horizon), np.nan)
+    lost: Lost = []
     trained: list[Trained] = []
-    for number, (origin, model) in enumerate(zip(origins, each, strict=True)):
-        seen = rolling.at(origin, window)
-        if not len(seen.panel):
-            continue
+    for chosen in by_origin(spans, np.arange(len(spans))):
+        seen = spans.take(chosen)
+        number = int(seen.origins[0])
+        model = models[number]
+        panel = rolling.copy(seen)
         if refit > 1 and is_trainable(model):
             trained = [] if number % refit == 0 else trained
-            results = _forecast_trained(model, trained, seen.panel, horizon, seed)
+            results = _forecast_trained(model, trained, panel, horizon, seed)
         else:
-            results = [run_model(model, seen.panel, horizon, seed)]
-        for result in results:
-            failures += [OriginFailure(origin, failure) for failure in result.failures]
-            tables.append(_table(result, seen, rolling, moves[:, number]))
-    return PanelBacktest(pd.concat(tables, ignore_index=True), failures)
-
-
-def scales(panel: Panel) -> tuple[FloatArray, FloatArray]:
-    """Return the mean absolute and the mean squared change of each coin's closes, ``(n_coins,)``.
-
-    From row to row; NaN of a coin with one row. What MASE and RMSSE divide by (Hyndman and
-    Koehler, Another look at measures of forecast accuracy, 2006), with a lag of 1.
-    """
-    change = np.diff(panel.values, append=0.0)
-    ends = panel.indptr[1:] - 1
-    change[ends] = 0.0  # from one coin to the next
-    with np.errstate(invalid="ignore", divide="ignore"):
-        counts = (panel.lengths - 1).astype(np.float64)
-        starts = panel.indptr[:-1]
-        absolute = np.add.reduceat(np.abs(change), starts) / counts
-        squared = np.add.reduceat(change * change, starts) / counts
-    return absolute, squared
+            results = [run_model(model, panel, horizon, seed)]
+        values[chosen], failures = placed(results, panel.coins, horizon)
+        lost += [(number, failure) for failure in failures]
+    return values, lost
 
 
 def _forecast_trained(
@@ -144,24 +185,30 @@ def _only(panel: Panel, coins: Set[str]) -> Panel:
     return panel.take([i for i, coin in enumerate(panel.coins) if coin in coins])
 
 
-def _table(result: PanelForecast, seen: Seen, rolling: Rolling, moves: FloatArray) -> pd.DataFrame:
-    """Return the rows of one origin."""
-    n, horizon = result.values.shape
-    place = dict(zip(seen.panel.coins, range(len(seen.panel)), strict=True))
-    kept: NDArray[np.int64] = np.array([place[coin] for coin in result.coins], dtype=np.int64)
-    absolute, squared = scales(seen.panel)
+def _table(
+    model: str, values: FloatArray, rolling: Rolling, spans: Spans, origins: DateArray
+) -> pd.DataFrame:
+    """Return the rows of all spans that have a forecast."""
+    panel, horizon = rolling.panel, values.shape[1]
+    kept = np.flatnonzero(np.isfinite(values[:, 0]))
+    values, spans = values[kept], spans.take(kept)
+    cutoffs = origins.astype("datetime64[s]")[spans.origins]
+    ahead = np.arange(1, horizon + 1)
+    dates = cutoffs[:, None] + ahead * panel.step.astype("timedelta64[s]")
+    absolute, squared = scales(panel, spans.starts, spans.stops)
+    moves = volatility(panel, origins)[spans.places, spans.origins]
     columns = {
-        "coin": np.repeat(np.array(result.coins, dtype=object), horizon),
-        "model": result.model,
-        "cutoff": np.repeat(result.cutoffs, horizon),
-        "date": result.dates.ravel(),
-        "step": np.tile(np.arange(1, horizon + 1), n),
-        "forecast": result.values.ravel(),
-        **dict.fromkeys(BOUNDS, np.nan),
-        "actual": rolling.closes(seen.places[kept], result.dates).ravel(),
-        "last": np.repeat(seen.panel.values[seen.panel.indptr[1:] - 1][kept], horizon),
-        "scale": np.repeat(absolute[kept], horizon),
-        "scale_sq": np.repeat(squared[kept], horizon),
-        "volatility": np.repeat(moves[seen.places[kept]], horizon),
+        "coin": pd.array(panel.coins, dtype="str").take(np.repeat(spans.places, horizon)),
+        "model": pd.array([model], dtype="str").take(np.zeros(values.size, dtype=np.int64)),
+        "cutoff": np.repeat(cutoffs, horizon),
+        "date": dates.ravel(),
+        "step": np.tile(ahead, len(values)),
+        "forecast": values.ravel(),
+        **{name: np.full(values.size, np.nan) for name in BOUNDS},
+        "actual": rolling.closes(spans.places, dates).ravel(),
+        "last": np.repeat(panel.values[spans.stops - 1], horizon),
+        "scale": np.repeat(absolute, horizon),
+        "scale_sq": np.repeat(squared, horizon),
+        "volatility": np.repeat(moves, horizon),
     }
-    return pd.DataFrame(columns).astype(empty_backtest().dtypes.to_dict())
+    return pd.DataFrame(columns)

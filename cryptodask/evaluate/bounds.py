@@ -33,11 +33,13 @@ def history_of(
     shape : Shape
     coins : sequence of str, optional
         Whose errors are wanted, in this order, those of the table among them; by default those of
-        the table, in order.
+        the table, as they come.
     """
     origins, horizon, step = shape
-    known = pd.Index(np.unique(table["coin"].to_numpy(dtype=object)) if coins is None else coins)
-    coin = known.get_indexer(pd.Index(table["coin"].to_numpy(dtype=object)))
+    coin, known = pd.factorize(table["coin"])
+    if coins is not None:
+        known, found = pd.Index(coins), pd.Index(coins).get_indexer(known)
+        coin = found[coin]
     origin = np.searchsorted(origins, table["cutoff"].to_numpy().astype("datetime64[s]"))
     at = coin, origin, table["step"].to_numpy() - 1
     errors = np.full((len(known), len(origins), horizon), np.nan)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,31 @@ class Seen:
     places: NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class Spans:
+    """Rows of a whole panel that were to be seen of coins on dates, by date and coin.
+
+    Attributes
+    ----------
+    places, origins : ndarray of int64, ``(n,)``
+        Which coin, and which of the dates.
+    starts, stops : ndarray of int64, ``(n,)``
+        The rows, of which the last is that of the date.
+    """
+
+    places: NDArray[np.int64]
+    origins: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    stops: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def take(self, chosen: "NDArray[Any] | slice") -> "Spans":
+        """Return some of them: a slice, places, or a mask."""
+        return Spans(*(a[chosen] for a in (self.places, self.origins, self.starts, self.stops)))
+
+
 class Rolling:
     """A panel that can be looked at as of any date.
 
@@ -46,26 +72,48 @@ class Rolling:
 
     def at(self, date: np.datetime64, window: int | None = None) -> Seen:
         """Return what was to be seen on a date: all rows up to it, or the latest so many."""
-        panel = self.panel
-        every = np.arange(len(panel))
-        last = self._find(every, np.full(len(panel), date))
-        places = np.flatnonzero(last >= 0)
-        stops = last[places] + 1
-        starts = panel.indptr[:-1][places]
+        spans = self.spans(np.array([date]), window)
+        return Seen(self.copy(spans), spans.places)
+
+    def spans(self, dates: DateArray, window: int | None = None) -> Spans:
+        """Return the rows that were to be seen on each of some dates, which are not copied."""
+        every = np.arange(len(self.panel))
+        last = self._find(every, np.asarray(dates)[:, None])
+        origins, places = np.nonzero(last >= 0)
+        stops = last[origins, places] + 1
+        starts = self.panel.indptr[:-1][places]
         if window is not None:
             starts = np.maximum(starts, stops - window)
-        lengths = stops - starts
+        return Spans(places, origins, starts, stops)
+
+    def copy(self, spans: Spans, ends: tuple[int, int] | None = None) -> Panel:
+        """Return copies of rows, as a panel in which each span is a coin.
+
+        Parameters
+        ----------
+        spans : Spans
+        ends : (int, int), optional
+            How many of the first rows and how many of the last; by default all.
+        """
+        panel = self.panel
+        starts, lengths = spans.starts, spans.stops - spans.starts
+        skipped = 0 * lengths
+        if ends is not None:
+            skipped = np.maximum(lengths - sum(ends), 0)
+            lengths = lengths - skipped
         indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         rows = np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], lengths)
-        seen = Panel(
-            coins=tuple(panel.coins[i] for i in places),
+        if ends is not None:
+            within = rows - np.repeat(starts, lengths)
+            rows += np.where(within < ends[0], 0, np.repeat(skipped, lengths))
+        return Panel(
+            coins=tuple(panel.coins[i] for i in spans.places.tolist()),
             values=panel.values[rows],
             dates=panel.dates[rows],
             indptr=indptr,
             step=panel.step,
             extra={name: column[rows] for name, column in panel.extra.items()},
         )
-        return Seen(seen, places)
 
     def closes(self, places: NDArray[np.int64], dates: DateArray) -> FloatArray:
         """Return the closes of coins on dates, ``(n, m)``; NaN where there is no row.

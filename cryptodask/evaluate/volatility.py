@@ -51,14 +51,12 @@ def volatility(
         raise OptionError(
             f"half_life, prior: must be above 0 and at least 0, got {half_life} and {prior}"
         )
-    rows = rows_at(panel, cutoffs)
-    smooth = _at_each_row(panel, 0.5 ** (1.0 / half_life), prior)
-    return np.where(rows >= 0, smooth[rows], np.nan) if len(smooth) else np.full(rows.shape, np.nan)
+    return _at(panel, rows_at(panel, cutoffs), 0.5 ** (1.0 / half_life), prior)
 
 
 def latest_volatility(panel: Panel) -> FloatArray:
     """Return the same at each coin's last row, ``(n_coins,)``; every coin has at least one."""
-    return _at_each_row(panel, 0.5 ** (1.0 / HALF_LIFE), PRIOR)[panel.indptr[1:] - 1]
+    return _at(panel, panel.indptr[1:, None] - 1, 0.5 ** (1.0 / HALF_LIFE), PRIOR)[:, 0]
 
 
 def rows_at(panel: Panel, dates: DateArray) -> NDArray[np.int64]:
@@ -67,35 +65,61 @@ def rows_at(panel: Panel, dates: DateArray) -> NDArray[np.int64]:
     return rows_on(panel, np.broadcast_to(wanted, (len(panel), len(wanted))))
 
 
-def _at_each_row(panel: Panel, decay: float, prior: float) -> FloatArray:
-    """Return the volatility at every row from those up to it, ``(n_rows,)``.
-
-    Row by row for all coins at once: such a sum does not depend on rows that come later, nor on
-    the coins beside it, to the last bit.
-    """
+def _at(panel: Panel, rows: NDArray[np.int64], decay: float, prior: float) -> FloatArray:
+    """Return the volatility at rows of each coin, ``(n_coins, n)``; -1 is none."""
+    if not len(panel.values):
+        return np.full(rows.shape, np.nan)
     returns, linked = log_returns(panel)
-    moves = np.zeros(len(returns))
     seen = np.zeros(len(returns), dtype=np.bool_)
-    moves[1:] = np.abs(returns[:-1])
     seen[1:] = linked[:-1] & np.isfinite(returns[:-1])
-    moves[~seen] = 0.0
-    result = np.full(len(moves), np.nan)
-    order = np.argsort(-panel.lengths, kind="stable")
-    starts, lengths = panel.indptr[:-1][order], panel.lengths[order]
-    recent, weight, total, count = np.zeros((4, len(panel)))
-    for place in range(int(lengths[0]) if len(lengths) else 0):
-        going = int(np.searchsorted(-lengths, -place))
-        rows = starts[:going] + place
-        new, move = seen[rows], moves[rows]
-        fade = np.where(new, decay, 1.0)
-        recent[:going] = recent[:going] * fade + move
-        weight[:going] = weight[:going] * fade + new
-        total[:going] += move
-        count[:going] += new
-        enough = count[:going] >= LEAST
-        rows = rows[enough]
-        recent_, weight_, total_, count_ = (
-            a[:going][enough] for a in (recent, weight, total, count)
-        )
-        result[rows] = (recent_ + prior * total_ / count_) / (weight_ + prior)
+    moves = np.abs(returns[np.flatnonzero(seen) - 1])
+    total = np.concatenate([[0], np.cumsum(seen)])
+    known = np.where(rows >= 0, total[rows + 1] - total[panel.indptr[:-1], None], 0)
+    counts = np.diff(total[panel.indptr])
+    return _from_moves(moves, counts, known, decay, prior)
+
+
+def _from_moves(
+    moves: FloatArray,
+    counts: NDArray[np.int64],
+    known: NDArray[np.int64],
+    decay: float,
+    prior: float,
+) -> FloatArray:
+    """Return the volatility from the first so many moves of each coin.
+
+    Move by move for all coins at once: such a sum does not depend on moves that come later, nor on
+    the coins beside it, to the last bit.
+
+    Parameters
+    ----------
+    moves : ndarray of float64
+        Absolute returns, coin after coin.
+    counts : ndarray of int64, ``(n_coins,)``
+        How many each coin has.
+    known : ndarray of int64, ``(n_coins, n)``
+        How many of them count.
+    """
+    order = np.argsort(-counts, kind="stable")
+    rank = np.argsort(order)
+    # All first moves, of the coins with the most moves first, then all second ones, …
+    going = np.searchsorted(-counts[order], -np.arange(int(counts.max(initial=0))))
+    begins = np.concatenate([[0], np.cumsum(going)]).astype(np.int64)
+    number = np.arange(len(moves)) - np.repeat(np.cumsum(counts) - counts, counts)
+    recent = np.empty(len(moves))
+    recent[begins[number] + np.repeat(rank, counts)] = moves
+    total = recent.copy()
+    weights = np.zeros(len(going) + 1)
+    last = 0
+    for i, (start, n) in enumerate(zip(begins[:-1].tolist(), going.tolist(), strict=True)):
+        weights[i + 1] = weights[i] * decay + 1.0
+        if i:
+            recent[start : start + n] += recent[last : last + n] * decay
+            total[start : start + n] += total[last : last + n]
+        last = start
+    enough = known >= LEAST
+    at = (begins[np.maximum(known - 1, 0)] + rank[:, None])[enough]
+    n = known[enough]
+    result = np.full(known.shape, np.nan)
+    result[enough] = (recent[at] + prior * total[at] / n) / (weights[n] + prior)
     return result

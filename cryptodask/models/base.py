@@ -95,6 +95,25 @@ def rows_needed(model: Model, horizon: int) -> int | None:
     return cast(BoundedModel, model).lookback(horizon) if hasattr(model, "lookback") else None
 
 
+def ends_needed(model: Model, horizon: int) -> tuple[int, int] | None:
+    """Return how many of a coin's first and last rows a model looks at; None if at others too.
+
+    One says so by ``ends``, a pair of numbers; a `BoundedModel` looks at no first row.
+    """
+    ends: tuple[int, int] | None = getattr(model, "ends", None)
+    last = rows_needed(model, horizon)
+    return ends if ends or last is None else (0, last)
+
+
+def takes_repeats(model: Model) -> bool:
+    """Tell whether a coin may be in a panel several times, as of different dates.
+
+    Such a model says so by ``repeats``. It takes each time for a coin of its own and looks none up
+    by its name, so that a backtest may give it many dates as one batch.
+    """
+    return bool(getattr(model, "repeats", False))
+
+
 class ExplainingModel(Model, Protocol):
     """A model of the catalog that can say why it has no forecast of a coin, but NaN."""
 
@@ -114,8 +133,8 @@ def columns_needed(model: Model) -> tuple[str, ...]:
 
 def fingerprints(models: Iterable[Model]) -> dict[str, str]:
     """Return the fingerprint of the features of each model that declares some, by name."""
-    declared = (m for m in models if hasattr(m, "space"))
-    return {m.name: str(m.space.fingerprint) for m in declared}
+    spaces = {m.name: getattr(m, "space", None) for m in models}
+    return {name: str(space.fingerprint) for name, space in spaces.items() if space is not None}
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,8 @@ def create_model(name: str, **options: Any) -> Model:
     >>> create_model("lstm", epochs=3, units="32,32")
     LSTM(window=50, units=(32, 32), dropout=0.2, batch_norm=False, activation='linear', \
 loss='mse', optimizer='rmsprop', learning_rate=0.001, batch_size=512, epochs=3, \
-validation_split=0.05, shuffle=True)
+validation_split=0.05, shuffle=True, features='', recurrent_dropout=0.0, weight_decay=0.0, \
+patience=0)
     """
     known = model_options(name)
     values = {}

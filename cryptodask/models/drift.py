@@ -30,6 +30,8 @@ class Drift:
     cost: ClassVar[float] = 1.0
     needs_variation: ClassVar[bool] = True
     gaps: ClassVar[Gaps] = "leave"
+    repeats: ClassVar[bool] = True
+    ends: ClassVar[tuple[int, int]] = (1, 1)
 
     log: bool = True
 

@@ -22,6 +22,7 @@ class HistoricMean:
     cost: ClassVar[float] = 1.0
     needs_variation: ClassVar[bool] = False
     gaps: ClassVar[Gaps] = "leave"
+    repeats: ClassVar[bool] = True
 
     def min_length(self, horizon: int) -> int:
         """Return 1: a close is its own mean."""

@@ -58,6 +58,8 @@ class KerasOptimizer:
     Parameters
     ----------
     name : str
+    decay : float
+        Its weight decay; at 0 what it has by default, which is none but of such as adamw.
 
     Raises
     ------
@@ -67,9 +69,11 @@ class KerasOptimizer:
         Keras or TensorFlow is not installed.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, decay: float = 0.0) -> None:
         self._tf, self._keras = import_keras()
         self._optimizer = _named("optimizer", name, self._keras.optimizers.get)
+        if decay:
+            self._optimizer.weight_decay = decay
         self._shapes: dict[str, tuple[int, ...]] = {}
 
     def begin(self, shapes: Mapping[str, tuple[int, ...]], rate: float) -> None:

@@ -105,4 +105,29 @@ class Adam:
         return changed
 
 
+class Decaying:
+    """An optimiser before whose steps all weights shrink, as Keras has its ``weight_decay``.
+
+    After Loshchilov and Hutter, Decoupled Weight Decay Regularization, ICLR 2019.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    decay : float
+        Times the learning rate, the share of each weight that a step takes away.
+    """
+
+    def __init__(self, optimizer: Optimizer, decay: float) -> None:
+        self._optimizer, self._decay = optimizer, np.float32(decay)
+
+    def begin(self, shapes: Mapping[str, tuple[int, ...]], rate: float) -> None:
+        """See `Optimizer`."""
+        self._share = self._decay * np.float32(rate)
+        self._optimizer.begin(shapes, rate)
+
+    def step(self, weights: FloatArray32, gradient: FloatArray32) -> FloatArray32:
+        """See `Optimizer`."""
+        return self._optimizer.step(weights - self._share * weights, gradient)
+
+
 OPTIMIZERS: Mapping[str, Callable[[], Optimizer]] = {"sgd": SGD, "rmsprop": RMSprop, "adam": Adam}

@@ -26,6 +26,7 @@ class Linear:
     cost: ClassVar[float] = 2.0
     needs_variation: ClassVar[bool] = True
     gaps: ClassVar[Gaps] = "leave"
+    repeats: ClassVar[bool] = True
 
     def min_length(self, horizon: int) -> int:
         """Return 2: a line has two parameters."""

@@ -6,10 +6,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cryptodask.errors import OptionError
-from cryptodask.features import denormalize, normalize, unbroken, windows
+from cryptodask.errors import ForecastError, OptionError
+from cryptodask.features import FeatureSpace, denormalize, normalize, unbroken, windows
 from cryptodask.models.base import Gaps, rng_for
 from cryptodask.models.lstm_forward import ACTIVATIONS, Forward, forward
+from cryptodask.models.lstm_inputs import Ahead, Measure, beside_closes, known_windows, space_of
 from cryptodask.models.lstm_weights import Weights
 from cryptodask.records import DateArray, FloatArray, Panel
 from cryptodask.stages import stage
@@ -25,6 +26,12 @@ class LSTM:
     is the close after the window, measured from the same base. A forecast is recursive: each
     predicted close enters the next window, and the window's own first close is the base of its
     normalisation both ways.
+
+    With ``features`` each bar of a window has inputs beside its close: what is declared, of that
+    bar and those before it, standardised over the bars that the coin's network is trained on.
+    Only features that follow from closes and the calendar can be had, since of the bars ahead
+    nothing but the close is predicted. Where that is 0 or below, a feature of it may not be known,
+    and the coin then has no forecast.
 
     Network and training step are Keras's, with its first weights, and agree with it to 1e-4, but
     are computed by code of our own that is faster and needs no TensorFlow. Every coin starts from
@@ -56,6 +63,19 @@ class LSTM:
         Share of the windows, the latest ones, that are not trained on, in [0, 1).
     shuffle : bool
         Whether the order of the windows changes with each epoch.
+    features : str
+        Inputs beside the close; see `cryptodask.features.space.FeatureSpace.parse`. Empty: none.
+    recurrent_dropout : float
+        Share of each layer's states that is dropped in training on the way into each next step,
+        in [0, 1): for each gate and window other ones, the same at all steps.
+    weight_decay : float
+        Times ``learning_rate``, the share of every weight and bias that each step takes away,
+        apart from the gradient; 0 or above.
+    patience : int
+        Early stopping: training ends after so many epochs in a row without a lower loss over the
+        windows held out than the least so far, and the network of the least is taken, so that
+        ``epochs`` is the most. 0: all epochs, and the last network. A coin of so few windows that
+        none is held out is trained for all epochs.
     """
 
     name: ClassVar[str] = "lstm"
@@ -75,6 +95,10 @@ class LSTM:
     epochs: int = 1
     validation_split: float = 0.05
     shuffle: bool = True
+    features: str = ""
+    recurrent_dropout: float = 0.0
+    weight_decay: float = 0.0
+    patience: int = 0
 
     def __post_init__(self) -> None:
         for option in ("window", "batch_size", "epochs"):
@@ -82,20 +106,54 @@ class LSTM:
                 raise OptionError(f"lstm {option}: must be at least 1, got {getattr(self, option)}")
         if not self.units or min(self.units) < 1:
             raise OptionError(f"lstm units: one layer of 1 unit at least, got {self.units}")
-        for option in ("dropout", "validation_split"):
+        for option in ("dropout", "recurrent_dropout", "validation_split"):
             if not 0 <= getattr(self, option) < 1:
                 raise OptionError(f"lstm {option}: must be in [0, 1), got {getattr(self, option)}")
         if not 0 < self.learning_rate < np.inf:
             raise OptionError(
                 f"lstm learning_rate: must be above 0 and finite, got {self.learning_rate}"
             )
+        if not 0 <= self.weight_decay < np.inf:
+            raise OptionError(
+                f"lstm weight_decay: must be at least 0 and finite, got {self.weight_decay}"
+            )
         if self.activation not in ACTIVATIONS:
             known = ", ".join(ACTIVATIONS)
             raise OptionError(f"lstm activation: {self.activation!r} is none of {known}")
+        self._check_patience()
+        _ = self.space  # refused here if it can't be had
+
+    def _check_patience(self) -> None:
+        if self.patience < 0:
+            raise OptionError(f"lstm patience: must be at least 0, got {self.patience}")
+        if self.patience and not self.validation_split:
+            raise OptionError(
+                f"lstm patience: {self.patience} with validation_split 0: training stops by the "
+                "loss over windows held out, and none are; set validation_split, as 0.1"
+            )
+        if self.patience and self.epochs == 1:
+            raise OptionError(
+                f"lstm patience: {self.patience} with epochs 1: there is no epoch to stop before; "
+                "set epochs to the most that training may take, as 50"
+            )
+
+    @property
+    def space(self) -> FeatureSpace | None:
+        """What it sees of a bar beside the close, if anything."""
+        return space_of(self.name, self.features)
+
+    @property
+    def inputs(self) -> int:
+        """Numbers that the network sees of a bar: the close, and features."""
+        return 1 + (len(self.space.names) if self.space else 0)
 
     def min_length(self, horizon: int) -> int:
-        """Return the rows of one window and one horizon after it, without a gap."""
-        return self.window + horizon
+        """Return the rows, without a gap, of one window and one horizon after it.
+
+        And of those before it from which the features of its first bar are made.
+        """
+        before = self.space.history - 1 if self.space else 0
+        return before + self.window + horizon
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
         """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
@@ -117,18 +175,20 @@ class LSTM:
 
         with stage("trace"):
             teacher = trainer(self)
-        fits = []
+        fits, measures = [], []
         losses = np.empty((len(panel), 2))
-        for i, (coin, closes, dates) in enumerate(panel):
-            x, y = self._examples(closes, dates, panel.step)
-            split = len(x) - int(len(x) * self.validation_split)
+        for i, coin in enumerate(panel.coins):
+            x, y, split, measure = self._seen(panel, i)
+            held_out = x[split:], y[split:]
             rng = rng_for(seed, self.name, coin)
-            weights, losses[i, 0] = teacher.fit(x[:split], y[:split], rng)
+            weights, losses[i, 0] = teacher.fit(x[:split], y[:split], rng, held_out)
             fits.append(weights)
-            held_out = forward(Weights.stack([weights]), x[None, split:], self.activation)
-            error = held_out[0] - y[split:]
+            measures += [measure] if measure else []
+            predicted = forward(Weights.stack([weights]), x[None, split:], self.activation)[0]
+            error = predicted - y[split:]
             losses[i, 1] = float((error**2).mean()) if len(error) else np.nan
-        return LSTMFit(Weights.stack(fits), losses)
+        measure = Measure.stack(measures) if measures else None
+        return LSTMFit(Weights.stack(fits), losses, measure)
 
     def train(self, panel: Panel, seed: int) -> "TrainedLSTM":
         """Return the model trained on these coins; see `cryptodask.models.trained.Trainable`."""
@@ -144,19 +204,64 @@ class LSTM:
         latest = panel.indptr[1:, None] + np.arange(-self.window, 0)
         seen = np.concatenate([panel.values[latest], np.empty((len(panel), horizon))], axis=1)
         network = Forward(fit.weights, self.activation)
+        beside = None
+        if self.space and fit.measure and len(panel):
+            beside = Ahead(self.space, panel, horizon, self.window, fit.measure)
         for step in range(horizon):
             window = seen[:, step : step + self.window]
             x = normalize(window, window[:, 0]).astype(np.float32)
-            growth = network(x[:, None, :])
+            if beside:
+                x = np.concatenate([x[..., None], beside.inputs], axis=2)
+            growth = network(x[:, None])
             seen[:, self.window + step] = denormalize(growth, window[:, 0])[:, 0]
+            if beside and step + 1 < horizon:
+                beside.move(seen[:, self.window + step])
         return seen[:, self.window :]
 
+    def _seen(self, panel: Panel, i: int) -> tuple[FloatArray32, FloatArray32, int, Measure | None]:
+        """Return a coin's inputs and targets, how many are trained on, and its features' measure.
+
+        Raises
+        ------
+        ForecastError
+            In none of its windows all features are known.
+        """
+        own = slice(panel.indptr[i], panel.indptr[i + 1])
+        closes, dates = panel.values[own], panel.dates[own]
+        if self.space is None:
+            x, y = self._examples(closes, dates, panel.step)
+            return x, y, self._trained(len(x)), None
+        features = self.space.compute(self.space.rows(panel.take([i])))
+        whole = unbroken(dates, self.window + 1, panel.step)
+        whole &= known_windows(features, self.window)
+        if not whole.any():
+            raise ForecastError(
+                f"{panel.coins[i]}: lstm: there is no window of {self.window} rows in all of which "
+                f"{self.space.text} is known; look at the prices, or leave features out"
+            )
+        x, y = self._examples(closes, dates, panel.step, whole)
+        split = self._trained(len(x))
+        beside, measure = beside_closes(features, np.flatnonzero(whole), self.window, split)
+        return np.concatenate([x[..., None], beside], axis=2), y, split, measure
+
+    def _trained(self, n: int) -> int:
+        """Return how many of so many windows are trained on, at least one."""
+        return n - int(n * self.validation_split)
+
     def _examples(
-        self, closes: FloatArray, dates: DateArray, step: np.timedelta64
+        self,
+        closes: FloatArray,
+        dates: DateArray,
+        step: np.timedelta64,
+        whole: NDArray[np.bool_] | None = None,
     ) -> tuple[FloatArray32, FloatArray32]:
-        """Return inputs ``(n, window)`` and targets ``(n,)``, none of them across a gap."""
+        """Return inputs ``(n, window)`` and targets ``(n,)``, none of them across a gap.
+
+        ``whole`` says of each window that it may be used, if more than gaps decides that.
+        """
         views = windows(closes, self.window + 1)
-        whole = unbroken(dates, self.window + 1, step)
+        if whole is None:
+            whole = unbroken(dates, self.window + 1, step)
         views = views if whole.all() else views[whole]
         growth = normalize(views, views[:, 0]).astype(np.float32)
         return growth[:, :-1], growth[:, -1]
@@ -171,12 +276,22 @@ class LSTMFit:
     weights : Weights
         Stacked over coins.
     losses : ndarray of float64, ``(n_coins, 2)``
-        Training loss of the last epoch, and mean squared error over the windows held out (NaN
-        where there are none); of growth over a window's base, no unit.
+        Training loss of the epoch whose network it is, the last one but with ``patience``, and
+        mean squared error over the windows held out (NaN where there are none); of growth over a
+        window's base, no unit.
+    measure : Measure or None
+        Of the coins' features, if they have any.
     """
 
     weights: Weights
     losses: FloatArray = field(repr=False)
+    measure: Measure | None = field(default=None, repr=False)
+
+    def take(self, positions: list[int]) -> "LSTMFit":
+        """Return the networks of the coins at these positions, in this order."""
+        own = Weights({name: a[positions] for name, a in self.weights.arrays.items()})
+        measure = self.measure.take(positions) if self.measure else None
+        return LSTMFit(own, self.losses[positions], measure)
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,6 +315,11 @@ class TrainedLSTM:
     coins: tuple[str, ...]
     fit: LSTMFit
 
+    @property
+    def space(self) -> FeatureSpace | None:
+        """What it sees of a bar beside the close, if anything."""
+        return self.options.space
+
     def min_length(self, horizon: int) -> int:
         """Return the rows of one window and one horizon after it, without a gap."""
         return self.options.min_length(horizon)
@@ -207,6 +327,5 @@ class TrainedLSTM:
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:  # noqa: ARG002
         """Forecast coins of those trained on; nothing is random any more."""
         place = {coin: i for i, coin in enumerate(self.coins)}
-        rows = [place[coin] for coin in panel.coins]
-        own = Weights({name: a[rows] for name, a in self.fit.weights.arrays.items()})
-        return self.options.predict(LSTMFit(own, self.fit.losses[rows]), panel, horizon)
+        own = self.fit.take([place[coin] for coin in panel.coins])
+        return self.options.predict(own, panel, horizon)

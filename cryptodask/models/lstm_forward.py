@@ -54,9 +54,10 @@ class Forward:
 
     def __call__(self, x: FloatArray32) -> FloatArray32:
         """Apply each coin's network to its windows; see `forward`."""
-        coins, rows, length = x.shape
+        coins, rows, length = x.shape[:3]
         # Time first, windows last: each step then works on contiguous blocks.
-        sequence = np.ascontiguousarray(np.moveaxis(x, 2, 0)[:, :, None, :], dtype=np.float32)
+        by_time = (x if x.ndim == 4 else x[..., None]).transpose(2, 0, 3, 1)
+        sequence = np.ascontiguousarray(by_time, dtype=np.float32)
         for layer in self._layers:
             layer.start(coins, rows)
         for t in range(length):
@@ -74,8 +75,8 @@ def forward(weights: Weights, x: FloatArray32, activation: str = "linear") -> Fl
     ----------
     weights : Weights
         Stacked, of ``n_coins`` networks, or of one for all coins.
-    x : ndarray of float32, ``(n_coins, n_windows, window)``
-        Windows as growth over their first close.
+    x : ndarray of float32, ``(n_coins, n_windows, window)`` or with a last axis of inputs
+        Windows as growth over their first close, the only input or the first one.
     activation : str
         Of the dense unit.
 

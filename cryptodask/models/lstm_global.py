@@ -67,6 +67,9 @@ class LSTMGlobal:
         Of the first step.
     max_rows : int
         Latest rows of a coin that are trained on; workers hold 12 bytes for each.
+    weight_decay : float
+        Times a step's learning rate, the share of every weight and bias that it takes away, apart
+        from the gradient; 0 or above.
     """
 
     name: ClassVar[str] = "lstm_global"
@@ -81,6 +84,7 @@ class LSTMGlobal:
     share: float = 1.0
     learning_rate: float = 0.003
     max_rows: int = 3_000
+    weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
         least = {"window": 2, "steps": 1, "sample": 1, "max_rows": self.window + 1}
@@ -96,6 +100,10 @@ class LSTMGlobal:
         if not 0 < self.learning_rate < np.inf:
             raise OptionError(
                 f"lstm_global learning_rate: must be above 0 and finite, got {self.learning_rate}"
+            )
+        if not 0 <= self.weight_decay < np.inf:
+            raise OptionError(
+                f"lstm_global weight_decay: must be at least 0 and finite, got {self.weight_decay}"
             )
 
     def min_length(self, horizon: int) -> int:  # noqa: ARG002 - the same for any horizon
@@ -191,7 +199,7 @@ class LSTMGlobal:
     def advance(self, state: State, sums: Sums) -> State:
         """Return the network after a step of Adam; see `cryptodask.models.pooled.PooledModel`."""
         rate = self.learning_rate * (1 - len(state.losses) / self.steps)
-        return adam(state, sums, self.sample, rate)
+        return adam(state, sums, self.sample, rate, self.weight_decay)
 
     def trained(self, state: State) -> "TrainedLSTMGlobal":
         """Return the model that forecasts by a state's network."""

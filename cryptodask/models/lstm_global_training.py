@@ -159,11 +159,12 @@ def coin_sums(weights: FloatArray32, x: FloatArray32, y: FloatArray32, units: tu
     )
 
 
-def adam(state: State, sums: Sums, sample: int, rate: float) -> State:
+def adam(state: State, sums: Sums, sample: int, rate: float, decay: float = 0.0) -> State:
     """Return the state after one step of Adam on the mean gradient of all windows.
 
     In float64 and element by element, so that every machine does the same. A step to which no
-    coin contributed changes nothing. After Kingma and Ba, Adam, ICLR 2015.
+    coin contributed changes nothing. After Kingma and Ba, Adam, ICLR 2015; all weights shrink by
+    ``rate * decay`` before, after Loshchilov and Hutter, Decoupled Weight Decay, ICLR 2019.
     """
     if not sums.windows:
         return State(
@@ -177,9 +178,8 @@ def adam(state: State, sums: Sums, sample: int, rate: float) -> State:
     decay_1, decay_2 = state.decay_1 * BETA_1, state.decay_2 * BETA_2
     change = mean / (1 - decay_1) / (np.sqrt(square / (1 - decay_2)) + EPSILON)
     loss = sums.loss * LOSS_UNIT / weight
-    return State(
-        state.values - rate * change, mean, square, decay_1, decay_2, (*state.losses, loss)
-    )
+    values = state.values * (1 - rate * decay) - rate * change
+    return State(values, mean, square, decay_1, decay_2, (*state.losses, loss))
 
 
 @lru_cache(maxsize=8)

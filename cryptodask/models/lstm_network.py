@@ -1,11 +1,7 @@
 """The LSTM network in training: forward, and the gradient backward through time.
 
-It is the network that Keras would build, and computes what Keras's training step does: bias,
-inputs and state of a layer go through one matrix product, each product is OpenBLAS's, and
-everything between products is one compiled pass, in memory that is kept from batch to batch. The
-windows are the last axis of every array.
-
-After Werbos, Backpropagation through time, Proceedings of the IEEE 78 (1990).
+It is the network that Keras would build, and computes what Keras's training step does; its layers
+are those of `lstm_layer`. The windows are the last axis of every array.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cryptodask.models.lstm_cell import halve_sigmoids, pack, unpack
 from cryptodask.models.lstm_forward import ACTIVATIONS, BATCH_NORM_EPSILON
-from cryptodask.models.lstm_kernels import advance, drop, retreat
+from cryptodask.models.lstm_kernels import drop
+from cryptodask.models.lstm_layer import Buffers, DroppingLayer, Layer
 from cryptodask.models.lstm_weights import moving_of, shapes_of, split
 
 FloatArray32 = NDArray[np.float32]
@@ -32,125 +28,23 @@ SLOPES: Mapping[str, Callable[[FloatArray32], FloatArray32]] = {
 LOTS = 1 << 16
 """Dropout draws lots below this, and so takes its share as the nearest of so many."""
 
-LINE = 16
-"""Floats in a line of the processor's cache: arrays that start with one are read 2% faster."""
 
-
-class Buffers:
-    """Arrays that are kept from one batch to the next, whatever the size of either.
-
-    The default network needs 120 MB for a batch of 512 windows. Taken anew each time, they would
-    come with 30,000 page faults.
-    """
-
-    def __init__(self) -> None:
-        self._flat: dict[str, FloatArray32] = {}
-
-    def take(self, name: str, *shape: int) -> FloatArray32:
-        """Return the array of a name in a shape; what is in it is undefined."""
-        size = int(np.prod(shape))
-        if name not in self._flat or self._flat[name].size < size:
-            flat = np.empty(size + LINE, dtype=np.float32)
-            start = -flat.ctypes.data // flat.itemsize % LINE
-            self._flat[name] = flat[start : start + size]
-        return self._flat[name][:size].reshape(shape)
-
-
-class Layer:
-    """One LSTM layer in training.
+class Share:
+    """A share of numbers that is dropped by lot, and by what the others are multiplied.
 
     Parameters
     ----------
-    inputs, units, window : int
-    first : bool
-        Whether nothing lies before it that wants the gradient of its inputs.
+    dropped : float
+        In [0, 1).
     """
 
-    def __init__(self, inputs: int, units: int, window: int, *, first: bool) -> None:
-        self.inputs, self.units, self.window, self.first = inputs, units, window, first
-        self._buffers = Buffers()
+    def __init__(self, dropped: float) -> None:
+        self.least = min(round(dropped * LOTS), LOTS - 1)
+        self.scale = np.float32(LOTS / (LOTS - self.least))
 
-    def load(self, kernel: FloatArray32, recurrent: FloatArray32, bias: FloatArray32) -> None:
-        """Take weights, in the shapes and order of Keras."""
-        self._matrix = pack(kernel, recurrent, bias)
-        self._halved = halve_sigmoids(self._matrix)
-
-    def open(self, rows: int) -> FloatArray32:
-        """Prepare for a number of windows.
-
-        Returns
-        -------
-        ndarray of float32, ``(window, inputs, rows)``
-            To be filled with the inputs; `backward` leaves their gradient there.
-        """
-        take, length, units = self._buffers.take, self.window, self.units
-        # What each step's product applies to: a one for the bias, the inputs, the state before.
-        self._seen = take("seen", length + 1, 1 + self.inputs + units, rows)
-        self._seen[:, 0] = 1
-        self._seen[0, 1 + self.inputs :] = 0
-        self._gates = take("gates", length, 4 * units, rows)
-        self._cells = take("cells", length + 1, units, rows)
-        self._cells[0] = 0
-        self._squashed = take("squashed", length, units, rows)
-        self._product = take("product", 4 * units, rows)
-        self._carried = take("carried", units, rows)
-        return self.gradient
-
-    @property
-    def gradient(self) -> FloatArray32:
-        """The inputs; after `backward` their gradient, unless the layer is the first."""
-        return self._seen[:-1, 1 : 1 + self.inputs]
-
-    def forward(self) -> FloatArray32:
-        """Compute all steps.
-
-        Returns
-        -------
-        ndarray of float32, ``(window, units, rows)``
-            The outputs, a view.
-        """
-        states = self._seen[:, 1 + self.inputs :]
-        for t in range(self.window):
-            used = self._used(t)
-            np.matmul(self._halved[used].T, self._seen[t, used], self._product)
-            cell, after = self._cells[t], self._cells[t + 1]
-            advance(self._product, self._gates[t], cell, after, self._squashed[t], states[t + 1])
-        return states[1:]
-
-    def backward(self, wanted: FloatArray32) -> list[FloatArray32]:
-        """Compute the gradient of all steps.
-
-        Parameters
-        ----------
-        wanted : ndarray of float32, ``(window, units, rows)`` or ``(1, units, rows)``
-            Gradient of the outputs, or of the last one alone.
-
-        Returns
-        -------
-        list of ndarray of float32
-            Gradients of kernel, recurrent kernel and bias.
-        """
-        states = self._seen[:, 1 + self.inputs :]
-        total = np.zeros(self._matrix.T.shape, dtype=np.float32)
-        product = np.empty_like(total)
-        self._carried[:] = 0
-        output, gradient = wanted[-1], self._product
-        for t in reversed(range(self.window)):
-            cell, squashed = self._cells[t], self._squashed[t]
-            retreat(self._gates[t], cell, squashed, output, self._carried, gradient)
-            used = self._used(t)
-            np.matmul(gradient, self._seen[t, used].T, product[:, used])
-            np.add(total[:, used], product[:, used], total[:, used])
-            asked = slice(1 + self.inputs if self.first else 1, used.stop)
-            np.matmul(self._matrix[asked], gradient, self._seen[t, asked])
-            output = states[t]
-            if t and len(wanted) > 1:
-                np.add(output, wanted[t - 1], output)
-        return list(unpack(total.T, self.inputs))
-
-    def _used(self, t: int) -> slice:
-        """Return the rows that a step's product needs: before the first step the state is 0."""
-        return slice(0, 1 + self.inputs + (self.units if t else 0))
+    def factors(self, lots: Lots) -> FloatArray32:
+        """Return what is multiplied by: 0 where a lot is below the least, else the scale."""
+        return np.where(lots >= self.least, self.scale, np.float32(0))
 
 
 class BatchNorm:
@@ -194,8 +88,8 @@ class Network:
         Numbers of a window at each step.
     batch_norm : bool
         Whether the outputs of each layer are normalised.
-    dropout : float
-        Share of each layer's outputs that is dropped, in [0, 1).
+    dropout, recurrent_dropout : float
+        Share of each layer's outputs that is dropped, and of its states, in [0, 1).
     activation : str
         Of the dense unit; one of `ACTIVATIONS`.
     """
@@ -208,18 +102,21 @@ class Network:
         inputs: int = 1,
         batch_norm: bool = False,
         dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
         activation: str = "linear",
     ) -> None:
         self.shapes = shapes_of(units, batch_norm=batch_norm, inputs=inputs)
         widths = (inputs, *units[:-1])
+        self.states = Share(recurrent_dropout)
+        kind = DroppingLayer if self.states.least else Layer
         self.layers = [
-            Layer(n, own, window, first=not i)
+            kind(n, own, window, first=not i)
             for i, (n, own) in enumerate(zip(widths, units, strict=True))
         ]
+        self._dropping = [layer for layer in self.layers if isinstance(layer, DroppingLayer)]
         self.norms = [BatchNorm() for _ in units] if batch_norm else []
         self.moving = moving_of(units, batch_norm=batch_norm)
-        self._least = min(round(dropout * LOTS), LOTS - 1)
-        self._scale = np.float32(LOTS / (LOTS - self._least))
+        self.outputs = Share(dropout)
         self._activate, self._slope = ACTIVATIONS[activation], SLOPES[activation]
         self._buffers = Buffers()
 
@@ -241,7 +138,7 @@ class Network:
             ``(window, units, rows)`` a layer, of the last one ``(1, units, rows)``; none where
             nothing is dropped.
         """
-        if not self._least:
+        if not self.outputs.least:
             return []
         last = self.layers[-1]
         return [
@@ -251,20 +148,37 @@ class Network:
             for layer in self.layers
         ]
 
-    def forward(self, x: FloatArray32, lots: Sequence[Lots] = ()) -> FloatArray32:
+    def draw_for_states(self, rows: int, rng: np.random.Generator) -> list[Lots]:
+        """Draw lots for recurrent dropout, one a gate and unit of each layer.
+
+        Returns
+        -------
+        list of ndarray of uint16
+            ``(4, units, rows)`` a layer, with the gates in the order input, forget, output, cell;
+            none where nothing is dropped.
+        """
+        return [
+            rng.integers(0, LOTS, (4, layer.units, rows), np.uint16) for layer in self._dropping
+        ]
+
+    def forward(
+        self, x: FloatArray32, lots: Sequence[Lots] = (), for_states: Sequence[Lots] = ()
+    ) -> FloatArray32:
         """Apply the network.
 
         Parameters
         ----------
         x : ndarray of float32, ``(rows, window)`` or ``(rows, window, inputs)``
-        lots : sequence of ndarray of uint16
-            As `draw` gives them.
+        lots, for_states : sequence of ndarray of uint16
+            As `draw` and `draw_for_states` give them.
 
         Returns
         -------
         ndarray of float32, ``(rows,)``
         """
         self._lots = lots
+        for dropping, drawn in zip(self._dropping, for_states, strict=True):
+            dropping.keep(self.states.factors(drawn))
         inputs = self.layers[0].open(len(x))
         inputs[:] = np.moveaxis(x.reshape(*x.shape[:2], -1), 0, 2)
         for i, layer in enumerate(self.layers):
@@ -317,4 +231,4 @@ class Network:
             kept[:] = values
             return
         for t, lots in enumerate(self._lots[i]):
-            drop(values[t], lots, self._least, self._scale, kept[t])
+            drop(values[t], lots, self.outputs.least, self.outputs.scale, kept[t])

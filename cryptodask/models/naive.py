@@ -21,6 +21,7 @@ class Naive:
     cost: ClassVar[float] = 1.0
     needs_variation: ClassVar[bool] = False
     gaps: ClassVar[Gaps] = "leave"
+    repeats: ClassVar[bool] = True
 
     def min_length(self, horizon: int) -> int:
         """Return 1: only the last close is used."""

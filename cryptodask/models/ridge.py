@@ -43,6 +43,7 @@ class Ridge:
     cost: ClassVar[float] = 3.0
     needs_variation: ClassVar[bool] = True
     gaps: ClassVar[Gaps] = "split"
+    repeats: ClassVar[bool] = True
 
     lags: int = 10
     alpha: float = 100.0

@@ -32,6 +32,7 @@ class SeasonalNaive:
     cost: ClassVar[float] = 1.0
     needs_variation: ClassVar[bool] = False
     gaps: ClassVar[Gaps] = "leave"
+    repeats: ClassVar[bool] = True
 
     season: int = 7
 

@@ -96,6 +96,17 @@ def test_from_a_table_into_a_folder_it_is_the_same_and_can_be_opened_again(
     assert float(lazy["forecast"].sum().compute()) == pytest.approx(plain["forecast"].sum())
 
 
+def test_what_models_on_features_saw_is_told_in_memory_and_in_a_folder(
+    client: Client, small_folder: Path, tmp_path: Path
+) -> None:
+    model = create_model("ridge_features", features="lag:1-3 weekday")
+    told = {"ridge_features": model.space.fingerprint}  # type: ignore[attr-defined]
+    asked = {"horizon": 2, "origins": 1, "calibrate": 0, "client": client, "progress": False}
+    assert backtest(small_folder, [model], **asked).features == told  # type: ignore[arg-type]
+    backtest(small_folder, [model], out=tmp_path / "out", **asked)  # type: ignore[arg-type]
+    assert open_backtest(tmp_path / "out").features == told
+
+
 def test_a_run_that_was_stopped_goes_on_and_does_nothing_twice(
     client: Client, small_folder: Path, plain: pd.DataFrame, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cryptodask.dashboard.coverage import MOST_SPANS, measure_coverage, save_report
 from cryptodask.prices.findings import file_finding, join_findings, summarize_findings
 
-HOSTILE = ["<script>alert(1)</script>", "</script><img src=x onerror=alert(2)>", "$$x^2$$", "A&B"]
+HOSTILE = ["<script>alert(1)</script>", '</script>"><img src=x onerror=alert(2)>', "$$x^2$$", "A&B"]
 
 
 def rows(days: dict[str, list[int]]) -> pd.DataFrame:

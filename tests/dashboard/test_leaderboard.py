@@ -24,7 +24,7 @@ from tests.evaluate.tables import make_backtest
 
 HOSTILE = [
     "<script>alert(1)</script>",
-    "</script><img src=x onerror=alert(2)>",
+    '</script>"><img src=x onerror=alert(2)>',
     "$$x^2$$",
     "@y{safe} $index",
     "__proto__",

@@ -13,7 +13,7 @@ HOSTILE = [
     "<script>alert(1)</script>",
     "</script><script>alert(2)</script>",
     "<!--<script>",
-    "<img src=x onerror=alert(3)>",
+    '"><img src=x onerror=alert(3)>',
     "$$\\alpha$$",
     "\\(x\\) {{ 7 * 7 }} {% raw %}",
     "@close{safe} $index",

@@ -1,5 +1,6 @@
 """A backtest of one panel: what every model says as of each date, and nothing of what came."""
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,10 @@ import pandas as pd
 import pytest
 
 from cryptodask.evaluate.backtest import COLUMNS, backtest_panel, empty_backtest, scales
-from cryptodask.models import create_model, run_model
+from cryptodask.evaluate.rolling import Rolling
+from cryptodask.models import create_model, list_models, run_model
+from cryptodask.models.base import ends_needed, takes_repeats
+from cryptodask.models.naive import Naive
 from cryptodask.models.trained import is_trainable
 from cryptodask.records import DAY, DateArray, Panel
 from tests.models.conftest import QUICK, START, join, make_panel, one_coin, walk
@@ -130,10 +134,67 @@ def test_a_model_for_each_origin_can_be_given() -> None:
 
 def test_scales_of_a_coin_are_those_of_its_own_changes() -> None:
     panel = make_panel([1, 2, 30])
-    absolute, squared = scales(panel)
+    absolute, squared = scales(panel, panel.indptr[:-1], panel.indptr[1:])
     assert np.isnan(absolute[0])
     assert np.isnan(squared[0])
     for i in (1, 2):
         change = np.diff(panel.values[panel.indptr[i] : panel.indptr[i + 1]])
         assert absolute[i] == pytest.approx(np.abs(change).mean(), rel=1e-12)
         assert squared[i] == pytest.approx((change**2).mean(), rel=1e-12)
+
+
+def plainly(model: Any) -> Any:
+    """The same model, but for that it is given one date after the other."""
+    kind = type(type(model).__name__, (type(model),), {"repeats": False, "ends": None})
+    return kind(**{f.name: getattr(model, f.name) for f in fields(model)})
+
+
+@pytest.mark.parametrize("window", [None, 30])
+@pytest.mark.parametrize("name", [m for m in list_models() if takes_repeats(create_model(m))])
+def test_many_dates_in_a_batch_are_the_same_as_one_by_one(
+    name: str, window: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(1)
+    broken = walk(90, 5)[0]
+    broken[60] = np.nan
+    late = np.append(np.full(40, 3.0), np.exp(rng.normal(0, 1, 60).cumsum()))
+    panel = join([
+        make_panel([100, 70, 1, 2]),
+        one_coin(np.full(80, 2.0), "flat"),
+        one_coin(broken, "broken"),
+        one_coin(late, "late"),
+        one_coin(np.array([1e-200, 1e200] * 30), "wild"),
+        Panel(("holes",), *walk(60, 3, gaps=True, run=24), np.array([0, 60])),
+    ])  # fmt: skip
+    model, days = create_model(name), origins(*range(1, 100, 3))
+    expected = backtest_panel(panel, plainly(model), days, 5, 3, window=window)
+    for most in (1, 700, 10**6):
+        monkeypatch.setattr("cryptodask.evaluate.origins.ROWS", most)
+        done = backtest_panel(panel, model, days, 5, 3, window=window)
+        pd.testing.assert_frame_equal(done.table, expected.table, check_exact=True)
+        assert done.failures == expected.failures
+    assert len(expected.table) > 300
+
+
+def test_a_batch_that_fails_is_tried_date_by_date() -> None:
+    class Picky(Naive):
+        def forecast(self, panel: Panel, horizon: int, seed: int) -> Any:
+            if (panel.last_dates == origins(20)).any():
+                raise ValueError("not on this day")
+            return super().forecast(panel, horizon, seed)
+
+    done = backtest_panel(make_panel([60, 50]), Picky(), origins(10, 20, 30), 2)
+    assert set(done.table["cutoff"]) == set(pd.to_datetime(origins(10, 30)))
+    told = [(f.cutoff, f.failure.coin, f.failure.message) for f in done.failures]
+    day = origins(20)[0]
+    assert told == [(day, "coin-0", "not on this day"), (day, "coin-1", "not on this day")]
+
+
+@pytest.mark.parametrize("name", [m for m in list_models() if ends_needed(create_model(m), 4)])
+def test_rows_between_the_ends_that_a_model_looks_at_change_nothing(name: str) -> None:
+    model, panel = create_model(name), make_panel([40, 25], gaps=True)
+    rolling = Rolling(panel)
+    spans = rolling.spans(panel.last_dates[:1])
+    thin, whole = rolling.copy(spans, ends_needed(model, 4)), rolling.copy(spans)
+    assert len(thin.values) < len(whole.values)
+    assert np.array_equal(model.forecast(thin, 4, 1), model.forecast(whole, 4, 1))

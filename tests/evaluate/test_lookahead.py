@@ -188,3 +188,15 @@ def test_declared_features_of_all_kinds_see_nothing_later(name: str, features: s
     seen = forecast_at(model, panel, panel.dates[60], 3)
     other = replace(panel, extra={**panel.extra, "volume": amounts[::-1].copy()})
     assert not np.array_equal(forecast_at(model, other, panel.dates[60], 3).values, seen.values)
+
+
+def test_the_inputs_of_an_lstm_and_its_early_stopping_see_nothing_later() -> None:
+    model = create_model(
+        "lstm",
+        **QUICK["lstm"],
+        features="lag:1 close std:4 macd:3,6,4 weekday",
+        validation_split=0.2,
+        epochs=4,
+        patience=1,
+    )
+    assert check_lookahead(model, make_panel([120, 100], gaps=True, run=90), 3) >= 2

@@ -18,9 +18,12 @@ def build_network(options: LSTM) -> Any:
     """Build the Keras model of these options."""
     import keras
 
-    layers: list[Any] = [keras.layers.Input((options.window, 1))]
+    inputs = 1 + (len(options.space.names) if options.space else 0)
+    layers: list[Any] = [keras.layers.Input((options.window, inputs))]
     for i, units in enumerate(options.units):
-        layers.append(keras.layers.LSTM(units, return_sequences=i < len(options.units) - 1))
+        more = i < len(options.units) - 1
+        dropped = options.recurrent_dropout
+        layers.append(keras.layers.LSTM(units, return_sequences=more, recurrent_dropout=dropped))
         if options.batch_norm:
             layers.append(keras.layers.BatchNormalization())
         if options.dropout:
@@ -41,15 +44,18 @@ def load_weights(network: Any, weights: Weights) -> None:
             part.set_weights([weights.arrays["dense_kernel"], weights.arrays["dense_bias"]])
 
 
-def apply(network: Any, x: Any, masks: Sequence[Any]) -> Any:
+def apply(network: Any, x: Any, masks: Sequence[Any], for_states: Sequence[Any] = ()) -> Any:
     """Apply a Keras model in training, with what its dropouts multiply by given.
 
-    ``x`` is ``(rows, window)``, a mask ``(rows, window, units)``, the last one ``(rows, units)``;
-    the result ``(rows,)``.
+    ``x`` is ``(rows, window)`` or ``(rows, window, inputs)``, a mask ``(rows, window, units)``,
+    the last one ``(rows, units)``, those for states four ``(rows, units)`` a layer; the result
+    ``(rows,)``.
     """
-    values = x[..., None]
-    left = iter(masks)
+    values = x if len(x.shape) == 3 else x[..., None]
+    left, left_for_states = iter(masks), iter(for_states)
     for part in network.layers:
+        if type(part).__name__ == "LSTM" and for_states:
+            part.cell._recurrent_dropout_mask = next(left_for_states)
         if type(part).__name__ == "Dropout":
             values = values * next(left)
         else:
@@ -61,3 +67,9 @@ def as_masks(lots: Sequence[Any], least: int, scale: Any) -> list[Any]:
     """Return what dropout multiplies by, from lots ``(window, units, rows)``, as Keras has it."""
     masks = [np.where(lot >= least, scale, 0).astype(np.float32).transpose(2, 0, 1) for lot in lots]
     return [*masks[:-1], masks[-1][:, 0]] if masks else []
+
+
+def as_masks_for_states(lots: Sequence[Any], network: Any) -> list[list[Any]]:
+    """Return what recurrent dropout multiplies by, a gate each in the order of Keras."""
+    order = [0, 1, 3, 2]  # ours are input, forget, output, cell
+    return [[network.states.factors(lot)[gate].T for gate in order] for lot in lots]

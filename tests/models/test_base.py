@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cryptodask.errors import MissingExtraError, OptionError
 from cryptodask.models import create_model, run_model
-from cryptodask.models.base import Gaps, rng_for
+from cryptodask.models.base import Gaps, fingerprints, rng_for
 from cryptodask.models.naive import Naive
 from cryptodask.records import DAY, FloatArray, Panel
 from tests.models.conftest import START, join, make_panel, one_coin
@@ -203,3 +203,21 @@ def test_another_seed_model_or_coin_has_other_random_numbers(
 ) -> None:
     first, second = (rng_for(*key).bit_generator.random_raw() for key in (one, other))
     assert (first == second) == (one == other)
+
+
+def test_models_that_declare_features_have_a_fingerprint_and_others_none() -> None:
+    models = [
+        create_model("naive"),
+        create_model("lstm"),
+        create_model("ridge_features", features="lag:1"),
+    ]
+    told = fingerprints(models)
+    assert list(told) == ["ridge_features"]
+    one, other, again = (
+        fingerprints([create_model("lstm", features=text)])
+        for text in ("lag:1 std:4", "lag:1 std:5", "lag:1  std:4")
+    )
+    assert list(one) == ["lstm"]
+    assert len(one["lstm"]) == 64
+    assert one == again
+    assert one != other

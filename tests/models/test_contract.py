@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cryptodask.models import Model, create_model, describe_model, list_models, run_model
 from cryptodask.models.base import rows_needed
+from cryptodask.models.lstm import LSTM
 from cryptodask.models.pooled import is_pooled, train
 from cryptodask.records import DAY, Panel
 from tests.models.conftest import (
@@ -43,8 +44,24 @@ SLOW = {"prophet"}
 few = settings(max_examples=8, deadline=None)
 
 
-@pytest.fixture(params=[*list_models(), *OF_LIBRARIES], scope="module")
+VARIANTS = {
+    "lstm of features": LSTM(
+        **QUICK["lstm"],
+        features="lag:1-2 std:4 rsi:5",
+        recurrent_dropout=0.3,
+        weight_decay=0.01,
+        validation_split=0.2,
+        epochs=3,
+        patience=1,
+    )
+}
+"""Options of models that make of one almost another."""
+
+
+@pytest.fixture(params=[*list_models(), *OF_LIBRARIES, *VARIANTS], scope="module")
 def model(request: pytest.FixtureRequest) -> Model:
+    if request.param in VARIANTS:
+        return VARIANTS[request.param]
     need_package(request.param)
     return create_model(request.param, **QUICK.get(request.param, {}))
 
@@ -142,7 +159,7 @@ def test_no_coin_gives_no_forecast(model: Model) -> None:
 
 def test_same_seed_gives_the_same_forecast(model: Model) -> None:
     panel = make_panel([40, 60])
-    again = create_model(model.name, **QUICK.get(model.name, {}))
+    again = replace(model)
     first = run_model(model, panel, 5, seed=3).values
     assert np.array_equal(first, run_model(model, panel, 5, seed=3).values)
     assert np.array_equal(first, run_model(again, panel, 5, seed=3).values)
@@ -317,7 +334,7 @@ def test_a_model_travels_and_works_the_same_there(model: Model) -> None:
 
 
 def test_options_are_frozen_and_hashable(model: Model) -> None:
-    twin = create_model(model.name, **QUICK.get(model.name, {}))
+    twin = replace(model)
     assert twin == model
     assert hash(twin) == hash(model)
     assert len({twin, model}) == 1

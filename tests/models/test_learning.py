@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cryptodask.models.keras_learning import KerasOptimizer, keras_loss
-from cryptodask.models.learning import LOSSES, OPTIMIZERS
+from cryptodask.models.learning import LOSSES, OPTIMIZERS, Decaying
 
 SHAPES = {"kernel_0": (3, 4), "bias_0": (5,)}
 
@@ -26,11 +26,13 @@ def test_a_loss_and_its_gradient_are_those_of_keras(keras: Any, name: str, n: in
     np.testing.assert_allclose(gradient, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("decay", [0.0, 2.0])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_step_of_an_optimiser_is_that_of_keras_and_begins_afresh(
-    keras: Any, name: str
+    keras: Any, name: str, decay: float
 ) -> None:
-    ours, theirs = OPTIMIZERS[name](), KerasOptimizer(name)
+    ours, theirs = OPTIMIZERS[name](), KerasOptimizer(name, decay)
+    ours = Decaying(ours, decay) if decay else ours
     for seed in (0, 1):
         mine = other = draw(17, seed)
         for optimizer in (ours, theirs):

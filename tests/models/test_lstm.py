@@ -243,6 +243,20 @@ def test_a_loss_that_is_not_for_one_number_is_an_option_error(loss: str) -> None
         ({"learning_rate": 0.0}, "lstm learning_rate: must be above 0 and finite, got 0.0"),
         ({"learning_rate": np.nan}, "lstm learning_rate: must be above 0 and finite, got nan"),
         ({"learning_rate": np.inf}, "lstm learning_rate: must be above 0 and finite, got inf"),
+        ({"recurrent_dropout": 1.0}, "lstm recurrent_dropout: must be in [0, 1), got 1.0"),
+        ({"weight_decay": -0.1}, "lstm weight_decay: must be at least 0 and finite, got -0.1"),
+        ({"weight_decay": np.nan}, "lstm weight_decay: must be at least 0 and finite, got nan"),
+        ({"patience": -1}, "lstm patience: must be at least 0, got -1"),
+        (
+            {"patience": 2, "epochs": 9, "validation_split": 0.0},
+            "lstm patience: 2 with validation_split 0: training stops by the loss over windows "
+            "held out, and none are; set validation_split, as 0.1",
+        ),
+        (
+            {"patience": 2},
+            "lstm patience: 2 with epochs 1: there is no epoch to stop before; set epochs to the "
+            "most that training may take, as 50",
+        ),
         ({"activation": "soft"}, f"lstm activation: 'soft' is none of {', '.join(ACTIVATIONS)}"),
     ],
 )
@@ -269,6 +283,9 @@ def test_an_option_out_of_its_range_is_told_by_name_value_and_rule(
         {"epochs": 2},
         {"validation_split": 0.5},
         {"shuffle": False},
+        {"features": "lag:1"},
+        {"recurrent_dropout": 0.3},
+        {"weight_decay": 1.0},
     ],
     ids=lambda option: next(iter(option)),
 )
@@ -294,3 +311,13 @@ def test_the_default_network_keeps_batches_and_singles_equal_bit_for_bit() -> No
     together = model.forecast(panel, 10, seed=1)
     alone = [model.forecast(panel.take([i]), 10, seed=1) for i in (2, 0, 1)]
     assert np.array_equal(together[[2, 0, 1]], np.concatenate(alone))
+
+
+def test_early_stopping_is_part_of_a_forecast() -> None:
+    panel = make_panel([60])
+    base = quick | {"validation_split": 0.3, "epochs": 12, "learning_rate": 0.05}
+    models = [LSTM(**base, patience=n) for n in (0, 1, 11)]
+    forecasts = [model.forecast(panel, 5, 0) for model in models]
+    assert len({forecast.tobytes() for forecast in forecasts}) == 3
+    last, stopped, best = (model.fit(panel, 0).losses[0, 1] for model in models)
+    assert best < min(last, stopped)  # of all epochs, and told with the network that is kept

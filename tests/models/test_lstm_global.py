@@ -1,5 +1,6 @@
 """One network for all coins: exact sums, however the coins are divided, and what it can do."""
 
+from dataclasses import replace
 from functools import reduce
 from operator import add
 from typing import Any
@@ -95,18 +96,28 @@ def test_sums_are_the_same_in_any_order_and_grouping() -> None:
     assert (whole.loss, whole.windows, whole.coins) == (halves.loss, 40, 20)
 
 
-def test_adam_takes_the_steps_of_keras(keras: Any) -> None:
+@pytest.mark.parametrize("decay", [0.0, 3.0])
+def test_adam_takes_the_steps_of_keras(keras: Any, decay: float) -> None:
     rng = np.random.default_rng(5)
     values = rng.normal(size=6)
     variable = keras.Variable(values.astype(np.float32))
-    optimizer = keras.optimizers.Adam(0.01)
+    optimizer = keras.optimizers.Adam(0.01, weight_decay=decay or None)
     state = State.of(values)
     for _ in range(10):
         gradient = rng.normal(size=6) / 100
         sums = Sums(np.rint(gradient * 3 / 4 / UNIT).astype(np.int64), windows=3)
-        state = adam(state, sums, 4, 0.01)
+        state = adam(state, sums, 4, 0.01, decay)
         optimizer.apply([keras.ops.convert_to_tensor(gradient, "float32")], [variable])
     np.testing.assert_allclose(state.values, variable.numpy(), atol=5e-5)
+
+
+def test_weight_decay_is_part_of_training() -> None:
+    panel = make_panel([60, 40])
+    plain, decayed = (
+        replace(MODEL, weight_decay=decay).forecast(panel, 3, seed=0) for decay in (0.0, 5.0)
+    )
+    assert np.array_equal(plain, MODEL.forecast(panel, 3, seed=0))
+    assert (plain != decayed).all()
 
 
 def test_a_step_without_windows_changes_nothing() -> None:
@@ -289,6 +300,7 @@ def test_which_models_are_pooled() -> None:
         ({"share": 1.5}, r"share: must be in \(0, 1\], got 1.5"),
         ({"learning_rate": 0.0}, "learning_rate: must be above 0"),
         ({"learning_rate": float("nan")}, "learning_rate: must be above 0"),
+        ({"weight_decay": -1.0}, "weight_decay: must be at least 0 and finite, got -1.0"),
     ],
 )
 def test_options_out_of_range_are_told(options: dict[str, Any], told: str) -> None:

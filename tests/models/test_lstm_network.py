@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from cryptodask.models.lstm import LSTM
-from cryptodask.models.lstm_network import LINE, Buffers, Network
+from cryptodask.models.lstm_network import Network
 from cryptodask.models.lstm_weights import size_of, split
-from tests.models.reference import apply, as_masks, build_network
+from tests.models.reference import apply, as_masks, as_masks_for_states, build_network
 
 FloatArray32 = NDArray[np.float32]
 
@@ -20,8 +20,9 @@ def draw(*shape: int, seed: int = 0) -> FloatArray32:
 
 def run(network: Network, rows: int, window: int) -> list[FloatArray32]:
     """Output and gradient of random windows, copied out of the memory that is kept."""
-    lots = network.draw(rows, np.random.default_rng(2))
-    output = network.forward(draw(rows, window), lots).copy()
+    random = np.random.default_rng(2)
+    lots = network.draw(rows, random), network.draw_for_states(rows, random)
+    output = network.forward(draw(rows, window), *lots).copy()
     return [output, network.backward(draw(rows, seed=1)).copy()]
 
 
@@ -41,22 +42,40 @@ def test_outputs_and_gradients_are_those_of_keras(
     batch_norm: bool,
     dropout: float,
 ) -> None:
+    layout = {"batch_norm": batch_norm, "activation": activation, "dropout": dropout}
+    assert_as_keras(units, rows, window, layout)
+
+
+@pytest.mark.parametrize(
+    ("units", "rows", "window", "layout"),
+    [
+        ((5,), 9, 6, {}),
+        ((3, 5, 2), 7, 4, {"dropout": 0.2, "activation": "tanh"}),
+        ((4, 6), 1, 3, {"batch_norm": True}),
+        ((2, 3), 5, 1, {}),
+    ],
+)
+def test_with_states_dropped_they_are_those_of_keras_too(
+    keras: Any, units: tuple[int, ...], rows: int, window: int, layout: dict[str, Any]
+) -> None:
+    assert_as_keras(units, rows, window, {"dropout": 0.0, "recurrent_dropout": 0.4, **layout})
+
+
+def assert_as_keras(units: tuple[int, ...], rows: int, window: int, layout: dict[str, Any]) -> None:
     import tensorflow as tf
 
-    options = LSTM(
-        window=window, units=units, dropout=dropout, batch_norm=batch_norm, activation=activation
-    )
-    model = build_network(options)
+    model = build_network(LSTM(window=window, units=units, **layout))
     variables = model.trainable_variables
     for i, variable in enumerate(variables):
         variable.assign(draw(*variable.shape, seed=i))
-    network = Network(units, window, dropout=dropout, batch_norm=batch_norm, activation=activation)
+    network = Network(units, window, **layout)
     network.load(np.concatenate([v.numpy().ravel() for v in variables]))
     output, gradient = run(network, rows, window)
-    lots = network.draw(rows, np.random.default_rng(2))
-    masks = as_masks(lots, network._least, network._scale)
+    random = np.random.default_rng(2)
+    masks = as_masks(network.draw(rows, random), network.outputs.least, network.outputs.scale)
+    for_states = as_masks_for_states(network.draw_for_states(rows, random), network)
     with tf.GradientTape() as tape:
-        values = apply(model, tf.constant(draw(rows, window)), masks)
+        values = apply(model, tf.constant(draw(rows, window)), masks, for_states)
         score = tf.reduce_sum(values * draw(rows, seed=1))
     np.testing.assert_allclose(output, values, rtol=1e-4, atol=1e-5)
     theirs = tape.gradient(score, variables)
@@ -89,14 +108,45 @@ def test_the_share_that_is_dropped_is_the_one_asked_for_and_the_mean_is_kept(
     network = Network((40, 50), 10, dropout=dropout)
     first, last = network.draw(60, np.random.default_rng(0))
     assert (first.shape, last.shape) == ((10, 40, 60), (1, 50, 60))
-    dropped = first < network._least
+    dropped = first < network.outputs.least
     assert dropped.mean() == pytest.approx(dropout, abs=0.02)
-    assert float(network._scale) * (1 - network._least / 65_536) == pytest.approx(1)
+    assert float(network.outputs.scale) * (1 - network.outputs.least / 65_536) == pytest.approx(1)
+
+
+def test_states_are_dropped_by_gate_and_the_same_at_all_steps() -> None:
+    """Where all of a gate is dropped, its recurrent kernel does nothing and has no gradient."""
+    network = Network((3,), 6, recurrent_dropout=0.5)
+    weights = draw(size_of(network.shapes))
+    lots = [np.full((4, 3, 9), 2**16 - 1, dtype=np.uint16)]
+    lots[0][2] = 0  # the output gate
+    arrays = split(weights.copy(), network.shapes)
+    arrays["recurrent_kernel_0"][:, 9:] = 7.0
+    outputs = []
+    for vector in (weights, np.concatenate([a.ravel() for a in arrays.values()])):
+        network.load(vector)
+        outputs.append(network.forward(draw(9, 6), (), lots).copy())
+        found = split(network.backward(draw(9, seed=1)), network.shapes)["recurrent_kernel_0"]
+        assert not found[:, 9:].any()
+        assert found[:, :9].all()
+    assert np.array_equal(*outputs)
+
+
+def test_the_share_of_states_that_is_dropped_is_the_one_asked_for() -> None:
+    network = Network((40, 50), 10, recurrent_dropout=0.3)
+    assert network.draw(60, np.random.default_rng(0)) == []
+    lots = network.draw_for_states(60, np.random.default_rng(0))
+    assert [lot.shape for lot in lots] == [(4, 40, 60), (4, 50, 60)]
+    for lot in lots:
+        factors = network.states.factors(lot)
+        assert factors.dtype == np.float32
+        assert (factors == 0).mean() == pytest.approx(0.3, abs=0.02)
+        assert factors.mean() == pytest.approx(1, abs=0.02)
+    assert Network((40,), 10).draw_for_states(60, np.random.default_rng(0)) == []
 
 
 def test_a_batch_after_others_of_any_size_is_as_if_it_were_the_first_bit_for_bit() -> None:
     def fresh() -> Network:
-        network = Network((4, 6), 5, dropout=0.2)
+        network = Network((4, 6), 5, dropout=0.2, recurrent_dropout=0.3)
         network.load(draw(size_of(network.shapes)))
         return network
 
@@ -104,16 +154,3 @@ def test_a_batch_after_others_of_any_size_is_as_if_it_were_the_first_bit_for_bit
     for rows in (20, 3, 20, 40, 1, 3):
         for got, expected in zip(run(used, rows, 5), run(fresh(), rows, 5), strict=True):
             assert np.array_equal(got, expected)
-
-
-def test_memory_is_kept_grows_and_starts_with_a_line() -> None:
-    buffers = Buffers()
-    large = buffers.take("a", 3, 50)
-    small = buffers.take("a", 7, 2)
-    assert small.shape == (7, 2)
-    assert np.shares_memory(small, large)
-    assert not np.shares_memory(buffers.take("b", 7, 2), small)
-    larger = buffers.take("a", 151)
-    assert not np.shares_memory(larger, large)
-    for array in (large, small, larger):
-        assert array.ctypes.data % (4 * LINE) == 0

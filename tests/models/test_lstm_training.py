@@ -19,7 +19,7 @@ from cryptodask.models.lstm_forward import forward
 from cryptodask.models.lstm_training import Trainer, trainer
 from cryptodask.models.lstm_weights import Weights, first_value, moving_of, shapes_of
 from tests.models.conftest import QUICK, make_panel, same, walk, windows_of
-from tests.models.reference import apply, as_masks, build_network, load_weights
+from tests.models.reference import apply, as_masks, as_masks_for_states, build_network, load_weights
 
 Examples = tuple[NDArray[np.float32], NDArray[np.float32]]
 
@@ -35,43 +35,59 @@ def rng(coin: str) -> np.random.Generator:
     return rng_for(0, "lstm", coin)
 
 
-def fit_by_keras(options: LSTM, data: Examples, random: np.random.Generator) -> tuple[Any, float]:
+def fit_by_keras(
+    options: LSTM,
+    data: Examples,
+    random: np.random.Generator,
+    held_out: Examples | None = None,
+) -> tuple[Any, float]:
     """Train from the same first weights, in the same order, and with the same dropped out."""
     import keras
     import tensorflow as tf
 
     network = build_network(options)
-    shapes = shapes_of(options.units, batch_norm=options.batch_norm)
+    shapes = shapes_of(options.units, batch_norm=options.batch_norm, inputs=options.inputs)
     first = {name: first_value(name, shape, random) for name, shape in shapes.items()}
     moving = moving_of(options.units, batch_norm=options.batch_norm)
     load_weights(network, Weights({**first, **moving}))
     optimizer = keras.optimizers.get(options.optimizer)
     optimizer.learning_rate = options.learning_rate
+    optimizer.weight_decay = options.weight_decay or None
     x, y = data
     ours = Trainer(options)._network
-    if not (options.dropout or options.shuffle):  # the way that Keras's documentation says
+    if not (options.dropout or options.recurrent_dropout or options.shuffle):
+        # The way that Keras's documentation says.
         network.compile(optimizer=optimizer, loss=options.loss, jit_compile=False)
-        plan = {"batch_size": options.batch_size, "shuffle": False, "verbose": 0}
-        history = network.fit(x[..., None], y, epochs=options.epochs, **plan)
-        return network, history.history["loss"][-1]
+        plan: dict[str, Any] = {"batch_size": options.batch_size, "shuffle": False, "verbose": 0}
+        stopping = keras.callbacks.EarlyStopping(
+            patience=options.patience, restore_best_weights=True
+        )
+        if options.patience:
+            plan |= {"validation_data": held_out, "callbacks": [stopping]}
+        history = network.fit(x, y, epochs=options.epochs, **plan).history["loss"]
+        if options.patience:  # or the test would show nothing
+            assert 0 < stopping.best_epoch < len(history) - 1 < options.epochs - 1
+        return network, history[stopping.best_epoch if options.patience else -1]
     loss = keras.losses.get(options.loss)
     for _ in range(options.epochs):
         order = random.permutation(len(x)) if options.shuffle else np.arange(len(x))
         total = 0.0
         for start in range(0, len(x), options.batch_size):
             rows = order[start : start + options.batch_size]
-            masks = as_masks(ours.draw(len(rows), random), ours._least, ours._scale)
+            masks = as_masks(ours.draw(len(rows), random), ours.outputs.least, ours.outputs.scale)
+            for_states = as_masks_for_states(ours.draw_for_states(len(rows), random), ours)
             with tf.GradientTape() as tape:
-                error = tf.reduce_mean(loss(y[rows, None], apply(network, x[rows], masks)[:, None]))
+                predicted = apply(network, x[rows], masks, for_states)
+                error = tf.reduce_mean(loss(y[rows, None], predicted[:, None]))
             gradients = tape.gradient(error, network.trainable_variables)
             optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
             total += float(error) * len(rows)
     return network, total / len(x)
 
 
-def assert_as_keras(options: LSTM, data: Examples) -> None:
-    weights, loss = Trainer(options).fit(*data, rng("a"))
-    reference, keras_loss = fit_by_keras(options, data, rng("a"))
+def assert_as_keras(options: LSTM, data: Examples, held_out: Examples | None = None) -> None:
+    weights, loss = Trainer(options).fit(*data, rng("a"), held_out)
+    reference, keras_loss = fit_by_keras(options, data, rng("a"), held_out)
     ours = build_network(options)
     load_weights(ours, weights)
     for got, expected in zip(ours.weights, reference.weights, strict=True):
@@ -79,7 +95,7 @@ def assert_as_keras(options: LSTM, data: Examples) -> None:
             np.asarray(got.value), np.asarray(expected.value), rtol=1e-4, atol=2e-6
         )
     assert loss == pytest.approx(keras_loss, rel=1e-4)
-    predicted = reference.predict(data[0][..., None], verbose=0)[:, 0]
+    predicted = reference.predict(data[0], verbose=0)[:, 0]
     mine = forward(Weights.stack([weights]), data[0][None], options.activation)[0]
     np.testing.assert_allclose(mine, predicted, rtol=1e-4, atol=1e-5)
 
@@ -94,8 +110,10 @@ PLAIN: dict[str, Any] = {**quick, "dropout": 0.0, "shuffle": False, "epochs": 3}
         LSTM(**PLAIN | {"optimizer": "adam", "loss": "mae", "activation": "tanh"}),
         LSTM(**PLAIN | {"optimizer": "sgd", "loss": "huber", "learning_rate": 0.1}),
         LSTM(**PLAIN | {"units": (5,), "batch_norm": True, "learning_rate": 0.01}),
+        LSTM(**PLAIN | {"weight_decay": 3.0, "learning_rate": 0.01}),
+        LSTM(**PLAIN | {"optimizer": "adamw", "weight_decay": 9.0, "learning_rate": 0.01}),
     ],
-    ids=["rmsprop", "adam", "sgd", "batch_norm"],
+    ids=["rmsprop", "adam", "sgd", "batch_norm", "weight_decay", "adamw"],
 )
 def test_training_is_that_of_keras_with_a_short_last_batch(keras: Any, options: LSTM) -> None:
     data = examples(60)
@@ -105,6 +123,52 @@ def test_training_is_that_of_keras_with_a_short_last_batch(keras: Any, options: 
 
 def test_dropout_and_shuffling_are_those_of_keras_too(keras: Any) -> None:
     assert_as_keras(LSTM(**quick, dropout=0.3, shuffle=True, epochs=2), examples(60))
+
+
+def test_dropped_states_and_more_inputs_are_those_of_keras_too(keras: Any) -> None:
+    options = LSTM(
+        **quick, dropout=0.1, recurrent_dropout=0.4, weight_decay=0.5, features="lag:1-2 std:3"
+    )
+    x, y, split, _ = options._seen(make_panel([50]), 0)
+    assert x.shape == (50 - 8 - 3, 8, 4)
+    assert_as_keras(options, (x[:split], y[:split]))
+
+
+def test_training_stops_where_keras_stops_and_keeps_what_keras_keeps(keras: Any) -> None:
+    x, y = examples(60)
+    options = LSTM(**PLAIN | {"learning_rate": 0.03, "epochs": 40, "patience": 3})
+    assert_as_keras(options, (x[:39], y[:39]), (x[39:], y[39:]))
+
+
+def test_the_network_kept_is_that_of_the_best_epoch_as_of_a_training_of_so_many() -> None:
+    """With dropout and order drawn anew each epoch; the loss is that of the epoch too."""
+    x, y = examples(60)
+    base = quick | {"learning_rate": 0.03, "batch_norm": True}
+    held_out = x[39:], y[39:]
+    fits = [Trainer(LSTM(**base, epochs=n)).fit(x[:39], y[:39], rng("a")) for n in range(1, 16)]
+    judged = []
+    for weights, _ in fits:
+        error = forward(Weights.stack([weights]), x[None, 39:])[0] - y[39:]
+        judged.append(float((error * error).mean()))
+    for patience in (1, 2, 4):
+        best = last = 0
+        while last - best < patience and last + 1 < len(fits):
+            last += 1
+            best = last if judged[last] < judged[best] else best
+        options = LSTM(**base, epochs=15, patience=patience)
+        weights, loss = Trainer(options).fit(x[:39], y[:39], rng("a"), held_out)
+        assert same(weights, fits[best][0])
+        assert loss == fits[best][1]
+
+
+def test_without_windows_held_out_all_epochs_are_trained() -> None:
+    x, y = examples(60)
+    plain = Trainer(LSTM(**quick, epochs=6)).fit(x, y, rng("a"))
+    teacher = Trainer(LSTM(**quick, epochs=6, patience=1))
+    for held_out in (None, (x[:0], y[:0])):
+        weights, loss = teacher.fit(x, y, rng("a"), held_out)
+        assert same(weights, plain[0])
+        assert loss == plain[1]
 
 
 @pytest.mark.slow
@@ -125,7 +189,8 @@ def test_more_windows_than_a_batch_and_fewer_are_both_trained_on() -> None:
 @pytest.mark.parametrize("optimizer", ["rmsprop", "sgd", "adam", "nadam", "ftrl"])
 def test_a_coin_after_another_is_as_if_it_were_the_first(optimizer: str) -> None:
     """Weights, optimiser, dropout and moving statistics all start afresh."""
-    options = LSTM(**quick, optimizer=optimizer, batch_norm=True, epochs=2, learning_rate=0.01)
+    drawn: dict[str, Any] = {"batch_norm": True, "recurrent_dropout": 0.2, "weight_decay": 0.1}
+    options = LSTM(**quick, **drawn, optimizer=optimizer, epochs=2, learning_rate=0.01)
     first, other = examples(60, seed=1), examples(90, seed=2)
     teacher = Trainer(options)
     alone = teacher.fit(*first, rng("b"))

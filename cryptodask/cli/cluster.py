@@ -1,0 +1,72 @@
+"""``cryptodask cluster``: what a cluster is made of, and what it is doing."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Column, Table
+from rich.text import Text
+
+from cryptodask.cli.options import Tls, read_tls
+from cryptodask.cli.show import err, out
+
+if TYPE_CHECKING:
+    from cryptodask.cluster.versions import Versions
+
+
+def cluster(
+    scheduler: Annotated[
+        str, typer.Option(help="Address of the running cluster, as tcp://host:8786.")
+    ],
+    tls: Tls = None,
+) -> None:
+    """Print workers, their memory and versions, and the runs under way."""
+    from cryptodask.cluster import connect
+    from cryptodask.cluster.versions import mismatches, versions_of
+
+    with connect(scheduler, (0, 1), read_tls(tls), check=False) as client:
+        info = client.scheduler_info(n_workers=-1)
+        versions = versions_of(client)
+        out.print(_workers_table(info["workers"], versions))
+        out.print(f"scheduler {info['address']}, {_told(versions['scheduler'])}", highlight=False)
+        if client.dashboard_link:
+            out.print(f"dashboard: {client.dashboard_link}", highlight=False)
+    found = mismatches(versions)
+    for line in found:
+        err.print(Text(f"versions differ: {line}", style="red"), soft_wrap=True)
+    raise typer.Exit(1 if found else 0)
+
+
+def _workers_table(workers: dict[str, Any], versions: "dict[str, Versions]") -> Table:
+    """Return a line a worker."""
+    table = Table(
+        Column("worker", no_wrap=True),
+        Column("threads", justify="right"),
+        Column("memory", justify="right", no_wrap=True),
+        Column("processor", justify="right"),
+        Column("tasks", justify="right"),
+        "resources",
+        "versions",
+        title=f"{len(workers)} workers",
+    )
+    for address, worker in sorted(workers.items()):
+        told = worker["metrics"]
+        limit = worker["memory_limit"]
+        table.add_row(
+            address,
+            str(worker["nthreads"]),
+            f"{_gib(told['memory'])} of {_gib(limit) if limit else 'all'}",
+            f"{told['cpu']:.0f}%",
+            str(told["task_counts"].get("executing", 0)),
+            ", ".join(f"{name}={amount:g}" for name, amount in worker["resources"].items()),
+            _told(versions.get(address, {})),
+        )
+    return table
+
+
+def _told(versions: "Versions") -> str:
+    names = ("cryptodask", "python", "dask")
+    return ", ".join(f"{name} {versions[name]}" for name in names if versions.get(name))
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.2f} GiB"

@@ -1,0 +1,67 @@
+"""Workers that import and compile what a run needs before its first task comes."""
+
+import logging
+import pickle
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from dask.distributed import Client, Worker, WorkerPlugin
+
+logger = logging.getLogger(__name__)
+
+Action = Callable[[], object]
+"""Of a module that workers can import; done twice, it is as good as once."""
+
+_known: "WeakKeyDictionary[Client, dict[str, Action]]" = WeakKeyDictionary()
+_adding = threading.Lock()
+
+
+class WarmUp(WorkerPlugin):  # type: ignore[misc]
+    """Calls functions on a worker, now and on each that joins later, in the thread of its tasks.
+
+    The worker goes on answering meanwhile, and its first task waits for no more than is left.
+
+    Parameters
+    ----------
+    actions : mapping of str to callable
+    """
+
+    name = "cryptodask-warm-up"
+
+    def __init__(self, actions: Mapping[str, Action]) -> None:
+        # To be opened in that thread, since opening imports the modules that functions are of.
+        self._pickled = pickle.dumps(dict(actions))
+
+    def setup(self, worker: Worker) -> None:
+        """Begin, on this worker."""
+        worker.executors["default"].submit(self._call_all)
+
+    def _call_all(self) -> None:
+        # From the client, as the tasks of this worker are.
+        for name, action in pickle.loads(self._pickled).items():  # noqa: S301
+            try:
+                action()
+            except Exception:
+                # The task that needs it meets the same error, and tells it to the client.
+                logger.warning("warming up for %s failed", name, exc_info=True)
+
+
+def warm_up(client: Client, actions: Mapping[str, Action]) -> None:
+    """Have all workers, and those that join later, call functions; not again what they called.
+
+    Parameters
+    ----------
+    client : Client
+    actions : mapping of str to callable
+        By a name of each, such as the model's that needs it.
+    """
+    with _adding:
+        known = _known.setdefault(client, {})
+        new = {name: action for name, action in actions.items() if name not in known}
+        if not new:
+            return
+        known |= new
+        plugin: Any = WarmUp(known)
+        client.register_plugin(plugin)
