@@ -5,14 +5,14 @@ BIN := $(VENV)/bin
 OUT ?= forecasts
 FAULTS ?= 50
 
-.PHONY: forecast test lint audit notebook image image-test lock clean help chaos
+.PHONY: forecast test chaos lint audit notebook image image-test lock clean help
 
 help:
 	@echo "make forecast  set up, forecast the sample in data/, write a table and a plot"
 	@echo "make test      set up, run all tests"
+	@echo "make chaos     hurt runs at random, as root (FAULTS=50 SEED=… SOURCE=prices)"
 	@echo "make lint      ruff and mypy, and a search for secrets in what git tracks"
 	@echo "make audit     known vulnerabilities of the packages, where the network lets one ask"
-	@echo "make chaos     hurt runs at random, as root (FAULTS=50 SEED=… SOURCE=prices)"
 	@echo "make notebook  run the notebooks again and keep their outputs"
 	@echo "make image     build the image for Compose and Kubernetes (EXTRAS=lstm: with Keras)"
 	@echo "make image-test  the same, then run a cluster and a forecast from it"

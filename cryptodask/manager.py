@@ -243,7 +243,7 @@ class CryptoManager:
             if folder.is_whole:
                 return open_forecasts(folder.path)
         if wanted:
-            self.warm_up(chosen, horizon)
+            self.warm_up(chosen)
         shape = cut, horizon, seed
         log = self.log("forecast", chosen, wanted, failures, horizon, out)
         with (
@@ -312,11 +312,11 @@ class CryptoManager:
         log.end(result)
         return result
 
-    def warm_up(self, models: Sequence[Model], horizon: int) -> None:
+    def warm_up(self, models: Sequence[Model]) -> None:
         """Have workers, and those that join later, import and compile what these models need."""
         from cryptodask.cluster import warm_up
 
-        warm_up(self.client, {repr(model): partial(warm, model, horizon) for model in models})
+        warm_up(self.client, {repr(model): partial(warm, model) for model in models})
 
     def log(
         self,
@@ -395,7 +395,10 @@ class CryptoManager:
     def tasks(
         self, coins: Sequence[str], models: Sequence[Model], times: Times, folder: RunFolder | None
     ) -> list[Task]:
-        """Cut the work into tasks, or return those of the run that goes on in a folder."""
+        """Cut the work into tasks, or return those of the run that goes on in a folder.
+
+        ``times`` is how often a model goes over the rows that are read.
+        """
 
         def make() -> list[Task]:
             source, n = self.loader.source, self.loader.n_partitions

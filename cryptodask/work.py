@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -18,15 +18,15 @@ from cryptodask.cluster.plan import cut_guided, workers_to_plan_for
 from cryptodask.errors import NoPricesError
 from cryptodask.models import Model, run_model
 from cryptodask.models.allocator import keep_freed_memory
-from cryptodask.models.base import columns_needed, rows_needed, sound_coins
-from cryptodask.models.pooled import PooledModel, is_pooled
+from cryptodask.models.base import WarmingModel, columns_needed, rows_needed, sound_coins
+from cryptodask.models.pooled import PooledModel
 from cryptodask.prices.findings import empty_findings, join_findings, lost
 from cryptodask.prices.gaps import last_runs
 from cryptodask.prices.loader import Cut, to_panel
 from cryptodask.prices.readers import Reading
 from cryptodask.prices.sources import Partition, Source, pack, pack_files
 from cryptodask.prices.table import TablePartition
-from cryptodask.records import DAY, CoinFailure, DateArray, Panel
+from cryptodask.records import CoinFailure, DateArray, Panel
 from cryptodask.results import (
     empty_forecasts,
     failure_table,
@@ -327,19 +327,10 @@ def read_panel(
     return to_panel(seen, cut.freq, columns), lost(reading.findings), len(prices)
 
 
-def warm(model: Model, horizon: int) -> None:
-    """Forecast a coin that was made up for it, so that all is imported and compiled that it takes.
-
-    Of a model that is trained on all coins together, only what it consists of is imported.
-    """
-    if is_pooled(model):
-        return
-    n = model.min_length(horizon) + 1
-    closes = np.exp(np.random.default_rng(0).normal(0, 0.02, n).cumsum())
-    dates = np.datetime64(0, "s") + np.arange(n) * DAY
-    panel = Panel.from_series([("warm", closes, dates)])
-    extra = dict.fromkeys(columns_needed(model), closes)
-    run_model(model, replace(panel, extra=extra), horizon)
+def warm(model: Model) -> None:
+    """Have a model import and compile what it needs; where it can't say, its module is imported."""
+    if hasattr(model, "warm_up"):
+        cast(WarmingModel, model).warm_up()
 
 
 def worker_address() -> str:

@@ -209,3 +209,22 @@ def test_a_scheduler_that_died_is_told_and_the_command_goes_on_elsewhere(
     pd.testing.assert_frame_equal(table_of(out), table_of(whole), check_exact=True)
     told = command("resume", tmp_path)
     assert (told.returncode, "holds no plan of a run" in told.stderr) == (2, True)
+
+
+def held(dask_scheduler=None) -> int:
+    """Return the bytes that the scheduler knows workers to hold."""
+    return sum(worker.nbytes for worker in dask_scheduler.workers.values())
+
+
+@pytest.mark.parametrize("model", ["linear", "lstm_global"])
+def test_a_run_that_ended_leaves_nothing_on_the_workers(
+    client: Client, small_folder: Path, model: str
+) -> None:
+    small = {"window": 8, "units": (4,), "steps": 2, "sample": 4}
+    made = create_model(model, **(small if model == "lstm_global" else {}))
+    result = CryptoManager(small_folder, client).forecast([made], 2, progress=False)
+    assert len(result)
+    deadline = time.monotonic() + 20
+    while client.run_on_scheduler(held):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -163,7 +163,7 @@ def backtest(
                 return open_backtest(folder.path)
         names_of = [model.name for model in chosen]
         if names:
-            manager.warm_up(chosen, horizon)
+            manager.warm_up(chosen)
         run.log = manager.log("backtest", chosen, names, without, horizon, out)
         with (
             progress_bar(len(names) * len(chosen), progress) as bar,

@@ -11,6 +11,7 @@ from cryptodask.cli.show import err, out
 
 if TYPE_CHECKING:
     from cryptodask.cluster.versions import Versions
+    from cryptodask.dashboard.live import Run
 
 
 def cluster(
@@ -21,7 +22,9 @@ def cluster(
 ) -> None:
     """Print workers, their memory and versions, and the runs under way."""
     from cryptodask.cluster import connect
+    from cryptodask.cluster.events import RUNNING, TOPIC
     from cryptodask.cluster.versions import mismatches, versions_of
+    from cryptodask.dashboard.live import Live
 
     with connect(scheduler, (0, 1), read_tls(tls), check=False) as client:
         info = client.scheduler_info(n_workers=-1)
@@ -30,6 +33,10 @@ def cluster(
         out.print(f"scheduler {info['address']}, {_told(versions['scheduler'])}", highlight=False)
         if client.dashboard_link:
             out.print(f"dashboard: {client.dashboard_link}", highlight=False)
+        live = Live()
+        for stamp, message in client.get_events(TOPIC):
+            live.take(message, stamp)
+        out.print(_runs_table([run for run in live.latest() if run.state == RUNNING]))
     found = mismatches(versions)
     for line in found:
         err.print(Text(f"versions differ: {line}", style="red"), soft_wrap=True)
@@ -60,6 +67,25 @@ def _workers_table(workers: dict[str, Any], versions: "dict[str, Versions]") -> 
             ", ".join(f"{name}={amount:g}" for name, amount in worker["resources"].items()),
             _told(versions.get(address, {})),
         )
+    return table
+
+
+def _runs_table(runs: "list[Run]") -> Table:
+    """Return a line for each model of each run under way."""
+    columns = [
+        Column(name, justify="right") for name in ("done", "failed", "to go", "seconds left")
+    ]
+    table = Table("run", "model", *columns, title=f"{len(runs)} runs under way")
+    for run in runs:
+        for model, progress in run.models.items():
+            left = run.seconds_left(model)
+            counts = [f"{n:,}" for n in (progress.done, progress.failed, progress.left)]
+            table.add_row(
+                Text(f"{run.kind} {run.id}"),
+                Text(model),
+                *counts,
+                "?" if left is None else f"{left:,.0f}",
+            )
     return table
 
 

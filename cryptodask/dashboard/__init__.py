@@ -29,6 +29,9 @@ def dask_setup(server: "Server", insecure: bool) -> None:
     check_exposure(server, insecure)
     if not isinstance(server, Scheduler):
         return
+    # A task whose worker died twice is set aside and run alone (`cryptodask.cluster.rescue`), so
+    # that what it shared the worker with is not blamed for it, nor other workers lost to it.
+    server.allowed_failures = 1
     from cryptodask.dashboard.app import install
 
     try:

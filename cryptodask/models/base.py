@@ -114,6 +114,14 @@ def takes_repeats(model: Model) -> bool:
     return bool(getattr(model, "repeats", False))
 
 
+class WarmingModel(Model, Protocol):
+    """A model of the catalog whose first forecast in a process takes long, for what it needs."""
+
+    def warm_up(self) -> None:
+        """Import and compile that now."""
+        ...
+
+
 class ExplainingModel(Model, Protocol):
     """A model of the catalog that can say why it has no forecast of a coin, but NaN."""
 

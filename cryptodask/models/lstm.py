@@ -1,6 +1,6 @@
 """``lstm``: a network of two LSTM layers for each coin, trained on windows of its closes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -12,7 +12,7 @@ from cryptodask.models.base import Gaps, rng_for
 from cryptodask.models.lstm_forward import ACTIVATIONS, Forward, forward
 from cryptodask.models.lstm_inputs import Ahead, Measure, beside_closes, known_windows, space_of
 from cryptodask.models.lstm_weights import Weights
-from cryptodask.records import DateArray, FloatArray, Panel
+from cryptodask.records import DAY, DateArray, FloatArray, Panel
 from cryptodask.stages import stage
 
 FloatArray32 = NDArray[np.float32]
@@ -154,6 +154,12 @@ class LSTM:
         """
         before = self.space.history - 1 if self.space else 0
         return before + self.window + horizon
+
+    def warm_up(self) -> None:
+        """Compile the arithmetic, by a training of one epoch on a coin that was made up for it."""
+        closes = np.exp(rng_for(0, self.name, "").normal(0, 0.02, self.min_length(1) + 1).cumsum())
+        coin = "", closes, np.datetime64(0, "s") + np.arange(len(closes)) * DAY
+        replace(self, epochs=1, patience=0).forecast(Panel.from_series([coin]), 1, 0)
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
         """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""

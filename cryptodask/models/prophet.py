@@ -66,6 +66,10 @@ class Prophet:
                     f"prophet {option}: must be above 0 and finite, got {getattr(self, option)}"
                 )
 
+    def warm_up(self) -> None:
+        """Import Prophet."""
+        _import_prophet()
+
     def min_length(self, horizon: int) -> int:
         """Return the rows of two weeks."""
         del horizon

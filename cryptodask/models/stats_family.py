@@ -80,6 +80,10 @@ class StatsModel:
         """Return a line on a model."""
         return f"statsforecast's {kind} on a coin's closes."
 
+    def warm_up(self) -> None:
+        """Import statsforecast."""
+        find_model(self.kind)
+
     def min_length(self, horizon: int) -> int:
         """Return the rows of two seasons, and ten at least, without a gap."""
         del horizon
