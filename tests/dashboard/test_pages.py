@@ -139,7 +139,7 @@ def test_a_preload_that_fails_says_so_loudly(tmp_path: Path) -> None:
     # Twice on one scheduler: the second finds the first.
     cluster = Cluster(
         tmp_path, "--preload", "cryptodask.dashboard", "--preload", "import cryptodask.dashboard\n"
-        "dask_setup = lambda s: cryptodask.dashboard.dask_setup.callback(s)",
+        "dask_setup = lambda s: cryptodask.dashboard.dask_setup.callback(s, False)",
     )  # fmt: skip
     cluster.stop()
     log = (tmp_path / "scheduler.log").read_text()
