@@ -11,10 +11,13 @@ from cryptodask.cluster import RunLog, cancel, collect
 from cryptodask.cluster.rescue import Ended, Piece, Work, is_fatal, run_pieces
 from cryptodask.errors import ENDING
 from cryptodask.evaluate.hindsight import Cohort
-from cryptodask.forecasts import ForecastRun
+from cryptodask.forecasts import ForecastRun, task_row, task_table
 from cryptodask.models import Model
+from cryptodask.models.base import fingerprints
+from cryptodask.prices.findings import join_findings
 from cryptodask.prices.loader import Cut
 from cryptodask.records import CoinFailure
+from cryptodask.results import Forecasts, failure_table, sort_forecasts
 from cryptodask.runs import Coins
 from cryptodask.work import JobResult, run_job
 
@@ -30,31 +33,113 @@ does."""
 
 
 class ForecastWork:
-    """The forecasting of all pieces, when all that they need is there."""
+    """The forecasting of all pieces of a run.
+
+    Parameters
+    ----------
+    client : Client or None
+        None of a run that has nothing to do.
+    work : Coins
+    shape : (Cut, int, int)
+        Which rows models see, the horizon, and the seed.
+    folder : ForecastRun, optional
+        That workers write to.
+    done : sequence of callable
+        Told of coins that are done.
+    log : RunLog
+    """
 
     def __init__(
         self,
         client: "Client | None",
         work: Coins,
-        models: dict[str, Model],
         shape: tuple[Cut, int, int],
-        past: Past | None,
         folder: ForecastRun | None,
         done: Sequence[OnDone],
         log: RunLog,
     ) -> None:
-        self.client, self.work, self.models, self.done = client, work, models, done
-        self.log = log
-        self.shape, self.past, self.folder = shape, past, folder
+        self.client, self.work, self.shape = client, work, shape
+        self.folder, self.done, self.log = folder, done, log
+        self.models: dict[str, Model] = {}
+        self.past: Past | None = None
 
-    def execute(self, pieces: Sequence[Piece], *, results: bool) -> list[Ended]:
-        """Forecast pieces, with intervals where past dates are given, and return how each ended."""
-        if self.client is None or not pieces:
+    def pieces(self) -> list[Piece]:
+        """Return the pieces that there are by now."""
+        count = len(self.work.tasks)
+        return self.folder.pieces(count) if self.folder else list(map(Piece, range(count)))
+
+    def begin(self) -> list[Piece]:
+        """Tell of what a run that was stopped has done, and return what is left."""
+        todo = []
+        for piece in self.pieces():
+            if self.folder is None or not self.folder.has(piece):
+                todo.append(piece)
+                continue
+            self.log.ended(self.work.model(piece).name, self.work.job(piece).coins)
+            for tell in self.done:
+                tell(self.work.size(piece))
+        return todo
+
+    def execute(
+        self,
+        pieces: Sequence[Piece],
+        models: dict[str, Model],
+        past: Past | None,
+        *,
+        results: bool,
+    ) -> list[Ended]:
+        """Forecast pieces, with intervals where past dates are given, and return how each ended.
+
+        Parameters
+        ----------
+        pieces : sequence of Piece
+        models : dict of str to Model
+            By name, ready to forecast; pieces of others are left.
+        past : Past, optional
+        results : bool
+            Whether forecasts are brought here.
+        """
+        self.models, self.past = models, past
+        todo = [piece for piece in pieces if self.work.model(piece).name in models]
+        if self.client is None or not todo:
             return []
-        if self.past is None:
-            return self._wait(run_job, self._call, pieces, results=results)
-        held = self._wait(hold_job, self._hold, pieces, results=False)
+        if past is None:
+            return self._wait(run_job, self._call, todo, results=results)
+        held = self._wait(hold_job, self._hold, todo, results=False)
         return self._bound(held, results)
+
+    def close(
+        self, models: Sequence[Model], failures: Sequence[CoinFailure], *, intervals: bool
+    ) -> None:
+        """Make the folder a whole forecast table."""
+        assert self.folder is not None
+        _, horizon, seed = self.shape
+        pieces = self.pieces()
+        told = {"models": [m.name for m in models], "horizon": horizon, "seed": seed}
+        told |= {"features": fingerprints(models), "intervals": intervals}
+        self.folder.close(pieces, [self.work.model(p).name for p in pieces], failures, told)
+
+    def gather(
+        self,
+        ended: Sequence[Ended],
+        models: Sequence[Model],
+        failures: Sequence[CoinFailure],
+        *,
+        intervals: bool,
+    ) -> Forecasts:
+        """Return the forecasts that came here as one table."""
+        good = [one for one in ended if isinstance(one.result, JobResult)]
+        frames = [one.result.forecasts for one in good]
+        result = Forecasts(sort_forecasts(frames, [m.name for m in models], intervals))
+        result.failures = failure_table(failures)
+        # Every model of a partition read the same files.
+        told = join_findings(one.result.lost for one in good)
+        result.lost = told.drop_duplicates(ignore_index=True)
+        result.tasks = task_table(
+            [task_row(self.work.model(one.piece).name, one.result) for one in good]
+        )
+        result.features = fingerprints(models)
+        return result
 
     def failures(self, one: Ended) -> list[CoinFailure]:
         """Return the failures of a piece, all of whose coins fail where it did as a whole."""

@@ -18,13 +18,12 @@ from cryptodask.errors import ENDING, ClusterError, NoPricesError, OptionError
 from cryptodask.evaluate.cohorts import Intervals, choose_cohorts
 from cryptodask.evaluate.hindsight import Cohort
 from cryptodask.forecasting import ForecastWork, OnDone, Past
-from cryptodask.forecasts import ForecastRun, open_forecasts, task_row, task_table
+from cryptodask.forecasts import ForecastRun, open_forecasts
 from cryptodask.models import Model, create_model
 from cryptodask.models.allocator import release_memory_soon
 from cryptodask.models.base import check_horizon, fingerprints
 from cryptodask.models.pooled import PooledModel, contribute, is_pooled
 from cryptodask.prices import CryptoLoader
-from cryptodask.prices.findings import join_findings
 from cryptodask.prices.freq import step_of
 from cryptodask.prices.gaps import Gaps, How
 from cryptodask.prices.loader import Cut, Day, day_text
@@ -35,7 +34,6 @@ from cryptodask.results import (
     Forecasts,
     empty_forecasts,
     failure_table,
-    sort_forecasts,
 )
 from cryptodask.runs import (
     Coins,
@@ -256,12 +254,8 @@ class CryptoManager:
             times = once if how is None else how.times
             tasks = self.tasks(wanted, chosen, times, folder)
             work = Coins(self.loader.source, wanted, tasks, self.at_hand, times, timeout)
-            pieces = folder.pieces(len(tasks)) if folder else list(map(Piece, range(len(tasks))))
-            todo = [piece for piece in pieces if folder is None or not folder.has(piece)]
-            for piece in set(pieces) - set(todo):
-                log.ended(work.model(piece).name, work.job(piece).coins)
-                for tell in done:
-                    tell(work.size(piece))
+            run = ForecastWork(self.client if wanted else None, work, shape, folder, done, log)
+            todo = run.begin()
             needed = {work.model(piece).name for piece in todo}
             # Of all their coins, even if some were forecast by a run that was stopped.
             jobs = [
@@ -275,40 +269,17 @@ class CryptoManager:
             log.failed(untrained)
             for tell in done:
                 tell(len(untrained))
-            run = ForecastWork(
-                self.client if todo else None, work, trained, shape, past, folder, done, log
-            )
-            ended = run.execute(
-                [piece for piece in todo if work.model(piece).name in trained],
-                results=not as_dask,
-            )
-            for one in ended:
-                failures += run.failures(one)
+            ended = run.execute(todo, trained, past, results=not as_dask)
+            failures += [failure for one in ended for failure in run.failures(one)]
             if folder is not None:
-                told = {"models": [m.name for m in chosen], "horizon": horizon, "seed": seed}
-                told |= {"features": fingerprints(chosen), "intervals": how is not None}
-                whole = folder.pieces(len(tasks))
-                folder.close(whole, [work.model(p).name for p in whole], failures, told)
+                run.close(chosen, failures, intervals=how is not None)
                 self.release_memory()
                 log.end()
                 return open_forecasts(folder.path)
         if as_dask:
             return self._as_dask(ended, failures, how is not None, log)
         self.release_memory()
-        good = [one.result for one in ended if isinstance(one.result, JobResult)]
-        names = [m.name for m in chosen]
-        result = Forecasts(sort_forecasts([o.forecasts for o in good], names, how is not None))
-        result.failures = failure_table(failures)
-        # Every model of a partition read the same files.
-        result.lost = join_findings(o.lost for o in good).drop_duplicates(ignore_index=True)
-        result.tasks = task_table(
-            [
-                task_row(work.model(one.piece).name, one.result)
-                for one in ended
-                if isinstance(one.result, JobResult)
-            ]
-        )
-        result.features = fingerprints(chosen)
+        result = run.gather(ended, chosen, failures, intervals=how is not None)
         log.end(result)
         return result
 
