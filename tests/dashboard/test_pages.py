@@ -1,5 +1,6 @@
 """Our pages on a real scheduler's dashboard, in a real browser, while runs go on."""
 
+import re
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -83,7 +84,7 @@ def test_pages_show_runs_while_they_go_on(
         check_forecasts(pages["crypto-forecasts"])
         scores = pages["crypto-scores"].locator(".slick-row")
         scores.get_by_text("drift").wait_for()
-        assert scores.count() == 2
+        wait_for_count(scores, 2)
         # One that the workers wrote to a folder is scored by who looks.
         backtest(manager, ["linear"], 5, origins=3, calibrate=0, out=tmp_path / "b", progress=False)
         scores.get_by_text("linear").wait_for()
@@ -96,19 +97,22 @@ def test_pages_show_runs_while_they_go_on(
         check_metrics(scrape(paged), done[0])
 
 
+def wait_for_count(rows: Any, count: int) -> None:
+    from playwright.sync_api import expect
+
+    expect(rows).to_have_count(count, timeout=60_000)
+
+
 def check_runs(page: Any, done: pd.DataFrame) -> None:
     """Two runs, both at their end; the failures of the one that is chosen, as text."""
     forecast = page.locator(".slick-row", has_text="naive, ridge").first
     forecast.get_by_text("ended").wait_for()
     forecast.click()
     page.locator(".summary").get_by_text("7 bars ahead").wait_for()
-    failed = len(done.failures)
-    assert (
-        page.locator(".slick-row", has_text="SeriesError").count()
-        + page.locator(".slick-row", has_text="TooShortError").count()
-        == failed
-    )
-    assert page.locator(".slick-cell", has_text=LABEL).count() > 0
+    # The rows of its failures come after the summary.
+    failed = page.locator(".slick-row", has_text=re.compile("SeriesError|TooShortError"))
+    wait_for_count(failed, len(done.failures))
+    page.locator(".slick-cell", has_text=LABEL).first.wait_for()
     assert page.locator(".slick-cell b").count() == 0
 
 
