@@ -49,7 +49,7 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory, clients: Path) -> Iterator[Cluster]:
     """A cluster of Dask's commands on loopback that were told nothing but their folder."""
-    cluster = Cluster(tmp_path_factory.mktemp("secured"), clients / "tls")
+    cluster = Cluster(tmp_path_factory.mktemp("secured"), tls=clients / "tls")
     try:
         cluster.add_worker("--no-nanny")
         yield cluster
