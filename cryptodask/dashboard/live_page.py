@@ -103,6 +103,11 @@ class RunsPage:
     def update(self) -> None:
         """Bring the page to what is known now."""
         put(self.runs, self.hub.table)
+        # A chosen run may be on another row now, where a click is to choose what it shows.
+        ids = self.hub.table["id"]
+        place = [ids.index(self.run_id)] if self.run_id in ids else []
+        if list(self.runs.source.selected.indices) != place:
+            self.runs.source.selected.indices = place
         self._show()
 
     def _select(self, name: str, old: Sequence[int], new: Sequence[int]) -> None:
