@@ -1,12 +1,12 @@
 """The pages without a cluster: a Bokeh server of prices, forecasts or a backtest."""
 
-import ipaddress
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from cryptodask.backtests.result import open_backtest
+from cryptodask.cluster.guard import is_loopback
 from cryptodask.dashboard.forecasts_page import ForecastsPage
 from cryptodask.dashboard.live_view import failures_table
 from cryptodask.dashboard.page import PAGE
@@ -98,16 +98,6 @@ def check_host(host: str, insecure: bool) -> None:
             "pages ask nobody who they are; leave it at 127.0.0.1, with a proxy that authenticates "
             "before it, or say --insecure inside a network that you trust"
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine alone."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def page_of(path: Path, prices: Path | None = None) -> Document:
