@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -206,7 +205,7 @@ def _submit(
     client: "Client", function: Any, calls: Sequence[tuple[Any, ...]], name: str
 ) -> "list[Future]":
     costs, names = [0.0] * len(calls), [name] * len(calls)
-    return submit(client, function, calls, costs, names, uuid4().hex[:8])
+    return submit(client, function, calls, costs, names)
 
 
 def _but(held: "dict[Piece, Future]", lost: "dict[Piece, BaseException]") -> "dict[Piece, Future]":

@@ -8,7 +8,6 @@ from operator import add
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
-from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -561,13 +560,13 @@ class CryptoManager:
         from cryptodask.cluster import run_rounds, submit
 
         jobs = merge_jobs(jobs, 2 * self.threads())
-        names, run = [f"{model.name}-prepare"] * len(jobs), uuid4().hex[:8]
+        names = [f"{model.name}-prepare"] * len(jobs)
         calls = [(job, cut, model, horizon) for job in jobs]
         costs = [job.seconds for job in jobs]
         say(f"{model.name}: reading")
         state = run_rounds(
             self.client,
-            submit(self.client, prepare_job, calls, costs, names, run),
+            submit(self.client, prepare_job, calls, costs, names),
             partial(contribute, model, seed),
             model.begin(seed),
             model.steps,
@@ -644,7 +643,6 @@ class CryptoManager:
             calls,
             costs=[job.seconds for _, job in jobs],
             names=[name or model.name for model, _ in jobs],
-            run=uuid4().hex[:8],
         )
 
     def _as_dask(

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from operator import add
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -248,7 +247,7 @@ class PastTraining:
     def _submit(self, function: Any, calls: Sequence[tuple[Any, ...]]) -> "list[Future]":
         costs = [job.seconds for job in self.jobs]
         names = [f"{self.model.name}-prepare"] * len(calls)
-        return submit(self.client, function, calls, costs, names, uuid4().hex[:8])
+        return submit(self.client, function, calls, costs, names)
 
 
 def _added(one: dict[int, Any], other: dict[int, Any]) -> dict[int, Any]:

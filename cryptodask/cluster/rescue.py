@@ -169,7 +169,6 @@ def run_pieces(
         [work.call(piece) for piece in pieces],
         [work.cost(piece) for piece in pieces],
         [work.name(piece) for piece in pieces],
-        uuid4().hex[:8],
     )
     suspects = Suspects(work.size)
     try:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from dask.distributed import Client, Future, KilledWorker
@@ -47,7 +48,7 @@ def submit(
     calls: Sequence[tuple[Any, ...]],
     costs: Sequence[float],
     names: Sequence[str],
-    run: str,
+    run: str | None = None,
 ) -> list[Future]:
     """Submit one future for each call, those that cost most first.
 
@@ -62,14 +63,15 @@ def submit(
         In any one unit.
     names : sequence of str
         Under which the dashboard groups each call.
-    run : str
-        Tells the futures of this run from those of any other.
+    run : str, optional
+        Tells these futures from those of any other call; by default it is drawn.
 
     Returns
     -------
     list of Future
         In the order of the calls.
     """
+    run = run or uuid4().hex[:8]
     futures: list[Future] = [None] * len(calls)
     for rank, i in enumerate(np.argsort(-np.asarray(costs, dtype=float), kind="stable")):
         futures[i] = client.submit(
