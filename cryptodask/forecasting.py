@@ -63,23 +63,6 @@ class ForecastWork:
         self.models: dict[str, Model] = {}
         self.past: Past | None = None
 
-    def pieces(self) -> list[Piece]:
-        """Return the pieces that there are by now."""
-        count = len(self.work.tasks)
-        return self.folder.pieces(count) if self.folder else list(map(Piece, range(count)))
-
-    def begin(self) -> list[Piece]:
-        """Tell of what a run that was stopped has done, and return what is left."""
-        todo = []
-        for piece in self.pieces():
-            if self.folder is None or not self.folder.has(piece):
-                todo.append(piece)
-                continue
-            self.log.ended(self.work.model(piece).name, self.work.job(piece).coins)
-            for tell in self.done:
-                tell(self.work.size(piece))
-        return todo
-
     def execute(
         self,
         pieces: Sequence[Piece],
@@ -114,7 +97,7 @@ class ForecastWork:
         """Make the folder a whole forecast table."""
         assert self.folder is not None
         _, horizon, seed = self.shape
-        pieces = self.pieces()
+        pieces = self.work.pieces(self.folder)
         told = {"models": [m.name for m in models], "horizon": horizon, "seed": seed}
         told |= {"features": fingerprints(models), "intervals": intervals}
         self.folder.close(pieces, [self.work.model(p).name for p in pieces], failures, told)

@@ -254,7 +254,7 @@ class CryptoManager:
             tasks = self.tasks(wanted, chosen, times, folder)
             work = Coins(self.loader.source, wanted, tasks, self.at_hand, times, timeout)
             run = ForecastWork(self.client if wanted else None, work, shape, folder, done, log)
-            todo = run.begin()
+            todo = work.left(folder, log, done)
             needed = {work.model(piece).name for piece in todo}
             # Of all their coins, even if some were forecast by a run that was stopped.
             jobs = [

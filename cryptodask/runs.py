@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from cryptodask.cluster import RunLog
 from cryptodask.cluster.rescue import Piece
 from cryptodask.errors import (
     ClusterError,
@@ -120,6 +121,25 @@ class Coins:
         self._at_hand, self._times, self.timeout = at_hand, times, timeout
         jobs = self._jobs(tasks)
         self._made = {Piece(i): job for i, job in enumerate(jobs)}
+
+    def pieces(self, folder: "RunFolder | None") -> list[Piece]:
+        """Return the pieces that there are by now."""
+        count = len(self.tasks)
+        return folder.pieces(count) if folder else list(map(Piece, range(count)))
+
+    def left(
+        self, folder: "RunFolder | None", log: RunLog, tell: Sequence[Callable[[int], None]]
+    ) -> list[Piece]:
+        """Tell of what a run that was stopped has done, and return the pieces that are left."""
+        todo = []
+        for piece in self.pieces(folder):
+            if folder is None or not folder.has(piece):
+                todo.append(piece)
+                continue
+            log.ended(self.model(piece).name, self.job(piece).coins)
+            for one in tell:
+                one(self.size(piece))
+        return todo
 
     def task(self, piece: Piece) -> Task:
         """Return the coins and the model of a piece."""

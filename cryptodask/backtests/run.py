@@ -177,8 +177,9 @@ def backtest(
             failures = [failure_frame([OriginFailure(NEVER, f) for f in without]), *failures]
             told = counting(join_failures(failures), run.origins)
             if folder is not None:
-                run.bound(folder.tables(run.pieces()))
-                folder.close(run.pieces(), told, names_of, run.origins)
+                pieces = run.work.pieces(folder)
+                run.bound(folder.tables(pieces))
+                folder.close(pieces, told, names_of, run.origins)
                 manager.release_memory()
                 run.log.end()
                 return open_backtest(folder.path)
@@ -265,20 +266,12 @@ class _Run:
         few = takes_repeats(model) and ends_needed(model, self.horizon) is not None
         return 1 if few else max(1, len(self.all_origins))
 
-    def pieces(self) -> list[Piece]:
-        """Return the pieces that there are by now."""
-        count = len(self.work.tasks)
-        return self.folder.pieces(count) if self.folder else list(map(Piece, range(count)))
-
     def execute(
         self, tell: Sequence[OnDone], say: Callable[[str], None]
     ) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
         """Do all tasks that were not done before; return tables and failures that came here."""
-        folder, work, pieces = self.folder, self.work, self.pieces()
-        todo = [piece for piece in pieces if folder is None or not folder.has(piece)]
-        for piece in set(pieces) - set(todo):
-            self.log.ended(work.model(piece).name, work.job(piece).coins)
-            _say(tell, work.size(piece))
+        folder, work = self.folder, self.work
+        todo = work.left(folder, self.log, tell)
         if not todo:
             return [], []
         trained, failures = self._train({work.model(piece).name for piece in todo}, say)
@@ -304,7 +297,8 @@ class _Run:
                 else:
                     failures.append(self._given_up(one.piece, one.error))
                 self._tell(one.piece, failures[-1], one.result)
-                _say(tell, work.size(one.piece))
+                for told in tell:
+                    told(work.size(one.piece))
         return tables, failures
 
     def _tell(self, piece: Piece, failures: pd.DataFrame, done: TaskResult | None) -> None:
@@ -375,8 +369,3 @@ def _model_of(place: Place) -> str | None:
         if not file.metadata.num_rows:
             return None
         return str(file.read_row_group(0, columns=["model"])["model"][0])
-
-
-def _say(tell: Sequence[OnDone], coins: int) -> None:
-    for one in tell:
-        one(coins)
