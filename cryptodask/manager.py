@@ -230,11 +230,13 @@ class CryptoManager:
         self.check_timeout(timeout)
         folder: ForecastRun | None = None
         if out is not None:
-            asked: dict[str, Any] = {"horizon": horizon, "coins": names_text(coins), "seed": seed}
-            asked |= {"from_date": day_text(from_date), "to_date": day_text(to_date)}
-            asked |= {"max_points": max_points, "gaps": gaps, "gap_limit": gap_limit}
-            asked |= {"intervals": how and asdict(how), "timeout": timeout}
-            facts = self.facts(chosen, horizon, cut, seed, wanted, how)
+            asked = {
+                "horizon": horizon, "coins": names_text(coins), "max_points": max_points,
+                "from_date": day_text(from_date), "to_date": day_text(to_date), "gaps": gaps,
+                "gap_limit": gap_limit, "intervals": how and asdict(how), "seed": seed,
+                "timeout": timeout,
+            }  # fmt: skip
+            facts = self.facts(chosen, horizon, cut, seed, wanted) | {"intervals": repr(how)}
             call = describe_call(self.loader, chosen, asked)
             folder = ForecastRun(Path(out), "forecasts", facts, call, overwrite)
             if folder.is_whole:
@@ -311,9 +313,8 @@ class CryptoManager:
         cut: Cut,
         seed: int,
         coins: Sequence[str],
-        how: Intervals | None,
     ) -> dict[str, Any]:
-        """Return what decides every number of forecasts, for JSON."""
+        """Return what decides every number of a run, whatever its kind, for JSON."""
         from cryptodask import __version__
 
         return {
@@ -322,7 +323,6 @@ class CryptoManager:
             "horizon": horizon,
             "rows": repr(cut),
             "seed": seed,
-            "intervals": repr(how),
             "coins": coins_hash(coins),
             "prices": fingerprint(self.loader),
             "version": __version__,
@@ -409,7 +409,7 @@ class CryptoManager:
     ) -> tuple[list[str], list[CoinFailure]]:
         """Return the coins to run, and the failures of those that have nothing to run on."""
         empty = self.loader.source.empty
-        wanted = [coins] if isinstance(coins, str) else coins
+        wanted = names_text(coins)
         without = [c for c in empty if wanted is None or c in wanted]
         failures = [
             CoinFailure.of(coin, model.name, NoPricesError(empty[coin]))
@@ -659,8 +659,9 @@ class CryptoManager:
         good = [one.future for one in ended if one.error is None]
         frames = [self.client.submit(_forecasts_of, f, pure=False) for f in good]
         told = self.client.gather([self.client.submit(_failures_of, f, pure=False) for f in good])
-        failures += [failure for some in told for failure in some]
-        for failure in (failure for some in told for failure in some):
+        lost = [failure for some in told for failure in some]
+        failures += lost
+        for failure in lost:
             log.ended(failure.model, (), [failure])  # its coin was counted with its job
         log.end()
         with dask.config.set({"dataframe.convert-string": False}):

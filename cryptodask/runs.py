@@ -32,7 +32,7 @@ from cryptodask.prices.lock import locked
 from cryptodask.prices.sources import Source
 from cryptodask.prices.table import PriceTable
 from cryptodask.results import MANIFEST, write_json
-from cryptodask.work import UNIT, Job
+from cryptodask.work import Job, seconds_a_row
 
 PLAN = "_plan.json"
 
@@ -185,7 +185,7 @@ class Coins:
         jobs = []
         for task in tasks:
             own = tuple(next(parts) for _ in task.runs)
-            a_row = self._source.seconds_a_row + self._times(task.model) * task.model.cost * UNIT
+            a_row = seconds_a_row(self._source, task.model, self._times(task.model))
             jobs.append(Job(own, sum(part.rows for part in own) * a_row, self.timeout))
         return self._at_hand(jobs)
 

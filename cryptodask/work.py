@@ -129,6 +129,11 @@ class JobResult:
     bounded: int = 0
 
 
+def seconds_a_row(source: Source, model: Model, times: float) -> float:
+    """Return what a row takes, about, to be read and gone over so many times by a model."""
+    return source.seconds_a_row + times * model.cost * UNIT
+
+
 def plan_jobs(
     source: Source,
     coins: Sequence[str],
@@ -154,7 +159,7 @@ def plan_jobs(
         How often the model goes over the rows that are read.
     """
     rows, seams = source.rows_of(coins), source.seams(coins)
-    seconds = rows * (source.seconds_a_row + times * model.cost * UNIT)
+    seconds = rows * seconds_a_row(source, model, times)
     if n is not None or source.is_shared:
         runs = pack(rows, n or workers)
     else:

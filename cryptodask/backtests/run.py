@@ -39,7 +39,7 @@ from cryptodask.prices.freq import step_of
 from cryptodask.prices.gaps import Gaps, How
 from cryptodask.prices.loader import Cut, Day, day_text, read_day
 from cryptodask.records import CoinFailure, DateArray
-from cryptodask.runs import Coins, coins_hash, describe_call, fingerprint, names_text
+from cryptodask.runs import Coins, describe_call, names_text
 
 if TYPE_CHECKING:
     from dask.distributed import Client
@@ -235,21 +235,12 @@ class _Run:
 
     def facts(self) -> dict[str, Any]:
         """Return what decides every number of the result."""
-        from cryptodask import __version__
-
-        return {
-            "models": [repr(model) for model in self.models],
-            "features": fingerprints(self.models),
-            "horizon": self.horizon,
+        of_any = self.manager.facts(self.models, self.horizon, self.cut, self.seed, self.coins)
+        return of_any | {
             "origins": self.origins.astype(str).tolist(),
             "calibrated": self.all_origins.astype(str).tolist(),
             "window": self.window,
             "refit": self.refit,
-            "seed": self.seed,
-            "rows": repr(self.cut),
-            "coins": coins_hash(self.coins),
-            "prices": fingerprint(self.manager.loader),
-            "version": __version__,
         }
 
     def prepare(self, folder: "BacktestFolder | None", timeout: float | None) -> None:
