@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
-from operator import add
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
+from cryptodask.cluster import submit
 from cryptodask.cluster.rescue import Ended, Piece
 from cryptodask.errors import ENDING, ClusterError, NoPricesError, OptionError
 from cryptodask.evaluate.cohorts import Intervals, choose_cohorts
@@ -21,7 +21,7 @@ from cryptodask.forecasts import ForecastRun, open_forecasts
 from cryptodask.models import Model, create_model
 from cryptodask.models.allocator import release_memory_soon
 from cryptodask.models.base import check_horizon, fingerprints
-from cryptodask.models.pooled import PooledModel, contribute, is_pooled
+from cryptodask.models.pooled import PooledModel, is_pooled
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.freq import step_of
 from cryptodask.prices.gaps import Gaps, How
@@ -47,6 +47,7 @@ from cryptodask.runs import (
     once,
     tasks_of,
 )
+from cryptodask.training import PastTraining, train_in_rounds
 from cryptodask.work import Job, JobResult, merge_jobs, plan_jobs, prepare_job, ship, span_of, warm
 
 if TYPE_CHECKING:
@@ -557,27 +558,15 @@ class CryptoManager:
 
         ``say`` is told what is under way, and at the end an empty text.
         """
-        from cryptodask.cluster import run_rounds, submit
-
         jobs = merge_jobs(jobs, 2 * self.threads())
         names = [f"{model.name}-prepare"] * len(jobs)
         calls = [(job, cut, model, horizon) for job in jobs]
         costs = [job.seconds for job in jobs]
         say(f"{model.name}: reading")
-        state = run_rounds(
-            self.client,
-            submit(self.client, prepare_job, calls, costs, names),
-            partial(contribute, model, seed),
-            model.begin(seed),
-            model.steps,
-            combine=add,
-            advance=model.advance,
-            message=model.message,
-            name=f"{model.name}-step",
-            on_round=lambda step: say(f"{model.name}: step {step + 1} of {model.steps}"),
-        )
+        prepared = submit(self.client, prepare_job, calls, costs, names)
+        trained = train_in_rounds(self.client, model, prepared, seed, say)
         say("")
-        return model.trained(state)
+        return trained
 
     def train_at(
         self,
@@ -603,8 +592,6 @@ class CryptoManager:
         failures : list of (datetime64, Exception)
             Why it failed there.
         """
-        from cryptodask.training import PastTraining
-
         each: list[Model] = []
         kept = []
         failures: list[tuple[np.datetime64, Exception]] = []
@@ -633,8 +620,6 @@ class CryptoManager:
         name: str | None = None,
     ) -> "list[Future]":
         """Submit a call for each job, under a name or its model's."""
-        from cryptodask.cluster import submit
-
         if not jobs:
             return []
         return submit(
@@ -672,6 +657,28 @@ class CryptoManager:
                 result = dd.from_pandas(meta, npartitions=1)
         result.failures = failure_table(failures)
         return result
+
+
+@contextmanager
+def managing(
+    source: CryptoLoader | CryptoManager | str | Path,
+    client: "Client | None",
+    workers: int | None,
+) -> Iterator[CryptoManager]:
+    """Give a manager in this block: the one that is given, or else one that is closed after it.
+
+    Raises
+    ------
+    OptionError
+        A manager is given, and a client or workers beside it.
+    """
+    if not isinstance(source, CryptoManager):
+        with CryptoManager(source, client, workers=workers) as manager:
+            yield manager
+        return
+    if client is not None or workers is not None:
+        raise OptionError("source: a manager has its own cluster; give no client or workers")
+    yield source
 
 
 def choose_models(models: Sequence[str | Model]) -> list[Model]:

@@ -155,6 +155,37 @@ def _contributions(
         yield number, model.contribute(prepared, message, step, seen.seed)
 
 
+def train_in_rounds(
+    client: "Client",
+    model: PooledModel,
+    prepared: "Sequence[Future]",
+    seed: int,
+    say: Callable[[str], None],
+) -> Model:
+    """Train a model on coins that are prepared; ``say`` is told each step."""
+    state = _rounds(
+        client, model, prepared, partial(contribute, model, seed), model.begin(seed), say,
+        combine=add, advance=model.advance, message=model.message,
+    )  # fmt: skip
+    return model.trained(state)
+
+
+def _rounds(
+    client: "Client",
+    model: PooledModel,
+    held: "Sequence[Future]",
+    function: Any,
+    state: Any,
+    say: Callable[[str], None],
+    **how: Any,
+) -> Any:
+    name, steps = model.name, model.steps
+    return run_rounds(
+        client, held, function, state, steps, name=f"{name}-step",
+        on_round=lambda step: say(f"{name}: step {step + 1} of {steps}"), **how,
+    )  # fmt: skip
+
+
 @dataclass
 class PastTraining:
     """A pooled model that is trained as of past dates, on coins that workers read once.
@@ -218,31 +249,21 @@ class PastTraining:
 
     def _alone(self, seen: Seen) -> Model:
         """Train as of one date, in rounds of its own."""
-        model = seen.model
-        state = self._rounds(
-            self._submit(prepare_histories, [(held, seen) for held in self._held]),
-            partial(contribute, model, seen.seed),
-            model.begin(seen.seed),
-            combine=add, advance=model.advance, message=model.message,
-        )  # fmt: skip
-        return model.trained(state)
+        prepared = self._submit(prepare_histories, [(held, seen) for held in self._held])
+        return train_in_rounds(self.client, seen.model, prepared, seen.seed, self.say)
 
     def _together(self, model: DatedModel, seen: Seen) -> list[Model | Exception]:
         """Train as of several dates, each step of all of them in one round."""
-        states = self._rounds(
+        states = _rounds(
+            self.client,
+            model,
             self._held,
             partial(contribute_histories, seen),
             {number: model.begin(seen.seed) for number in range(len(seen.dates))},
+            self.say,
             combine=_added, advance=partial(_advanced, model), message=partial(_messages, model),
         )  # fmt: skip
         return [_tried(model.trained, states[number]) for number in range(len(seen.dates))]
-
-    def _rounds(self, held: "Sequence[Future]", function: Any, state: Any, **how: Any) -> Any:
-        name, steps, say = self.model.name, self.model.steps, self.say
-        return run_rounds(
-            self.client, held, function, state, steps, name=f"{name}-step",
-            on_round=lambda step: say(f"{name}: step {step + 1} of {steps}"), **how,
-        )  # fmt: skip
 
     def _submit(self, function: Any, calls: Sequence[tuple[Any, ...]]) -> "list[Future]":
         costs = [job.seconds for job in self.jobs]

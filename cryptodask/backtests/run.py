@@ -30,7 +30,7 @@ from cryptodask.evaluate.backtest import OriginFailure, empty_backtest
 from cryptodask.evaluate.cohorts import EVERY, WARMUP, calibration_origins
 from cryptodask.evaluate.rolling import choose_origins
 from cryptodask.forecasting import OnDone
-from cryptodask.manager import CryptoManager, choose_models, progress_bar
+from cryptodask.manager import CryptoManager, choose_models, managing, progress_bar
 from cryptodask.models import Model
 from cryptodask.models.base import check_horizon, ends_needed, fingerprints, takes_repeats
 from cryptodask.models.pooled import is_pooled
@@ -124,26 +124,20 @@ def backtest(
     MissingExtraError
         A model's packages are not installed on the workers.
     """
-    if isinstance(source, CryptoManager):
-        if client is not None or workers is not None:
-            raise OptionError("source: a manager has its own cluster; give no client or workers")
-        manager, owned = source, False
-    else:
-        manager, owned = CryptoManager(source, client, workers=workers), True
-    named = [m if isinstance(m, str) else m.name for m in models]
-    chosen = choose_models(models if "naive" in named else ["naive", *models])
-    chosen.sort(key=lambda model: model.name != "naive")
-    check_horizon(horizon)
-    if refit < 1:
-        raise OptionError(f"refit: must be at least 1, got {refit}")
-    for name, bars in (("calibrate", calibrate), ("warmup", warmup)):
-        if bars < 0:
-            raise OptionError(f"{name}: must be at least 0 bars, got {bars}")
-    rows = None if window == "expanding" else window
-    if rows is not None and (not isinstance(rows, int) or rows < 1):
-        raise OptionError(f"window: must be 'expanding' or a number of rows, got {window!r}")
-    cut = Cut.of(None, from_date, to_date, Gaps(gaps, gap_limit), manager.loader.freq)
-    try:
+    with managing(source, client, workers) as manager:
+        named = [m if isinstance(m, str) else m.name for m in models]
+        chosen = choose_models(models if "naive" in named else ["naive", *models])
+        chosen.sort(key=lambda model: model.name != "naive")
+        check_horizon(horizon)
+        if refit < 1:
+            raise OptionError(f"refit: must be at least 1, got {refit}")
+        for name, bars in (("calibrate", calibrate), ("warmup", warmup)):
+            if bars < 0:
+                raise OptionError(f"{name}: must be at least 0 bars, got {bars}")
+        rows = None if window == "expanding" else window
+        if rows is not None and (not isinstance(rows, int) or rows < 1):
+            raise OptionError(f"window: must be 'expanding' or a number of rows, got {window!r}")
+        cut = Cut.of(None, from_date, to_date, Gaps(gaps, gap_limit), manager.loader.freq)
         manager.check_timeout(timeout)
         names, without = manager.wanted(coins, chosen)
         run = _Run(manager, cut, chosen, names, horizon, rows, refit, seed)
@@ -190,9 +184,6 @@ def backtest(
         done = Backtest(names_of, horizon, run.origins, told, frame=table, features=features)
         run.log.end(scores=done.scores() if run.log.listens else None)
         return dataclasses.replace(done, frame=done.get_df())
-    finally:
-        if owned:
-            manager.close()
 
 
 class _Run:

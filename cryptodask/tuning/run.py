@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 
 from cryptodask.backtests import Backtest, backtest
-from cryptodask.errors import OptionError
 from cryptodask.evaluate import scores
 from cryptodask.evaluate.backtest import empty_backtest
 from cryptodask.evaluate.compare import NONE as NO_VERDICT
 from cryptodask.evaluate.compare import compare_models, differences
 from cryptodask.evaluate.rows import common_rows
 from cryptodask.forecasting import OnDone
-from cryptodask.manager import CryptoManager
+from cryptodask.manager import CryptoManager, managing
 from cryptodask.models.base import check_horizon
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.freq import step_of
@@ -108,16 +107,10 @@ def tune(
     """
     check_horizon(horizon)
     by_model = make_candidates(search, options, random, seed)
-    if isinstance(source, CryptoManager):
-        manager, owned = source, False
-        if client is not None or workers is not None:
-            raise OptionError("source: a manager has its own cluster; give no client or workers")
-    else:
-        manager, owned = CryptoManager(source, client, workers=workers), True
-    bar = step_of(manager.loader.freq)
-    # Before anything is forecast, which takes long.
-    time_splits(_planned(origins, max(step or horizon, 1) * bar), horizon * bar, splits)
-    try:
+    with managing(source, client, workers) as manager:
+        bar = step_of(manager.loader.freq)
+        # Before anything is forecast, which takes long.
+        time_splits(_planned(origins, max(step or horizon, 1) * bar), horizon * bar, splits)
         done = backtest(
             manager,
             [candidate for own in by_model.values() for candidate in own],
@@ -139,9 +132,6 @@ def tune(
             on_done=on_done,
         )
         return choose(done, by_model, time_splits(done.origins, horizon * bar, splits))
-    finally:
-        if owned:
-            manager.close()
 
 
 def _planned(origins: int | Sequence[Day], apart: np.timedelta64) -> DateArray:
