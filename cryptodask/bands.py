@@ -7,15 +7,15 @@ these. Counts are whole numbers, so that nothing depends on how coins are divide
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from cryptodask.cluster import Piece, cancel, collect, submit
+from cryptodask.cluster import Ended, Holding, Piece
 from cryptodask.cluster.deadline import within
 from cryptodask.evaluate.calibration import Typical
 from cryptodask.evaluate.hindsight import (
@@ -46,9 +46,6 @@ from cryptodask.work import (
     tell,
     worker_address,
 )
-
-if TYPE_CHECKING:
-    from dask.distributed import Client, Future
 
 
 @dataclass(frozen=True)
@@ -132,81 +129,40 @@ Known = tuple[dict[str, dict[int, Typical]], dict[str, dict[int, FloatArray]]]
 """Of each model's name and cohort: what all coins did, and the quantiles of their errors."""
 
 
-def submit_bounds(
-    client: "Client",
-    held: "dict[Piece, Future]",
-    models: dict[Piece, str],
-    out: dict[Piece, tuple[Path, str] | None],
-    known: Known | None = None,
-) -> "tuple[dict[Piece, Future], dict[Piece, BaseException], Known]":
-    """Join what jobs counted, and have the workers put intervals around their forecasts.
+def know(
+    held: Holding, model_of: Callable[[Piece], str], on_lost: Callable[[Ended], None]
+) -> Known:
+    """Join what all jobs count: two passes over what workers hold.
 
     Parameters
     ----------
-    client : Client
-    held : dict of Piece to Future
-        Of each job that ended well, its `Held`.
-    models : dict of Piece to str
-        Names of the jobs' models: errors of different models are not pooled.
-    out : dict of Piece to ((Path, str) or None)
-        Of each job, the folder and the file to write to.
-    known : Known, optional
-        What was joined before, where a run goes on, of which not all jobs are held.
-
-    Returns
-    -------
-    dict of Piece to Future
-        Of each job its `JobResult`.
-    dict of Piece to Exception
-        Of jobs that were lost on the way.
-    Known
-        What was joined.
+    held : Holding
+        Of each job its `Held`.
+    model_of : callable
+        The name of a job's model: errors of different models are not pooled.
+    on_lost : callable
+        Told of jobs that were lost on the way.
     """
-    lost: dict[Piece, BaseException] = {}
-    if known is None:
-        first, lost = _count(client, held, models, {})
-        typical = {model: typicals(pools) for model, pools in first.items()}
-        pools, lost_later = _count(client, _but(held, lost), models, typical)
-        lost |= lost_later
-        known = typical, {model: quantiles(counts) for model, counts in pools.items()}
-    typical, found = known
-    left = list(_but(held, lost))
-    calls = [(held[i], typical.get(models[i], {}), found.get(models[i], {}), out[i]) for i in left]
-    futures = dict(zip(left, _submit(client, bound_job, calls, "intervals"), strict=True))
-    return futures, lost, known
+    first = _count(held, model_of, {}, on_lost)
+    typical = {model: typicals(pools) for model, pools in first.items()}
+    pools = _count(held, model_of, typical, on_lost)
+    return typical, {model: quantiles(counts) for model, counts in pools.items()}
 
 
 def _count(
-    client: "Client",
-    held: "dict[Piece, Future]",
-    models: dict[Piece, str],
+    held: Holding,
+    model_of: Callable[[Piece], str],
     typical: dict[str, dict[int, Typical]],
-) -> tuple[dict[str, Pools], dict[Piece, BaseException]]:
-    """Return the counts of each model, added up as they come, and the jobs that were lost."""
-    jobs = list(held)
-    calls = [(held[i], typical.get(models[i])) for i in jobs]
-    futures = _submit(client, count_job, calls, "count-errors")
+    on_lost: Callable[[Ended], None],
+) -> dict[str, Pools]:
+    """Return the counts of each model, added up as they come."""
     pools: dict[str, Pools] = {}
-    lost: dict[Piece, BaseException] = {}
-    try:
-        for outcome in collect(futures):
-            i = jobs[outcome.index]
-            if outcome.error is not None:
-                lost[i] = outcome.error
-            else:
-                pools[models[i]] = join_pools([pools.get(models[i], {}), outcome.result])
-    except BaseException:
-        cancel(client, futures)
-        raise
-    return pools, lost
-
-
-def _submit(
-    client: "Client", function: Any, calls: Sequence[tuple[Any, ...]], name: str
-) -> "list[Future]":
-    costs, names = [0.0] * len(calls), [name] * len(calls)
-    return submit(client, function, calls, costs, names)
-
-
-def _but(held: "dict[Piece, Future]", lost: "dict[Piece, BaseException]") -> "dict[Piece, Future]":
-    return {i: future for i, future in held.items() if i not in lost}
+    counted = held.each(count_job, lambda piece: (typical.get(model_of(piece)),), "count-errors")
+    with closing(counted):
+        for one in counted:
+            if one.error is not None:
+                on_lost(one)
+                continue
+            model = model_of(one.piece)
+            pools[model] = join_pools([pools.get(model, {}), one.result])
+    return pools

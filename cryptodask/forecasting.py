@@ -1,13 +1,13 @@
 """The forecasting of all pieces of a run, when all that they need is there."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cryptodask.bands import hold_job, submit_bounds
-from cryptodask.cluster import RunLog, cancel, collect
+from cryptodask.bands import bound_job, hold_job, know
+from cryptodask.cluster import Holding, RunLog
 from cryptodask.cluster.rescue import Ended, Piece, Work, is_fatal, run_pieces
 from cryptodask.errors import ENDING
 from cryptodask.evaluate.hindsight import Cohort
@@ -87,9 +87,9 @@ class ForecastWork:
         if self.client is None or not todo:
             return []
         if past is None:
-            return self._wait(run_job, self._call, todo, results=results)
-        held = self._wait(hold_job, self._hold, todo, results=False)
-        return self._bound(held, results)
+            work = self._work(run_job, self._call)
+            return self._ended(run_pieces(self.client, work, todo, results=results))
+        return self._bounded(todo, results=results)
 
     def close(
         self, models: Sequence[Model], failures: Sequence[CoinFailure], *, intervals: bool
@@ -148,78 +148,90 @@ class ForecastWork:
     def _place(self, piece: Piece) -> tuple[Path, str] | None:
         return None if self.folder is None else (self.folder.path, self.folder.name(piece))
 
-    def _wait(
-        self,
-        function: Callable[..., Any],
-        call: Callable[[Piece], tuple[Any, ...]],
-        pieces: Sequence[Piece],
-        *,
-        results: bool,
-    ) -> list[Ended]:
-        """Run a function on pieces, and return how each ended, in their order."""
-        assert self.client is not None
-        work = Work(
+    def _work(self, function: Callable[..., Any], call: Callable[[Piece], tuple[Any, ...]]) -> Work:
+        return Work(
             function, call, lambda piece: self.work.model(piece).name, self.work.cost,
             self.work.size, self.folder.note_split if self.folder else lambda _: None,
         )  # fmt: skip
+
+    def _ended(self, endings: Generator[Ended]) -> list[Ended]:
+        """Wait for pieces, and return how each ended, in their order."""
         ended = []
-        with closing(run_pieces(self.client, work, pieces, results=results)) as endings:
+        with closing(endings):
             for one in endings:
-                if isinstance(one.error, ENDING):
-                    raise one.error
                 ended.append(self._given_up(one))
                 self._tell(ended[-1])
                 for tell in self.done:
                     tell(self.work.size(one.piece))
         return sorted(ended, key=lambda one: one.piece)
 
-    def _tell(self, one: Ended) -> None:
-        """Tell of a piece that ended; what it did is not known where that stayed on a worker."""
-        name, job = self.work.model(one.piece).name, self.work.job(one.piece)
+    def _bounded(self, pieces: Sequence[Piece], *, results: bool) -> list[Ended]:
+        """Forecast pieces as of now and of past dates, and put intervals around what comes."""
+        assert self.client is not None
+        held = Holding(self.client, self._work(hold_job, self._hold), pieces)
+        # Halves of a piece that is split later are in place of it.
+        ended = {one.piece: one for one in self._ended(held.make()) if one.error is not None}
+
+        def lost(one: Ended) -> None:
+            ended[one.piece] = self._given_up(one)
+            self._tell(ended[one.piece], counted=True)
+
+        def model_of(piece: Piece) -> str:
+            return self.work.model(piece).name
+
+        known = self.folder.read_pools() if self.folder else None
+        if known is None:
+            known = know(held, model_of, lost)
+            if self.folder is not None:
+                self.folder.write_pools(known)
+        typical, found = known
+
+        def args(piece: Piece) -> tuple[Any, ...]:
+            model = model_of(piece)
+            return typical.get(model, {}), found.get(model, {}), self._place(piece)
+
+        with closing(held.each(bound_job, args, "intervals", results=results)) as endings:
+            for one in endings:
+                if one.error is not None:
+                    lost(one)
+                    continue
+                ended[one.piece] = one
+                self._tell(one, counted=True)
+        return sorted(ended.values(), key=lambda one: one.piece)
+
+    def _tell(self, one: Ended, *, counted: bool = False) -> None:
+        """Tell of a piece that ended; what it did is not known where that stayed on a worker.
+
+        Its coins may have been counted when it was forecast, before there were intervals.
+        """
+        name, coins = self.work.model(one.piece).name, self.work.job(one.piece).coins
         if isinstance(one.result, JobResult):
             told = one.result
             self.log.ended(
-                name, job.coins, told.failures, rows=told.rows, seconds=told.seconds,
-                table=told.forecasts,
+                name, coins, told.failures, rows=told.rows, seconds=told.seconds,
+                table=told.forecasts, counted=counted,
             )  # fmt: skip
         elif one.error is not None:
-            lost = [CoinFailure.of(coin, name, one.error) for coin in job.coins]
-            self.log.ended(name, job.coins, lost)
+            lost = [CoinFailure.of(coin, name, one.error) for coin in coins]
+            self.log.ended(name, coins, lost, counted=counted)
         else:
-            self.log.ended(name, job.coins)
+            self.log.ended(name, coins, counted=counted)
 
     def _given_up(self, one: Ended) -> Ended:
-        """Name the coin that workers died of, and note it where a run that goes on finds it."""
+        """Name the coin that workers died of, and note it where a run that goes on finds it.
+
+        Raises
+        ------
+        Exception
+            What concerns every coin; see `cryptodask.errors.ENDING`.
+        """
         if one.error is None:
             return one
+        if isinstance(one.error, ENDING):
+            raise one.error
         error = self.work.died(one.piece, one.error)
         if self.folder is not None and is_fatal(error):
             [coin], name = self.work.job(one.piece).coins, self.work.model(one.piece).name
             failure = CoinFailure.of(coin, name, error)
             self.folder.give_up(one.piece, failure, intervals=self.past is not None)
         return replace(one, error=error)
-
-    def _bound(self, held: Sequence[Ended], results: bool) -> list[Ended]:
-        """Put intervals around what workers hold."""
-        assert self.client is not None
-        futures = {one.piece: one.future for one in held if one.error is None}
-        names = {piece: self.work.model(piece).name for piece in futures}
-        places = {piece: self._place(piece) for piece in futures}
-        known = self.folder.read_pools() if self.folder else None
-        bounded, lost, pools = submit_bounds(self.client, futures, names, places, known)
-        if self.folder is not None and known is None:
-            self.folder.write_pools(pools)
-        pieces = list(bounded)
-        ended = {one.piece: one for one in held}
-        for piece, error in lost.items():
-            ended[piece] = replace(ended[piece], error=error)
-        try:
-            for outcome in collect([bounded[piece] for piece in pieces], results=results):
-                if isinstance(outcome.error, ENDING):
-                    raise outcome.error
-                piece = pieces[outcome.index]
-                ended[piece] = Ended(piece, bounded[piece], outcome.result, outcome.error)
-        except BaseException:
-            cancel(self.client, list(bounded.values()))
-            raise
-        return sorted(ended.values(), key=lambda one: one.piece)

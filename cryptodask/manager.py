@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from cryptodask.cluster import submit
-from cryptodask.cluster.rescue import Ended, Piece
+from cryptodask.cluster.rescue import Ended
 from cryptodask.errors import ENDING, ClusterError, NoPricesError, OptionError
 from cryptodask.evaluate.cohorts import Intervals, choose_cohorts
 from cryptodask.evaluate.hindsight import Cohort
@@ -47,12 +47,12 @@ from cryptodask.runs import (
     once,
     tasks_of,
 )
-from cryptodask.training import PastTraining, train_in_rounds
-from cryptodask.work import Job, JobResult, merge_jobs, plan_jobs, prepare_job, ship, span_of, warm
+from cryptodask.training import PastTraining, Training
+from cryptodask.work import Job, JobResult, plan_jobs, ship, span_of, warm
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
-    from dask.distributed import Client, Future
+    from dask.distributed import Client
     from rich.progress import Progress
 
     from cryptodask.cluster import RunLog
@@ -259,14 +259,9 @@ class CryptoManager:
             run = ForecastWork(self.client if wanted else None, work, shape, folder, done, log)
             todo = work.left(folder, log, done)
             needed = {work.model(piece).name for piece in todo}
-            # Of all their coins, even if some were forecast by a run that was stopped.
-            jobs = [
-                (task.model, work.job(Piece(i)))
-                for i, task in enumerate(tasks)
-                if task.model.name in needed
-            ]
-            past = self._past(jobs, wanted, *shape, how, bar.say) if how and todo else None
-            trained, untrained = self._train(jobs, *shape, bar.say)
+            used = [model for model in chosen if model.name in needed]
+            past = self._past(used, work, *shape, how, bar.say) if how and todo else None
+            trained, untrained = self._train(used, work, *shape, bar.say)
             failures += untrained
             log.failed(untrained)
             for tell in done:
@@ -423,11 +418,9 @@ class CryptoManager:
                 return [], failures
         return self.loader.check_names(wanted), failures
 
-    def plan(self, coins: Sequence[str], models: Sequence[Model]) -> list[tuple[Model, Job]]:
-        """Cut the work into jobs; where workers do not see the files, prices travel with them."""
-        tasks = self.tasks(coins, models, once, None)
-        work = Coins(self.loader.source, coins, tasks, self.at_hand)
-        return [(task.model, work.job(Piece(i))) for i, task in enumerate(tasks)]
+    def work(self, coins: Sequence[str], models: Sequence[Model]) -> Coins:
+        """Cut the work on coins by models, and nothing that a run noted, into tasks."""
+        return Coins(self.loader.source, coins, self.tasks(coins, models, once, None), self.at_hand)
 
     def at_hand(self, jobs: Sequence[Job]) -> list[Job]:
         """Return jobs as workers can do them: with their prices, where they don't see the files."""
@@ -465,8 +458,10 @@ class CryptoManager:
             index = source.index[source.index["coin"].isin(coins)]
             spans = [(index["first"].to_numpy().min(), index["last"].to_numpy())] if coins else []
         else:
-            jobs = self.plan(coins, [create_model("naive")])
-            futures = self._submit(span_of, jobs, [(job, cut) for _, job in jobs], "span")
+            work = self.work(coins, [create_model("naive")])
+            jobs = list(map(work.job, work.pieces(None)))
+            calls, costs = [(job, cut) for job in jobs], [job.seconds for job in jobs]
+            futures = submit(self.client, span_of, calls, costs, ["span"] * len(jobs))
             outcomes = list(collect(futures))
             for outcome in outcomes:
                 if outcome.error is not None:
@@ -483,8 +478,8 @@ class CryptoManager:
 
     def _past(
         self,
-        jobs: Sequence[tuple[Model, Job]],
-        coins: Sequence[str],
+        models: Sequence[Model],
+        work: Coins,
         cut: Cut,
         horizon: int,
         seed: int,
@@ -496,15 +491,14 @@ class CryptoManager:
         One that is trained on all coins is trained here, as of the dates of the latest cohort
         alone: of each other one it would take as many trainings again.
         """
-        first, lasts = self.span(coins, replace(cut, max_points=None))
+        first, lasts = self.span(work.coins, replace(cut, max_points=None))
         grids = choose_cohorts(first, lasts, step_of(self.loader.freq), how)
         past: Past = {}
-        for model in {m.name: m for m, _ in jobs}.values():
+        for model in models:
             cohorts = [Cohort(grid, model, grid.origins) for grid in grids]
             if is_pooled(model):
-                own = [job for m, job in jobs if m.name == model.name]
                 trained, _ = self.train_at(
-                    model, own, cut, horizon, seed, grids[0].origins, say,
+                    model, work, cut, horizon, seed, grids[0].origins, say,
                     window=cut.max_points, refit=how.refit,
                 )  # fmt: skip
                 cohorts = [Cohort(grid, [], grid.origins[:0]) for grid in grids]
@@ -514,7 +508,8 @@ class CryptoManager:
 
     def _train(
         self,
-        jobs: Sequence[tuple[Model, Job]],
+        models: Sequence[Model],
+        work: Coins,
         cut: Cut,
         horizon: int,
         seed: int,
@@ -531,47 +526,35 @@ class CryptoManager:
         """
         trained: dict[str, Model] = {}
         failures: list[CoinFailure] = []
-        for model in {m.name: m for m, _ in jobs}.values():
+        for model in models:
             trained[model.name] = model
             if is_pooled(model):
-                own = [job for m, job in jobs if m.name == model.name]
                 try:
-                    trained[model.name] = self.train_pooled(model, own, cut, horizon, seed, say)
+                    trained[model.name] = self.train_pooled(model, work, cut, horizon, seed, say)
                 except ENDING:
                     raise
                 except Exception as error:  # noqa: BLE001 - other models go on
                     del trained[model.name]
-                    coins = [coin for job in own for coin in job.coins]
-                    failures += [CoinFailure.of(coin, model.name, error) for coin in coins]
+                    failures += [CoinFailure.of(coin, model.name, error) for coin in work.coins]
         return trained, failures
 
     def train_pooled(
         self,
         model: PooledModel,
-        jobs: Sequence[Job],
+        work: Coins,
         cut: Cut,
         horizon: int,
         seed: int,
         say: Callable[[str], None],
     ) -> Model:
-        """Train one model in rounds over its coins, which are read and prepared once.
-
-        ``say`` is told what is under way, and at the end an empty text.
-        """
-        jobs = merge_jobs(jobs, 2 * self.threads())
-        names = [f"{model.name}-prepare"] * len(jobs)
-        calls = [(job, cut, model, horizon) for job in jobs]
-        costs = [job.seconds for job in jobs]
-        say(f"{model.name}: reading")
-        prepared = submit(self.client, prepare_job, calls, costs, names)
-        trained = train_in_rounds(self.client, model, prepared, seed, say)
-        say("")
-        return trained
+        """Train one model of a run in rounds over its coins; see `cryptodask.training`."""
+        coins = work.together(model.name, 2 * self.threads())
+        return Training(self.client, model, coins, cut, horizon, seed, say).train()
 
     def train_at(
         self,
         model: PooledModel,
-        jobs: Sequence[Job],
+        work: Coins,
         cut: Cut,
         horizon: int,
         seed: int,
@@ -581,7 +564,7 @@ class CryptoManager:
         window: int | None,
         refit: int,
     ) -> tuple[tuple[list[Model], DateArray], list[tuple[np.datetime64, Exception]]]:
-        """Train one model as of past dates, at every so many of them; coins are read once.
+        """Train one model of a run as of past dates, at every so many of them.
 
         Returns
         -------
@@ -597,13 +580,13 @@ class CryptoManager:
         failures: list[tuple[np.datetime64, Exception]] = []
         if not len(origins):
             return (each, origins), failures
-        jobs = merge_jobs(jobs, 2 * self.threads())
-        past = PastTraining(self.client, model, jobs, cut, origins, window, horizon, seed, say)
+        coins = work.together(model.name, 2 * self.threads())
+        past = PastTraining(self.client, model, coins, cut, horizon, seed, say, origins, window)
         planned = np.arange(0, len(origins), refit)
-        found = dict(zip(planned.tolist(), past.train(planned), strict=True))
+        found = dict(zip(planned.tolist(), past.train_at(planned), strict=True))
         for number, origin in enumerate(origins):
             if number not in found and not each:
-                [found[number]] = past.train(np.array([number]))
+                [found[number]] = past.train_at(np.array([number]))
             last = found[number] if number in found else each[-1]
             if isinstance(last, Exception):
                 failures.append((origin, last))
@@ -611,24 +594,6 @@ class CryptoManager:
             each.append(last)
             kept.append(origin)
         return (each, np.array(kept, dtype="datetime64[s]")), failures
-
-    def _submit(
-        self,
-        function: Callable[..., Any],
-        jobs: Sequence[tuple[Model, Job]],
-        calls: Sequence[tuple[Any, ...]],
-        name: str | None = None,
-    ) -> "list[Future]":
-        """Submit a call for each job, under a name or its model's."""
-        if not jobs:
-            return []
-        return submit(
-            self.client,
-            function,
-            calls,
-            costs=[job.seconds for _, job in jobs],
-            names=[name or model.name for model, _ in jobs],
-        )
 
     def _as_dask(
         self,

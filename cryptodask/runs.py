@@ -32,7 +32,7 @@ from cryptodask.prices.lock import locked
 from cryptodask.prices.sources import Source
 from cryptodask.prices.table import PriceTable
 from cryptodask.results import MANIFEST, write_json
-from cryptodask.work import Job, seconds_a_row
+from cryptodask.work import Job, join_jobs, seconds_a_row, share
 
 PLAN = "_plan.json"
 
@@ -106,6 +106,8 @@ class Coins:
         Of a model, how often it goes over the rows that are read.
     timeout : float, optional
         Seconds that a worker may take for what it reads together.
+    jobs : sequence of Job, optional
+        Those of the tasks, where they are known.
     """
 
     def __init__(
@@ -116,11 +118,30 @@ class Coins:
         at_hand: Callable[[Sequence[Job]], list[Job]],
         times: Times = once,
         timeout: float | None = None,
+        jobs: Sequence[Job] | None = None,
     ) -> None:
-        self._source, self._coins, self.tasks = source, coins, tasks
+        self._source, self.coins, self.tasks = source, coins, tasks
         self._at_hand, self._times, self.timeout = at_hand, times, timeout
-        jobs = self._jobs(tasks)
-        self._made = {Piece(i): job for i, job in enumerate(jobs)}
+        self._made = {
+            Piece(i): job for i, job in enumerate(self._jobs(tasks) if jobs is None else jobs)
+        }
+
+    def together(self, name: str, most: int) -> "Coins":
+        """Return the coins of one model in so many pieces at most, of similar cost.
+
+        For work that is done round by round. Of all its coins, even if some are done.
+        """
+        own = [piece for piece in map(Piece, range(len(self.tasks)))
+               if self.model(piece).name == name]  # fmt: skip
+        groups = [[own[i] for i in group] for group in share([*map(self.cost, own)], most)]
+        tasks = [
+            Task(self.model(group[0]), tuple(run for p in group for run in self.task(p).runs))
+            for group in groups
+        ]
+        jobs = [join_jobs([self.job(piece) for piece in group]) for group in groups]
+        return Coins(
+            self._source, self.coins, tasks, self._at_hand, self._times, self.timeout, jobs
+        )
 
     def pieces(self, folder: "RunFolder | None") -> list[Piece]:
         """Return the pieces that there are by now."""
@@ -181,7 +202,7 @@ class Coins:
 
     def _jobs(self, tasks: Sequence[Task]) -> list[Job]:
         """Return the partitions of tasks, as jobs; of all at once, which a source looks up."""
-        parts = iter(self._source.pick(self._coins, [run for task in tasks for run in task.runs]))
+        parts = iter(self._source.pick(self.coins, [run for task in tasks for run in task.runs]))
         jobs = []
         for task in tasks:
             own = tuple(next(parts) for _ in task.runs)

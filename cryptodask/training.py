@@ -1,12 +1,13 @@
-"""Training of pooled models as of many past dates: what workers do for it, and what is joined.
+"""Training of pooled models, as of now and of many past dates: what workers do, and what is joined.
 
-Workers read their coins once and hold all their rows. A model whose dates can take their steps
-together is trained as of many of them in as many rounds as of one; another date after date. Either
-way each is trained on what was to be seen as of its date, by the same sums.
+As of past dates, workers read their coins once and hold all their rows. A model whose dates can
+take their steps together is trained as of many of them in as many rounds as of one; another date
+after date. Either way each is trained on what was to be seen as of its date, by the same sums.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import add
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cryptodask.cluster import run_rounds, submit
+from cryptodask.cluster import Ended, Holding, Work, hold_all, run_rounds
 from cryptodask.errors import ENDING, SeriesError
 from cryptodask.evaluate.origins import suspects
 from cryptodask.evaluate.rolling import Rolling, Spans
@@ -25,10 +26,11 @@ from cryptodask.models.base import check_series, columns_needed
 from cryptodask.models.pooled import DatedModel, PooledModel, contribute, takes_dates
 from cryptodask.prices.loader import Cut, to_panel
 from cryptodask.records import DateArray, Panel
-from cryptodask.work import Job
+from cryptodask.runs import Coins
+from cryptodask.work import Job, prepare_job
 
 if TYPE_CHECKING:
-    from dask.distributed import Client, Future
+    from dask.distributed import Client
 
 IntArray = NDArray[np.int64]
 
@@ -155,53 +157,20 @@ def _contributions(
         yield number, model.contribute(prepared, message, step, seen.seed)
 
 
-def train_in_rounds(
-    client: "Client",
-    model: PooledModel,
-    prepared: "Sequence[Future]",
-    seed: int,
-    say: Callable[[str], None],
-) -> Model:
-    """Train a model on coins that are prepared; ``say`` is told each step."""
-    state = _rounds(
-        client, model, prepared, partial(contribute, model, seed), model.begin(seed), say,
-        combine=add, advance=model.advance, message=model.message,
-    )  # fmt: skip
-    return model.trained(state)
-
-
-def _rounds(
-    client: "Client",
-    model: PooledModel,
-    held: "Sequence[Future]",
-    function: Any,
-    state: Any,
-    say: Callable[[str], None],
-    **how: Any,
-) -> Any:
-    name, steps = model.name, model.steps
-    return run_rounds(
-        client, held, function, state, steps, name=f"{name}-step",
-        on_round=lambda step: say(f"{name}: step {step + 1} of {steps}"), **how,
-    )  # fmt: skip
-
-
 @dataclass
-class PastTraining:
-    """A pooled model that is trained as of past dates, on coins that workers read once.
+class Training:
+    """A pooled model that is trained on coins which workers read and prepare once.
+
+    A coin of which workers die is left out, and told on standard error. It is forecast like others.
 
     Parameters
     ----------
     client : Client
     model : PooledModel
-    jobs : sequence of Job
-        Of all coins, at least one.
+    coins : Coins
+        Of its tasks, at least one.
     cut : Cut
         Rows that are kept, whatever the date.
-    origins : ndarray of datetime64[s], ``(n_origins,)``
-        The dates, at least one.
-    window : int or None
-        Latest rows of a coin that are trained on; by default all.
     horizon, seed : int
     say : callable
         Told what is under way, and at the end an empty text.
@@ -209,20 +178,85 @@ class PastTraining:
 
     client: "Client"
     model: PooledModel
-    jobs: Sequence[Job]
+    coins: Coins
     cut: Cut
-    origins: DateArray
-    window: int | None
     horizon: int
     seed: int
     say: Callable[[str], None]
 
-    def __post_init__(self) -> None:
-        whole = replace(self.cut, last=self.origins.max(), max_points=None)
-        columns = columns_needed(self.model)
-        self._held = self._submit(read_histories, [(job, whole, columns) for job in self.jobs])
+    def train(self) -> Model:
+        """Return the model, trained on all coins.
 
-    def train(self, numbers: IntArray) -> list[Model | Exception]:
+        Raises
+        ------
+        Exception
+            What reading, preparing or a step raised.
+        """
+        self.say(f"{self.model.name}: reading")
+        prepared = self._hold(prepare_job, self.cut, self.model, self.horizon)
+        model = self._in_rounds(prepared, self._left_out)
+        self.say("")
+        return model
+
+    def _hold(self, function: Callable[..., Any], *args: Any) -> Holding:
+        """Have workers hold what a function makes of each job."""
+        name, coins = f"{self.model.name}-prepare", self.coins
+        work = Work(
+            function, lambda piece: (coins.job(piece), *args), lambda _: name, coins.cost,
+            coins.size,
+        )  # fmt: skip
+        holding = Holding(self.client, work, coins.pieces(None))
+        hold_all(holding, self._left_out)
+        return holding
+
+    def _in_rounds(self, prepared: Holding, on_lost: Callable[[Ended], None]) -> Model:
+        """Train as of one date, on coins that are prepared."""
+        model, seed = self.model, self.seed
+        state = self._rounds(
+            prepared, partial(contribute, model, seed), partial(model.begin, seed), on_lost,
+            combine=add, advance=model.advance, message=model.message,
+        )  # fmt: skip
+        return model.trained(state)
+
+    def _rounds(
+        self,
+        holding: Holding,
+        function: Callable[..., Any],
+        begin: Callable[[], Any],
+        on_lost: Callable[[Ended], None],
+        **how: Any,
+    ) -> Any:
+        name, steps = self.model.name, self.model.steps
+        return run_rounds(
+            self.client, holding, function, begin, steps, name=f"{name}-step",
+            on_round=lambda step: self.say(f"{name}: step {step + 1} of {steps}"),
+            on_lost=on_lost, **how,
+        )  # fmt: skip
+
+    def _left_out(self, one: Ended) -> None:
+        [coin] = self.coins.job(one.piece).coins
+        logging.getLogger(__name__).warning(
+            "%s is trained without %s, of which workers died: %s", self.model.name, coin, one.error
+        )
+
+
+@dataclass
+class PastTraining(Training):
+    """The same as of past dates, on coins that workers read once for all of them.
+
+    Parameters
+    ----------
+    origins : ndarray of datetime64[s], ``(n_origins,)``
+        The dates, at least one.
+    window : int or None
+        Latest rows of a coin that are trained on; by default all.
+    """
+
+    origins: DateArray
+    window: int | None
+    _histories: Holding | None = field(default=None, init=False)
+
+    def train_at(self, numbers: IntArray) -> list[Model | Exception]:
         """Return the model as of each of some origins, or why its training failed.
 
         Raises
@@ -237,38 +271,44 @@ class PastTraining:
             chosen = numbers[start : start + at_once]
             seen = Seen(self.model, self.origins[chosen], self.window, self.horizon, self.seed)
             try:
-                found += self._train(seen)
+                found += self._train_as(seen)
             except Exception as error:  # noqa: BLE001 - other dates and models go on
                 found += [_no_ones_fault(error)] * len(chosen)
         self.say("")
         return found
 
-    def _train(self, seen: Seen) -> list[Model | Exception]:
-        model = seen.model
-        return self._together(model, seen) if takes_dates(model) else [self._alone(seen)]
+    def _train_as(self, seen: Seen) -> list[Model | Exception]:
+        if self._histories is None:
+            whole = replace(self.cut, last=self.origins.max(), max_points=None)
+            self._histories = self._hold(read_histories, whole, columns_needed(self.model))
+        if takes_dates(self.model):
+            return self._together(self.model, seen, self._histories)
+        return [self._alone(seen, self._histories)]
 
-    def _alone(self, seen: Seen) -> Model:
+    def _alone(self, seen: Seen, histories: Holding) -> Model:
         """Train as of one date, in rounds of its own."""
-        prepared = self._submit(prepare_histories, [(held, seen) for held in self._held])
-        return train_in_rounds(self.client, seen.model, prepared, seen.seed, self.say)
 
-    def _together(self, model: DatedModel, seen: Seen) -> list[Model | Exception]:
+        def lost(one: Ended) -> None:
+            histories.drop(one.piece)
+            self._left_out(one)
+
+        prepared = histories.then(prepare_histories, seen)
+        hold_all(prepared, lost)
+        return self._in_rounds(prepared, lost)
+
+    def _together(
+        self, model: DatedModel, seen: Seen, histories: Holding
+    ) -> list[Model | Exception]:
         """Train as of several dates, each step of all of them in one round."""
-        states = _rounds(
-            self.client,
-            model,
-            self._held,
+        dates = range(len(seen.dates))
+        states = self._rounds(
+            histories,
             partial(contribute_histories, seen),
-            {number: model.begin(seen.seed) for number in range(len(seen.dates))},
-            self.say,
+            lambda: {number: model.begin(seen.seed) for number in dates},
+            self._left_out,
             combine=_added, advance=partial(_advanced, model), message=partial(_messages, model),
         )  # fmt: skip
-        return [_tried(model.trained, states[number]) for number in range(len(seen.dates))]
-
-    def _submit(self, function: Any, calls: Sequence[tuple[Any, ...]]) -> "list[Future]":
-        costs = [job.seconds for job in self.jobs]
-        names = [f"{self.model.name}-prepare"] * len(calls)
-        return submit(self.client, function, calls, costs, names)
+        return [_tried(model.trained, states[number]) for number in dates]
 
 
 def _added(one: dict[int, Any], other: dict[int, Any]) -> dict[int, Any]:

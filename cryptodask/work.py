@@ -256,19 +256,25 @@ def keeping(
         yield write
 
 
-def merge_jobs(jobs: Sequence[Job], n: int) -> list[Job]:
-    """Merge jobs into at most so many of similar cost, for work that is done round by round.
+def share(costs: Sequence[float], n: int) -> list[list[int]]:
+    """Share out numbered jobs among at most so many groups of similar cost.
 
     The longest goes to whichever has least so far (Graham, SIAM Journal on Applied Mathematics 17,
     1969).
     """
-    merged = [Job(()) for _ in range(min(max(n, 1), len(jobs)))]
-    for job in sorted(jobs, key=lambda job: -job.seconds):
-        least = min(range(len(merged)), key=lambda i: merged[i].seconds)
-        old = merged[least]
-        both = old.parts + job.parts
-        merged[least] = Job(both, old.seconds + job.seconds, job.timeout)
-    return merged
+    groups: list[list[int]] = [[] for _ in range(min(max(n, 1), len(costs)))]
+    sums = [0.0] * len(groups)
+    for i in np.argsort(-np.asarray(costs, dtype=float), kind="stable").tolist():
+        least = sums.index(min(sums))
+        groups[least].append(i)
+        sums[least] += costs[i]
+    return groups
+
+
+def join_jobs(jobs: Sequence[Job]) -> Job:
+    """Return one job of the coins of several, at least one."""
+    parts = tuple(part for job in jobs for part in job.parts)
+    return Job(parts, sum(job.seconds for job in jobs), jobs[0].timeout)
 
 
 def prepare_job(job: Job, cut: Cut, model: PooledModel, horizon: int) -> list[Any]:

@@ -104,7 +104,7 @@ def test_what_concerns_every_coin_is_raised(
     def missing(*_: object) -> None:
         raise MissingExtraError("pip install it")
 
-    monkeypatch.setattr("cryptodask.manager.prepare_job", missing)
+    monkeypatch.setattr("cryptodask.training.prepare_job", missing)
     with pytest.raises(MissingExtraError, match="pip install"):
         CryptoManager(small_folder, client).forecast([SMALL], progress=False)
 
@@ -144,8 +144,8 @@ def test_the_bar_says_how_far_training_is(
 ) -> None:
     manager = CryptoManager(small_folder, client)
     said: list[str] = []
-    jobs = [job for _, job in manager.plan(manager.wanted(None, [SMALL])[0], [SMALL])]
-    manager.train_pooled(SMALL, jobs, Cut.of(None, None, None), 4, 3, said.append)
+    work = manager.work(manager.wanted(None, [SMALL])[0], [SMALL])
+    manager.train_pooled(SMALL, work, Cut.of(None, None, None), 4, 3, said.append)
     steps = [f"lstm_global: step {n} of 6" for n in range(1, 7)]
     assert said == ["lstm_global: reading", *steps, ""]
     manager.forecast([SMALL], 4, progress=True)

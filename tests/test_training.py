@@ -139,9 +139,10 @@ def test_models_over_the_workers_are_those_of_the_plain_loop(
     lstm = LSTMGlobal(window=8, units=(4,), steps=2, sample=4)
     model: PooledModel = lstm if name == "lstm" else DECLARED[name]
     origins, jobs, cut = origins_of(holey_folder), jobs_of(holey_folder), Cut.of(None, None, None)
-    manager, said = CryptoManager(holey_folder, client), list[str]()
+    manager, said = CryptoManager(CryptoLoader(holey_folder, 3), client), list[str]()
+    work = manager.work(manager.loader.get_crypto_names(), [model])
     (models, kept), failures = manager.train_at(
-        model, jobs, cut, HORIZON, 0, origins, said.append, window=60, refit=refit
+        model, work, cut, HORIZON, 0, origins, said.append, window=60, refit=refit
     )
     assert not failures
     assert np.array_equal(kept, origins)

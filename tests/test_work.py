@@ -18,7 +18,7 @@ from cryptodask.prices.loader import Cut
 from cryptodask.prices.storage import writing
 from cryptodask.prices.synthetic import coin_name
 from cryptodask.results import read_part
-from cryptodask.work import Job, merge_jobs, plan_jobs, read_panel, run_job, ship
+from cryptodask.work import Job, join_jobs, plan_jobs, read_panel, run_job, share, ship
 from tests.conftest import write_folder
 
 CUT = Cut.of(None, None, None)
@@ -211,16 +211,15 @@ def test_what_is_sent_of_ten_thousand_files_is_small(tmp_path: Path) -> None:
     assert sum(len(pickle.dumps((job, CUT, create_model("lstm"), 10, 0))) for job in jobs) < 1e6
 
 
-def test_merged_jobs_are_few_and_of_similar_cost() -> None:
-    jobs = [
-        Job((name,), seconds)
-        for name, seconds in zip("abcdefg", [7, 5, 4, 3, 2, 2, 1], strict=True)
-    ]
-    merged = merge_jobs(jobs, 3)
-    assert sorted(part for job in merged for part in job.parts) == list("abcdefg")
-    assert sorted(job.seconds for job in merged) == [7, 8, 9]
-    assert len(merge_jobs(jobs[:2], 3)) == 2
-    assert merge_jobs([], 3) == []
+def test_jobs_are_shared_out_among_few_groups_of_similar_cost() -> None:
+    costs = [7, 5, 4, 3, 2, 2, 1]
+    groups = share(costs, 3)
+    assert sorted(i for group in groups for i in group) == list(range(7))
+    assert sorted(sum(costs[i] for i in group) for group in groups) == [7, 8, 9]
+    assert len(share(costs[:2], 3)) == 2
+    assert share([], 3) == []
+    whole = join_jobs([Job((name,), 2.0, 5.0) for name in "ab"])
+    assert (whole.parts, whole.seconds, whole.timeout) == (("a", "b"), 4.0, 5.0)
 
 
 @pytest.mark.parametrize("to_table", [True, False])

@@ -332,11 +332,8 @@ class _Run:
             found[model.name] = model, self.all_origins
             if model.name not in needed or not is_pooled(model):
                 continue
-            # Of all its coins, even if some were forecast by a run that was stopped.
-            whole = map(Piece, range(len(self.work.tasks)))
-            own = [self.work.job(piece) for piece in whole if self.work.model(piece) is model]
             found[model.name], lost_at = self.manager.train_at(
-                model, own, self.cut, self.horizon, self.seed, self.all_origins, say,
+                model, self.work, self.cut, self.horizon, self.seed, self.all_origins, say,
                 window=self.window, refit=self.refit,
             )  # fmt: skip
             failures += [lost(model, self.coins, error, origin) for origin, error in lost_at]

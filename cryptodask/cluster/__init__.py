@@ -8,13 +8,15 @@ from cryptodask.cluster.client import (
     requiring,
 )
 from cryptodask.cluster.events import RunLog
+from cryptodask.cluster.holding import Holding
 from cryptodask.cluster.rescue import Ended, Piece, Work, run_pieces
-from cryptodask.cluster.rounds import run_rounds
+from cryptodask.cluster.rounds import hold_all, run_rounds
 from cryptodask.cluster.run import Outcome, cancel, collect, ordered_map, paths_visible, submit
 from cryptodask.cluster.warm_up import warm_up
 
 __all__ = [
     "Ended",
+    "Holding",
     "Outcome",
     "Piece",
     "Work",
@@ -23,6 +25,7 @@ __all__ = [
     "close_local",
     "collect",
     "connect",
+    "hold_all",
     "local_client",
     "most_workers",
     "ordered_map",

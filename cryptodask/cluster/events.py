@@ -124,6 +124,7 @@ class RunLog:
         rows: int = 0,
         seconds: Mapping[str, float] | None = None,
         table: "pd.DataFrame | None" = None,
+        counted: bool = False,
     ) -> None:
         """Count the coins of a job that ended.
 
@@ -139,13 +140,15 @@ class RunLog:
             By stage.
         table : DataFrame, optional
             The forecasts that it made.
+        counted : bool
+            Whether its coins have been counted before, as of an earlier pass over them.
         """
         if self._client is None:
             return
         told = self._pack(table, coins)
         with self._lock:
             totals = self._totals[model]
-            totals[0] += len(coins)
+            totals[0] += 0 if counted else len(coins)
             totals[1] += len({failure.coin for failure in failures})
             totals[2] += int(rows)
             for stage, spent in (seconds or {}).items():

@@ -110,6 +110,10 @@ class Work:
         Of a piece: its coins.
     on_split : callable
         Told each piece that is split, before its halves are run.
+    alone : callable, optional
+        Of a piece that is run alone: the function's arguments, if these are others.
+    near : callable, optional
+        Of a piece: the workers on which it is best run.
     """
 
     function: Callable[..., Any]
@@ -118,6 +122,8 @@ class Work:
     cost: Callable[[Piece], float]
     size: Callable[[Piece], int]
     on_split: Callable[[Piece], None] = lambda _: None
+    alone: Callable[[Piece], tuple[Any, ...]] | None = None
+    near: Callable[[Piece], Sequence[str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -169,6 +175,7 @@ def run_pieces(
         [work.call(piece) for piece in pieces],
         [work.cost(piece) for piece in pieces],
         [work.name(piece) for piece in pieces],
+        near=work.near and [work.near(piece) for piece in pieces],
     )
     suspects = Suspects(work.size)
     try:
@@ -230,7 +237,7 @@ def _start_on(client: Client, worker: str, work: Work, piece: Piece) -> Future:
     logging.getLogger(__name__).info("running %s alone, since workers died of it", piece)
     return client.submit(
         work.function,
-        *work.call(piece),
+        *(work.alone or work.call)(piece),
         key=(f"{work.name(piece)}-alone-{uuid4().hex[:8]}", str(piece)),
         workers=[worker],
         allow_other_workers=False,

@@ -1,48 +1,53 @@
-"""Rounds over partitions: all contribute, contributions are combined, and the state goes on.
+"""Rounds over pieces: all contribute, contributions are combined, and the state goes on.
 
-What a partition needs in every round lies on a worker as a future, made once. A round sends one
-message to the workers, calls a function on each partition where it lies, and combines what comes
-back on the client, in the order in which it comes.
+What a piece needs in every round lies on a worker, made once. A round sends one message to the
+workers, calls a function on each piece where it lies, and combines what comes back on the client,
+in the order in which it comes.
 
-Everything that a worker holds can be made again: what was prepared from its partition, and the
-message from the task that carries it. So a worker that dies in a round costs time only: Dask
-makes again elsewhere what it held, and calls again what it was calling.
+Everything that a worker holds can be made again: what was prepared of its pieces, and the message
+from the task that carries it. So a worker that dies in a round costs time only. A coin of which
+workers die again and again is left out, and the rounds begin again without it: the state is then
+that of the other coins alone, whatever the round in which it happened.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import closing
+from functools import reduce
 from typing import Any
 from uuid import uuid4
 
 from dask.distributed import Client, Future
 
-from cryptodask.cluster.run import cancel, collect
+from cryptodask.cluster.holding import Holding
+from cryptodask.cluster.rescue import Ended, is_fatal
 
 
 def run_rounds(
     client: Client,
-    prepared: Sequence[Future],
+    holding: Holding,
     function: Callable[[Any, Any, int], Any],
-    state: Any,
+    begin: Callable[[], Any],
     rounds: int,
     *,
     combine: Callable[[Any, Any], Any],
     advance: Callable[[Any, Any], Any],
     message: Callable[[Any], Any],
     name: str = "round",
-    on_round: Callable[[int], None] | None = None,
+    on_round: Callable[[int], None] = lambda _: None,
+    on_lost: Callable[[Ended], None] = lambda _: None,
 ) -> Any:
-    """Advance a state, round by round, by what all partitions contribute.
+    """Advance a state, round by round, by what all pieces contribute.
 
     Parameters
     ----------
     client : Client
-    prepared : sequence of Future
-        What each partition needs in every round; at least one. Ask for them with ``submit``.
+    holding : Holding
+        What each piece needs in every round, of at least one.
     function : callable
         Of what was prepared, the message, and the number of the round; what it returns should be
         small. Of a module that workers can import, and pure: a call may be made twice.
-    state : Any
-        Before the first round. It stays here.
+    begin : callable
+        Gives the state before the first round. It stays here.
     rounds : int
         How many.
     combine : callable
@@ -54,8 +59,10 @@ def run_rounds(
         Of a state: the part of it that the function needs.
     name : str
         Under which the dashboard groups the calls.
-    on_round : callable, optional
+    on_round : callable
         Told the number of each round that has ended.
+    on_lost : callable
+        Told each single coin that is left out, since workers died of it.
 
     Returns
     -------
@@ -65,66 +72,76 @@ def run_rounds(
     Raises
     ------
     Exception
-        What a call, or the preparing of a partition, raised. A round without one of its
-        partitions would give another state, so nothing is left out.
+        What a call, or the preparing of a piece, raised; or what became of the last coin. A round
+        without one of its pieces would give another state, so nothing else is left out.
     """
-    for outcome in collect(prepared, results=False):
-        if outcome.error is not None:
-            raise outcome.error
-    run = uuid4().hex[:8]
-    for number in range(rounds):
+    state, number = begin(), 0
+    while number < rounds:
         told = client.submit(
-            _same, message(state), key=(f"{name}-message-{run}", number), pure=False
+            _same, message(state), key=(f"{name}-message-{uuid4().hex[:8]}", number), pure=False
         )
-        futures = _call_all(client, prepared, function, told, number, f"{name}-{run}")
-        try:
-            total = _combined(futures, combine)
-        except BaseException:
-            cancel(client, [*futures, told])
-            raise
-        state = advance(state, total)
-        if on_round is not None:
+        total, lost = _round(holding, function, told, number, f"{name}-{number}", combine)
+        for one in lost:
+            on_lost(one)
+        if not lost:
+            state = advance(state, total)
             on_round(number)
+            number += 1
+        elif holding.pieces:
+            state, number = begin(), 0
+        else:
+            assert lost[-1].error is not None
+            raise lost[-1].error
     return state
 
 
-def _call_all(
-    client: Client,
-    prepared: Sequence[Future],
+def hold_all(holding: Holding, on_lost: Callable[[Ended], None] = lambda _: None) -> None:
+    """Make what rounds need; a coin that workers die of is left out.
+
+    Raises
+    ------
+    Exception
+        What the preparing of a piece raised; or what became of the last coin.
+    """
+    with closing(holding.make()) as endings:
+        for one in endings:
+            if one.error is None:
+                continue
+            if not is_fatal(one.error):
+                raise one.error
+            on_lost(one)
+            if not holding.pieces:
+                raise one.error
+
+
+def _round(
+    holding: Holding,
     function: Callable[[Any, Any, int], Any],
     told: Future,
     number: int,
     name: str,
-) -> list[Future]:
-    """Call the function on every partition, where it lies if a worker that holds it is free.
+    combine: Callable[[Any, Any], Any],
+) -> tuple[Any, list[Ended]]:
+    """Combine contributions as they come, so that the client holds two at a time.
 
-    Without a hint Dask might take the message for the larger of the two, and bring all partitions
-    to the worker that happens to hold it.
+    Returns
+    -------
+    Any
+        What all pieces contributed, but for those of the list.
+    list of Ended
+        Single coins that workers died of.
     """
-    holders = client.who_has(list(prepared))
-    return [
-        client.submit(
-            function,
-            partition,
-            told,
-            number,
-            key=(f"{name}-{number}", i),
-            workers=list(holders.get(partition.key, ())) or None,
-            allow_other_workers=bool(holders.get(partition.key)),
-            pure=False,
-        )
-        for i, partition in enumerate(prepared)
-    ]
-
-
-def _combined(futures: Sequence[Future], combine: Callable[[Any, Any], Any]) -> Any:
-    """Combine contributions as they come, so that the client holds two at a time."""
-    total: Any = None
-    for count, outcome in enumerate(collect(futures)):
-        if outcome.error is not None:
-            raise outcome.error
-        total = outcome.result if count == 0 else combine(total, outcome.result)
-    return total
+    totals: list[Any] = []
+    lost: list[Ended] = []
+    with closing(holding.each(function, lambda _: (told, number), name)) as endings:
+        for one in endings:
+            if one.error is None:
+                totals = [reduce(combine, totals, one.result)]
+            elif is_fatal(one.error):
+                lost.append(one)
+            else:
+                raise one.error
+    return (totals[0] if totals else None), lost
 
 
 def _same(value: Any) -> Any:

@@ -49,6 +49,7 @@ def submit(
     costs: Sequence[float],
     names: Sequence[str],
     run: str | None = None,
+    near: Sequence[Sequence[str]] | None = None,
 ) -> list[Future]:
     """Submit one future for each call, those that cost most first.
 
@@ -65,6 +66,8 @@ def submit(
         Under which the dashboard groups each call.
     run : str, optional
         Tells these futures from those of any other call; by default it is drawn.
+    near : sequence of sequence of str, optional
+        Workers on which each call is best run, if one of them is free.
 
     Returns
     -------
@@ -79,6 +82,8 @@ def submit(
             *calls[i],
             key=(f"{names[i]}-{run}", int(i)),
             priority=-rank,
+            workers=list(near[i]) or None if near else None,
+            allow_other_workers=bool(near and near[i]),
             pure=False,
         )
     return futures

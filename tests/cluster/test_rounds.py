@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from dask.distributed import Client
 
-from cryptodask.cluster.rounds import run_rounds
-from cryptodask.cluster.run import submit
+from cryptodask.cluster.holding import Holding
+from cryptodask.cluster.rescue import Piece, Work
+from cryptodask.cluster.rounds import hold_all, run_rounds
 from tests.conftest import Cluster
 
 
@@ -40,18 +41,32 @@ def refuse(prepared: np.ndarray, message: int, number: int) -> int:
     return 1
 
 
-def prepare(client: Client, parts: list[list[int]], run: str, wait: object = 0.0) -> list:
-    n = len(parts)
-    return submit(client, make, [(p, wait) for p in parts], [1] * n, ["make"] * n, run)
+def prepare(client: Client, parts: list[list[int]], wait: object = 0.0) -> Holding:
+    """Hold parts of so many numbers, of which a piece can be split."""
+
+    def part(piece: Piece) -> list[int]:
+        found = parts[piece.job]
+        for half in piece.path:
+            middle = len(found) // 2
+            found = found[middle:] if half == "1" else found[:middle]
+        return found
+
+    work = Work(
+        make, lambda piece: (part(piece), wait), lambda _: "make", lambda _: 1.0,
+        lambda piece: len(part(piece)),
+    )  # fmt: skip
+    return Holding(client, work, [Piece(i) for i in range(len(parts))])
 
 
-def rounds(client: Client, parts: list[list[int]], run: str, function=weigh, **more) -> tuple:
+def rounds(client: Client, parts: list[list[int]], function=weigh, **more) -> tuple:
     """Run three rounds of a state of two numbers, one of which travels."""
+    holding = prepare(client, parts)
+    hold_all(holding, more.get("on_lost", lambda _: None))
     return run_rounds(
         client,
-        prepare(client, parts, run),
+        holding,
         function,
-        (1, 0),
+        lambda: (1, 0),
         3,
         combine=add,
         advance=lambda state, total: (state[0] + total % 7, state[1] + total),
@@ -73,17 +88,18 @@ def plainly(numbers: list[int]) -> tuple[int, int]:
 )
 def test_equals_the_plain_loop_for_any_partitioning(client: Client, parts: list[list[int]]):
     done: list[int] = []
-    assert rounds(client, parts, f"p{len(parts)}", on_round=done.append) == plainly([1, 2, 3, 4, 5])
+    assert rounds(client, parts, on_round=done.append) == plainly([1, 2, 3, 4, 5])
     assert done == [0, 1, 2]
 
 
 def test_calls_run_where_the_partitions_lie(client: Client):
-    futures = prepare(client, [[i] for i in range(6)], "lie", wait=0.2)
+    holding = prepare(client, [[i] for i in range(6)], wait=0.2)
+    hold_all(holding)
     run_rounds(
-        client, futures, partial(weigh, wait=0.05), 1, 4, combine=add,
+        client, holding, partial(weigh, wait=0.05), lambda: 1, 4, combine=add,
         advance=lambda state, _: state, message=lambda state: state,
     )  # fmt: skip
-    holders = client.who_has(futures)
+    holders = client.who_has([holding._futures[piece] for piece in holding.pieces])
     assert len({worker for workers in holders.values() for worker in workers}) == 2
     assert sum(map(len, holders.values())) < 12  # not everything everywhere
 
@@ -91,15 +107,14 @@ def test_calls_run_where_the_partitions_lie(client: Client):
 def test_what_a_call_raises_is_raised_and_nothing_goes_on(client: Client):
     done: list[int] = []
     with pytest.raises(ValueError, match="three"):
-        rounds(client, [[1], [2, 3], [4]], "bad", function=refuse, on_round=done.append)
+        rounds(client, [[1], [2, 3], [4]], function=refuse, on_round=done.append)
     assert done == [0]
-    assert rounds(client, [[1], [2, 3]], "good") == plainly([1, 2, 3])
+    assert rounds(client, [[1], [2, 3]]) == plainly([1, 2, 3])
 
 
 def test_what_preparing_raises_is_raised(client: Client):
-    futures = prepare(client, [[1], [2]], "odd", wait="long")
     with pytest.raises(TypeError):
-        run_rounds(client, futures, weigh, 1, 3, combine=add, advance=max, message=int)
+        hold_all(prepare(client, [[1], [2]], wait="long"))
 
 
 @pytest.mark.slow
@@ -114,8 +129,6 @@ def test_a_worker_killed_in_a_round_costs_nothing_but_time(own_cluster: Cluster)
             if number == 0:
                 own_cluster.workers[0].send_signal(signal.SIGKILL)
 
-        state = rounds(
-            client, parts, "killed", function=partial(weigh, wait=0.2), on_round=kill_one
-        )
+        state = rounds(client, parts, function=partial(weigh, wait=0.2), on_round=kill_one)
         own_cluster.workers[0].wait(10)
     assert state == plainly(list(range(8)))
