@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from cryptodask.cluster import submit
-from cryptodask.cluster.rescue import Ended
+from cryptodask.cluster.rescue import Ended, Work, is_fatal, run_pieces
 from cryptodask.errors import ENDING, ClusterError, NoPricesError, OptionError
 from cryptodask.evaluate.cohorts import Intervals, choose_cohorts
 from cryptodask.evaluate.hindsight import Cohort
@@ -451,22 +450,22 @@ class CryptoManager:
         lasts : ndarray of datetime64[s]
             Rising, at least one.
         """
-        from cryptodask.cluster import collect
-
         source, bar = self.loader.source, step_of(self.loader.freq)
         if isinstance(source, PriceTable):
             index = source.index[source.index["coin"].isin(coins)]
             spans = [(index["first"].to_numpy().min(), index["last"].to_numpy())] if coins else []
         else:
             work = self.work(coins, [create_model("naive")])
-            jobs = list(map(work.job, work.pieces(None)))
-            calls, costs = [(job, cut) for job in jobs], [job.seconds for job in jobs]
-            futures = submit(self.client, span_of, calls, costs, ["span"] * len(jobs))
-            outcomes = list(collect(futures))
-            for outcome in outcomes:
-                if outcome.error is not None:
-                    raise outcome.error
-            spans = [o.result for o in outcomes if o.result is not None]
+            asked = Work(
+                span_of, lambda piece: (work.job(piece), cut), lambda _: "span", work.cost,
+                work.size,
+            )  # fmt: skip
+            ended = list(run_pieces(self.client, asked, work.pieces(None)))
+            for one in ended:
+                # A coin that workers die of is named where it is to be forecast.
+                if one.error is not None and not is_fatal(one.error):
+                    raise one.error
+            spans = [one.result for one in ended if one.result is not None]
         if not spans:
             return cut.first.astype("datetime64[s]"), cut.first.astype("datetime64[s]").reshape(1)
         first = max(min(first for first, _ in spans), cut.first).astype("datetime64[s]")

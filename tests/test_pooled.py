@@ -1,9 +1,11 @@
 """One network for all coins, trained over the workers: the same as in a plain loop."""
 
+import os
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,8 @@ from cryptodask.errors import MissingExtraError
 from cryptodask.models import run_model
 from cryptodask.models.lstm_global import LSTMGlobal
 from cryptodask.prices.loader import Cut, to_panel
+from cryptodask.prices.synthetic import coin_name
+from cryptodask.records import Panel
 from tests.conftest import Cluster
 
 SMALL = LSTMGlobal(window=8, units=(4, 6), steps=6, sample=8)
@@ -150,3 +154,40 @@ def test_the_bar_says_how_far_training_is(
     assert said == ["lstm_global: reading", *steps, ""]
     manager.forecast([SMALL], 4, progress=True)
     assert "coins × models" in capfd.readouterr().err
+
+
+class Fatal(LSTMGlobal):
+    """A model whose workers die when they prepare one coin."""
+
+    coin: ClassVar[str] = coin_name(5)
+
+    def prepare(self, panel: Panel) -> object:
+        """Die, or do as the others."""
+        if self.coin in panel.coins:
+            os.abort()
+        return super().prepare(panel)
+
+
+@pytest.mark.slow
+def test_a_coin_that_workers_die_of_in_training_is_left_out_of_it(
+    tmp_path: Path, small_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fatal = Fatal(window=8, units=(4, 6), steps=6, sample=8)
+    coins = CryptoLoader(small_folder).get_crypto_names()
+    others = [coin for coin in coins if coin != Fatal.coin]
+    assert len(others) < len(coins)
+    cluster = Cluster(tmp_path, "--preload", "cryptodask.dashboard")
+    try:
+        for _ in range(2):
+            cluster.add_worker()
+        with Client(cluster.address) as client:
+            client.wait_for_workers(2)
+            manager = CryptoManager(CryptoLoader(small_folder, 4), client)
+            hurt = manager.forecast([fatal], 4, seed=3, progress=False)
+    finally:
+        cluster.stop()
+    assert f"trained without {Fatal.coin}" in caplog.text
+    whole = wide(hurt)
+    assert Fatal.coin in whole.index  # forecast by what the others taught
+    expected = plainly(small_folder, SMALL, others)
+    assert np.array_equal(whole.drop(Fatal.coin).to_numpy(), expected.to_numpy())

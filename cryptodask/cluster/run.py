@@ -208,15 +208,37 @@ def ordered_map(
 
     No more than two calls a worker are under way or waiting to be taken, so that neither workers
     nor client hold more results than that. What a call raises is raised here.
+
+    Raises
+    ------
+    ClusterError
+        The scheduler is gone, or workers die of a call each time that it is made.
     """
     limit = 2 * max(1, len(client.scheduler_info()["workers"]))
-    waiting: deque[Future] = deque()
+    waiting: deque[tuple[Any, Future]] = deque()
     for item in items:
         if len(waiting) == limit:
-            yield waiting.popleft().result()
-        waiting.append(client.submit(function, item, pure=False))
+            yield _result(client, function, *waiting.popleft())
+        waiting.append((item, client.submit(function, item, pure=False)))
     while waiting:
-        yield waiting.popleft().result()
+        yield _result(client, function, *waiting.popleft())
+
+
+def _result(client: Client, function: Callable[[Any], Any], item: Any, future: Future) -> Any:
+    """Return what a call returned; where its workers were killed, it is made again."""
+    for _ in range(ASKED):
+        try:
+            return future.result()
+        except KilledWorker as error:
+            died = error
+            future = client.submit(function, item, pure=False)
+        except CancelledError as error:
+            raise scheduler_lost(client) from error
+    future.cancel()
+    raise ClusterError(
+        f"{died.last_worker.address}: worker after worker died of one task; see their logs for "
+        "why (a crash, or more memory than a worker has)"
+    ) from died
 
 
 def paths_visible(client: Client, paths: Sequence[str]) -> bool:
