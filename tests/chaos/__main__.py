@@ -12,6 +12,9 @@ from tests.chaos.harness import Chaos, chaos_on
 from tests.chaos.hosts import possible
 from tests.conftest import write_folder
 
+WAYS = ({}, {"intervals": True, "seconds": 0.01})
+"""What is asked of one run, and of the next."""
+
 
 def main() -> int:
     """Print seed, faults by kind, how often the run was started again, and the verdict."""
@@ -31,8 +34,10 @@ def main() -> int:
         poison = {"crash": [coins[7]], "hang": [coins[len(coins) // 2]], "gorge": [coins[-5]]}
         began = time.monotonic()
         with chaos_on(work / "disk", "24m", 3) as net:
-            chaos = Chaos(source.resolve(), work, work / "disk", net, seed=asked.seed,
-                          faults=asked.faults, poison=poison, say=say)  # fmt: skip
+            chaos = Chaos(
+                source.resolve(), work, work / "disk", net, seed=asked.seed, faults=asked.faults,
+                poison=poison, say=say, ways=WAYS, pause=(2.0, 8.0),
+            )  # fmt: skip
             try:
                 chaos.play()
                 verdict = "all equal"

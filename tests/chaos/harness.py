@@ -10,9 +10,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import psutil
@@ -45,6 +46,8 @@ class Chaos:
         Of what is hurt when; and how many at least.
     poison : dict of str to list of str
         Coins that hurt their workers; see `tests.chaos.poison`.
+    ways : sequence of dict
+        What is asked of one run after another, of all again at the end; see `tests.chaos.run`.
     """
 
     def __init__(
@@ -62,11 +65,13 @@ class Chaos:
         epochs: int = 3,
         timeout: float = 15,
         pause: tuple[float, float] = (1.0, 4.0),
+        ways: Sequence[dict[str, Any]] = ({},),
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.source, self.work, self.disk, self.net = source, work, disk, net
         self.wanted, self.poison, self.say, self.pause = faults, poison, say, pause
         self.shape = {"seconds": seconds, "epochs": epochs, "timeout": timeout}
+        self.ways = ways
         self.random = random.Random(seed)
         self.faults: Counter[str] = Counter()
         self.resumed: Counter[str] = Counter()
@@ -88,7 +93,7 @@ class Chaos:
         """Hurt runs, see that each of them ends with the table that it would have had."""
         with self._ending():
             self._revive()
-            expected = self._undisturbed()
+            expected = list(map(self._undisturbed, self.ways))
             began = time.monotonic()
             while sum(self.faults.values()) < self.wanted or self.client is not None:
                 assert time.monotonic() - began < PATIENCE + 30 * self.wanted, "stuck; see the logs"
@@ -100,17 +105,18 @@ class Chaos:
                     self._hurt()
             self.faults.update(self._logged())
 
-    def _undisturbed(self) -> pd.DataFrame:
+    def _undisturbed(self, way: dict[str, Any]) -> pd.DataFrame:
         """Return the forecasts of a run that nothing hurts."""
-        out = self.disk / "whole"
-        harmless = {kind: [] for kind in self.poison}
-        process = self._start_client(out, harmless, seconds=0.0, timeout=None)
+        out = self.disk / f"whole-{self.ways.index(way)}"
+        # Whose past errors are in no interval then, either.
+        harmless = {"refuse": [coin for coins in self.poison.values() for coin in coins]}
+        process = self._start_client(out, harmless, **{**way, "seconds": 0.0, "timeout": None})
         assert process.wait(PATIENCE) == 0, self._log("client")
         return table_of(out)
 
-    def _look_after_client(self, expected: pd.DataFrame) -> None:
+    def _look_after_client(self, expected: Sequence[pd.DataFrame]) -> None:
         """Start the run again where it ended, and judge it when it is whole."""
-        out = self.disk / f"run-{self.runs}"
+        out, way = self.disk / f"run-{self.runs}", self.runs % len(self.ways)
         if self.client is not None:
             code = self.client.poll()
             if code is None:
@@ -118,7 +124,7 @@ class Chaos:
             self.client = None
             self._note_written(out)
             if code == 0:
-                self._judge(out, expected)
+                self._judge(out, expected[way])
                 self.runs += 1
                 return
             told = self._log("client").strip().splitlines()[-1:]
@@ -130,7 +136,7 @@ class Chaos:
             self.resumed["killed" if code != 1 else "said what to do"] += 1
         if sum(self.faults.values()) < self.wanted or (out / "_plan.json").exists():
             (self.disk / "ballast").unlink(missing_ok=True)
-            self.client = self._start_client(out, self.poison)
+            self.client = self._start_client(out, self.poison, **self.ways[way])
 
     def _judge(self, out: Path, expected: pd.DataFrame) -> None:
         """See that forecasts are those of an undisturbed run, and failures the poisoned coins."""
@@ -140,10 +146,7 @@ class Chaos:
         found = [one for one in told if one[1] == "poison"]
         assert sorted(coin for coin, _, _ in found) == guilty, done.failures
         assert {kind for _, _, kind in found} <= {"WorkerDiedError", "MemoryError"}, found
-        lost = (expected["model"] == "poison") & expected["coin"].isin(guilty)
-        pd.testing.assert_frame_equal(
-            table_of(out), expected[~lost].reset_index(drop=True), check_exact=True
-        )
+        pd.testing.assert_frame_equal(table_of(out), expected, check_exact=True)
         self._note_written(out)
         self.say(f"run {self.runs}: equal, {len(done):,} rows; at fault: {', '.join(guilty)}")
 
@@ -225,7 +228,7 @@ class Chaos:
         return f"tcp://{self.net.address(None)}:8786"
 
     def _start_client(
-        self, out: Path, poison: dict[str, list[str]], **other: float | None
+        self, out: Path, poison: dict[str, list[str]], **other: Any
     ) -> "subprocess.Popen[bytes]":
         told = {"source": str(self.source), "out": str(out), "scheduler": self._address}
         asked = {**told, "poison": poison, **self.shape, **other}

@@ -18,6 +18,8 @@ class Poison:
     ----------
     crash, hang, gorge : tuple of str
         Those coins.
+    refuse : tuple of str
+        Coins that have no forecast, and hurt nobody.
     seconds : float
         What each coin takes.
     """
@@ -25,6 +27,7 @@ class Poison:
     crash: tuple[str, ...] = ()
     hang: tuple[str, ...] = ()
     gorge: tuple[str, ...] = ()
+    refuse: tuple[str, ...] = ()
     seconds: float = 0.0
 
     name: ClassVar[str] = "poison"
@@ -51,4 +54,5 @@ class Poison:
                 while True:
                     eaten.append(np.ones(4_000_000))
         last = panel.values[panel.indptr[1:] - 1]
+        last = np.where(np.isin(panel.coins, self.refuse), np.nan, last)
         return np.repeat(last[:, None], horizon, axis=1)

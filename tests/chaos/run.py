@@ -1,4 +1,8 @@
-"""The run that is hurt, as a process of its own: ``python -m tests.chaos.run JSON``."""
+"""The run that is hurt, as a process of its own: ``python -m tests.chaos.run JSON``.
+
+It forecasts by models that are fitted coin by coin, or, with ``intervals``, by one that is trained
+on all of them, too, as of now and of past dates.
+"""
 
 import json
 import sys
@@ -8,6 +12,7 @@ from dask.distributed import Client
 
 from cryptodask import CryptoLoader, CryptoManager, create_model
 from cryptodask.errors import CryptoDaskError
+from cryptodask.evaluate.cohorts import Intervals
 from tests.chaos.poison import Poison
 
 
@@ -17,12 +22,17 @@ def main() -> int:
     poison = {kind: tuple(coins) for kind, coins in told["poison"].items()}
     lstm = create_model("lstm", window=10, units=(8, 8), epochs=told["epochs"])
     models = [Poison(**poison, seconds=told["seconds"]), "linear", lstm]
+    intervals: bool | Intervals = False
+    if told.get("intervals"):
+        network = create_model("lstm_global", window=10, units=(8,), steps=20, sample=8)
+        models, intervals = [*models[:2], network], Intervals(5, 45, refit=5)
     try:
         with Client(told["scheduler"], timeout=30) as client:
             client.wait_for_workers(1, timeout=60)
             CryptoManager(CryptoLoader(Path(told["source"])), client).forecast(
-                models, 5, out=told["out"], timeout=told["timeout"], progress=False
-            )
+                models, 5, intervals=intervals, out=told["out"], timeout=told["timeout"],
+                progress=False,
+            )  # fmt: skip
     except (CryptoDaskError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 1
