@@ -10,7 +10,15 @@ from cryptodask.cluster.client import (
 from cryptodask.cluster.events import RunLog
 from cryptodask.cluster.rescue import Ended, Piece, Work, run_pieces
 from cryptodask.cluster.rounds import run_rounds
-from cryptodask.cluster.run import Outcome, cancel, collect, ordered_map, paths_visible, submit
+from cryptodask.cluster.run import (
+    Outcome,
+    cancel,
+    collect,
+    ordered_map,
+    paths_visible,
+    submit,
+    tell_workers,
+)
 from cryptodask.cluster.warm_up import warm_up
 
 __all__ = [
@@ -31,5 +39,6 @@ __all__ = [
     "run_pieces",
     "run_rounds",
     "submit",
+    "tell_workers",
     "warm_up",
 ]
