@@ -354,8 +354,10 @@ class CryptoManager:
 
     def release_memory(self) -> None:
         """Have workers give back the memory that they kept for the next batch of a run."""
-        if self._client is not None and self._client.status == "running":
-            self._client.run(release_memory_soon, wait=False, on_error="ignore")
+        from cryptodask.cluster import tell_workers
+
+        if self._client is not None:
+            tell_workers(self._client, release_memory_soon)
 
     def tasks(
         self, coins: Sequence[str], models: Sequence[Model], times: Times, folder: RunFolder | None

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cryptodask.cluster.deadline import within
 from cryptodask.cluster.plan import cut_guided, workers_to_plan_for
 from cryptodask.errors import NoPricesError
+from cryptodask.evaluate.rolling import FILLED
 from cryptodask.models import Model, run_model
 from cryptodask.models.allocator import keep_freed_memory
 from cryptodask.models.base import WarmingModel, columns_needed, rows_needed, sound_coins
@@ -327,7 +328,8 @@ def read_panel(
     """Return the panel that a model sees, findings of rows that were lost, and the rows read.
 
     Of a table, rows that are more than ``lookback`` before a coin's last one may be left out. With
-    columns beside the closes it is made from a frame, which takes longer.
+    columns beside the closes it is made from a frame, which takes longer. Where gaps are filled, it
+    says which rows were (`cryptodask.evaluate.rolling.FILLED`).
     """
     if not columns and isinstance(part, TablePartition) and cut.is_whole:
         panel = part.read_panel(lookback)
@@ -335,6 +337,8 @@ def read_panel(
     reading = part.load(("close", *columns))
     prices = cut(reading.prices)
     seen = last_runs(prices, cut.freq) if cut.gaps.how == "split" else prices
+    if cut.gaps.how == "fill":
+        columns = (*columns, FILLED)
     return to_panel(seen, cut.freq, columns), lost(reading.findings), len(prices)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from dask.distributed import Client
+from dask.distributed import Client, SchedulerPlugin
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -228,3 +228,82 @@ def test_a_run_that_ended_leaves_nothing_on_the_workers(
     while client.run_on_scheduler(held):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+ASKED = ["--model", "linear", "--model", "drift", "--model", "naive", "--horizon", 3, "--intervals",
+         "--warmup", 40, "--partitions", 12, "--seed", 3]  # fmt: skip
+
+PASSES = [("linear", 3), ("count-errors", 2), ("count-errors", 50), ("intervals", 3)]
+"""Tasks of a run with intervals, and after how many of them it is killed: in the first pass, as
+errors are counted for the first and the second time, and as intervals are made."""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    cluster: Cluster, small_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Forecasts with intervals of a run that nothing happened to."""
+    out = tmp_path_factory.mktemp("runs") / "undisturbed"
+    done = command("forecast", small_folder, *ASKED, "--scheduler", cluster.address, "--out", out)
+    assert done.returncode == 3, done.stderr
+    return out
+
+
+class KillAt(SchedulerPlugin):  # type: ignore[misc]
+    """Kills a process, whose number is in a file, when so many tasks of a name have ended."""
+
+    name = "kill-at"
+
+    def __init__(self, file: Path, task: str, count: int) -> None:
+        self.file, self.task, self.left = file, task, count
+
+    def transition(self, key: Any, start: str, finish: str, *args: Any, **kwargs: Any) -> None:
+        """Count a task that has ended."""
+        if (start, finish) != ("processing", "memory") or not key[0].startswith(self.task):
+            return
+        self.left -= 1
+        if not self.left:
+            os.kill(int(self.file.read_text()), signal.SIGKILL)
+
+
+def nothing_left(dask_scheduler: Any = None) -> bool:
+    """Tell whether the scheduler knows no task and no worker is at one."""
+    busy = any(worker.processing for worker in dask_scheduler.workers.values())
+    return not dask_scheduler.tasks and not busy
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("task", "count"), PASSES)
+def test_a_run_with_intervals_goes_on_after_a_kill_in_any_pass(
+    own_cluster: Cluster,
+    small_folder: Path,
+    tmp_path: Path,
+    undisturbed: Path,
+    task: str,
+    count: int,
+) -> None:
+    out, number = tmp_path / "out", tmp_path / "number"
+    for _ in range(2):
+        own_cluster.add_worker("--no-nanny")
+    with Client(own_cluster.address) as client:
+        client.wait_for_workers(2)
+        client.register_plugin(KillAt(number, task, count))
+        words = ["forecast", small_folder, *ASKED, "--scheduler", own_cluster.address, "--out", out]
+        run = subprocess.Popen([sys.executable, "-m", "cryptodask.cli", *map(str, words)])
+        number.write_text(str(run.pid))
+        assert run.wait(120) == -signal.SIGKILL
+        deadline = time.monotonic() + 60
+        while not client.run_on_scheduler(nothing_left):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        time.sleep(1)  # what a worker had begun, it ends
+        client.unregister_scheduler_plugin(KillAt.name)
+    kept = {file.name: file.stat().st_mtime_ns for file in out.glob("forecasts-*")}
+    whole = len(list(undisturbed.glob("forecasts-*")))
+    assert (0 < len(kept) < whole) if task == "intervals" else not kept
+    assert not (out / "_manifest.json").exists()
+    done = command("resume", out, "--scheduler", own_cluster.address)
+    assert done.returncode == 3, done.stderr  # the constant coin fails, as ever
+    pd.testing.assert_frame_equal(table_of(out), table_of(undisturbed), check_exact=True)
+    for name, when in kept.items():
+        assert (out / name).stat().st_mtime_ns == when

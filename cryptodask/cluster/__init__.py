@@ -11,7 +11,15 @@ from cryptodask.cluster.events import RunLog
 from cryptodask.cluster.holding import Holding
 from cryptodask.cluster.rescue import Ended, Piece, Work, run_pieces
 from cryptodask.cluster.rounds import hold_all, run_rounds
-from cryptodask.cluster.run import Outcome, cancel, collect, ordered_map, paths_visible, submit
+from cryptodask.cluster.run import (
+    Outcome,
+    cancel,
+    collect,
+    ordered_map,
+    paths_visible,
+    submit,
+    tell_workers,
+)
 from cryptodask.cluster.warm_up import warm_up
 
 __all__ = [
@@ -34,5 +42,6 @@ __all__ = [
     "run_pieces",
     "run_rounds",
     "submit",
+    "tell_workers",
     "warm_up",
 ]

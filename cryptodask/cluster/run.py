@@ -1,5 +1,6 @@
 """Run a callable over many arguments as futures: the longest first, results as they come."""
 
+import asyncio
 import logging
 import time
 from collections import deque
@@ -18,6 +19,12 @@ from cryptodask.errors import ClusterError
 
 POLL, ANSWER, ASKED = 0.02, 30.0, 3
 """Seconds between looks at the futures, seconds to wait for one answer, and how often to ask."""
+
+TELLING = 5.0
+"""Seconds in which workers are told what they need not answer."""
+
+LOST = (OSError, RuntimeError, ValueError, AttributeError, CancelledError, asyncio.CancelledError)
+"""What Dask raises of a scheduler that is gone, or does not answer."""
 
 WATCH = 5.0
 """Seconds between looks for workers; none at two of them is told."""
@@ -154,9 +161,55 @@ def workers_of(client: Client) -> dict[str, int]:
     """
     try:
         found: dict[str, int] = client.nthreads()
-    except (OSError, RuntimeError, ValueError, AttributeError, CancelledError) as error:
+    except LOST as error:
         raise scheduler_lost(client) from error
     return found
+
+
+def ask_workers(client: Client, function: Callable[..., Any], *args: Any) -> dict[str, Any]:
+    """Call a function on every worker, and return what each of them answered, by its address.
+
+    One that goes away meanwhile has no answer, and one that comes meanwhile may have one.
+
+    Parameters
+    ----------
+    client : Client
+    function : callable
+        Of a module that workers can import. It should not raise `OSError`, which is what is heard
+        of a worker that does not answer.
+    *args
+        Its arguments.
+
+    Raises
+    ------
+    Exception
+        What the function raises on a worker.
+    ClusterError
+        The scheduler is gone.
+    """
+    answers: dict[str, Any] = {}
+    for _ in range(ASKED):
+        left = [worker for worker in workers_of(client) if worker not in answers]
+        if not left:
+            break
+        try:
+            told = client.run(function, *args, workers=left, on_error="return")
+        except LOST as error:
+            raise scheduler_lost(client) from error
+        for worker, answer in told.items():
+            if isinstance(answer, OSError):
+                continue  # it is gone, or else it is asked again
+            if isinstance(answer, Exception):
+                raise answer
+            answers[worker] = answer
+    return answers
+
+
+def tell_workers(client: Client, function: Callable[[], Any]) -> None:
+    """Have every worker call a function on which nothing depends; none is waited for for long."""
+    if client.status == "running":
+        with suppress(*LOST):
+            client.run(function, wait=False, on_error="ignore", callback_timeout=TELLING)
 
 
 class _Watch:
@@ -214,7 +267,7 @@ def ordered_map(
     ClusterError
         The scheduler is gone, or workers die of a call each time that it is made.
     """
-    limit = 2 * max(1, len(client.scheduler_info()["workers"]))
+    limit = 2 * max(1, len(workers_of(client)))
     waiting: deque[tuple[Any, Future]] = deque()
     for item in items:
         if len(waiting) == limit:
@@ -244,10 +297,14 @@ def _result(client: Client, function: Callable[[Any], Any], item: Any, future: F
 def paths_visible(client: Client, paths: Sequence[str]) -> bool:
     """Tell whether every worker sees these files, with the sizes that they have here."""
     sizes = {path: Path(path).stat().st_size for path in paths}
-    return all(client.run(_has_files, sizes).values())
+    return all(ask_workers(client, _has_files, sizes).values())
 
 
 def _has_files(sizes: dict[str, int]) -> bool:
-    return all(
-        Path(path).is_file() and Path(path).stat().st_size == size for path, size in sizes.items()
-    )
+    try:
+        return all(
+            Path(path).is_file() and Path(path).stat().st_size == size
+            for path, size in sizes.items()
+        )
+    except OSError:  # not for this user to see
+        return False

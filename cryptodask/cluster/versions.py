@@ -5,6 +5,7 @@ from typing import Any
 
 from dask.distributed import Client
 
+from cryptodask.cluster.run import LOST, scheduler_lost
 from cryptodask.errors import ClusterError
 
 PACKAGES = ("cryptodask", "numba", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
@@ -22,8 +23,17 @@ Versions = Mapping[str, str | None]
 
 
 def versions_of(client: Client) -> dict[str, Versions]:
-    """Return the versions of ``client``, ``scheduler`` and each worker, by its address."""
-    told = client.get_versions(check=False, packages=list(PACKAGES))
+    """Return the versions of ``client``, ``scheduler`` and each worker, by its address.
+
+    Raises
+    ------
+    ClusterError
+        The scheduler is gone.
+    """
+    try:
+        told = client.get_versions(check=False, packages=list(PACKAGES))
+    except LOST as error:
+        raise scheduler_lost(client) from error
     workers: dict[str, Any] = told.pop("workers")
     # A worker that left while it was being asked has none.
     return {name: _flat(one) for name, one in (told | workers).items() if one}
@@ -35,7 +45,7 @@ def check_versions(client: Client) -> None:
     Raises
     ------
     ClusterError
-        A difference that matters; see `mismatches`.
+        A difference that matters, see `mismatches`; or the scheduler is gone.
     """
     found = mismatches(versions_of(client))
     if found:

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from asyncio import CancelledError
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -10,6 +9,8 @@ from weakref import WeakKeyDictionary
 
 from dask.distributed import Client, Worker, WorkerPlugin
 from distributed.protocol import pickle
+
+from cryptodask.cluster.run import LOST
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,8 @@ def warm_up(client: Client, actions: Mapping[str, Action]) -> None:
         if not new:
             return
         plugin: Any = WarmUp(known | new)
-        # Nothing needs it: where the scheduler is gone, whatever asks next says so.
-        with suppress(OSError, TimeoutError, CancelledError):
+        # Nothing needs it: where the scheduler is gone, whatever asks next says so. Where a worker
+        # goes while it is told, the others have been told, and those that join will be.
+        with suppress(*LOST):
             client.register_plugin(plugin)
             known |= new

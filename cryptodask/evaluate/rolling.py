@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 from cryptodask.errors import OptionError
 from cryptodask.records import DateArray, FloatArray, Panel
 
+FILLED = "filled"
+"""Among a panel's other columns: above 0 for rows that nobody quoted, with which gaps were filled.
+Such a row is there only once another has come after it, so that on its date none was to be seen."""
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -58,7 +62,8 @@ class Rolling:
     Parameters
     ----------
     panel : Panel
-        Dates rise from row to row of each coin.
+        Dates rise from row to row of each coin. Rows that were filled in, if it says so (`FILLED`),
+        are seen with those after them, and are none on their own dates.
     """
 
     def __init__(self, panel: Panel) -> None:
@@ -69,6 +74,7 @@ class Rolling:
         self._span = (int(seconds.max()) if len(seconds) else 0) - self._first + 2
         coin = np.repeat(np.arange(len(panel)), panel.lengths)
         self._keys = coin * self._span + (seconds - self._first)
+        self._filled = panel.extra.get(FILLED, np.zeros(0)) > 0
 
     def at(self, date: np.datetime64, window: int | None = None) -> Seen:
         """Return what was to be seen on a date: all rows up to it, or the latest so many."""
@@ -136,6 +142,8 @@ class Rolling:
         rows = np.searchsorted(self._keys, keys)
         found = rows < len(self._keys)
         found[found] = self._keys[rows[found]] == keys[found]
+        if self._filled.any():
+            found[found] = ~self._filled[rows[found]]
         return np.where(found, rows, -1)
 
 

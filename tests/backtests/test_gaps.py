@@ -1,0 +1,81 @@
+"""Backtests of prices with gaps: at an origin, what was to be forecast on that date and no more."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cryptodask import create_model
+from cryptodask.backtests.task import run_task
+from cryptodask.models import Model
+from cryptodask.prices.findings import empty_findings
+from cryptodask.prices.gaps import Gaps
+from cryptodask.prices.loader import Cut
+from cryptodask.prices.readers import Reading
+from cryptodask.prices.synthetic import synthetic_prices
+from cryptodask.records import DAY
+from cryptodask.work import Job, ShippedPartition, run_job
+
+DAYS, HORIZON = 26, 3
+WHOLE = synthetic_prices(3, DAYS, seed=4, short=(), broken=())
+DATES = np.sort(WHOLE["date"].unique()).astype("datetime64[s]")
+MODELS: list[Model] = [
+    create_model("naive"),
+    create_model("drift"),
+    create_model("ridge", lags=2),  # looks at every row
+]
+
+
+def job_of(prices: pd.DataFrame) -> Job:
+    coins = tuple(sorted(set(prices["coin"])))
+    return Job((ShippedPartition(coins, Reading(prices, empty_findings()), len(prices), "1d"),))
+
+
+def forecasts_at(
+    prices: pd.DataFrame, origin: np.datetime64, gaps: Gaps, model: Model
+) -> pd.DataFrame:
+    """Return what `forecast --to ORIGIN` gives of the coins whose last row is of that day."""
+    done = run_job(job_of(prices), Cut.of(None, None, origin, gaps), model, HORIZON, 0)
+    return done.forecasts[done.forecasts["cutoff"] == origin].reset_index(drop=True)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+@given(st.data())
+@settings(max_examples=25, deadline=None)
+def test_at_each_origin_it_is_what_could_be_forecast_on_that_date(
+    model: Model, data: st.DataObject
+) -> None:
+    holes = st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(1, 4))
+    kept = np.ones(len(WHOLE), dtype=np.bool_)
+    for row, length in data.draw(st.lists(holes, max_size=12), label="holes"):
+        kept[row : row + length] = False
+    for name in set(WHOLE["coin"]):
+        kept[np.flatnonzero(WHOLE["coin"] == name)[[0, 12, 13]]] = True
+    prices = WHOLE[kept].reset_index(drop=True)
+    how = data.draw(st.sampled_from([Gaps(), Gaps("fill", 1), Gaps("fill", 3)]), label="gaps")
+    origins = DATES[10:-1]
+    done = run_task(
+        job_of(prices), Cut.of(None, None, None, how), model, origins, HORIZON, 0, None, 1, None
+    )
+    for origin in origins:
+        expected = forecasts_at(prices, origin, how, model)
+        found = done.table[done.table["cutoff"] == origin].reset_index(drop=True)
+        pd.testing.assert_frame_equal(found[list(expected)], expected, check_exact=True)
+    # What came is what was quoted, and not what a gap was filled with.
+    quoted = prices.set_index(["coin", "date"])["close"]
+    keys = pd.MultiIndex.from_frame(done.table[["coin", "date"]])
+    np.testing.assert_array_equal(done.table["actual"], quoted.reindex(keys))
+
+
+def test_an_origin_inside_a_gap_that_is_filled_later_is_none() -> None:
+    name, day = WHOLE["coin"].iloc[0], DATES[15]
+    hole = (WHOLE["coin"] == name) & WHOLE["date"].isin([day, day + DAY])
+    prices = WHOLE[~hole].reset_index(drop=True)
+    cut = Cut.of(None, None, None, Gaps("fill", 2))
+    done = run_task(job_of(prices), cut, MODELS[1], DATES[13:18], HORIZON, 0, None, 1, None).table
+    own = done[done["coin"] == name]
+    assert sorted(own["cutoff"].unique()) == [DATES[13], DATES[14], DATES[17]]
+    assert set(own.loc[own["actual"].isna(), "date"]) == {day, day + DAY}
+    others = done[done["coin"] != name]
+    assert others["cutoff"].nunique() == 5
