@@ -9,7 +9,6 @@ these. Counts are whole numbers, so that nothing depends on how coins are divide
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +31,7 @@ from cryptodask.evaluate.hindsight import (
 from cryptodask.models import Model, run_model
 from cryptodask.models.allocator import keep_freed_memory
 from cryptodask.models.base import PanelForecast, columns_needed
+from cryptodask.paths import AnyPath
 from cryptodask.prices.findings import join_findings
 from cryptodask.prices.loader import Cut
 from cryptodask.records import FloatArray
@@ -110,7 +110,7 @@ def bound_job(
     held: Held,
     typical: dict[int, Typical],
     found: dict[int, FloatArray],
-    out: tuple[Path, str] | None,
+    out: tuple[AnyPath, str] | None,
 ) -> JobResult:
     """Put intervals around the forecasts of a job: what a worker does last."""
     tables: list[pa.Table] = []
@@ -136,7 +136,7 @@ def submit_bounds(
     client: "Client",
     held: "dict[Piece, Future]",
     models: dict[Piece, str],
-    out: dict[Piece, tuple[Path, str] | None],
+    out: dict[Piece, tuple[AnyPath, str] | None],
     known: Known | None = None,
 ) -> "tuple[dict[Piece, Future], dict[Piece, BaseException], Known]":
     """Join what jobs counted, and have the workers put intervals around their forecasts.
