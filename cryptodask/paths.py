@@ -124,11 +124,11 @@ def make_folder(path: AnyPath) -> None:
 
 
 def names_in(folder: AnyPath) -> list[str]:
-    """Return the names of what is in a folder, asked for at once."""
+    """Return the names of what is in a folder, asked for at once; a store has no empty ones."""
     if isinstance(folder, Path):
         return [file.name for file in folder.iterdir()]
-    with reading(folder):
-        own = folder.path.strip("/")
+    own, found = folder.path.strip("/"), []
+    with reading(folder), suppress(FileNotFoundError):
         found = [str(name).strip("/") for name in _fresh(folder).fs.ls(folder.path, detail=False)]
     return [name.rpartition("/")[2] for name in found if name != own]
 
@@ -164,7 +164,7 @@ def open_parquet(path: AnyPath) -> Iterator[Any]:
 
 def _content(url: UPath) -> bytes:
     with reading(url):
-        content: bytes = url.fs.cat_file(url.path)
+        content: bytes = _fresh(url).fs.cat_file(url.path)
         return content
 
 
