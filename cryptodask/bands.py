@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +31,7 @@ from cryptodask.evaluate.hindsight import (
 from cryptodask.models import Model, run_model
 from cryptodask.models.allocator import keep_freed_memory
 from cryptodask.models.base import PanelForecast, columns_needed
+from cryptodask.paths import AnyPath
 from cryptodask.prices.findings import join_findings
 from cryptodask.prices.loader import Cut
 from cryptodask.records import FloatArray
@@ -107,7 +107,7 @@ def bound_job(
     held: Held,
     typical: dict[int, Typical],
     found: dict[int, FloatArray],
-    out: tuple[Path, str] | None,
+    out: tuple[AnyPath, str] | None,
 ) -> JobResult:
     """Put intervals around the forecasts of a job: what a worker does last."""
     tables: list[pa.Table] = []

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryptodask.bands import bound_job, hold_job, know
@@ -14,6 +13,7 @@ from cryptodask.evaluate.hindsight import Cohort
 from cryptodask.forecasts import ForecastRun, task_row, task_table
 from cryptodask.models import Model
 from cryptodask.models.base import fingerprints
+from cryptodask.paths import AnyPath
 from cryptodask.prices.findings import join_findings
 from cryptodask.prices.loader import Cut
 from cryptodask.records import CoinFailure
@@ -145,7 +145,7 @@ class ForecastWork:
     def _model(self, piece: Piece) -> Model:
         return self.models[self.work.model(piece).name]
 
-    def _place(self, piece: Piece) -> tuple[Path, str] | None:
+    def _place(self, piece: Piece) -> tuple[AnyPath, str] | None:
         return None if self.folder is None else (self.folder.path, self.folder.name(piece))
 
     def _work(self, function: Callable[..., Any], call: Callable[[Piece], tuple[Any, ...]]) -> Work:

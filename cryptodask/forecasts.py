@@ -1,8 +1,8 @@
 """The folder that workers write forecasts to, while a run is under way and after it."""
 
 import json
+import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 from cryptodask.bands import Known
 from cryptodask.cluster.rescue import Piece
 from cryptodask.evaluate.calibration import Typical
+from cryptodask.paths import AnyPath, each, names_in, path_of, read_table, read_text, resolved
 from cryptodask.prices.findings import empty_findings, join_findings
 from cryptodask.records import CoinFailure, FloatArray
 from cryptodask.results import (
@@ -49,7 +50,7 @@ class ForecastRun(RunFolder):
     def read_pools(self) -> Known | None:
         """Return what errors of past forecasts came to, if all of them were counted."""
         try:
-            told = json.loads((self.path / _POOLS).read_text("utf-8"))
+            told = json.loads(read_text(self.path / _POOLS))
         except FileNotFoundError:
             return None
         typical: dict[str, dict[int, Typical]] = {model: {} for model in told["models"]}
@@ -92,29 +93,30 @@ class ForecastRun(RunFolder):
         facts : dict
             What the manifest tells besides.
         """
-        done = [(p, model) for p, model in zip(pieces, models, strict=True) if self.has(p)]
-        told = [told_in(self.name(piece)) for piece, _ in done]
-        failed = [failure_table(failures), *(pd.read_parquet(self.path / f) for f, _, _ in told)]
-        lost = [pd.read_parquet(self.path / f) for _, f, _ in told if (self.path / f).exists()]
-        rows = [
-            {"model": model, **self._task(task)}
-            for (_, model), (_, _, task) in zip(done, told, strict=True)
-            if (self.path / task).exists()
-        ]
+        there = set(names_in(self.path))
+        done = {self.name(p): model for p, model in zip(pieces, models, strict=True)}
+        done = {name: model for name, model in done.items() if name in there}
+        beside = [told_in(name) for name in done]
+        failed = each(read_table, [self.path / f for f, _, _ in beside])
+        lost = each(read_table, [self.path / f for _, f, _ in beside if f in there])
+        ran = {task: model for (_, _, task), model in zip(beside, done.values(), strict=True)}
+        ran = {task: model for task, model in ran.items() if task in there}
+        tasks_of = each(_read_task, [self.path / task for task in ran])
+        rows = [{"model": m, **told} for m, told in zip(ran.values(), tasks_of, strict=True)]
         tasks = task_table(rows)
-        whole = pd.concat(failed, ignore_index=True).astype("str")
+        whole = pd.concat([failure_table(failures), *failed], ignore_index=True).astype("str")
         whole = whole.sort_values(["coin", "model"], kind="stable", ignore_index=True)
         write_part(self.path, FAILURES, whole)
         write_part(self.path, LOST, join_findings(lost).drop_duplicates(ignore_index=True))
         write_part(self.path, TASKS, tasks)
         count = int(tasks["coins"].sum()) * int(self.facts["horizon"])
-        files = [self.name(piece) for piece, _ in done]
-        write_json(self.path, MANIFEST, {**facts, "rows": count, "files": files})
+        write_json(self.path, MANIFEST, {**facts, "rows": count, "files": list(done)})
         self.clear(("_failures-", "_lost-", "_task-", "_split-", "_pools"))
 
-    def _task(self, name: str) -> dict[str, Any]:
-        told: dict[str, Any] = json.loads((self.path / name).read_text("utf-8"))
-        return told | {stage: told["seconds"].get(stage, 0.0) for stage in STAGES}
+
+def _read_task(path: AnyPath) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(read_text(path))
+    return told | {stage: told["seconds"].get(stage, 0.0) for stage in STAGES}
 
 
 def _listed(array: FloatArray) -> list[Any]:
@@ -137,17 +139,17 @@ def task_row(model: str, done: JobResult) -> dict[str, Any]:
     return {"model": model} | told | {name: done.seconds.get(name, 0.0) for name in STAGES}
 
 
-def open_forecasts(path: str | Path) -> ForecastFolder:
-    """Open forecasts that were written to a folder.
+def open_forecasts(path: str | os.PathLike[str] | AnyPath) -> ForecastFolder:
+    """Open forecasts that were written to a folder, or to a URL that fsspec knows.
 
     Raises
     ------
     TableError
         There are none, or the run did not end.
     """
-    folder = Path(path).resolve()
+    folder = resolved(path_of(path))
     told = read_manifest(folder)
-    failures, lost, tasks = (pd.read_parquet(folder / name) for name in (FAILURES, LOST, TASKS))
+    failures, lost, tasks = each(read_table, [folder / name for name in (FAILURES, LOST, TASKS)])
     return ForecastFolder(
         folder,
         int(told["rows"]),

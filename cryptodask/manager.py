@@ -21,6 +21,7 @@ from cryptodask.models import Model, create_model
 from cryptodask.models.allocator import release_memory_soon
 from cryptodask.models.base import check_horizon, fingerprints
 from cryptodask.models.pooled import PooledModel, is_pooled
+from cryptodask.paths import AnyPath, path_of, remove, why_unseen, write_text
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.freq import step_of
 from cryptodask.prices.gaps import Gaps, How
@@ -150,7 +151,7 @@ class CryptoManager:
         intervals: bool | Intervals = False,
         seed: int = 0,
         as_dask: bool = False,
-        out: str | Path | None = None,
+        out: str | AnyPath | None = None,
         overwrite: bool = False,
         timeout: float | None = None,
         progress: bool = True,
@@ -188,9 +189,10 @@ class CryptoManager:
         as_dask : bool
             Whether the forecasts stay on the workers and a Dask dataframe of them is returned.
         out : path, optional
-            A folder that the workers see: they write the forecasts there, as Parquet, and only
-            failures and counts come back. What is there already of the same forecasts is not done
-            again.
+            A folder that the workers see, or a URL that fsspec knows, as ``s3://bucket/folder``:
+            they write the forecasts there, as Parquet, and only failures and counts come back. What
+            is there already of the same forecasts is not done again. What a URL's file system needs
+            to know is set in fsspec's configuration, here and on the workers.
         overwrite : bool
             Whether forecasts of another run may be replaced in that folder.
         timeout : float, optional
@@ -218,18 +220,20 @@ class CryptoManager:
         WriteError
             ``out`` can't be written to: the disk is full.
         MissingExtraError
-            A model's packages are not installed on the workers.
+            A model's packages are not installed on the workers, or those of a URL's file system
+            are not here.
         """
+        place = None if out is None else path_of(out)
         chosen = choose_models(models)
         check_horizon(horizon)
-        if as_dask and out is not None:
+        if as_dask and place is not None:
             raise OptionError("out: forecasts are either left on the workers or written; not both")
         cut = Cut.of(max_points, from_date, to_date, Gaps(gaps, gap_limit), self.loader.freq)
         wanted, failures = self.wanted(coins, chosen)
         how = (Intervals() if intervals else None) if isinstance(intervals, bool) else intervals
         self.check_timeout(timeout)
         folder: ForecastRun | None = None
-        if out is not None:
+        if place is not None:
             asked = {
                 "horizon": horizon, "coins": names_text(coins), "max_points": max_points,
                 "from_date": day_text(from_date), "to_date": day_text(to_date), "gaps": gaps,
@@ -238,13 +242,13 @@ class CryptoManager:
             }  # fmt: skip
             facts = self.facts(chosen, horizon, cut, seed, wanted) | {"intervals": repr(how)}
             call = describe_call(self.loader, chosen, asked)
-            folder = ForecastRun(Path(out), "forecasts", facts, call, overwrite)
+            folder = ForecastRun(place, "forecasts", facts, call, overwrite)
             if folder.is_whole:
                 return open_forecasts(folder.path)
         if wanted:
             self.warm_up(chosen)
         shape = cut, horizon, seed
-        log = self.log("forecast", chosen, wanted, failures, horizon, out)
+        log = self.log("forecast", chosen, wanted, failures, horizon, place)
         with (
             progress_bar(len(wanted) * len(chosen), progress) as bar,
             self.going_on(folder),
@@ -292,7 +296,7 @@ class CryptoManager:
         wanted: Sequence[str],
         without: Sequence[CoinFailure],
         horizon: int,
-        folder: str | Path | None,
+        folder: AnyPath | None,
     ) -> "RunLog":
         """Return what tells the scheduler of a run; see `cryptodask.cluster.events`."""
         from cryptodask.cluster import RunLog
@@ -380,7 +384,7 @@ class CryptoManager:
 
         return make() if folder is None else folder.plan(make, models)
 
-    def check_shared(self, folder: Path) -> None:
+    def check_shared(self, folder: AnyPath) -> None:
         """See that the workers see a folder that they are to write to.
 
         Raises
@@ -388,18 +392,19 @@ class CryptoManager:
         ClusterError
             They don't.
         """
-        from cryptodask.cluster import paths_visible
-
-        probe = folder / ".forecasts-probe.parquet"
-        probe.write_bytes(b"0" * 7)
+        probe, text = folder / ".forecasts-probe.parquet", "0" * 7
+        write_text(text, probe)
         try:
-            if not paths_visible(self.client, [str(probe)]):
-                raise ClusterError(
-                    f"{folder}: not every worker sees this folder; name one on a file system that "
-                    "all share, or a file, which the client writes"
-                )
+            told = self.client.run(why_unseen, probe, len(text))
         finally:
-            probe.unlink()
+            remove([probe])
+        for worker, why in told.items():
+            if why is not None:
+                raise ClusterError(
+                    f"{folder}: not every worker sees this folder (of {worker}: {why}); name one "
+                    "on a file system that all share, with the settings and packages of a URL on "
+                    "each of them, or a file, which the client writes"
+                )
 
     def wanted(
         self, coins: Sequence[str] | None, models: Sequence[Model]

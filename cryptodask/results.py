@@ -1,23 +1,20 @@
 """What a run gives: the forecast table, in memory or as a folder of files, and all around it."""
 
-import errno
 import json
-import os
-import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from cryptodask.errors import TableError, WriteError
+from cryptodask.errors import TableError
 from cryptodask.evaluate.rows import BOUNDS
 from cryptodask.models.base import PanelForecast
+from cryptodask.paths import AnyPath, draft_of, read_table, read_text, storing, write_text
 from cryptodask.records import CoinFailure, FloatArray
 
 if TYPE_CHECKING:
@@ -75,15 +72,15 @@ class ForecastFolder:
 
     Attributes
     ----------
-    path : Path
-        The folder: ``pandas.read_parquet`` reads it, too, in no certain order.
+    path : Path or UPath
+        The folder, or its URL: ``pandas.read_parquet`` reads it, too, in no certain order.
     rows : int
     failures, lost, tasks : DataFrame
     features : dict of str to str
         See `Forecasts`.
     """
 
-    path: Path
+    path: AnyPath
     rows: int
     failures: pd.DataFrame
     lost: pd.DataFrame
@@ -99,7 +96,7 @@ class ForecastFolder:
         return bool(read_manifest(self.path).get("intervals"))
 
     @property
-    def files(self) -> list[Path]:
+    def files(self) -> list[AnyPath]:
         """The files that hold forecasts, by model and coin."""
         return [self.path / name for name in read_manifest(self.path)["files"]]
 
@@ -185,7 +182,7 @@ def sort_forecasts(
 
 @contextmanager
 def write_frames(
-    folder: Path, name: str, schema: pa.Schema
+    folder: AnyPath, name: str, schema: pa.Schema
 ) -> Iterator[Callable[[pd.DataFrame | pa.Table], None]]:
     """Write a file frame by frame, each a group of rows, so that no more than one is in memory.
 
@@ -194,7 +191,7 @@ def write_frames(
 
     Parameters
     ----------
-    folder : Path
+    folder : Path or UPath
     name : str
         Of the file.
     schema : Schema
@@ -212,11 +209,10 @@ def write_frames(
     """
     import pyarrow.parquet as pq
 
-    draft = folder / f".{name}.{secrets.token_hex(4)}"
-    try:
-        # Forecasts hardly ever repeat, so that a dictionary of them costs time and saves nothing.
-        repeated = [name for name in schema.names if name not in ("forecast", *BOUNDS)]
-        with _writing(folder):
+    # Forecasts hardly ever repeat, so that a dictionary of them costs time and saves nothing.
+    repeated = [name for name in schema.names if name not in ("forecast", *BOUNDS)]
+    with draft_of(folder / name) as draft:
+        with storing(draft.parent):
             sink = pq.ParquetWriter(draft, schema, use_dictionary=repeated)
         try:
 
@@ -224,7 +220,7 @@ def write_frames(
                 if isinstance(frame, pd.DataFrame):
                     frame = pa.Table.from_pandas(frame, schema, preserve_index=False)
                 if len(frame):
-                    with _writing(folder):
+                    with storing(draft.parent):
                         sink.write_table(frame)
 
             yield write
@@ -232,60 +228,34 @@ def write_frames(
             with suppress(OSError):  # it is not wanted any more
                 sink.close()
             raise
-        with _writing(folder):
+        with storing(draft.parent):
             sink.close()
-            draft.replace(folder / name)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
 
 
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """Say of an error in this block that it is about writing to a folder, not about a coin."""
-    try:
-        yield
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        if error.errno == errno.EFBIG:
-            reason += " (a limit on the size of files)"
-        raise WriteError(
-            f"{folder}: can't be written to: {reason}; make room, or see to what is wrong with the "
-            "disk"
-        ) from error
-
-
-def write_part(folder: Path, name: str, frame: pd.DataFrame) -> None:
+def write_part(folder: AnyPath, name: str, frame: pd.DataFrame) -> None:
     """Write one frame as a file, whole or not at all; done twice, it is the same file."""
     schema = pa.Schema.from_pandas(frame.iloc[:0], preserve_index=False)
     with write_frames(folder, name, schema) as write:
         write(frame)
 
 
-def write_json(folder: Path, name: str, told: Any) -> None:
+def write_json(folder: AnyPath, name: str, told: Any) -> None:
     """Write what is told as JSON, whole or not at all."""
-    draft = folder / f".{name}.{secrets.token_hex(4)}"
-    try:
-        with _writing(folder):
-            draft.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
-            draft.replace(folder / name)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    write_text(json.dumps(told, indent=1) + "\n", folder / name)
 
 
-def read_part(path: Path) -> pd.DataFrame:
+def read_part(path: AnyPath) -> pd.DataFrame:
     """Read the forecasts that one task wrote."""
-    rows = pd.read_parquet(path)
+    rows = read_table(path)
     return rows.astype(empty_forecasts(BOUNDS[0] in rows.columns).dtypes.to_dict())
 
 
-def read_failed(folder: Path) -> pd.DataFrame:
+def read_failed(folder: AnyPath) -> pd.DataFrame:
     """Read the failures of a folder of forecasts."""
-    return pd.read_parquet(folder / FAILURES)
+    return read_table(folder / FAILURES)
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: AnyPath) -> dict[str, Any]:
     """Read the manifest of a folder of forecasts.
 
     Raises
@@ -294,7 +264,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         There is none, since the run did not end, or it is damaged.
     """
     try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
+        manifest: dict[str, Any] = json.loads(read_text(folder / MANIFEST))
     except (OSError, ValueError) as error:
         raise TableError(
             f"{folder}: is no whole forecast table ({error}); run the forecast again"

@@ -7,11 +7,10 @@ coins, and `Coins` makes jobs of them. A task of which a worker died is split in
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,16 @@ from cryptodask.errors import (
     WriteError,
 )
 from cryptodask.models import Model, create_model, model_options
+from cryptodask.paths import (
+    AnyPath,
+    exists,
+    is_folder,
+    make_folder,
+    names_in,
+    read_text,
+    remove,
+    resolved,
+)
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.layouts import DEFAULT
 from cryptodask.prices.lock import locked
@@ -39,7 +48,9 @@ PLAN = "_plan.json"
 KINDS = {"forecasts": "forecasts", "backtest": "a backtest"}
 """How files of a run are named, and what it is called."""
 
-_VERSION, _LOCK = 2, "_lock"
+LOCK = "_lock"
+
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -216,7 +227,7 @@ class RunFolder:
 
     Parameters
     ----------
-    path : Path
+    path : Path or UPath
     kind : str
         One of `KINDS`.
     facts : dict
@@ -235,17 +246,18 @@ class RunFolder:
 
     def __init__(
         self,
-        path: Path,
+        path: AnyPath,
         kind: str,
         facts: dict[str, Any],
         call: dict[str, Any] | None,
         overwrite: bool,
     ) -> None:
-        self.path, self.kind, self.facts, self._call = path.resolve(), kind, facts, call
-        if not path.exists():
-            path.mkdir(parents=True)
+        self.path, self.kind, self.facts, self._call = resolved(path), kind, facts, call
+        if not exists(path):
+            make_folder(path)
             return
-        if not (path.is_dir() and all(_is_own(file.name, kind) for file in path.iterdir())):
+        names = names_in(path) if is_folder(path) else None
+        if names is None or not all(_is_own(name, kind) for name in names):
             raise InputError(
                 f"{path}: is there already and holds something other than {KINDS[kind]}; name "
                 "another"
@@ -253,27 +265,26 @@ class RunFolder:
         told = read_plan(path)
         if told is not None and told["facts"] == facts:
             return
-        done = any(file.name.startswith((MANIFEST, kind)) for file in path.iterdir())
+        done = any(name.startswith((MANIFEST, kind)) for name in names)
         if done and not overwrite:
             raise InputError(f"{path}: {_why_other(told, facts, kind)} (--overwrite)")
         with self.locked():
             # What is left of a folder that is being emptied is no whole one, and has no plan.
-            for file in (path / MANIFEST, path / PLAN, *path.iterdir()):
-                if file.name != _LOCK:
-                    file.unlink(missing_ok=True)
+            for some in ([MANIFEST], [PLAN], [name for name in names_in(path) if name != LOCK]):
+                remove(path / name for name in some)
 
     def locked(self) -> AbstractContextManager[None]:
         """Keep others from doing the same at the same time."""
-        return locked(self.path, _LOCK)
+        return locked(self.path, LOCK)
 
     @property
     def is_whole(self) -> bool:
         """Tell whether all is done."""
         try:
-            told = json.loads((self.path / MANIFEST).read_text("utf-8"))
+            told = json.loads(read_text(self.path / MANIFEST))
         except (OSError, ValueError):
             return False
-        return all((self.path / name).exists() for name in told["files"])
+        return set(told["files"]) <= set(names_in(self.path))
 
     def plan(self, make: Callable[[], list[Task]], models: Sequence[Model]) -> list[Task]:
         """Return the tasks that were planned before, or plan them now.
@@ -299,28 +310,38 @@ class RunFolder:
 
     def has(self, piece: Piece) -> bool:
         """Tell whether a piece was done."""
-        return (self.path / self.name(piece)).exists()
+        return exists(self.path / self.name(piece))
+
+    def done(self, pieces: Sequence[Piece]) -> list[AnyPath]:
+        """Return the files of those pieces that were done."""
+        there = set(names_in(self.path))
+        return [self.path / name for name in map(self.name, pieces) if name in there]
 
     def pieces(self, count: int) -> list[Piece]:
         """Return the pieces of so many tasks: those that were not split, halves of the others."""
-        return [piece for i in range(count) for piece in self._leaves(Piece(i))]
+        there = set(names_in(self.path))
+        return [piece for i in range(count) for piece in _leaves(Piece(i), there)]
 
     def note_split(self, piece: Piece) -> None:
         """Note that a piece is run as two halves from now on."""
-        write_json(self.path, f"_split-{piece}.json", [str(half) for half in piece.halves])
+        write_json(self.path, _split(piece), [str(half) for half in piece.halves])
 
     def clear(self, names: Sequence[str] = ()) -> None:
         """Remove files of these beginnings, and drafts of workers that were killed."""
-        for file in list(self.path.iterdir()):
-            if file.name.startswith((*names, ".")):
-                file.unlink(missing_ok=True)
+        own = [name for name in names_in(self.path) if name.startswith((*names, "."))]
+        remove(self.path / name for name in own)
 
-    def _leaves(self, piece: Piece) -> Iterator[Piece]:
-        if not (self.path / f"_split-{piece}.json").exists():
-            yield piece
-            return
-        for half in piece.halves:
-            yield from self._leaves(half)
+
+def _split(piece: Piece) -> str:
+    return f"_split-{piece}.json"
+
+
+def _leaves(piece: Piece, there: Collection[str]) -> Iterator[Piece]:
+    if _split(piece) not in there:
+        yield piece
+        return
+    for half in piece.halves:
+        yield from _leaves(half, there)
 
 
 @contextmanager
@@ -337,10 +358,10 @@ def naming(folder: RunFolder | None) -> Iterator[None]:
         ) from error
 
 
-def read_plan(path: Path) -> dict[str, Any] | None:
+def read_plan(path: AnyPath) -> dict[str, Any] | None:
     """Read the plan of a run, if there is one of this version."""
     try:
-        told = json.loads((path / PLAN).read_text("utf-8"))
+        told = json.loads(read_text(path / PLAN))
     except (OSError, ValueError):
         return None
     known = isinstance(told, dict) and told.get("version") == _VERSION
@@ -432,7 +453,7 @@ def _why_other(told: dict[str, Any] | None, facts: dict[str, Any], kind: str) ->
 def _is_own(name: str, kind: str) -> bool:
     """Tell whether a file of this name is one that a run writes into its folder."""
     starts = (
-        MANIFEST, PLAN, _LOCK, "_failures", "_lost", "_task", "_split-", "_pools", f"{kind}-",
+        MANIFEST, PLAN, LOCK, "_failures", "_lost", "_task", "_split-", "_pools", f"{kind}-",
         "forecasts-probe",
     )  # fmt: skip
     return "/" not in name and name.lstrip(".").startswith(starts)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from itertools import chain, islice
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -21,6 +20,7 @@ from cryptodask.models import Model, run_model
 from cryptodask.models.allocator import keep_freed_memory
 from cryptodask.models.base import WarmingModel, columns_needed, rows_needed, sound_coins
 from cryptodask.models.pooled import PooledModel
+from cryptodask.paths import AnyPath
 from cryptodask.prices.findings import empty_findings, join_findings, lost
 from cryptodask.prices.gaps import last_runs
 from cryptodask.prices.loader import Cut, to_panel
@@ -189,7 +189,7 @@ def run_job(
     model: Model,
     horizon: int,
     seed: int,
-    out: tuple[Path, str] | None = None,
+    out: tuple[AnyPath, str] | None = None,
 ) -> JobResult:
     """Forecast all coins of a job with one model: what a worker does.
 
@@ -219,7 +219,7 @@ def run_job(
     return replace(done, forecasts=forecast_frame(tables), ended=time.time())
 
 
-def tell(done: JobResult, out: tuple[Path, str] | None) -> None:
+def tell(done: JobResult, out: tuple[AnyPath, str] | None) -> None:
     """Write what is to be known of a job beside its forecasts, before these are there."""
     if out is None:
         return
@@ -243,7 +243,7 @@ def told_in(name: str) -> tuple[str, str, str]:
 
 @contextmanager
 def keeping(
-    tables: list[Any], out: tuple[Path, str] | None, schema: pa.Schema
+    tables: list[Any], out: tuple[AnyPath, str] | None, schema: pa.Schema
 ) -> Iterator[Callable[[Any], None]]:
     """Give what puts the table of a part into a list, or into a file of this schema.
 

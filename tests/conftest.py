@@ -1,7 +1,8 @@
-"""What several test modules need: a folder of prices, and a cluster of real processes."""
+"""What several test modules need: prices, a cluster of real processes, and an S3 server."""
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from upath import UPath
 
 from cryptodask.prices.synthetic import synthetic_prices
 
@@ -91,6 +93,47 @@ class Cluster:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A scheduler and two workers, for all tests that only use it."""
     cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        for _ in range(2):
+            cluster.add_worker()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UPath]:
+    """A bucket of an S3 server, which is a process; the environment tells how it is reached."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("store") / "server.log"
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with log.open("wb") as file:
+        server = subprocess.Popen(command, stdout=file, stderr=file)
+    settings = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_DEFAULT_REGION": "us-east-1",
+                "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}  # fmt: skip
+    try:
+        deadline = time.monotonic() + 60
+        while socket.socket().connect_ex(("127.0.0.1", port)):
+            assert time.monotonic() < deadline, log.read_text()
+            assert server.poll() is None, log.read_text()
+            time.sleep(0.1)
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in settings.items():
+                patch.setenv(name, value)
+            bucket = UPath("s3://forecasts")
+            bucket.fs.mkdir("forecasts")
+            yield bucket
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@pytest.fixture(scope="session")
+def store_cluster(store: UPath, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A scheduler and two workers that can use the store."""
+    cluster = Cluster(tmp_path_factory.mktemp("store-cluster"))
     try:
         for _ in range(2):
             cluster.add_worker()

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "cryptodask"
 
-FOR_ALL = ("errors", "records", "stages")
+FOR_ALL = ("errors", "records", "stages", "paths")
 ORDER = (
     "prices",
     "features",

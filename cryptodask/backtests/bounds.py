@@ -7,22 +7,21 @@ bounds depend on neither files nor workers.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from cryptodask.evaluate.backtest import BOUNDS, empty_backtest
 from cryptodask.evaluate.bounds import LEVELS, Shape, history_of
 from cryptodask.evaluate.calibration import Calibration, History, Typical
 from cryptodask.evaluate.intervals import Conformal, intervals
+from cryptodask.paths import AnyPath, open_parquet
 from cryptodask.records import DateArray, FloatArray
 from cryptodask.results import write_frames
 
-Place = pd.DataFrame | Path
+Place = pd.DataFrame | AnyPath
 """Rows of one model, of whole coins: as a table, or as a file whose groups of rows are such."""
 
 Run = Callable[[Callable[[Place], Any], Sequence[Place]], Iterator[Any]]
@@ -40,7 +39,7 @@ def add_bounds(
 
     Parameters
     ----------
-    places : sequence of DataFrame or Path
+    places : sequence of DataFrame, Path or UPath
         All rows of the model.
     origins : ndarray of datetime64, ``(n_origins,)``
         All that there may be in them, in order.
@@ -52,7 +51,7 @@ def add_bounds(
 
     Returns
     -------
-    list of DataFrame or Path
+    list of DataFrame, Path or UPath
         One table with bounds; or files that were replaced by such.
     """
     if not places:
@@ -111,7 +110,7 @@ def _tables(place: Place) -> Iterator[pd.DataFrame]:
     if isinstance(place, pd.DataFrame):
         yield place
         return
-    with pq.ParquetFile(place) as file:
+    with open_parquet(place) as file:
         for group in range(file.num_row_groups):
             rows = file.read_row_group(group).to_pandas()
             yield rows.astype(empty_backtest().dtypes.to_dict())

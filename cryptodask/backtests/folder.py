@@ -1,7 +1,6 @@
 """The folder of a backtest: its plan first, then files as they are done, the manifest last."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 
@@ -22,10 +21,6 @@ class BacktestFolder(RunFolder):
         write_part(self.path, failures_of(name), failures)
         write_part(self.path, name, empty_backtest())
 
-    def tables(self, pieces: Sequence[Piece]) -> list[Path]:
-        """Return the files that are there."""
-        return [self.path / self.name(piece) for piece in pieces if self.has(piece)]
-
     def close(
         self,
         pieces: Sequence[Piece],
@@ -41,6 +36,6 @@ class BacktestFolder(RunFolder):
             "horizon": self.facts["horizon"],
             "features": self.facts["features"],
             "origins": origins.astype(str).tolist(),
-            "files": [file.name for file in self.tables(pieces)],
+            "files": [file.name for file in self.done(pieces)],
         }
         write_json(self.path, MANIFEST, told)

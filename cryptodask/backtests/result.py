@@ -1,9 +1,9 @@
 """What a backtest gives: its table, in memory or as a folder of files, and what failed."""
 
 import json
+import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,7 @@ from cryptodask.backtests.sweep import cut_by_coin, sweep
 from cryptodask.errors import InputError
 from cryptodask.evaluate.backtest import OriginFailure, empty_backtest
 from cryptodask.models import Model
+from cryptodask.paths import AnyPath, each, path_of, read_table, read_text, resolved
 from cryptodask.records import CoinFailure, DateArray
 from cryptodask.results import MANIFEST
 
@@ -44,7 +45,7 @@ class Backtest:
     failures : DataFrame
         ``coin, model, cutoff, exception, message``: what has no forecast as of which date, or
         (cutoff NaT) as of none.
-    path : Path or None
+    path : Path, UPath or None
         The folder of its files, or None of one that is in memory.
     files : list of str
         Of the table, in that folder.
@@ -59,7 +60,7 @@ class Backtest:
     horizon: int
     origins: DateArray
     failures: pd.DataFrame
-    path: Path | None = None
+    path: AnyPath | None = None
     files: tuple[str, ...] = ()
     frame: pd.DataFrame | None = None
     features: dict[str, str] = field(default_factory=dict)
@@ -147,17 +148,17 @@ class Backtest:
             return whole.map_partitions(counting, self.origins, meta=empty_backtest())
 
 
-def open_backtest(path: str | Path) -> Backtest:
-    """Open a backtest that was written to a folder.
+def open_backtest(path: str | os.PathLike[str] | AnyPath) -> Backtest:
+    """Open a backtest that was written to a folder, or to a URL that fsspec knows.
 
     Raises
     ------
     InputError
         There is none, or it has not ended.
     """
-    folder = Path(path).resolve()
+    folder = resolved(path_of(path))
     try:
-        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        manifest = json.loads(read_text(folder / MANIFEST))
         origins = np.array(manifest["origins"], dtype="datetime64[s]")
         files, models = tuple(manifest["files"]), list(manifest["models"])
         features = dict(manifest["features"])
@@ -167,7 +168,7 @@ def open_backtest(path: str | Path) -> Backtest:
             f"{path}: is no backtest that has ended ({error}); run it again with the same folder, "
             "and it goes on from where it was"
         ) from error
-    own = [read_failures(folder / failures_of(name)) for name in files]
+    own = each(read_failures, [folder / failures_of(name) for name in files])
     told = counting(join_failures([failures, *own]), origins)
     horizon = int(manifest["horizon"])
     return Backtest(models, horizon, origins, told, folder, files, features=features)
@@ -180,9 +181,9 @@ def counting(table: pd.DataFrame, origins: DateArray) -> pd.DataFrame:
     return kept
 
 
-def read_backtest_part(path: Path) -> pd.DataFrame:
+def read_backtest_part(path: AnyPath) -> pd.DataFrame:
     """Read one file of a backtest's table."""
-    return pd.read_parquet(path).astype(empty_backtest().dtypes.to_dict())
+    return read_table(path).astype(empty_backtest().dtypes.to_dict())
 
 
 def lost(
@@ -216,9 +217,9 @@ def join_failures(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return whole.sort_values(["coin", "model", "cutoff"], kind="stable", ignore_index=True)
 
 
-def read_failures(path: Path) -> pd.DataFrame:
+def read_failures(path: AnyPath) -> pd.DataFrame:
     """Read a table of failures."""
-    return pd.read_parquet(path).astype(no_failures().dtypes.to_dict())
+    return read_table(path).astype(no_failures().dtypes.to_dict())
 
 
 def failures_of(name: str) -> str:

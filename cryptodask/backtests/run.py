@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from cryptodask.backtests.bounds import Place, add_bounds
 from cryptodask.backtests.folder import BacktestFolder
@@ -34,6 +33,7 @@ from cryptodask.manager import CryptoManager, choose_models, managing, progress_
 from cryptodask.models import Model
 from cryptodask.models.base import check_horizon, ends_needed, fingerprints, takes_repeats
 from cryptodask.models.pooled import is_pooled
+from cryptodask.paths import AnyPath, open_parquet, path_of
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.freq import step_of
 from cryptodask.prices.gaps import Gaps, How
@@ -64,7 +64,7 @@ def backtest(
     gaps: How = "leave",
     gap_limit: int | None = None,
     seed: int = 0,
-    out: str | Path | None = None,
+    out: str | AnyPath | None = None,
     overwrite: bool = False,
     timeout: float | None = None,
     client: "Client | None" = None,
@@ -101,8 +101,9 @@ def backtest(
     coins, from_date, to_date, gaps, gap_limit, seed
         See `CryptoManager.forecast`.
     out : path, optional
-        A folder that the workers see. They write the table there, file by file; what is there
-        already of the same backtest is not done again. Without it the table comes to the client.
+        A folder, or a URL that fsspec knows, that the workers see. They write the table there, file
+        by file; what is there already of the same backtest is not done again. Without it the table
+        comes to the client.
     overwrite : bool
         Whether another backtest may be replaced in that folder.
     timeout : float, optional
@@ -124,6 +125,7 @@ def backtest(
     MissingExtraError
         A model's packages are not installed on the workers.
     """
+    place = None if out is None else path_of(out)
     with managing(source, client, workers) as manager:
         named = [m if isinstance(m, str) else m.name for m in models]
         chosen = choose_models(models if "naive" in named else ["naive", *models])
@@ -143,7 +145,7 @@ def backtest(
         run = _Run(manager, cut, chosen, names, horizon, rows, refit, seed)
         run.choose(origins, step, calibrate, warmup)
         folder = None
-        if out is not None:
+        if place is not None:
             asked = {
                 "horizon": horizon, "step": step, "window": window, "refit": refit,
                 "origins": origins if isinstance(origins, int) else [*map(day_text, origins)],
@@ -152,13 +154,13 @@ def backtest(
                 "gap_limit": gap_limit, "seed": seed, "timeout": timeout,
             }  # fmt: skip
             call = describe_call(manager.loader, chosen, asked)
-            folder = BacktestFolder(Path(out), "backtest", run.facts(), call, overwrite)
+            folder = BacktestFolder(place, "backtest", run.facts(), call, overwrite)
             if folder.is_whole:
                 return open_backtest(folder.path)
         names_of = [model.name for model in chosen]
         if names:
             manager.warm_up(chosen)
-        run.log = manager.log("backtest", chosen, names, without, horizon, out)
+        run.log = manager.log("backtest", chosen, names, without, horizon, place)
         with (
             progress_bar(len(names) * len(chosen), progress) as bar,
             manager.going_on(folder),
@@ -172,7 +174,7 @@ def backtest(
             told = counting(join_failures(failures), run.origins)
             if folder is not None:
                 pieces = run.work.pieces(folder)
-                run.bound(folder.tables(pieces))
+                run.bound(folder.done(pieces))
                 folder.close(pieces, told, names_of, run.origins)
                 manager.release_memory()
                 run.log.end()
@@ -309,7 +311,7 @@ class _Run:
         done: list[Place] = []
         for model in self.models:
             own = [place for place in places if _model_of(place) == model.name]
-            remote = bool(own) and isinstance(own[0], Path)
+            remote = bool(own) and not isinstance(own[0], pd.DataFrame)
             done += add_bounds(own, *shape, run=on_workers if remote else map)
         return done
 
@@ -344,7 +346,7 @@ def _model_of(place: Place) -> str | None:
     """Return the model whose rows a table or a file has; None of no rows."""
     if isinstance(place, pd.DataFrame):
         return None if place.empty else str(place["model"].iloc[0])
-    with pq.ParquetFile(place) as file:
+    with open_parquet(place) as file:
         if not file.metadata.num_rows:
             return None
         return str(file.read_row_group(0, columns=["model"])["model"][0])

@@ -4,13 +4,13 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from cryptodask.evaluate.backtest import empty_backtest
+from cryptodask.paths import AnyPath, open_parquet
 
 MOST = 200_000
 """Rows that are yielded at once, unless one coin has more."""
@@ -21,7 +21,7 @@ class _Group:
     """A group of rows of a Parquet file: the coins from first to last, of one model."""
 
     first: str
-    path: Path
+    path: AnyPath
     number: int
     last: str
 
@@ -39,7 +39,7 @@ class _Held:
 
 
 def sweep(
-    paths: Sequence[Path], coins: Collection[str] | None = None, most: int = MOST
+    paths: Sequence[AnyPath], coins: Collection[str] | None = None, most: int = MOST
 ) -> Iterator[pd.DataFrame]:
     """Yield the rows of whole coins, with all their models, read from files of one model each.
 
@@ -48,7 +48,7 @@ def sweep(
 
     Parameters
     ----------
-    paths : sequence of Path
+    paths : sequence of Path or UPath
         Files of a backtest; their groups may be cut anyhow.
     coins : collection of str, optional
         The coins that are wanted; by default all.
@@ -84,12 +84,10 @@ def cut_by_coin(table: pd.DataFrame, most: int = MOST) -> Iterator[pd.DataFrame]
             start = end
 
 
-def _groups(path: Path) -> list[_Group]:
+def _groups(path: AnyPath) -> list[_Group]:
     """Return the groups of rows of a file, from what its footer says of them."""
-    import pyarrow.parquet as pq
-
     found = []
-    with pq.ParquetFile(path) as file:
+    with open_parquet(path) as file:
         place = file.schema_arrow.names.index("coin")
         for number in range(file.num_row_groups):
             told = file.metadata.row_group(number).column(place)
@@ -114,9 +112,7 @@ def _holds(group: _Group, wanted: Sequence[str] | None) -> bool:
 
 
 def _read(group: _Group, wanted: Sequence[str] | None) -> _Held:
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(group.path) as file:
+    with open_parquet(group.path) as file:
         rows = file.read_row_group(group.number).to_pandas()
     if wanted is not None:
         rows = rows[rows["coin"].isin(wanted)]

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -13,6 +12,7 @@ from cryptodask.cluster.deadline import within
 from cryptodask.evaluate.backtest import backtest_panel, empty_backtest
 from cryptodask.models import Model
 from cryptodask.models.base import columns_needed
+from cryptodask.paths import AnyPath
 from cryptodask.prices.loader import Cut
 from cryptodask.records import DateArray
 from cryptodask.results import write_part
@@ -56,7 +56,7 @@ def run_task(
     seed: int,
     window: int | None,
     refit: int,
-    out: tuple[Path, str] | None,
+    out: tuple[AnyPath, str] | None,
 ) -> TaskResult:
     """Backtest one model on all coins of a job: what a worker does.
 

@@ -40,6 +40,7 @@ from cryptodask.cli.options import (
     split_names,
 )
 from cryptodask.cli.show import SOME_FAILED, err, out, write_table
+from cryptodask.paths import path_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,10 +83,12 @@ def backtest(
     resources: Resources = None,
     partitions: Partitions = None,
     out_folder: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--out",
-            help="A folder for workers to write to; what was stopped goes on there.",
+            metavar="PATH",
+            help="A folder for workers to write to, or its URL, as s3://bucket/folder; what was "
+            "stopped goes on there.",
         ),
     ] = None,
     overwrite: Overwrite = False,
@@ -107,6 +110,7 @@ def backtest(
     models = make_models(model or ["naive"], option or [])
     check_file("--scores", scores, (".csv", ".parquet"))
     check_file("--page", page, (".html",))
+    place = None if out_folder is None else path_of(out_folder)
     loader = CryptoLoader(source, partitions)
     wanted = split_names(coins, [*loader.source.coins, *loader.source.empty])
     try:
@@ -132,7 +136,7 @@ def backtest(
                 gaps=gaps,  # type: ignore[arg-type]
                 gap_limit=gap_limit,
                 seed=seed,
-                out=out_folder,
+                out=place,
                 overwrite=overwrite,
                 timeout=timeout,
                 client=client,

@@ -10,10 +10,11 @@ from cryptodask.cli.show import err
 
 def dashboard(
     path: Annotated[
-        Path,
+        str,
         typer.Argument(
+            metavar="PATH",
             help="A table or folder of prices, a folder or .parquet or .csv file of forecasts, or "
-            "the folder of a backtest."
+            "the folder of a backtest; of the latter two, or its URL.",
         ),
     ],
     prices: Annotated[

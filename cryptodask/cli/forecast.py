@@ -35,6 +35,7 @@ from cryptodask.cli.options import (
 )
 from cryptodask.cli.show import SOME_FAILED, err, out, print_lost, shown_date, write_table
 from cryptodask.errors import OptionError
+from cryptodask.paths import AnyPath, path_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,10 +74,12 @@ def forecast(
     resources: Resources = None,
     partitions: Partitions = None,
     out_file: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--out",
-            help="Write forecasts to a .parquet or .csv file, or by the workers to a folder.",
+            metavar="PATH",
+            help="Write forecasts to a .parquet or .csv file, or by the workers to a folder; or to "
+            "a URL of these, as s3://bucket/folder.",
         ),
     ] = None,
     overwrite: Overwrite = False,
@@ -109,7 +112,8 @@ def forecast(
     check_horizon(horizon)
     Cut.of(None, from_, to, Gaps(gaps, gap_limit))  # type: ignore[arg-type]
     how = _intervals(intervals, {"calibrate": calibrate, "warmup": warmup, "refit": refit})
-    _check_files(out_file, plot, plot_coin, coins)
+    place = None if out_file is None else path_of(out_file)
+    _check_files(place, plot, plot_coin, coins)
     check_file("--report", report, (".html",))
     loader = CryptoLoader(source, partitions)
     wanted = split_names(coins, [*loader.source.coins, *loader.source.empty])
@@ -117,7 +121,7 @@ def forecast(
         with connect(scheduler, read_workers(workers), read_tls(tls)) as client:
             if client.dashboard_link:
                 err.print(f"dashboard: {client.dashboard_link}", highlight=False)
-            in_folder = out_file is not None and not out_file.suffix
+            in_folder = place is not None and not place.suffix
             connected = time.time()
             with reporting(report), requiring(client, read_resources(resources)):
                 result = CryptoManager(loader, client).forecast(
@@ -130,13 +134,13 @@ def forecast(
                     gap_limit=gap_limit,
                     intervals=how or False,
                     seed=seed,
-                    out=out_file if in_folder else None,
+                    out=place if in_folder else None,
                     overwrite=overwrite,
                     timeout=timeout,
                 )
             returned = time.time()
             assert isinstance(result, Forecasts | ForecastFolder)
-            head, written = _write(result, out_file)
+            head, written = _write(result, place)
             if plot and len(head):
                 from cryptodask.dashboard.plot import save_plot
 
@@ -153,7 +157,7 @@ def forecast(
     except KeyboardInterrupt:
         kept = "what was written to --out is kept, and the same command goes on from there"
         none = "the fits under way were cancelled and nothing more was written"
-        in_folder = out_file is not None and not out_file.suffix
+        in_folder = place is not None and not place.suffix
         err.print(f"stopped; {kept if in_folder else none}")
         raise typer.Exit(130) from None
     raise typer.Exit(SOME_FAILED if len(result.failures) or len(result.lost) else 0)
@@ -192,7 +196,7 @@ def _intervals(wanted: bool, options: dict[str, int | None]) -> "Intervals | Non
 
 
 def _check_files(
-    out_file: Path | None, plot: Path | None, plot_coin: str | None, coins: list[str] | None
+    out_file: AnyPath | None, plot: Path | None, plot_coin: str | None, coins: list[str] | None
 ) -> None:
     """Refuse before the work what could not be written after it."""
     check_file("--out", out_file, (".parquet", ".csv", ""))
@@ -207,15 +211,15 @@ def _check_files(
 
 
 def _write(
-    result: "Forecasts | ForecastFolder", path: Path | None
-) -> "tuple[pd.DataFrame, list[Path]]":
+    result: "Forecasts | ForecastFolder", path: AnyPath | None
+) -> "tuple[pd.DataFrame, list[AnyPath]]":
     """Write forecasts, and the failures beside them; a file is whole or not there.
 
     Returns
     -------
     DataFrame
         The forecasts; of a folder, which has been written already, its first ones.
-    list of Path
+    list of Path or UPath
     """
     from cryptodask.results import Forecasts, empty_forecasts, read_part
 

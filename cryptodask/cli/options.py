@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cryptodask.errors import OptionError
+from cryptodask.paths import AnyPath
 
 if TYPE_CHECKING:
     from distributed.security import Security
@@ -189,7 +190,7 @@ def read_resources(texts: list[str] | None) -> dict[str, float]:
     return found
 
 
-def check_file(option: str, path: Path | None, endings: tuple[str, ...]) -> None:
+def check_file(option: str, path: AnyPath | None, endings: tuple[str, ...]) -> None:
     """Refuse before the work a file that could not be written after it.
 
     Raises
@@ -202,5 +203,5 @@ def check_file(option: str, path: Path | None, endings: tuple[str, ...]) -> None
     if path.suffix not in endings:
         known = " or ".join(ending or "be a folder, without an ending" for ending in endings)
         raise OptionError(f"{option} {path}: must end in {known}")
-    if not path.parent.is_dir():
+    if isinstance(path, Path) and not path.parent.is_dir():
         raise OptionError(f"{option} {path}: there is no folder {path.parent}; make it first")

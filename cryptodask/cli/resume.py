@@ -12,6 +12,7 @@ from cryptodask.cli.forecast import print_forecasts
 from cryptodask.cli.options import Scheduler, Tls, Workers, read_tls, read_workers
 from cryptodask.cli.show import SOME_FAILED, err, out
 from cryptodask.errors import InputError
+from cryptodask.paths import AnyPath, exists, path_of, remove
 
 if TYPE_CHECKING:
     from dask.distributed import Client
@@ -21,26 +22,46 @@ if TYPE_CHECKING:
 
 
 def resume(
-    folder: Annotated[Path, typer.Argument(help="The --out of a forecast or backtest.")],
+    out_folder: Annotated[
+        str,
+        typer.Argument(
+            metavar="FOLDER", help="The --out of a forecast or backtest, a folder or its URL."
+        ),
+    ],
     scheduler: Scheduler = None,
     workers: Workers = None,
     tls: Tls = None,
+    unlock: Annotated[
+        bool,
+        typer.Option(
+            "--unlock",
+            help="Of a URL: take the run over from a process that was killed on another machine.",
+        ),
+    ] = False,
 ) -> None:
     """Go on with a forecast or backtest that was stopped, where it was."""
     from cryptodask.cluster import connect
     from cryptodask.prices import CryptoLoader
     from cryptodask.results import MANIFEST
-    from cryptodask.runs import KINDS, models_of, read_plan
+    from cryptodask.runs import KINDS, LOCK, models_of, read_plan
 
+    folder = path_of(out_folder)
     plan = read_plan(folder)
     if plan is None:
         raise InputError(
             f"{folder}: holds no plan of a run; name the --out of a forecast or backtest by this "
             "version"
         )
-    if (folder / MANIFEST).exists():
+    if exists(folder / MANIFEST):
         out.print(Text(f"{folder}: {KINDS[plan['kind']]}, whole already; nothing is left to do"))
         return
+    if unlock:
+        if isinstance(folder, Path):
+            raise InputError(
+                f"--unlock: is for URLs; a process that ends leaves no lock in {folder}, so that "
+                "one which is running holds it"
+            )
+        remove([folder / LOCK])
     call = plan["call"]
     if call is None:
         raise InputError(
@@ -65,7 +86,7 @@ def _forecast(
     client: "Client",
     loader: "CryptoLoader",
     models: "list[Model]",
-    folder: Path,
+    folder: AnyPath,
     rest: dict[str, Any],
     began: float,
 ) -> bool:
@@ -86,7 +107,7 @@ def _backtest(
     client: "Client",
     loader: "CryptoLoader",
     models: "list[Model]",
-    folder: Path,
+    folder: AnyPath,
     rest: dict[str, Any],
     began: float,
 ) -> bool:

@@ -1,10 +1,11 @@
 """What commands print: consoles, and the lines that several of them share."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
+
+from cryptodask.paths import AnyPath, draft_of, storing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,18 +31,10 @@ def shown_date(date: Any) -> str:
     return f"{date:%Y-%m-%d}" if date == date.normalize() else f"{date:%Y-%m-%d %H:%M}"
 
 
-def write_table(frame: "pd.DataFrame", path: Path) -> None:
+def write_table(frame: "pd.DataFrame", path: AnyPath) -> None:
     """Write a table as .csv, or else as Parquet; whole or not at all."""
-    draft = path.with_name(f".{path.name}.tmp")
-    if path.suffix == ".csv":
-        frame.to_csv(draft, index=False)
-    else:
-        frame.to_parquet(draft, index=False)
-    draft.replace(path)
-
-
-def write_text(text: str, path: Path) -> None:
-    """Write a text; whole or not at all."""
-    draft = path.with_name(f".{path.name}.tmp")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
+    with draft_of(path) as draft, storing(draft.parent):
+        if path.suffix == ".csv":
+            frame.to_csv(draft, index=False)
+        else:
+            frame.to_parquet(draft, index=False)

@@ -38,8 +38,9 @@ from cryptodask.cli.options import (
     read_workers,
     split_names,
 )
-from cryptodask.cli.show import SOME_FAILED, err, out, shown_date, write_table, write_text
+from cryptodask.cli.show import SOME_FAILED, err, out, shown_date, write_table
 from cryptodask.errors import OptionError
+from cryptodask.paths import path_of, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,8 +85,11 @@ def tune(
     resources: Resources = None,
     partitions: Partitions = None,
     folder: Annotated[
-        Path | None,
-        typer.Option(help="For workers to write forecasts to; what was stopped goes on there."),
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="For workers to write forecasts to, or its URL; what was stopped goes on there.",
+        ),
     ] = None,
     overwrite: Overwrite = False,
     out_file: Annotated[
@@ -106,6 +110,7 @@ def tune(
     given = read_settings(names, option or [])
     tried = make_candidates(grids, given, random, seed)  # before a cluster is started
     check_file("--out", out_file, (".json", ".csv"))
+    place = None if folder is None else path_of(folder)
     loader = CryptoLoader(source, partitions)
     wanted = split_names(coins, [*loader.source.coins, *loader.source.empty])
     for name, own in tried.items():
@@ -135,7 +140,7 @@ def tune(
                 gaps=gaps,  # type: ignore[arg-type]
                 gap_limit=gap_limit,
                 seed=seed,
-                out=folder,
+                out=place,
                 overwrite=overwrite,
                 client=client,
             )
@@ -149,7 +154,7 @@ def tune(
         write_text(done.to_json(), out_file)
     elif out_file:
         write_table(done.candidates, out_file)
-    for path in filter(None, (folder, out_file)):
+    for path in filter(None, (place, out_file)):
         out.print(Text(f"wrote {path}"), soft_wrap=True)
     raise typer.Exit(SOME_FAILED if _print_failures(done, tried) else 0)
 

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from dask.distributed import Client
 
+from cryptodask.paths import AnyPath, path_of, resolved
 from cryptodask.records import CoinFailure
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class RunLog:
         coins: Sequence[str],
         horizon: int,
         source: str | Path | None = None,
-        out: str | Path | None = None,
+        out: str | AnyPath | None = None,
     ) -> None:
         self._client, self._listens = client, False
         self._told = dict.fromkeys(models, len(coins))
@@ -85,7 +86,7 @@ class RunLog:
             "kind": kind,
             "horizon": horizon,
             "source": "" if source is None else str(Path(source).resolve()),
-            "out": "" if out is None else str(Path(out).resolve()),
+            "out": "" if out is None else str(resolved(path_of(out))),
         }
         self._lock = threading.Lock()
         # Of each model: coins ended, coins failed, rows read, and seconds by stage.

@@ -84,7 +84,7 @@ class Run:
         What ended one that failed.
     horizon : int
     source, out : str
-        Paths as the client has them, or "".
+        Paths or URLs as the client has them, or "".
     models : dict of str to Progress
     failures : dict
         (coin, model) -> (exception, message), of the first ones.

@@ -1,7 +1,6 @@
 """The page of scores: what models were worth in the latest backtests, a table drawn with Bokeh."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -18,6 +17,7 @@ from cryptodask.dashboard.live_view import Columns, label_of, summary_of
 from cryptodask.dashboard.page import INK, MUTED, plain_text
 from cryptodask.dashboard.shelf import Kept
 from cryptodask.errors import CryptoDaskError
+from cryptodask.paths import AnyPath, is_folder, path_of
 
 FIELDS = ("rank", "model", "coins", *SCORES)
 TITLES = [column for column in BOARD if column[0] in FIELDS]
@@ -88,10 +88,11 @@ def scores_of(run: Run) -> tuple[list[dict[str, Any]], str]:
     if run.scores or not run.out:
         return run.scores, ""
     hint = f"`cryptodask dashboard {run.out}` shows it"
-    if not Path(run.out).is_dir():
-        return [], f"this server does not see the folder; where it lies, {hint}"
     try:
-        return _read.get(run.id, lambda: _scored(Path(run.out))), ""
+        out = path_of(run.out)
+        if not is_folder(out):
+            return [], f"this server does not see the folder; where it lies, {hint}"
+        return _read.get(run.id, lambda: _scored(out)), ""
     except (CryptoDaskError, OSError, ValueError) as error:
         return [], f"{error}; {hint}"
 
@@ -109,7 +110,7 @@ def board(rows: Sequence[dict[str, Any]]) -> Columns:
     }
 
 
-def _scored(folder: Path) -> list[dict[str, Any]]:
+def _scored(folder: AnyPath) -> list[dict[str, Any]]:
     done = open_backtest(folder)
     size = sum((folder / name).stat().st_size for name in done.files)
     if size > MOST_READ:

@@ -12,6 +12,7 @@ from cryptodask.dashboard.live_view import failures_table
 from cryptodask.dashboard.page import PAGE
 from cryptodask.dashboard.shelf import Entry
 from cryptodask.errors import InputError, OptionError
+from cryptodask.paths import AnyPath, exists, is_folder, path_of, resolved
 from cryptodask.prices import CryptoLoader
 from cryptodask.results import MANIFEST, read_manifest
 from cryptodask.runs import read_plan
@@ -34,7 +35,8 @@ def serve(
     Parameters
     ----------
     path : path
-        A table or folder of prices, a folder or file of forecasts, or the folder of a backtest.
+        A table or folder of prices, a folder or file of forecasts, or the folder of a backtest;
+        of the latter two, or its URL.
     prices : path, optional
         Where the closes before forecasts are.
     host : str
@@ -60,7 +62,7 @@ def serve(
         There is nothing to show at that path.
     """
     check_host(host, insecure)
-    page = page_of(Path(path), None if prices is None else Path(prices))
+    page = page_of(path_of(path), None if prices is None else Path(prices))
     from bokeh.server.server import BaseServer
     from bokeh.server.tornado import BokehTornado
     from bokeh.server.util import bind_sockets
@@ -100,7 +102,7 @@ def check_host(host: str, insecure: bool) -> None:
         )
 
 
-def page_of(path: Path, prices: Path | None = None) -> Document:
+def page_of(path: AnyPath, prices: Path | None = None) -> Document:
     """Return what draws what is at a path, which is looked at now so that errors come at once.
 
     Raises
@@ -108,7 +110,7 @@ def page_of(path: Path, prices: Path | None = None) -> Document:
     InputError
         There is nothing to show.
     """
-    if not path.exists():
+    if not exists(path):
         raise InputError(f"{path}: there is nothing at this path; name prices, forecasts or a "
                          "backtest")  # fmt: skip
     plan = read_plan(path)
@@ -117,20 +119,26 @@ def page_of(path: Path, prices: Path | None = None) -> Document:
     source = "" if prices is None else str(prices.resolve())
     if prices is not None:
         CryptoLoader(prices)
-    if (path / MANIFEST).is_file() or (path.suffix in (".parquet", ".csv") and path.is_file()):
-        models = tuple(read_manifest(path).get("models", ())) if path.is_dir() else ()
-        entry = _entry(path, models, source, str(path.resolve()))
-    else:
+    where, whole = str(resolved(path)), exists(path / MANIFEST)
+    if whole or (path.suffix in (".parquet", ".csv") and not is_folder(path)):
+        models = tuple(read_manifest(path).get("models", ())) if whole else ()
+        entry = _entry(path, models, source, where)
+    elif isinstance(path, Path):
         CryptoLoader(path)
-        entry = _entry(path, (), str(path.resolve()), "")
+        entry = _entry(path, (), where, "")
+    else:
+        raise InputError(
+            f"{path}: is no forecast or backtest that has ended; prices are shown from a folder of "
+            "this machine only"
+        )
     return _document(f"CryptoDask: {path.name}", lambda doc: ForecastsPage(doc, lambda: [entry]))
 
 
-def _entry(path: Path, models: tuple[str, ...], source: str, out: str) -> Entry:
-    return Entry(str(path.resolve()), path.name, 0, models, source, out, (), failures_table({}))
+def _entry(path: AnyPath, models: tuple[str, ...], source: str, out: str) -> Entry:
+    return Entry(str(resolved(path)), path.name, 0, models, source, out, (), failures_table({}))
 
 
-def _backtest_page(path: Path, prices: Path | None) -> Document:
+def _backtest_page(path: AnyPath, prices: Path | None) -> Document:
     """Return the leaderboard, which is made once, for all viewers."""
     from cryptodask.dashboard.leaderboard import layout
     from cryptodask.dashboard.leaderboard_view import build_leaderboard

@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ from cryptodask.dashboard.live import Run
 from cryptodask.dashboard.live_view import FAILURES, Columns, failures_table, label_of
 from cryptodask.dashboard.view import ForecastView, Pack, build_view, milliseconds, pack
 from cryptodask.errors import CryptoDaskError, OptionError, TableError
+from cryptodask.paths import exists, is_folder, path_of, read_table, read_text
 from cryptodask.prices import CryptoLoader
 from cryptodask.results import empty_forecasts, read_failed, read_manifest
 
@@ -45,7 +47,7 @@ class Entry:
     source : str
         Path of the prices, or "".
     out : str
-        Path of a folder or file of forecasts, or "".
+        Path or URL of a folder or file of forecasts, or "".
     tables : tuple of bytes
         Forecasts that were told.
     failures : Columns
@@ -129,17 +131,18 @@ def view_of(entry: Entry, coin: str, days: int = ALL_DAYS) -> tuple[ForecastView
 
 def failures_of(entry: Entry) -> Columns:
     """Return the failures of an entry: those that were told, or those in or beside its files."""
-    out = Path(entry.out)
-    beside = out.with_name(f"{out.stem}.failures{out.suffix}") if out.suffix else out
-    if entry.failures["coin"] or not entry.out or not beside.exists():
+    if entry.failures["coin"] or not entry.out:
         return entry.failures
     try:
-        if out.is_dir():
+        out = path_of(entry.out)
+        if not out.suffix:
             frame = read_failed(out)
         else:
-            frame = pd.read_csv(beside) if out.suffix == ".csv" else pd.read_parquet(beside)
+            beside = out.with_name(f"{out.stem}.failures{out.suffix}")
+            csv = out.suffix == ".csv"
+            frame = pd.read_csv(StringIO(read_text(beside))) if csv else read_table(beside)
         frame = frame[list(FAILURES)]
-    except (OSError, ValueError, KeyError):
+    except (CryptoDaskError, OSError, ValueError, KeyError):
         return entry.failures
     return {str(name): frame[name].astype("str").tolist() for name in frame.columns}
 
@@ -149,7 +152,7 @@ def _read_coins(entry: Entry) -> list[str]:
     for table in _tables(entry):
         names |= set(pa.compute.unique(table["coin"]).to_pylist())
     if entry.out:
-        names |= _coins_written(Path(entry.out))
+        names |= _coins_written(entry.out)
     elif not entry.models:
         names |= set(_loader(entry.source).get_crypto_names())
     return sorted(names, key=lambda name: (name.casefold(), name))
@@ -160,7 +163,7 @@ def _read_view(entry: Entry, coin: str, days: int) -> tuple[ForecastView, str]:
     parts = [_rows_of(table, coin) for table in _tables(entry)]
     if entry.out:
         try:
-            parts.append(_forecasts_written(Path(entry.out), coin))
+            parts.append(_forecasts_written(entry.out, coin))
         except (CryptoDaskError, OSError, ValueError, pa.ArrowException) as error:
             word = " · ".join(filter(None, [word, f"no forecasts to read: {error}"]))
     rows = pd.concat([empty_forecasts(), *parts], ignore_index=True)
@@ -219,7 +222,7 @@ def _loader(source: str) -> CryptoLoader:
     return _loaders.get((source, *seen), lambda: CryptoLoader(path))
 
 
-def _dataset(out: Path) -> Any:
+def _dataset(place: str) -> Any:
     """Return the files of a folder of forecasts, or a file, as a dataset that is filtered by coin.
 
     Raises
@@ -229,16 +232,17 @@ def _dataset(out: Path) -> Any:
     """
     import pyarrow.dataset as ds
 
-    if out.suffix == ".csv":
-        return ds.dataset(out, format="csv")
-    if out.is_dir():
-        return ds.dataset([out / name for name in read_manifest(out)["files"]], format="parquet")
-    if not out.exists():
+    out = path_of(place)
+    if not exists(out):
         raise TableError(f"this server does not see {out}")
-    return ds.dataset(out, format="parquet")
+    files = [out / name for name in read_manifest(out)["files"]] if is_folder(out) else [out]
+    form = "csv" if out.suffix == ".csv" else "parquet"
+    system = None if isinstance(out, Path) else out.fs
+    places = [file if isinstance(file, Path) else file.path for file in files]
+    return ds.dataset(places, format=form, filesystem=system)
 
 
-def _coins_written(out: Path) -> set[str]:
+def _coins_written(out: str) -> set[str]:
     names: set[str] = set()
     try:
         for batch in _dataset(out).to_batches(columns=["coin"]):
@@ -248,7 +252,7 @@ def _coins_written(out: Path) -> set[str]:
     return names
 
 
-def _forecasts_written(out: Path, coin: str) -> pd.DataFrame:
+def _forecasts_written(out: str, coin: str) -> pd.DataFrame:
     import pyarrow.dataset as ds
 
     frame: pd.DataFrame = _dataset(out).to_table(filter=ds.field("coin") == coin).to_pandas()

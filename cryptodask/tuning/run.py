@@ -17,6 +17,7 @@ from cryptodask.evaluate.rows import common_rows
 from cryptodask.forecasting import OnDone
 from cryptodask.manager import CryptoManager, managing
 from cryptodask.models.base import check_horizon
+from cryptodask.paths import AnyPath
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.freq import step_of
 from cryptodask.prices.gaps import How
@@ -50,7 +51,7 @@ def tune(
     gaps: How = "leave",
     gap_limit: int | None = None,
     seed: int = 0,
-    out: str | Path | None = None,
+    out: str | AnyPath | None = None,
     overwrite: bool = False,
     client: "Client | None" = None,
     workers: int | None = None,
@@ -89,8 +90,8 @@ def tune(
     splits : int
         How often the best at the first origins is judged by the next ones.
     out : path, optional
-        A folder that the workers see. They write all forecasts there, file by file, so that the
-        client holds only those that judge the choice, and a search that was stopped goes on.
+        A folder, or a URL, that the workers see. They write all forecasts there, file by file, so
+        that the client holds only those that judge the choice, and what was stopped goes on.
     overwrite : bool
         Whether another backtest may be replaced in that folder.
     client, workers, progress, on_done
