@@ -392,10 +392,12 @@ class CryptoManager:
         ClusterError
             They don't.
         """
+        from cryptodask.cluster import ask_workers
+
         probe, text = folder / ".forecasts-probe.parquet", "0" * 7
         write_text(text, probe)
         try:
-            told = self.client.run(why_unseen, probe, len(text))
+            told = ask_workers(self.client, why_unseen, probe, len(text))
         finally:
             remove([probe])
         for worker, why in told.items():

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from cryptodask.cluster import RunLog
+from cryptodask.cluster import RunLog, comms_lost
 from cryptodask.cluster.rescue import Piece
 from cryptodask.errors import (
     ClusterError,
@@ -348,7 +348,8 @@ def _leaves(piece: Piece, there: Collection[str]) -> Iterator[Piece]:
 def naming(folder: RunFolder | None) -> Iterator[None]:
     """Say of errors that end a run in this block how it goes on."""
     try:
-        yield
+        with comms_lost():
+            yield
     except (ClusterError, WriteError) as error:
         if folder is None:
             raise

@@ -13,8 +13,10 @@ from cryptodask.cluster.rescue import Ended, Piece, Work, run_pieces
 from cryptodask.cluster.rounds import hold_all, run_rounds
 from cryptodask.cluster.run import (
     Outcome,
+    ask_workers,
     cancel,
     collect,
+    comms_lost,
     ordered_map,
     paths_visible,
     submit,
@@ -26,6 +28,8 @@ __all__ = [
     "Ended",
     "Holding",
     "Outcome",
+    "ask_workers",
+    "comms_lost",
     "Piece",
     "Work",
     "RunLog",

@@ -5,7 +5,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import numpy as np
 from dask.distributed import Client, Future, KilledWorker
+from distributed.comm import CommClosedError
 from distributed.utils import CancelledError
 
 from cryptodask.errors import ClusterError
@@ -210,6 +211,23 @@ def tell_workers(client: Client, function: Callable[[], Any]) -> None:
     if client.status == "running":
         with suppress(*LOST):
             client.run(function, wait=False, on_error="ignore", callback_timeout=TELLING)
+
+
+@contextmanager
+def comms_lost() -> Iterator[None]:
+    """Say of a connection that was cut in this block that it is the cluster's.
+
+    Raises
+    ------
+    ClusterError
+    """
+    try:
+        yield
+    except CommClosedError as error:
+        raise ClusterError(
+            f"a connection of the cluster was cut: {error}; see whether scheduler and workers "
+            "still run"
+        ) from error
 
 
 class _Watch:

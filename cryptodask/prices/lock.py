@@ -134,8 +134,9 @@ def _locked_file(folder: Path, name: str) -> Iterator[None]:
         try:
             _lock(handle, folder)
             if _same_file(handle, path):
-                os.truncate(handle, 0)
-                os.write(handle, _holder().encode())
+                with storing(folder):
+                    os.truncate(handle, 0)
+                    os.write(handle, _holder().encode())
                 try:
                     yield
                 finally:

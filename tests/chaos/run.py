@@ -8,9 +8,8 @@ import json
 import sys
 from pathlib import Path
 
-from dask.distributed import Client
-
 from cryptodask import CryptoLoader, CryptoManager, create_model
+from cryptodask.cluster import connect
 from cryptodask.errors import CryptoDaskError
 from cryptodask.evaluate.cohorts import Intervals
 from tests.chaos.poison import Poison
@@ -27,13 +26,12 @@ def main() -> int:
         network = create_model("lstm_global", window=10, units=(8,), steps=20, sample=8)
         models, intervals = [*models[:2], network], Intervals(5, 45, refit=5)
     try:
-        with Client(told["scheduler"], timeout=30) as client:
-            client.wait_for_workers(1, timeout=60)
+        with connect(told["scheduler"]) as client:
             CryptoManager(CryptoLoader(Path(told["source"])), client).forecast(
                 models, 5, intervals=intervals, out=told["out"], timeout=told["timeout"],
                 progress=False,
             )  # fmt: skip
-    except (CryptoDaskError, OSError) as error:
+    except CryptoDaskError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
