@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import fsspec
 import pandas as pd
@@ -164,6 +165,32 @@ def test_a_store_that_does_not_answer_or_has_no_such_bucket_is_told(store: UPath
     mute = UPath("s3://forecasts/run", client_kwargs={"endpoint_url": "http://127.0.0.1:9"})
     with pytest.raises(InputError, match=r"s3://forecasts/run: can't be read: .*127.0.0.1:9"):
         exists(mute)
+
+
+@pytest.fixture
+def strict(store: UPath) -> Iterator[None]:
+    """Have the server look at who asks, and let nobody in."""
+
+    def let_in(requests: int) -> None:
+        at = os.environ["AWS_ENDPOINT_URL"] + "/moto-api/reset-auth"
+        asked = Request(at, str(requests).encode(), {"Content-Type": "text/plain"})
+        urlopen(asked, timeout=20).close()
+
+    let_in(0)
+    yield
+    let_in(1_000_000_000)
+
+
+def test_a_store_that_lets_nobody_in_is_told(
+    strict: None, store: UPath, small_folder: Path, url: str
+) -> None:
+    with pytest.raises(WriteError, match=f"{url}: can't be written to: PermissionError: .*may use"):
+        write_text("", path_of(url) / "a")
+    for asked in (["resume", url], ["forecast", small_folder, "--workers=1", "--out", url]):
+        done = command(*asked)
+        assert done.returncode == 2
+        assert f"error: {url}" in done.stderr
+        assert "can't be read: PermissionError" in done.stderr
 
 
 def test_two_do_not_hold_the_lock_of_a_store_at_once(url: str) -> None:
