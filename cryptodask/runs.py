@@ -163,9 +163,10 @@ class Coins:
         self, folder: "RunFolder | None", log: RunLog, tell: Sequence[Callable[[int], None]]
     ) -> list[Piece]:
         """Tell of what a run that was stopped has done, and return the pieces that are left."""
-        todo = []
-        for piece in self.pieces(folder):
-            if folder is None or not folder.has(piece):
+        todo, pieces = [], self.pieces(folder)
+        done = set(folder.done(pieces)) if folder else set()
+        for piece in pieces:
+            if folder is None or folder.path / folder.name(piece) not in done:
                 todo.append(piece)
                 continue
             log.ended(self.model(piece).name, self.job(piece).coins)
