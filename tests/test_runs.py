@@ -19,6 +19,10 @@ from hypothesis import strategies as st
 from cryptodask import CryptoLoader, CryptoManager, create_model
 from cryptodask.errors import ClusterError, InputError, OptionError, TableError, WriteError
 from cryptodask.forecasts import open_forecasts
+from cryptodask.prices.findings import empty_findings
+from cryptodask.prices.readers import Reading
+from cryptodask.prices.synthetic import synthetic_prices
+from cryptodask.prices.table import write_table
 from cryptodask.results import write_frames
 from cryptodask.runs import Task, describe_call, models_of
 from tests.chaos.harness import table_of
@@ -233,7 +237,7 @@ def test_a_run_that_ended_leaves_nothing_on_the_workers(
 ASKED = ["--model", "linear", "--model", "drift", "--model", "naive", "--horizon", 3, "--intervals",
          "--warmup", 40, "--partitions", 12, "--seed", 3]  # fmt: skip
 
-PASSES = [("linear", 3), ("count-errors", 2), ("count-errors", 50), ("intervals", 3)]
+PASSES = [("linear", 3), ("count-errors", 2), ("count-errors", 50), ("intervals", 12)]
 """Tasks of a run with intervals, and after how many of them it is killed: in the first pass, as
 errors are counted for the first and the second time, and as intervals are made."""
 
@@ -307,3 +311,63 @@ def test_a_run_with_intervals_goes_on_after_a_kill_in_any_pass(
     pd.testing.assert_frame_equal(table_of(out), table_of(undisturbed), check_exact=True)
     for name, when in kept.items():
         assert (out / name).stat().st_mtime_ns == when
+
+
+def megabytes(process: "subprocess.Popen[bytes]", what: str) -> float:
+    """Return what Linux tells of a process: VmRSS, its memory now, or VmHWM, the most it had."""
+    told = Path(f"/proc/{process.pid}/status").read_text()
+    return int(told.split(f"{what}:")[1].split()[0]) / 1024
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="not Linux")
+def test_a_run_of_much_memory_leaves_little_of_it_on_the_workers(
+    own_cluster: Cluster, tmp_path: Path
+) -> None:
+    prices = synthetic_prices(600, 1500, seed=5, short=(), broken=())
+    reading = Reading(prices, empty_findings())
+    table = write_table(tmp_path / "table", [reading], empty={}, notes=empty_findings())
+    loader = CryptoLoader(table.path, 2)
+    workers = [own_cluster.add_worker("--no-nanny") for _ in range(2)]
+    with Client(own_cluster.address) as client:
+        client.wait_for_workers(2)
+
+        def run(coins: list[str] | None) -> None:
+            manager = CryptoManager(loader, client)
+            assert len(manager.forecast(["pooled_linear"], 5, coins, progress=False))
+
+        run(loader.get_crypto_names()[:8])
+        time.sleep(3)  # for what has been imported to be all there, and the rest given back
+        small = [megabytes(worker, "VmRSS") for worker in workers]
+        for _ in range(2):
+            run(None)
+            most = [megabytes(worker, "VmHWM") for worker in workers]
+            assert max(more - less for more, less in zip(most, small, strict=True)) > 100
+            bounds = [(less + more) / 2 for more, less in zip(most, small, strict=True)]
+            deadline = time.monotonic() + 60
+            while any(
+                megabytes(worker, "VmRSS") > bound
+                for worker, bound in zip(workers, bounds, strict=True)
+            ):
+                assert time.monotonic() < deadline, (small, most)
+                time.sleep(0.2)
+            while not client.run_on_scheduler(nothing_left):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("models", "options"),
+    [(["linear"], {"intervals": True}), (["linear", "pooled_linear"], {"out": "out"}),
+     (["pooled_linear"], {"gaps": "split"})],
+)  # fmt: skip
+def test_the_scheduler_knows_nothing_of_a_run_that_ended(
+    client: Client, small_folder: Path, tmp_path: Path, models: list[str], options: dict[str, Any]
+) -> None:
+    asked = options | ({"out": tmp_path / "out"} if "out" in options else {})
+    done = CryptoManager(small_folder, client).forecast(models, 2, progress=False, **asked)
+    assert len(done)
+    deadline = time.monotonic() + 30
+    while not client.run_on_scheduler(nothing_left):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
