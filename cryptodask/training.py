@@ -343,4 +343,5 @@ def _no_ones_fault(error: Exception) -> Exception:
     """Return an error of one date; raise one that concerns every coin."""
     if isinstance(error, ENDING):
         raise error
-    return error
+    # What its traceback knows of would be held on workers as long as it is kept.
+    return error.with_traceback(None)

@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from dask.distributed import Client, Future, KilledWorker
 
-from cryptodask.cluster.run import Outcome, cancel, collect, outcome_of, submit, workers_of
+from cryptodask.cluster.run import Outcome, Watch, cancel, collect, outcome_of, submit, workers_of
 from cryptodask.errors import WorkerDiedError
 
 ALONE = 3
@@ -204,6 +204,7 @@ def is_death(error: BaseException | None) -> bool:
 def _run_alone(client: Client, work: Work, suspects: Suspects, results: bool) -> Iterator[Ended]:
     """Run suspects, each on a worker of its own."""
     running: dict[str, tuple[Piece, Future]] = {}
+    watch = Watch(client)
     try:
         while suspects.waiting or running:
             there = workers_of(client)
@@ -228,6 +229,7 @@ def _run_alone(client: Client, work: Work, suspects: Suspects, results: bool) ->
                         yield Ended(piece, future, error=_guilty(outcome.error))
             if suspects.waiting or running:
                 time.sleep(POLL)
+                watch.look()
     finally:
         cancel(client, [future for _, future in running.values()])
 

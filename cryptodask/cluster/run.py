@@ -111,7 +111,7 @@ def collect(futures: Sequence[Future], *, results: bool = True) -> Iterator[Outc
         outcome was brought are released, so that workers and scheduler forget their arguments.
     """
     waiting = dict(enumerate(futures))
-    watch = _Watch(futures[0].client) if futures else None
+    watch = Watch(futures[0].client) if futures else None
     while waiting:
         ended = {i: future for i, future in waiting.items() if future.status != "pending"}
         if not ended:
@@ -230,7 +230,7 @@ def comms_lost() -> Iterator[None]:
         ) from error
 
 
-class _Watch:
+class Watch:
     """Says once, on standard error, that no worker is left to do what is waited for."""
 
     def __init__(self, client: Client) -> None:
