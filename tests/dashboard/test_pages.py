@@ -2,7 +2,6 @@
 
 import re
 import threading
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -98,16 +97,6 @@ def test_pages_show_runs_while_they_go_on(
         check_metrics(scrape(paged), done[0])
 
 
-CHOOSE = """() => {
-  const all = [...Bokeh.documents[0]._all_models.values()]
-    .filter((model) => model.type == "ColumnDataSource" && model.data.models && model.data.id)
-  for (const one of all) {
-    const row = [...one.data.models].indexOf("naive, ridge")
-    if (row >= 0) { one.selected.indices = []; one.selected.indices = [row] }
-  }
-}"""
-
-
 def wait_for_count(rows: Any, count: int) -> None:
     from playwright.sync_api import expect
 
@@ -118,13 +107,8 @@ def check_runs(page: Any, done: pd.DataFrame) -> None:
     """Two runs, both at their end; the failures of the one that is chosen, as text."""
     forecast = page.locator(".slick-row", has_text="naive, ridge").first
     forecast.get_by_text("ended").wait_for()
-    # Through the table's selection, as a click does: where it is drawn anew just then, one is lost.
-    chosen = page.locator(".summary").get_by_text("7 bars ahead")
-    deadline = time.monotonic() + 60
-    while not chosen.is_visible():
-        assert time.monotonic() < deadline, "a run that is chosen is not shown"
-        page.evaluate(CHOOSE)
-        page.wait_for_timeout(1_000)
+    forecast.click()
+    page.locator(".summary").get_by_text("7 bars ahead").wait_for()
     # The rows of its failures come after the summary.
     failed = page.locator(".slick-row", has_text=re.compile("SeriesError|TooShortError"))
     wait_for_count(failed, len(done.failures))
