@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import dask
 from distributed import Scheduler
 from distributed.diagnostics.plugin import SchedulerPlugin
 
 from cryptodask.cluster.events import LISTENS, TOPIC
-from cryptodask.dashboard.feed import application
+from cryptodask.dashboard.feed import PING, application
 from cryptodask.dashboard.forecasts_page import ForecastsPage
 from cryptodask.dashboard.hub import Hub
 from cryptodask.dashboard.live import Live
@@ -23,6 +24,12 @@ logger = logging.getLogger(__name__)
 
 COLLECT = 5.0
 """Seconds within which documents that are left are collected together."""
+
+TIMERS = [
+    f"distributed.scheduler.dashboard.bokeh-application.{name}_milliseconds"
+    for name in ("keep_alive", "check_unused_sessions")
+]
+"""Dask has each session pinged twice a second, which takes more than all that our pages do."""
 
 RUNS = "crypto-runs"
 """Path of the page that is the same for all viewers."""
@@ -147,7 +154,8 @@ def _add_pages(scheduler: Scheduler, hub: Hub) -> bool:
     variables = template_variables(scheduler)
     variables["pages"] += [path for path in PAGES if path not in variables["pages"]]
     pages = {f"/{path}": _page(path, hub) for path in PAGES if path != RUNS}
-    app = BokehApplication(pages, scheduler, prefix=prefix, template_variables=variables)
+    with dask.config.set(dict.fromkeys(TIMERS, 1000 * PING)):
+        app = BokehApplication(pages, scheduler, prefix=prefix, template_variables=variables)
     html = _same_for_all(RUNS, hub, app.resources(), {"prefix": app.prefix, **variables})
     for one in (application(hub, app.prefix.rstrip("/"), RUNS, html), app):
         scheduler.http_application.add_application(one)

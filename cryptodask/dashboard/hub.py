@@ -18,7 +18,8 @@ SHORTEST, LONGEST = 1.0, 10.0
 SHARE = 0.01
 """Of a core that telling viewers takes at most, until there are so many that it takes `LONGEST`."""
 
-Update = Callable[[], None]
+Update = Callable[[], Any]
+"""Awaited, where it returns what can be."""
 
 
 class Hub:
@@ -73,13 +74,13 @@ class Hub:
             for context in [context for context in self._viewers if context.destroyed]:
                 del self._viewers[context]
             is_new = self._told != self.live.version
-            before = time.thread_time()
+            before = time.process_time()
             self.feed.tell()
             if is_new:
                 self._told = self.live.version
                 # What else the loop does meanwhile counts too: a busy scheduler tells more rarely.
                 await self._tell()
-                spent = time.thread_time() - before
+                spent = time.process_time() - before
                 pause = min(max(SHORTEST, spent / SHARE), LONGEST)
 
     async def _tell(self) -> None:
