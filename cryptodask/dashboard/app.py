@@ -7,14 +7,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import dask
 from distributed import Scheduler
 from distributed.diagnostics.plugin import SchedulerPlugin
 
 from cryptodask.cluster.events import LISTENS, TOPIC
+from cryptodask.dashboard.feed import PING, application
 from cryptodask.dashboard.forecasts_page import ForecastsPage
 from cryptodask.dashboard.hub import Hub
 from cryptodask.dashboard.live import Live
-from cryptodask.dashboard.live_page import RunsPage
+from cryptodask.dashboard.live_page import runs_page
 from cryptodask.dashboard.metrics import RunMetrics
 from cryptodask.dashboard.scores_page import ScoresPage
 
@@ -23,8 +25,28 @@ logger = logging.getLogger(__name__)
 COLLECT = 5.0
 """Seconds within which documents that are left are collected together."""
 
+TIMERS = [
+    f"distributed.scheduler.dashboard.bokeh-application.{name}_milliseconds"
+    for name in ("keep_alive", "check_unused_sessions")
+]
+"""Dask has each session pinged twice a second, which takes more than all that our pages do."""
+
+RUNS = "crypto-runs"
+"""Path of the page that is the same for all viewers."""
+
+TEMPLATE = """\
+{% extends "simple.html" %}
+{% block extra_resources %}
+<style>
+  /* With ours in it, Dask's bar of links takes two lines of most windows, over what is below. */
+  body { padding-top: 0; }
+  .navbar { position: sticky; margin: 0 -10px; }
+</style>
+{% endblock %}
+"""
+
 PAGES: dict[str, tuple[str, Callable[[Any, Hub], Any]]] = {
-    "crypto-runs": ("Runs", RunsPage),
+    RUNS: ("Runs", lambda doc, _: runs_page(doc)),
     "crypto-forecasts": (
         "Forecasts",
         lambda doc, hub: ForecastsPage(doc, lambda: hub.entries, hub.join),
@@ -131,24 +153,45 @@ def _add_pages(scheduler: Scheduler, hub: Hub) -> bool:
     # The very list that Dask's pages show, so that ours are in their navigation bar too.
     variables = template_variables(scheduler)
     variables["pages"] += [path for path in PAGES if path not in variables["pages"]]
-    pages = {f"/{path}": _page(path, hub) for path in PAGES}
-    app = BokehApplication(pages, scheduler, prefix=prefix, template_variables=variables)
-    scheduler.http_application.add_application(app)
+    pages = {f"/{path}": _page(path, hub) for path in PAGES if path != RUNS}
+    with dask.config.set(dict.fromkeys(TIMERS, 1000 * PING)):
+        app = BokehApplication(pages, scheduler, prefix=prefix, template_variables=variables)
+    html = _same_for_all(RUNS, hub, app.resources(), {"prefix": app.prefix, **variables})
+    for one in (application(hub, app.prefix.rstrip("/"), RUNS, html), app):
+        scheduler.http_application.add_application(one)
     app.initialize(IOLoop.current())
     app.start()
     return True
 
 
-def _page(path: str, hub: Hub) -> Callable[[Scheduler, dict[str, Any], Any], None]:
-    """Return what makes the document of one viewer."""
+def _same_for_all(path: str, hub: Hub, resources: Any, variables: dict[str, Any]) -> str:
+    """Return a page without a session, as a text."""
+    from bokeh.document import Document
+    from bokeh.embed import file_html
+
+    doc = Document()
+    _page(path, hub)(None, variables, doc)
+    html = file_html(
+        doc,
+        resources,
+        title=doc.title,
+        template=doc.template,
+        template_variables=doc.template_variables,
+        theme=doc.theme,
+    )
+    return str(html)
+
+
+def _page(path: str, hub: Hub) -> Callable[[Any, dict[str, Any], Any], None]:
+    """Return what makes a document: of one viewer, or one for all."""
     title, page = PAGES[path]
 
-    def make(scheduler: Scheduler, extra: dict[str, Any], doc: Any) -> None:
+    def make(scheduler: Any, extra: dict[str, Any], doc: Any) -> None:
         from distributed.dashboard.components.scheduler import BOKEH_THEME, env
 
         del scheduler
         doc.title = f"CryptoDask: {title}"
-        doc.template = env.get_template("simple.html")
+        doc.template = env.from_string(TEMPLATE)
         doc.template_variables.update(extra)
         doc.theme = BOKEH_THEME
         page(doc, hub)

@@ -7,6 +7,7 @@ the server goes on meanwhile. What is read is shared by all viewers (`shelf`).
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -14,10 +15,10 @@ import numpy as np
 
 from cryptodask.dashboard import shelf
 from cryptodask.dashboard.live_page import FAILURES, card, live_table, put, title
-from cryptodask.dashboard.live_view import failures_table
+from cryptodask.dashboard.live_view import Columns, failures_table
 from cryptodask.dashboard.page import INK, MUTED, draw_figure, plain_text
 from cryptodask.dashboard.shelf import ALL_DAYS, Entry
-from cryptodask.dashboard.view import ForecastView
+from cryptodask.dashboard.view import LEVELS, ForecastView
 from cryptodask.errors import CryptoDaskError
 
 MOST_LISTED = 500
@@ -36,25 +37,27 @@ class ForecastsPage:
     entries : callable
         What can be looked at, the latest first.
     join : callable, optional
-        Told to call `update` when something changes.
+        Told to call `follow` when something changes.
     """
 
     def __init__(
         self,
         doc: Any,
         entries: Callable[[], Sequence[Entry]],
-        join: Callable[[Any, Callable[[], None]], None] | None = None,
+        join: Callable[[Any, Callable[[], Any]], None] | None = None,
     ) -> None:
         self.doc, self.entries = doc, entries
         self.entry: Entry | None = None
         self.is_followed, self.is_set_here = True, False
         self.coins: list[str] = []
-        self.shape: Any = None
+        self.models: tuple[str, ...] | None = None
+        self.view: ForecastView | None = None
         self._asked = 0
         self._widgets()
-        self.update()
+        if self._is_new():
+            self.doc.add_next_tick_callback(self._read_coins)
         if join is not None:
-            join(doc, self.update)
+            join(doc, self.follow)
 
     def _widgets(self) -> None:
         from bokeh.layouts import column, row
@@ -85,8 +88,13 @@ class ForecastsPage:
         children = [chooser, self.heading, self.caption, self.area, self.failed_title, box]
         card(self.doc, "forecasts", children)
 
-    def update(self) -> None:
+    async def follow(self) -> None:
         """Bring the page to what is known now: read again only what changed."""
+        if self._is_new():
+            await self._read_coins()
+
+    def _is_new(self) -> bool:
+        """List what can be looked at now; tell whether what is to be shown has changed."""
         entries = list(self.entries())
         options = [(entry.id, entry.label) for entry in entries]
         if list(self.run.options) != options:
@@ -98,27 +106,24 @@ class ForecastsPage:
         entry = chosen or next((e for e in entries if e.is_readable), next(iter(entries), None))
         if entry is None:
             self.caption.text = "No forecast has told of itself since this scheduler started."
-        elif self.entry is None or (entry.id, entry.version) != (
-            self.entry.id,
-            self.entry.version,
-        ):
-            self._open(entry)
-
-    def _open(self, entry: Entry) -> None:
-        self.entry = entry
+            return False
+        before, self.entry = self.entry, entry
         self._set(self.run, entry.id)
-        self.doc.add_next_tick_callback(self._read_coins)
+        return before is None or (entry.id, entry.version) != (before.id, before.version)
 
     async def _read_coins(self) -> None:
         """Read the names of the coins, and what failed; then the coin that is shown."""
         entry = self.entry
         assert entry is not None
-        self.coins = await in_thread(shelf.coins_of, entry)
+        coins = await in_thread(shelf.coins_of, entry)
         failures = await in_thread(shelf.failures_of, entry)
         put(self.failures, failures)
         self.failures.visible = self.failed_title.visible = bool(failures["coin"])
-        self._list()
-        self._load()
+        if coins != self.coins:
+            self.coins = coins
+            self._list()
+        self._asked += 1
+        await self._read_coin()
 
     def _list(self) -> None:
         """List the coins whose name has the text in it, those that begin with it first."""
@@ -146,7 +151,8 @@ class ForecastsPage:
         del name, old
         if not self.is_set_here:
             self.is_followed = False
-            self._open(next(entry for entry in self.entries() if entry.id == new))
+            self.entry = next(entry for entry in self.entries() if entry.id == new)
+            self.doc.add_next_tick_callback(self._read_coins)
 
     def _find(self, name: str, old: str, new: str) -> None:
         del name, old, new
@@ -175,7 +181,7 @@ class ForecastsPage:
         try:
             view, word = await in_thread(shelf.view_of, entry, coin, DAYS[self.span.active])
         except (CryptoDaskError, OSError) as error:
-            self.area.children, self.shape = [], None
+            self.area.children, self.models, self.view = [], None, None
             self.heading.text, self.caption.text = coin, str(error)
             return
         if asked == self._asked:
@@ -184,23 +190,53 @@ class ForecastsPage:
     def _draw(self, view: ForecastView, word: str) -> None:
         from bokeh.models import ColumnDataSource, CustomJS
 
-        shape = view.models, view.bands
-        if shape != self.shape:
-            self.history = ColumnDataSource(view.history.of(0), name="history")
-            self.ahead = ColumnDataSource(view.ahead.of(0), name="ahead")
-            plot, self.cutoff, self.items = draw_figure(view, self.history, self.ahead)
+        caption = " · ".join(filter(None, [view.captions[0], word]))
+        if view is self.view and caption == self.caption.text:
+            return
+        self.view = view
+        history, ahead = view.history.of(0), _with_all_bands(view)
+        if view.models != self.models:
+            self.history = ColumnDataSource(history, name="history")
+            self.ahead = ColumnDataSource(ahead, name="ahead")
+            # A figure takes the server as long as a hundred changes of its data.
+            whole = replace(view, bands=_all_bands(view))
+            plot, self.cutoff, self.items = draw_figure(whole, self.history, self.ahead)
             # A coin's prices are no place on another's axes.
             reset = CustomJS(args={"figure": plot}, code=RESET)
             self.heading.js_property_callbacks = {"change:text": [reset]}
             self.span.js_property_callbacks = {"change:active": [reset]}
-            self.area.children, self.shape = [plot], shape
+            self.area.children, self.models = [plot], view.models
         else:
-            self.history.data, self.ahead.data = view.history.of(0), view.ahead.of(0)
+            if not _same(self.history.data, history):
+                self.history.data = history
+            if not _same(self.ahead.data, ahead):
+                self.ahead.data = ahead
         self.cutoff.location = view.cutoffs[0]
         for j, item in enumerate(self.items):
-            item.visible = bool(np.isfinite(view.ahead.columns[f"forecast_{j}"]).any())
-        self.caption.text = " · ".join(filter(None, [view.captions[0], word]))
+            item.visible = bool(np.isfinite(ahead[f"forecast_{j}"]).any())
+        self.caption.text = caption
         self.heading.text = view.coins[0]
+
+
+def _all_bands(view: ForecastView) -> tuple[tuple[str, int], ...]:
+    """Return all intervals that there may be, so that those that come later find their place."""
+    return tuple((level, j) for level in LEVELS for j in range(len(view.models)))
+
+
+def _with_all_bands(view: ForecastView) -> Columns:
+    """Return the coin's columns ahead, and NaN of intervals that there are none of."""
+    columns = dict(view.ahead.of(0))
+    for level, j in _all_bands(view):
+        for side in ("lower", "upper"):
+            columns.setdefault(f"{side}_{level}_{j}", np.full(len(columns["date"]), np.nan))
+    return columns
+
+
+def _same(shown: Columns, columns: Columns) -> bool:
+    """Tell whether columns of numbers are those that are shown."""
+    return shown.keys() == columns.keys() and all(
+        np.array_equal(shown[name], values, equal_nan=True) for name, values in columns.items()
+    )
 
 
 @cache

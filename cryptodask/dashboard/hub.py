@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from cryptodask.dashboard.feed import Feed, Viewer
 from cryptodask.dashboard.live import FORECAST, Live, Run
-from cryptodask.dashboard.live_view import Columns, runs_table
 from cryptodask.dashboard.shelf import Entry
 
 logger = logging.getLogger(__name__)
@@ -18,25 +18,36 @@ SHORTEST, LONGEST = 1.0, 10.0
 SHARE = 0.01
 """Of a core that telling viewers takes at most, until there are so many that it takes `LONGEST`."""
 
-Update = Callable[[], None]
+Update = Callable[[], Any]
+"""Awaited, where it returns what can be."""
 
 
 class Hub:
-    """Tells documents that runs changed; with no document it does nothing at all."""
+    """Tells viewers that runs changed; with no viewer it does nothing at all.
+
+    Those of the page of runs are told by `Feed`; those of other pages have a document of Bokeh's.
+    """
 
     def __init__(self, live: Live) -> None:
-        self.live = live
+        self.live, self.feed = live, Feed(live)
         self._viewers: dict[Any, Update] = {}
         self._told = -1
         self._task: asyncio.Task[None] | None = None
         self._made = -1
-        self._table: Columns = {}
         self._entries: list[Entry] = []
 
     def join(self, doc: Any, update: Update) -> None:
         """Call ``update`` under the document's lock when something changed, until it is left."""
         context = doc.session_context
         self._viewers[context] = update
+        self._wake()
+
+    def follow(self, viewer: Viewer) -> None:
+        """Tell a viewer of the page of runs all, and what changes until it leaves the feed."""
+        self.feed.join(viewer)
+        self._wake()
+
+    def _wake(self) -> None:
         if self._task is None or self._task.done():
             self._told = self.live.version
             self._task = asyncio.get_running_loop().create_task(self._watch())
@@ -47,37 +58,29 @@ class Hub:
         return list(self.live.latest())
 
     @property
-    def table(self) -> Columns:
-        """The table of runs, the same object for all viewers until something changes."""
-        self._make()
-        return self._table
-
-    @property
     def entries(self) -> list[Entry]:
         """What can be looked at of each forecast, the latest first."""
-        self._make()
-        return self._entries
-
-    def _make(self) -> None:
         if self._made != self.live.version:
             self._made = self.live.version
-            self._table = runs_table(self.runs)
             self._entries = [Entry.of(run) for run in self.runs if run.kind == FORECAST]
+        return self._entries
 
     async def _watch(self) -> None:
         """Look once a second, or more rarely, for as long as there are viewers."""
         pause = SHORTEST
-        while self._viewers:
+        while self._viewers or self.feed.viewers:
             await asyncio.sleep(pause)
             # Asked for, since Bokeh collects garbage for each document that wants to be told.
             for context in [context for context in self._viewers if context.destroyed]:
                 del self._viewers[context]
-            if self._told != self.live.version:
+            is_new = self._told != self.live.version
+            before = time.process_time()
+            self.feed.tell()
+            if is_new:
                 self._told = self.live.version
                 # What else the loop does meanwhile counts too: a busy scheduler tells more rarely.
-                before = time.thread_time()
                 await self._tell()
-                spent = time.thread_time() - before
+                spent = time.process_time() - before
                 pause = min(max(SHORTEST, spent / SHARE), LONGEST)
 
     async def _tell(self) -> None:

@@ -5,6 +5,7 @@ carries totals, and a total is the largest that was told, so that order and repe
 nothing. Everything that is kept is bounded, and what does not look like a message is left.
 """
 
+import math
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -163,7 +164,7 @@ class Live:
         """
         try:
             told = _Told.read(message)
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             return False
         if told.run in self._forgotten:
             return False
@@ -322,6 +323,8 @@ def _progress(
         ended, failed, rows, seconds = totals.get(model, (0, 0, 0, {}))
         ended, failed = max(0, int(ended)), max(0, int(failed))
         spent = {_text(stage): max(0.0, float(s)) for stage, s in list(seconds.items())[:20]}
+        if not all(map(math.isfinite, spent.values())):
+            raise ValueError(spent)
         yield _text(model), (int(coins), ended, min(failed, ended), max(0, int(rows)), spent)
 
 

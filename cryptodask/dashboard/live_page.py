@@ -8,17 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from cryptodask.dashboard.hub import Hub
 from cryptodask.dashboard.leaderboard import Columns as Titles
 from cryptodask.dashboard.leaderboard import data_table
-from cryptodask.dashboard.live import Run
-from cryptodask.dashboard.live_view import (
-    Columns,
-    failures_table,
-    models_table,
-    summary_of,
-    throughput,
-)
+from cryptodask.dashboard.live_view import Columns, details, runs_table
 from cryptodask.dashboard.page import COLORS, FONT, INK, MUTED, dress, plain_text
 
 RUNS: Titles = [
@@ -73,69 +65,110 @@ CARD = {
 }
 
 
-class RunsPage:
-    """One viewer's page of runs."""
+FOLLOW = """
+const known = {runs: null}
+let chosen = null, until = 0, is_drawing = false
+const same = (a, b) => Object.keys(b).every((name) =>
+  a[name]?.length == b[name].length && b[name].every((value, i) => value === a[name][i]))
 
-    def __init__(self, doc: Any, hub: Hub) -> None:
-        self.hub, self.run_id = hub, ""
-        self.parts, self.runs = live_table("runs", RUNS, hub.table, bar="share")
-        self.runs.source.selected.on_change("indices", self._select)
-        self.heading = plain_text("summary", "", "14px", MUTED)
-        models, self.models = live_table("models", MODELS, models_table(None), bar="share")
-        failures, self.failures = live_table("failures", FAILURES, failures_table({}))
-        self.plot, self.curve = _curve()
-        self.failed_title = title("Failures")
-        children = [
-            plain_text("heading", "Runs", "24px", INK, "650"),
-            self.parts,
-            title("Progress by model"),
-            self.heading,
-            models,
-            title("Coins × models a second"),
-            self.plot,
-            self.failed_title,
-            failures,
-        ]
-        card(doc, "runs", children)
-        self.update()
-        hub.join(doc, self.update)
+const put = ({source}, columns) => {
+  if (!same(source.data, columns)) source.data = columns
+}
+const put_rows = (table, columns) => {
+  const rows = Object.values(columns)[0].length
+  table.height = Math.min(560, 34 + 25 * Math.max(1, rows))
+  put(table, columns)
+}
 
-    def update(self) -> None:
-        """Bring the page to what is known now."""
-        put(self.runs, self.hub.table)
-        # A chosen run may be on another row now, where a click is to choose what it shows.
-        ids = self.hub.table["id"]
-        place = [ids.index(self.run_id)] if self.run_id in ids else []
-        if list(self.runs.source.selected.indices) != place:
-            self.runs.source.selected.indices = place
-        self._show()
+const show = () => {
+  const id = known.runs.id.includes(chosen) ? chosen : known.runs.id[0]
+  const part = (name) => known[`${id}/${name}`] ?? nothing[name]
+  summary.text = part("summary").text[0]
+  put_rows(models, part("models"))
+  put_rows(failures, part("failures"))
+  failures.visible = titles.failures.visible = part("failures").coin.length > 0
+  put({source: throughput}, part("throughput"))
+}
 
-    def _select(self, name: str, old: Sequence[int], new: Sequence[int]) -> None:
-        del name, old
-        ids = self.hub.table["id"]
-        if new and new[0] < len(ids):
-            self.run_id = ids[new[0]]
-            self._show()
+const draw = () => {
+  if (known.runs == null || performance.now() < until) return
+  is_drawing = true
+  const {id} = known.runs, selected = runs.source.selected
+  const is_moved = String(runs.source.data.id) != String(id)
+  put_rows(runs, known.runs)
+  // The chosen run may be on another row now, where a click is to choose what it shows.
+  selected.indices = id.includes(chosen) ? [id.indexOf(chosen)] : []
+  if (is_moved) Bokeh.index.find_one(runs)?.grid.resetActiveCell()
+  is_drawing = false
+  show()
+}
 
-    def _chosen(self) -> Run | None:
-        """Return the run that the viewer chose, or the latest."""
-        runs = self.hub.runs
-        return next((run for run in runs if run.id == self.run_id), runs[0] if runs else None)
+runs.source.selected.properties.indices.change.connect(() => {
+  const [row] = runs.source.selected.indices
+  if (is_drawing || row == null) return
+  chosen = runs.source.data.id[row]
+  show()
+})
 
-    def _show(self) -> None:
-        run = self._chosen()
-        text = summary_of(run)
-        if self.heading.text != text:
-            self.heading.text = text
-        put(self.models, models_table(run))
-        failures = failures_table(run.failures if run else {})
-        put(self.failures, failures)
-        self.failures.visible = self.failed_title.visible = bool(failures["coin"])
-        points = throughput(run)
-        if len(points["seconds"]) != len(self.curve.data["seconds"]) or any(
-            (points[name] != self.curve.data[name]).any() for name in points
-        ):
-            self.curve.data = points
+// A row that is drawn anew between press and release is another element, which gets no click.
+addEventListener("pointerdown", () => { until = performance.now() + 3000 }, true)
+for (const end of ["pointerup", "pointercancel"])
+  addEventListener(end, () => setTimeout(() => { until = 0; draw() }), true)
+
+const follow = () => {
+  const url = new URL("crypto-runs/feed", document.baseURI)
+  url.protocol = url.protocol.replace("http", "ws")
+  const socket = new WebSocket(url)
+  socket.onmessage = ({data}) => {
+    Object.assign(known, JSON.parse(data))
+    for (const name of Object.keys(known))
+      if (name != "runs" && !known.runs.id.includes(name.split("/")[0])) delete known[name]
+    note.visible = false
+    draw()
+  }
+  socket.onclose = () => {
+    note.text = `The scheduler does not answer; it is asked again every few seconds.`
+    note.visible = true
+    setTimeout(follow, 3000)
+  }
+}
+follow()
+"""
+"""In the browser: takes what `feed` sends, and shows the run that was chosen, or the latest."""
+
+
+def runs_page(doc: Any) -> None:
+    """Draw the page of runs, which is the same for all viewers: a browser fills it from a feed."""
+    from bokeh.models import CustomJS
+
+    parts, runs = live_table("runs", RUNS, runs_table([]), bar="share")
+    runs.scroll_to_selection = False  # at every change, else, away from what somebody looks at
+    nothing = details(None)
+    models_box, models = live_table("models", MODELS, nothing["models"], bar="share")
+    failures_box, failures = live_table("failures", FAILURES, nothing["failures"])
+    plot, throughput = _curve(nothing["throughput"])
+    summary = plain_text("summary", "", "14px", MUTED)
+    note = plain_text("note", "", "14px", COLORS[1])
+    note.visible = failures.visible = False
+    failed_title = title("Failures")
+    failed_title.visible = False
+    children = [
+        plain_text("heading", "Runs", "24px", INK, "650"),
+        note,
+        parts,
+        title("Progress by model"),
+        summary,
+        models_box,
+        title("Coins × models a second"),
+        plot,
+        failed_title,
+        failures_box,
+    ]
+    card(doc, "runs", children)
+    args = {"runs": runs, "models": models, "failures": failures, "throughput": throughput}
+    args |= {"summary": summary, "note": note, "nothing": nothing}
+    args |= {"titles": {"failures": failed_title}}
+    doc.js_on_event("document_ready", CustomJS(args=args, code=FOLLOW))
 
 
 def live_table(name: str, titles: Titles, columns: Columns, bar: str = "") -> tuple[Any, Any]:
@@ -176,12 +209,12 @@ def card(doc: Any, name: str, children: Sequence[Any]) -> None:
     doc.add_root(column(*children, name=name, sizing_mode="stretch_width", styles=CARD))
 
 
-def _curve() -> tuple[Any, Any]:
+def _curve(columns: Columns) -> tuple[Any, Any]:
     """Return the figure of throughput over time, and its source."""
     from bokeh.models import ColumnDataSource
     from bokeh.plotting import figure
 
-    source = ColumnDataSource(throughput(None), name="throughput")
+    source = ColumnDataSource(columns, name="throughput")
     plot = figure(
         name="rate",
         height=220,

@@ -25,6 +25,17 @@ def runs_table(runs: Sequence[Run]) -> Columns:
     return _columns(RUNS, [_run_row(run) for run in runs])
 
 
+def details(run: Run | None) -> dict[str, Columns]:
+    """Return what is shown of one run, by name, as lists."""
+    rates = {name: values.tolist() for name, values in throughput(run).items()}
+    return {
+        "summary": {"text": [summary_of(run)]},
+        "models": models_table(run),
+        "failures": failures_table(run.failures if run else {}),
+        "throughput": rates,
+    }
+
+
 def models_table(run: Run | None) -> Columns:
     """Return a row a model of a run."""
     if run is None:

@@ -110,6 +110,7 @@ class Kept:
 
 
 _views, _loaders, _names = Kept(MOST_VIEWS), Kept(MOST_LOADERS), Kept(MOST_NAMES)
+_told, _drawn = Kept(MOST_NAMES), Kept(MOST_VIEWS)
 
 
 def coins_of(entry: Entry) -> list[str]:
@@ -119,6 +120,8 @@ def coins_of(entry: Entry) -> list[str]:
 
 def view_of(entry: Entry, coin: str, days: int = ALL_DAYS) -> tuple[ForecastView, str]:
     """Return what is drawn of one coin, and what is to be said of it.
+
+    While a run goes on, both are the same objects until something of that coin is told.
 
     Raises
     ------
@@ -149,8 +152,8 @@ def failures_of(entry: Entry) -> Columns:
 
 def _read_coins(entry: Entry) -> list[str]:
     names = set(entry.failures["coin"])
-    for table in _tables(entry):
-        names |= set(pa.compute.unique(table["coin"]).to_pylist())
+    if entry.tables:
+        names |= set(pa.compute.unique(_told_of(entry)["coin"]).to_pylist())
     if entry.out:
         names |= _coins_written(entry.out)
     elif not entry.models:
@@ -159,8 +162,19 @@ def _read_coins(entry: Entry) -> list[str]:
 
 
 def _read_view(entry: Entry, coin: str, days: int) -> tuple[ForecastView, str]:
+    if not entry.tables:
+        return _make_view(entry, coin, days, [])
+    told = _told_of(entry)
+    rows = told.filter(pa.compute.equal(told["coin"], coin))
+    # Compared by value, of one coin a few rows: what was told of others changes nothing here.
+    key = entry.id, entry.models, coin, days, str(rows.to_pylist())
+    return _drawn.get(key, lambda: _make_view(entry, coin, days, [rows.to_pandas()]))
+
+
+def _make_view(
+    entry: Entry, coin: str, days: int, parts: list[pd.DataFrame]
+) -> tuple[ForecastView, str]:
     closes, word = _closes(entry, coin)
-    parts = [_rows_of(table, coin) for table in _tables(entry)]
     if entry.out:
         try:
             parts.append(_forecasts_written(entry.out, coin))
@@ -171,18 +185,22 @@ def _read_view(entry: Entry, coin: str, days: int) -> tuple[ForecastView, str]:
         return build_view(closes, rows, history_days=days, models=entry.models), word
     if closes.empty:
         raise OptionError(f"{coin}: {word or 'there is nothing to show'}")
-    return _plain_view(closes, coin, days), word
+    return _plain_view(closes, coin, days, entry.models), word
 
 
-def _plain_view(closes: pd.DataFrame, coin: str, days: int) -> ForecastView:
+def _plain_view(
+    closes: pd.DataFrame, coin: str, days: int, models: tuple[str, ...]
+) -> ForecastView:
     """Return the view of a coin without any forecast."""
     last = closes["date"].max()
     recent = closes[closes["date"] > last - pd.Timedelta(days=days)]
     history = recent[["date", "close"]].assign(coin=0)
-    nothing = {"date": np.empty(0), "middle": np.empty(0)}
+    models = tuple(sorted(set(models)))
+    names = ["date", "middle", *(f"forecast_{j}" for j in range(len(models)))]
+    nothing = {name: np.empty(0) for name in names}
     return ForecastView(
         coins=(coin,),
-        models=(),
+        models=models,
         bands=(),
         captions=(f"Closes to {last:%Y-%m-%d}",),
         cutoffs=milliseconds(pd.Series([last])),
@@ -193,13 +211,14 @@ def _plain_view(closes: pd.DataFrame, coin: str, days: int) -> ForecastView:
     )
 
 
-def _tables(entry: Entry) -> list[pa.Table]:
-    return [pa.ipc.open_stream(table).read_all() for table in entry.tables]
+def _told_of(entry: Entry) -> pa.Table:
+    """Return all forecasts that were told of an entry, as one table."""
 
+    def read() -> pa.Table:
+        tables = [pa.ipc.open_stream(table).read_all() for table in entry.tables]
+        return pa.concat_tables(tables, promote_options="permissive")
 
-def _rows_of(table: pa.Table, coin: str) -> pd.DataFrame:
-    frame: pd.DataFrame = table.filter(pa.compute.equal(table["coin"], coin)).to_pandas()
-    return frame
+    return _told.get((entry.id, entry.version), read)
 
 
 def _closes(entry: Entry, coin: str) -> tuple[pd.DataFrame, str]:

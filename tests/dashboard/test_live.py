@@ -126,6 +126,8 @@ def test_runs_of_a_client_that_is_gone_have_stopped() -> None:
         message() | {"state": "gone"},
         message() | {"horizon": "ten"},
         message() | {"totals": {"naive": [1, 2]}},
+        message() | {"totals": {"naive": [1, 0, 5, {"fit": float("inf")}]}},
+        message() | {"totals": {"naive": [1, 0, float("inf"), {}]}},
         message() | {"failures": [["coin"]]},
         message() | {"tables": ["text"]},
     ],
@@ -166,15 +168,13 @@ def test_durations_are_written_for_people(seconds: float | None, shown: str) -> 
     assert shown_seconds(seconds) == shown
 
 
-def test_viewers_share_one_table_until_something_changes() -> None:
+def test_viewers_share_entries_until_something_changes() -> None:
     live = Live()
     live.take(message("a"), 1.0)
     live.take(message("b", kind="backtest"), 2.0)
     hub = Hub(live)
-    table, entries = hub.table, hub.entries
-    assert hub.table is table
+    entries = hub.entries
     assert hub.entries is entries
-    assert table["id"] == ["b", "a"]
     assert [entry.id for entry in entries] == ["a"]  # a backtest has no forecasts ahead
     live.client_gone("me")
-    assert hub.table["state"] == [STOPPED, STOPPED]
+    assert STOPPED in hub.entries[0].label

@@ -2,9 +2,9 @@
 
 import re
 import threading
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from bokeh.document import Document
 from dask.distributed import Client
 
 from cryptodask.backtests import backtest
+from cryptodask.cluster.events import RunLog
 from cryptodask.dashboard.serve import page_of
 from cryptodask.manager import CryptoManager
 from tests.conftest import Cluster
@@ -98,16 +99,6 @@ def test_pages_show_runs_while_they_go_on(
         check_metrics(scrape(paged), done[0])
 
 
-CHOOSE = """() => {
-  const all = [...Bokeh.documents[0]._all_models.values()]
-    .filter((model) => model.type == "ColumnDataSource" && model.data.models && model.data.id)
-  for (const one of all) {
-    const row = [...one.data.models].indexOf("naive, ridge")
-    if (row >= 0) { one.selected.indices = []; one.selected.indices = [row] }
-  }
-}"""
-
-
 def wait_for_count(rows: Any, count: int) -> None:
     from playwright.sync_api import expect
 
@@ -118,13 +109,8 @@ def check_runs(page: Any, done: pd.DataFrame) -> None:
     """Two runs, both at their end; the failures of the one that is chosen, as text."""
     forecast = page.locator(".slick-row", has_text="naive, ridge").first
     forecast.get_by_text("ended").wait_for()
-    # Through the table's selection, as a click does: where it is drawn anew just then, one is lost.
-    chosen = page.locator(".summary").get_by_text("7 bars ahead")
-    deadline = time.monotonic() + 60
-    while not chosen.is_visible():
-        assert time.monotonic() < deadline, "a run that is chosen is not shown"
-        page.evaluate(CHOOSE)
-        page.wait_for_timeout(1_000)
+    forecast.click()
+    page.locator(".summary").get_by_text("7 bars ahead").wait_for()
     # The rows of its failures come after the summary.
     failed = page.locator(".slick-row", has_text=re.compile("SeriesError|TooShortError"))
     wait_for_count(failed, len(done.failures))
@@ -152,6 +138,49 @@ def check_metrics(found: dict[str, float], done: pd.DataFrame) -> None:
     failed = (done.failures["model"] == "ridge").sum()
     assert found['cryptodask_coins_failed_total{model="ridge"}'] == failed
     assert found['cryptodask_model_seconds_total{model="ridge",stage="fit"}'] > 0
+
+
+@pytest.mark.slow
+def test_every_click_chooses_its_run_while_the_table_changes(
+    tmp_path: Path, open_url: Callable[..., Any]
+) -> None:
+    cluster = Cluster(tmp_path, "--preload", "cryptodask.dashboard")
+    over = threading.Event()
+    try:
+        with Client(cluster.address) as client, ExitStack() as stack:
+            coins = [f"coin {n}" for n in range(10_000)]
+            logs = {
+                f"model {k}": stack.enter_context(
+                    RunLog(client, "forecast", [f"model {k}"], coins, horizon=k)
+                )
+                for k in (1, 2, 3)
+            }
+
+            def go_on() -> None:
+                for coin in coins:
+                    for model, log in logs.items():
+                        log.ended(model, [coin])
+                    if over.wait(0.05):
+                        return
+
+            runs = threading.Thread(target=go_on)
+            runs.start()
+            try:
+                page = open_url(f"{cluster.dashboard}/crypto-runs", cluster.dashboard)
+                for n in range(20):
+                    k = 1 + n % 3
+                    if n == 10:  # rows move, and the place of the last click is another run's
+                        RunLog(client, "forecast", ["late"], coins, 9).__enter__()
+                        page.get_by_text("late", exact=True).first.wait_for()
+                    row = page.locator(".slick-row", has_text=f"model {k}").first
+                    # Longer than it takes until the row is drawn anew.
+                    row.locator(".slick-cell").nth(3).click(delay=0 if n % 4 else 1_500)
+                    page.locator(".summary").get_by_text(f" {k} bars ahead").wait_for()
+            finally:
+                over.set()
+                runs.join()
+    finally:
+        cluster.stop()
 
 
 @pytest.mark.slow
