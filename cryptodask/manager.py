@@ -441,11 +441,9 @@ class CryptoManager:
 
     def threads(self) -> int:
         """Return the threads of all workers, or of those that may come, if these are more."""
-        from cryptodask.cluster import most_workers
+        from cryptodask.cluster import most_workers, workers_of
 
-        info = self.client.scheduler_info()["workers"]
-        there: int = sum(w["nthreads"] for w in info.values())
-        return max(most_workers(self.client), there)
+        return max(most_workers(self.client), sum(workers_of(self.client).values()))
 
     def span(self, coins: Sequence[str], cut: Cut) -> tuple[np.datetime64, DateArray]:
         """Return the first date of all rows that are kept, and the last one of each coin.

@@ -21,6 +21,7 @@ from cryptodask.cluster.run import (
     paths_visible,
     submit,
     tell_workers,
+    workers_of,
 )
 from cryptodask.cluster.warm_up import warm_up
 
@@ -48,4 +49,5 @@ __all__ = [
     "submit",
     "tell_workers",
     "warm_up",
+    "workers_of",
 ]

@@ -13,6 +13,7 @@ import dask
 import psutil  # of distributed
 from dask.distributed import Client, LocalCluster, Security
 
+from cryptodask.cluster.run import LOST
 from cryptodask.cluster.tls import explain
 from cryptodask.cluster.versions import check_versions
 from cryptodask.errors import ClusterError, OptionError
@@ -247,12 +248,17 @@ def _remote_client(scheduler: str, security: Security | None, least: int) -> Cli
         if least:
             client.wait_for_workers(least, timeout=WORKER_TIMEOUT)
     except TimeoutError as error:
-        workers = client.scheduler_info()["workers"]
+        workers = client.nthreads()
         client.close()
         raise ClusterError(
             f"{scheduler}: the scheduler has {len(workers) or 'no'} worker"
             f"{'s' * (len(workers) > 1)} after {WORKER_TIMEOUT} seconds; start some with "
             f"`dask worker {scheduler} --nthreads 1`, or say that they come as the work needs them "
             "(--workers 0:8)"
+        ) from error
+    except LOST as error:
+        client.close()
+        raise ClusterError(
+            f"{scheduler}: the scheduler went away; see whether it still runs"
         ) from error
     return client
