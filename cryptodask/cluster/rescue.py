@@ -219,6 +219,8 @@ def _run_alone(client: Client, work: Work, suspects: Suspects, results: bool) ->
                 if outcome is None:
                     suspects.waiting.append(piece)
                 elif not is_death(outcome.error):
+                    if results:
+                        future.release()  # or it would be made again where its worker dies later
                     yield Ended(piece, future, outcome.result, outcome.error)
                 else:
                     cancel(client, [future])
