@@ -359,7 +359,7 @@ def test_a_run_of_much_memory_leaves_little_of_it_on_the_workers(
 @pytest.mark.parametrize(
     ("models", "options"),
     [(["linear"], {"intervals": True}), (["linear", "pooled_linear"], {"out": "out"}),
-     (["pooled_linear"], {"gaps": "split"})],
+     (["pooled_linear"], {"gaps": "split"}), (["pooled_linear"], {"intervals": True})],
 )  # fmt: skip
 def test_the_scheduler_knows_nothing_of_a_run_that_ended(
     client: Client, small_folder: Path, tmp_path: Path, models: list[str], options: dict[str, Any]
