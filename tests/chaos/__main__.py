@@ -36,7 +36,7 @@ def main() -> int:
         with chaos_on(work / "disk", "24m", 3) as net:
             chaos = Chaos(
                 source.resolve(), work, work / "disk", net, seed=asked.seed, faults=asked.faults,
-                poison=poison, say=say, ways=WAYS, pause=(2.0, 8.0),
+                poison=poison, say=say, ways=WAYS, pause=(2.0, 8.0), timeout=25,
             )  # fmt: skip
             try:
                 chaos.play()

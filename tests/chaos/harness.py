@@ -131,7 +131,12 @@ class Chaos:
             self.say(f"run {self.runs} ended with {code}: {' '.join(told)}")
             assert code in (1, -signal.SIGKILL), self._log("client")
             if code == 1:
-                known = ("cryptodask resume", "no scheduler answers", "start some with")
+                known = (
+                    "cryptodask resume",
+                    "no scheduler answers",
+                    "start some with",
+                    "still runs",
+                )
                 assert any(one in " ".join(told) for one in known), self._log("client")
             self.resumed["killed" if code != 1 else "said what to do"] += 1
         if sum(self.faults.values()) < self.wanted or (out / "_plan.json").exists():
