@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -89,16 +90,23 @@ class Cluster:
                 process.wait()
 
 
-@pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A scheduler and two workers, for all tests that only use it."""
-    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+@contextmanager
+def running(folder: Path, *options: str, workers: int) -> Iterator[Cluster]:
+    """Run a cluster with so many workers in this block; options are the scheduler's."""
+    cluster = Cluster(folder, *options)
     try:
-        for _ in range(2):
+        for _ in range(workers):
             cluster.add_worker()
         yield cluster
     finally:
         cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A scheduler and two workers, for all tests that only use it."""
+    with running(tmp_path_factory.mktemp("cluster"), workers=2) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")
@@ -133,20 +141,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UPath]:
 @pytest.fixture(scope="session")
 def store_cluster(store: UPath, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A scheduler and two workers that can use the store."""
-    cluster = Cluster(tmp_path_factory.mktemp("store-cluster"))
-    try:
-        for _ in range(2):
-            cluster.add_worker()
+    with running(tmp_path_factory.mktemp("store-cluster"), workers=2) as cluster:
         yield cluster
-    finally:
-        cluster.stop()
 
 
 @pytest.fixture
 def own_cluster(tmp_path: Path) -> Iterator[Cluster]:
     """A scheduler without workers, for a test that hurts them."""
-    cluster = Cluster(tmp_path)
-    try:
+    with running(tmp_path, workers=0) as cluster:
         yield cluster
-    finally:
-        cluster.stop()

@@ -19,7 +19,7 @@ from cryptodask.models.lstm_global import LSTMGlobal
 from cryptodask.prices.loader import Cut, to_panel
 from cryptodask.prices.synthetic import coin_name
 from cryptodask.records import Panel
-from tests.conftest import Cluster
+from tests.conftest import Cluster, running
 
 SMALL = LSTMGlobal(window=8, units=(4, 6), steps=6, sample=8)
 
@@ -176,16 +176,14 @@ def test_a_coin_that_workers_die_of_in_training_is_left_out_of_it(
     coins = CryptoLoader(small_folder).get_crypto_names()
     others = [coin for coin in coins if coin != Fatal.coin]
     assert len(others) < len(coins)
-    cluster = Cluster(tmp_path, "--preload", "cryptodask.dashboard")
-    try:
-        for _ in range(2):
-            cluster.add_worker()
-        with Client(cluster.address) as client:
-            client.wait_for_workers(2)
-            manager = CryptoManager(CryptoLoader(small_folder, 4), client)
-            hurt = manager.forecast([fatal], 4, seed=3, progress=False)
-    finally:
-        cluster.stop()
+    preload = "--preload", "cryptodask.dashboard"
+    with (
+        running(tmp_path, *preload, workers=2) as cluster,
+        Client(cluster.address) as client,
+    ):
+        client.wait_for_workers(2)
+        manager = CryptoManager(CryptoLoader(small_folder, 4), client)
+        hurt = manager.forecast([fatal], 4, seed=3, progress=False)
     assert f"trained without {Fatal.coin}" in caplog.text
     whole = wide(hurt)
     assert Fatal.coin in whole.index  # forecast by what the others taught

@@ -308,9 +308,10 @@ class _Run:
 
         shape = self.all_origins, self.horizon, step_of(self.manager.loader.freq)
         on_workers = partial(ordered_map, self.manager.client)
+        names = [_model_of(place) for place in places]
         done: list[Place] = []
         for model in self.models:
-            own = [place for place in places if _model_of(place) == model.name]
+            own = [one for one, name in zip(places, names, strict=True) if name == model.name]
             remote = bool(own) and not isinstance(own[0], pd.DataFrame)
             done += add_bounds(own, *shape, run=on_workers if remote else map)
         return done

@@ -13,8 +13,8 @@ from typing import Any
 
 from dask.distributed import Client, Future
 
-from cryptodask.cluster.rescue import Ended, Piece, Work, run_pieces
-from cryptodask.cluster.run import scheduler_lost, submit
+from cryptodask.cluster.rescue import Ended, Piece, Work, run_pieces, submit_pieces
+from cryptodask.cluster.run import asking
 
 
 @dataclass(frozen=True)
@@ -97,35 +97,32 @@ class Holding:
         ClusterError
             The scheduler is gone.
         """
-        self._fill()
-        work = replace(
-            self._work,
-            function=call_on,
-            call=lambda piece: (function, self._held(piece), *args(piece)),
-            alone=lambda piece: (function, self._recipe(piece), *args(piece)),
-            name=lambda _: name,
-            near=self._holders(),
-            on_split=self._split,
-        )
+        work = self._calling(function, args)
+        work = replace(work, name=lambda _: name, near=self._holders())
         return self._pass(work, results=results, hold=False)
 
     def then(self, function: Callable[..., Any], *args: Any) -> "Holding":
         """Have workers hold what a function makes of what they hold, beside it."""
-        self._fill()
-        work = replace(
-            self._work,
-            function=call_on,
-            call=lambda piece: (function, self._held(piece), *args),
-            alone=lambda piece: (function, self._recipe(piece), *args),
-            on_split=self._split,
-        )
-        return Holding(self._client, work, self.pieces)
+        return Holding(self._client, self._calling(function, lambda _: args), self.pieces)
 
     def drop(self, piece: Piece) -> None:
         """Leave a piece out of what comes."""
         self._futures.pop(piece, None)
         if piece in self.pieces:
             self.pieces.remove(piece)
+
+    def _calling(
+        self, function: Callable[..., Any], args: Callable[[Piece], tuple[Any, ...]]
+    ) -> Work:
+        """Return the work of calling a function on what is held, or made again, of each piece."""
+        self._fill()
+        return replace(
+            self._work,
+            function=call_on,
+            call=lambda piece: (function, self._held(piece), *args(piece)),
+            alone=lambda piece: (function, self._recipe(piece), *args(piece)),
+            on_split=self._split,
+        )
 
     def _pass(self, work: Work, *, results: bool, hold: bool) -> Generator[Ended]:
         pieces = tuple(self.pieces)
@@ -140,16 +137,7 @@ class Holding:
     def _fill(self) -> None:
         """Have workers hold again what is left of pieces that were run alone, which was well."""
         missing = [piece for piece in self.pieces if piece not in self._futures]
-        if not missing:
-            return
-        work = self._work
-        made_again = submit(
-            self._client,
-            work.function,
-            [work.call(piece) for piece in missing],
-            [work.cost(piece) for piece in missing],
-            [work.name(piece) for piece in missing],
-        )
+        made_again = submit_pieces(self._client, self._work, missing)
         self._futures |= zip(missing, made_again, strict=True)
 
     def _held(self, piece: Piece) -> "Future | Recipe":
@@ -172,10 +160,8 @@ class Holding:
         Without such a hint Dask might take another argument for the larger one, and bring what is
         held to the worker that happens to have that.
         """
-        try:
+        with asking(self._client):
             found = self._client.who_has([self._futures[piece] for piece in self.pieces])
-        except (OSError, ValueError, RuntimeError) as error:
-            raise scheduler_lost(self._client) from error
 
         def of(piece: Piece) -> Sequence[str]:
             future = self._futures.get(piece)

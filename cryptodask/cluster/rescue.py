@@ -169,14 +169,7 @@ def run_pieces(
     """
     if not pieces:
         return
-    futures = submit(
-        client,
-        work.function,
-        [work.call(piece) for piece in pieces],
-        [work.cost(piece) for piece in pieces],
-        [work.name(piece) for piece in pieces],
-        near=work.near and [work.near(piece) for piece in pieces],
-    )
+    futures = submit_pieces(client, work, pieces)
     suspects = Suspects(work.size)
     try:
         for outcome in collect(futures, results=results):
@@ -189,6 +182,18 @@ def run_pieces(
     except BaseException:
         cancel(client, futures)
         raise
+
+
+def submit_pieces(client: Client, work: Work, pieces: Sequence[Piece]) -> list[Future]:
+    """Submit a future for each piece, the costly first; in the order of the pieces."""
+    return submit(
+        client,
+        work.function,
+        [work.call(piece) for piece in pieces],
+        [work.cost(piece) for piece in pieces],
+        [work.name(piece) for piece in pieces],
+        near=work.near and [work.near(piece) for piece in pieces],
+    )
 
 
 def is_fatal(error: BaseException | None) -> bool:

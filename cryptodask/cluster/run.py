@@ -17,6 +17,7 @@ from distributed.comm import CommClosedError
 from distributed.utils import CancelledError
 
 from cryptodask.errors import ClusterError
+from cryptodask.paths import why_unseen
 
 POLL, ANSWER, ASKED = 0.02, 30.0, 3
 """Seconds between looks at the futures, seconds to wait for one answer, and how often to ask."""
@@ -160,11 +161,23 @@ def workers_of(client: Client) -> dict[str, int]:
     ClusterError
         The scheduler does not answer.
     """
-    try:
+    with asking(client):
         found: dict[str, int] = client.nthreads()
+    return found
+
+
+@contextmanager
+def asking(client: Client) -> Iterator[None]:
+    """Say of what fails in this block, where a scheduler is asked something, that it is gone.
+
+    Raises
+    ------
+    ClusterError
+    """
+    try:
+        yield
     except LOST as error:
         raise scheduler_lost(client) from error
-    return found
 
 
 def ask_workers(client: Client, function: Callable[..., Any], *args: Any) -> dict[str, Any]:
@@ -193,10 +206,8 @@ def ask_workers(client: Client, function: Callable[..., Any], *args: Any) -> dic
         left = [worker for worker in workers_of(client) if worker not in answers]
         if not left:
             break
-        try:
+        with asking(client):
             told = client.run(function, *args, workers=left, on_error="return")
-        except LOST as error:
-            raise scheduler_lost(client) from error
         for worker, answer in told.items():
             if isinstance(answer, OSError):
                 continue  # it is gone, or else it is asked again
@@ -319,10 +330,7 @@ def paths_visible(client: Client, paths: Sequence[str]) -> bool:
 
 
 def _has_files(sizes: dict[str, int]) -> bool:
-    try:
-        return all(
-            Path(path).is_file() and Path(path).stat().st_size == size
-            for path, size in sizes.items()
-        )
-    except OSError:  # not for this user to see
-        return False
+    return all(
+        why_unseen(Path(path), size) is None and Path(path).is_file()
+        for path, size in sizes.items()
+    )

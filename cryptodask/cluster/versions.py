@@ -5,7 +5,7 @@ from typing import Any
 
 from dask.distributed import Client
 
-from cryptodask.cluster.run import LOST, scheduler_lost
+from cryptodask.cluster.run import asking
 from cryptodask.errors import ClusterError
 
 PACKAGES = ("cryptodask", "numba", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
@@ -30,10 +30,8 @@ def versions_of(client: Client) -> dict[str, Versions]:
     ClusterError
         The scheduler is gone.
     """
-    try:
+    with asking(client):
         told = client.get_versions(check=False, packages=list(PACKAGES))
-    except LOST as error:
-        raise scheduler_lost(client) from error
     workers: dict[str, Any] = told.pop("workers")
     # A worker that left while it was being asked has none.
     return {name: _flat(one) for name, one in (told | workers).items() if one}

@@ -13,7 +13,8 @@ from cryptodask.cluster.holding import Holding
 from cryptodask.cluster.rescue import Ended, Piece, Work
 from cryptodask.cluster.rounds import hold_all, run_rounds
 from cryptodask.errors import WorkerDiedError
-from tests.conftest import Cluster
+from tests.cluster.pieces import part_of
+from tests.conftest import running
 
 PARTS = [[1, 2], [3]]
 
@@ -22,23 +23,17 @@ PARTS = [[1, 2], [3]]
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """Two workers that are started again where they die."""
     # Which gives up soon on what workers died of.
-    cluster = Cluster(tmp_path_factory.mktemp("dying"), "--preload", "cryptodask.dashboard")
-    try:
-        for _ in range(2):
-            cluster.add_worker()
-        with Client(cluster.address) as client:
-            client.wait_for_workers(2)
-            yield client
-    finally:
-        cluster.stop()
+    preload = "--preload", "cryptodask.dashboard"
+    with (
+        running(tmp_path_factory.mktemp("dying"), *preload, workers=2) as cluster,
+        Client(cluster.address) as client,
+    ):
+        client.wait_for_workers(2)
+        yield client
 
 
 def numbers_of(piece: Piece) -> list[int]:
-    found = PARTS[piece.job]
-    for half in piece.path:
-        middle = len(found) // 2
-        found = found[middle:] if half == "1" else found[:middle]
-    return found
+    return part_of(PARTS[piece.job], piece)
 
 
 def make(numbers: list[int], fatal: int | None = None) -> list[int]:

@@ -6,16 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptodask.cluster.rescue import ALONE, Piece, Suspects, Verdict
+from tests.cluster.pieces import part_of
 
 
 def coins_of(piece: Piece, sizes: list[int]) -> range:
     """Return the coins of a piece; halves are as even as can be."""
     start = sum(sizes[: piece.job])
-    found = range(start, start + sizes[piece.job])
-    for half in piece.path:
-        middle = len(found) // 2
-        found = found[middle:] if half == "1" else found[:middle]
-    return found
+    return part_of(range(start, start + sizes[piece.job]), piece)
 
 
 @given(st.data())

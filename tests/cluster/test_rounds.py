@@ -12,6 +12,7 @@ from dask.distributed import Client
 from cryptodask.cluster.holding import Holding
 from cryptodask.cluster.rescue import Piece, Work
 from cryptodask.cluster.rounds import hold_all, run_rounds
+from tests.cluster.pieces import part_of
 from tests.conftest import Cluster
 
 
@@ -45,11 +46,7 @@ def prepare(client: Client, parts: list[list[int]], wait: object = 0.0) -> Holdi
     """Hold parts of so many numbers, of which a piece can be split."""
 
     def part(piece: Piece) -> list[int]:
-        found = parts[piece.job]
-        for half in piece.path:
-            middle = len(found) // 2
-            found = found[middle:] if half == "1" else found[:middle]
-        return found
+        return part_of(parts[piece.job], piece)
 
     work = Work(
         make, lambda piece: (part(piece), wait), lambda _: "make", lambda _: 1.0,

@@ -17,7 +17,7 @@ from cryptodask.backtests import backtest
 from cryptodask.cluster.events import RunLog
 from cryptodask.dashboard.serve import page_of
 from cryptodask.manager import CryptoManager
-from tests.conftest import Cluster
+from tests.conftest import Cluster, running
 
 HOSTILE = "<script>alert(1)</script>"
 LABEL = "<b>bold</b>"
@@ -27,13 +27,9 @@ PATHS = ("crypto-runs", "crypto-forecasts", "crypto-scores")
 @pytest.fixture(scope="module")
 def paged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A scheduler with our pages, and a worker."""
-    folder = tmp_path_factory.mktemp("paged")
-    cluster = Cluster(folder, "--preload", "cryptodask.dashboard")
-    try:
-        cluster.add_worker()
+    preload = "--preload", "cryptodask.dashboard"
+    with running(tmp_path_factory.mktemp("paged"), *preload, workers=1) as cluster:
         yield cluster
-    finally:
-        cluster.stop()
 
 
 @pytest.fixture(scope="module")
