@@ -95,7 +95,7 @@ class Chaos:
             self._revive()
             expected = list(map(self._undisturbed, self.ways))
             began = time.monotonic()
-            while sum(self.faults.values()) < self.wanted or self.client is not None:
+            while self._goes_on or self.client is not None:
                 assert time.monotonic() - began < PATIENCE + 30 * self.wanted, "stuck; see the logs"
                 self._revive()
                 self._look_after_client(expected)
@@ -104,6 +104,11 @@ class Chaos:
                 if self.client is not None and sum(self.faults.values()) < self.wanted:
                     self._hurt()
             self.faults.update(self._logged())
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether there are faults to come, or all came before a first run had begun in earnest."""
+        return sum(self.faults.values()) < self.wanted or not self.runs
 
     def _undisturbed(self, way: dict[str, Any]) -> pd.DataFrame:
         """Return the forecasts of a run that nothing hurts."""
@@ -134,7 +139,7 @@ class Chaos:
                 known = r"cryptodask resume|no scheduler answers|start some with|still runs"
                 assert re.search(known, " ".join(told)), self._log("client")
             self.resumed["killed" if code != 1 else "said what to do"] += 1
-        if sum(self.faults.values()) < self.wanted or (out / "_plan.json").exists():
+        if self._goes_on or (out / "_plan.json").exists():
             (self.disk / "ballast").unlink(missing_ok=True)
             self.client = self._start_client(out, self.poison, **self.ways[way])
 
