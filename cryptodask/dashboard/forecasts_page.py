@@ -50,6 +50,8 @@ class ForecastsPage:
         self.entry: Entry | None = None
         self.is_followed, self.is_set_here = True, False
         self.coins: list[str] = []
+        self.failed: set[str] = set()
+        self.is_coin_chosen = False
         self.models: tuple[str, ...] | None = None
         self.view: ForecastView | None = None
         self._asked = 0
@@ -119,13 +121,14 @@ class ForecastsPage:
         failures = await in_thread(shelf.failures_of, entry)
         put(self.failures, failures)
         self.failures.visible = self.failed_title.visible = bool(failures["coin"])
-        if coins != self.coins:
-            self.coins = coins
-            self._list()
+        failed = set(failures["coin"])
+        if coins != self.coins or failed != self.failed:
+            self.coins, self.failed = coins, failed
+            self._find_again()
         self._asked += 1
         await self._read_coin()
 
-    def _list(self) -> None:
+    def _list(self) -> list[str]:
         """List the coins whose name has the text in it, those that begin with it first."""
         text = self.find.value_input.strip().casefold()
         found = [coin for coin in self.coins if text in coin.casefold()]
@@ -135,9 +138,18 @@ class ForecastsPage:
         of_all = "" if len(listed) == len(self.coins) else f" of {len(self.coins):,}"
         self.coin.title = f"Coin ({len(listed):,}{of_all})"
         self.coin.options = listed
-        wanted = listed[:1] if text or self.coin.value not in listed else []
-        if wanted and wanted[0] != self.coin.value:
-            self._set(self.coin, wanted[0])
+        return listed
+
+    def _find_again(self) -> None:
+        """List the coins, and stay with the one that is shown where that makes sense."""
+        listed, shown = self._list(), self.coin.value
+        # Of a run that goes on, failures may be told first; who chose one wants to see it.
+        if shown not in listed or (shown in self.failed and not self.is_coin_chosen):
+            self._show(next((coin for coin in listed if coin not in self.failed), _first(listed)))
+
+    def _show(self, coin: str | None) -> None:
+        if coin is not None and coin != self.coin.value:
+            self._set(self.coin, coin)
             self._load()
 
     def _set(self, widget: Any, value: str) -> None:
@@ -155,12 +167,16 @@ class ForecastsPage:
             self.doc.add_next_tick_callback(self._read_coins)
 
     def _find(self, name: str, old: str, new: str) -> None:
-        del name, old, new
-        self._list()
+        del name, old
+        listed = self._list()
+        if new.strip() or self.coin.value not in listed:
+            self.is_coin_chosen = True
+            self._show(_first(listed))
 
     def _choose_coin(self, name: str, old: Any, new: Any) -> None:
-        del name, old, new
+        del old, new
         if not self.is_set_here:
+            self.is_coin_chosen = self.is_coin_chosen or name == "value"
             self._load()
 
     def _step(self, step: int) -> None:
@@ -216,6 +232,10 @@ class ForecastsPage:
             item.visible = bool(np.isfinite(ahead[f"forecast_{j}"]).any())
         self.caption.text = caption
         self.heading.text = view.coins[0]
+
+
+def _first(names: Sequence[str]) -> str | None:
+    return next(iter(names), None)
 
 
 def _all_bands(view: ForecastView) -> tuple[tuple[str, int], ...]:

@@ -68,9 +68,9 @@ LEGEND = (
     "By relative MAE: mean absolute error over naive's, below 1 is better; the geometric mean over "
     "coins. Other scores are means over coins; sMAPE is in percent, 0 to 200. Direction: share of "
     "moves with the right sign. Cov.: share of actuals inside the 80% and 95% interval; width: of "
-    "the interval, as a share of the forecast. Better, same, worse: on so many coins, by "
-    "Diebold-Mariano tests against naive."
+    "the interval, as a share of the forecast."
 )
+TESTED = "Better, same, worse: on so many coins, by Diebold-Mariano tests against naive."
 
 CHOOSE = """
 const found = lists[orders.indexOf(order.value)][models.indexOf(model.value)]
@@ -165,7 +165,7 @@ def layout(view: LeaderboardView) -> Any:
         plain_text("summary", view.summary, "14px", MUTED),
         *(plain_text("note", note, "14px", INK) for note in view.notes),
         data_table("board", view.table, BOARD)[0],
-        plain_text("legend", LEGEND, "12px", MUTED),
+        plain_text("legend", f"{LEGEND} {TESTED}", "12px", MUTED),
         _title("Error"),
         *curves.errors(view),
         _title("Calibration of intervals"),

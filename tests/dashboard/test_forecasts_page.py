@@ -1,0 +1,86 @@
+"""One viewer's page of forecasts, without a browser: which coin it shows as a run goes on."""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from bokeh.document import Document
+
+from cryptodask.dashboard.forecasts_page import ForecastsPage
+from cryptodask.dashboard.live_view import Columns
+from cryptodask.dashboard.shelf import Entry
+from cryptodask.results import empty_forecasts
+
+FAILED = ("Aaa", "Mmm")
+
+
+class Told:
+    """A run that tells of coins; the page is told of each version."""
+
+    def __init__(self) -> None:
+        failures: Columns = {
+            "coin": list(FAILED),
+            "model": ["naive"] * 2,
+            "exception": ["TooShortError"] * 2,
+            "message": ["too short"] * 2,
+        }
+        self.entry = Entry(uuid.uuid4().hex, "run", 0, ("naive",), "", "", (), failures, is_over=False)
+        self.page = ForecastsPage(Document(), lambda: [self.entry])
+        asyncio.run(self.page._read_coins())
+
+    def tell(self, *coins: str) -> None:
+        """Forecast coins."""
+        day = pd.Timestamp("2020-01-01")
+        rows = pd.DataFrame(
+            [[coin, "naive", day, day + pd.Timedelta(days=1), 1, 2.0] for coin in coins],
+            columns=["coin", "model", "cutoff", "date", "step", "forecast"],
+        )
+        table = pa.Table.from_pandas(pd.concat([empty_forecasts(), rows]), preserve_index=False)
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as stream:
+            stream.write_table(table)
+        tables = (*self.entry.tables, sink.getvalue().to_pybytes())
+        self.entry = replace(self.entry, version=self.entry.version + 1, tables=tables)
+        asyncio.run(self.page.follow())
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+def test_a_coin_that_failed_first_gives_way_to_one_with_a_forecast(told: Told) -> None:
+    assert told.page.coin.value == "Aaa"
+    told.tell("Zzz")
+    assert told.page.coin.value == "Zzz"
+    told.tell("Bbb")
+    assert told.page.coin.value == "Zzz"
+    assert told.page.coin.options == ["Aaa", "Bbb", "Mmm", "Zzz"]
+
+
+@pytest.mark.parametrize(
+    "choose",
+    [
+        lambda page: page._step(1),
+        lambda page: setattr(page.coin, "value", "Mmm"),
+        lambda page: setattr(page.find, "value_input", "mm"),
+    ],
+)
+def test_a_coin_that_somebody_chose_stays(
+    told: Told, choose: Callable[[ForecastsPage], None]
+) -> None:
+    choose(told.page)
+    assert told.page.coin.value == "Mmm"
+    told.tell("Zzz", "Ammm")
+    assert told.page.coin.value == "Mmm"
+
+
+def test_clearing_the_text_leaves_the_coin(told: Told) -> None:
+    told.page.find.value_input = "mm"
+    told.page.find.value_input = ""
+    assert told.page.coin.value == "Mmm"
+    assert told.page.coin.options == list(FAILED)
