@@ -28,7 +28,9 @@ class Told:
             "exception": ["TooShortError"] * 2,
             "message": ["too short"] * 2,
         }
-        self.entry = Entry(uuid.uuid4().hex, "run", 0, ("naive",), "", "", (), failures, is_over=False)
+        self.entry = Entry(
+            uuid.uuid4().hex, "run", 0, ("naive",), "", "", (), failures, is_over=False
+        )
         self.page = ForecastsPage(Document(), lambda: [self.entry])
         asyncio.run(self.page._read_coins())
 
