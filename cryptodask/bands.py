@@ -28,13 +28,14 @@ from cryptodask.evaluate.hindsight import (
     quantiles,
     typicals,
 )
+from cryptodask.features.runs import Runs
 from cryptodask.models import Model, run_model
 from cryptodask.models.allocator import keep_freed_memory
 from cryptodask.models.base import PanelForecast, columns_needed
 from cryptodask.paths import AnyPath
 from cryptodask.prices.findings import join_findings
 from cryptodask.prices.loader import Cut
-from cryptodask.records import FloatArray
+from cryptodask.records import FloatArray, Panel
 from cryptodask.results import empty_forecasts, forecast_frame, forecast_rows, forecast_schema
 from cryptodask.stages import stage, watching
 from cryptodask.work import (
@@ -77,15 +78,18 @@ def hold_job(
     began = time.time()
     keep_freed_memory()
     whole, window = replace(cut, max_points=None), cut.max_points
+    columns = columns_needed(model)
     parts, failures, losses, read = [], [], [], 0
     with watching() as seconds:
         for part in job.parts:
             with within(job.timeout), stage("read"):
-                panel, told, rows = read_panel(part, whole, columns=columns_needed(model))
+                panel, told, rows = read_panel(part, whole, columns=columns, past=True)
             with within(job.timeout), stage("fit"):
-                seen = panel if window is None else panel.tail(window)
+                seen = _seen_now(panel, cut)
                 made = run_model(model, seen, horizon, seed)
-                past = look_back(panel, made, cohorts, seed, window=window, refit=refit)
+                past = look_back(
+                    panel, made, cohorts, seed, window=window, refit=refit, splits=cut.splits
+                )
             failures += made.failures + coins_without_rows(part, panel, model)
             parts.append((replace(made, failures=[]), past))
             losses.append(told)
@@ -96,6 +100,16 @@ def hold_job(
         empty_forecasts(), failures, lost, coins, read, where, seconds, began, time.time()
     )
     return Held(told_of, parts)
+
+
+def _seen_now(panel: Panel, cut: Cut) -> Panel:
+    """Return the rows that a model sees as of now, of those that were read for past dates, too."""
+    rows = panel.lengths
+    if cut.splits and len(panel):
+        rows = 1 + Runs.of(panel).before[panel.indptr[1:] - 1]
+    if cut.max_points is not None:
+        rows = np.minimum(rows, cut.max_points)
+    return panel if (rows == panel.lengths).all() else panel.tail(rows)
 
 
 def count_job(held: Held, typical: dict[int, Typical] | None) -> Pools:

@@ -105,8 +105,8 @@ class Panel:
             extra={name: column[rows] for name, column in self.extra.items()},
         )
 
-    def tail(self, rows: int) -> "Panel":
-        """Return the panel of each coin's last rows, so many at most."""
+    def tail(self, rows: int | NDArray[np.int64]) -> "Panel":
+        """Return the panel of each coin's last rows, so many at most: of all, or of each coin."""
         lengths = np.minimum(self.lengths, rows)
         indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         kept = np.arange(indptr[-1]) + np.repeat(self.indptr[1:] - indptr[1:], lengths)

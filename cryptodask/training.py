@@ -112,7 +112,7 @@ def read_histories(job: Job, cut: Cut, columns: Sequence[str]) -> list[History]:
         latest, begins = rows, np.repeat(panel.indptr[:-1], panel.lengths)
         if cut.gaps.how == "fill":
             latest = np.maximum.accumulate(np.where(prices["filled"].to_numpy(), 0, rows))
-        if cut.gaps.how == "split":
+        if cut.splits:
             begins = rows - Runs.of(panel).before
         found.append(History(panel, latest, begins))
     return found

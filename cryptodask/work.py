@@ -315,7 +315,7 @@ def coins_without_rows(part: Partition, panel: Panel, model: Model) -> list[Coin
 
 def span_of(job: Job, cut: Cut) -> tuple[np.datetime64, DateArray] | None:
     """Return the first date of a job's rows and the last one of each coin; None of no rows."""
-    panels = [panel for part in job.parts if len(panel := read_panel(part, cut)[0])]
+    panels = [panel for part in job.parts if len(panel := read_panel(part, cut, past=True)[0])]
     if not panels:
         return None
     lasts = np.concatenate([panel.last_dates for panel in panels])
@@ -323,20 +323,27 @@ def span_of(job: Job, cut: Cut) -> tuple[np.datetime64, DateArray] | None:
 
 
 def read_panel(
-    part: Partition, cut: Cut, lookback: int | None = None, columns: Sequence[str] = ()
+    part: Partition,
+    cut: Cut,
+    lookback: int | None = None,
+    columns: Sequence[str] = (),
+    *,
+    past: bool = False,
 ) -> tuple[Panel, pd.DataFrame, int]:
     """Return the panel that a model sees, findings of rows that were lost, and the rows read.
 
     Of a table, rows that are more than ``lookback`` before a coin's last one may be left out. With
     columns beside the closes it is made from a frame, which takes longer. Where gaps are filled, it
-    says which rows were (`cryptodask.evaluate.rolling.FILLED`).
+    says which rows were (`cryptodask.evaluate.rolling.FILLED`). Where they split, rows before a
+    coin's last one are there only for who looks at it as of ``past`` dates.
     """
     if not columns and isinstance(part, TablePartition) and cut.is_whole:
         panel = part.read_panel(lookback)
         return panel, empty_findings(), len(panel.values)
     reading = part.load(("close", *columns))
     prices = cut(reading.prices)
-    seen = last_runs(prices, cut.freq) if cut.gaps.how == "split" else prices
+    is_cut = cut.splits and not past
+    seen = last_runs(prices, cut.freq) if is_cut else prices
     if cut.gaps.how == "fill":
         columns = (*columns, FILLED)
     return to_panel(seen, cut.freq, columns), lost(reading.findings), len(prices)

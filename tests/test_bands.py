@@ -16,6 +16,7 @@ from cryptodask.errors import BrokenSeriesError, OptionError
 from cryptodask.evaluate.cohorts import Intervals
 from cryptodask.evaluate.rows import BOUNDS
 from cryptodask.models import Model
+from cryptodask.prices.gaps import How
 from cryptodask.results import FORECAST_COLUMNS, ForecastFolder, sort_forecasts
 from tests.conftest import Cluster, write_folder
 from tests.test_manager import Spoiled
@@ -113,17 +114,23 @@ def test_they_are_the_same_in_memory_in_a_folder_on_workers_and_of_a_table(
     pd.testing.assert_frame_equal(pd.DataFrame(shipped), plain, check_exact=True)
 
 
+@pytest.mark.parametrize("gaps", ["leave", "split"])
 def test_what_models_see_is_cut_at_past_dates_as_it_is_now(
-    client: Client, folder: Path, prices: pd.DataFrame
+    client: Client, prices: pd.DataFrame, tmp_path: Path, gaps: How
 ) -> None:
-    manager, day = CryptoManager(folder, client), prices["date"].max() - pd.Timedelta(days=3)
+    day = prices["date"].max() - pd.Timedelta(days=3)
+    # Gaps before the last origin of all, between origins, and after all of them.
+    ago = (day - prices["date"]).dt.days
+    hole = np.select([prices["coin"] == coin for coin in prices["coin"].unique()[:3]], [2, 12, 27])
+    holey = prices[(hole == 0) | (ago < hole) | (ago > hole + 3)]
+    manager = CryptoManager(write_folder(tmp_path / "holey", holey), client)
     since = prices["date"].min() + pd.Timedelta(days=90)
-    cut = {"from_date": since, "to_date": day}
+    cut = {"from_date": since, "to_date": day, "gaps": gaps}
     made = forecast(manager, ["linear"], **cut, max_points=15, intervals=HOW)
     plain = forecast(manager, ["linear"], **cut, max_points=15)
     pd.testing.assert_frame_equal(made[list(plain.columns)], pd.DataFrame(plain), check_exact=True)
     done = backtest(manager, ["linear"], 5, origins=[day], calibrate=5, warmup=45, window=15,
-                    from_date=since, progress=False).get_df()  # fmt: skip
+                    from_date=since, gaps=gaps, progress=False).get_df()  # fmt: skip
     now = made[made["cutoff"] == day].sort_values(KEYS, ignore_index=True)
     expected = done[done["model"] == "linear"].sort_values(KEYS, ignore_index=True)
     pd.testing.assert_frame_equal(now, expected[list(now.columns)], check_exact=True)

@@ -98,7 +98,10 @@ def _backtest_parts(
     columns = columns_needed(every[0]) if every else ()
     for part in job.parts:
         with within(job.timeout), stage("read"):
-            panel, _, rows = read_panel(part, cut, columns=columns)
+            panel, _, rows = read_panel(part, cut, columns=columns, past=True)
         with within(job.timeout), stage("fit"):
-            done = backtest_panel(panel, models, origins, horizon, seed, window=window, refit=refit)
+            done = backtest_panel(
+                panel, models, origins, horizon, seed,
+                window=window, refit=refit, splits=cut.splits,
+            )  # fmt: skip
         yield done.table, failure_frame(done.failures), rows

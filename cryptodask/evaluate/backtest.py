@@ -67,6 +67,7 @@ def backtest_panel(
     *,
     window: int | None = None,
     refit: int = 1,
+    splits: bool = False,
 ) -> PanelBacktest:
     """Forecast a panel as of past dates.
 
@@ -90,8 +91,10 @@ def backtest_panel(
     refit : int
         A model that is trained is so at every so many origins, and forecasts from newer rows by
         the older training in between. A coin that was not there yet is trained when it comes.
+    splits : bool
+        Whether a model sees of each coin only the rows after its last gap before an origin.
     """
-    rolling = Rolling(panel)
+    rolling = Rolling(panel, splits)
     spans = rolling.spans(origins, window)
     one = None if isinstance(models, Sequence) else models
     if one is not None and takes_repeats(one) and not (refit > 1 and is_trainable(one)):

@@ -77,6 +77,7 @@ def look_back(
     *,
     window: int | None,
     refit: int,
+    splits: bool = False,
 ) -> list[Hindsight]:
     """Forecast a panel as of past dates.
 
@@ -87,7 +88,7 @@ def look_back(
     made : PanelForecast
         What the model forecasts from the last rows on.
     cohorts : sequence of Cohort
-    seed, window, refit
+    seed, window, refit, splits
         See `cryptodask.evaluate.backtest.backtest_panel`.
     """
     if not len(panel):
@@ -104,8 +105,9 @@ def look_back(
             continue
         part = panel.take(inside)
         past = backtest_panel(
-            part, cohort.models, cohort.at, horizon, seed, window=window, refit=refit
-        )
+            part, cohort.models, cohort.at, horizon, seed,
+            window=window, refit=refit, splits=splits,
+        )  # fmt: skip
         history, _ = history_of(past.table, (origins, horizon, panel.step), part.coins)
         members = inside[(own[inside] == number) & (rows[inside] >= 0)]
         places = np.searchsorted(origins, lasts[members], side="right") - 1

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryptodask.errors import OptionError
+from cryptodask.features.runs import Runs
 from cryptodask.records import DateArray, FloatArray, Panel
 
 FILLED = "filled"
@@ -64,10 +65,12 @@ class Rolling:
     panel : Panel
         Dates rise from row to row of each coin. Rows that were filled in, if it says so (`FILLED`),
         are seen with those after them, and are none on their own dates.
+    splits : bool
+        Whether rows before the last gap, as of each date, are not seen.
     """
 
-    def __init__(self, panel: Panel) -> None:
-        self.panel = panel
+    def __init__(self, panel: Panel, splits: bool = False) -> None:
+        self.panel, self.splits = panel, splits
         seconds = panel.dates.astype("datetime64[s]").astype(np.int64)
         self._first = int(seconds.min()) if len(seconds) else 0
         # One number for coin and date, by which all rows are in order.
@@ -88,6 +91,8 @@ class Rolling:
         origins, places = np.nonzero(last >= 0)
         stops = last[origins, places] + 1
         starts = self.panel.indptr[:-1][places]
+        if self.splits:
+            starts = stops - 1 - Runs.of(self.panel).before[stops - 1]
         if window is not None:
             starts = np.maximum(starts, stops - window)
         return Spans(places, origins, starts, stops)

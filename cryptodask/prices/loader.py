@@ -281,6 +281,11 @@ class Cut:
         """Whether all rows are kept as they are."""
         return self == Cut.of(None, None, None, freq=self.freq)
 
+    @property
+    def splits(self) -> bool:
+        """Whether models see of each coin only the rows after its last gap."""
+        return self.gaps.how == "split"
+
     def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of a price frame that are kept."""
         dates = frame["date"].to_numpy()

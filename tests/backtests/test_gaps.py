@@ -53,7 +53,8 @@ def test_at_each_origin_it_is_what_could_be_forecast_on_that_date(
     for name in set(WHOLE["coin"]):
         kept[np.flatnonzero(WHOLE["coin"] == name)[[0, 12, 13]]] = True
     prices = WHOLE[kept].reset_index(drop=True)
-    how = data.draw(st.sampled_from([Gaps(), Gaps("fill", 1), Gaps("fill", 3)]), label="gaps")
+    ways = Gaps(), Gaps("fill", 1), Gaps("fill", 3), Gaps("split")
+    how = data.draw(st.sampled_from(ways), label="gaps")
     origins = DATES[10:-1]
     done = run_task(
         job_of(prices), Cut.of(None, None, None, how), model, origins, HORIZON, 0, None, 1, None

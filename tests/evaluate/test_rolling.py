@@ -1,6 +1,7 @@
 """A panel as of a date: what is seen, what is not, and what came after."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -15,16 +16,25 @@ from tests.models.conftest import START, panels
 HOUR = np.timedelta64(1, "h")
 
 
-@given(panel=panels(1), after=st.integers(-3, 700), window=st.none() | st.integers(1, 9))
+@given(
+    panel=panels(1),
+    after=st.integers(-3, 700),
+    window=st.none() | st.integers(1, 9),
+    splits=st.booleans(),
+)
 def test_a_date_shows_the_coins_that_have_it_and_their_rows_up_to_it(
-    panel: Panel, after: int, window: int | None
+    panel: Panel, after: int, window: int | None, splits: bool
 ) -> None:
     date = START + after * DAY
-    seen = Rolling(panel).at(date, window)
+    seen = Rolling(panel, splits).at(date, window)
     expected = []
     for i, (coin, closes, dates) in enumerate(panel):
         if date in dates:
             upto = dates <= date
+            if splits:
+                for earlier, later in pairwise(dates):
+                    if later <= date and later - earlier > DAY:
+                        upto &= dates >= later
             expected.append((i, coin, closes[upto][-(window or 10**6) :].tolist()))
     found = [
         (int(i), coin, closes.tolist())
