@@ -24,8 +24,9 @@ forecast: $(VENV)/.has-base
 	$(BIN)/cryptodask forecast data --model naive --model linear --model lstm --horizon 10 \
 		--out $(OUT)/forecasts.csv --plot $(OUT)/forecasts.html || [ $$? -eq 3 ]
 
+# Side by side by file: many tests wait for processes of a cluster that start or end.
 test: $(VENV)/.has-test $(VENV)/.has-schemas
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 chaos: $(VENV)/.has-test
 	$(BIN)/python -m tests.chaos --faults $(FAULTS) $(if $(SEED),--seed $(SEED)) \
