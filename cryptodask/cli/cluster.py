@@ -36,7 +36,8 @@ def cluster(
         live = Live()
         for stamp, message in client.get_events(TOPIC):
             live.take(message, stamp)
-        out.print(_runs_table([run for run in live.latest() if run.state == RUNNING]))
+        runs = [run for run in live.latest() if run.state == RUNNING]
+        out.print(_runs_table(runs) if runs else "0 runs under way", highlight=False)
     found = mismatches(versions)
     for line in found:
         err.print(Text(f"versions differ: {line}", style="red"), soft_wrap=True)
@@ -44,17 +45,26 @@ def cluster(
 
 
 def _workers_table(workers: dict[str, Any], versions: "dict[str, Versions]") -> Table:
-    """Return a line a worker."""
+    """Return a line a worker; with resources, and versions unlike the scheduler's, if there are."""
     table = Table(
         Column("worker", no_wrap=True),
         Column("threads", justify="right"),
         Column("memory", justify="right", no_wrap=True),
-        Column("processor", justify="right"),
+        Column("CPU", justify="right"),
         Column("tasks", justify="right"),
-        "resources",
-        "versions",
         title=f"{len(workers)} workers",
     )
+    own = _told(versions["scheduler"])
+    resources = {
+        address: ", ".join(f"{name}={amount:g}" for name, amount in worker["resources"].items())
+        for address, worker in workers.items()
+    }
+    others = {address: _told(versions.get(address, {})) for address in workers}
+    others = {address: told if told != own else "" for address, told in others.items()}
+    seldom = {name: of for name, of in (("resources", resources), ("versions", others))
+              if any(of.values())}  # fmt: skip
+    for name in seldom:
+        table.add_column(name)
     for address, worker in sorted(workers.items()):
         told = worker["metrics"]
         limit = worker["memory_limit"]
@@ -64,8 +74,7 @@ def _workers_table(workers: dict[str, Any], versions: "dict[str, Versions]") -> 
             f"{_gib(told['memory'])} of {_gib(limit) if limit else 'all'}",
             f"{told['cpu']:.0f}%",
             str(told["task_counts"].get("executing", 0)),
-            ", ".join(f"{name}={amount:g}" for name, amount in worker["resources"].items()),
-            _told(versions.get(address, {})),
+            *(of[address] for of in seldom.values()),
         )
     return table
 
