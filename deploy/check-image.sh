@@ -38,6 +38,7 @@ part() {
 healthy() {
     for _ in $(seq 60); do
         if part "$1" "$2" healthcheck 2>/dev/null; then return; fi
+        kill -0 "${pids[-1]}" 2>/dev/null || break # it has ended
         sleep 1
     done
     echo "the $1 did not become healthy:" >&2
