@@ -79,15 +79,16 @@ class Cluster:
         return subprocess.Popen([*DASK, *command], stdout=log, stderr=log, env=env)
 
     def stop(self) -> None:
-        """End all its processes."""
-        for process in (*self.workers, self.scheduler):
-            process.terminate()
-        for process in (*self.workers, self.scheduler):
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        """End all its processes; workers first, which else wait for the scheduler for seconds."""
+        for processes in (self.workers, [self.scheduler]):
+            for process in processes:
+                process.terminate()
+            for process in processes:
+                try:
+                    process.wait(10)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
 
 
 @contextmanager
