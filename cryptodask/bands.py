@@ -106,7 +106,8 @@ def _seen_now(panel: Panel, cut: Cut) -> Panel:
     """Return the rows that a model sees as of now, of those that were read for past dates, too."""
     rows = panel.lengths
     if cut.splits and len(panel):
-        rows = 1 + Runs.of(panel).before[panel.indptr[1:] - 1]
+        stops = panel.indptr[1:]
+        rows = stops - Runs.of(panel).begins[stops - 1]
     if cut.max_points is not None:
         rows = np.minimum(rows, cut.max_points)
     return panel if (rows == panel.lengths).all() else panel.tail(rows)

@@ -113,7 +113,7 @@ def read_histories(job: Job, cut: Cut, columns: Sequence[str]) -> list[History]:
         if cut.gaps.how == "fill":
             latest = np.maximum.accumulate(np.where(prices["filled"].to_numpy(), 0, rows))
         if cut.splits:
-            begins = rows - Runs.of(panel).before
+            begins = Runs.of(panel).begins
         found.append(History(panel, latest, begins))
     return found
 

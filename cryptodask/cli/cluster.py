@@ -59,10 +59,10 @@ def _workers_table(workers: dict[str, Any], versions: "dict[str, Versions]") -> 
         address: ", ".join(f"{name}={amount:g}" for name, amount in worker["resources"].items())
         for address, worker in workers.items()
     }
-    others = {address: _told(versions.get(address, {})) for address in workers}
-    others = {address: told if told != own else "" for address, told in others.items()}
-    seldom = {name: of for name, of in (("resources", resources), ("versions", others))
-              if any(of.values())}  # fmt: skip
+    theirs = {address: _told(versions.get(address, {})) for address in workers}
+    others = {address: "" if told == own else told for address, told in theirs.items()}
+    seldom = {"resources": resources, "versions": others}
+    seldom = {name: told for name, told in seldom.items() if any(told.values())}
     for name in seldom:
         table.add_column(name)
     for address, worker in sorted(workers.items()):
@@ -74,7 +74,7 @@ def _workers_table(workers: dict[str, Any], versions: "dict[str, Versions]") -> 
             f"{_gib(told['memory'])} of {_gib(limit) if limit else 'all'}",
             f"{told['cpu']:.0f}%",
             str(told["task_counts"].get("executing", 0)),
-            *(of[address] for of in seldom.values()),
+            *(column[address] for column in seldom.values()),
         )
     return table
 

@@ -191,16 +191,8 @@ class RunLog:
         """Return the rows of the coins that are shown as Arrow's stream, in a list, or nothing."""
         if not self._listens or table is None or self._shown.isdisjoint(coins):
             return []
-        import pyarrow as pa
-
         rows = table[table["coin"].isin(self._shown)]
-        if rows.empty:
-            return []
-        packed = pa.Table.from_pandas(rows, preserve_index=False)
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, packed.schema) as stream:
-            stream.write_table(packed)
-        return [sink.getvalue().to_pybytes()]
+        return [] if rows.empty else [to_stream(rows)]
 
     def _message(self) -> dict[str, Any]:
         """Return all that is known now, and the forecasts that have not been told."""
@@ -267,6 +259,18 @@ async def _log(client: Client, message: dict[str, Any]) -> None:
 
 async def _listens(client: Client) -> Any:
     return await client.scheduler.get_metadata(keys=[LISTENS], default=False)
+
+
+def to_stream(table: "pd.DataFrame") -> bytes:
+    """Return a table as Arrow's stream."""
+    import pyarrow as pa
+
+    packed = pa.Table.from_pandas(table, preserve_index=False)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, packed.schema) as stream:
+        stream.write_table(packed)
+    made: bytes = sink.getvalue().to_pybytes()
+    return made
 
 
 def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:

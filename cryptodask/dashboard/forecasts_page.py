@@ -78,7 +78,7 @@ class ForecastsPage:
         self.run.on_change("value", self._choose_run)
         self.find.on_change("value_input", self._find)
         self.coin.on_change("value", self._choose_coin)
-        self.span.on_change("active", self._choose_coin)
+        self.span.on_change("active", self._choose_span)
         self.heading = plain_text("coin_heading", "", "24px", INK, "650")
         self.caption = plain_text("coin_caption", "", "14px", MUTED)
         self.area = column(name="area", sizing_mode="stretch_width")
@@ -145,11 +145,12 @@ class ForecastsPage:
         listed, shown = self._list(), self.coin.value
         # Of a run that goes on, failures may be told first; who chose one wants to see it.
         if shown not in listed or (shown in self.failed and not self.is_coin_chosen):
-            self._show(next((coin for coin in listed if coin not in self.failed), _first(listed)))
+            self._show([coin for coin in listed if coin not in self.failed] or listed)
 
-    def _show(self, coin: str | None) -> None:
-        if coin is not None and coin != self.coin.value:
-            self._set(self.coin, coin)
+    def _show(self, coins: Sequence[str]) -> None:
+        """Show the first of some coins, if there is one."""
+        if coins and coins[0] != self.coin.value:
+            self._set(self.coin, coins[0])
             self._load()
 
     def _set(self, widget: Any, value: str) -> None:
@@ -171,13 +172,17 @@ class ForecastsPage:
         listed = self._list()
         if new.strip() or self.coin.value not in listed:
             self.is_coin_chosen = True
-            self._show(_first(listed))
+            self._show(listed)
 
     def _choose_coin(self, name: str, old: Any, new: Any) -> None:
-        del old, new
+        del name, old, new
         if not self.is_set_here:
-            self.is_coin_chosen = self.is_coin_chosen or name == "value"
+            self.is_coin_chosen = True
             self._load()
+
+    def _choose_span(self, name: str, old: Any, new: Any) -> None:
+        del name, old, new
+        self._load()
 
     def _step(self, step: int) -> None:
         options = list(self.coin.options)
@@ -232,10 +237,6 @@ class ForecastsPage:
             item.visible = bool(np.isfinite(ahead[f"forecast_{j}"]).any())
         self.caption.text = caption
         self.heading.text = view.coins[0]
-
-
-def _first(names: Sequence[str]) -> str | None:
-    return next(iter(names), None)
 
 
 def _all_bands(view: ForecastView) -> tuple[tuple[str, int], ...]:

@@ -92,7 +92,7 @@ class Rolling:
         stops = last[origins, places] + 1
         starts = self.panel.indptr[:-1][places]
         if self.splits:
-            starts = stops - 1 - Runs.of(self.panel).before[stops - 1]
+            starts = Runs.of(self.panel).begins[stops - 1]
         if window is not None:
             starts = np.maximum(starts, stops - window)
         return Spans(places, origins, starts, stops)

@@ -43,6 +43,11 @@ class Runs:
         before = np.arange(n) - np.repeat(begin, lengths)
         return cls(before, np.repeat(lengths, lengths) - 1 - before)
 
+    @property
+    def begins(self) -> NDArray[np.int64]:
+        """The first row of each row's run, ``(n_rows,)``."""
+        return np.arange(len(self.before)) - self.before
+
     def shift(self, values: FloatArray, rows: int) -> FloatArray:
         """Return what values were so many rows before, NaN where the run had not begun."""
         shifted = np.full(len(values), np.nan)

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pandas as pd
-import pyarrow as pa
 import pytest
 from bokeh.document import Document
 
+from cryptodask.cluster.events import to_stream
 from cryptodask.dashboard.forecasts_page import ForecastsPage
 from cryptodask.dashboard.live_view import Columns
 from cryptodask.dashboard.shelf import Entry
@@ -41,11 +41,7 @@ class Told:
             [[coin, "naive", day, day + pd.Timedelta(days=1), 1, 2.0] for coin in coins],
             columns=["coin", "model", "cutoff", "date", "step", "forecast"],
         )
-        table = pa.Table.from_pandas(pd.concat([empty_forecasts(), rows]), preserve_index=False)
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, table.schema) as stream:
-            stream.write_table(table)
-        tables = (*self.entry.tables, sink.getvalue().to_pybytes())
+        tables = (*self.entry.tables, to_stream(pd.concat([empty_forecasts(), rows])))
         self.entry = replace(self.entry, version=self.entry.version + 1, tables=tables)
         asyncio.run(self.page.follow())
 
