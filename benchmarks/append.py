@@ -18,8 +18,8 @@ import pandas as pd
 from common import alternate, print_ratio, print_versions
 
 from cryptodask.prices import PriceTable, write_table
-from cryptodask.prices.findings import empty_findings
-from cryptodask.prices.readers import Reading
+from cryptodask.prices.clean.findings import empty_findings
+from cryptodask.prices.read.readers import Reading
 from cryptodask.prices.sources import pack
 from cryptodask.prices.synthetic import synthetic_prices
 

@@ -64,13 +64,13 @@ def by_core(model: str, folder: Path, out: Path) -> None:
     """Forecast in this process: what the workers do, one job after the other."""
     from cryptodask import CryptoLoader
     from cryptodask.models import create_model
-    from cryptodask.prices.loader import Cut
-    from cryptodask.results import open_folder
+    from cryptodask.prices.loader import RowFilter
+    from cryptodask.results.forecasts import open_folder
     from cryptodask.work import plan_jobs, run_job
 
     loader, made = CryptoLoader(folder / "table"), create_model(model)
     jobs = plan_jobs(loader.source, loader.check_names(), made, 1, None)
-    cut, place = Cut.of(None, None, None), open_folder(out.with_name("alone"))
+    cut, place = RowFilter.of(None, None, None), open_folder(out.with_name("alone"))
     for i, job in enumerate(jobs):
         run_job(job, cut, made, HORIZON, 0, (place, f"forecasts-{i:05d}.parquet"))
 
@@ -233,8 +233,8 @@ def user(folder: Path) -> Iterator[Callable[[str], float]]:
 def write_prices(folder: Path, coins: int, days: int) -> None:
     """Write the table and the peers' files, unless they are there."""
     from cryptodask.prices import write_table
-    from cryptodask.prices.findings import empty_findings
-    from cryptodask.prices.readers import Reading
+    from cryptodask.prices.clean.findings import empty_findings
+    from cryptodask.prices.read.readers import Reading
     from cryptodask.prices.sources import pack
     from cryptodask.prices.synthetic import synthetic_prices
 

@@ -16,9 +16,9 @@ import numpy as np
 from common import print_versions
 
 from cryptodask import CryptoLoader
-from cryptodask.evaluate.calibration import History
-from cryptodask.evaluate.intervals import Conformal, intervals, log_errors
-from cryptodask.evaluate.volatility import rows_at, volatility
+from cryptodask.evaluate.intervals.conformal import Conformal, intervals, log_errors
+from cryptodask.evaluate.intervals.error_counts import History
+from cryptodask.evaluate.intervals.volatility import rows_at, volatility
 from cryptodask.models import create_model, run_model
 from cryptodask.prices.loader import to_panel
 from cryptodask.records import DateArray, FloatArray, Panel

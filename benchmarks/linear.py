@@ -12,7 +12,7 @@ from common import alternate, print_ratio, print_versions
 from sklearn.linear_model import LinearRegression
 
 from cryptodask import CryptoLoader
-from cryptodask.models.linear import Linear
+from cryptodask.models.regression.linear import Linear
 from cryptodask.prices.loader import to_panel
 from cryptodask.records import Panel
 

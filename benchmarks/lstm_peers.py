@@ -32,7 +32,7 @@ def by_cryptodask(source: str, coins: int) -> tuple[int, float]:
     """Return windows trained on and seconds."""
     from lstm_rate import median_panel
 
-    from cryptodask.models.lstm import LSTM
+    from cryptodask.models.lstm.lstm import LSTM
 
     options = LSTM()
     panel = median_panel(source, coins, options)

@@ -28,8 +28,8 @@ from common import print_versions, spread
 from lstm_per_coin import keras_network
 
 from cryptodask import CryptoLoader
-from cryptodask.models.keras_learning import import_keras
-from cryptodask.models.lstm import LSTM
+from cryptodask.models.lstm.keras_learning import import_keras
+from cryptodask.models.lstm.lstm import LSTM
 from cryptodask.prices.loader import to_panel
 from cryptodask.records import Panel
 

@@ -44,7 +44,7 @@ from processes import Others, dask_cluster, started, watched
 from cryptodask import CryptoLoader
 from cryptodask.errors import SeriesError
 from cryptodask.models.base import check_series
-from cryptodask.models.lstm import LSTM
+from cryptodask.models.lstm.lstm import LSTM
 from cryptodask.prices.loader import to_panel
 from cryptodask.records import FloatArray
 

@@ -55,12 +55,12 @@ from cryptodask import CryptoLoader, PriceTable, create_model
 from cryptodask.cluster import submit
 from cryptodask.cluster.plan import cut_guided, workers_to_plan_for
 from cryptodask.models import Model
-from cryptodask.prices.findings import empty_findings
-from cryptodask.prices.loader import Cut
+from cryptodask.prices.clean.findings import empty_findings
+from cryptodask.prices.loader import RowFilter
 from cryptodask.prices.sources import ROWS_PER_PARTITION
-from cryptodask.prices.storage import writing
+from cryptodask.prices.table.storage import writing
 from cryptodask.records import FloatArray
-from cryptodask.results import sort_forecasts
+from cryptodask.results.forecasts import sort_forecasts
 from cryptodask.work import UNIT, Job, JobResult, plan_jobs, run_job
 
 MODELS, HORIZON = ("naive", "linear", "ridge", "lstm"), 10
@@ -77,7 +77,7 @@ DONE = {
     "client": "a job names coins and files and holds no prices, and the workers write",
 }
 """What is done about each resource."""
-ALL = Cut.of(None, None, None)
+ALL = RowFilter.of(None, None, None)
 
 
 @dataclass(frozen=True)
@@ -267,7 +267,7 @@ def ideal(total: float, speeds: FloatArray, joins: FloatArray) -> float:
 def show_plan(model: Model, coins: int, days: int, seconds: float, workers: int) -> None:
     """Print the simulated end of guided and of even plans over the ideal end, of many draws."""
     planned = np.full(coins, days * (PriceTable.seconds_a_row + model.cost * UNIT))
-    seams = np.arange(inside(days), coins, inside(days))
+    file_boundaries = np.arange(inside(days), coins, inside(days))
     late = workers // 10
     cases = {
         "equal workers": (0, 0.0, 0.0),
@@ -277,7 +277,7 @@ def show_plan(model: Model, coins: int, days: int, seconds: float, workers: int)
     }
     for title, (joining, mixed, spread) in cases.items():
         there = workers_to_plan_for(float(planned.sum()), workers - joining)
-        guided = np.diff(cut_guided(planned, there, seams), axis=1)[:, 0]
+        guided = np.diff(cut_guided(planned, there, file_boundaries), axis=1)[:, 0]
         plans = {
             f"guided, {len(guided):,} tasks": -np.sort(-guided),  # as they are submitted
             f"as many even tasks, {len(guided):,}": np.full(len(guided), coins / len(guided)),

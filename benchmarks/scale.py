@@ -33,8 +33,8 @@ from tables import DISTINCT, make_table, size_of
 
 from cryptodask import CryptoLoader, CryptoManager, create_model
 from cryptodask.prices import PriceTable
-from cryptodask.prices.loader import Cut
-from cryptodask.results import ForecastFolder
+from cryptodask.prices.loader import RowFilter
+from cryptodask.results.forecasts import ForecastFolder
 from cryptodask.work import plan_jobs
 
 SIZES, MODELS, HORIZON = (100, 1_000, 10_000, 100_000), ("naive", "linear", "ridge"), 10
@@ -87,7 +87,7 @@ def forecast(table: Path, out: Path, address: str) -> dict[str, Any]:
             raise SystemExit(f"{len(result):,} forecasts, not {wanted:,}; {result.failures}")
         compute = (result.tasks["ended"] - result.tasks["began"]).sum()
         jobs = [
-            (job, Cut.of(None, None, None), create_model(name), HORIZON, 0, (out, "0" * 24))
+            (job, RowFilter.of(None, None, None), create_model(name), HORIZON, 0, (out, "0" * 24))
             for name in MODELS
             for job in plan_jobs(
                 loader.source, loader.source.coins, create_model(name), WORKERS, None

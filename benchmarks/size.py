@@ -34,7 +34,7 @@ from processes import dask_cluster, in_process, memory
 
 from cryptodask.cluster import connect, ordered_map
 from cryptodask.prices import CryptoLoader, PriceTable, import_prices, read_files
-from cryptodask.prices.findings import summarize_findings
+from cryptodask.prices.clean.findings import summarize_findings
 from cryptodask.prices.synthetic import coin_name, synthetic_prices
 
 WORKERS, LIMIT = 2, "1GiB"

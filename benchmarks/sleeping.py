@@ -8,7 +8,7 @@ import numpy as np
 
 from cryptodask import CryptoLoader, create_model
 from cryptodask.models.base import Gaps
-from cryptodask.prices.loader import Cut
+from cryptodask.prices.loader import RowFilter
 from cryptodask.records import FloatArray, Panel
 from cryptodask.work import UNIT, plan_jobs, run_job
 
@@ -51,4 +51,4 @@ def warm(source: str) -> None:
     loader = CryptoLoader(source)
     job = plan_jobs(loader.source, loader.source.coins[:1], create_model("naive"), 1, None)[0]
     for model in (create_model("naive"), create_model("linear"), Sleeping(0.0)):
-        run_job(job, Cut.of(None, None, None), model, 1, 0)
+        run_job(job, RowFilter.of(None, None, None), model, 1, 0)

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from cryptodask.prices import PriceTable
-from cryptodask.prices.findings import empty_findings
-from cryptodask.prices.readers import Reading
+from cryptodask.prices.clean.findings import empty_findings
+from cryptodask.prices.read.readers import Reading
 from cryptodask.prices.sources import ROWS_PER_PARTITION
 from cryptodask.prices.synthetic import synthetic_prices
-from cryptodask.prices.table import write_table
+from cryptodask.prices.table.price_table import write_table
 
 DISTINCT = 2_000
 """Coins that are simulated; more than so many are the same ones again under other names."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cryptodask.models import create_model, deep_predict, linear_predict, list_models
     from cryptodask.prices import CryptoLoader, PriceTable, import_prices
     from cryptodask.prices.synthetic import synthetic_prices
-    from cryptodask.results import Forecasts
+    from cryptodask.results.forecasts import Forecasts
 
 __version__ = "0.1.0"
 
@@ -42,7 +42,7 @@ _HOME = {
     "CryptoDaskError": "cryptodask.errors",
     "CryptoLoader": "cryptodask.prices",
     "CryptoManager": "cryptodask.manager",
-    "Forecasts": "cryptodask.results",
+    "Forecasts": "cryptodask.results.forecasts",
     "PriceTable": "cryptodask.prices",
     "create_model": "cryptodask.models",
     "deep_predict": "cryptodask.models",

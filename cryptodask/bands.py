@@ -14,12 +14,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from cryptodask.cluster import Ended, Holding, Piece
-from cryptodask.cluster.deadline import within
-from cryptodask.evaluate.calibration import Typical
-from cryptodask.evaluate.hindsight import (
+from cryptodask.cluster import Ended, TaskId, WorkerState
+from cryptodask.evaluate.intervals.error_counts import PoolSummary
+from cryptodask.evaluate.intervals.past_errors import (
     Cohort,
-    Hindsight,
+    PastErrors,
     Pools,
     count,
     join_pools,
@@ -28,16 +27,21 @@ from cryptodask.evaluate.hindsight import (
     quantiles,
     typicals,
 )
-from cryptodask.features.runs import Runs
+from cryptodask.features.segments import Segments
+from cryptodask.io.paths import AnyPath
 from cryptodask.models import Model, run_model
 from cryptodask.models.allocator import keep_freed_memory
 from cryptodask.models.base import PanelForecast, columns_needed
-from cryptodask.paths import AnyPath
-from cryptodask.prices.findings import join_findings
-from cryptodask.prices.loader import Cut
+from cryptodask.prices.clean.findings import join_findings
+from cryptodask.prices.loader import RowFilter
 from cryptodask.records import FloatArray, Panel
-from cryptodask.results import empty_forecasts, forecast_frame, forecast_rows, forecast_schema
-from cryptodask.stages import stage, watching
+from cryptodask.results.forecasts import (
+    empty_forecasts,
+    forecast_frame,
+    forecast_rows,
+    forecast_schema,
+)
+from cryptodask.timing import stage, watching
 from cryptodask.work import (
     Job,
     JobResult,
@@ -47,6 +51,7 @@ from cryptodask.work import (
     tell,
     worker_address,
 )
+from cryptodask.worker.deadline import within
 
 
 @dataclass(frozen=True)
@@ -62,12 +67,12 @@ class Held:
     """
 
     told: JobResult
-    parts: list[tuple[PanelForecast, list[Hindsight]]]
+    parts: list[tuple[PanelForecast, list[PastErrors]]]
 
 
 def hold_job(
     job: Job,
-    cut: Cut,
+    cut: RowFilter,
     model: Model,
     horizon: int,
     seed: int,
@@ -102,25 +107,25 @@ def hold_job(
     return Held(told_of, parts)
 
 
-def _seen_now(panel: Panel, cut: Cut) -> Panel:
+def _seen_now(panel: Panel, cut: RowFilter) -> Panel:
     """Return the rows that a model sees as of now, of those that were read for past dates, too."""
     rows = panel.lengths
     if cut.splits and len(panel):
         stops = panel.indptr[1:]
-        rows = stops - Runs.of(panel).begins[stops - 1]
+        rows = stops - Segments.of(panel).begins[stops - 1]
     if cut.max_points is not None:
         rows = np.minimum(rows, cut.max_points)
     return panel if (rows == panel.lengths).all() else panel.tail(rows)
 
 
-def count_job(held: Held, typical: dict[int, Typical] | None) -> Pools:
+def count_job(held: Held, typical: dict[int, PoolSummary] | None) -> Pools:
     """Count the errors of a job."""
     return count((one for _, seen in held.parts for one in seen), typical)
 
 
 def bound_job(
     held: Held,
-    typical: dict[int, Typical],
+    typical: dict[int, PoolSummary],
     found: dict[int, FloatArray],
     out: tuple[AnyPath, str] | None,
 ) -> JobResult:
@@ -140,18 +145,18 @@ def bound_job(
     return replace(done, forecasts=forecast_frame(tables, intervals=True), ended=time.time())
 
 
-Known = tuple[dict[str, dict[int, Typical]], dict[str, dict[int, FloatArray]]]
+Known = tuple[dict[str, dict[int, PoolSummary]], dict[str, dict[int, FloatArray]]]
 """Of each model's name and cohort: what all coins did, and the quantiles of their errors."""
 
 
 def know(
-    held: Holding, model_of: Callable[[Piece], str], on_lost: Callable[[Ended], None]
+    held: WorkerState, model_of: Callable[[TaskId], str], on_lost: Callable[[Ended], None]
 ) -> Known:
     """Join what all jobs count: two passes over what workers hold.
 
     Parameters
     ----------
-    held : Holding
+    held : WorkerState
         Of each job its `Held`.
     model_of : callable
         The name of a job's model: errors of different models are not pooled.
@@ -165,9 +170,9 @@ def know(
 
 
 def _count(
-    held: Holding,
-    model_of: Callable[[Piece], str],
-    typical: dict[str, dict[int, Typical]],
+    held: WorkerState,
+    model_of: Callable[[TaskId], str],
+    typical: dict[str, dict[int, PoolSummary]],
     on_lost: Callable[[Ended], None],
 ) -> dict[str, Pools]:
     """Return the counts of each model, added up as they come."""

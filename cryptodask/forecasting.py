@@ -6,19 +6,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cryptodask.bands import bound_job, hold_job, know
-from cryptodask.cluster import Holding, RunLog
-from cryptodask.cluster.rescue import Ended, Piece, Work, is_fatal, run_pieces
+from cryptodask.cluster import RunLog, WorkerState
+from cryptodask.cluster.retry import Ended, TaskId, Work, is_fatal, run_pieces
 from cryptodask.errors import ENDING
-from cryptodask.evaluate.hindsight import Cohort
+from cryptodask.evaluate.intervals.past_errors import Cohort
 from cryptodask.forecasts import ForecastRun, task_row, task_table
+from cryptodask.io.paths import AnyPath
 from cryptodask.models import Model
 from cryptodask.models.base import fingerprints
-from cryptodask.paths import AnyPath
-from cryptodask.prices.findings import join_findings
-from cryptodask.prices.loader import Cut
+from cryptodask.prices.clean.findings import join_findings
+from cryptodask.prices.loader import RowFilter
 from cryptodask.records import CoinFailure
-from cryptodask.results import Forecasts, failure_table, sort_forecasts
-from cryptodask.runs import Coins
+from cryptodask.results.forecasts import Forecasts, failure_table, sort_forecasts
+from cryptodask.runs.folder import Coins
 from cryptodask.work import JobResult, run_job
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class ForecastWork:
     client : Client or None
         None of a run that has nothing to do.
     work : Coins
-    shape : (Cut, int, int)
+    shape : (RowFilter, int, int)
         Which rows models see, the horizon, and the seed.
     folder : ForecastRun, optional
         That workers write to.
@@ -53,7 +53,7 @@ class ForecastWork:
         self,
         client: "Client | None",
         work: Coins,
-        shape: tuple[Cut, int, int],
+        shape: tuple[RowFilter, int, int],
         folder: ForecastRun | None,
         done: Sequence[OnDone],
         log: RunLog,
@@ -65,7 +65,7 @@ class ForecastWork:
 
     def execute(
         self,
-        pieces: Sequence[Piece],
+        pieces: Sequence[TaskId],
         models: dict[str, Model],
         past: Past | None,
         *,
@@ -75,7 +75,7 @@ class ForecastWork:
 
         Parameters
         ----------
-        pieces : sequence of Piece
+        pieces : sequence of TaskId
         models : dict of str to Model
             By name, ready to forecast; pieces of others are left.
         past : Past, optional
@@ -133,22 +133,24 @@ class ForecastWork:
         name = self.work.model(one.piece).name
         return [CoinFailure.of(coin, name, one.error) for coin in self.work.job(one.piece).coins]
 
-    def _call(self, piece: Piece) -> tuple[Any, ...]:
+    def _call(self, piece: TaskId) -> tuple[Any, ...]:
         cut, horizon, seed = self.shape
         return self.work.job(piece), cut, self._model(piece), horizon, seed, self._place(piece)
 
-    def _hold(self, piece: Piece) -> tuple[Any, ...]:
+    def _hold(self, piece: TaskId) -> tuple[Any, ...]:
         assert self.past is not None
         model = self._model(piece)
         return self.work.job(piece), self.shape[0], model, *self.shape[1:], *self.past[model.name]
 
-    def _model(self, piece: Piece) -> Model:
+    def _model(self, piece: TaskId) -> Model:
         return self.models[self.work.model(piece).name]
 
-    def _place(self, piece: Piece) -> tuple[AnyPath, str] | None:
+    def _place(self, piece: TaskId) -> tuple[AnyPath, str] | None:
         return None if self.folder is None else (self.folder.path, self.folder.name(piece))
 
-    def _work(self, function: Callable[..., Any], call: Callable[[Piece], tuple[Any, ...]]) -> Work:
+    def _work(
+        self, function: Callable[..., Any], call: Callable[[TaskId], tuple[Any, ...]]
+    ) -> Work:
         return Work(
             function, call, lambda piece: self.work.model(piece).name, self.work.cost,
             self.work.size, self.folder.note_split if self.folder else lambda _: None,
@@ -165,10 +167,10 @@ class ForecastWork:
                     tell(self.work.size(one.piece))
         return sorted(ended, key=lambda one: one.piece)
 
-    def _bounded(self, pieces: Sequence[Piece], *, results: bool) -> list[Ended]:
+    def _bounded(self, pieces: Sequence[TaskId], *, results: bool) -> list[Ended]:
         """Forecast pieces as of now and of past dates, and put intervals around what comes."""
         assert self.client is not None
-        held = Holding(self.client, self._work(hold_job, self._hold), pieces)
+        held = WorkerState(self.client, self._work(hold_job, self._hold), pieces)
         # Halves of a piece that is split later are in place of it.
         ended = {one.piece: one for one in self._ended(held.make()) if one.error is not None}
 
@@ -176,7 +178,7 @@ class ForecastWork:
             ended[one.piece] = self._given_up(one)
             self._tell(ended[one.piece], counted=True)
 
-        def model_of(piece: Piece) -> str:
+        def model_of(piece: TaskId) -> str:
             return self.work.model(piece).name
 
         known = self.folder.read_pools() if self.folder else None
@@ -186,7 +188,7 @@ class ForecastWork:
                 self.folder.write_pools(known)
         typical, found = known
 
-        def args(piece: Piece) -> tuple[Any, ...]:
+        def args(piece: TaskId) -> tuple[Any, ...]:
             model = model_of(piece)
             return typical.get(model, {}), found.get(model, {}), self._place(piece)
 

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from cryptodask.bands import Known
-from cryptodask.cluster.rescue import Piece
-from cryptodask.evaluate.calibration import Typical
-from cryptodask.paths import AnyPath, each, names_in, path_of, read_table, read_text, resolved
-from cryptodask.prices.findings import empty_findings, join_findings
+from cryptodask.cluster.retry import TaskId
+from cryptodask.evaluate.intervals.error_counts import PoolSummary
+from cryptodask.io.paths import AnyPath, each, names_in, path_of, read_table, read_text, resolved
+from cryptodask.prices.clean.findings import empty_findings, join_findings
 from cryptodask.records import CoinFailure, FloatArray
-from cryptodask.results import (
+from cryptodask.results.forecasts import (
     FAILURES,
     LOST,
     MANIFEST,
@@ -27,8 +27,8 @@ from cryptodask.results import (
     write_json,
     write_part,
 )
-from cryptodask.runs import RunFolder
-from cryptodask.stages import STAGES
+from cryptodask.runs.folder import RunFolder
+from cryptodask.timing import STAGES
 from cryptodask.work import JobResult, told_in
 
 COLUMNS = ("model", "coins", "bounded", "rows", "worker", "began", "ended", *STAGES)
@@ -40,7 +40,7 @@ _POOLS = "_pools.json"
 class ForecastRun(RunFolder):
     """The folder of a forecast that is under way."""
 
-    def give_up(self, piece: Piece, failure: CoinFailure, *, intervals: bool) -> None:
+    def give_up(self, piece: TaskId, failure: CoinFailure, *, intervals: bool) -> None:
         """Write of a coin that it has no forecast, so that no run which goes on tries it."""
         name = self.name(piece)
         write_part(self.path, told_in(name)[0], failure_table([failure]))
@@ -53,11 +53,11 @@ class ForecastRun(RunFolder):
             told = json.loads(read_text(self.path / _POOLS))
         except FileNotFoundError:
             return None
-        typical: dict[str, dict[int, Typical]] = {model: {} for model in told["models"]}
+        typical: dict[str, dict[int, PoolSummary]] = {model: {} for model in told["models"]}
         found: dict[str, dict[int, FloatArray]] = {model: {} for model in told["models"]}
         for model, cohort, cutoffs, *arrays in told["typical"]:
             dates = np.array(cutoffs, dtype="datetime64[s]")
-            typical[model][cohort] = Typical(dates, *map(_array, arrays))
+            typical[model][cohort] = PoolSummary(dates, *map(_array, arrays))
         for model, cohort, array in told["quantiles"]:
             found[model][cohort] = _array(array)
         return typical, found
@@ -75,7 +75,7 @@ class ForecastRun(RunFolder):
 
     def close(
         self,
-        pieces: Sequence[Piece],
+        pieces: Sequence[TaskId],
         models: Sequence[str],
         failures: Sequence[CoinFailure],
         facts: dict[str, Any],
@@ -84,7 +84,7 @@ class ForecastRun(RunFolder):
 
         Parameters
         ----------
-        pieces : sequence of Piece
+        pieces : sequence of TaskId
             All there are, of which some may have no file, since they failed as a whole.
         models : sequence of str
             The model of each.

@@ -11,30 +11,30 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from cryptodask.cluster.rescue import Ended, Work, is_fatal, run_pieces
+from cryptodask.cluster.retry import Ended, Work, is_fatal, run_pieces
 from cryptodask.errors import ENDING, ClusterError, NoPricesError, OptionError
-from cryptodask.evaluate.cohorts import Intervals, choose_cohorts
-from cryptodask.evaluate.hindsight import Cohort
+from cryptodask.evaluate.intervals.cohorts import Intervals, choose_cohorts
+from cryptodask.evaluate.intervals.past_errors import Cohort
 from cryptodask.forecasting import ForecastWork, OnDone, Past
 from cryptodask.forecasts import ForecastRun, open_forecasts
+from cryptodask.io.paths import AnyPath, path_of, remove, visibility_error, write_text
 from cryptodask.models import Model, create_model
 from cryptodask.models.allocator import release_memory_soon
 from cryptodask.models.base import check_horizon, fingerprints
-from cryptodask.models.pooled import PooledModel, is_pooled
-from cryptodask.paths import AnyPath, path_of, remove, why_unseen, write_text
+from cryptodask.models.pooled.base import PooledModel, is_pooled
 from cryptodask.prices import CryptoLoader
+from cryptodask.prices.clean.gaps import Gaps, How
 from cryptodask.prices.freq import step_of
-from cryptodask.prices.gaps import Gaps, How
-from cryptodask.prices.loader import Cut, Day, day_text
-from cryptodask.prices.table import PriceTable
+from cryptodask.prices.loader import Day, RowFilter, day_text
+from cryptodask.prices.table.price_table import PriceTable
 from cryptodask.records import CoinFailure, DateArray
-from cryptodask.results import (
+from cryptodask.results.forecasts import (
     ForecastFolder,
     Forecasts,
     empty_forecasts,
     failure_table,
 )
-from cryptodask.runs import (
+from cryptodask.runs.folder import (
     Coins,
     RunFolder,
     Task,
@@ -228,7 +228,7 @@ class CryptoManager:
         check_horizon(horizon)
         if as_dask and place is not None:
             raise OptionError("out: forecasts are either left on the workers or written; not both")
-        cut = Cut.of(max_points, from_date, to_date, Gaps(gaps, gap_limit), self.loader.freq)
+        cut = RowFilter.of(max_points, from_date, to_date, Gaps(gaps, gap_limit), self.loader.freq)
         wanted, failures = self.wanted(coins, chosen)
         how = (Intervals() if intervals else None) if isinstance(intervals, bool) else intervals
         self.check_timeout(timeout)
@@ -309,7 +309,7 @@ class CryptoManager:
         self,
         models: Sequence[Model],
         horizon: int,
-        cut: Cut,
+        cut: RowFilter,
         seed: int,
         coins: Sequence[str],
     ) -> dict[str, Any]:
@@ -397,7 +397,7 @@ class CryptoManager:
         probe, text = folder / ".forecasts-probe.parquet", "0" * 7
         write_text(text, probe)
         try:
-            told = ask_workers(self.client, why_unseen, probe, len(text))
+            told = ask_workers(self.client, visibility_error, probe, len(text))
         finally:
             remove([probe])
         for worker, why in told.items():
@@ -445,7 +445,7 @@ class CryptoManager:
 
         return max(most_workers(self.client), sum(workers_of(self.client).values()))
 
-    def span(self, coins: Sequence[str], cut: Cut) -> tuple[np.datetime64, DateArray]:
+    def span(self, coins: Sequence[str], cut: RowFilter) -> tuple[np.datetime64, DateArray]:
         """Return the first date of all rows that are kept, and the last one of each coin.
 
         Of a table the index tells, and a last date may be one on which a coin has no row, if it
@@ -486,7 +486,7 @@ class CryptoManager:
         self,
         models: Sequence[Model],
         work: Coins,
-        cut: Cut,
+        cut: RowFilter,
         horizon: int,
         seed: int,
         how: Intervals,
@@ -516,7 +516,7 @@ class CryptoManager:
         self,
         models: Sequence[Model],
         work: Coins,
-        cut: Cut,
+        cut: RowFilter,
         horizon: int,
         seed: int,
         say: Callable[[str], None],
@@ -548,7 +548,7 @@ class CryptoManager:
         self,
         model: PooledModel,
         work: Coins,
-        cut: Cut,
+        cut: RowFilter,
         horizon: int,
         seed: int,
         say: Callable[[str], None],
@@ -561,7 +561,7 @@ class CryptoManager:
         self,
         model: PooledModel,
         work: Coins,
-        cut: Cut,
+        cut: RowFilter,
         horizon: int,
         seed: int,
         origins: DateArray,

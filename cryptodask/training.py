@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cryptodask.cluster import Ended, Holding, Work, hold_all, run_rounds
+from cryptodask.cluster import Ended, Work, WorkerState, hold_all, run_rounds
 from cryptodask.errors import ENDING, SeriesError
 from cryptodask.evaluate.origins import suspects
 from cryptodask.evaluate.rolling import Rolling, Spans
 from cryptodask.features.rows import rows_at
-from cryptodask.features.runs import Runs
+from cryptodask.features.segments import Segments
 from cryptodask.models import Model
 from cryptodask.models.base import check_series, columns_needed
-from cryptodask.models.pooled import DatedModel, PooledModel, contribute, takes_dates
-from cryptodask.prices.loader import Cut, to_panel
+from cryptodask.models.pooled.base import DatedModel, PooledModel, contribute, takes_dates
+from cryptodask.prices.loader import RowFilter, to_panel
 from cryptodask.records import DateArray, Panel
-from cryptodask.runs import Coins
+from cryptodask.runs.folder import Coins
 from cryptodask.work import Job, prepare_job
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Seen:
         return spans.take(sound)
 
 
-def read_histories(job: Job, cut: Cut, columns: Sequence[str]) -> list[History]:
+def read_histories(job: Job, cut: RowFilter, columns: Sequence[str]) -> list[History]:
     """Read the coins of a job, part by part, once for all dates."""
     found = []
     for part in job.parts:
@@ -113,7 +113,7 @@ def read_histories(job: Job, cut: Cut, columns: Sequence[str]) -> list[History]:
         if cut.gaps.how == "fill":
             latest = np.maximum.accumulate(np.where(prices["filled"].to_numpy(), 0, rows))
         if cut.splits:
-            begins = Runs.of(panel).begins
+            begins = Segments.of(panel).begins
         found.append(History(panel, latest, begins))
     return found
 
@@ -169,7 +169,7 @@ class Training:
     model : PooledModel
     coins : Coins
         Of its tasks, at least one.
-    cut : Cut
+    cut : RowFilter
         Rows that are kept, whatever the date.
     horizon, seed : int
     say : callable
@@ -179,7 +179,7 @@ class Training:
     client: "Client"
     model: PooledModel
     coins: Coins
-    cut: Cut
+    cut: RowFilter
     horizon: int
     seed: int
     say: Callable[[str], None]
@@ -198,18 +198,18 @@ class Training:
         self.say("")
         return model
 
-    def _hold(self, function: Callable[..., Any], *args: Any) -> Holding:
+    def _hold(self, function: Callable[..., Any], *args: Any) -> WorkerState:
         """Have workers hold what a function makes of each job."""
         name, coins = f"{self.model.name}-prepare", self.coins
         work = Work(
             function, lambda piece: (coins.job(piece), *args), lambda _: name, coins.cost,
             coins.size,
         )  # fmt: skip
-        holding = Holding(self.client, work, coins.pieces(None))
+        holding = WorkerState(self.client, work, coins.pieces(None))
         hold_all(holding, self._left_out)
         return holding
 
-    def _in_rounds(self, prepared: Holding, on_lost: Callable[[Ended], None]) -> Model:
+    def _in_rounds(self, prepared: WorkerState, on_lost: Callable[[Ended], None]) -> Model:
         """Train as of one date, on coins that are prepared."""
         model, seed = self.model, self.seed
         state = self._rounds(
@@ -220,7 +220,7 @@ class Training:
 
     def _rounds(
         self,
-        holding: Holding,
+        holding: WorkerState,
         function: Callable[..., Any],
         begin: Callable[[], Any],
         on_lost: Callable[[Ended], None],
@@ -254,7 +254,7 @@ class PastTraining(Training):
 
     origins: DateArray
     window: int | None
-    _histories: Holding | None = field(default=None, init=False)
+    _histories: WorkerState | None = field(default=None, init=False)
 
     def train_at(self, numbers: IntArray) -> list[Model | Exception]:
         """Return the model as of each of some origins, or why its training failed.
@@ -285,7 +285,7 @@ class PastTraining(Training):
             return self._together(self.model, seen, self._histories)
         return [self._alone(seen, self._histories)]
 
-    def _alone(self, seen: Seen, histories: Holding) -> Model:
+    def _alone(self, seen: Seen, histories: WorkerState) -> Model:
         """Train as of one date, in rounds of its own."""
 
         def lost(one: Ended) -> None:
@@ -297,7 +297,7 @@ class PastTraining(Training):
         return self._in_rounds(prepared, lost)
 
     def _together(
-        self, model: DatedModel, seen: Seen, histories: Holding
+        self, model: DatedModel, seen: Seen, histories: WorkerState
     ) -> list[Model | Exception]:
         """Train as of several dates, each step of all of them in one round."""
         dates = range(len(seen.dates))

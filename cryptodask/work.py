@@ -12,23 +12,22 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cryptodask.cluster.deadline import within
 from cryptodask.cluster.plan import cut_guided, workers_to_plan_for
 from cryptodask.errors import NoPricesError
 from cryptodask.evaluate.rolling import FILLED
+from cryptodask.io.paths import AnyPath
 from cryptodask.models import Model, run_model
 from cryptodask.models.allocator import keep_freed_memory
 from cryptodask.models.base import WarmingModel, columns_needed, rows_needed, sound_coins
-from cryptodask.models.pooled import PooledModel
-from cryptodask.paths import AnyPath
-from cryptodask.prices.findings import empty_findings, join_findings, lost
-from cryptodask.prices.gaps import last_runs
-from cryptodask.prices.loader import Cut, to_panel
-from cryptodask.prices.readers import Reading
+from cryptodask.models.pooled.base import PooledModel
+from cryptodask.prices.clean.findings import empty_findings, join_findings, lost
+from cryptodask.prices.clean.gaps import last_runs
+from cryptodask.prices.loader import RowFilter, to_panel
+from cryptodask.prices.read.readers import Reading
 from cryptodask.prices.sources import Partition, Source, pack, pack_files
-from cryptodask.prices.table import TablePartition
+from cryptodask.prices.table.price_table import TablePartition
 from cryptodask.records import CoinFailure, DateArray, Panel
-from cryptodask.results import (
+from cryptodask.results.forecasts import (
     empty_forecasts,
     failure_table,
     forecast_frame,
@@ -38,7 +37,8 @@ from cryptodask.results import (
     write_json,
     write_part,
 )
-from cryptodask.stages import stage, watching
+from cryptodask.timing import stage, watching
+from cryptodask.worker.deadline import within
 
 UNIT = 2e-7
 """Seconds that a row of ``naive`` takes, in which models tell their cost; a core of 2025."""
@@ -102,7 +102,7 @@ class JobResult:
     Attributes
     ----------
     forecasts : DataFrame
-        See `cryptodask.results.Forecasts`; of no rows where they were written to a file.
+        See `cryptodask.results.forecasts.Forecasts`; of no rows where they were written to a file.
     failures : list of CoinFailure
     lost : DataFrame
         Findings of rows that were left out in reading.
@@ -111,7 +111,7 @@ class JobResult:
     worker : str
         Its address.
     seconds : dict of str to float
-        By stage; see `cryptodask.stages`.
+        By stage; see `cryptodask.timing`.
     began, ended : float
         By the worker's clock, in seconds since 1970.
     bounded : int
@@ -159,13 +159,15 @@ def plan_jobs(
     times : float
         How often the model goes over the rows that are read.
     """
-    rows, seams = source.rows_of(coins), source.seams(coins)
+    rows, file_boundaries = source.rows_of(coins), source.file_boundaries(coins)
     seconds = rows * seconds_a_row(source, model, times)
     if n is not None or source.is_shared:
         runs = pack(rows, n or workers)
     else:
-        runs = cut_guided(seconds, workers_to_plan_for(float(seconds.sum()), workers), seams)
-    inside = [_cut_inside(rows, seams, a, b) for a, b in runs]
+        runs = cut_guided(
+            seconds, workers_to_plan_for(float(seconds.sum()), workers), file_boundaries
+        )
+    inside = [_cut_inside(rows, file_boundaries, a, b) for a, b in runs]
     # All at once, since a source looks up all coins each time that it is asked.
     parts = iter(source.pick(coins, chain.from_iterable(inside)))
     return [
@@ -175,17 +177,17 @@ def plan_jobs(
 
 
 def _cut_inside(
-    rows: NDArray[np.int64], seams: NDArray[np.int64], start: int, stop: int
+    rows: NDArray[np.int64], file_boundaries: NDArray[np.int64], start: int, stop: int
 ) -> list[tuple[int, int]]:
     """Cut one run of coins into parts that fit into memory."""
-    first, last = np.searchsorted(seams, (start + 1, stop))
-    cuts = pack_files(rows[start:stop], seams[first:last] - start)
+    first, last = np.searchsorted(file_boundaries, (start + 1, stop))
+    cuts = pack_files(rows[start:stop], file_boundaries[first:last] - start)
     return [(start + a, start + b) for a, b in cuts]
 
 
 def run_job(
     job: Job,
-    cut: Cut,
+    cut: RowFilter,
     model: Model,
     horizon: int,
     seed: int,
@@ -278,7 +280,7 @@ def join_jobs(jobs: Sequence[Job]) -> Job:
     return Job(parts, sum(job.seconds for job in jobs), jobs[0].timeout)
 
 
-def prepare_job(job: Job, cut: Cut, model: PooledModel, horizon: int) -> list[Any]:
+def prepare_job(job: Job, cut: RowFilter, model: PooledModel, horizon: int) -> list[Any]:
     """Read the coins of a job and return what a pooled model trains on, part by part.
 
     Coins that the model can't forecast are left out, and told when they are to be forecast.
@@ -293,7 +295,7 @@ def prepare_job(job: Job, cut: Cut, model: PooledModel, horizon: int) -> list[An
 
 
 def _forecast_part(
-    part: Partition, cut: Cut, model: Model, horizon: int, seed: int
+    part: Partition, cut: RowFilter, model: Model, horizon: int, seed: int
 ) -> tuple[pa.Table, list[CoinFailure], pd.DataFrame, int]:
     """Forecast the coins of one part; return forecasts, failures, findings and rows read."""
     with stage("read"):
@@ -313,7 +315,7 @@ def coins_without_rows(part: Partition, panel: Panel, model: Model) -> list[Coin
     ]
 
 
-def span_of(job: Job, cut: Cut) -> tuple[np.datetime64, DateArray] | None:
+def span_of(job: Job, cut: RowFilter) -> tuple[np.datetime64, DateArray] | None:
     """Return the first date of a job's rows and the last one of each coin; None of no rows."""
     panels = [panel for part in job.parts if len(panel := read_panel(part, cut, past=True)[0])]
     if not panels:
@@ -324,7 +326,7 @@ def span_of(job: Job, cut: Cut) -> tuple[np.datetime64, DateArray] | None:
 
 def read_panel(
     part: Partition,
-    cut: Cut,
+    cut: RowFilter,
     lookback: int | None = None,
     columns: Sequence[str] = (),
     *,

@@ -13,11 +13,11 @@ from dask.distributed import Client
 from cryptodask import CryptoLoader, CryptoManager, Forecasts, create_model, import_prices
 from cryptodask.backtests import backtest
 from cryptodask.errors import BrokenSeriesError, OptionError
-from cryptodask.evaluate.cohorts import Intervals
+from cryptodask.evaluate.intervals.cohorts import Intervals
 from cryptodask.evaluate.rows import BOUNDS
 from cryptodask.models import Model
-from cryptodask.prices.gaps import How
-from cryptodask.results import FORECAST_COLUMNS, ForecastFolder, sort_forecasts
+from cryptodask.prices.clean.gaps import How
+from cryptodask.results.forecasts import FORECAST_COLUMNS, ForecastFolder, sort_forecasts
 from tests.conftest import Cluster, write_folder
 from tests.test_manager import Spoiled
 

@@ -18,7 +18,7 @@ from cryptodask import CryptoLoader, PriceTable, __version__
 from cryptodask.cli.tune import read_search
 from cryptodask.cluster import RunLog, connect
 from cryptodask.errors import OptionError
-from cryptodask.prices.findings import ACTIONS, KINDS
+from cryptodask.prices.clean.findings import ACTIONS, KINDS
 from tests.conftest import Cluster
 from tests.exchange_server import ExchangeServer, Listing
 

@@ -23,7 +23,7 @@ from cryptodask.errors import (
 from cryptodask.models import run_model
 from cryptodask.prices.freq import step_of
 from cryptodask.prices.loader import to_panel
-from cryptodask.results import empty_forecasts, sort_forecasts
+from cryptodask.results.forecasts import empty_forecasts, sort_forecasts
 from tests.conftest import REAL_DATA, Cluster, write_folder
 
 SMALL_LSTM = {"window": 8, "units": (4, 6), "batch_size": 16}

@@ -15,8 +15,8 @@ from dask.distributed import Client
 from cryptodask import CryptoLoader, CryptoManager, Forecasts, create_model, import_prices
 from cryptodask.errors import MissingExtraError
 from cryptodask.models import run_model
-from cryptodask.models.lstm_global import LSTMGlobal
-from cryptodask.prices.loader import Cut, to_panel
+from cryptodask.models.lstm.lstm_global import LSTMGlobal
+from cryptodask.prices.loader import RowFilter, to_panel
 from cryptodask.prices.synthetic import coin_name
 from cryptodask.records import Panel
 from tests.conftest import Cluster, running
@@ -149,7 +149,7 @@ def test_the_bar_says_how_far_training_is(
     manager = CryptoManager(small_folder, client)
     said: list[str] = []
     work = manager.work(manager.wanted(None, [SMALL])[0], [SMALL])
-    manager.train_pooled(SMALL, work, Cut.of(None, None, None), 4, 3, said.append)
+    manager.train_pooled(SMALL, work, RowFilter.of(None, None, None), 4, 3, said.append)
     steps = [f"lstm_global: step {n} of 6" for n in range(1, 7)]
     assert said == ["lstm_global: reading", *steps, ""]
     manager.forecast([SMALL], 4, progress=True)

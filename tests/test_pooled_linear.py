@@ -12,7 +12,7 @@ from cryptodask import CryptoLoader, CryptoManager, Forecasts, import_prices
 from cryptodask.backtests import backtest
 from cryptodask.errors import OptionError
 from cryptodask.models import run_model
-from cryptodask.models.pooled_linear import PooledLinear
+from cryptodask.models.pooled.pooled_linear import PooledLinear
 from cryptodask.prices.loader import to_panel
 from tests.conftest import Cluster
 

@@ -13,12 +13,12 @@ from dask.distributed import Client
 
 from cryptodask import CryptoLoader, CryptoManager
 from cryptodask.models.base import columns_needed
-from cryptodask.models.lstm_global import LSTMGlobal
-from cryptodask.models.pooled import PooledModel
-from cryptodask.models.pooled_linear import PooledLinear, TrainedPooledLinear
-from cryptodask.models.pooled_sums import Sums
-from cryptodask.prices.gaps import Gaps
-from cryptodask.prices.loader import Cut
+from cryptodask.models.lstm.lstm_global import LSTMGlobal
+from cryptodask.models.pooled.base import PooledModel
+from cryptodask.models.pooled.dated_sums import Sums
+from cryptodask.models.pooled.pooled_linear import PooledLinear, TrainedPooledLinear
+from cryptodask.prices.clean.gaps import Gaps
+from cryptodask.prices.loader import RowFilter
 from cryptodask.training import History, Seen, contribute_histories, read_histories
 from cryptodask.work import Job, prepare_job
 from tests.conftest import Cluster, write_folder
@@ -70,7 +70,7 @@ def sums_of(
 
 
 def plainly(
-    model: PooledModel, jobs: list[Job], cut: Cut, date: np.datetime64, window: int | None
+    model: PooledModel, jobs: list[Job], cut: RowFilter, date: np.datetime64, window: int | None
 ) -> Any:
     """The state of a training of its own, from files that are read as of the date alone."""
     as_of = replace(cut, last=date, max_points=window)
@@ -94,7 +94,7 @@ def test_sums_as_of_every_date_are_those_of_reading_up_to_it(
 ) -> None:
     model, origins = DECLARED[name], origins_of(holey_folder)
     jobs = jobs_of(holey_folder)
-    cut = Cut.of(None, FIRST, None, gaps)
+    cut = RowFilter.of(None, FIRST, None, gaps)
     states = [plainly(model, jobs, cut, date, window) for date in origins]
     seen = Seen(model, origins, window, HORIZON, 0)
     whole = replace(cut, last=origins.max())
@@ -113,7 +113,7 @@ def test_sums_as_of_every_date_are_those_of_reading_up_to_it(
 @pytest.mark.parametrize("name", DECLARED)
 def test_later_rows_change_no_sum_as_of_a_date(holey_folder: Path, name: str) -> None:
     model, origins = DECLARED[name], origins_of(holey_folder)
-    cut = Cut.of(None, None, None)
+    cut = RowFilter.of(None, None, None)
     [history] = read_histories(jobs_of(holey_folder, 1)[0], cut, columns_needed(model))
     seen = Seen(model, origins, None, HORIZON, 0)
     panel = history.panel
@@ -138,7 +138,11 @@ def test_models_over_the_workers_are_those_of_the_plain_loop(
 ) -> None:
     lstm = LSTMGlobal(window=8, units=(4,), steps=2, sample=4)
     model: PooledModel = lstm if name == "lstm" else DECLARED[name]
-    origins, jobs, cut = origins_of(holey_folder), jobs_of(holey_folder), Cut.of(None, None, None)
+    origins, jobs, cut = (
+        origins_of(holey_folder),
+        jobs_of(holey_folder),
+        RowFilter.of(None, None, None),
+    )
     manager, said = CryptoManager(CryptoLoader(holey_folder, 3), client), list[str]()
     work = manager.work(manager.loader.get_crypto_names(), [model])
     (models, kept), failures = manager.train_at(

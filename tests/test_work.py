@@ -13,15 +13,15 @@ import pytest
 from cryptodask import CryptoLoader, PriceTable, create_model, import_prices
 from cryptodask.errors import TableError
 from cryptodask.prices import sources
-from cryptodask.prices.findings import empty_findings
-from cryptodask.prices.loader import Cut
-from cryptodask.prices.storage import writing
+from cryptodask.prices.clean.findings import empty_findings
+from cryptodask.prices.loader import RowFilter
 from cryptodask.prices.synthetic import coin_name
-from cryptodask.results import read_part
+from cryptodask.prices.table.storage import writing
+from cryptodask.results.forecasts import read_part
 from cryptodask.work import Job, join_jobs, plan_jobs, read_panel, run_job, share, ship
 from tests.conftest import write_folder
 
-CUT = Cut.of(None, None, None)
+CUT = RowFilter.of(None, None, None)
 
 
 @pytest.mark.parametrize("kind", ["folder", "table"])
@@ -229,7 +229,7 @@ def test_a_panel_has_the_columns_that_are_asked_for(
     source = import_prices(small_folder, tmp_path / "table").path if to_table else small_folder
     loader = CryptoLoader(source)
     [job] = plan_jobs(loader.source, loader.get_crypto_names(), create_model("naive"), 1, 1)
-    for cut in (Cut.of(None, None, None), Cut.of(9, None, None)):
+    for cut in (RowFilter.of(None, None, None), RowFilter.of(9, None, None)):
         panel, _, rows = read_panel(job.parts[0], cut, columns=("volume", "market_cap"))
         plain, _, plain_rows = read_panel(job.parts[0], cut)
         assert plain.extra == {}

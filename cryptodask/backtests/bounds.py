@@ -1,7 +1,7 @@
 """Intervals for the rows of a backtest: counts of past errors over all files, then bounds.
 
 Three passes over the files, each of which reads and writes on the workers where there are some:
-see `cryptodask.evaluate.intervals`. Counts are whole numbers and add up in any order, so that the
+see `cryptodask.evaluate.intervals.conformal`. Counts are whole numbers and add up in any order, so that the
 bounds depend on neither files nor workers.
 """
 
@@ -14,12 +14,12 @@ import pandas as pd
 import pyarrow as pa
 
 from cryptodask.evaluate.backtest import BOUNDS, empty_backtest
-from cryptodask.evaluate.bounds import LEVELS, Shape, history_of
-from cryptodask.evaluate.calibration import Calibration, History, Typical
-from cryptodask.evaluate.intervals import Conformal, intervals
-from cryptodask.paths import AnyPath, open_parquet
+from cryptodask.evaluate.intervals.bounds import LEVELS, Shape, history_of
+from cryptodask.evaluate.intervals.conformal import Conformal, intervals
+from cryptodask.evaluate.intervals.error_counts import ErrorCounts, History, PoolSummary
+from cryptodask.io.paths import AnyPath, open_parquet
 from cryptodask.records import DateArray, FloatArray
-from cryptodask.results import write_frames
+from cryptodask.results.forecasts import write_frames
 
 Place = pd.DataFrame | AnyPath
 """Rows of one model, of whole coins: as a table, or as a file whose groups of rows are such."""
@@ -61,24 +61,24 @@ def add_bounds(
         # As one, since counting costs as much for a few coins as for many.
         places = [pd.concat(tables, ignore_index=True)]
     shape = origins, horizon, step
-    first = Calibration.join(run(partial(count, shape=shape, typical=None), places))
+    first = ErrorCounts.join(run(partial(count, shape=shape, typical=None), places))
     typical = Conformal().typical(first)
-    pool = Calibration.join(run(partial(count, shape=shape, typical=typical), places))
+    pool = ErrorCounts.join(run(partial(count, shape=shape, typical=typical), places))
     quantiles = Conformal().quantiles(pool, list(LEVELS.values()))
     put = partial(put_bounds, shape=shape, typical=typical, quantiles=quantiles)
     return list(run(put, places))
 
 
-def count(place: Place, shape: Shape, typical: Typical | None) -> Calibration:
+def count(place: Place, shape: Shape, typical: PoolSummary | None) -> ErrorCounts:
     """Count the errors of a place."""
     origins, horizon, step = shape
     none = np.empty((0, len(origins), horizon))
     empty = Conformal().count(History(origins, none, none[:, :, 0], step))
     histories = (history_of(table, shape)[0] for table in _tables(place))
-    return Calibration.join([empty, *(Conformal().count(h, typical) for h in histories)])
+    return ErrorCounts.join([empty, *(Conformal().count(h, typical) for h in histories)])
 
 
-def put_bounds(place: Place, shape: Shape, typical: Typical, quantiles: FloatArray) -> Place:
+def put_bounds(place: Place, shape: Shape, typical: PoolSummary, quantiles: FloatArray) -> Place:
     """Put bounds into a place; a file is replaced, whole or not at all."""
     if isinstance(place, pd.DataFrame):
         return with_bounds(place, shape, typical, quantiles)
@@ -92,7 +92,7 @@ def put_bounds(place: Place, shape: Shape, typical: Typical, quantiles: FloatArr
 
 
 def with_bounds(
-    table: pd.DataFrame, shape: Shape, typical: Typical, quantiles: FloatArray
+    table: pd.DataFrame, shape: Shape, typical: PoolSummary, quantiles: FloatArray
 ) -> pd.DataFrame:
     """Return a table with its bounds."""
     if table.empty:

@@ -5,17 +5,17 @@ from collections.abc import Sequence
 import pandas as pd
 
 from cryptodask.backtests.result import LOST, failures_of
-from cryptodask.cluster.rescue import Piece
+from cryptodask.cluster.retry import TaskId
 from cryptodask.evaluate.backtest import empty_backtest
 from cryptodask.records import DateArray
-from cryptodask.results import MANIFEST, write_json, write_part
-from cryptodask.runs import RunFolder
+from cryptodask.results.forecasts import MANIFEST, write_json, write_part
+from cryptodask.runs.folder import RunFolder
 
 
 class BacktestFolder(RunFolder):
     """The folder of a backtest that is under way; a file of failures is beside each of its own."""
 
-    def give_up(self, piece: Piece, failures: pd.DataFrame) -> None:
+    def give_up(self, piece: TaskId, failures: pd.DataFrame) -> None:
         """Write of a coin why it has no forecast, so that no run which goes on tries it."""
         name = self.name(piece)
         write_part(self.path, failures_of(name), failures)
@@ -23,7 +23,7 @@ class BacktestFolder(RunFolder):
 
     def close(
         self,
-        pieces: Sequence[Piece],
+        pieces: Sequence[TaskId],
         failures: pd.DataFrame,
         models: Sequence[str],
         origins: DateArray,

@@ -12,10 +12,10 @@ import pandas as pd
 from cryptodask.backtests.sweep import cut_by_coin, sweep
 from cryptodask.errors import InputError
 from cryptodask.evaluate.backtest import OriginFailure, empty_backtest
+from cryptodask.io.paths import AnyPath, each, path_of, read_table, read_text, resolved
 from cryptodask.models import Model
-from cryptodask.paths import AnyPath, each, path_of, read_table, read_text, resolved
 from cryptodask.records import CoinFailure, DateArray
-from cryptodask.results import MANIFEST
+from cryptodask.results.forecasts import MANIFEST
 
 if TYPE_CHECKING:
     import dask.dataframe as dd

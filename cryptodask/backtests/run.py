@@ -23,23 +23,23 @@ from cryptodask.backtests.result import (
     open_backtest,
 )
 from cryptodask.backtests.task import TaskResult, run_task
-from cryptodask.cluster.rescue import Piece, Work, is_fatal, run_pieces
+from cryptodask.cluster.retry import TaskId, Work, is_fatal, run_pieces
 from cryptodask.errors import ENDING, OptionError
 from cryptodask.evaluate.backtest import OriginFailure, empty_backtest
-from cryptodask.evaluate.cohorts import EVERY, WARMUP, calibration_origins
+from cryptodask.evaluate.intervals.cohorts import EVERY, WARMUP, calibration_origins
 from cryptodask.evaluate.rolling import choose_origins
 from cryptodask.forecasting import OnDone
+from cryptodask.io.paths import AnyPath, open_parquet, path_of
 from cryptodask.manager import CryptoManager, choose_models, managing, progress_bar
 from cryptodask.models import Model
 from cryptodask.models.base import check_horizon, ends_needed, fingerprints, takes_repeats
-from cryptodask.models.pooled import is_pooled
-from cryptodask.paths import AnyPath, open_parquet, path_of
+from cryptodask.models.pooled.base import is_pooled
 from cryptodask.prices import CryptoLoader
+from cryptodask.prices.clean.gaps import Gaps, How
 from cryptodask.prices.freq import step_of
-from cryptodask.prices.gaps import Gaps, How
-from cryptodask.prices.loader import Cut, Day, day_text, read_day
+from cryptodask.prices.loader import Day, RowFilter, day_text, read_day
 from cryptodask.records import CoinFailure, DateArray
-from cryptodask.runs import Coins, describe_call, names_text
+from cryptodask.runs.folder import Coins, describe_call, names_text
 
 if TYPE_CHECKING:
     from dask.distributed import Client
@@ -139,7 +139,7 @@ def backtest(
         rows = None if window == "expanding" else window
         if rows is not None and (not isinstance(rows, int) or rows < 1):
             raise OptionError(f"window: must be 'expanding' or a number of rows, got {window!r}")
-        cut = Cut.of(None, from_date, to_date, Gaps(gaps, gap_limit), manager.loader.freq)
+        cut = RowFilter.of(None, from_date, to_date, Gaps(gaps, gap_limit), manager.loader.freq)
         manager.check_timeout(timeout)
         names, without = manager.wanted(coins, chosen)
         run = _Run(manager, cut, chosen, names, horizon, rows, refit, seed)
@@ -194,7 +194,7 @@ class _Run:
     def __init__(
         self,
         manager: CryptoManager,
-        cut: Cut,
+        cut: RowFilter,
         models: Sequence[Model],
         coins: Sequence[str],
         horizon: int,
@@ -260,7 +260,7 @@ class _Run:
             return [], []
         trained, failures = self._train({work.model(piece).name for piece in todo}, say)
 
-        def call(piece: Piece) -> tuple[Any, ...]:
+        def call(piece: TaskId) -> tuple[Any, ...]:
             place = folder and (folder.path, folder.name(piece))
             models = trained[work.model(piece).name]
             rest = self.horizon, self.seed, self.window, self.refit, place
@@ -285,7 +285,7 @@ class _Run:
                     told(work.size(one.piece))
         return tables, failures
 
-    def _tell(self, piece: Piece, failures: pd.DataFrame, done: TaskResult | None) -> None:
+    def _tell(self, piece: TaskId, failures: pd.DataFrame, done: TaskResult | None) -> None:
         """Tell the scheduler of a piece that ended, and of coins that failed at all origins."""
         whole = failures[failures["cutoff"].isna()].drop(columns="cutoff")
         told = [CoinFailure(*row) for row in whole.itertuples(index=False, name=None)]
@@ -293,7 +293,7 @@ class _Run:
         rows, seconds = (0, None) if done is None else (done.rows, done.seconds)
         self.log.ended(model, coins, told, rows=rows, seconds=seconds)
 
-    def _given_up(self, piece: Piece, error: BaseException) -> pd.DataFrame:
+    def _given_up(self, piece: TaskId, error: BaseException) -> pd.DataFrame:
         """Return failures of a piece that failed as a whole, which may be in a file already."""
         coins, model = self.work.job(piece).coins, self.work.model(piece)
         failures = lost(model, coins, self.work.died(piece, error))

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cryptodask.evaluate.backtest import empty_backtest
-from cryptodask.paths import AnyPath, open_parquet
+from cryptodask.io.paths import AnyPath, open_parquet
 
 MOST = 200_000
 """Rows that are yielded at once, unless one coin has more."""

@@ -8,16 +8,16 @@ import pandas as pd
 import pyarrow as pa
 
 from cryptodask.backtests.result import failure_frame, failures_of, join_failures, no_failures
-from cryptodask.cluster.deadline import within
 from cryptodask.evaluate.backtest import backtest_panel, empty_backtest
+from cryptodask.io.paths import AnyPath
 from cryptodask.models import Model
 from cryptodask.models.base import columns_needed
-from cryptodask.paths import AnyPath
-from cryptodask.prices.loader import Cut
+from cryptodask.prices.loader import RowFilter
 from cryptodask.records import DateArray
-from cryptodask.results import write_part
-from cryptodask.stages import stage, watching
+from cryptodask.results.forecasts import write_part
+from cryptodask.timing import stage, watching
 from cryptodask.work import Job, keeping, read_panel, worker_address
+from cryptodask.worker.deadline import within
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class TaskResult:
         Coins and origins with a forecast, and rows that were read.
     worker : str
     seconds : dict of str to float
-        By stage; see `cryptodask.stages`.
+        By stage; see `cryptodask.timing`.
     began, ended : float
         By the worker's clock, in seconds since 1970.
     """
@@ -49,7 +49,7 @@ class TaskResult:
 
 def run_task(
     job: Job,
-    cut: Cut,
+    cut: RowFilter,
     models: Model | Sequence[Model],
     origins: DateArray,
     horizon: int,
@@ -85,7 +85,7 @@ def run_task(
 
 def _backtest_parts(
     job: Job,
-    cut: Cut,
+    cut: RowFilter,
     models: Model | Sequence[Model],
     origins: DateArray,
     horizon: int,

@@ -40,7 +40,7 @@ from cryptodask.cli.options import (
     split_names,
 )
 from cryptodask.cli.show import SOME_FAILED, err, out, write_table
-from cryptodask.paths import path_of
+from cryptodask.io.paths import path_of
 
 if TYPE_CHECKING:
     import pandas as pd

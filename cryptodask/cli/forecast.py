@@ -35,13 +35,13 @@ from cryptodask.cli.options import (
 )
 from cryptodask.cli.show import SOME_FAILED, err, out, print_lost, shown_date, write_table
 from cryptodask.errors import OptionError
-from cryptodask.paths import AnyPath, path_of
+from cryptodask.io.paths import AnyPath, path_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cryptodask.evaluate.cohorts import Intervals
-    from cryptodask.results import ForecastFolder, Forecasts
+    from cryptodask.evaluate.intervals.cohorts import Intervals
+    from cryptodask.results.forecasts import ForecastFolder, Forecasts
 
 
 def forecast(
@@ -98,19 +98,19 @@ def forecast(
 ) -> None:
     """Forecast the prices of coins by one or more models, on a cluster."""
     from cryptodask.cluster import connect, requiring
-    from cryptodask.cluster.client import reporting
+    from cryptodask.cluster.connect import reporting
     from cryptodask.manager import CryptoManager
     from cryptodask.models.base import check_horizon
     from cryptodask.prices import CryptoLoader
-    from cryptodask.prices.gaps import Gaps
-    from cryptodask.prices.loader import Cut
-    from cryptodask.results import ForecastFolder, Forecasts
+    from cryptodask.prices.clean.gaps import Gaps
+    from cryptodask.prices.loader import RowFilter
+    from cryptodask.results.forecasts import ForecastFolder, Forecasts
 
     # What makes no sense is told before a cluster is started for it.
     started, begun = time.perf_counter(), time.time()
     models = make_models(model or ["linear"], option or [])
     check_horizon(horizon)
-    Cut.of(None, from_, to, Gaps(gaps, gap_limit))  # type: ignore[arg-type]
+    RowFilter.of(None, from_, to, Gaps(gaps, gap_limit))  # type: ignore[arg-type]
     how = _intervals(intervals, {"calibrate": calibrate, "warmup": warmup, "refit": refit})
     place = None if out_file is None else path_of(out_file)
     _check_files(place, plot, plot_coin, coins)
@@ -186,7 +186,7 @@ def models() -> None:
 
 def _intervals(wanted: bool, options: dict[str, int | None]) -> "Intervals | None":
     """Return what intervals are made from, if they are wanted."""
-    from cryptodask.evaluate.cohorts import Intervals
+    from cryptodask.evaluate.intervals.cohorts import Intervals
 
     given = {name: bars for name, bars in options.items() if bars is not None}
     if given and not wanted:
@@ -221,7 +221,7 @@ def _write(
         The forecasts; of a folder, which has been written already, its first ones.
     list of Path or UPath
     """
-    from cryptodask.results import Forecasts, empty_forecasts, read_part
+    from cryptodask.results.forecasts import Forecasts, empty_forecasts, read_part
 
     if not isinstance(result, Forecasts):
         empty = empty_forecasts(result.has_intervals)
@@ -254,7 +254,7 @@ def _print_result(
     result: "Forecasts | ForecastFolder", first: "pd.DataFrame", names: list[str], seconds: float
 ) -> None:
     """Print the first forecasts, a line a model, and every coin that failed."""
-    from cryptodask.stages import STAGES
+    from cryptodask.timing import STAGES
 
     head = Table(*first.columns, title=f"forecasts: the first of {len(result):,} rows")
     for row in first.head(10).itertuples(index=False):
@@ -302,7 +302,7 @@ def _print_unbounded(tasks: "pd.DataFrame") -> None:
 
 def _print_profile(tasks: "pd.DataFrame", begun: float, connected: float, returned: float) -> None:
     """Print seconds by stage and by worker."""
-    from cryptodask.stages import STAGES
+    from cryptodask.timing import STAGES
 
     spent = {name: float(tasks[name].sum()) for name in STAGES}
     spent["start"] += connected - begun

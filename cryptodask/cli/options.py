@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cryptodask.errors import OptionError
-from cryptodask.paths import AnyPath
+from cryptodask.io.paths import AnyPath
 
 if TYPE_CHECKING:
     from distributed.security import Security
@@ -132,7 +132,7 @@ def read_tls(folder: Path | None) -> "Security | None":
         return None
     import dask
 
-    from cryptodask.cluster.tls import client_security
+    from cryptodask.cluster.security.tls import client_security
 
     security = client_security(folder)
     # By this alone does Dask decide that links to the dashboard are https.

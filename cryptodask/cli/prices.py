@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cryptodask.prices import PriceTable, ReadOptions
-    from cryptodask.prices.fetch import Fetched
-    from cryptodask.prices.growth import AppendResult
+    from cryptodask.prices.exchange.fetch import Fetched
+    from cryptodask.prices.table.growth import AppendResult
 
 prices_app = typer.Typer(
     help="Bring prices from files and exchanges into a table, and check it.", no_args_is_help=True
@@ -95,8 +95,8 @@ def append(
 ) -> None:
     """Add new days, new coins and corrections from files to a table, by its policies."""
     from cryptodask.prices import PriceTable, read_files
-    from cryptodask.prices.findings import summarize_findings
-    from cryptodask.prices.policies import without_gaps
+    from cryptodask.prices.clean.findings import summarize_findings
+    from cryptodask.prices.clean.policies import without_gaps
 
     place = PriceTable(table)
     policies = place.policies | _policies(policy)
@@ -144,8 +144,8 @@ def fetch(
 ) -> None:
     """Poll an exchange for prices; coins of the table go on where they stopped."""
     from cryptodask.errors import ExchangeError
-    from cryptodask.prices.fetch import iter_prices
-    from cryptodask.prices.findings import join_findings, summarize_findings
+    from cryptodask.prices.clean.findings import join_findings, summarize_findings
+    from cryptodask.prices.exchange.fetch import iter_prices
     from cryptodask.prices.freq import bars
 
     already, freq, policies = _known(table, freq, _policies(policy))
@@ -201,7 +201,7 @@ def check(
 @prices_app.command()
 def policies() -> None:
     """List the kinds of finding and what can be done about each."""
-    from cryptodask.prices.findings import ACTIONS, KINDS
+    from cryptodask.prices.clean.findings import ACTIONS, KINDS
 
     table = Table("finding", "what it is", "what can be done, the default first")
     for name, kind in KINDS.items():
@@ -227,7 +227,7 @@ def _read_options(
 
 def _policies(given: list[str] | None) -> dict[str, str]:
     """Return the policies that were given, of kinds and actions that are known."""
-    from cryptodask.prices.policies import check_policies
+    from cryptodask.prices.clean.policies import check_policies
 
     chosen = _pairs("--policy", given, "KIND=ACTION, such as stale_run=drop")
     check_policies(chosen)
@@ -250,7 +250,7 @@ def _known(
     """Return the last bar of each coin of a table, if there is one, and how to go on with it."""
     from cryptodask.prices import PriceTable
     from cryptodask.prices.freq import DAILY, check_freq
-    from cryptodask.prices.storage import is_table
+    from cryptodask.prices.table.storage import is_table
 
     if freq is not None:
         check_freq(freq)
@@ -268,9 +268,9 @@ def _keep(
 ) -> None:
     """Append the rows of a coin to a table, or make it of them."""
     from cryptodask.prices import PriceTable, write_table
-    from cryptodask.prices.findings import empty_findings
-    from cryptodask.prices.readers import Reading
-    from cryptodask.prices.storage import is_table
+    from cryptodask.prices.clean.findings import empty_findings
+    from cryptodask.prices.read.readers import Reading
+    from cryptodask.prices.table.storage import is_table
 
     if one.prices.empty:
         return
@@ -301,7 +301,7 @@ def _write_report(table: "PriceTable", path: Path) -> None:
     import pandas as pd
 
     from cryptodask.dashboard.coverage import MOST_FINDINGS, measure_coverage, save_report
-    from cryptodask.prices.findings import LOSING, lost
+    from cryptodask.prices.clean.findings import LOSING, lost
 
     summary = table.count_findings()
     # The rare kinds first, since thousands of missing values would hide them; and no more kinds
@@ -340,7 +340,7 @@ def _summary(table: "PriceTable") -> str:
 
 def _report(table: "PriceTable") -> None:
     """Print what is in a table and what was found in its files."""
-    from cryptodask.prices.findings import LOSING
+    from cryptodask.prices.clean.findings import LOSING
 
     out.print(_summary(table), highlight=False)
     listed = table.findings([*LOSING, "layout", "not_a_price_file"])
@@ -352,7 +352,7 @@ def _print_findings(summary: "pd.DataFrame", found: "pd.DataFrame") -> int:
 
     Of ``found`` those of files as a whole and those that cost rows are needed.
     """
-    from cryptodask.prices.findings import lost
+    from cryptodask.prices.clean.findings import lost
 
     counts = Table("finding", "count", "coins", "what it is", "what was done")
     for row in summary.to_dict("records"):

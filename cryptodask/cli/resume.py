@@ -12,7 +12,7 @@ from cryptodask.cli.forecast import print_forecasts
 from cryptodask.cli.options import Scheduler, Tls, Workers, read_tls, read_workers
 from cryptodask.cli.show import SOME_FAILED, err, out
 from cryptodask.errors import InputError
-from cryptodask.paths import AnyPath, exists, path_of, remove
+from cryptodask.io.paths import AnyPath, exists, path_of, remove
 
 if TYPE_CHECKING:
     from dask.distributed import Client
@@ -42,8 +42,8 @@ def resume(
     """Go on with a forecast or backtest that was stopped, where it was."""
     from cryptodask.cluster import connect
     from cryptodask.prices import CryptoLoader
-    from cryptodask.results import MANIFEST
-    from cryptodask.runs import KINDS, LOCK, models_of, read_plan
+    from cryptodask.results.forecasts import MANIFEST
+    from cryptodask.runs.folder import KINDS, LOCK, models_of, read_plan
 
     folder = path_of(out_folder)
     plan = read_plan(folder)
@@ -90,9 +90,9 @@ def _forecast(
     rest: dict[str, Any],
     began: float,
 ) -> bool:
-    from cryptodask.evaluate.cohorts import Intervals
+    from cryptodask.evaluate.intervals.cohorts import Intervals
     from cryptodask.manager import CryptoManager
-    from cryptodask.results import ForecastFolder
+    from cryptodask.results.forecasts import ForecastFolder
 
     how = rest.pop("intervals")
     result = CryptoManager(loader, client).forecast(

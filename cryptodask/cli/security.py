@@ -34,7 +34,7 @@ def init(
     ] = False,
 ) -> None:
     """Make a certificate authority, and a folder each for scheduler, workers and client."""
-    from cryptodask.cluster import certificates
+    from cryptodask.cluster.security import certificates
 
     scheduler, worker, client = certificates.init(folder, host or [], days, at, overwrite)
     print_steps(
@@ -58,7 +58,7 @@ def issue(
     ] = False,
 ) -> None:
     """Make the folder of a further machine or user, with the authority that is there."""
-    from cryptodask.cluster import certificates
+    from cryptodask.cluster.security import certificates
 
     made = certificates.issue(folder, name, host or [], days, at, overwrite)
     print_steps((f"Copy {made} to where it is for; there:", made), at=at)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from cryptodask.paths import AnyPath, draft_of, storing
+from cryptodask.io.paths import AnyPath, draft_of, storing
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,6 +1,6 @@
 """Connecting to a cluster, and running a callable over partitions by futures. Never a model."""
 
-from cryptodask.cluster.client import (
+from cryptodask.cluster.connect import (
     close_local,
     connect,
     local_client,
@@ -8,10 +8,7 @@ from cryptodask.cluster.client import (
     requiring,
 )
 from cryptodask.cluster.events import RunLog
-from cryptodask.cluster.holding import Holding
-from cryptodask.cluster.rescue import Ended, Piece, Work, run_pieces
-from cryptodask.cluster.rounds import hold_all, run_rounds
-from cryptodask.cluster.run import (
+from cryptodask.cluster.futures import (
     Outcome,
     ask_workers,
     cancel,
@@ -23,15 +20,18 @@ from cryptodask.cluster.run import (
     tell_workers,
     workers_of,
 )
+from cryptodask.cluster.retry import Ended, TaskId, Work, run_pieces
+from cryptodask.cluster.rounds import hold_all, run_rounds
 from cryptodask.cluster.warm_up import warm_up
+from cryptodask.cluster.worker_state import WorkerState
 
 __all__ = [
     "Ended",
-    "Holding",
+    "WorkerState",
     "Outcome",
     "ask_workers",
     "comms_lost",
-    "Piece",
+    "TaskId",
     "Work",
     "RunLog",
     "cancel",

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from dask.distributed import Client
 
-from cryptodask.paths import AnyPath, path_of, resolved
+from cryptodask.io.paths import AnyPath, path_of, resolved
 from cryptodask.records import CoinFailure
 
 if TYPE_CHECKING:

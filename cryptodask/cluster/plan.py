@@ -41,7 +41,7 @@ def workers_to_plan_for(seconds: float, workers: int) -> int:
 
 
 def cut_guided(
-    seconds: Iterable[float], workers: int, seams: Sequence[int] | NDArray[np.int64] = ()
+    seconds: Iterable[float], workers: int, file_boundaries: Sequence[int] | NDArray[np.int64] = ()
 ) -> list[tuple[int, int]]:
     """Cut a list of costs into runs that get smaller, without changing its order.
 
@@ -65,17 +65,17 @@ def cut_guided(
     total = float(sums[-1])
     least = max(total / (workers * FINEST), SHORTEST)
     # The end of all is one, so that there is always a nearest.
-    places = np.array([*seams, len(sums)], dtype=np.int64)
+    places = np.array([*file_boundaries, len(sums)], dtype=np.int64)
     ends = sums[places - 1]
     edges = [0]
     while edges[-1] < len(sums):
         done = float(sums[edges[-1] - 1]) if edges[-1] else 0.0
         wanted = max((total - done) / (workers * SHARE), least)
         stop = int(np.searchsorted(sums, done + wanted))
-        seam = _nearest(ends, done + wanted)
+        file_boundary = _nearest(ends, done + wanted)
         # Not for the last task, lest a scrap be left after it.
-        if stop < len(sums) and abs(ends[seam] - done - wanted) <= GIVE * wanted:
-            stop = int(places[seam])
+        if stop < len(sums) and abs(ends[file_boundary] - done - wanted) <= GIVE * wanted:
+            stop = int(places[file_boundary])
         edges.append(min(max(stop, edges[-1] + 1), len(sums)))
     return list(pairwise(edges))
 

@@ -18,13 +18,13 @@ from uuid import uuid4
 
 from dask.distributed import Client, Future
 
-from cryptodask.cluster.holding import Holding
-from cryptodask.cluster.rescue import Ended, is_fatal
+from cryptodask.cluster.retry import Ended, is_fatal
+from cryptodask.cluster.worker_state import WorkerState
 
 
 def run_rounds(
     client: Client,
-    holding: Holding,
+    holding: WorkerState,
     function: Callable[[Any, Any, int], Any],
     begin: Callable[[], Any],
     rounds: int,
@@ -41,7 +41,7 @@ def run_rounds(
     Parameters
     ----------
     client : Client
-    holding : Holding
+    holding : WorkerState
         What each piece needs in every round, of at least one.
     function : callable
         Of what was prepared, the message, and the number of the round; what it returns should be
@@ -95,7 +95,7 @@ def run_rounds(
     return state
 
 
-def hold_all(holding: Holding, on_lost: Callable[[Ended], None] = lambda _: None) -> None:
+def hold_all(holding: WorkerState, on_lost: Callable[[Ended], None] = lambda _: None) -> None:
     """Make what rounds need; a coin that workers die of is left out.
 
     Raises
@@ -115,7 +115,7 @@ def hold_all(holding: Holding, on_lost: Callable[[Ended], None] = lambda _: None
 
 
 def _round(
-    holding: Holding,
+    holding: WorkerState,
     function: Callable[[Any, Any, int], Any],
     told: Future,
     number: int,

@@ -5,7 +5,7 @@ from typing import Any
 
 from dask.distributed import Client
 
-from cryptodask.cluster.run import asking
+from cryptodask.cluster.futures import asking
 from cryptodask.errors import ClusterError
 
 PACKAGES = ("cryptodask", "numba", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")

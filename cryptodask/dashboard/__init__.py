@@ -2,7 +2,7 @@
 
 As a preload of Dask (``dask scheduler --preload cryptodask.dashboard``) it adds pages of runs,
 forecasts and scores beside Dask's own, and sees that neither scheduler nor worker nor nanny can be
-reached by just anyone; see `cryptodask.cluster.guard`.
+reached by just anyone; see `cryptodask.cluster.security.guard`.
 """
 
 import logging
@@ -24,12 +24,12 @@ def dask_setup(server: "Server", insecure: bool) -> None:
     """Dask calls this in a scheduler, worker or nanny that has started to listen."""
     from distributed import Scheduler
 
-    from cryptodask.cluster.guard import check_exposure
+    from cryptodask.cluster.security.guard import check_exposure
 
     check_exposure(server, insecure)
     if not isinstance(server, Scheduler):
         return
-    # A task whose worker died twice is set aside and run alone (`cryptodask.cluster.rescue`), so
+    # A task whose worker died twice is set aside and run alone (`cryptodask.cluster.retry`), so
     # that what it shared the worker with is not blamed for it, nor other workers lost to it.
     server.allowed_failures = 1
     from cryptodask.dashboard.app import install

@@ -12,13 +12,13 @@ from distributed import Scheduler
 from distributed.diagnostics.plugin import SchedulerPlugin
 
 from cryptodask.cluster.events import LISTENS, TOPIC
-from cryptodask.dashboard.feed import PING, application
+from cryptodask.dashboard.broadcaster import Broadcaster
 from cryptodask.dashboard.forecasts_page import ForecastsPage
-from cryptodask.dashboard.hub import Hub
 from cryptodask.dashboard.live import Live
 from cryptodask.dashboard.live_page import runs_page
 from cryptodask.dashboard.metrics import RunMetrics
 from cryptodask.dashboard.scores_page import ScoresPage
+from cryptodask.dashboard.stream import PING, application
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ TEMPLATE = """\
 {% endblock %}
 """
 
-PAGES: dict[str, tuple[str, Callable[[Any, Hub], Any]]] = {
+PAGES: dict[str, tuple[str, Callable[[Any, Broadcaster], Any]]] = {
     RUNS: ("Runs", lambda doc, _: runs_page(doc)),
     "crypto-forecasts": (
         "Forecasts",
@@ -104,7 +104,7 @@ def install(scheduler: Scheduler) -> None:
     plugin = LivePlugin(scheduler, live)
     scheduler.add_plugin(plugin)
     prometheus_client.REGISTRY.register(plugin.metrics)
-    plugin.has_pages = _add_pages(scheduler, Hub(live))
+    plugin.has_pages = _add_pages(scheduler, Broadcaster(live))
     plugin.restart(scheduler)
     _collect_together()
 
@@ -138,7 +138,7 @@ class _Collector:
         gc.collect()
 
 
-def _add_pages(scheduler: Scheduler, hub: Hub) -> bool:
+def _add_pages(scheduler: Scheduler, hub: Broadcaster) -> bool:
     """Add the pages; tell whether there is a dashboard to add them to."""
     from bokeh.server.tornado import BokehTornado
     from distributed.dashboard.core import BokehApplication
@@ -164,7 +164,7 @@ def _add_pages(scheduler: Scheduler, hub: Hub) -> bool:
     return True
 
 
-def _same_for_all(path: str, hub: Hub, resources: Any, variables: dict[str, Any]) -> str:
+def _same_for_all(path: str, hub: Broadcaster, resources: Any, variables: dict[str, Any]) -> str:
     """Return a page without a session, as a text."""
     from bokeh.document import Document
     from bokeh.embed import file_html
@@ -182,7 +182,7 @@ def _same_for_all(path: str, hub: Hub, resources: Any, variables: dict[str, Any]
     return str(html)
 
 
-def _page(path: str, hub: Hub) -> Callable[[Any, dict[str, Any], Any], None]:
+def _page(path: str, hub: Broadcaster) -> Callable[[Any, dict[str, Any], Any], None]:
     """Return what makes a document: of one viewer, or one for all."""
     title, page = PAGES[path]
 

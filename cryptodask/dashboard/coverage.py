@@ -105,7 +105,7 @@ def save_report(
     coverage : Coverage
         What to draw.
     counts : DataFrame
-        ``kind, count, coins, meaning, done``; see `cryptodask.prices.findings.summarize_findings`.
+        ``kind, count, coins, meaning, done``; see `cryptodask.prices.clean.findings.summarize_findings`.
     findings : DataFrame
         Findings, in the order to list them; the first `MOST_FINDINGS` are.
     summary : str

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from cryptodask.dashboard import shelf
+from cryptodask.dashboard import cache as shelf
+from cryptodask.dashboard.cache import ALL_DAYS, Entry
 from cryptodask.dashboard.live_page import FAILURES, card, live_table, put, title
 from cryptodask.dashboard.live_view import Columns, failures_table
 from cryptodask.dashboard.page import INK, MUTED, draw_figure, plain_text
-from cryptodask.dashboard.shelf import ALL_DAYS, Entry
 from cryptodask.dashboard.view import LEVELS, ForecastView
 from cryptodask.errors import CryptoDaskError
 

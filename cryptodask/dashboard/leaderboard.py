@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from cryptodask.backtests import Backtest
-from cryptodask.dashboard import curves, tracks_page
+from cryptodask.dashboard import curves, overlay_page
 from cryptodask.dashboard.leaderboard_view import (
     BY_COVERAGE,
     BY_ERROR,
@@ -159,7 +159,7 @@ def layout(view: LeaderboardView) -> Any:
     """Return the whole page as one Bokeh column."""
     from bokeh.layouts import column
 
-    chooser, *drawn = tracks_page.draw(view.tracks)
+    chooser, *drawn = overlay_page.draw(view.tracks)
     parts = [
         plain_text("heading", "Leaderboard", "26px", INK, "650"),
         plain_text("summary", view.summary, "14px", MUTED),

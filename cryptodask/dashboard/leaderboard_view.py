@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cryptodask.backtests import Backtest
-from cryptodask.dashboard.tracks import BEFORE, Tracks, build_tracks, how_many
+from cryptodask.dashboard.overlay import BEFORE, Tracks, build_tracks, how_many
 from cryptodask.dashboard.view import count_of
 from cryptodask.errors import OptionError, UnknownCoinError
 from cryptodask.evaluate import compare, scores

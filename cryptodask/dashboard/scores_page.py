@@ -7,17 +7,17 @@ import pandas as pd
 
 from cryptodask.backtests.result import open_backtest
 from cryptodask.cluster.events import ENDED
+from cryptodask.dashboard.broadcaster import Broadcaster
+from cryptodask.dashboard.cache import Kept
 from cryptodask.dashboard.forecasts_page import in_thread
-from cryptodask.dashboard.hub import Hub
 from cryptodask.dashboard.leaderboard import BOARD, LEGEND
 from cryptodask.dashboard.leaderboard_view import SCORES
 from cryptodask.dashboard.live import BACKTEST, Run
 from cryptodask.dashboard.live_page import card, live_table, put
 from cryptodask.dashboard.live_view import Columns, label_of, summary_of
 from cryptodask.dashboard.page import INK, MUTED, plain_text
-from cryptodask.dashboard.shelf import Kept
 from cryptodask.errors import CryptoDaskError
-from cryptodask.paths import AnyPath, is_folder, path_of
+from cryptodask.io.paths import AnyPath, is_folder, path_of
 
 FIELDS = ("rank", "model", "coins", *SCORES)
 TITLES = [column for column in BOARD if column[0] in FIELDS]
@@ -31,7 +31,7 @@ _read = Kept(8)
 class ScoresPage:
     """One viewer's page of scores."""
 
-    def __init__(self, doc: Any, hub: Hub) -> None:
+    def __init__(self, doc: Any, hub: Broadcaster) -> None:
         from bokeh.models import Select
 
         self.doc, self.hub, self.shown = doc, hub, ""

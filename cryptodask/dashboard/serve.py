@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from cryptodask.backtests.result import open_backtest
-from cryptodask.cluster.guard import is_loopback
+from cryptodask.cluster.security.guard import is_loopback
+from cryptodask.dashboard.cache import Entry
 from cryptodask.dashboard.forecasts_page import ForecastsPage
 from cryptodask.dashboard.live_view import failures_table
 from cryptodask.dashboard.page import PAGE
-from cryptodask.dashboard.shelf import Entry
 from cryptodask.errors import InputError, OptionError
-from cryptodask.paths import AnyPath, exists, is_folder, path_of, resolved
+from cryptodask.io.paths import AnyPath, exists, is_folder, path_of, resolved
 from cryptodask.prices import CryptoLoader
-from cryptodask.results import MANIFEST, read_manifest
-from cryptodask.runs import read_plan
+from cryptodask.results.forecasts import MANIFEST, read_manifest
+from cryptodask.runs.folder import read_plan
 
 LOOPBACK = ("127.0.0.1", "localhost")
 Document = Callable[[Any], Any]

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cryptodask.evaluate.intervals.volatility import volatility
 from cryptodask.evaluate.origins import Lost, by_origin, forecast_spans, placed
 from cryptodask.evaluate.rolling import Rolling, Spans
-from cryptodask.evaluate.volatility import volatility
 from cryptodask.models import Model, run_model
 from cryptodask.models.base import PanelForecast, check_horizon, sound_coins, takes_repeats
 from cryptodask.models.trained import Trainable, is_trainable
@@ -24,7 +24,7 @@ COLUMNS = (*KEY, "forecast", *BOUNDS, "actual", "last", "scale", "scale_sq", "vo
 """Of a backtest table; prices in the quote currency. ``actual`` is NaN where no row came on that
 date, bounds where nothing was calibrated. ``last`` is the close at the cutoff; ``scale`` and
 ``scale_sq`` are the means of absolute and squared changes from row to row up to it, by which
-MASE and RMSSE measure errors, and ``volatility`` (see `cryptodask.evaluate.volatility`) is what
+MASE and RMSSE measure errors, and ``volatility`` (see `cryptodask.evaluate.intervals.volatility`) is what
 intervals are scaled by."""
 
 

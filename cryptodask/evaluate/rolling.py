@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryptodask.errors import OptionError
-from cryptodask.features.runs import Runs
+from cryptodask.features.segments import Segments
 from cryptodask.records import DateArray, FloatArray, Panel
 
 FILLED = "filled"
@@ -92,7 +92,7 @@ class Rolling:
         stops = last[origins, places] + 1
         starts = self.panel.indptr[:-1][places]
         if self.splits:
-            starts = Runs.of(self.panel).begins[stops - 1]
+            starts = Segments.of(self.panel).begins[stops - 1]
         if window is not None:
             starts = np.maximum(starts, stops - window)
         return Spans(places, origins, starts, stops)

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from cryptodask.features.market import Market
-from cryptodask.features.runs import Runs
+from cryptodask.features.segments import Segments
 from cryptodask.records import DateArray, FloatArray, Panel
 
 WEEKDAYS = ("tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -37,9 +37,9 @@ class Rows:
         self.panel, self.market = panel, market
 
     @cached_property
-    def runs(self) -> Runs:
+    def runs(self) -> Segments:
         """Where each row is in its run."""
-        return Runs.of(self.panel)
+        return Segments.of(self.panel)
 
     @cached_property
     def returns(self) -> FloatArray:

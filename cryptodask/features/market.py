@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cryptodask.features.runs import Runs
+from cryptodask.features.segments import Segments
 from cryptodask.records import DateArray, FloatArray, Panel
 
 UNIT, FARTHEST = 2.0**-32, 32.0
@@ -46,7 +46,7 @@ class Market:
         """Sum the returns of a panel's coins, and keep those of the coins that are named."""
         # What overflows is not finite in the end.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            returns = np.log(panel.values / Runs.of(panel).shift(panel.values, 1))
+            returns = np.log(panel.values / Segments.of(panel).shift(panel.values, 1))
         returned = np.isfinite(returns)
         coins = {}
         for name in set(names) & set(panel.coins):

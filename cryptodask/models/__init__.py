@@ -9,7 +9,7 @@ from cryptodask.models.catalog import (
     model_gaps,
     model_options,
 )
-from cryptodask.models.plain import deep_predict, linear_predict, predict_one
+from cryptodask.models.single import deep_predict, linear_predict, predict_one
 
 __all__ = [
     "Model",

@@ -11,28 +11,28 @@ from cryptodask.models.base import Model
 from cryptodask.models.options import convert
 
 CATALOG: Mapping[str, str] = {
-    "random": "cryptodask.models.random:Random",
-    "naive": "cryptodask.models.naive:Naive",
-    "drift": "cryptodask.models.drift:Drift",
-    "seasonal_naive": "cryptodask.models.seasonal_naive:SeasonalNaive",
-    "historic_mean": "cryptodask.models.historic_mean:HistoricMean",
-    "linear": "cryptodask.models.linear:Linear",
-    "ridge": "cryptodask.models.ridge:Ridge",
-    "ridge_features": "cryptodask.models.ridge_features:RidgeFeatures",
-    "pooled_linear": "cryptodask.models.pooled_linear:PooledLinear",
-    "svr_linear": "cryptodask.models.svr:SVRLinear",
-    "svr_poly": "cryptodask.models.svr:SVRPoly",
-    "svr_rbf": "cryptodask.models.svr:SVRRbf",
-    "ensemble": "cryptodask.models.ensemble:Ensemble",
-    "auto": "cryptodask.models.auto:Auto",
-    "prophet": "cryptodask.models.prophet:Prophet",
-    "lstm": "cryptodask.models.lstm:LSTM",
-    "lstm_global": "cryptodask.models.lstm_global:LSTMGlobal",
+    "random": "cryptodask.models.baseline.random:Random",
+    "naive": "cryptodask.models.baseline.naive:Naive",
+    "drift": "cryptodask.models.baseline.drift:Drift",
+    "seasonal_naive": "cryptodask.models.baseline.seasonal_naive:SeasonalNaive",
+    "historic_mean": "cryptodask.models.baseline.historic_mean:HistoricMean",
+    "linear": "cryptodask.models.regression.linear:Linear",
+    "ridge": "cryptodask.models.regression.ridge:Ridge",
+    "ridge_features": "cryptodask.models.regression.ridge_features:RidgeFeatures",
+    "pooled_linear": "cryptodask.models.pooled.pooled_linear:PooledLinear",
+    "svr_linear": "cryptodask.models.regression.svr:SVRLinear",
+    "svr_poly": "cryptodask.models.regression.svr:SVRPoly",
+    "svr_rbf": "cryptodask.models.regression.svr:SVRRbf",
+    "ensemble": "cryptodask.models.combine.ensemble:Ensemble",
+    "auto": "cryptodask.models.combine.auto:Auto",
+    "prophet": "cryptodask.models.external.prophet:Prophet",
+    "lstm": "cryptodask.models.lstm.lstm:LSTM",
+    "lstm_global": "cryptodask.models.lstm.lstm_global:LSTMGlobal",
 }
 
 FAMILIES: Mapping[str, str] = {
-    "sklearn": "cryptodask.models.sklearn_family:SklearnRegressor",
-    "stats": "cryptodask.models.stats_family:StatsModel",
+    "sklearn": "cryptodask.models.external.sklearn_family:SklearnRegressor",
+    "stats": "cryptodask.models.external.stats_family:StatsModel",
 }
 """Whole libraries of models: one is named ``PREFIX:NAME``, and has its class's options besides."""
 

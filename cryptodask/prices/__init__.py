@@ -1,8 +1,8 @@
 """Price history: files in, one clean table out, partitioned by coin."""
 
-from cryptodask.prices.layouts import ReadOptions
 from cryptodask.prices.loader import CryptoLoader, import_prices, read_files
-from cryptodask.prices.table import PriceTable, write_table
+from cryptodask.prices.read.layouts import ReadOptions
+from cryptodask.prices.table.price_table import PriceTable, write_table
 
 __all__ = [
     "CryptoLoader",

@@ -18,16 +18,16 @@ from cryptodask.errors import (
     SourceError,
     UnknownCoinError,
 )
-from cryptodask.prices.findings import join_findings, lost
+from cryptodask.prices.clean.findings import join_findings, lost
+from cryptodask.prices.clean.gaps import Gaps, How
 from cryptodask.prices.freq import DAILY, step_of
-from cryptodask.prices.gaps import Gaps, How
-from cryptodask.prices.layouts import DEFAULT, ReadOptions
-from cryptodask.prices.parse import parse_days
-from cryptodask.prices.readers import Reading
+from cryptodask.prices.read.layouts import DEFAULT, ReadOptions
+from cryptodask.prices.read.parse import parse_days
+from cryptodask.prices.read.readers import Reading
 from cryptodask.prices.schema import empty_prices
 from cryptodask.prices.sources import FolderSource, Partition, Source, partitions_for
-from cryptodask.prices.storage import is_free
-from cryptodask.prices.table import PriceTable, is_table, write_table
+from cryptodask.prices.table.price_table import PriceTable, is_table, write_table
+from cryptodask.prices.table.storage import is_free
 from cryptodask.records import DAY, FloatArray, Panel
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class CryptoLoader:
         PriceWarning
             Rows of a folder's files could not be read.
         """
-        cut = Cut.of(max_points, from_date, to_date, Gaps(gaps, gap_limit), self.freq)
+        cut = RowFilter.of(max_points, from_date, to_date, Gaps(gaps, gap_limit), self.freq)
         readings = [p.load() for p in self.partitions(coins)]
         left_out = sum(len(lost(reading.findings)) for reading in readings)
         if left_out:
@@ -181,7 +181,7 @@ class CryptoLoader:
         import dask
         import dask.dataframe as dd
 
-        cut = Cut.of(max_points, from_date, to_date, Gaps(gaps, gap_limit), self.freq)
+        cut = RowFilter.of(max_points, from_date, to_date, Gaps(gaps, gap_limit), self.freq)
         partitions = self.partitions(coins)
         # Dask would turn pandas' own strings into another string type, and frames that came over
         # the cluster would not equal those read here.
@@ -206,7 +206,7 @@ class CryptoLoader:
         return self.source.partitions(self.check_names(coins), self.n_partitions)
 
     def findings(self) -> pd.DataFrame:
-        """Return what was found in the files; see `cryptodask.prices.findings`."""
+        """Return what was found in the files; see `cryptodask.prices.clean.findings`."""
         return self.source.findings()
 
     def check_names(self, coins: str | Sequence[str] | None = None) -> list[str]:
@@ -239,7 +239,7 @@ class CryptoLoader:
 
 
 @dataclass(frozen=True)
-class Cut:
+class RowFilter:
     """Which rows of each coin to keep: a range of days, then the latest so many.
 
     Gaps are dealt with between the two, so that rows that were filled in count.
@@ -259,7 +259,7 @@ class Cut:
         to_date: Day | None,
         gaps: Gaps | None = None,
         freq: str = DAILY,
-    ) -> "Cut":
+    ) -> "RowFilter":
         """Check what a user asked for.
 
         Raises
@@ -279,7 +279,7 @@ class Cut:
     @property
     def is_whole(self) -> bool:
         """Whether all rows are kept as they are."""
-        return self == Cut.of(None, None, None, freq=self.freq)
+        return self == RowFilter.of(None, None, None, freq=self.freq)
 
     @property
     def splits(self) -> bool:
@@ -455,7 +455,7 @@ def _load(partition: Partition) -> Reading:
     return partition.load()
 
 
-def _read_indexed(partition: Partition, *, cut: Cut) -> pd.DataFrame:
+def _read_indexed(partition: Partition, *, cut: RowFilter) -> pd.DataFrame:
     return cut(partition.read()).set_index("coin")
 
 

@@ -23,11 +23,11 @@ from cryptodask.errors import (
     SourceError,
     UnreadableFileError,
 )
-from cryptodask.prices.findings import file_finding, join_findings
+from cryptodask.prices.clean.findings import file_finding, join_findings
+from cryptodask.prices.clean.policies import settle
 from cryptodask.prices.freq import DAILY
-from cryptodask.prices.layouts import DEFAULT, ReadOptions
-from cryptodask.prices.policies import settle
-from cryptodask.prices.readers import (
+from cryptodask.prices.read.layouts import DEFAULT, ReadOptions
+from cryptodask.prices.read.readers import (
     PriceFile,
     Reading,
     check_price_file,
@@ -123,7 +123,7 @@ class Source(Protocol):
         """Return the rows of each coin, or a guess from the size of the files."""
         ...
 
-    def seams(self, coins: Sequence[str]) -> NDArray[np.int64]:
+    def file_boundaries(self, coins: Sequence[str]) -> NDArray[np.int64]:
         """Return where, among these coins, one file of many ends and the next begins, in order.
 
         A cut before such a coin lets both files be read once; of files of one coin none is told.
@@ -268,7 +268,7 @@ class FolderSource:
         """Return a guess of the rows of each coin; see `Source`."""
         return np.array([self._sizes[coin] for coin in coins], dtype=np.int64)
 
-    def seams(self, coins: Sequence[str]) -> NDArray[np.int64]:
+    def file_boundaries(self, coins: Sequence[str]) -> NDArray[np.int64]:
         """Return none: coins of a shared file are not beside each other; see `Source`."""
         del coins
         return np.empty(0, dtype=np.int64)
@@ -418,7 +418,9 @@ def pack(costs: Iterable[int], n: int | None = None) -> list[tuple[int, int]]:
     return list(pairwise(edges))
 
 
-def pack_files(rows: NDArray[np.int64], seams: NDArray[np.int64]) -> list[tuple[int, int]]:
+def pack_files(
+    rows: NDArray[np.int64], file_boundaries: NDArray[np.int64]
+) -> list[tuple[int, int]]:
     """Cut coins into runs that fit into memory, at the end of a file wherever that can be.
 
     Parameters
@@ -434,7 +436,7 @@ def pack_files(rows: NDArray[np.int64], seams: NDArray[np.int64]) -> list[tuple[
         No run is empty. None has more rows than `ROWS_PER_PARTITION`, but for a file that has up
         to `SLACK` times as many, and for the last coin of a run inside a larger one.
     """
-    edges = np.array([0, *seams, len(rows)])
+    edges = np.array([0, *file_boundaries, len(rows)])
     ends = np.concatenate([[0], np.cumsum(rows)])[edges]
     runs = []
     i = 0

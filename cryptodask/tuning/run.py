@@ -15,12 +15,12 @@ from cryptodask.evaluate.compare import NONE as NO_VERDICT
 from cryptodask.evaluate.compare import compare_models, differences
 from cryptodask.evaluate.rows import common_rows
 from cryptodask.forecasting import OnDone
+from cryptodask.io.paths import AnyPath
 from cryptodask.manager import CryptoManager, managing
 from cryptodask.models.base import check_horizon
-from cryptodask.paths import AnyPath
 from cryptodask.prices import CryptoLoader
+from cryptodask.prices.clean.gaps import How
 from cryptodask.prices.freq import step_of
-from cryptodask.prices.gaps import How
 from cryptodask.prices.loader import Day, read_day
 from cryptodask.records import DateArray, FloatArray
 from cryptodask.tuning.candidates import Candidate, Search, Settings, make_candidates

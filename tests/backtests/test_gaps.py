@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from cryptodask import create_model
 from cryptodask.backtests.task import run_task
 from cryptodask.models import Model
-from cryptodask.prices.findings import empty_findings
-from cryptodask.prices.gaps import Gaps
-from cryptodask.prices.loader import Cut
-from cryptodask.prices.readers import Reading
+from cryptodask.prices.clean.findings import empty_findings
+from cryptodask.prices.clean.gaps import Gaps
+from cryptodask.prices.loader import RowFilter
+from cryptodask.prices.read.readers import Reading
 from cryptodask.prices.synthetic import synthetic_prices
 from cryptodask.records import DAY
 from cryptodask.work import Job, ShippedPartition, run_job
@@ -36,7 +36,7 @@ def forecasts_at(
     prices: pd.DataFrame, origin: np.datetime64, gaps: Gaps, model: Model
 ) -> pd.DataFrame:
     """Return what `forecast --to ORIGIN` gives of the coins whose last row is of that day."""
-    done = run_job(job_of(prices), Cut.of(None, None, origin, gaps), model, HORIZON, 0)
+    done = run_job(job_of(prices), RowFilter.of(None, None, origin, gaps), model, HORIZON, 0)
     return done.forecasts[done.forecasts["cutoff"] == origin].reset_index(drop=True)
 
 
@@ -57,7 +57,15 @@ def test_at_each_origin_it_is_what_could_be_forecast_on_that_date(
     how = data.draw(st.sampled_from(ways), label="gaps")
     origins = DATES[10:-1]
     done = run_task(
-        job_of(prices), Cut.of(None, None, None, how), model, origins, HORIZON, 0, None, 1, None
+        job_of(prices),
+        RowFilter.of(None, None, None, how),
+        model,
+        origins,
+        HORIZON,
+        0,
+        None,
+        1,
+        None,
     )
     for origin in origins:
         expected = forecasts_at(prices, origin, how, model)
@@ -73,7 +81,7 @@ def test_an_origin_inside_a_gap_that_is_filled_later_is_none() -> None:
     name, day = WHOLE["coin"].iloc[0], DATES[15]
     hole = (WHOLE["coin"] == name) & WHOLE["date"].isin([day, day + DAY])
     prices = WHOLE[~hole].reset_index(drop=True)
-    cut = Cut.of(None, None, None, Gaps("fill", 2))
+    cut = RowFilter.of(None, None, None, Gaps("fill", 2))
     done = run_task(job_of(prices), cut, MODELS[1], DATES[13:18], HORIZON, 0, None, 1, None).table
     own = done[done["coin"] == name]
     assert sorted(own["cutoff"].unique()) == [DATES[13], DATES[14], DATES[17]]

@@ -11,7 +11,7 @@ from pathlib import Path
 from cryptodask import CryptoLoader, CryptoManager, create_model
 from cryptodask.cluster import connect
 from cryptodask.errors import CryptoDaskError
-from cryptodask.evaluate.cohorts import Intervals
+from cryptodask.evaluate.intervals.cohorts import Intervals
 from tests.chaos.poison import Poison
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
-from cryptodask.cluster.rescue import Piece
+from cryptodask.cluster.retry import TaskId
 
 T = TypeVar("T", bound=Sequence[int])
 
 
-def part_of(whole: T, piece: Piece) -> T:
+def part_of(whole: T, piece: TaskId) -> T:
     """Return the part of a job's numbers that a piece has."""
     found: T = whole
     for half in piece.path:

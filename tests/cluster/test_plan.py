@@ -24,28 +24,30 @@ places = st.sets(st.integers(1, 199)).map(sorted)
 
 @given(costs, st.integers(1, 50), places)
 def test_every_item_is_in_one_run_and_no_run_is_empty(
-    seconds: list[float], workers: int, seams: list[int]
+    seconds: list[float], workers: int, file_boundaries: list[int]
 ) -> None:
-    runs = cut_guided(seconds, workers, [i for i in seams if i < len(seconds)])
+    runs = cut_guided(seconds, workers, [i for i in file_boundaries if i < len(seconds)])
     assert [i for start, stop in runs for i in range(start, stop)] == list(range(len(seconds)))
     assert all(start < stop for start, stop in runs)
 
 
 @given(costs, st.integers(1, 50), places)
 def test_no_run_is_longer_than_its_share_with_what_it_gives_and_one_item(
-    seconds: list[float], workers: int, seams: list[int]
+    seconds: list[float], workers: int, file_boundaries: list[int]
 ) -> None:
     least = max(sum(seconds) / workers / FINEST, SHORTEST)
-    for start, stop in cut_guided(seconds, workers, [i for i in seams if i < len(seconds)]):
+    for start, stop in cut_guided(
+        seconds, workers, [i for i in file_boundaries if i < len(seconds)]
+    ):
         share = max(sum(seconds[start:]) / workers / SHARE, least)
         assert sum(seconds[start:stop]) <= share * (1 + GIVE) * (1 + 1e-9) + max(seconds)
 
 
 def test_runs_end_at_seams_where_they_are_long_beside_what_is_between() -> None:
-    seams = np.arange(7, 20_000, 50)
-    runs = cut_guided(np.full(20_000, 0.1), 4, seams)
+    file_boundaries = np.arange(7, 20_000, 50)
+    runs = cut_guided(np.full(20_000, 0.1), 4, file_boundaries)
     assert min(b - a for a, b in runs[:-1]) > 100
-    assert {b for _, b in runs[:-1]} <= set(seams.tolist())
+    assert {b for _, b in runs[:-1]} <= set(file_boundaries.tolist())
     # A seam that is too far away changes nothing.
     assert cut_guided(np.full(20_000, 0.1), 4, [20]) == cut_guided(np.full(20_000, 0.1), 4)
 
@@ -74,8 +76,8 @@ def test_the_last_worker_ends_within_a_tenth_of_the_first(
 ) -> None:
     rng = np.random.default_rng(seed)
     seconds = rng.lognormal(0.0, 1.0, 20_000)  # coins of very different length
-    seams = [] if between is None else np.arange(between, 20_000, between)
-    runs = cut_guided(seconds, len(speeds), seams)
+    file_boundaries = [] if between is None else np.arange(between, 20_000, between)
+    runs = cut_guided(seconds, len(speeds), file_boundaries)
     ends = simulate([float(seconds[a:b].sum()) for a, b in runs], speeds)
     assert max(ends) <= 1.1 * min(ends)
     assert len(runs) <= 20 * len(speeds)

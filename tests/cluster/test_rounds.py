@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from dask.distributed import Client
 
-from cryptodask.cluster.holding import Holding
-from cryptodask.cluster.rescue import Piece, Work
+from cryptodask.cluster.retry import TaskId, Work
 from cryptodask.cluster.rounds import hold_all, run_rounds
+from cryptodask.cluster.worker_state import WorkerState
 from tests.cluster.pieces import part_of
 from tests.conftest import Cluster
 
@@ -42,17 +42,17 @@ def refuse(prepared: np.ndarray, message: int, number: int) -> int:
     return 1
 
 
-def prepare(client: Client, parts: list[list[int]], wait: object = 0.0) -> Holding:
+def prepare(client: Client, parts: list[list[int]], wait: object = 0.0) -> WorkerState:
     """Hold parts of so many numbers, of which a piece can be split."""
 
-    def part(piece: Piece) -> list[int]:
+    def part(piece: TaskId) -> list[int]:
         return part_of(parts[piece.job], piece)
 
     work = Work(
         make, lambda piece: (part(piece), wait), lambda _: "make", lambda _: 1.0,
         lambda piece: len(part(piece)),
     )  # fmt: skip
-    return Holding(client, work, [Piece(i) for i in range(len(parts))])
+    return WorkerState(client, work, [TaskId(i) for i in range(len(parts))])
 
 
 def rounds(client: Client, parts: list[list[int]], function=weigh, **more) -> tuple:

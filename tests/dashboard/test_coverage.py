@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptodask.dashboard.coverage import MOST_SPANS, measure_coverage, save_report
-from cryptodask.prices.findings import file_finding, join_findings, summarize_findings
+from cryptodask.prices.clean.findings import file_finding, join_findings, summarize_findings
 
 HOSTILE = ["<script>alert(1)</script>", '</script>"><img src=x onerror=alert(2)>', "$$x^2$$", "A&B"]
 

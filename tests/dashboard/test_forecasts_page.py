@@ -10,10 +10,10 @@ import pytest
 from bokeh.document import Document
 
 from cryptodask.cluster.events import to_stream
+from cryptodask.dashboard.cache import Entry
 from cryptodask.dashboard.forecasts_page import ForecastsPage
 from cryptodask.dashboard.live_view import Columns
-from cryptodask.dashboard.shelf import Entry
-from cryptodask.results import empty_forecasts
+from cryptodask.results.forecasts import empty_forecasts
 
 FAILED = ("Aaa", "Mmm")
 

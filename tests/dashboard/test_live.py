@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptodask.cluster.events import ENDED, FAILED, RUNNING, STOPPED
-from cryptodask.dashboard.hub import Hub
+from cryptodask.dashboard.broadcaster import Broadcaster
 from cryptodask.dashboard.live import MOST_BYTES, MOST_MODELS, MOST_POINTS, MOST_RUNS, OTHERS, Live
 from cryptodask.dashboard.live_view import (
     models_table,
@@ -172,7 +172,7 @@ def test_viewers_share_entries_until_something_changes() -> None:
     live = Live()
     live.take(message("a"), 1.0)
     live.take(message("b", kind="backtest"), 2.0)
-    hub = Hub(live)
+    hub = Broadcaster(live)
     entries = hub.entries
     assert hub.entries is entries
     assert [entry.id for entry in entries] == ["a"]  # a backtest has no forecasts ahead

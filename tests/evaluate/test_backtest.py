@@ -11,7 +11,7 @@ from cryptodask.evaluate.backtest import COLUMNS, backtest_panel, empty_backtest
 from cryptodask.evaluate.rolling import Rolling
 from cryptodask.models import create_model, list_models, run_model
 from cryptodask.models.base import ends_needed, takes_repeats
-from cryptodask.models.naive import Naive
+from cryptodask.models.baseline.naive import Naive
 from cryptodask.models.trained import is_trainable
 from cryptodask.records import DAY, DateArray, Panel
 from tests.models.conftest import QUICK, START, join, make_panel, one_coin, walk

@@ -11,7 +11,7 @@ from cryptodask.errors import LookaheadError, OptionError
 from cryptodask.evaluate.lookahead import check_lookahead, forecast_at
 from cryptodask.models import create_model, list_models, run_model
 from cryptodask.models.base import Gaps, Model, PanelForecast
-from cryptodask.models.naive import Naive
+from cryptodask.models.baseline.naive import Naive
 from cryptodask.records import DAY, FloatArray, Panel
 from tests.models.conftest import OF_LIBRARIES, QUICK, make_panel, need_package
 

@@ -12,7 +12,7 @@ from cryptodask.features.definitions import DEFINITIONS
 from cryptodask.features.market import Market
 from cryptodask.features.space import FeatureSpace
 from cryptodask.records import DAY, FloatArray, Panel
-from tests.features.test_runs import runs_of
+from tests.features.test_segments import runs_of
 from tests.models.conftest import START, make_panel, one_coin, panels
 
 calm = settings(deadline=None, max_examples=12)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from cryptodask.features.space import FeatureSpace
 from cryptodask.records import Panel
 from tests.features.test_definitions import compute
-from tests.features.test_runs import runs_of
+from tests.features.test_segments import runs_of
 from tests.models.conftest import one_coin, panels
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from cryptodask.features.definitions import Rows
 from cryptodask.features.targets import Target
 from cryptodask.records import Panel
-from tests.features.test_runs import runs_of
+from tests.features.test_segments import runs_of
 from tests.models.conftest import one_coin, panels
 
 KINDS = ("price", "return", "log_return", "scaled:4")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from cryptodask.models.lstm_weights import Weights
+from cryptodask.models.lstm.weights import Weights
 from cryptodask.records import DAY, DateArray, FloatArray, Panel
 
 QUICK: dict[str, dict[str, Any]] = {
@@ -99,6 +99,6 @@ def panels(draw: st.DrawFn, shortest: int, longest: int = 60, most: int = 5) -> 
 @pytest.fixture(scope="session")
 def keras() -> Any:
     """Keras, started by CryptoDask, with one thread and without its chatter."""
-    from cryptodask.models.keras_learning import import_keras
+    from cryptodask.models.lstm.keras_learning import import_keras
 
     return import_keras()[1]

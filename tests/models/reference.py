@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from cryptodask.models.lstm import LSTM
-from cryptodask.models.lstm_weights import Weights
+from cryptodask.models.lstm.lstm import LSTM
+from cryptodask.models.lstm.weights import Weights
 
 PARTS = {
     "LSTM": ("kernel", "recurrent_kernel", "bias"),
@@ -63,13 +63,16 @@ def apply(network: Any, x: Any, masks: Sequence[Any], for_states: Sequence[Any] 
     return values[:, 0]
 
 
-def as_masks(lots: Sequence[Any], least: int, scale: Any) -> list[Any]:
+def as_masks(dropout_draws: Sequence[Any], least: int, scale: Any) -> list[Any]:
     """Return what dropout multiplies by, from lots ``(window, units, rows)``, as Keras has it."""
-    masks = [np.where(lot >= least, scale, 0).astype(np.float32).transpose(2, 0, 1) for lot in lots]
+    masks = [
+        np.where(lot >= least, scale, 0).astype(np.float32).transpose(2, 0, 1)
+        for lot in dropout_draws
+    ]
     return [*masks[:-1], masks[-1][:, 0]] if masks else []
 
 
-def as_masks_for_states(lots: Sequence[Any], network: Any) -> list[list[Any]]:
+def as_masks_for_states(dropout_draws: Sequence[Any], network: Any) -> list[list[Any]]:
     """Return what recurrent dropout multiplies by, a gate each in the order of Keras."""
     order = [0, 1, 3, 2]  # ours are input, forget, output, cell
-    return [[network.states.factors(lot)[gate].T for gate in order] for lot in lots]
+    return [[network.states.factors(lot)[gate].T for gate in order] for lot in dropout_draws]

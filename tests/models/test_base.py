@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cryptodask.errors import MissingExtraError, OptionError
 from cryptodask.models import create_model, run_model
 from cryptodask.models.base import Gaps, fingerprints, rng_for
-from cryptodask.models.naive import Naive
+from cryptodask.models.baseline.naive import Naive
 from cryptodask.records import DAY, FloatArray, Panel
 from tests.models.conftest import START, join, make_panel, one_coin
 
@@ -108,7 +108,7 @@ def test_every_coin_is_either_forecast_or_failed() -> None:
 
 
 @dataclass(frozen=True)
-class Runs(Naive):
+class Segments(Naive):
     """The last close, of coins that have four rows without a gap."""
 
     name: ClassVar[str] = "runs"
@@ -139,7 +139,7 @@ def test_a_model_of_runs_refuses_a_coin_by_name_with_its_last_gap_and_its_rows_a
         "two gaps": (7, 1, 2, 1, 1), "short": (1, 1),
     }  # fmt: skip
     parts = [list(steps(coin, *apart, step=step)) for coin, apart in coins.items()]
-    result = run_model(Runs(), Panel.from_series([p for [p] in parts], step), 1)
+    result = run_model(Segments(), Panel.from_series([p for [p] in parts], step), 1)
     assert result.coins == ("whole", "early gap")
     told = {failure.coin: failure.message for failure in result.failures}
     assert {failure.exception for failure in result.failures} == {"TooShortError"}
@@ -167,7 +167,7 @@ def test_a_coin_of_runs_is_forecast_where_its_last_run_is_long_enough(
     last = 1
     for bars in apart:
         last = last + 1 if bars == 1 else 1
-    result = run_model(Runs(), steps("coin", *apart, step=step), horizon)
+    result = run_model(Segments(), steps("coin", *apart, step=step), horizon)
     assert (result.coins == ("coin",)) == (last >= 3 + horizon)
     assert len(result.failures) == len(result.coins) ^ 1
 

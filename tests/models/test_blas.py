@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from cryptodask.models.blas import one_blas_thread
-from cryptodask.models.lstm import LSTM
-from cryptodask.models.lstm_training import trainer
+from cryptodask.models.lstm.lstm import LSTM
+from cryptodask.models.lstm.training import trainer
 from tests.models.conftest import same
 
 

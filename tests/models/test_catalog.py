@@ -15,14 +15,14 @@ from cryptodask.models import (
     list_models,
     model_options,
 )
-from cryptodask.models.linear import Linear
-from cryptodask.models.lstm import LSTM
-from cryptodask.models.lstm_global import LSTMGlobal
-from cryptodask.models.naive import Naive
-from cryptodask.models.pooled_linear import PooledLinear
-from cryptodask.models.random import Random
-from cryptodask.models.ridge import Ridge
-from cryptodask.models.ridge_features import RidgeFeatures
+from cryptodask.models.baseline.naive import Naive
+from cryptodask.models.baseline.random import Random
+from cryptodask.models.lstm.lstm import LSTM
+from cryptodask.models.lstm.lstm_global import LSTMGlobal
+from cryptodask.models.pooled.pooled_linear import PooledLinear
+from cryptodask.models.regression.linear import Linear
+from cryptodask.models.regression.ridge import Ridge
+from cryptodask.models.regression.ridge_features import RidgeFeatures
 
 
 def test_the_catalog_names_the_models() -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from cryptodask.models import Model, create_model, describe_model, list_models, run_model
 from cryptodask.models.base import rows_needed
-from cryptodask.models.lstm import LSTM
-from cryptodask.models.pooled import is_pooled, train
+from cryptodask.models.lstm.lstm import LSTM
+from cryptodask.models.pooled.base import is_pooled, train
 from cryptodask.records import DAY, Panel
 from tests.models.conftest import (
     OF_LIBRARIES,

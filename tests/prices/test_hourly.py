@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from cryptodask.errors import OptionError, PolicyError, SourceError
 from cryptodask.prices import CryptoLoader, PriceTable, import_prices, read_files
-from cryptodask.prices.findings import lost
+from cryptodask.prices.clean.findings import lost
 from cryptodask.prices.freq import FREQS
-from cryptodask.prices.layouts import ReadOptions
+from cryptodask.prices.read.layouts import ReadOptions
 from cryptodask.prices.sources import FolderSource
 from tests.prices.conftest import GOOD, as_parquet, folder_of, the_finding, told, write_files
 

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cryptodask.errors import NotAPriceFileError, OptionError, SourceError, UnreadableFileError
-from cryptodask.prices.findings import lost
+from cryptodask.prices.clean.findings import lost
 from cryptodask.prices.sources import (
     MIN_PARTITIONS,
     MOST_FILES,
@@ -355,13 +355,15 @@ def test_fewer_than_one_run_is_refused(n: int) -> None:
     st.lists(st.integers(1, ROWS_PER_PARTITION // 2), min_size=1, max_size=60),
     st.sets(st.integers(1, 59)).map(sorted),
 )
-def test_files_are_cut_only_where_they_are_too_large(rows: list[int], seams: list[int]) -> None:
-    seams = [i for i in seams if i < len(rows)]
-    runs = pack_files(np.array(rows), np.array(seams, dtype=np.int64))
+def test_files_are_cut_only_where_they_are_too_large(
+    rows: list[int], file_boundaries: list[int]
+) -> None:
+    file_boundaries = [i for i in file_boundaries if i < len(rows)]
+    runs = pack_files(np.array(rows), np.array(file_boundaries, dtype=np.int64))
     assert [i for a, b in runs for i in range(a, b)] == list(range(len(rows)))
     assert all(b > a for a, b in runs)
     starts = {a for a, _ in runs}
-    edges = [0, *seams, len(rows)]
+    edges = [0, *file_boundaries, len(rows)]
     for a, b in pairwise(edges):
         cut = [i for i in range(a + 1, b) if i in starts]
         assert not cut or sum(rows[a:b]) > SLACK * ROWS_PER_PARTITION
@@ -369,16 +371,16 @@ def test_files_are_cut_only_where_they_are_too_large(rows: list[int], seams: lis
     for a, b in runs:
         most = ROWS_PER_PARTITION * SLACK if {a, b} <= set(edges) else 1.5 * ROWS_PER_PARTITION
         assert sum(rows[a:b]) <= most
-        assert sum(a < i < b for i in seams) < MOST_FILES
+        assert sum(a < i < b for i in file_boundaries) < MOST_FILES
 
 
 def test_files_of_the_usual_size_are_partitions_as_they_are_and_small_ones_are_joined() -> None:
-    seams = np.arange(20, 100, 20)  # of files of twenty coins
+    file_boundaries = np.arange(20, 100, 20)  # of files of twenty coins
     each = [(0, 20), (20, 40), (40, 60), (60, 80), (80, 100)]
     usual = np.full(100, ROWS_PER_PARTITION // 20)
-    assert pack_files(usual, seams) == each
-    assert pack_files(usual + 100, seams) == each
-    assert pack_files(usual // 5, seams) == [(0, 100)]
-    assert pack_files(usual // 2, seams) == [(0, 40), (40, 80), (80, 100)]
+    assert pack_files(usual, file_boundaries) == each
+    assert pack_files(usual + 100, file_boundaries) == each
+    assert pack_files(usual // 5, file_boundaries) == [(0, 100)]
+    assert pack_files(usual // 2, file_boundaries) == [(0, 40), (40, 80), (80, 100)]
     assert pack_files(usual[:50], np.array([10, 30])) == [(0, 10), (10, 30), (30, 50)]
     assert pack_files(usual[:40] * 2, np.array([20])) == [(0, 10), (10, 20), (20, 30), (30, 40)]

@@ -1,0 +1,1 @@
+"""Certificates, TLS, and what may listen."""

@@ -1,0 +1,205 @@
+"""The lock of the one process that writes a table, or another folder."""
+
+import json
+import os
+import secrets
+import socket
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil  # of distributed
+from upath import UPath
+
+from cryptodask.errors import CryptoDaskError, InputError, TableError
+from cryptodask.io.paths import AnyPath, exists, read_text, remove, storing
+
+LOCK = "writer.lock"
+
+SAME = 5.0
+"""Seconds by which a process's start may seem to move when a clock is set."""
+
+
+def locked(folder: AnyPath, name: str = LOCK) -> AbstractContextManager[None]:
+    """Hold the lock of a folder in a block.
+
+    Raises
+    ------
+    TableError
+        Another process holds it, or no file can be made there.
+    InputError
+        A URL is of no bucket that is there, or of one that this process may not write to.
+    """
+    return _locked_file(folder, name) if isinstance(folder, Path) else _made(folder, name)
+
+
+@contextmanager
+def _made(folder: UPath, name: str) -> Iterator[None]:
+    """Hold a lock that is an object, which a store makes only where there is none.
+
+    A store does not know when a process ends, so that one which is killed leaves its lock. Where
+    that was on this machine it is seen to be gone, and its lock is taken over. Of other machines
+    only their users know: ``cryptodask resume --unlock``.
+    """
+    lock = folder / name
+    mine = {"holder": _holder(), **_process(), "token": secrets.token_hex(8)}
+    text = json.dumps(mine).encode()
+    for again in (True, False):
+        try:
+            with storing(folder):
+                _make(lock, text)
+            break
+        except CryptoDaskError as error:
+            told = _told(lock)
+            if told is None:
+                # Nothing is written yet, so that there is nothing to go on with.
+                raise InputError(str(error)) from error
+            if not (again and _is_over(told)):
+                raise TableError(
+                    f"{folder}: is being written by {_plain(str(told.get('holder')))}; nothing was "
+                    "changed: wait until that has ended, and do this again; if it was killed, "
+                    f"`cryptodask resume {folder} --unlock` goes on"
+                ) from error
+            remove([lock])
+    try:
+        yield
+    finally:
+        if (_told(lock) or {}).get("token") == mine["token"]:
+            remove([lock])
+
+
+def _make(lock: UPath, text: bytes) -> None:
+    """Make a lock, or raise if there is one."""
+    try:
+        lock.fs.pipe_file(lock.path, text, mode="create")
+    except (NotImplementedError, ValueError):
+        # A file system that can't do both in one step.
+        if exists(lock):
+            raise
+        lock.fs.pipe_file(lock.path, text)
+
+
+def _told(lock: UPath) -> dict[str, Any] | None:
+    """Read a lock, or return None where there is none."""
+    try:
+        told = json.loads(read_text(lock))
+    except (OSError, InputError):
+        return None
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _process() -> dict[str, Any]:
+    """Tell this process from all others: those of this machine that can see each other, by id."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("utf-8").strip()
+        machine = f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        machine = f"{socket.gethostname()} {uuid.getnode()}"
+    pid = os.getpid()
+    return {"machine": machine, "pid": pid, "started": psutil.Process(pid).create_time()}
+
+
+def _is_over(told: dict[str, Any]) -> bool:
+    """Tell whether the process that made a lock was one of this machine, and has ended."""
+    if told.get("machine") != _process()["machine"]:
+        return False
+    try:
+        there: float = psutil.Process(told["pid"]).create_time()
+    except psutil.NoSuchProcess:
+        return True
+    return abs(there - float(told["started"])) > SAME
+
+
+@contextmanager
+def _locked_file(folder: Path, name: str) -> Iterator[None]:
+    """Hold the lock, which the operating system drops whenever its process ends, however it does.
+
+    The file itself tells who holds it. It is removed at the end, so that a table has no file that
+    is not a table's; a process that locked a file which was removed meanwhile tries again.
+    """
+    path = folder / name
+    while True:
+        # Never through a link, which could lead to a file of somebody else.
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        try:
+            handle = os.open(path, flags, 0o666)
+        except OSError as error:
+            raise unwritable(path, error) from error
+        try:
+            _lock(handle, folder)
+            if _same_file(handle, path):
+                with storing(folder):
+                    os.truncate(handle, 0)
+                    os.write(handle, _holder().encode())
+                try:
+                    yield
+                finally:
+                    with suppress(OSError):  # Windows removes no open file; then it stays, unlocked
+                        path.unlink()
+                return
+        finally:
+            os.close(handle)
+
+
+def _lock(handle: int, folder: Path) -> None:
+    """Lock an open file, or say who has locked it."""
+    try:
+        _lock_now(handle)
+    except (BlockingIOError, PermissionError) as error:
+        os.lseek(handle, 0, os.SEEK_SET)
+        holder = _plain(os.read(handle, 200).decode("utf-8", "replace"))
+        raise TableError(
+            f"{folder}: is being written by {holder}; nothing was changed: wait until that has "
+            "ended, and do this again"
+        ) from error
+    except OSError as error:
+        raise TableError(
+            f"{folder}: can't be locked for writing: {error.strerror}; put it on a file "
+            "system that has locks"
+        ) from error
+
+
+def _holder() -> str:
+    since = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"process {os.getpid()} on {socket.gethostname()} since {since}"
+
+
+def _plain(holder: str) -> str:
+    return "".join(c for c in holder[:200] if c.isprintable()) or "another process"
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock_now(handle: int) -> None:
+        # Of a byte far behind the text, which nobody could read otherwise.
+        os.lseek(handle, 1 << 30, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        os.lseek(handle, 0, os.SEEK_SET)
+
+else:
+    import fcntl
+
+    def _lock_now(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _same_file(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat(follow_symlinks=False))
+    except FileNotFoundError:
+        return False
+
+
+def unwritable(path: Path, error: OSError) -> TableError:
+    """Say that a file can't be written."""
+    return TableError(
+        f"{path}: can't be written: {error.strerror or error}; nothing was changed: make room or "
+        "get the right to write there, and do this again"
+    )

@@ -1,0 +1,315 @@
+"""Where results are: paths of this machine, and URLs of stores that fsspec knows, as ``s3://``.
+
+A URL is a `upath.UPath`, which has the methods of a path. What is here hides the rest of the
+difference. In a folder of this machine a file is put in its place by renaming it. In a store there
+is no renaming, but an object is there when all of it was sent, and not before: it is written to a
+draft on this machine, and sent when that is whole. What a store says is asked for anew each time,
+since others write to it meanwhile. Its settings and secrets are fsspec's configuration, on the
+client and on every worker, and never part of a path.
+"""
+
+import errno
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from upath import UPath
+from upath.implementations.cloud import CloudPath
+
+from cryptodask.errors import (
+    CryptoDaskError,
+    InputError,
+    MissingExtraError,
+    OptionError,
+    WriteError,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+AnyPath = Path | UPath
+"""A path of this machine, or a URL."""
+
+T = TypeVar("T")
+P = TypeVar("P", bound=AnyPath)
+
+TOGETHER = 16
+"""Requests to a store at the same time, most of whose time is waiting."""
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)(://|::)")
+
+_HERE = ("file", "local")
+"""Protocols whose URLs are paths of this machine."""
+
+
+def path_of(given: str | os.PathLike[str] | UPath) -> AnyPath:
+    """Return the path that a user gave; of ``file://`` and ``local://``, one of this machine.
+
+    Raises
+    ------
+    OptionError
+        A URL is of no protocol that is known, or has settings or secrets in it.
+    MissingExtraError
+        The package of its file system is not installed.
+    """
+    text = str(given)
+    found = _URL.match(text)
+    if not found:
+        return Path(text)
+    protocol = found[1].lower()
+    if protocol in _HERE:
+        from fsspec.implementations.local import LocalFileSystem
+
+        return Path(LocalFileSystem._strip_protocol(text))
+    url = _known(given if isinstance(given, UPath) else text, protocol)
+    settings = sorted(url.storage_options)
+    if settings or urlsplit(text).password is not None:
+        what = ", ".join(settings) or "a password"
+        raise OptionError(
+            f"{protocol} URL: has {what} in it, which every worker needs and none is told; set it "
+            f"in fsspec's configuration, as the environment's FSSPEC_{protocol.upper()}_…, and "
+            f"write {protocol}://PATH"
+        )
+    return url
+
+
+def _known(given: str | UPath, protocol: str) -> UPath:
+    """Return a URL whose file system is there."""
+    from fsspec import get_filesystem_class
+
+    try:
+        if "::" in str(given):
+            raise ValueError("URLs inside URLs are not for results")
+        get_filesystem_class(protocol)
+        return UPath(given)
+    except ImportError as error:
+        raise _missing(f"{given}", error) from error
+    except ValueError as error:
+        raise OptionError(
+            f"{given}: is no place for results: {error}; write a path, or a URL that fsspec knows, "
+            "as s3://bucket/folder (gs, abfs, …)"
+        ) from error
+
+
+def resolved(path: AnyPath) -> AnyPath:
+    """Return a path that is the same whatever the working directory; a URL is so already."""
+    return path.resolve() if isinstance(path, Path) else path
+
+
+def exists(path: AnyPath) -> bool:
+    """Tell whether there is a file, an object or a folder."""
+    with reading(path):
+        return _fresh(path).exists()
+
+
+def is_folder(path: AnyPath) -> bool:
+    """Tell whether there is a folder, or objects whose names begin like one's."""
+    with reading(path):
+        return _fresh(path).is_dir()
+
+
+def make_folder(path: AnyPath) -> None:
+    """Make a folder; a store of buckets has none, and no bucket is made."""
+    if not isinstance(path, CloudPath):
+        with storing(path):
+            path.mkdir(parents=True, exist_ok=True)
+
+
+def names_in(folder: AnyPath) -> list[str]:
+    """Return the names of what is in a folder, asked for at once; a store has no empty ones."""
+    if isinstance(folder, Path):
+        return [file.name for file in folder.iterdir()]
+    own, found = folder.path.strip("/"), []
+    with reading(folder), suppress(FileNotFoundError):
+        found = [str(name).strip("/") for name in _fresh(folder).fs.ls(folder.path, detail=False)]
+    return [name.rpartition("/")[2] for name in found if name != own]
+
+
+def read_text(path: AnyPath) -> str:
+    """Read a text in UTF-8."""
+    if isinstance(path, Path):
+        return path.read_text("utf-8")
+    return _content(path).decode("utf-8")
+
+
+def read_table(path: AnyPath) -> "pd.DataFrame":
+    """Read a Parquet file as a dataframe."""
+    import pandas as pd
+
+    return pd.read_parquet(path if isinstance(path, Path) else BytesIO(_content(path)))
+
+
+@contextmanager
+def open_parquet(path: AnyPath) -> Iterator[Any]:
+    """Open a Parquet file, of which only what is asked for is read; see pyarrow's ParquetFile."""
+    import pyarrow.parquet as pq
+
+    with ExitStack() as stack:
+        with reading(path):
+            if isinstance(path, Path):
+                file = pq.ParquetFile(path)
+            else:
+                url = _fresh(path)
+                file = pq.ParquetFile(stack.enter_context(url.fs.open(url.path, "rb")))
+        yield stack.enter_context(file)
+
+
+def _content(url: UPath) -> bytes:
+    with reading(url):
+        content: bytes = _fresh(url).fs.cat_file(url.path)
+        return content
+
+
+def _fresh(path: P) -> P:
+    """Have a file system forget what it was told, which others may have changed since."""
+    if not isinstance(path, Path):
+        path.fs.invalidate_cache()
+    return path
+
+
+@contextmanager
+def draft_of(path: AnyPath) -> Iterator[Path]:
+    """Give a file of this machine to write to, which is in its place at the end of the block.
+
+    There it is whole, or, where the block raises or its process ends, not at all.
+
+    Raises
+    ------
+    WriteError
+        It can't be put there.
+    """
+    if isinstance(path, Path):
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        try:
+            yield draft
+            with storing(path.parent):
+                draft.replace(path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+        return
+    with ExitStack() as stack:
+        with storing(Path(gettempdir())):
+            folder = stack.enter_context(TemporaryDirectory(prefix="cryptodask-"))
+        draft = Path(folder) / path.name
+        yield draft
+        with storing(path.parent):
+            path.fs.put_file(str(draft), path.path)
+
+
+def write_text(text: str, path: AnyPath) -> None:
+    """Write a text in UTF-8; whole or not at all."""
+    with draft_of(path) as draft, storing(draft.parent):
+        draft.write_text(text, encoding="utf-8")
+
+
+def remove(paths: Iterable[AnyPath]) -> None:
+    """Remove files, of which some may be gone."""
+    each(_remove, list(paths))
+
+
+def _remove(path: AnyPath) -> None:
+    with storing(path.parent):
+        if isinstance(path, Path):
+            path.unlink(missing_ok=True)
+            return
+        with suppress(FileNotFoundError):  # which some stores say
+            path.fs.rm_file(path.path)
+
+
+def each(function: Callable[[AnyPath], T], paths: Sequence[AnyPath]) -> list[T]:
+    """Call a function for each path of a folder; of a store, for many at the same time."""
+    if not paths or isinstance(paths[0], Path):
+        return [function(path) for path in paths]
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        return list(pool.map(function, paths))
+
+
+def visibility_error(path: AnyPath, size: int) -> str | None:
+    """Return why a file of this size is not seen here, or None where it is: what a worker does."""
+    try:
+        if not exists(path):
+            return "it is not there"
+        there = _fresh(path).stat().st_size
+    except (CryptoDaskError, OSError) as error:
+        return str(error)
+    return None if there == size else f"it has {there} bytes, and not {size}"
+
+
+@contextmanager
+def storing(folder: AnyPath) -> Iterator[None]:
+    """Say of an error in this block that it is about writing to a folder, not about a coin.
+
+    Raises
+    ------
+    WriteError
+        The disk is full, the bucket is not there, or this machine may not write to it.
+    MissingExtraError
+        The package of a URL's file system is not installed.
+    """
+    try:
+        yield
+    except CryptoDaskError:
+        raise
+    except ImportError as error:
+        raise _missing(str(folder), error) from error
+    except Exception as error:
+        if not isinstance(folder, Path):
+            raise WriteError(f"{folder}: can't be written to: {_reason(error)}") from error
+        if not isinstance(error, OSError):
+            raise
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        if error.errno == errno.EFBIG:
+            reason += " (a limit on the size of files)"
+        raise WriteError(
+            f"{folder}: can't be written to: {reason}; make room, or see to what is wrong with the "
+            "disk"
+        ) from error
+
+
+@contextmanager
+def reading(path: AnyPath) -> Iterator[None]:
+    """Say of an error of a store in this block what it is about; what is not there stays as it is.
+
+    Raises
+    ------
+    InputError
+        The store does not answer, or does not let this machine read.
+    MissingExtraError
+        The package of its file system is not installed.
+    """
+    try:
+        yield
+    except (CryptoDaskError, FileNotFoundError):
+        raise
+    except ImportError as error:
+        raise _missing(str(path), error) from error
+    except Exception as error:
+        if isinstance(path, Path):
+            raise
+        raise InputError(f"{path}: can't be read: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Return what a store said, and what to do."""
+    return (
+        f"{type(error).__name__}: {error}; see that the bucket or server is there, that this "
+        "machine may use it, and that fsspec's configuration says how (as FSSPEC_S3_ENDPOINT_URL, "
+        "or AWS_ACCESS_KEY_ID, in the environment)"
+    )
+
+
+def _missing(url: str, error: ImportError) -> MissingExtraError:
+    """Say which package a URL needs."""
+    lacking = getattr(error.__cause__, "name", None) or error.name
+    name = f"`pip install {lacking}`" if lacking else str(error)
+    return MissingExtraError(f"{url}: its file system is not installed: {name}, here and on "
+                             "every worker")  # fmt: skip

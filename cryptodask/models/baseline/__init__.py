@@ -1,0 +1,1 @@
+"""Models that fit little or nothing; all others are measured by them."""

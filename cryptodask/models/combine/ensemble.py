@@ -1,0 +1,105 @@
+"""``ensemble``: the mean or median of several models' forecasts."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+from cryptodask.errors import OptionError
+from cryptodask.models.base import Gaps, Model
+from cryptodask.models.combine.past import create_members, forecast_with_all, past_errors
+from cryptodask.records import FloatArray, Panel
+
+HOW = ("mean", "median", "inverse_error")
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """A combination of the forecasts of several models, coin by coin.
+
+    ``inverse_error`` weighs each member by the inverse of its mean squared error of log prices at
+    past origins of the very coin; where a coin has no origin at which all members could forecast,
+    they weigh the same. See Bates and Granger, The Combination of Forecasts, Operational Research
+    Quarterly 20 (1969); Timmermann, Forecast Combinations, Handbook of Economic Forecasting 1
+    (2006).
+
+    Attributes
+    ----------
+    members : tuple of str
+        Models of the catalog, at least one, with their default options; none that is trained on
+        all coins together or has members itself.
+    how : str
+        ``mean``, ``median`` or ``inverse_error``.
+    inner : int
+        Past origins that weights are learnt from, a horizon apart, at least 1.
+    """
+
+    name: ClassVar[str] = "ensemble"
+
+    members: tuple[str, ...] = ("naive", "drift", "ridge")
+    how: str = "mean"
+    inner: int = 8
+
+    def __post_init__(self) -> None:
+        if self.how not in HOW:
+            raise OptionError(f"ensemble how: must be one of {', '.join(HOW)}, got {self.how!r}")
+        if self.inner < 1:
+            raise OptionError(f"ensemble inner: must be at least 1, got {self.inner}")
+        create_members(self.name, self.members, 1)
+
+    @cached_property
+    def _models(self) -> tuple[Model, ...]:
+        return create_members(self.name, self.members, 1)
+
+    @property
+    def cost(self) -> float:
+        """What its members cost, at every origin."""
+        fits = self.inner + 1 if self.how == "inverse_error" else 1
+        return fits * sum(member.cost for member in self._models)
+
+    @property
+    def needs_variation(self) -> bool:
+        """Whether a member does."""
+        return any(member.needs_variation for member in self._models)
+
+    @property
+    def gaps(self) -> Gaps:
+        """``split`` if it is so of a member."""
+        split = any(member.gaps == "split" for member in self._models)
+        return "split" if split else "leave"
+
+    def min_length(self, horizon: int) -> int:
+        """Return the rows that the hungriest member needs."""
+        return max(member.min_length(horizon) for member in self._models)
+
+    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
+        if not len(panel):
+            return np.empty((0, horizon))
+        values = forecast_with_all(self._models, panel, horizon, seed)
+        if self.how == "median":
+            median: FloatArray = np.median(values, axis=0)
+            return median
+        weights = np.full((len(values), len(panel)), 1 / len(values))
+        if self.how == "inverse_error":
+            weights = self._weights(panel, horizon, seed)
+        combined = np.zeros((len(panel), horizon))
+        for weight, forecast in zip(weights, values, strict=True):  # one after the other: the same
+            combined += weight[:, None] * forecast  # sum in a panel of any number of coins
+        return combined
+
+    def _weights(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        """Return weights ``(n_members, n_coins)`` of sum 1."""
+        squares = past_errors(self._models, panel, horizon, self.inner, seed) ** 2
+        seen = np.logical_and.reduce(np.isfinite(squares), axis=1)[:, None]  # by all members
+        count = seen.sum(axis=(0, 3))
+        total = np.zeros((squares.shape[1], len(panel)))
+        for origin, usable in zip(squares, seen, strict=True):
+            for step in range(horizon):
+                total += np.where(usable[..., step], origin[..., step], 0.0)
+        # No error at all would weigh infinitely; errors this small are rounding.
+        precision = 1 / np.maximum(total / np.maximum(count, 1), 1e-16)
+        precision[:, count[0] == 0] = 1.0
+        weights: FloatArray = precision / precision.sum(axis=0)
+        return weights

@@ -1,0 +1,157 @@
+"""``sklearn:sklearn.MODULE.CLASS``: any regressor of scikit-learn on a coin's last returns."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, ClassVar
+
+from cryptodask.errors import OptionError, UnknownModelError
+from cryptodask.models.base import Gaps, rng_for
+from cryptodask.models.options import of_family
+from cryptodask.models.regression.lagged import Regressor, check_lags, forecast_by_lags, shortest
+from cryptodask.records import FloatArray, Panel
+
+OURS = ("random_state", "n_jobs")
+"""Parameters that CryptoDask sets: of the seed, the model and the coin, and to 1."""
+
+
+@dataclass(frozen=True)
+class SklearnRegressor:
+    """Any regressor of scikit-learn, of the next log return on the last ones, one fit a coin.
+
+    See `cryptodask.models.regression.lagged.forecast_by_lags` for what it is fitted to. Options are
+    ``lags``, ``max_rows`` and the parameters of the class; its ``random_state`` is drawn from the
+    seed, the model and the coin, and ``n_jobs`` is 1.
+
+    Only public regressors of scikit-learn are imported, whatever name is given.
+
+    Attributes
+    ----------
+    estimator : str
+        As ``sklearn.ensemble.RandomForestRegressor``.
+    lags : int
+        Returns that the next one is predicted from.
+    max_rows : int
+        Windows to fit to, the latest ones; at least two more than ``lags``.
+    params : tuple of (str, value)
+        Parameters of the class that are not its defaults, by name.
+    """
+
+    cost: ClassVar[float] = 1_000.0
+    needs_variation: ClassVar[bool] = True
+    gaps: ClassVar[Gaps] = "split"
+    pattern: ClassVar[str] = "sklearn:sklearn.MODULE.CLASS"
+
+    estimator: str
+    lags: int = 10
+    max_rows: int = 2_000
+    params: tuple[tuple[str, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        check_lags(self.name, self.lags, self.max_rows)
+        kind = find_regressor(self.estimator)
+        try:
+            made = kind(**dict(self.params))
+            made._validate_params()
+        except (TypeError, ValueError) as error:
+            raise OptionError(f"{self.name}: {error}") from error
+        _check_fit_for_returns(self.name, made)
+
+    @property
+    def name(self) -> str:
+        """Its name, as it was asked for."""
+        return f"sklearn:{self.estimator}"
+
+    @classmethod
+    def options(cls, estimator: str) -> dict[str, tuple[Any, Any]]:
+        """Return type and default of each option of a regressor."""
+        from inspect import Parameter, signature
+
+        parameters = signature(find_regressor(estimator).__init__).parameters.values()
+        given = {
+            p.name: (type(p.default), p.default)
+            for p in list(parameters)[1:]
+            if p.kind is not Parameter.VAR_KEYWORD and p.name not in OURS
+        }
+        return {"lags": (int, cls.lags), "max_rows": (int, cls.max_rows), **given}
+
+    @classmethod
+    def create(cls, estimator: str, options: Mapping[str, Any]) -> "SklearnRegressor":
+        """Create a model from its options, as text or not."""
+        known = cls.options(estimator)
+        name = f"sklearn:{estimator}"
+        return cls(estimator, **of_family(name, known, ("lags", "max_rows"), options))
+
+    @classmethod
+    def describe(cls, estimator: str) -> str:
+        """Return a line on a regressor."""
+        return f"scikit-learn's {estimator.rpartition('.')[2]} on a coin's last log returns."
+
+    def min_length(self, horizon: int) -> int:
+        """Return the rows without a gap of which there are more windows than lags."""
+        del horizon
+        return shortest(self.lags)
+
+    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
+        from threadpoolctl import threadpool_limits
+
+        kind, given = find_regressor(self.estimator), dict(self.params)
+        takes = kind(**given).get_params(deep=False)
+
+        def make(coin: str) -> Regressor:
+            ours: dict[str, Any] = {"n_jobs": 1} if "n_jobs" in takes else {}
+            if "random_state" in takes:
+                ours["random_state"] = int(rng_for(seed, self.name, coin).integers(2**31))
+            made: Regressor = kind(**given, **ours)
+            return made
+
+        with threadpool_limits(1, user_api="openmp"):
+            return forecast_by_lags(panel, horizon, self.lags, self.max_rows, make)
+
+
+def find_regressor(dotted: str) -> Any:
+    """Return a public regressor of scikit-learn by its name.
+
+    The name comes from a command line or a file, and importing runs code: so nothing is imported
+    but modules that scikit-learn lists as its own, and nothing returned but a regressor.
+
+    Raises
+    ------
+    UnknownModelError
+        It names anything else.
+    """
+    import sklearn
+    from sklearn.base import BaseEstimator, RegressorMixin
+
+    package, _, rest = dotted.partition(".")
+    part, _, name = rest.partition(".")
+    kind = None
+    if package == "sklearn" and part in sklearn.__all__ and not name.startswith("_"):
+        with suppress(ModuleNotFoundError):  # a function that is listed among the modules
+            kind = getattr(import_module(f"sklearn.{part}"), name, None)
+    if (
+        isinstance(kind, type)
+        and f"{kind.__module__}.".startswith(f"sklearn.{part}.")
+        and issubclass(kind, RegressorMixin)
+        and issubclass(kind, BaseEstimator)
+    ):
+        return kind
+    raise UnknownModelError(
+        f"'sklearn:{dotted}': no public regressor of scikit-learn, and nothing else is imported; "
+        "write sklearn:sklearn.MODULE.CLASS, as sklearn:sklearn.ensemble.RandomForestRegressor"
+    )
+
+
+def _check_fit_for_returns(name: str, regressor: Any) -> None:
+    """Refuse what could not be fitted to any coin's returns."""
+    from sklearn.utils import get_tags
+
+    tags = get_tags(regressor)
+    if not tags.target_tags.single_output:
+        raise OptionError(f"{name}: predicts several targets at once; a return is one")
+    if tags.target_tags.positive_only:
+        raise OptionError(f"{name}: takes targets above 0 only; returns are of either sign")
+    if not tags.input_tags.two_d_array:
+        raise OptionError(f"{name}: takes one feature only; returns before it are several")

@@ -1,0 +1,1 @@
+"""The LSTM: its layers, kernels and training."""

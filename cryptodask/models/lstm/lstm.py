@@ -1,0 +1,337 @@
+"""``lstm``: a network of two LSTM layers for each coin, trained on windows of its closes."""
+
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryptodask.errors import ForecastError, OptionError
+from cryptodask.features import FeatureSpace, denormalize, normalize, unbroken, windows
+from cryptodask.models.base import Gaps, rng_for
+from cryptodask.models.lstm.forward import ACTIVATIONS, Forward, forward
+from cryptodask.models.lstm.inputs import Ahead, Measure, beside_closes, known_windows, space_of
+from cryptodask.models.lstm.weights import Weights
+from cryptodask.records import DAY, DateArray, FloatArray, Panel
+from cryptodask.timing import stage
+
+FloatArray32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class LSTM:
+    """LSTM layers with dropout between them and one dense unit behind, one network a coin.
+
+    The input is a window of closes, each divided by the window's first close less one; the target
+    is the close after the window, measured from the same base. A forecast is recursive: each
+    predicted close enters the next window, and the window's own first close is the base of its
+    normalisation both ways.
+
+    With ``features`` each bar of a window has inputs beside its close: what is declared, of that
+    bar and those before it, standardised over the bars that the coin's network is trained on.
+    Only features that follow from closes and the calendar can be had, since of the bars ahead
+    nothing but the close is predicted. Where that is 0 or below, a feature of it may not be known,
+    and the coin then has no forecast.
+
+    Network and training step are Keras's, with its first weights, and agree with it to 1e-4, but
+    are computed by code of our own that is faster and needs no TensorFlow. Every coin starts from
+    weights of its own seed and from a fresh state of the optimiser, so that what a coin gets does
+    not depend on which coins were trained before it.
+
+    After Hochreiter and Schmidhuber, Long Short-Term Memory, Neural Computation 9 (1997).
+
+    Attributes
+    ----------
+    window : int
+        Closes in a window.
+    units : tuple of int
+        Units of each LSTM layer, the first one first.
+    dropout : float
+        Share of each layer's outputs that is dropped in training, in [0, 1).
+    batch_norm : bool
+        Whether the outputs of each layer are batch-normalised.
+    activation : str
+        Of the dense unit: linear, relu, sigmoid or tanh.
+    loss, optimizer : str
+        Losses mse, mae, huber, optimisers sgd, rmsprop, adam; or other names that Keras knows,
+        which then has to be installed.
+    learning_rate : float
+        Of the optimiser.
+    batch_size, epochs : int
+        Windows a training step; passes over the windows.
+    validation_split : float
+        Share of the windows, the latest ones, that are not trained on, in [0, 1).
+    shuffle : bool
+        Whether the order of the windows changes with each epoch.
+    features : str
+        Inputs beside the close; see `cryptodask.features.space.FeatureSpace.parse`. Empty: none.
+    recurrent_dropout : float
+        Share of each layer's states that is dropped in training on the way into each next step,
+        in [0, 1): for each gate and window other ones, the same at all steps.
+    weight_decay : float
+        Times ``learning_rate``, the share of every weight and bias that each step takes away,
+        apart from the gradient; 0 or above.
+    patience : int
+        Early stopping: training ends after so many epochs in a row without a lower loss over the
+        windows held out than the least so far, and the network of the least is taken, so that
+        ``epochs`` is the most. 0: all epochs, and the last network. A coin of so few windows that
+        none is held out is trained for all epochs.
+    """
+
+    name: ClassVar[str] = "lstm"
+    cost: ClassVar[float] = 2_000.0
+    needs_variation: ClassVar[bool] = True
+    gaps: ClassVar[Gaps] = "split"
+
+    window: int = 50
+    units: tuple[int, ...] = (50, 100)
+    dropout: float = 0.2
+    batch_norm: bool = False
+    activation: str = "linear"
+    loss: str = "mse"
+    optimizer: str = "rmsprop"
+    learning_rate: float = 0.001
+    batch_size: int = 512
+    epochs: int = 1
+    validation_split: float = 0.05
+    shuffle: bool = True
+    features: str = ""
+    recurrent_dropout: float = 0.0
+    weight_decay: float = 0.0
+    patience: int = 0
+
+    def __post_init__(self) -> None:
+        for option in ("window", "batch_size", "epochs"):
+            if getattr(self, option) < 1:
+                raise OptionError(f"lstm {option}: must be at least 1, got {getattr(self, option)}")
+        if not self.units or min(self.units) < 1:
+            raise OptionError(f"lstm units: one layer of 1 unit at least, got {self.units}")
+        for option in ("dropout", "recurrent_dropout", "validation_split"):
+            if not 0 <= getattr(self, option) < 1:
+                raise OptionError(f"lstm {option}: must be in [0, 1), got {getattr(self, option)}")
+        if not 0 < self.learning_rate < np.inf:
+            raise OptionError(
+                f"lstm learning_rate: must be above 0 and finite, got {self.learning_rate}"
+            )
+        if not 0 <= self.weight_decay < np.inf:
+            raise OptionError(
+                f"lstm weight_decay: must be at least 0 and finite, got {self.weight_decay}"
+            )
+        if self.activation not in ACTIVATIONS:
+            known = ", ".join(ACTIVATIONS)
+            raise OptionError(f"lstm activation: {self.activation!r} is none of {known}")
+        self._check_patience()
+        _ = self.space  # refused here if it can't be had
+
+    def _check_patience(self) -> None:
+        if self.patience < 0:
+            raise OptionError(f"lstm patience: must be at least 0, got {self.patience}")
+        if self.patience and not self.validation_split:
+            raise OptionError(
+                f"lstm patience: {self.patience} with validation_split 0: training stops by the "
+                "loss over windows held out, and none are; set validation_split, as 0.1"
+            )
+        if self.patience and self.epochs == 1:
+            raise OptionError(
+                f"lstm patience: {self.patience} with epochs 1: there is no epoch to stop before; "
+                "set epochs to the most that training may take, as 50"
+            )
+
+    @property
+    def space(self) -> FeatureSpace | None:
+        """What it sees of a bar beside the close, if anything."""
+        return space_of(self.name, self.features)
+
+    @property
+    def inputs(self) -> int:
+        """Numbers that the network sees of a bar: the close, and features."""
+        return 1 + (len(self.space.names) if self.space else 0)
+
+    def min_length(self, horizon: int) -> int:
+        """Return the rows, without a gap, of one window and one horizon after it.
+
+        And of those before it from which the features of its first bar are made.
+        """
+        before = self.space.history - 1 if self.space else 0
+        return before + self.window + horizon
+
+    def warm_up(self) -> None:
+        """Compile the arithmetic, by a training of one epoch on a coin that was made up for it."""
+        closes = np.exp(rng_for(0, self.name, "").normal(0, 0.02, self.min_length(1) + 1).cumsum())
+        coin = "", closes, np.datetime64(0, "s") + np.arange(len(closes)) * DAY
+        replace(self, epochs=1, patience=0).forecast(Panel.from_series([coin]), 1, 0)
+
+    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
+        if not len(panel):
+            return np.empty((0, horizon))
+        fit = self.fit(panel, seed)
+        with stage("predict"):
+            return self.predict(fit, panel, horizon)
+
+    def fit(self, panel: Panel, seed: int) -> "LSTMFit":
+        """Train one network a coin.
+
+        Returns
+        -------
+        LSTMFit
+            Weights of all coins, stacked.
+        """
+        from cryptodask.models.lstm.training import trainer
+
+        with stage("trace"):
+            teacher = trainer(self)
+        fits, measures = [], []
+        losses = np.empty((len(panel), 2))
+        for i, coin in enumerate(panel.coins):
+            x, y, split, measure = self._seen(panel, i)
+            held_out = x[split:], y[split:]
+            rng = rng_for(seed, self.name, coin)
+            weights, losses[i, 0] = teacher.fit(x[:split], y[:split], rng, held_out)
+            fits.append(weights)
+            measures += [measure] if measure else []
+            predicted = forward(Weights.stack([weights]), x[None, split:], self.activation)[0]
+            error = predicted - y[split:]
+            losses[i, 1] = float((error**2).mean()) if len(error) else np.nan
+        measure = Measure.stack(measures) if measures else None
+        return LSTMFit(Weights.stack(fits), losses, measure)
+
+    def train(self, panel: Panel, seed: int) -> "TrainedLSTM":
+        """Return the model trained on these coins; see `cryptodask.models.trained.Trainable`."""
+        return TrainedLSTM(self, panel.coins, self.fit(panel, seed))
+
+    def predict(self, fit: "LSTMFit", panel: Panel, horizon: int) -> FloatArray:
+        """Forecast from trained networks, all coins together.
+
+        Returns
+        -------
+        ndarray of float64, ``(n_coins, horizon)``
+        """
+        latest = panel.indptr[1:, None] + np.arange(-self.window, 0)
+        seen = np.concatenate([panel.values[latest], np.empty((len(panel), horizon))], axis=1)
+        network = Forward(fit.weights, self.activation)
+        beside = None
+        if self.space and fit.measure and len(panel):
+            beside = Ahead(self.space, panel, horizon, self.window, fit.measure)
+        for step in range(horizon):
+            window = seen[:, step : step + self.window]
+            x = normalize(window, window[:, 0]).astype(np.float32)
+            if beside:
+                x = np.concatenate([x[..., None], beside.inputs], axis=2)
+            growth = network(x[:, None])
+            seen[:, self.window + step] = denormalize(growth, window[:, 0])[:, 0]
+            if beside and step + 1 < horizon:
+                beside.move(seen[:, self.window + step])
+        return seen[:, self.window :]
+
+    def _seen(self, panel: Panel, i: int) -> tuple[FloatArray32, FloatArray32, int, Measure | None]:
+        """Return a coin's inputs and targets, how many are trained on, and its features' measure.
+
+        Raises
+        ------
+        ForecastError
+            In none of its windows all features are known.
+        """
+        own = slice(panel.indptr[i], panel.indptr[i + 1])
+        closes, dates = panel.values[own], panel.dates[own]
+        if self.space is None:
+            x, y = self._examples(closes, dates, panel.step)
+            return x, y, self._trained(len(x)), None
+        features = self.space.compute(self.space.rows(panel.take([i])))
+        whole = unbroken(dates, self.window + 1, panel.step)
+        whole &= known_windows(features, self.window)
+        if not whole.any():
+            raise ForecastError(
+                f"{panel.coins[i]}: lstm: there is no window of {self.window} rows in all of which "
+                f"{self.space.text} is known; look at the prices, or leave features out"
+            )
+        x, y = self._examples(closes, dates, panel.step, whole)
+        split = self._trained(len(x))
+        beside, measure = beside_closes(features, np.flatnonzero(whole), self.window, split)
+        return np.concatenate([x[..., None], beside], axis=2), y, split, measure
+
+    def _trained(self, n: int) -> int:
+        """Return how many of so many windows are trained on, at least one."""
+        return n - int(n * self.validation_split)
+
+    def _examples(
+        self,
+        closes: FloatArray,
+        dates: DateArray,
+        step: np.timedelta64,
+        whole: NDArray[np.bool_] | None = None,
+    ) -> tuple[FloatArray32, FloatArray32]:
+        """Return inputs ``(n, window)`` and targets ``(n,)``, none of them across a gap.
+
+        ``whole`` says of each window that it may be used, if more than gaps decides that.
+        """
+        views = windows(closes, self.window + 1)
+        if whole is None:
+            whole = unbroken(dates, self.window + 1, step)
+        views = views if whole.all() else views[whole]
+        growth = normalize(views, views[:, 0]).astype(np.float32)
+        return growth[:, :-1], growth[:, -1]
+
+
+@dataclass(frozen=True)
+class LSTMFit:
+    """Trained networks of the coins of a panel.
+
+    Attributes
+    ----------
+    weights : Weights
+        Stacked over coins.
+    losses : ndarray of float64, ``(n_coins, 2)``
+        Training loss of the epoch whose network it is, the last one but with ``patience``, and
+        mean squared error over the windows held out (NaN where there are none); of growth over a
+        window's base, no unit.
+    measure : Measure or None
+        Of the coins' features, if they have any.
+    """
+
+    weights: Weights
+    losses: FloatArray = field(repr=False)
+    measure: Measure | None = field(default=None, repr=False)
+
+    def take(self, positions: list[int]) -> "LSTMFit":
+        """Return the networks of the coins at these positions, in this order."""
+        own = Weights({name: a[positions] for name, a in self.weights.arrays.items()})
+        measure = self.measure.take(positions) if self.measure else None
+        return LSTMFit(own, self.losses[positions], measure)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedLSTM:
+    """``lstm`` after its training: it forecasts the coins that it was trained on.
+
+    Attributes
+    ----------
+    options : LSTM
+    coins : tuple of str
+        In the order of the fit's networks.
+    fit : LSTMFit
+    """
+
+    name: ClassVar[str] = LSTM.name
+    cost: ClassVar[float] = 10.0
+    needs_variation: ClassVar[bool] = LSTM.needs_variation
+    gaps: ClassVar[Gaps] = LSTM.gaps
+
+    options: LSTM
+    coins: tuple[str, ...]
+    fit: LSTMFit
+
+    @property
+    def space(self) -> FeatureSpace | None:
+        """What it sees of a bar beside the close, if anything."""
+        return self.options.space
+
+    def min_length(self, horizon: int) -> int:
+        """Return the rows of one window and one horizon after it, without a gap."""
+        return self.options.min_length(horizon)
+
+    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:  # noqa: ARG002
+        """Forecast coins of those trained on; nothing is random any more."""
+        place = {coin: i for i, coin in enumerate(self.coins)}
+        own = self.fit.take([place[coin] for coin in panel.coins])
+        return self.options.predict(own, panel, horizon)

@@ -1,0 +1,1 @@
+"""Regressions on lags and features, fitted in batches."""

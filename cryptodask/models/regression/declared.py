@@ -1,0 +1,87 @@
+"""What models on a declared feature space have in common."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryptodask.errors import ForecastError, OptionError
+from cryptodask.features.definitions import Rows
+from cryptodask.features.market import Market
+from cryptodask.features.space import FeatureSpace
+from cryptodask.records import DAY, FloatArray, Panel
+
+ROWS_AT_ONCE = 2**17
+
+
+def declared(model: str, features: str, target: str, normalise: str) -> FeatureSpace:
+    """Return the space that a model's options declare.
+
+    Raises
+    ------
+    OptionError
+        They can't be read; the message begins with the model's name.
+    """
+    try:
+        return FeatureSpace.parse(features, target, normalise)
+    except OptionError as error:
+        raise OptionError(f"{model} {error}") from error
+
+
+def some_at_a_time(panel: Panel, rows: int = ROWS_AT_ONCE) -> Iterator[NDArray[np.int64]]:
+    """Yield positions of coins, of about so many rows together: features take memory."""
+    before = panel.indptr[:-1] // rows
+    for chunk in np.split(np.arange(len(panel)), np.flatnonzero(np.diff(before)) + 1):
+        if len(chunk):
+            yield chunk
+
+
+def latest_features(model: str, space: FeatureSpace, rows: Rows) -> FloatArray:
+    """Return the features of each coin's last row, ``(n_coins, n_columns)``; NaN if not known.
+
+    Raises
+    ------
+    OptionError
+        One depends on other coins, at a date after the last that they are known of.
+    """
+    panel, market = rows.panel, rows.market
+    latest = space.compute(rows)[panel.indptr[1:] - 1]
+    if space.crosses and market is not None and len(market.dates):
+        late = panel.last_dates > market.dates[-1]
+        if (late & ~np.isfinite(latest).all(axis=1)).any():
+            ends = panel.last_dates[late][0], market.dates[-1]
+            day, until = (_day(end, panel) for end in ends)
+            raise OptionError(
+                f"{model} features: {space.crosses[0].text} is not known on {day}, for the model "
+                f"was trained on rows up to {until}; train it again (in a backtest at every "
+                "origin, refit=1), or leave out the features that depend on other coins"
+            )
+    return latest
+
+
+def missing_feature_error(
+    model: str, space: FeatureSpace, panel: Panel, market: Market | None
+) -> ForecastError | None:
+    """Return the error that names the feature which is not known on the last day of one coin.
+
+    Features that depend on other coins count only where there is a market.
+    """
+    day = _day(panel.last_dates[0], panel)
+    for feature in space.features:
+        if feature.definition.crosses and market is None:
+            continue
+        one = replace(space, features=(feature,))
+        if not np.isfinite(one.compute(one.rows(panel, market))[-1]).all():
+            source = ", ".join(feature.definition.columns) or "the prices"
+            if feature.name == "coin":
+                source = f"the rows of {feature.parameters[0]}"
+            return ForecastError(
+                f"{panel.coins[0]}: {model}: {feature.text} is not known on {day}; look at "
+                f"{source} on that day and before, or leave the feature out"
+            )
+    return None
+
+
+def _day(date: np.datetime64, panel: Panel) -> str:
+    return str(np.datetime_as_string(date, unit="D" if panel.step >= DAY else "m"))

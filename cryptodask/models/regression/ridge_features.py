@@ -1,0 +1,134 @@
+"""``ridge_features``: each coin's next returns from declared features, one fit a coin."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from cryptodask.errors import ForecastError, OptionError
+from cryptodask.features.space import FeatureSpace
+from cryptodask.models.base import Gaps
+from cryptodask.models.blas import one_blas_thread
+from cryptodask.models.regression.declared import (
+    declared,
+    latest_features,
+    missing_feature_error,
+    some_at_a_time,
+)
+from cryptodask.records import FloatArray, Panel
+
+STILL = 1e-12
+"""A feature that deviates by less does not vary: closes have no more digits."""
+
+
+@dataclass(frozen=True)
+class RidgeFeatures:
+    """Ridge regression of the returns ahead on declared features, one fit a coin and step.
+
+    It is direct: each step ahead has weights of its own, so that no feature has to be known of
+    days to come. Features are standardised over the coin's rows, so that one ``alpha`` means the
+    same for all; the intercept is not penalised. Rows count where all features and the target are
+    known, of all runs between gaps together; no feature or target lies across a gap.
+
+    Features that depend on other coins are refused: a coin is fitted where it lies, and sees no
+    other. ``pooled_linear`` has them.
+
+    After Hoerl and Kennard, Ridge Regression: Biased Estimation for Nonorthogonal Problems,
+    Technometrics 12 (1970).
+
+    Attributes
+    ----------
+    features : str
+        See `cryptodask.features.space.FeatureSpace.parse`.
+    target : str
+        ``price``, ``return``, ``log_return`` or ``scaled``.
+    normalise : str
+        ``none``, ``window`` or ``coin``, which is the same as ``none`` here, since all are
+        standardised over the coin in any case.
+    alpha : float
+        Penalty on the squared weights of the standardised features, above 0.
+    """
+
+    name: ClassVar[str] = "ridge_features"
+    cost: ClassVar[float] = 12.0
+    needs_variation: ClassVar[bool] = True
+    gaps: ClassVar[Gaps] = "split"
+
+    features: str = "lag:1-5 mean:10 std:10"
+    target: str = "log_return"
+    normalise: str = "none"
+    alpha: float = 100.0
+
+    def __post_init__(self) -> None:
+        crossing = self.space.crosses
+        if crossing:
+            raise OptionError(
+                f"ridge_features features: {crossing[0].text} depends on other coins, and each "
+                "coin is fitted by itself; use pooled_linear, or leave it out"
+            )
+        if self.space.scaling.kind == "global":
+            raise OptionError(
+                "ridge_features normalise: global is over all coins, and each coin is fitted by "
+                "itself; use coin"
+            )
+        if not 0 < self.alpha < np.inf:
+            raise OptionError(f"ridge_features alpha: must be above 0 and finite, got {self.alpha}")
+
+    @property
+    def space(self) -> FeatureSpace:
+        """What it sees of a coin."""
+        return declared(self.name, self.features, self.target, self.normalise)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What it reads beside closes."""
+        return self.space.columns
+
+    def min_length(self, horizon: int) -> int:
+        """Return the rows, without a gap, of as many examples as there are features."""
+        return self.space.history + horizon + len(self.space.names)
+
+    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
+        del seed
+        with one_blas_thread():
+            parts = [
+                self._forecast(panel.take(chosen), horizon) for chosen in some_at_a_time(panel)
+            ]
+        return np.concatenate([np.empty((0, horizon)), *parts])
+
+    def explain(self, panel: Panel) -> ForecastError | None:
+        """Return which feature of a coin is not known; see `ExplainingModel`."""
+        return missing_feature_error(self.name, self.space, panel, None)
+
+    def _forecast(self, panel: Panel, horizon: int) -> FloatArray:
+        rows = self.space.rows(panel)
+        x, y = self.space.compute(rows), self.space.target.of(rows, horizon)
+        ends = panel.indptr[1:] - 1
+        targets = np.full((len(panel), horizon), np.nan)
+        latest = latest_features(self.name, self.space, rows)
+        for i in np.flatnonzero(np.isfinite(latest).all(axis=1)):
+            own = slice(panel.indptr[i], panel.indptr[i + 1])
+            targets[i] = _fit_and_predict(x[own], y[own], latest[i], self.alpha)
+        scale = self.space.target.scale(rows)[ends]
+        return self.space.target.prices(targets, panel.values[ends], scale)
+
+
+def _fit_and_predict(x: FloatArray, y: FloatArray, latest: FloatArray, alpha: float) -> FloatArray:
+    """Return the target of each step ahead, ``(horizon,)``, of one coin; NaN without an example."""
+    known = np.isfinite(x).all(axis=1)
+    targets = np.full(y.shape[1], np.nan)
+    for step, values in enumerate(y.T):
+        chosen = known & np.isfinite(values)
+        if not chosen.any():
+            continue
+        own, wanted = x[chosen], values[chosen]
+        mean, wanted_mean = own.mean(axis=0), wanted.mean()
+        own = np.ascontiguousarray(own - mean)
+        deviation = np.sqrt((own * own).mean(axis=0))
+        scale = np.where(deviation > STILL * np.maximum(1.0, np.abs(mean)), deviation, np.inf)
+        own /= scale
+        inner = own.T @ own + alpha * np.eye(own.shape[1])
+        weights = np.linalg.solve(inner, own.T @ (wanted - wanted_mean))
+        targets[step] = wanted_mean + (weights * ((latest - mean) / scale)).sum()
+    return targets

@@ -1,0 +1,184 @@
+"""What was found in price files: every kind, whether it cost rows, and the table of them all."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from cryptodask.prices.schema import DATE_DTYPE
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of finding.
+
+    Attributes
+    ----------
+    meaning : str
+        What was found.
+    actions : tuple of str
+        What can be done about it, the default first; see `ACTIONS`. Of kinds that only tell
+        something, none.
+    loses : bool
+        Whether dropping it costs something that a user meant as prices; a command that did so
+        does not exit with 0.
+    """
+
+    meaning: str
+    actions: tuple[str, ...] = ()
+    loses: bool = False
+
+    @property
+    def default(self) -> str:
+        """What is done about it unless told otherwise; nothing where it only tells something."""
+        return self.actions[0] if self.actions else ""
+
+
+ACTIONS: Mapping[str, str] = {
+    "keep": "kept",
+    "drop": "left out",
+    "fail": "refused",
+    "repair:sort": "put in order",
+    "repair:last": "the last one told is taken",
+    "repair:missing": "set to missing",
+    "repair:day": "read as its day",
+    "repair:swap": "high and low swapped",
+    "repair:widen": "low or high moved to hold them",
+    "repair:between": "close set between its neighbours; open, high and low set to missing",
+}
+"""What can be done about a finding -> how it is told. `fail` refuses everything that was read."""
+
+KINDS: Mapping[str, Kind] = {
+    "not_a_price_file": Kind("not a file of prices", ("drop", "fail")),
+    "unreadable_file": Kind("a file that can't be read", ("drop", "fail"), loses=True),
+    "contradicting_file": Kind(
+        "a second file of a coin that contradicts the first", ("drop", "fail"), loses=True
+    ),
+    "unreadable_row": Kind("a row that can't be read", ("drop", "fail"), loses=True),
+    "nonpositive_close": Kind("a close of zero or below", ("drop", "fail"), loses=True),
+    "conflicting_row": Kind(
+        "a day told again with other values; the first one stands unless told otherwise",
+        ("drop", "repair:last", "fail"),
+        loses=True,
+    ),
+    "future_date": Kind("a day that has not come yet", ("drop", "keep", "fail"), loses=True),
+    "corrected_row": Kind("an appended row that differs from the table's; put in its place"),
+    "kept_old_row": Kind("an appended row that differs from the table's; left out, as asked for"),
+    "repeated_row": Kind("a day told again with the same values", ("drop", "fail")),
+    "blank_row": Kind("a row with a day and no value", ("drop", "fail")),
+    "merged_file": Kind("a second file of a coin that agrees with the first", ("keep", "fail")),
+    "nonpositive_value": Kind(
+        "an open, high or low of zero or below, or an amount below zero",
+        ("repair:missing", "drop", "fail"),
+    ),
+    "serial_date": Kind("a spreadsheet's serial number as date", ("repair:day", "drop", "fail")),
+    "missing_value": Kind("no value in a cell", ("keep", "drop", "fail")),
+    "gap": Kind("bars missing between two rows; nothing is filled in", ("keep", "fail")),
+    "stale_run": Kind("five or more equal closes in a row", ("keep", "drop", "fail")),
+    "zero_volume": Kind("a volume of zero", ("keep", "repair:missing", "drop", "fail")),
+    "high_under_low": Kind(
+        "a high under the low of its bar", ("keep", "repair:swap", "drop", "fail")
+    ),
+    "outside_range": Kind(
+        "an open or close outside of its bar's low and high",
+        ("keep", "repair:widen", "drop", "fail"),
+    ),
+    "large_move": Kind("a close very far from the one before", ("keep", "drop", "fail")),
+    "reverting_jump": Kind(
+        "a jump of the close that the next bar undid", ("keep", "repair:between", "drop", "fail")
+    ),
+    "out_of_order": Kind("a row against the order of its file", ("repair:sort", "drop", "fail")),
+    "renamed": Kind("a coin that the exchange has another name for; fetched"),
+    "delisted": Kind("a coin asked for that the exchange does not trade; left out", loses=True),
+    "not_fetched": Kind(
+        "days that the exchange did not give; what came before is kept", loses=True
+    ),
+    "day_month_order": Kind("the order of day and month, decided from the whole file"),
+    "layout": Kind("the layout that a file was read in, and what its dates mean"),
+}
+
+LOSING = tuple(name for name, kind in KINDS.items() if kind.loses)
+"""The kinds that may cost something that a user meant as prices."""
+
+FINDING_COLUMNS = ("kind", "coin", "file", "line", "date", "value", "message", "action")
+
+
+def empty_findings() -> pd.DataFrame:
+    """Return a findings table of no rows.
+
+    ``line`` is the line in the file, counted from 1, and 0 where a finding is not of one line;
+    ``value`` is the text or number received; ``action`` what was done, one of `ACTIONS`, or
+    nothing where a kind only tells something.
+    """
+    return _empty().copy()
+
+
+@cache
+def _empty() -> pd.DataFrame:
+    types = dict.fromkeys(FINDING_COLUMNS, "str") | {"line": "int64", "date": DATE_DTYPE}
+    return pd.DataFrame({name: pd.Series(dtype=types[name]) for name in FINDING_COLUMNS})
+
+
+def findings(kind: str, rows: pd.DataFrame, *, value: Any = "", message: Any = "") -> pd.DataFrame:
+    """Build findings of one kind, one for each of these rows.
+
+    ``rows`` has columns coin and file, and line and date where they are known; ``value`` and
+    ``message`` are one for all or a column as long. ``action`` is the default of the kind; see
+    `cryptodask.prices.clean.policies` for others.
+    """
+    if kind not in KINDS:
+        raise KeyError(kind)
+    if rows.empty:
+        return empty_findings()
+    told = rows.reindex(columns=["coin", "file", "line", "date"]).reset_index(drop=True)
+    told = told.fillna({"line": 0}).assign(kind=kind, action=KINDS[kind].default)
+    for name, column in (("value", value), ("message", message)):
+        told[name] = column.to_numpy() if isinstance(column, pd.Series) else column
+    return told[list(FINDING_COLUMNS)].astype(_empty().dtypes.to_dict())
+
+
+def file_finding(kind: str, coin: str, file: str, message: str, **columns: Any) -> pd.DataFrame:
+    """Build one finding about a file as a whole."""
+    rows = pd.DataFrame({"coin": [coin], "file": [file], **{k: [v] for k, v in columns.items()}})
+    return findings(kind, rows, message=message)
+
+
+def join_findings(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Join findings tables, in order of coin, file and line."""
+    full = [table for table in tables if len(table)]
+    if not full:
+        return empty_findings()
+    joined = pd.concat(full, ignore_index=True)
+    return joined.sort_values(["coin", "file", "line"], kind="stable", ignore_index=True)
+
+
+def summarize_findings(table: pd.DataFrame | pa.Table) -> pd.DataFrame:
+    """Count findings: ``kind, count, coins, meaning, done``, in the order of ``KINDS``.
+
+    A kind has a row for each thing that was done about it. Of the table only kind, action and
+    coin are needed.
+    """
+    # In Arrow, since there may be millions, and pandas takes several times the memory.
+    if isinstance(table, pd.DataFrame):
+        table = pa.Table.from_pandas(table[["kind", "action", "coin"]], preserve_index=False)
+    groups = table.group_by(["kind", "action"], use_threads=False)
+    counted = groups.aggregate([([], "count_all"), ("coin", "count_distinct")]).to_pylist()
+    order = {kind: i for i, kind in enumerate(KINDS)}
+    counted.sort(key=lambda row: (order[row["kind"]], row["action"]))
+    return pd.DataFrame(
+        {
+            "kind": [row["kind"] for row in counted],
+            "count": [row["count_all"] for row in counted],
+            "coins": [row["coin_count_distinct"] for row in counted],
+            "meaning": [KINDS[row["kind"]].meaning for row in counted],
+            "done": [ACTIONS.get(row["action"], "") for row in counted],
+        }
+    )
+
+
+def lost(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the findings that cost rows or files."""
+    return table[table["kind"].isin(LOSING) & table["action"].isin(["drop", ""])]

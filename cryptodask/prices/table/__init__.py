@@ -1,0 +1,1 @@
+"""The price table on disk: storage, index, growth."""
