@@ -1,0 +1,396 @@
+"""What was asked for: one frozen value a run, from which everything else follows.
+
+Signatures, the options of the command, the plan in a run's folder and what `cryptodask resume`
+does come from the fields below. A value that makes no sense is refused when a spec is made. A spec
+is JSON (`to_json`, `spec_from_json`), so that it can be kept, sent, and compared.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal
+
+import attrs
+
+from cryptodask.errors import CryptoDaskError, InputError, OptionError
+from cryptodask.models import Model, create_model, model_options
+from cryptodask.prices.clean.gaps import Gaps
+from cryptodask.prices.freq import DAILY
+from cryptodask.prices.loader import RowFilter
+from cryptodask.runs.fields import (
+    coin_names,
+    count_or_days,
+    day,
+    flag,
+    one_of,
+    option,
+    optional,
+    refused,
+    rows_or_expanding,
+    seconds,
+    text,
+    texts,
+    whole_number,
+)
+from cryptodask.runs.structure import structured
+
+CALIBRATE, WARMUP = 5, 200
+"""Bars between the past dates that intervals are made from, and before the first forecast."""
+
+Values = Mapping[str, Mapping[str, Any]]
+"""By model and option: values."""
+
+
+@attrs.frozen
+class ModelSpec:
+    """A model by its name in the catalog, and the options that are set.
+
+    Attributes
+    ----------
+    name : str
+    options : mapping of str to Any, or None
+        None of a model that was made in Python and that no name and options tell.
+    """
+
+    name: str = attrs.field(validator=text)
+    options: Mapping[str, Any] | None = attrs.field(factory=dict)
+
+    @classmethod
+    def of(cls, model: "str | Model | ModelSpec | Mapping[str, Any]") -> "ModelSpec":
+        """Return the spec of a model, of a name, or of what JSON held.
+
+        Raises
+        ------
+        UnknownModelError
+            The catalog has no model of that name.
+        """
+        if isinstance(model, ModelSpec):
+            return model
+        if isinstance(model, Mapping):
+            return structured(cls, model, "models")
+        if isinstance(model, str):
+            model = create_model(model)
+        return cls(model.name, _options_of(model))
+
+    def create(self) -> Model:
+        """Make the model.
+
+        Raises
+        ------
+        InputError
+            The catalog has none like it.
+        """
+        if self.options is None:
+            raise InputError(
+                f"{self.name}: was made in Python, and is not a model of the catalog with options "
+                "that text can give; run it from Python again"
+            )
+        return create_model(self.name, **{k: _as_tuples(v) for k, v in self.options.items()})
+
+
+def _options_of(model: Model) -> dict[str, Any] | None:
+    """Return the options from which the catalog makes an equal model, if it does."""
+    try:
+        known = model_options(model.name)
+        options = {name: getattr(model, name) for name in known if hasattr(model, name)}
+        options |= dict(getattr(model, "params", ()))  # of other libraries' models
+        told: dict[str, Any] = json.loads(json.dumps(options))
+        again = ModelSpec(model.name, told).create()
+    except (CryptoDaskError, TypeError, ValueError, AttributeError):
+        return None
+    return told if again == model else None
+
+
+def _as_tuples(value: Any) -> Any:
+    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
+
+
+def _model_specs(given: Any) -> tuple[ModelSpec, ...]:
+    """Return the specs of one or several models, or names of models."""
+    several = (
+        [given] if isinstance(given, str | ModelSpec) or hasattr(given, "forecast") else list(given)
+    )
+    return tuple(ModelSpec.of(model) for model in several)
+
+
+def _check_models(_: Any, field: "attrs.Attribute[Any]", value: tuple[ModelSpec, ...]) -> None:
+    if not value:
+        raise OptionError(f"{field.name}: none given; name at least one")
+    known = [model.name for model in value]
+    twice = sorted({name for name in known if known.count(name) > 1})
+    if twice:
+        raise OptionError(f"{field.name}: {', '.join(twice)} given twice; give each model once")
+
+
+MODELS = "A model of `cryptodask models`; may be given several times."
+
+
+@attrs.frozen(kw_only=True)
+class RunSpec:
+    """What all kinds of runs have.
+
+    Attributes
+    ----------
+    source : str or None
+        Path of the prices; None of prices that no path tells.
+    partitions : int or None
+        Number of partitions of the prices; by default as the source packs them.
+    horizon : int
+        Bars ahead: days, of daily prices.
+    coins : tuple of str or None
+        By default all of the source.
+    from_date, to_date : str or None
+        First and last day that models see, both included, as ``2017-09-22``.
+    gaps : {"leave", "fill", "split"}
+        What models see of coins with gaps: all rows; rows with short gaps filled; or the rows
+        after the last gap.
+    gap_limit : int or None
+        For "fill": the most missing bars of a gap that is filled.
+    window : int or "expanding"
+        Latest rows that a model sees; by default all.
+    refit : int
+        Models are retrained every so many past dates, and forecast from newer rows in between.
+    seed : int
+        Random seed.
+    timeout : float or None
+        Seconds that a worker may take for coins that it reads together; its process is ended
+        then. By default there is no limit.
+    """
+
+    kind: ClassVar[str]
+
+    source: str | None = option(None, flag="", decides=False, check=optional(text))
+    partitions: int | None = option(
+        None, "Number of partitions.", check=optional(whole_number(1)), decides=False
+    )
+    horizon: int = option(10, "Days ahead, or bars of an hourly table.", check=whole_number(1))
+    coins: tuple[str, ...] | None = option(
+        None,
+        "Coins, separated by commas or given several times. [all]",
+        converter=coin_names,
+        check=optional(texts),
+    )
+    from_date: str | None = option(
+        None, "First day that models see, YYYY-MM-DD.", flag="--from", converter=day("from_date")
+    )
+    to_date: str | None = option(
+        None, "Last day that models see.", flag="--to", converter=day("to_date")
+    )
+    gaps: Literal["leave", "fill", "split"] = option(
+        "leave", "Leave, fill or split coins at gaps.", check=one_of("leave", "fill", "split")
+    )
+    gap_limit: int | None = option(
+        None, "Fill gaps of at most N missing bars.", check=optional(whole_number(1, "bar"))
+    )
+    window: int | Literal["expanding"] = option(
+        "expanding", "Latest rows that a model sees, or expanding: all.",
+        converter=rows_or_expanding,
+    )  # fmt: skip
+    refit: int = option(1, "Retrain every N past dates.", check=whole_number(1))
+    seed: int = option(0, "Random seed.", check=whole_number(0))
+    timeout: float | None = option(
+        None,
+        "Seconds a worker may take for coins it reads together; its process is ended then.",
+        check=optional(seconds),
+        decides=False,
+    )
+
+    def __attrs_post_init__(self) -> None:
+        self.row_filter()
+
+    def row_filter(self, freq: str = DAILY) -> RowFilter:
+        """Return which rows are read, of bars of this length; the window cuts later."""
+        gaps = Gaps(self.gaps, self.gap_limit)
+        return RowFilter.of(None, self.from_date, self.to_date, gaps, freq)
+
+    @property
+    def rows(self) -> int | None:
+        """Latest rows that a model sees; None of all."""
+        return None if self.window == "expanding" else self.window
+
+    def deciding(self) -> dict[str, Any]:
+        """Return the fields that decide the numbers of a result, as JSON has them."""
+        fields = attrs.fields_dict(type(self))
+        return {k: v for k, v in to_json(self).items() if fields[k].metadata["decides"]}
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether the JSON of a spec tells all of it, so that it can be run again from there."""
+        if self.source is None:
+            return False
+        try:
+            return spec_from_json(self.kind, json.loads(json.dumps(to_json(self)))) == self
+        except (CryptoDaskError, TypeError, ValueError):
+            return False
+
+
+@attrs.frozen(kw_only=True)
+class ForecastSpec(RunSpec):
+    """A forecast.
+
+    Attributes
+    ----------
+    models : tuple of ModelSpec
+    intervals : bool
+        Whether 80 and 95% intervals are made, from the errors of past forecasts: about forty
+        times the work.
+    calibrate, warmup : int
+        Intervals are made from errors at past dates this many bars apart, from this many bars
+        before the last row on.
+    """
+
+    kind: ClassVar[str] = "forecast"
+
+    models: tuple[ModelSpec, ...] = option(
+        "linear", MODELS, flag="--model", converter=_model_specs, check=_check_models
+    )
+    intervals: bool = option(
+        False, "Make 80 and 95% intervals: about 40 times the work.", check=flag
+    )
+    calibrate: int = option(
+        CALIBRATE, "Make intervals from past dates N bars apart.", check=whole_number(1, "bar")
+    )
+    warmup: int = option(
+        WARMUP, "Make intervals from the N bars before the last row.", check=whole_number(1, "bar")
+    )
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        if self.warmup < self.calibrate:
+            raise OptionError(
+                f"warmup: must be at least calibrate, {self.calibrate} bars, got {self.warmup}: "
+                "intervals are made from errors at origins before the last row"
+            )
+
+
+ORIGINS = "Past dates to forecast from: how many, or days separated by commas."
+STEP = "Bars from one origin to the next. [the horizon]"
+
+
+@attrs.frozen(kw_only=True)
+class BacktestSpec(RunSpec):
+    """A backtest; ``naive`` always takes part, since others are measured by it.
+
+    Attributes
+    ----------
+    models : tuple of ModelSpec
+        ``naive`` first.
+    origins : int or tuple of str
+        How many, the last of which has a whole horizon after it; or their days.
+    step : int or None
+        Bars from one origin to the next; by default the horizon, so that none overlap.
+    intervals : bool
+        Whether 80 and 95% intervals are made.
+    calibrate, warmup : int
+        Intervals are made from errors at further origins this many bars apart, from this many
+        bars before the first origin on. 0: of the origins alone.
+    """
+
+    kind: ClassVar[str] = "backtest"
+
+    models: tuple[ModelSpec, ...] = option(
+        "naive", MODELS, flag="--model",
+        converter=lambda given: _with_naive(_model_specs(given)), check=_check_models,
+    )  # fmt: skip
+    origins: int | tuple[str, ...] = option(12, ORIGINS, converter=count_or_days)
+    step: int | None = option(None, STEP, check=optional(whole_number(1, "bar")))
+    intervals: bool = option(True, "Make 80 and 95% intervals.", check=flag)
+    calibrate: int = option(
+        CALIBRATE,
+        "Make intervals from further origins N bars apart; 0: from none.",
+        check=whole_number(0, "bars"),
+    )
+    warmup: int = option(
+        WARMUP,
+        "Make intervals from the N bars before the first origin.",
+        check=whole_number(0, "bars"),
+    )
+
+
+def _with_naive(models: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
+    """Return models with ``naive`` first."""
+    own = [model for model in models if model.name == "naive"] or [ModelSpec.of("naive")]
+    return (*own, *(model for model in models if model.name != "naive"))
+
+
+def _by_model(name: str) -> Callable[[Any], dict[str, dict[str, Any]]]:
+    """Return the converter of values by model and option."""
+
+    def convert(given: Any) -> dict[str, dict[str, Any]]:
+        try:
+            return {str(model): dict(options) for model, options in dict(given or {}).items()}
+        except (TypeError, ValueError):
+            raise refused(name, "must give options and values by model", given) from None
+
+    return convert
+
+
+@attrs.frozen(kw_only=True)
+class SearchSpec(RunSpec):
+    """A search for options by backtests.
+
+    Attributes
+    ----------
+    search : mapping
+        By model and option the values to try, as ``{"ridge": {"alpha": [1, 10, 100]}}``.
+    options : mapping
+        By model, options that all of its candidates have.
+    random : int or None
+        Number of combinations of each model, drawn at random; by default all.
+    origins, step
+        See `BacktestSpec`.
+    splits : int
+        How often the best at the first origins is judged by the next ones.
+    """
+
+    kind: ClassVar[str] = "search"
+
+    search: Values = option(help="", flag="", converter=_by_model("search"))
+    options: Values = option(attrs.Factory(dict), flag="", converter=_by_model("options"))
+    random: int | None = option(
+        None, "Number of combinations of each model, drawn at random. [all]",
+        check=optional(whole_number(1, "candidate")),
+    )  # fmt: skip
+    origins: int | tuple[str, ...] = option(24, ORIGINS, converter=count_or_days)
+    step: int | None = option(None, STEP, check=optional(whole_number(1, "bar")))
+    splits: int = option(
+        4, "Choose by the first origins and judge by the next, N times.", check=whole_number(2)
+    )
+
+
+SPECS: Mapping[str, type[RunSpec]] = {
+    spec.kind: spec for spec in (ForecastSpec, BacktestSpec, SearchSpec)
+}
+"""By kind."""
+
+
+def to_json(spec: RunSpec) -> dict[str, Any]:
+    """Return a spec as what JSON holds."""
+    content: dict[str, Any] = attrs.asdict(spec, value_serializer=_plain)
+    return content
+
+
+def _plain(_: Any, __: Any, value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def spec_from_json(kind: str, content: Any, where: str = "spec") -> RunSpec:
+    """Make a spec from what JSON held.
+
+    Parameters
+    ----------
+    kind : str
+        One of `SPECS`.
+    content : Any
+    where : str
+        What the message of an error begins with.
+
+    Raises
+    ------
+    InputError
+        A key is missing, unknown, or of a wrong type or value; the message names it.
+    """
+    if kind not in SPECS:
+        raise InputError(f"{where}: kind: must be one of {', '.join(SPECS)}, got {kind!r}")
+    return structured(SPECS[kind], content, where)

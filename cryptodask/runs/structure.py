@@ -1,0 +1,104 @@
+"""From JSON to values of attrs classes, strictly: every error names the key.
+
+cattrs does the work. Numbers and texts are not converted into each other, and keys that are
+unknown or missing are errors.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, Literal, TypeVar, get_origin
+
+import attrs
+
+from cryptodask.errors import CryptoDaskError, InputError
+
+T = TypeVar("T")
+
+KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+
+LONGEST = 100
+"""Characters of a value that a message shows."""
+
+
+@cache
+def _converter() -> Any:
+    """Return the converter of cattrs, with hooks that convert nothing silently."""
+    from cattrs import Converter
+
+    converter = Converter(forbid_extra_keys=True, prefer_attrib_converters=True)
+    for kind in KINDS:
+        converter.register_structure_hook(kind, _exact)
+    # A word that must be one of several is checked by its field.
+    converter.register_structure_hook_func(lambda kind: get_origin(kind) is Literal, _as_it_is)
+    return converter
+
+
+def _as_it_is(value: Any, _: Any) -> Any:
+    return value
+
+
+def _exact(value: Any, kind: type) -> Any:
+    """Return a value that is of its type already."""
+    accepted = (int, float) if kind is float else kind
+    if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+        raise TypeError(f"must be {KINDS[kind]}, got {_short(value)}")
+    return value
+
+
+def _short(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"
+
+
+def structured(kind: type[T], content: Any, where: str) -> T:
+    """Make a value of an attrs class from what JSON held.
+
+    Parameters
+    ----------
+    kind : type
+    content : Any
+    where : str
+        File, and place in it, that errors begin with.
+
+    Raises
+    ------
+    InputError
+        The first thing that is wrong, by its place.
+    """
+    if not isinstance(content, dict):
+        raise InputError(f"{where}: must be an object with keys, got {_short(content)}")
+    fields = {field.name: field for field in attrs.fields(kind)}  # type: ignore[arg-type]
+    for key in content:
+        if key not in fields:
+            raise InputError(f"{where}: {_short(key)}: unknown key; known: {', '.join(fields)}")
+    missing = [
+        name for name, field in fields.items()
+        if field.default is attrs.NOTHING and name not in content
+    ]  # fmt: skip
+    if missing:
+        raise InputError(f"{where}: {missing[0]}: is missing")
+    try:
+        value: T = _converter().structure(content, kind)
+    except Exception as error:
+        place, why = next(_leaves(error, where))
+        raise InputError(f"{place}: {why}") from error
+    return value
+
+
+def _leaves(error: BaseException, place: str) -> Iterator[tuple[str, str]]:
+    """Yield place and message of each error in the groups that cattrs raises."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            notes = [note for note in getattr(inner, "__notes__", []) if hasattr(note, "name")]
+            notes += [note for note in getattr(inner, "__notes__", []) if hasattr(note, "index")]
+            names = [str(getattr(note, "name", getattr(note, "index", ""))) for note in notes]
+            yield from _leaves(inner, ": ".join([place, *names]))
+        return
+    text = str(error)
+    if isinstance(error, CryptoDaskError):
+        last = place.rpartition(": ")[2]
+        yield place, text.removeprefix(f"{last}: ")
+    elif isinstance(error, KeyError):
+        yield place, f"{text}: is missing"
+    else:
+        yield place, text or type(error).__name__
