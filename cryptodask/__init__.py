@@ -12,13 +12,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cryptodask.backtests import backtest
     from cryptodask.errors import CryptoDaskError
     from cryptodask.manager import CryptoManager
     from cryptodask.models import create_model, deep_predict, linear_predict, list_models
     from cryptodask.prices import CryptoLoader, PriceTable, import_prices
     from cryptodask.prices.synthetic import synthetic_prices
-    from cryptodask.results.forecasts import Forecasts
+    from cryptodask.results import Forecasts
+    from cryptodask.runs import backtest
 
 __version__ = "0.1.0"
 
@@ -38,11 +38,11 @@ __all__ = [
 ]
 
 _HOME = {
-    "backtest": "cryptodask.backtests",
+    "backtest": "cryptodask.runs",
     "CryptoDaskError": "cryptodask.errors",
     "CryptoLoader": "cryptodask.prices",
     "CryptoManager": "cryptodask.manager",
-    "Forecasts": "cryptodask.results.forecasts",
+    "Forecasts": "cryptodask.results",
     "PriceTable": "cryptodask.prices",
     "create_model": "cryptodask.models",
     "deep_predict": "cryptodask.models",

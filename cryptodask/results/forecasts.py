@@ -1,9 +1,8 @@
-"""What a run gives: the forecast table, in memory or as a folder of files, and all around it."""
+"""The forecast table, and `Forecasts`: in memory, on workers, or as files in a folder or a store."""
 
-import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,101 +12,188 @@ import pyarrow as pa
 
 from cryptodask.errors import TableError
 from cryptodask.evaluate.rows import BOUNDS
-from cryptodask.io.paths import AnyPath, draft_of, read_table, read_text, storing, write_text
+from cryptodask.io.files import FileRecord
+from cryptodask.io.parquet import read_frame
+from cryptodask.io.paths import AnyPath, path_of, resolved
 from cryptodask.models.base import PanelForecast
-from cryptodask.records import CoinFailure, FloatArray
+from cryptodask.prices.clean.findings import empty_findings
+from cryptodask.records import FloatArray
+from cryptodask.results.failures import failure_table
+from cryptodask.results.jobs import task_table
+from cryptodask.results.manifest import FAILURES, LOST, TASKS, read_manifest
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
 
 FORECAST_COLUMNS = ("coin", "model", "cutoff", "date", "step", "forecast")
-FAILURE_COLUMNS = ("coin", "model", "exception", "message")
-
-MANIFEST = "_manifest.json"
-"""Written last: a folder without it holds a run that did not end. Readers of Parquet pass over
-files whose names begin with an underscore."""
-
-FAILURES, LOST, TASKS = "_failures.parquet", "_lost.parquet", "_tasks.parquet"
-"""The tables beside the forecasts; see `Forecasts`."""
 
 
-class Forecasts(pd.DataFrame):
-    """The forecast table, with what happened on the way.
+@dataclass(frozen=True)
+class Forecasts:
+    """Forecasts, with what happened on the way.
 
-    A dataframe ``coin, model, cutoff, date, step, forecast``, by coin, model and step: ``cutoff``
+    The table is ``coin, model, cutoff, date, step, forecast``, by coin, model and step: ``cutoff``
     is the last date that the model saw, ``date`` the day forecast, ``step`` the bars between,
     ``forecast`` the price in the quote currency. Where intervals were asked for, ``lower_80,
-    upper_80, lower_95, upper_95`` follow, NaN where no error of past forecasts was known. What is
-    made from it is a plain dataframe.
+    upper_80, lower_95, upper_95`` follow, NaN where no error of past forecasts was known.
 
     Attributes
     ----------
+    models : list of str
+    horizon : int
+        Bars.
     failures : DataFrame
         ``coin, model, exception, message``: every coin and model without a forecast.
     lost : DataFrame
         Rows and files that could not be read, with file, line and reason, where the prices came
-        from a folder; see `cryptodask.prices.clean.findings`. An import has told them of a table.
+        from a folder; see `cryptodask.prices.clean.findings`. An import reports those of a table.
     tasks : DataFrame
-        What each future did: ``model, coins, bounded, rows, worker, began, ended``, and the
-        seconds of each stage (see `cryptodask.timing`); ``bounded`` coins have intervals.
+        What each job did: ``model, coins, bounded, rows, worker, began, ended``, and the seconds
+        of each stage (see `cryptodask.timing`); ``bounded`` coins have intervals.
     features : dict of str to str
         Fingerprints of what models on declared features saw, by model; see
-        `cryptodask.features.FeatureSpace`.
+        `cryptodask.features.space.FeatureSpace`.
+    has_intervals : bool
+    path : Path, UPath or None
+        The folder of its files; ``pandas.read_parquet`` reads it, too, in no certain order.
+    files : tuple of FileRecord
+        By model and coin.
+    frame : DataFrame or None
+        The table of one that is in memory.
+    futures : dask.dataframe.DataFrame or None
+        The table of one that was left on the workers.
+
+    Examples
+    --------
+    >>> forecasts = CryptoManager("data").forecast(["linear"])     # doctest: +SKIP
+    >>> forecasts.get_df().groupby("coin")["forecast"].last()      # doctest: +SKIP
     """
 
-    _metadata = ["failures", "lost", "tasks", "features"]  # noqa: RUF012 - pandas reads it from the class
-    failures: pd.DataFrame
-    lost: pd.DataFrame
-    tasks: pd.DataFrame
-    features: dict[str, str]
-
-    @property
-    def _constructor(self) -> type[pd.DataFrame]:
-        return pd.DataFrame
-
-
-@dataclass(frozen=True)
-class ForecastFolder:
-    """A forecast table as a folder of Parquet files, which the workers wrote.
-
-    Attributes
-    ----------
-    path : Path or UPath
-        The folder, or its URL: ``pandas.read_parquet`` reads it, too, in no certain order.
-    rows : int
-    failures, lost, tasks : DataFrame
-    features : dict of str to str
-        See `Forecasts`.
-    """
-
-    path: AnyPath
-    rows: int
-    failures: pd.DataFrame
-    lost: pd.DataFrame
-    tasks: pd.DataFrame
+    models: list[str]
+    horizon: int
+    failures: pd.DataFrame = field(default_factory=lambda: failure_table([]))
+    lost: pd.DataFrame = field(default_factory=empty_findings)
+    tasks: pd.DataFrame = field(default_factory=lambda: task_table([]))
     features: dict[str, str] = field(default_factory=dict)
+    has_intervals: bool = False
+    path: AnyPath | None = None
+    files: tuple[FileRecord, ...] = ()
+    frame: pd.DataFrame | None = None
+    futures: "dd.DataFrame | None" = None
 
     def __len__(self) -> int:
-        return self.rows
+        """Return the number of rows."""
+        if self.frame is not None:
+            return len(self.frame)
+        return int(self.tasks["coins"].sum()) * self.horizon
+
+    def __repr__(self) -> str:
+        place = "" if self.path is None else f", {self.path}"
+        return (
+            f"Forecasts({len(self):,} rows of {', '.join(self.models)}, "
+            f"{len(self.failures):,} failures{place})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the first rows for a notebook."""
+        return f"<p>{self!r}</p>{self.head()._repr_html_()}"
 
     @property
-    def has_intervals(self) -> bool:
-        """Whether there are intervals beside the forecasts."""
-        return bool(read_manifest(self.path).get("intervals"))
+    def is_complete(self) -> bool:
+        """Whether every coin has a forecast of every model, and every row could be read."""
+        return self.failures.empty and self.lost.empty
 
-    @property
-    def files(self) -> list[AnyPath]:
-        """The files that hold forecasts, by model and coin."""
-        return [self.path / name for name in read_manifest(self.path)["files"]]
+    def parts(self) -> Iterator[pd.DataFrame]:
+        """Yield the table file by file, each checked against its size and checksum.
+
+        Raises
+        ------
+        DamagedFileError
+            A file is not as it was written.
+        """
+        if self.frame is not None:
+            yield self.frame
+        elif self.futures is not None:
+            for part in self.futures.partitions:
+                yield part.compute()
+        for record in self.files:
+            assert self.path is not None
+            yield read_part(self.path, record)
+
+    def head(self, rows: int = 10) -> pd.DataFrame:
+        """Return the first rows."""
+        first = next(self.parts(), empty_forecasts(self.has_intervals))
+        return first.head(rows)
+
+    def get_df(self) -> pd.DataFrame:
+        """Return the table, by coin, model and step."""
+        if self.frame is not None:
+            return self.frame
+        return sort_forecasts(list(self.parts()), self.models, self.has_intervals)
 
     def get_ddf(self) -> "dd.DataFrame":
-        """Return the forecasts as a Dask dataframe; nothing is read yet."""
+        """Return the table as a Dask dataframe; nothing is read yet."""
         import dask
         import dask.dataframe as dd
 
+        if self.futures is not None:
+            return self.futures
         with dask.config.set({"dataframe.convert-string": False}):
+            if self.path is None:
+                return dd.from_pandas(self.get_df(), npartitions=1)
             meta = empty_forecasts(self.has_intervals)
-            return dd.from_map(read_part, self.files, meta=meta)
+            if not self.files:
+                return dd.from_pandas(meta, npartitions=1)
+            return dd.from_map(_read_file, list(self.files), folder=self.path, meta=meta)
+
+
+def open_forecasts(path: str | os.PathLike[str] | AnyPath) -> Forecasts:
+    """Open forecasts that were written to a folder, or to a URL that fsspec knows.
+
+    Raises
+    ------
+    TableError
+        There are none, or the run did not end.
+    InputError
+        The manifest is damaged.
+    DamagedFileError
+        A table of failures, of what was lost, or of tasks is.
+    """
+    folder = resolved(path_of(path))
+    manifest = read_manifest(folder, ["forecasts"])
+    failures, lost, tasks = (
+        read_frame(folder / name, manifest.record(name)) for name in (FAILURES, LOST, TASKS)
+    )
+    return Forecasts(
+        list(manifest.models),
+        manifest.horizon,
+        failures.astype("str"),
+        lost.astype(empty_findings().dtypes.to_dict()),
+        tasks,
+        dict(manifest.features),
+        manifest.intervals,
+        folder,
+        tuple(manifest.files),
+    )
+
+
+def read_part(folder: AnyPath, record: FileRecord) -> pd.DataFrame:
+    """Read the forecasts that one task wrote.
+
+    Raises
+    ------
+    DamagedFileError
+        The file is not as it was written.
+    """
+    rows = read_frame(folder / record.name, record)
+    try:
+        return rows.astype(empty_forecasts(BOUNDS[0] in rows.columns).dtypes.to_dict())
+    except KeyError as error:
+        raise TableError(f"{folder / record.name}: is no table of forecasts: {error}") from error
+
+
+def _read_file(record: FileRecord, folder: AnyPath) -> pd.DataFrame:
+    return read_part(folder, record)
 
 
 def empty_forecasts(intervals: bool = False) -> pd.DataFrame:
@@ -124,23 +210,34 @@ def _no_forecasts(intervals: bool) -> pd.DataFrame:
     return pd.DataFrame({c: pd.Series(dtype=types.get(c, "float64")) for c in names})
 
 
-def forecast_rows(made: PanelForecast, bounds: FloatArray | None = None) -> pa.Table:
-    """Return what a model made of a panel, in the columns of a forecast table.
+@cache
+def forecast_schema(intervals: bool = False) -> pa.Schema:
+    """Return the columns of a forecast table as Arrow has them."""
+    return pa.Schema.from_pandas(_no_forecasts(intervals), preserve_index=False)
+
+
+def forecast_rows(forecast: PanelForecast, bounds: FloatArray | None = None) -> pa.Table:
+    """Return what a model forecasts of a panel, in the columns of a forecast table.
 
     In Arrow, since a dataframe of a few hundred coins takes longer to make than their forecasts.
-    Intervals, ``(n_coins, horizon, 4)``, are in the order of their columns.
+
+    Parameters
+    ----------
+    forecast : PanelForecast
+    bounds : ndarray of float64, ``(n_coins, horizon, 4)``, optional
+        Intervals, prices in the quote currency, in the order of `BOUNDS`.
     """
-    n, horizon = made.values.shape
+    n, horizon = forecast.values.shape
     schema = forecast_schema(bounds is not None)
     places = pa.array(np.repeat(np.arange(n, dtype=np.int32), horizon))
     names = schema.field("coin").type
-    columns = [
-        pa.array(made.coins, names).take(places),
-        pa.repeat(pa.scalar(made.model, names), n * horizon),
-        np.repeat(made.cutoffs, horizon),
-        made.dates.ravel(),
+    columns: list[Any] = [
+        pa.array(forecast.coins, names).take(places),
+        pa.repeat(pa.scalar(forecast.model, names), n * horizon),
+        np.repeat(forecast.cutoffs, horizon),
+        forecast.dates.ravel(),
         np.tile(np.arange(1, horizon + 1), n),
-        made.values.ravel(),
+        forecast.values.ravel(),
         *([] if bounds is None else bounds.reshape(-1, len(BOUNDS)).T),
     ]
     arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
@@ -148,24 +245,12 @@ def forecast_rows(made: PanelForecast, bounds: FloatArray | None = None) -> pa.T
 
 
 def forecast_frame(tables: Sequence[pa.Table], intervals: bool = False) -> pd.DataFrame:
-    """Return what `forecast_rows` made as one dataframe."""
+    """Return the tables of `forecast_rows` as one dataframe."""
     if not tables:
         return empty_forecasts(intervals)
     rows = pa.concat_tables(tables).to_pandas()
     frame: pd.DataFrame = rows.astype(empty_forecasts(intervals).dtypes.to_dict())
     return frame
-
-
-@cache
-def forecast_schema(intervals: bool = False) -> pa.Schema:
-    """Return the columns of a forecast table as Arrow has them."""
-    return pa.Schema.from_pandas(_no_forecasts(intervals), preserve_index=False)
-
-
-def failure_table(failures: Sequence[CoinFailure]) -> pd.DataFrame:
-    """Return failures as a table, by coin and model."""
-    frame = pd.DataFrame([asdict(f) for f in failures], columns=list(FAILURE_COLUMNS), dtype="str")
-    return frame.sort_values(["coin", "model"], kind="stable", ignore_index=True)
 
 
 def sort_forecasts(
@@ -178,103 +263,3 @@ def sort_forecasts(
         [frame["step"].to_numpy(), rank.to_numpy(), frame["coin"].to_numpy(dtype=object)]
     )
     return frame.iloc[places].reset_index(drop=True)
-
-
-@contextmanager
-def write_frames(
-    folder: AnyPath, name: str, schema: pa.Schema
-) -> Iterator[Callable[[pd.DataFrame | pa.Table], None]]:
-    """Write a file frame by frame, each a group of rows, so that no more than one is in memory.
-
-    The file is there at the end of the block, whole, or, where the block raises, not at all. Done
-    twice, it is the same file.
-
-    Parameters
-    ----------
-    folder : Path or UPath
-    name : str
-        Of the file.
-    schema : Schema
-        Of every frame.
-
-    Yields
-    ------
-    callable
-        What adds a frame, of pandas or of Arrow.
-
-    Raises
-    ------
-    WriteError
-        The disk is full, or can't be written to any more.
-    """
-    import pyarrow.parquet as pq
-
-    # Forecasts hardly ever repeat, so that a dictionary of them costs time and saves nothing.
-    repeated = [name for name in schema.names if name not in ("forecast", *BOUNDS)]
-    with draft_of(folder / name) as draft:
-        with storing(draft.parent):
-            sink = pq.ParquetWriter(draft, schema, use_dictionary=repeated)
-        try:
-
-            def write(frame: pd.DataFrame | pa.Table) -> None:
-                if isinstance(frame, pd.DataFrame):
-                    frame = pa.Table.from_pandas(frame, schema, preserve_index=False)
-                if len(frame):
-                    with storing(draft.parent):
-                        sink.write_table(frame)
-
-            yield write
-        except BaseException:
-            with suppress(OSError):  # it is not wanted any more
-                sink.close()
-            raise
-        with storing(draft.parent):
-            sink.close()
-
-
-def write_part(folder: AnyPath, name: str, frame: pd.DataFrame) -> None:
-    """Write one frame as a file, whole or not at all; done twice, it is the same file."""
-    schema = pa.Schema.from_pandas(frame.iloc[:0], preserve_index=False)
-    with write_frames(folder, name, schema) as write:
-        write(frame)
-
-
-def write_json(folder: AnyPath, name: str, told: Any) -> None:
-    """Write what is told as JSON, whole or not at all."""
-    write_text(json.dumps(told, indent=1) + "\n", folder / name)
-
-
-def read_part(path: AnyPath) -> pd.DataFrame:
-    """Read the forecasts that one task wrote."""
-    rows = read_table(path)
-    return rows.astype(empty_forecasts(BOUNDS[0] in rows.columns).dtypes.to_dict())
-
-
-def read_failed(folder: AnyPath) -> pd.DataFrame:
-    """Read the failures of a folder of forecasts."""
-    return read_table(folder / FAILURES)
-
-
-def read_manifest(folder: AnyPath) -> dict[str, Any]:
-    """Read the manifest of a folder of forecasts.
-
-    Raises
-    ------
-    TableError
-        There is none, since the run did not end, or it is damaged.
-    """
-    try:
-        manifest: dict[str, Any] = json.loads(read_text(folder / MANIFEST))
-    except (OSError, ValueError) as error:
-        raise TableError(
-            f"{folder}: is no whole forecast table ({error}); run the forecast again"
-        ) from error
-    names = manifest.get("files")
-    if not isinstance(names, list) or not all(isinstance(n, str) and _is_part(n) for n in names):
-        raise TableError(f"{folder / MANIFEST}: names no files of a forecast; run it again")
-    return manifest
-
-
-def _is_part(name: str) -> bool:
-    """Tell whether a file of this name is one that a forecast writes into its folder."""
-    return "/" not in name and name.startswith("forecasts-") and name.endswith(".parquet")

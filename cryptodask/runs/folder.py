@@ -1,226 +1,49 @@
-"""The folder of a run that can be resumed: its plan first, then what is done, the manifest last.
+"""The folder of a run: its plan first, then what is done, the manifest last.
 
-Forecasts and backtests alike. A run is tasks, each some coins and one model; `Task` says which
-coins, and `Coins` makes jobs of them. A task of which a worker died is split into halves, see
-`cryptodask.cluster.retry`; that is noted in the folder, so that a run that goes on knows of it.
+What a run may go on with is decided under the folder's lock. A task is done when its record is
+there and the file that the record names is as it was written.
 """
 
-import hashlib
-import json
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
-from cryptodask.cluster import RunLog, comms_lost
+from cryptodask.cluster import comms_lost
 from cryptodask.cluster.retry import TaskId
-from cryptodask.errors import (
-    ClusterError,
-    CryptoDaskError,
-    InputError,
-    WorkerDiedError,
-    WriteError,
-)
+from cryptodask.errors import ClusterError, InputError, TableError, WriteError
+from cryptodask.evaluate.intervals.pooling import PooledErrors
+from cryptodask.io.files import damage, read_json, write_json, write_text
 from cryptodask.io.lock import locked
 from cryptodask.io.paths import (
     AnyPath,
+    each,
     exists,
     is_folder,
     make_folder,
     names_in,
-    read_text,
     remove,
     resolved,
 )
-from cryptodask.models import Model, create_model, model_options
-from cryptodask.prices import CryptoLoader
-from cryptodask.prices.read.layouts import DEFAULT
-from cryptodask.prices.sources import Source
-from cryptodask.prices.table.price_table import PriceTable
-from cryptodask.results.forecasts import MANIFEST, write_json
-from cryptodask.work import Job, join_jobs, seconds_a_row, share
-
-PLAN = "_plan.json"
-
-KINDS = {"forecasts": "forecasts", "backtest": "a backtest"}
-"""How files of a run are named, and what it is called."""
+from cryptodask.results.jobs import JobDone, TaskFiles, read_done
+from cryptodask.results.manifest import (
+    FAILURES,
+    LOST,
+    MANIFEST,
+    TASKS,
+    Manifest,
+    read_manifest,
+    write_manifest,
+)
+from cryptodask.runs.plan import PLAN, Plan, read_plan, write_plan
 
 LOCK = "_lock"
+POOLS = "_pools.json"
 
-_VERSION = 2
-
-
-@dataclass(frozen=True)
-class Task:
-    """Some coins and one model.
-
-    Attributes
-    ----------
-    model : Model
-    runs : tuple of (start, stop)
-        Of the coins, those that are read together.
-    """
-
-    model: Model
-    runs: tuple[tuple[int, int], ...]
-
-    def __len__(self) -> int:
-        return sum(b - a for a, b in self.runs)
-
-    @property
-    def halves(self) -> "tuple[Task, Task]":
-        """Two tasks of half of the coins each, of at least two."""
-        middle, left, right = len(self) // 2, [], []
-        for a, b in self.runs:
-            cut = min(max(a + middle, a), b)
-            left += [(a, cut)] if a < cut else []
-            right += [(cut, b)] if cut < b else []
-            middle -= cut - a
-        return Task(self.model, tuple(left)), Task(self.model, tuple(right))
-
-
-def tasks_of(model: Model, jobs: Sequence[Job]) -> list[Task]:
-    """Return as tasks the jobs that all coins were cut into, in order."""
-    tasks, done = [], 0
-    for job in jobs:
-        edges = np.cumsum([done, *(len(part.coins) for part in job.parts)]).tolist()
-        tasks.append(Task(model, tuple(pairwise(edges))))
-        done = edges[-1]
-    return tasks
-
-
-Times = Callable[[Model], float]
-"""Of a model, how often it goes over the rows that are read."""
-
-
-def once(model: Model) -> float:
-    """Return 1: a model goes over the rows that are read once."""
-    del model
-    return 1.0
-
-
-class Coins:
-    """The coins of a run's tasks, and of the pieces that these are split into.
-
-    Parameters
-    ----------
-    source : Source
-    coins : sequence of str
-        That the tasks' runs count.
-    tasks : sequence of Task
-    at_hand : callable
-        Gives jobs as workers can do them.
-    times : callable
-        Of a model, how often it goes over the rows that are read.
-    timeout : float, optional
-        Seconds that a worker may take for what it reads together.
-    jobs : sequence of Job, optional
-        Those of the tasks, where they are known.
-    """
-
-    def __init__(
-        self,
-        source: Source,
-        coins: Sequence[str],
-        tasks: Sequence[Task],
-        at_hand: Callable[[Sequence[Job]], list[Job]],
-        times: Times = once,
-        timeout: float | None = None,
-        jobs: Sequence[Job] | None = None,
-    ) -> None:
-        self._source, self.coins, self.tasks = source, coins, tasks
-        self._at_hand, self._times, self.timeout = at_hand, times, timeout
-        self._made = {
-            TaskId(i): job for i, job in enumerate(self._jobs(tasks) if jobs is None else jobs)
-        }
-
-    def together(self, name: str, most: int) -> "Coins":
-        """Return the coins of one model in so many pieces at most, of similar cost.
-
-        For work that is done round by round. Of all its coins, even if some are done.
-        """
-        own = [piece for piece in map(TaskId, range(len(self.tasks)))
-               if self.model(piece).name == name]  # fmt: skip
-        groups = [[own[i] for i in group] for group in share([*map(self.cost, own)], most)]
-        tasks = [
-            Task(self.model(group[0]), tuple(run for p in group for run in self.task(p).runs))
-            for group in groups
-        ]
-        jobs = [join_jobs([self.job(piece) for piece in group]) for group in groups]
-        return Coins(
-            self._source, self.coins, tasks, self._at_hand, self._times, self.timeout, jobs
-        )
-
-    def pieces(self, folder: "RunFolder | None") -> list[TaskId]:
-        """Return the pieces that there are by now."""
-        count = len(self.tasks)
-        return folder.pieces(count) if folder else list(map(TaskId, range(count)))
-
-    def left(
-        self, folder: "RunFolder | None", log: RunLog, tell: Sequence[Callable[[int], None]]
-    ) -> list[TaskId]:
-        """Tell of what a run that was stopped has done, and return the pieces that are left."""
-        todo, pieces = [], self.pieces(folder)
-        done = set(folder.done(pieces)) if folder else set()
-        for piece in pieces:
-            if folder is None or folder.path / folder.name(piece) not in done:
-                todo.append(piece)
-                continue
-            log.ended(self.model(piece).name, self.job(piece).coins)
-            for one in tell:
-                one(self.size(piece))
-        return todo
-
-    def task(self, piece: TaskId) -> Task:
-        """Return the coins and the model of a piece."""
-        task = self.tasks[piece.job]
-        for half in piece.path:
-            task = task.halves[int(half)]
-        return task
-
-    def job(self, piece: TaskId) -> Job:
-        """Return the job of a piece."""
-        if piece not in self._made:
-            [self._made[piece]] = self._jobs([self.task(piece)])
-        return self._made[piece]
-
-    def size(self, piece: TaskId) -> int:
-        """Return the number of its coins."""
-        return len(self.task(piece))
-
-    def cost(self, piece: TaskId) -> float:
-        """Return the seconds that it takes, about."""
-        return self.job(piece).seconds
-
-    def model(self, piece: TaskId) -> Model:
-        """Return its model."""
-        return self.tasks[piece.job].model
-
-    def died(self, piece: TaskId, error: BaseException) -> BaseException:
-        """Say of a single coin that workers died of what it was, and what can be done."""
-        if not isinstance(error, WorkerDiedError):
-            return error
-        [coin], slow = self.job(piece).coins, ""
-        if self.timeout is not None:
-            slow = f" or took longer than {self.timeout:g} seconds"
-        return WorkerDiedError(
-            f"{coin}: {self.model(piece).name}: each worker that ran it alone died{slow}; see "
-            "their logs for why (a crash, or more memory than a worker has), give workers more "
-            "memory or time (--timeout), or forecast it by another model"
-        )
-
-    def _jobs(self, tasks: Sequence[Task]) -> list[Job]:
-        """Return the partitions of tasks, as jobs; of all at once, which a source looks up."""
-        parts = iter(self._source.pick(self.coins, [run for task in tasks for run in task.runs]))
-        jobs = []
-        for task in tasks:
-            own = tuple(next(parts) for _ in task.runs)
-            a_row = seconds_a_row(self._source, task.model, self._times(task.model))
-            jobs.append(Job(own, sum(part.rows for part in own) * a_row, self.timeout))
-        return self._at_hand(jobs)
+OWN = (
+    MANIFEST, PLAN, LOCK, POOLS, FAILURES, LOST, TASKS, "_done-", "_part-", "_split-",
+    "_failures-", "_lost-", "_task-", "forecasts-probe",
+)  # fmt: skip
+"""How names of files begin that runs write into their folders, beside the tables."""
 
 
 class RunFolder:
@@ -229,233 +52,218 @@ class RunFolder:
     Parameters
     ----------
     path : Path or UPath
-    kind : str
-        One of `KINDS`.
-    facts : dict
-        What decides every number of the result, for JSON.
-    call : dict or None
-        What was asked for, for JSON, from which `cryptodask resume` asks for it again; None where
-        that can't be told so.
-    overwrite : bool
-        Whether the results of another run in that folder may be replaced.
-
-    Raises
-    ------
-    InputError
-        There is something else, or another run.
+    tables : str
+        How names of tables begin: ``forecasts`` or ``backtest``.
     """
 
-    def __init__(
-        self,
-        path: AnyPath,
-        kind: str,
-        facts: dict[str, Any],
-        call: dict[str, Any] | None,
-        overwrite: bool,
-    ) -> None:
-        self.path, self.kind, self.facts, self._call = resolved(path), kind, facts, call
-        if not exists(path):
-            make_folder(path)
-            return
-        names = names_in(path) if is_folder(path) else None
-        if names is None or not all(_is_own(name, kind) for name in names):
-            raise InputError(
-                f"{path}: is there already and holds something other than {KINDS[kind]}; name "
-                "another"
-            )
-        told = read_plan(path)
-        if told is not None and told["facts"] == facts:
-            return
-        done = any(name.startswith((MANIFEST, kind)) for name in names)
-        if done and not overwrite:
-            raise InputError(f"{path}: {_why_other(told, facts, kind)} (--overwrite)")
-        with self.locked():
-            # What is left of a folder that is being emptied is no whole one, and has no plan.
-            for some in ([MANIFEST], [PLAN], [name for name in names_in(path) if name != LOCK]):
-                remove(path / name for name in some)
+    def __init__(self, path: AnyPath, tables: str) -> None:
+        self.path, self.tables = resolved(path), tables
 
-    def locked(self) -> AbstractContextManager[None]:
-        """Keep others from doing the same at the same time."""
-        return locked(self.path, LOCK)
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Lock the folder, which is made if it is not there; add a resume hint to errors.
 
-    @property
-    def is_whole(self) -> bool:
-        """Tell whether all is done."""
-        try:
-            told = json.loads(read_text(self.path / MANIFEST))
-        except (OSError, ValueError):
-            return False
-        return set(told["files"]) <= set(names_in(self.path))
-
-    def plan(self, make: Callable[[], list[Task]], models: Sequence[Model]) -> list[Task]:
-        """Return the tasks that were planned before, or plan them now.
-
-        However many workers there are now, they are those of the run that began, of which files
-        may be there.
+        Raises
+        ------
+        InputError
+            It holds something other than a run of this kind.
+        TableError
+            Another process holds it.
         """
-        told = read_plan(self.path)
-        if told is None:
-            tasks = make()
-            rows = [[models.index(task.model), task.runs] for task in tasks]
-            plan = {"version": _VERSION, "kind": self.kind, "call": self._call}
-            write_json(self.path, PLAN, {**plan, "facts": self.facts, "tasks": rows})
-            return tasks
-        return [
-            Task(models[number], tuple((int(a), int(b)) for a, b in runs))
-            for number, runs in told["tasks"]
-        ]
+        if not exists(self.path):
+            make_folder(self.path)
+        self._check_own()
+        with locked(self.path, LOCK), with_resume_hint(self.path):
+            yield
 
-    def name(self, piece: TaskId) -> str:
-        """Return the name of the file of a piece."""
-        return f"{self.kind}-{piece}.parquet"
+    def _check_own(self) -> None:
+        names = names_in(self.path) if is_folder(self.path) else None
+        own = (*OWN, f"{self.tables}-")
+        if names is None or not all(name.lstrip(".").startswith(own) for name in names):
+            raise InputError(
+                f"{self.path}: is there already and holds something other than {self.tables}; "
+                "name another"
+            )
 
-    def has(self, piece: TaskId) -> bool:
-        """Tell whether a piece was done."""
-        return exists(self.path / self.name(piece))
+    def settle(self, plan: Plan, overwrite: bool) -> Plan | None:
+        """Return the plan that is there, if it is of the same run; empty the folder otherwise.
 
-    def done(self, pieces: Sequence[TaskId]) -> list[AnyPath]:
-        """Return the files of those pieces that were done."""
-        there = set(names_in(self.path))
-        return [self.path / name for name in map(self.name, pieces) if name in there]
+        Parameters
+        ----------
+        plan : Plan
+            Of this run; its tasks do not matter.
+        overwrite : bool
+            Whether another run may be replaced.
 
-    def pieces(self, count: int) -> list[TaskId]:
-        """Return the pieces of so many tasks: those that were not split, halves of the others."""
-        there = set(names_in(self.path))
-        return [piece for i in range(count) for piece in _leaves(TaskId(i), there)]
+        Raises
+        ------
+        InputError
+            Another run is there, and may not be replaced; or a plan that can't be read.
+        """
+        names = [name for name in names_in(self.path) if name != LOCK]
+        try:
+            there = read_plan(self.path)
+            other = _difference(there, plan)
+        except FileNotFoundError:
+            holds = any(name.startswith((MANIFEST, f"{self.tables}-")) for name in names)
+            there, other = None, f"holds {self.tables} without a plan" if holds else None
+        except InputError as error:
+            if not overwrite:
+                raise
+            there, other = None, str(error)
+        if there is not None and other is None:
+            return there
+        if other and not overwrite:
+            raise InputError(
+                f"{self.path}: {other}; name another folder, or overwrite it (--overwrite)"
+            )
+        # What is left of a folder that is being emptied is not whole, and has no plan.
+        for some in ([MANIFEST], [PLAN], names):
+            remove(self.path / name for name in some)
+        return None
 
-    def note_split(self, piece: TaskId) -> None:
-        """Note that a piece is run as two halves from now on."""
-        write_json(self.path, _split(piece), [str(half) for half in piece.halves])
+    def write_plan(self, plan: Plan) -> None:
+        """Write the plan of a run that begins."""
+        write_plan(self.path, plan)
 
-    def clear(self, names: Sequence[str] = ()) -> None:
-        """Remove files of these beginnings, and drafts of workers that were killed."""
-        own = [name for name in names_in(self.path) if name.startswith((*names, "."))]
+    def whole(self) -> Manifest | None:
+        """Return the manifest, if there is one and all its files are as they were written."""
+        try:
+            manifest = read_manifest(self.path, [self.tables])
+        except (TableError, InputError):
+            return None
+        records = [*manifest.files, *manifest.beside]
+        paths = [self.path / record.name for record in records]
+        by_path = dict(zip(paths, records, strict=True))
+        return None if any(each(lambda p: damage(p, by_path[p]), paths)) else manifest
+
+    def reopen(self) -> None:
+        """Take the manifest away, since the run goes on."""
+        remove([self.path / MANIFEST])
+
+    def files(self, task: TaskId) -> TaskFiles:
+        """Return the files of a task."""
+        return TaskFiles(
+            self.path / f"{self.tables}-{task}.parquet", self.path / f"_done-{task}.json"
+        )
+
+    def part_files(self, task: TaskId) -> TaskFiles:
+        """Return the files of a task before it has intervals."""
+        return TaskFiles(self.path / f"_part-{task}.parquet", self.path / f"_part-{task}.json")
+
+    def tasks(self, planned: Sequence[TaskId]) -> list[TaskId]:
+        """Return the tasks of the run: those that were not split, and halves of the others."""
+        names = set(names_in(self.path))
+        return [task for whole in planned for task in _leaves(whole, names)]
+
+    def done(self, tasks: Sequence[TaskId], *, parts: bool = False) -> dict[TaskId, JobDone]:
+        """Return what was done of some tasks; with ``parts``, before they had intervals."""
+        files_of, names = self.part_files if parts else self.files, set(names_in(self.path))
+        by_path = {files_of(task).done: task for task in tasks}
+        paths = [path for path in by_path if path.name in names]
+        records = each(read_done, paths)
+        return {
+            by_path[path]: done
+            for path, done in zip(paths, records, strict=True)
+            if done is not None
+        }
+
+    def note_split(self, task: TaskId) -> None:
+        """Note that a task is done as two halves from now on."""
+        write_json([str(half) for half in task.halves], self.path / _split(task))
+
+    def read_pools(self) -> dict[str, PooledErrors] | None:
+        """Return the pooled errors by model, if all were counted before."""
+        try:
+            content = read_json(self.path / POOLS)
+            return {str(model): PooledErrors.from_json(pool) for model, pool in content.items()}
+        except (FileNotFoundError, InputError, AttributeError):
+            return None  # counted again
+
+    def write_pools(self, pools: Mapping[str, PooledErrors]) -> None:
+        """Write the pooled errors by model; JSON keeps every bit of a number."""
+        write_json({model: pool.to_json() for model, pool in pools.items()}, self.path / POOLS)
+
+    def close(self, manifest: Manifest) -> None:
+        """Write the manifest, which makes the result whole, and remove what led to it."""
+        write_manifest(self.path, manifest)
+        own = [name for name in names_in(self.path) if name.startswith(("_part-", "."))]
         remove(self.path / name for name in own)
 
 
-def _split(piece: TaskId) -> str:
-    return f"_split-{piece}.json"
+def _split(task: TaskId) -> str:
+    return f"_split-{task}.json"
 
 
-def _leaves(piece: TaskId, there: Collection[str]) -> Iterator[TaskId]:
-    if _split(piece) not in there:
-        yield piece
+def _leaves(task: TaskId, names: Collection[str]) -> Iterator[TaskId]:
+    if _split(task) not in names:
+        yield task
         return
-    for half in piece.halves:
-        yield from _leaves(half, there)
+    for half in task.halves:
+        yield from _leaves(half, names)
+
+
+def _difference(there: Plan, plan: Plan) -> str | None:
+    """Return in what a run differs from the one that is there; None where it is the same."""
+    if there.kind != plan.kind:
+        return f"holds a {there.kind}"
+    if there.coins != plan.coins or list(there.models) != list(plan.models):
+        return f"holds a {plan.kind} of other coins or models"
+    keys = [key for key in {**plan.facts, **there.facts} if not _same(there, plan, key)]
+    if keys == ["prices"]:
+        return (
+            "the prices changed since the run that it holds began, so that results of both would "
+            "be mixed"
+        )
+    return f"holds a {plan.kind} of other {', '.join(keys)}" if keys else None
+
+
+def _same(there: Plan, plan: Plan, key: str) -> bool:
+    absent: Any = object()
+    return bool(there.facts.get(key, absent) == plan.facts.get(key, absent))
 
 
 @contextmanager
-def naming(folder: RunFolder | None) -> Iterator[None]:
-    """Say of errors that end a run in this block how it goes on."""
+def with_resume_hint(path: AnyPath | None) -> Iterator[None]:
+    """Add to errors that end a run how it goes on."""
     try:
         with comms_lost():
             yield
     except (ClusterError, WriteError) as error:
-        if folder is None:
+        if path is None:
             raise
         raise type(error)(
-            f"{error}. What was written is kept, and `cryptodask resume {folder.path}` goes on "
-            "from there"
+            f"{error}. What was written is kept, and `cryptodask resume {path}` goes on from there"
         ) from error
 
 
-def read_plan(path: AnyPath) -> dict[str, Any] | None:
-    """Read the plan of a run, if there is one of this version."""
+def check_shared(path: AnyPath, ask: Any) -> None:
+    """See that the workers see a folder that they are to write to.
+
+    Parameters
+    ----------
+    path : Path or UPath
+    ask : callable
+        Calls a function with arguments on every worker, and returns answers by address.
+
+    Raises
+    ------
+    ClusterError
+        They don't.
+    """
+    from cryptodask.worker.calls import visibility_error
+
+    probe, text = path / ".forecasts-probe.parquet", "0" * 7
+    write_text(text, probe)
     try:
-        told = json.loads(read_text(path / PLAN))
-    except (OSError, ValueError):
-        return None
-    known = isinstance(told, dict) and told.get("version") == _VERSION
-    return told if known else None
+        answers = ask(visibility_error, probe, len(text))
+    finally:
+        remove([probe])
+    for worker, reason in answers.items():
+        if reason is not None:
+            raise ClusterError(
+                f"{path}: not every worker sees this folder (of {worker}: {reason}); name one on a "
+                "file system that all share, with the settings and packages of a URL on each of "
+                "them, or a file, which the client writes"
+            )
 
-
-def fingerprint(loader: CryptoLoader) -> str:
-    """Return what changes when the prices do: the table's version, or the files' looks."""
-    source = loader.source
-    if isinstance(source, PriceTable):
-        return f"{source.manifest['index']}, generation {source.generation}"
-    looks = [
-        f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}"
-        for path in sorted(source.folder.iterdir())  # type: ignore[attr-defined]
-        if path.is_file()
-    ]
-    looks.append(repr(source.options))  # type: ignore[attr-defined]
-    return hashlib.sha256("\n".join(looks).encode()).hexdigest()
-
-
-def coins_hash(coins: Sequence[str]) -> str:
-    """Return what changes when the coins do."""
-    return hashlib.sha256("\0".join(coins).encode()).hexdigest()
-
-
-def names_text(coins: Sequence[str] | None) -> list[str] | None:
-    """Return the coins that a user named, if any were."""
-    if coins is None:
-        return None
-    return [coins] if isinstance(coins, str) else list(coins)
-
-
-def describe_call(
-    loader: CryptoLoader, models: Sequence[Model], options: dict[str, Any]
-) -> dict[str, Any] | None:
-    """Return what was asked for as text, numbers and lists of them, or None where it is more."""
-    settings = [_settings(model) for model in models]
-    try:
-        told = {
-            "source": str(loader.path.resolve()),
-            "partitions": loader.n_partitions,
-            "models": settings,
-            **json.loads(json.dumps(options)),
-        }
-    except TypeError:
-        return None
-    plain = loader.options == DEFAULT
-    return told if plain and all(one is not None for one in settings) else None
-
-
-def models_of(call: dict[str, Any]) -> list[Model]:
-    """Create the models that `describe_call` told of."""
-    return [
-        create_model(one["name"], **{k: _tupled(v) for k, v in one["options"].items()})
-        for one in call["models"]
-    ]
-
-
-def _settings(model: Model) -> dict[str, Any] | None:
-    """Return name and options of a model of the catalog, from which it can be made again."""
-    try:
-        known = model_options(model.name)
-        options = {name: getattr(model, name) for name in known if hasattr(model, name)}
-        options |= dict(getattr(model, "params", ()))  # of other libraries' models
-        told: dict[str, Any] = json.loads(json.dumps({"name": model.name, "options": options}))
-        [again] = models_of({"models": [told]})
-    except (CryptoDaskError, TypeError, ValueError, AttributeError):
-        return None
-    return told if again == model else None
-
-
-def _tupled(value: Any) -> Any:
-    return tuple(map(_tupled, value)) if isinstance(value, list) else value
-
-
-def _why_other(told: dict[str, Any] | None, facts: dict[str, Any], kind: str) -> str:
-    """Say in what a run differs from the one that is there, and what to do."""
-    if told is None:
-        return f"holds {KINDS[kind]} without a plan; name another folder, or overwrite it"
-    other = [key for key in facts if told["facts"].get(key) != facts[key]]
-    if other == ["prices"]:
-        return (
-            f"the prices changed since the run that it holds began, so that {KINDS[kind]} of both "
-            "would be mixed; name another folder, or overwrite it"
-        )
-    return f"holds {KINDS[kind]} of other {', '.join(other)}; name another folder, or overwrite it"
-
-
-def _is_own(name: str, kind: str) -> bool:
-    """Tell whether a file of this name is one that a run writes into its folder."""
-    starts = (
-        MANIFEST, PLAN, LOCK, "_failures", "_lost", "_task", "_split-", "_pools", f"{kind}-",
-        "forecasts-probe",
-    )  # fmt: skip
-    return "/" not in name and name.lstrip(".").startswith(starts)

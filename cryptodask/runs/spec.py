@@ -31,7 +31,7 @@ from cryptodask.runs.fields import (
     texts,
     whole_number,
 )
-from cryptodask.runs.structure import structured
+from cryptodask.io.structure import structured
 
 CALIBRATE, WARMUP = 5, 200
 """Bars between the past dates that intervals are made from, and before the first forecast."""

@@ -6,74 +6,37 @@ from typing import Any
 
 from cryptodask.errors import OptionError
 from cryptodask.models import Model, create_model
-from cryptodask.models.base import Gaps, rng_for
-from cryptodask.records import FloatArray, Panel
+from cryptodask.models.base import rng_for
+from cryptodask.models.renamed import rename
 
-Search = Mapping[str, Mapping[str, Sequence[Any]]]
-"""By model and option, the values to try."""
-
-Settings = Mapping[str, Mapping[str, Any]]
-"""By model, options that all of its candidates have."""
-
-TRAINING = ("train", "trained")
-"""What of a model returns a model, which forecasts for the candidate then."""
+Values = Mapping[str, Mapping[str, Any]]
+"""By model and option: the values to try, or the one that all candidates have."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model under a name of its own, so that several of one kind can be told apart.
-
-    It does whatever the model does and has only what the model has (`hasattr`). The model draws
-    its random numbers by its own name, so that its forecasts are the same, bit for bit.
+    """A model with some options set, under a name that tells it from the others.
 
     Attributes
     ----------
-    name : str
-        As ``ridge[alpha=10,lags=5]``; the model's own, of the one that nothing was searched in.
     model : Model
+        Named as ``ridge[alpha=10,lags=5]``; as it was given, the first of its kind. It draws
+        random numbers by the name that it has in the catalog.
     options : tuple of (str, str)
         Names and texts of the options that are set, as `create_model` and ``--option`` take them.
     """
 
-    name: str
     model: Model
     options: tuple[tuple[str, str], ...] = ()
 
     @property
-    def cost(self) -> float:
+    def name(self) -> str:
         """The model's."""
-        return self.model.cost
-
-    @property
-    def needs_variation(self) -> bool:
-        """The model's."""
-        return self.model.needs_variation
-
-    @property
-    def gaps(self) -> Gaps:
-        """The model's."""
-        return self.model.gaps
-
-    def min_length(self, horizon: int) -> int:
-        """Return the fewest rows that the model can forecast from."""
-        return self.model.min_length(horizon)
-
-    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
-        return self.model.forecast(panel, horizon, seed)
-
-    def __getattr__(self, attribute: str) -> Any:
-        # Of what a copy asks for before it has a model, nothing is the model's.
-        if attribute.startswith("__"):
-            raise AttributeError(attribute)
-        found = getattr(self.model, attribute)
-        if attribute not in TRAINING:
-            return found
-        return lambda *given: Candidate(self.name, found(*given), self.options)
+        return self.model.name
 
 
 def make_candidates(
-    search: Search, options: Settings | None = None, random: int | None = None, seed: int = 0
+    search: Values, options: Values | None = None, random: int | None = None, seed: int = 0
 ) -> dict[str, list[Candidate]]:
     """Return the candidates of each model: as it was given, then all others.
 
@@ -84,7 +47,7 @@ def make_candidates(
     options : mapping, optional
         As ``{"ridge": {"lags": 20}}``: what is set in all candidates of a model.
     random : int, optional
-        So many combinations of each model, drawn at random, where there are more.
+        Number of combinations of each model, drawn at random, where there are more.
     seed : int
 
     Raises
@@ -124,14 +87,16 @@ def _of_model(
         if option in given:
             raise OptionError(f"search: {name} {option} is both set and searched; do one of them")
     own = tuple((option, option_text(value)) for option, value in given.items())
-    found = [Candidate(name, plain, own)]
+    models, candidates = [plain], [Candidate(plain, own)]
     for chosen in _combinations(name, grid, random, seed):
         model = create_model(name, **given, **chosen)
-        if all(model != other.model for other in found):
-            texts = [(option, option_text(value)) for option, value in chosen.items()]
-            label = ",".join(f"{option}={text}" for option, text in texts)
-            found.append(Candidate(f"{name}[{label}]", model, (*own, *texts)))
-    return found
+        if model in models:
+            continue
+        texts = [(option, option_text(value)) for option, value in chosen.items()]
+        label = ",".join(f"{option}={text}" for option, text in texts)
+        models.append(model)
+        candidates.append(Candidate(rename(model, f"{name}[{label}]"), (*own, *texts)))
+    return candidates
 
 
 def _combinations(

@@ -10,7 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cryptodask.evaluate.backtest import empty_backtest
-from cryptodask.io.paths import AnyPath, open_parquet
+from cryptodask.io.files import FileRecord
+from cryptodask.io.parquet import open_parquet
+from cryptodask.io.paths import AnyPath
 
 MOST = 200_000
 """Rows that are yielded at once, unless one coin has more."""
@@ -21,7 +23,7 @@ class _Group:
     """A group of rows of a Parquet file: the coins from first to last, of one model."""
 
     first: str
-    path: AnyPath
+    file: str
     number: int
     last: str
 
@@ -39,7 +41,10 @@ class _Held:
 
 
 def sweep(
-    paths: Sequence[AnyPath], coins: Collection[str] | None = None, most: int = MOST
+    folder: AnyPath,
+    files: Sequence[FileRecord],
+    coins: Collection[str] | None = None,
+    most: int = MOST,
 ) -> Iterator[pd.DataFrame]:
     """Yield the rows of whole coins, with all their models, read from files of one model each.
 
@@ -48,18 +53,25 @@ def sweep(
 
     Parameters
     ----------
-    paths : sequence of Path or UPath
-        Files of a backtest; their groups may be cut anyhow.
+    folder : Path or UPath
+    files : sequence of FileRecord
+        Files of a backtest in it; their groups may be cut anyhow.
     coins : collection of str, optional
         The coins that are wanted; by default all.
     most : int
         Rows that are yielded at once, unless one coin has more.
+
+    Raises
+    ------
+    DamagedFileError
+        A file is not as it was written.
     """
+    records = {record.name: record for record in files}
     wanted = None if coins is None else sorted(set(coins))
-    groups = sorted(g for path in paths for g in _groups(path) if _holds(g, wanted))
+    groups = sorted(g for file in files for g in _groups(folder, file) if _holds(g, wanted))
     held: list[_Held] = []
     for group, after in zip_longest(groups, groups[1:]):
-        held.append(_read(group, wanted))
+        held.append(_read(folder / group.file, records[group.file], group.number, wanted))
         end = None if after is None else after.first
         counts = [one.before(end) for one in held]
         if end is None or sum(counts) >= most:
@@ -84,23 +96,23 @@ def cut_by_coin(table: pd.DataFrame, most: int = MOST) -> Iterator[pd.DataFrame]
             start = end
 
 
-def _groups(path: AnyPath) -> list[_Group]:
+def _groups(folder: AnyPath, record: FileRecord) -> list[_Group]:
     """Return the groups of rows of a file, from what its footer says of them."""
-    found = []
-    with open_parquet(path) as file:
+    groups = []
+    with open_parquet(folder / record.name, record) as file:
         place = file.schema_arrow.names.index("coin")
         for number in range(file.num_row_groups):
-            told = file.metadata.row_group(number).column(place)
-            if told.num_values == 0:
+            column = file.metadata.row_group(number).column(place)
+            if column.num_values == 0:
                 continue
-            known = told.statistics
+            known = column.statistics
             if known is not None and known.has_min_max:
                 first, last = known.min, known.max
             else:
                 names = file.read_row_group(number, columns=["coin"])["coin"].to_pylist()
                 first, last = min(names), max(names)
-            found.append(_Group(first, path, number, last))
-    return found
+            groups.append(_Group(first, record.name, number, last))
+    return groups
 
 
 def _holds(group: _Group, wanted: Sequence[str] | None) -> bool:
@@ -111,9 +123,9 @@ def _holds(group: _Group, wanted: Sequence[str] | None) -> bool:
     return place < len(wanted) and wanted[place] <= group.last
 
 
-def _read(group: _Group, wanted: Sequence[str] | None) -> _Held:
-    with open_parquet(group.path) as file:
-        rows = file.read_row_group(group.number).to_pandas()
+def _read(path: AnyPath, record: FileRecord, number: int, wanted: Sequence[str] | None) -> _Held:
+    with open_parquet(path, record) as file:
+        rows = file.read_row_group(number).to_pandas()
     if wanted is not None:
         rows = rows[rows["coin"].isin(wanted)]
     return _by_coin(rows.astype(empty_backtest().dtypes.to_dict()))

@@ -1,45 +1,41 @@
-"""What a backtest gives: its table, in memory or as a folder of files, and what failed."""
+"""`Backtest`: what models forecast as of past dates beside what came, in memory or as files."""
 
-import json
 import os
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from cryptodask.backtests.sweep import cut_by_coin, sweep
-from cryptodask.errors import InputError
-from cryptodask.evaluate.backtest import OriginFailure, empty_backtest
-from cryptodask.io.paths import AnyPath, each, path_of, read_table, read_text, resolved
-from cryptodask.models import Model
-from cryptodask.records import CoinFailure, DateArray
-from cryptodask.results.forecasts import MANIFEST
+from cryptodask.errors import TableError
+from cryptodask.evaluate.backtest import empty_backtest
+from cryptodask.io.files import FileRecord
+from cryptodask.io.parquet import read_frame
+from cryptodask.io.paths import AnyPath, path_of, resolved
+from cryptodask.prices.clean.findings import empty_findings
+from cryptodask.records import DateArray
+from cryptodask.results.failures import failed_throughout, failure_table
+from cryptodask.results.jobs import task_table
+from cryptodask.results.manifest import FAILURES, LOST, TASKS, read_manifest
+from cryptodask.results.sweep import cut_by_coin, sweep
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
 
     from cryptodask.evaluate.compare import Loss
 
-FAILURES = ("coin", "model", "cutoff", "exception", "message")
-
-NEVER = np.datetime64("NaT", "s")
-"""The cutoff of a failure that is of all origins."""
-
-LOST = "_failures.parquet"
-"""Failures of tasks that have no file."""
-
 
 @dataclass(frozen=True)
 class Backtest:
-    """A backtest that was run.
+    """A backtest.
 
     Attributes
     ----------
     models : list of str
         ``naive`` first, by which the others are measured.
     horizon : int
+        Bars.
     origins : ndarray of datetime64[s], ``(n_origins,)``
         Those that count; others, which may be in its files, are for the intervals of these.
     failures : DataFrame
@@ -47,23 +43,34 @@ class Backtest:
         (cutoff NaT) as of none.
     path : Path, UPath or None
         The folder of its files, or None of one that is in memory.
-    files : list of str
+    files : tuple of FileRecord
         Of the table, in that folder.
     frame : DataFrame or None
         The table of one that is in memory.
     features : dict of str to str
         Fingerprints of what models on declared features saw, by model; see
-        `cryptodask.features.FeatureSpace`.
+        `cryptodask.features.space.FeatureSpace`.
+    lost : DataFrame
+        Rows and files that could not be read; see `cryptodask.results.Forecasts`.
+    tasks : DataFrame
+        What each job did; see `cryptodask.results.Forecasts`.
     """
 
     models: list[str]
     horizon: int
     origins: DateArray
-    failures: pd.DataFrame
+    failures: pd.DataFrame = field(default_factory=lambda: failure_table([], dated=True))
     path: AnyPath | None = None
-    files: tuple[str, ...] = ()
+    files: tuple[FileRecord, ...] = ()
     frame: pd.DataFrame | None = None
     features: dict[str, str] = field(default_factory=dict)
+    lost: pd.DataFrame = field(default_factory=empty_findings)
+    tasks: pd.DataFrame = field(default_factory=lambda: task_table([]))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every model has a forecast of every coin, and every row could be read."""
+        return failed_throughout(self.failures).empty and self.lost.empty
 
     def parts(self) -> Iterator[pd.DataFrame]:
         """Yield the table (see `cryptodask.evaluate.backtest.COLUMNS`) file by file.
@@ -72,9 +79,9 @@ class Backtest:
         """
         if self.frame is not None:
             yield self.frame
-        for name in self.files:
+        for record in self.files:
             assert self.path is not None
-            yield counting(read_backtest_part(self.path / name), self.origins)
+            yield of_origins(read_backtest_part(self.path, record), self.origins)
 
     def coin_parts(self, coins: Collection[str] | None = None) -> Iterator[pd.DataFrame]:
         """Yield the table by coins: whole coins with all their models, then the next coins.
@@ -91,8 +98,9 @@ class Backtest:
             known = self.frame["coin"]
             yield from cut_by_coin(self.frame if coins is None else self.frame[known.isin(coins)])
         if self.path is not None:
-            paths = [self.path / name for name in self.files]
-            yield from (counting(table, self.origins) for table in sweep(paths, coins))
+            yield from (
+                of_origins(table, self.origins) for table in sweep(self.path, self.files, coins)
+            )
 
     def sums(self) -> pd.DataFrame:
         """Return the sums that scores are made of; see `cryptodask.evaluate.scores.sums`."""
@@ -121,6 +129,10 @@ class Backtest:
         found = [differences(part, loss=loss) for part in self.coin_parts()]
         return pd.concat(found or [differences(empty_backtest(), loss=loss)], ignore_index=True)
 
+    def sorted(self) -> "Backtest":
+        """Return the same with the table in memory in order."""
+        return replace(self, frame=self.get_df())
+
     def get_df(self) -> pd.DataFrame:
         """Return the table, by coin, model, origin and step."""
         rank = {name: i for i, name in enumerate(self.models)}
@@ -143,9 +155,12 @@ class Backtest:
         with dask.config.set({"dataframe.convert-string": False}):
             if self.path is None:
                 return dd.from_pandas(self.get_df(), npartitions=1)
-            paths = [self.path / name for name in self.files]
-            whole = dd.from_map(read_backtest_part, paths, meta=empty_backtest())
-            return whole.map_partitions(counting, self.origins, meta=empty_backtest())
+            if not self.files:
+                return dd.from_pandas(empty_backtest(), npartitions=1)
+            table = dd.from_map(
+                _read_file, list(self.files), folder=self.path, meta=empty_backtest()
+            )
+            return table.map_partitions(of_origins, self.origins, meta=empty_backtest())
 
 
 def open_backtest(path: str | os.PathLike[str] | AnyPath) -> Backtest:
@@ -153,75 +168,58 @@ def open_backtest(path: str | os.PathLike[str] | AnyPath) -> Backtest:
 
     Raises
     ------
-    InputError
+    TableError
         There is none, or it has not ended.
+    InputError
+        The manifest is damaged, or of something else.
+    DamagedFileError
+        A table of failures, of what was lost, or of tasks is.
     """
     folder = resolved(path_of(path))
-    try:
-        manifest = json.loads(read_text(folder / MANIFEST))
-        origins = np.array(manifest["origins"], dtype="datetime64[s]")
-        files, models = tuple(manifest["files"]), list(manifest["models"])
-        features = dict(manifest["features"])
-        failures = read_failures(folder / LOST)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path}: is no backtest that has ended ({error}); run it again with the same folder, "
-            "and it goes on from where it was"
-        ) from error
-    own = each(read_failures, [folder / failures_of(name) for name in files])
-    told = counting(join_failures([failures, *own]), origins)
-    horizon = int(manifest["horizon"])
-    return Backtest(models, horizon, origins, told, folder, files, features=features)
+    manifest = read_manifest(folder, ["backtest"])
+    if manifest.record(LOST) is None:
+        raise TableError(
+            f"{folder}: holds a backtest of an earlier CryptoDask; run it again with --overwrite, "
+            "or read it with that version"
+        )
+    failures, lost, tasks = (
+        read_frame(folder / name, manifest.record(name)) for name in (FAILURES, LOST, TASKS)
+    )
+    empty = failure_table([], dated=True)
+    return Backtest(
+        list(manifest.models),
+        manifest.horizon,
+        manifest.dates,
+        failures.astype(empty.dtypes.to_dict()),
+        folder,
+        tuple(manifest.files),
+        features=dict(manifest.features),
+        lost=lost.astype(empty_findings().dtypes.to_dict()),
+        tasks=tasks,
+    )
 
 
-def counting(table: pd.DataFrame, origins: DateArray) -> pd.DataFrame:
+def of_origins(table: pd.DataFrame, origins: DateArray) -> pd.DataFrame:
     """Return the rows of a table that are of these origins, or (cutoff NaT) of all."""
     inside = table["cutoff"].isna() | table["cutoff"].isin(pd.to_datetime(origins))
     kept: pd.DataFrame = table if inside.all() else table[inside].reset_index(drop=True)
     return kept
 
 
-def read_backtest_part(path: AnyPath) -> pd.DataFrame:
-    """Read one file of a backtest's table."""
-    return read_table(path).astype(empty_backtest().dtypes.to_dict())
+def read_backtest_part(folder: AnyPath, record: FileRecord) -> pd.DataFrame:
+    """Read one file of a backtest's table.
+
+    Raises
+    ------
+    DamagedFileError
+        The file is not as it was written.
+    """
+    table = read_frame(folder / record.name, record)
+    try:
+        return table.astype(empty_backtest().dtypes.to_dict())
+    except KeyError as error:
+        raise TableError(f"{folder / record.name}: is no table of a backtest: {error}") from error
 
 
-def lost(
-    model: Model, coins: Sequence[str], error: BaseException, cutoff: np.datetime64 = NEVER
-) -> pd.DataFrame:
-    """Return the failures of all these coins, of one cause."""
-    return failure_frame(
-        [OriginFailure(cutoff, CoinFailure.of(c, model.name, error)) for c in coins]
-    )
-
-
-def failure_frame(failures: Sequence[OriginFailure]) -> pd.DataFrame:
-    """Return failures as a table in `FAILURES`."""
-    rows = [
-        (f.failure.coin, f.failure.model, f.cutoff, f.failure.exception, f.failure.message)
-        for f in failures
-    ]
-    frame = pd.DataFrame(rows, columns=list(FAILURES))
-    return frame.astype(no_failures().dtypes.to_dict())
-
-
-def no_failures() -> pd.DataFrame:
-    """Return a table of no failures, with the dtypes that every one has."""
-    kinds = dict.fromkeys(FAILURES, "str") | {"cutoff": "datetime64[s]"}
-    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
-
-
-def join_failures(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Join tables of failures, by coin, model and origin."""
-    whole = pd.concat([no_failures(), *frames], ignore_index=True)
-    return whole.sort_values(["coin", "model", "cutoff"], kind="stable", ignore_index=True)
-
-
-def read_failures(path: AnyPath) -> pd.DataFrame:
-    """Read a table of failures."""
-    return read_table(path).astype(no_failures().dtypes.to_dict())
-
-
-def failures_of(name: str) -> str:
-    """Return the name of the file of failures beside a task's file."""
-    return f"_failures-{name.removeprefix('backtest-')}"
+def _read_file(record: FileRecord, folder: AnyPath) -> pd.DataFrame:
+    return read_backtest_part(folder, record)

@@ -1,23 +1,27 @@
-"""What a search gives: the candidates, what was chosen when, and what choosing was worth."""
+"""`SearchResult`: the candidates, what was chosen when, and what choosing was worth."""
 
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from cryptodask.io.paths import AnyPath
+from cryptodask.prices.clean.findings import empty_findings
 from cryptodask.records import DateArray
+from cryptodask.results.failures import failed_throughout
+from cryptodask.results.jobs import task_table
 
 TUNED, GIVEN = "tuned", "as given"
 """Roles in what is held out: what was chosen by earlier origins, and the model without a search."""
 
 
 @dataclass(frozen=True)
-class TuneResult:
-    """A search that was done.
+class SearchResult:
+    """A search for options.
 
     Attributes
     ----------
@@ -40,8 +44,11 @@ class TuneResult:
         (``tuned``), and the model ``as given``, on the rows that both and naive have; beside
         them Diebold-Mariano tests against naive and against the model as given.
     failures : DataFrame
-        ``coin, model, cutoff, exception, message``, ``model`` being the candidate; see
-        `cryptodask.backtests.Backtest`.
+        ``coin, model, cutoff, exception, message``, ``model`` being the candidate.
+    lost, tasks : DataFrame
+        See `cryptodask.results.Backtest`.
+    path : Path, UPath or None
+        The folder of its forecasts.
     """
 
     horizon: int
@@ -51,13 +58,25 @@ class TuneResult:
     splits: pd.DataFrame
     held_out: pd.DataFrame
     failures: pd.DataFrame
+    lost: pd.DataFrame = field(default_factory=empty_findings)
+    tasks: pd.DataFrame = field(default_factory=lambda: task_table([]))
+    path: AnyPath | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all candidates could be compared on all coins, and every row could be read."""
+        return (
+            failed_throughout(self.failures).empty
+            and self.lost.empty
+            and not self.candidates["relative_mae"].isna().any()
+        )
 
     def arguments(self, model: str) -> list[str]:
         """Return the arguments of ``cryptodask forecast`` and ``backtest`` for the best."""
-        found = ["--model", model]
+        words = ["--model", model]
         for option, text in self.best[model].items():
-            found += ["--option", f"{model}.{option}={text}"]
-        return found
+            words += ["--option", f"{model}.{option}={text}"]
+        return words
 
     def option_lines(self, model: str) -> list[str]:
         """Return the same as lines for a shell."""
@@ -71,7 +90,7 @@ class TuneResult:
 
     def to_json(self) -> str:
         """Return all but the failures as JSON; what is not known is null."""
-        told = {
+        content = {
             "horizon": self.horizon,
             "origins": self.origins.astype(str).tolist(),
             "best": {
@@ -86,7 +105,7 @@ class TuneResult:
             "splits": _records(self.splits),
             "candidates": _records(self.candidates),
         }
-        return json.dumps(told, indent=1) + "\n"
+        return json.dumps(content, indent=1) + "\n"
 
 
 def _number(value: float) -> float | None:

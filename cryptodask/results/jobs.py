@@ -1,0 +1,173 @@
+"""What a finished job is: its rows, or the file that holds them, and all there is to know of it.
+
+A job that writes has two files: the table, and after it a record that names the table with its
+size and checksum. Only the record makes a job done.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import attrs
+import numpy as np
+import pandas as pd
+
+from cryptodask.errors import InputError
+from cryptodask.io.files import FileRecord, damage, read_json, write_json
+from cryptodask.io.paths import AnyPath
+from cryptodask.prices.clean.findings import FINDING_COLUMNS, empty_findings, join_findings
+from cryptodask.records import CoinFailure
+from cryptodask.timing import STAGES
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class TaskFiles:
+    """The files of one task in a run's folder.
+
+    Attributes
+    ----------
+    table : Path or UPath
+        The rows.
+    done : Path or UPath
+        The record that makes the task done.
+    """
+
+    table: AnyPath
+    done: AnyPath
+
+
+@dataclass(frozen=True)
+class JobDone:
+    """What a job did.
+
+    Attributes
+    ----------
+    table : DataFrame or None
+        Its rows; None where they were written to a file, or of none.
+    file : FileRecord or None
+        The file that holds them.
+    failures : tuple of CoinFailure
+    lost : DataFrame
+        Findings of rows and files that were left out in reading.
+    coins, bounded, rows : int
+        Coins with a forecast, those with intervals, and rows that were read.
+    worker : str
+        Its address.
+    seconds : mapping of str to float
+        By stage; see `cryptodask.timing`.
+    began, ended : float
+        By the worker's clock, in seconds since 1970.
+    """
+
+    table: pd.DataFrame | None = None
+    file: FileRecord | None = None
+    failures: tuple[CoinFailure, ...] = ()
+    lost: pd.DataFrame = field(default_factory=empty_findings)
+    coins: int = 0
+    bounded: int = 0
+    rows: int = 0
+    worker: str = ""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    began: float = 0.0
+    ended: float = 0.0
+
+    def without_table(self) -> "JobDone":
+        """Return all but the rows."""
+        return replace(self, table=None)
+
+
+@attrs.frozen(kw_only=True)
+class _Record:
+    """A `JobDone` as JSON has it."""
+
+    version: int
+    file: FileRecord | None
+    failures: list[list[str | None]] = attrs.field(factory=list)
+    lost: list[dict[str, Any]] = attrs.field(factory=list)
+    coins: int
+    bounded: int
+    rows: int
+    worker: str
+    seconds: dict[str, float]
+    began: float
+    ended: float
+
+
+PLAIN = ("coins", "bounded", "rows", "worker", "seconds", "began", "ended")
+
+
+def write_done(path: AnyPath, done: JobDone) -> None:
+    """Write the record of a job, after its table: from then on it is done.
+
+    Raises
+    ------
+    WriteError
+        It can't be written.
+    """
+    content = {name: getattr(done, name) for name in PLAIN}
+    content |= {"version": VERSION, "file": done.file and attrs.asdict(done.file)}
+    content["failures"] = [
+        [f.coin, f.model, None if f.cutoff is None else str(f.cutoff), f.exception, f.message]
+        for f in done.failures
+    ]
+    lost = done.lost.assign(date=done.lost["date"].astype("str"))
+    content["lost"] = lost.to_dict("records")
+    write_json(content, path)
+
+
+def read_done(path: AnyPath) -> JobDone | None:
+    """Read the record of a job and compare its file; None where it is not done.
+
+    A record or a table that was cut off, emptied or changed is as if it were not there: the job is
+    done again.
+    """
+    from cryptodask.io.structure import structured
+
+    try:
+        record = structured(_Record, read_json(path), str(path))
+        done = _done_of(record)
+    except (FileNotFoundError, InputError, ValueError, TypeError):
+        return None
+    if record.version != VERSION:
+        return None
+    if done.file is not None and damage(path.parent / done.file.name, done.file):
+        return None
+    return done
+
+
+def _done_of(record: _Record) -> JobDone:
+    failures = tuple(
+        CoinFailure(
+            str(coin), str(model), str(exception), str(message),
+            None if cutoff is None else np.datetime64(cutoff, "s"),
+        )
+        for coin, model, cutoff, exception, message in record.failures
+    )  # fmt: skip
+    lost = empty_findings()
+    if record.lost:
+        lost = pd.DataFrame(record.lost, columns=list(FINDING_COLUMNS)).astype(lost.dtypes)
+    return JobDone(
+        None, record.file, failures, lost, **{name: getattr(record, name) for name in PLAIN}
+    )
+
+
+TASK_COLUMNS = ("model", "coins", "bounded", "rows", "worker", "began", "ended", *STAGES)
+
+
+def task_table(jobs: Iterable[tuple[str, JobDone]]) -> pd.DataFrame:
+    """Return what each job did, of models' names and jobs: `TASK_COLUMNS`, a row a job."""
+    plain = ("coins", "bounded", "rows", "worker", "began", "ended")
+    rows = [
+        [model, *(getattr(done, name) for name in plain)]
+        + [float(done.seconds.get(stage, 0.0)) for stage in STAGES]
+        for model, done in jobs
+    ]
+    return pd.DataFrame(rows, columns=list(TASK_COLUMNS))
+
+
+def lost_table(jobs: Iterable[JobDone]) -> pd.DataFrame:
+    """Return what was left out in reading, once: every model of a partition read the same files."""
+    return join_findings(done.lost for done in jobs).drop_duplicates(ignore_index=True)
+

@@ -1,0 +1,133 @@
+"""The manifest of a run's folder, which is written last: it makes the result whole."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+
+from cryptodask.errors import InputError, TableError
+from cryptodask.io.files import FileRecord, read_json, write_json
+from cryptodask.io.paths import AnyPath
+from cryptodask.io.structure import structured
+from cryptodask.records import DateArray
+
+MANIFEST = "_manifest.json"
+"""Readers of Parquet pass over files whose names begin with an underscore."""
+
+FAILURES, LOST, TASKS = "_failures.parquet", "_lost.parquet", "_tasks.parquet"
+"""The tables beside a result."""
+
+VERSION = 2
+
+
+def _positive(_: Any, field: "attrs.Attribute[Any]", value: int) -> None:
+    if value < 1:
+        raise ValueError(f"must be at least 1, got {value}")
+
+
+@attrs.frozen(kw_only=True)
+class Manifest:
+    """What a folder holds.
+
+    Attributes
+    ----------
+    version : int
+        Of this format.
+    kind : str
+        ``forecasts`` or ``backtest``: how names of its tables begin.
+    models : list of str
+    horizon : int
+    seed : int
+    features : dict of str to str
+        Fingerprints of what models on declared features saw, by model.
+    intervals : bool
+    rows : int
+        Of all files.
+    files : list of FileRecord
+        By model and coin.
+    beside : list of FileRecord
+        The tables of failures, of what was lost, and of tasks.
+    origins : list of str
+        Of a backtest.
+    """
+
+    version: int = VERSION
+    kind: str
+    models: list[str]
+    horizon: int = attrs.field(validator=_positive)
+    seed: int = 0
+    features: dict[str, str] = attrs.field(factory=dict)
+    intervals: bool = False
+    rows: int = 0
+    files: list[FileRecord]
+    beside: list[FileRecord] = attrs.field(factory=list)
+    origins: list[str] = attrs.field(factory=list)
+
+    @property
+    def dates(self) -> DateArray:
+        """The origins, ``(n_origins,)``."""
+        return np.array(self.origins, dtype="datetime64[s]")
+
+    def record(self, name: str) -> FileRecord | None:
+        """Return the record of a file beside the result; None where there is none."""
+        return next((record for record in self.beside if record.name == name), None)
+
+
+def write_manifest(folder: AnyPath, manifest: Manifest) -> None:
+    """Write the manifest of a folder in which all else is there."""
+    write_json(attrs.asdict(manifest), folder / MANIFEST)
+
+
+def read_manifest(folder: AnyPath, kinds: Sequence[str] = ("forecasts", "backtest")) -> Manifest:
+    """Read the manifest of a folder.
+
+    Parameters
+    ----------
+    folder : Path or UPath
+    kinds : sequence of str
+        Those that are wanted.
+
+    Raises
+    ------
+    TableError
+        There is none, since the run did not end.
+    InputError
+        It is damaged or of something else; the message names the key.
+    """
+    path = folder / MANIFEST
+    try:
+        content = read_json(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise TableError(
+            f"{folder}: no {MANIFEST}: holds no result that is whole; `cryptodask resume {folder}` "
+            "ends a run that was stopped"
+        ) from error
+    if isinstance(content, dict) and "version" not in content:
+        content = _of_version_1(content)
+    manifest = structured(Manifest, content, str(path))
+    if manifest.version != VERSION:
+        raise InputError(
+            f"{path}: version: {manifest.version}, and this CryptoDask reads {VERSION}; use the "
+            "one that wrote it"
+        )
+    if manifest.kind not in kinds:
+        raise InputError(f"{path}: kind: {manifest.kind!r}, and {' or '.join(kinds)} is wanted")
+    for record in manifest.files:
+        if "/" in record.name or not record.name.startswith(f"{manifest.kind}-"):
+            raise InputError(f"{path}: files: {record.name!r} is no file of {manifest.kind}")
+    try:
+        manifest.dates  # noqa: B018 - whether they are dates
+    except ValueError as error:
+        raise InputError(f"{path}: origins: {error}") from error
+    return manifest
+
+
+def _of_version_1(content: dict[str, Any]) -> dict[str, Any]:
+    """Return a manifest without a version, of before files had checksums, as one with."""
+    files = content.get("files")
+    if not isinstance(files, list) or not all(isinstance(name, str) for name in files):
+        return content
+    records = [{"name": name, "size": -1, "sha256": ""} for name in files]
+    kind = "backtest" if "origins" in content else "forecasts"
+    return {**content, "version": VERSION, "kind": kind, "files": records}

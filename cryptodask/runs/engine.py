@@ -1,0 +1,388 @@
+"""The engine: runs any kind of run. Plan, train, submit, collect, report, close.
+
+Failures, rows that were lost, time limits, coins that kill workers, resuming and messages to pages
+are dealt with here, so that no kind can forget them.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+
+from cryptodask.cluster import Ended, RunLog, Work, WorkerState, run_pieces
+from cryptodask.cluster.retry import TaskId, is_fatal
+from cryptodask.errors import ENDING, WorkerDiedError
+from cryptodask.io.parquet import write_frame
+from cryptodask.io.paths import AnyPath
+from cryptodask.models import Model
+from cryptodask.models.base import fingerprints
+from cryptodask.records import CoinFailure
+from cryptodask.results.failures import all_failed
+from cryptodask.results.jobs import JobDone, TaskFiles, lost_table, task_table, write_done
+from cryptodask.results.manifest import FAILURES, LOST, TASKS, Manifest
+from cryptodask.runs.folder import RunFolder, check_shared
+from cryptodask.runs.kind import Call, Kind, Outcome
+from cryptodask.runs.pooling import pool_errors
+from cryptodask.runs.progress import progress_bar
+from cryptodask.runs.session import Session
+from cryptodask.runs.workload import Task, Workload, plan_tasks
+from cryptodask.worker.intervals import bound_state
+from cryptodask.worker.sink import rows_of, without_rows
+
+if TYPE_CHECKING:
+    from dask.distributed import Client, Future
+
+R = TypeVar("R")
+
+OnDone = Callable[[int], None]
+"""Called with the number of coins (times models) that were done since the last call."""
+
+
+def run_kind(
+    kind: Kind[Any, R],
+    *,
+    out: AnyPath | None = None,
+    overwrite: bool = False,
+    as_dask: bool = False,
+    progress: bool = True,
+    on_done: OnDone | None = None,
+) -> R:
+    """Run a kind of run, or go on with one that was stopped in a folder.
+
+    Parameters
+    ----------
+    kind : Kind
+    out : Path or UPath, optional
+        The folder that workers write to.
+    overwrite : bool
+        Whether another run in that folder may be replaced.
+    as_dask : bool
+        Whether rows stay on the workers.
+    progress : bool
+        Whether a progress bar is shown on standard error.
+    on_done : callable, optional
+
+    Returns
+    -------
+    Forecasts, Backtest or SearchResult
+        By the kind.
+    """
+    session = kind.session
+    session.check_timeout(kind.spec.timeout)
+    with ExitStack() as stack:
+        folder, tasks = None, None
+        if out is not None:
+            folder = RunFolder(out, kind.tables)
+            stack.enter_context(folder.held())
+            there = folder.settle(kind.plan(), overwrite)
+            if there is not None and folder.whole():
+                return kind.open(folder.path)
+            folder.reopen()
+            tasks = None if there is None else there.tasks
+            if kind.coins:
+                from cryptodask.cluster import ask_workers
+
+                check_shared(folder.path, lambda *call: ask_workers(session.client, *call))
+        total = len(kind.coins) * len(kind.models)
+        bar = stack.enter_context(progress_bar(total, progress))
+        report = [bar, *([on_done] if on_done else [])]
+        log = stack.enter_context(_log_of(kind, folder))
+        run = _Run(kind, session, folder, log, report, bar.say, as_dask=as_dask)
+        result = run.execute(tasks)
+        session.release_memory()
+        in_memory = folder is None and not as_dask
+        log.end(**(kind.event_tables(result) if in_memory and log.listens else {}))
+        return result
+
+
+def _log_of(kind: Kind[Any, Any], folder: RunFolder | None) -> RunLog:
+    """Return what sends messages of a run to the scheduler."""
+    coins = sorted({*kind.coins, *(failure.coin for failure in kind.without)})
+    return RunLog(
+        kind.session.client if kind.coins else None,
+        kind.event,
+        [model.name for model in kind.models],
+        coins,
+        kind.spec.horizon,
+        kind.session.loader.path,
+        None if folder is None else folder.path,
+    )
+
+
+@dataclass
+class _Run:
+    """A run that is in progress."""
+
+    kind: Kind[Any, Any]
+    session: Session
+    folder: RunFolder | None
+    log: RunLog
+    report: Sequence[OnDone]
+    say: Callable[[str], None]
+    as_dask: bool
+    done: dict[TaskId, JobDone] = field(default_factory=dict)
+    futures: "dict[TaskId, Future]" = field(default_factory=dict)
+    failures: list[CoinFailure] = field(default_factory=list)
+
+    @property
+    def client(self) -> "Client":
+        """The cluster's."""
+        return self.session.client
+
+    def execute(self, tasks: Sequence[Task] | None) -> Any:
+        """Do all that is left, and return the result."""
+        kind = self.kind
+        if kind.coins:
+            self.session.warm_up(kind.models)
+        self.workload = self._plan(tasks)
+        self._fail(kind.without)
+        todo = self._left()
+        if todo:
+            needed = {self.workload.model(task).name for task in todo}
+            self._fail(kind.train(self.workload, needed, self.say), count=True)
+            todo = [task for task in todo if kind.ready(self.workload.model(task))]
+        if todo and kind.intervals:
+            self._run_with_intervals(todo)
+        elif todo:
+            work = self._work(self._call)
+            self._collect(run_pieces(self.client, work, todo, results=not self.as_dask))
+        return self._close()
+
+    def _plan(self, tasks: Sequence[Task] | None) -> Workload:
+        """Cut the work, or take the tasks of the run that goes on, whatever workers there are."""
+        kind, session = self.kind, self.session
+        source, coins = session.loader.source, kind.coins
+        if tasks is None:
+            workers = session.threads() if coins else 1
+            n = session.loader.n_partitions
+            tasks = plan_tasks(source, coins, kind.models, workers, n, kind.passes)
+            if self.folder is not None:
+                self.folder.write_plan(attrs.evolve(kind.plan(), tasks=tasks))
+        return Workload(
+            source, coins, kind.models, tasks, session.localised, kind.passes, kind.spec.timeout
+        )
+
+    def _left(self) -> list[TaskId]:
+        """Report what a run that was stopped has done, and return the tasks that are left."""
+        planned = self.workload.task_ids()
+        if self.folder is None:
+            return planned
+        tasks = self.folder.tasks(planned)
+        self.done = self.folder.done(tasks)
+        for task, done in self.done.items():
+            self._log_done(task, done)
+            self._count(self.workload.size(task))
+        return [task for task in tasks if task not in self.done]
+
+    def _call(self, task: TaskId) -> Call:
+        files = None if self.folder is None else self.folder.files(task)
+        return self.kind.call(self.workload.job(task), self.workload.model(task), files)
+
+    def _part_call(self, task: TaskId) -> Call:
+        files = None if self.folder is None else self.folder.part_files(task)
+        return self.kind.call(self.workload.job(task), self.workload.model(task), files)
+
+    def _state_call(self, task: TaskId) -> Call:
+        return self.kind.state_call(self.workload.job(task), self.workload.model(task))
+
+    def _work(self, call: Callable[[TaskId], Call]) -> Work:
+        """Return how tasks are submitted; all of a run have one function."""
+        workload, folder = self.workload, self.folder
+        function = call(next(iter(workload.task_ids())))[0]
+        return Work(
+            function,
+            lambda task: call(task)[1],
+            lambda task: f"{self.kind.event}-{workload.model(task).name}",
+            workload.cost,
+            workload.size,
+            folder.note_split if folder else lambda _: None,
+        )
+
+    def _collect(self, outcomes: Any, *, keep: bool = True, counted: bool = False) -> list[Ended]:
+        """Wait for tasks; keep what they did, and return how each ended.
+
+        Parameters
+        ----------
+        outcomes : generator of Ended
+        keep : bool
+            Whether the tasks are done then.
+        counted : bool
+            Whether their coins have been counted in an earlier pass.
+        """
+        ended = []
+        with closing(outcomes):
+            for outcome in outcomes:
+                ended.append(outcome)
+                task = outcome.piece
+                if outcome.error is not None:
+                    self._give_up(task, outcome.error, counted=counted)
+                elif keep:
+                    self._keep(task, outcome, counted=counted)
+                else:
+                    self.log.ended(self.workload.model(task).name, self.workload.job(task).coins)
+                if not counted:
+                    self._count(self.workload.size(task))
+        return ended
+
+    def _keep(self, task: TaskId, outcome: Ended, *, counted: bool) -> None:
+        """Keep what a task did, or where it stays."""
+        if self.as_dask:
+            self.futures[task] = outcome.future
+            model, coins = self.workload.model(task).name, self.workload.job(task).coins
+            self.log.ended(model, coins, counted=counted)
+            return
+        self.done[task] = outcome.result
+        self._log_done(task, outcome.result, counted=counted)
+
+    def _log_done(self, task: TaskId, done: JobDone, *, counted: bool = False) -> None:
+        """Send a message of a task that ended, with the coins that failed throughout."""
+        throughout = [failure for failure in done.failures if failure.cutoff is None]
+        self.log.ended(
+            self.workload.model(task).name, self.workload.job(task).coins, throughout,
+            rows=done.rows, seconds=done.seconds, counted=counted,
+            table=None if self.kind.dated_failures else done.table,
+        )  # fmt: skip
+
+    def _count(self, coins: int) -> None:
+        for report in self.report:
+            report(coins)
+
+    def _fail(self, failures: Iterable[CoinFailure], *, count: bool = False) -> None:
+        """Keep failures of coins that no job reports."""
+        failures = list(failures)
+        self.failures += failures
+        throughout = [failure for failure in failures if failure.cutoff is None]
+        self.log.failed(throughout)
+        if count:
+            self._count(len(throughout))
+
+    def _give_up(self, task: TaskId, error: BaseException, *, counted: bool) -> None:
+        """Report the coins of a task that failed as a whole, as of a coin that killed its workers.
+
+        The latter is noted in the folder, so that no run which goes on tries it again.
+
+        Raises
+        ------
+        Exception
+            What concerns every coin; see `cryptodask.errors.ENDING`.
+        """
+        if isinstance(error, ENDING):
+            raise error
+        model, coins = self.workload.model(task).name, self.workload.job(task).coins
+        failures = all_failed(coins, model, self._explained(task, error))
+        self.done[task] = JobDone(failures=tuple(failures))
+        self.log.ended(model, coins, failures, counted=counted)
+        if self.folder is not None and is_fatal(error):
+            write_done(self.folder.files(task).done, self.done[task])
+
+    def _explained(self, task: TaskId, error: BaseException) -> BaseException:
+        """Return the error of a single coin that killed its workers, with what can be done."""
+        if not isinstance(error, WorkerDiedError):
+            return error
+        [coin], slow = self.workload.job(task).coins, ""
+        if self.workload.timeout is not None:
+            slow = f" or took longer than {self.workload.timeout:g} seconds"
+        return WorkerDiedError(
+            f"{coin}: {self.workload.model(task).name}: each worker that ran it alone died{slow}; "
+            "see their logs for why (a crash, or more memory than a worker has), give workers more "
+            "memory or time (--timeout), or forecast it by another model"
+        )
+
+    def _run_with_intervals(self, todo: Sequence[TaskId]) -> None:
+        """Forecast as of now and of past dates, count errors, and put intervals around forecasts.
+
+        Errors of all coins are pooled, so that all are needed until they were counted once.
+        """
+        pools = None if self.folder is None else self.folder.read_pools()
+        if pools is not None and any(self.workload.model(t).name not in pools for t in todo):
+            pools = None
+        needed = list(todo) if pools is not None else [*self.done, *todo]
+        needed = [task for task in needed if self._has_rows(task)]
+        state = self._states(sorted(needed))
+
+        def lost(outcome: Ended) -> None:
+            assert outcome.error is not None
+            self._give_up(outcome.piece, outcome.error, counted=True)
+
+        if pools is None:
+            pools = pool_errors(state, lambda task: self.workload.model(task).name, lost)
+            if self.folder is not None:
+                self.folder.write_pools(pools)
+        for task in [task for task in state.pieces if task in self.done]:
+            state.drop(task)
+        known = pools
+
+        def arguments(task: TaskId) -> tuple[Any, ...]:
+            files = None if self.folder is None else self.folder.files(task)
+            return known[self.workload.model(task).name], files
+
+        passes = state.each(bound_state, arguments, "intervals", results=not self.as_dask)
+        self._collect(passes, counted=True)
+
+    def _has_rows(self, task: TaskId) -> bool:
+        """Tell whether a task was not given up."""
+        return task not in self.done or self.done[task].file is not None
+
+    def _states(self, tasks: Sequence[TaskId]) -> WorkerState:
+        """Have workers keep what intervals need of each task, or write it to the folder."""
+        if self.folder is None or not self.kind.writes_parts:
+            state = WorkerState(self.client, self._work(self._state_call), tasks)
+            self._collect(state.make(), keep=False)
+            return state
+        state = WorkerState(self.client, self._work(self._part_call), [])
+        parts = self.folder.done(tasks, parts=True)
+        for task, done in parts.items():
+            state.put(task, self.kind.state_of(done, self.folder.path))
+            self._count(self.workload.size(task))
+        left = [task for task in tasks if task not in parts]
+        for outcome in self._collect(
+            run_pieces(self.client, self._work(self._part_call), left), keep=False
+        ):
+            if outcome.error is None:
+                state.put(outcome.piece, self.kind.state_of(outcome.result, self.folder.path))
+        return state
+
+    def _close(self) -> Any:
+        """Return the result: of the folder, which is made whole, or in memory."""
+        kind = self.kind
+        if self.as_dask:
+            self._bring_reports()
+        jobs = [(self.workload.model(task), self.done[task]) for task in sorted(self.done)]
+        failures = [*self.failures, *(f for _, done in jobs for f in done.failures)]
+        outcome = Outcome(jobs, failures, [self.futures[task] for task in sorted(self.futures)])
+        if self.folder is None:
+            return kind.result(outcome)
+        beside = {
+            FAILURES: kind.failure_table(failures),
+            LOST: lost_table(done for _, done in jobs),
+            TASKS: task_table((model.name, done) for model, done in jobs if done.worker),
+        }
+        records = [write_frame(table, self.folder.path / name) for name, table in beside.items()]
+        self.folder.close(
+            Manifest(
+                kind=kind.tables,
+                models=[model.name for model in kind.models],
+                horizon=kind.spec.horizon,
+                seed=kind.spec.seed,
+                features=fingerprints(kind.models),
+                intervals=kind.intervals,
+                rows=int(beside[TASKS]["coins"].sum()) * kind.spec.horizon,
+                files=[done.file for _, done in jobs if done.file is not None],
+                beside=records,
+                **kind.manifest_facts(),
+            )
+        )
+        return kind.open(self.folder.path)
+
+    def _bring_reports(self) -> None:
+        """Bring what jobs did, without their rows, which stay on the workers."""
+        tasks = sorted(self.futures)
+        calls = [self.client.submit(without_rows, self.futures[t], pure=False) for t in tasks]
+        for task, done in zip(tasks, self.client.gather(calls), strict=True):
+            self.done[task] = done
+            # Its coins were counted with its job.
+            for failure in done.failures:
+                self.log.ended(failure.model, (), [failure])
+            self.futures[task] = self.client.submit(rows_of, self.futures[task], pure=False)

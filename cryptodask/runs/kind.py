@@ -1,0 +1,171 @@
+"""What a kind of run says: everything else is the engine's."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+import pandas as pd
+
+from cryptodask.io.paths import AnyPath
+from cryptodask.models import Model
+from cryptodask.models.base import fingerprints
+from cryptodask.prices.loader import RowFilter
+from cryptodask.records import CoinFailure
+from cryptodask.results.jobs import JobDone, TaskFiles
+from cryptodask.runs.plan import Plan
+from cryptodask.runs.session import Session, coins_fingerprint, prices_fingerprint
+from cryptodask.runs.spec import RunSpec
+from cryptodask.runs.workload import Workload
+from cryptodask.worker.job import Job
+
+if TYPE_CHECKING:
+    from dask.distributed import Future
+
+S = TypeVar("S", bound=RunSpec)
+R = TypeVar("R")
+
+Call = tuple[Callable[..., Any], tuple[Any, ...]]
+"""What a worker calls, and its arguments."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to, of any kind.
+
+    Attributes
+    ----------
+    jobs : sequence of (Model, JobDone)
+        In order of models and coins.
+    failures : sequence of CoinFailure
+    tables : sequence of Future
+        Of runs whose rows stay on the workers.
+    """
+
+    jobs: Sequence[tuple[Model, JobDone]]
+    failures: Sequence[CoinFailure]
+    tables: "Sequence[Future]" = ()
+
+
+class Kind(ABC, Generic[S, R]):
+    """A kind of run: what a worker does, which passes follow, and what the result is.
+
+    Parameters
+    ----------
+    spec : RunSpec
+    session : Session
+    models : sequence of Model
+        In the order of the result.
+
+    Attributes
+    ----------
+    coins : list of str
+        To run; known after `prepare`.
+    without : list of CoinFailure
+        Of coins that have not one row.
+    """
+
+    tables: ClassVar[str]
+    """How names of its tables begin."""
+
+    event: ClassVar[str]
+    """What pages call it."""
+
+    dated_failures: ClassVar[bool] = False
+    """Whether a coin may fail as of one date and not of another."""
+
+    writes_parts = False
+    """Whether its rows are written before they have intervals."""
+
+    def __init__(self, spec: S, session: Session, models: Sequence[Model]) -> None:
+        self.spec, self.session, self.models = spec, session, list(models)
+        self.row_filter: RowFilter = spec.row_filter(session.loader.freq)
+        names = [model.name for model in self.models]
+        self.coins, self.without = session.choose_coins(spec.coins, names)
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Decide what depends on the prices, as origins do, before the run begins."""
+
+    @property
+    @abstractmethod
+    def intervals(self) -> bool:
+        """Whether passes that make intervals follow."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what decides every number of the result, as JSON has it."""
+        from cryptodask import __version__
+
+        facts = {k: v for k, v in self.spec.deciding().items() if k != "coins"}
+        return facts | {
+            "models": [repr(model) for model in self.models],
+            "features": fingerprints(self.models),
+            "coins": coins_fingerprint(self.coins),
+            "prices": prices_fingerprint(self.session.loader),
+            "version": __version__,
+        }
+
+    def plan(self) -> Plan:
+        """Return the plan of the run, without tasks."""
+        spec = self.spec if self.spec.is_repeatable else None
+        names = [model.name for model in self.models]
+        return Plan(self.spec.kind, spec, self.facts(), names, len(self.coins), ())
+
+    @abstractmethod
+    def passes(self, model: Model) -> float:
+        """Return how often a model goes over the rows that are read."""
+
+    @abstractmethod
+    def train(
+        self, workload: Workload, needed: Collection[str], say: Callable[[str], None]
+    ) -> list[CoinFailure]:
+        """Train what must be trained before jobs begin; return failures of whole models.
+
+        Parameters
+        ----------
+        workload : Workload
+        needed : collection of str
+            Names of the models that have something left to do.
+        say : callable
+            Called with what is in progress.
+        """
+
+    def ready(self, model: Model) -> bool:
+        """Tell whether a model can forecast, after `train`."""
+        del model
+        return True
+
+    @abstractmethod
+    def call(self, job: Job, model: Model, files: TaskFiles | None) -> Call:
+        """Return the call of a worker that does a job, without intervals."""
+
+    def state_call(self, job: Job, model: Model) -> Call:
+        """Return the call that makes what workers keep for intervals."""
+        raise NotImplementedError
+
+    def state_of(self, done: JobDone, folder: AnyPath) -> Any:
+        """Return the same for a job whose rows were written before they have intervals."""
+        raise NotImplementedError
+
+    def failure_table(self, failures: Sequence[CoinFailure]) -> pd.DataFrame:
+        """Return failures as the table of the result."""
+        from cryptodask.results.failures import failure_table
+
+        return failure_table(failures, dated=self.dated_failures)
+
+    def manifest_facts(self) -> Mapping[str, Any]:
+        """Return what the manifest says besides what all do."""
+        return {}
+
+    @abstractmethod
+    def result(self, outcome: Outcome) -> R:
+        """Return the result of a run in memory."""
+
+    @abstractmethod
+    def open(self, path: AnyPath) -> R:
+        """Return the result of a run in a folder."""
+
+    def event_tables(self, result: R) -> dict[str, Any]:
+        """Return what pages are sent at the end of a run in memory: forecasts or scores."""
+        del result
+        return {}

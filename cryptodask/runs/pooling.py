@@ -1,0 +1,63 @@
+"""The client's part of intervals: two passes over what workers keep, and what they add up to."""
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+
+from cryptodask.cluster import Ended, WorkerState
+from cryptodask.cluster.retry import TaskId
+from cryptodask.evaluate.intervals.error_counts import PoolSummary
+from cryptodask.evaluate.intervals.pooling import (
+    PooledErrors,
+    Pools,
+    error_quantiles,
+    join_pools,
+    summarise,
+)
+from cryptodask.worker.intervals import count_state
+
+
+def pool_errors(
+    state: WorkerState, model_of: Callable[[TaskId], str], on_lost: Callable[[Ended], None]
+) -> dict[str, PooledErrors]:
+    """Pool the errors of past forecasts over all tasks.
+
+    Parameters
+    ----------
+    state : WorkerState
+        Of each task its `cryptodask.worker.intervals.IntervalState`.
+    model_of : callable
+        The name of a task's model: errors of different models are not pooled.
+    on_lost : callable
+        Called with tasks that were lost on the way.
+
+    Returns
+    -------
+    dict of str to PooledErrors
+        By model.
+    """
+    first = _count(state, model_of, {}, on_lost)
+    summaries = {model: summarise(pools) for model, pools in first.items()}
+    counts = _count(state, model_of, summaries, on_lost)
+    return {
+        model: PooledErrors(summaries[model], error_quantiles(pools))
+        for model, pools in counts.items()
+    }
+
+
+def _count(
+    state: WorkerState,
+    model_of: Callable[[TaskId], str],
+    summaries: Mapping[str, Mapping[int, PoolSummary]],
+    on_lost: Callable[[Ended], None],
+) -> dict[str, Pools]:
+    """Return the counts of each model, added up as they come."""
+    pools: dict[str, Pools] = {}
+    outcomes = state.each(count_state, lambda task: (summaries.get(model_of(task)),), "count-errors")
+    with closing(outcomes):
+        for outcome in outcomes:
+            if outcome.error is not None:
+                on_lost(outcome)
+                continue
+            model = model_of(outcome.piece)
+            pools[model] = join_pools([pools.get(model, {}), outcome.result])
+    return pools

@@ -1,0 +1,250 @@
+"""`Session`: prices and a client, which the runs of a process share."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from cryptodask.cluster import Work, run_pieces
+from cryptodask.cluster.retry import is_fatal
+from cryptodask.errors import NoPricesError, OptionError
+from cryptodask.models import Model, create_model
+from cryptodask.prices import CryptoLoader
+from cryptodask.prices.freq import step_of
+from cryptodask.prices.loader import RowFilter
+from cryptodask.prices.table.price_table import PriceTable
+from cryptodask.records import CoinFailure, DateArray
+from cryptodask.runs.workload import Workload, plan_tasks
+from cryptodask.worker.job import Job, embed_prices
+from cryptodask.worker.process import release_memory, warm_up_model
+from cryptodask.worker.read import date_span
+
+if TYPE_CHECKING:
+    from dask.distributed import Client
+
+
+class Session:
+    """Prices, and the client of the cluster that runs use.
+
+    Parameters
+    ----------
+    loader : CryptoLoader or path
+        Where the prices are.
+    client : dask.distributed.Client, optional
+        Of the cluster to use. Without one a local cluster is started by the first run, with one
+        thread a worker, and closed by `close` or at the end of a ``with`` block.
+    workers : int, optional
+        Processes of that local cluster; by default one a core.
+
+    Raises
+    ------
+    OptionError
+        Workers are given beside a client.
+    """
+
+    def __init__(
+        self,
+        loader: CryptoLoader | str | Path,
+        client: "Client | None" = None,
+        *,
+        workers: int | None = None,
+    ) -> None:
+        if client is not None and workers is not None:
+            raise OptionError(f"workers: got {workers} beside a client, which has its workers")
+        self.loader = loader if isinstance(loader, CryptoLoader) else CryptoLoader(loader)
+        self._client = client
+        self._workers = workers
+        self._owned = False
+
+    @property
+    def client(self) -> "Client":
+        """The client; of a local cluster that is started if there is none yet."""
+        if self._client is None:
+            from cryptodask.cluster import local_client
+
+            self._client = local_client(self._workers)
+            self._owned = True
+        return self._client
+
+    def close(self) -> None:
+        """Close the local cluster, if one was started here."""
+        if self._owned and self._client is not None:
+            from cryptodask.cluster import close_local
+
+            close_local(self._client)
+            self._client, self._owned = None, False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def step(self) -> np.timedelta64:
+        """From one bar to the next."""
+        return step_of(self.loader.freq)
+
+    def warm_up(self, models: Sequence[Model]) -> None:
+        """Have workers, and those that join later, import and compile what these models need."""
+        from cryptodask.cluster import warm_up
+
+        warm_up(self.client, {repr(model): partial(warm_up_model, model) for model in models})
+
+    def release_memory(self) -> None:
+        """Have workers give back the memory that they kept for the next batch of a run."""
+        from cryptodask.cluster import tell_workers
+
+        if self._client is not None:
+            tell_workers(self._client, release_memory)
+
+    def check_timeout(self, timeout: float | None) -> None:
+        """See that a time limit would end workers and not this process.
+
+        Raises
+        ------
+        OptionError
+            The workers are threads of this process.
+        """
+        if timeout is None:
+            return
+        if getattr(getattr(self.client, "cluster", None), "processes", True) is False:
+            raise OptionError(
+                f"timeout: {timeout:g} seconds were given, but what takes longer is ended with its "
+                "process, and the workers are threads of this one; start workers as processes"
+            )
+
+    def threads(self) -> int:
+        """Return the threads of all workers, or of those that may come, if these are more."""
+        from cryptodask.cluster import most_workers, workers_of
+
+        return max(most_workers(self.client), sum(workers_of(self.client).values()))
+
+    def localised(self, jobs: Sequence[Job]) -> list[Job]:
+        """Return jobs as workers can do them: with their prices, where they don't see the files."""
+        if jobs and self._client is not None and not self._owned:
+            from cryptodask.cluster import paths_visible
+
+            if not paths_visible(self._client, jobs[0].partitions[0].paths[:1]):
+                return [embed_prices(job) for job in jobs]
+        return list(jobs)
+
+    def choose_coins(
+        self, coins: Sequence[str] | None, models: Sequence[str]
+    ) -> tuple[list[str], list[CoinFailure]]:
+        """Return the coins to run, and the failures of those that have not one row.
+
+        Raises
+        ------
+        UnknownCoinError
+            The source has no coin of that name.
+        """
+        empty = self.loader.source.empty
+        without = [coin for coin in empty if coins is None or coin in coins]
+        failures = [
+            CoinFailure.of(coin, model, NoPricesError(empty[coin]))
+            for coin in without
+            for model in models
+        ]
+        if coins is not None:
+            coins = [coin for coin in coins if coin not in empty]
+            if not coins and without:
+                return [], failures
+        return self.loader.check_names(coins), failures
+
+    def date_span(
+        self, coins: Sequence[str], row_filter: RowFilter
+    ) -> tuple[np.datetime64, DateArray]:
+        """Return the first date of all rows that are kept, and the last one of each coin.
+
+        Of a table the index says it, and a last date may be one on which a coin has no row, if it
+        has later ones that are not kept.
+
+        Returns
+        -------
+        first : datetime64[s]
+        lasts : ndarray of datetime64[s], ``(n_coins,)``
+            Rising, at least one.
+        """
+        spans = self._date_spans(coins, row_filter)
+        start = row_filter.first.astype("datetime64[s]")
+        if not spans:
+            return start, start.reshape(1)
+        first = max(min(first for first, _ in spans), start).astype("datetime64[s]")
+        lasts = np.concatenate([lasts for _, lasts in spans]).astype("datetime64[s]")
+        # What is kept ends with a day, and the bar in which it ends began before.
+        day = np.timedelta64(1, "D")
+        end = row_filter.last.astype("datetime64[D]").astype("datetime64[s]") + (day - self.step)
+        return first, np.sort(np.minimum(lasts, end))
+
+    def _date_spans(
+        self, coins: Sequence[str], row_filter: RowFilter
+    ) -> list[tuple[np.datetime64, DateArray]]:
+        """Return first and last dates, of some coins each: from the index, or by reading all."""
+        source = self.loader.source
+        if isinstance(source, PriceTable):
+            index = source.index[source.index["coin"].isin(coins)]
+            return [(index["first"].to_numpy().min(), index["last"].to_numpy())] if coins else []
+        naive = [create_model("naive")]
+        workers = self.threads() if coins else 1
+        tasks = plan_tasks(source, coins, naive, workers, self.loader.n_partitions)
+        workload = Workload(source, coins, naive, tasks, self.localised)
+        work = Work(
+            date_span, lambda task: (workload.job(task), row_filter), lambda _: "date-span",
+            workload.cost, workload.size,
+        )  # fmt: skip
+        outcomes = list(run_pieces(self.client, work, workload.task_ids()))
+        for outcome in outcomes:
+            # A coin that kills workers is named where it is to be forecast.
+            if outcome.error is not None and not is_fatal(outcome.error):
+                raise outcome.error
+        return [outcome.result for outcome in outcomes if outcome.result is not None]
+
+
+@contextmanager
+def open_session(
+    source: CryptoLoader | Session | str | Path, client: "Client | None", workers: int | None
+) -> Iterator[Session]:
+    """Give a session in this block: the one that is given, or else one that is closed after it.
+
+    Raises
+    ------
+    OptionError
+        A session is given, and a client or workers beside it.
+    """
+    if not isinstance(source, Session):
+        with Session(source, client, workers=workers) as session:
+            yield session
+        return
+    if client is not None or workers is not None:
+        raise OptionError("source: a manager has its cluster; give no client or workers")
+    yield source
+
+
+def prices_fingerprint(loader: CryptoLoader) -> str:
+    """Return what changes when the prices do: the table's generation, or the files' looks."""
+    source = loader.source
+    if isinstance(source, PriceTable):
+        return f"{source.manifest['index']}, generation {source.generation}"
+    looks = [
+        f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}"
+        for path in sorted(source.folder.iterdir())  # type: ignore[attr-defined]
+        if path.is_file()
+    ]
+    looks.append(repr(source.options))  # type: ignore[attr-defined]
+    return hashlib.sha256("\n".join(looks).encode()).hexdigest()
+
+
+def coins_fingerprint(coins: Sequence[str]) -> str:
+    """Return what changes when the coins do."""
+    return hashlib.sha256("\0".join(coins).encode()).hexdigest()

@@ -1,0 +1,88 @@
+"""From a partition to the panel that a model sees."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from cryptodask.errors import NoPricesError
+from cryptodask.evaluate.rolling import FILLED
+from cryptodask.prices.clean.findings import empty_findings, lost
+from cryptodask.prices.clean.gaps import last_runs
+from cryptodask.prices.loader import RowFilter, to_panel
+from cryptodask.prices.sources import Partition
+from cryptodask.prices.table.price_table import TablePartition
+from cryptodask.records import CoinFailure, DateArray, Panel
+from cryptodask.worker.job import Job
+
+
+def read_panel(
+    partition: Partition,
+    row_filter: RowFilter,
+    lookback: int | None = None,
+    columns: Sequence[str] = (),
+    *,
+    past: bool = False,
+) -> tuple[Panel, pd.DataFrame, int]:
+    """Return the panel that a model sees, findings of rows that were lost, and the rows read.
+
+    Parameters
+    ----------
+    partition : Partition
+    row_filter : RowFilter
+        Where it fills gaps, the panel has a column that says which rows were filled in
+        (`cryptodask.evaluate.rolling.FILLED`).
+    lookback : int, optional
+        Rows before a coin's last that many may be left out, of a table.
+    columns : sequence of str
+        Beside the closes. The panel is then made from a frame, which takes longer.
+    past : bool
+        Whether rows before a coin's last gap are kept where gaps split, for forecasts as of past
+        dates.
+
+    Returns
+    -------
+    panel : Panel
+        Closes in the quote currency.
+    lost : DataFrame
+        Findings.
+    rows : int
+        That were read.
+    """
+    if not columns and isinstance(partition, TablePartition) and row_filter.is_whole:
+        panel = partition.read_panel(lookback)
+        return panel, empty_findings(), len(panel.values)
+    reading = partition.load(("close", *columns))
+    prices = row_filter(reading.prices)
+    is_cut = row_filter.splits and not past
+    seen = last_runs(prices, row_filter.freq) if is_cut else prices
+    if row_filter.gaps.how == "fill":
+        columns = (*columns, FILLED)
+    return to_panel(seen, row_filter.freq, columns), lost(reading.findings), len(prices)
+
+
+def coins_without_rows(partition: Partition, panel: Panel, model: str) -> list[CoinFailure]:
+    """Return the failures of coins of a partition that have no row in its panel."""
+    return [
+        CoinFailure.of(coin, model, NoPricesError(f"{coin}: no row in the days asked for"))
+        for coin in sorted(set(partition.coins) - set(panel.coins))
+    ]
+
+
+def date_span(job: Job, row_filter: RowFilter) -> tuple[np.datetime64, DateArray] | None:
+    """Return the first date of a job's rows and the last one of each coin; None of no rows.
+
+    Returns
+    -------
+    first : datetime64[s]
+    lasts : ndarray of datetime64[s], ``(n_coins,)``
+    """
+    panels = [
+        panel
+        for partition in job.partitions
+        if len(panel := read_panel(partition, row_filter, past=True)[0])
+    ]
+    if not panels:
+        return None
+    lasts = np.concatenate([panel.last_dates for panel in panels])
+    return min(panel.dates.min() for panel in panels), lasts
