@@ -15,17 +15,16 @@ import numpy as np
 import pyarrow as pa
 
 from cryptodask.cluster import Ended, TaskId, WorkerState
+from cryptodask.evaluate.intervals.bounds import forecast_bounds
 from cryptodask.evaluate.intervals.error_counts import PoolSummary
-from cryptodask.evaluate.intervals.past_errors import (
-    Cohort,
-    PastErrors,
+from cryptodask.evaluate.intervals.look_back import Cohort, look_back
+from cryptodask.evaluate.intervals.past_errors import PastErrors
+from cryptodask.evaluate.intervals.pooling import (
     Pools,
-    count,
+    count_errors,
+    error_quantiles,
     join_pools,
-    look_back,
-    price_bounds,
-    quantiles,
-    typicals,
+    summarise,
 )
 from cryptodask.features.segments import Segments
 from cryptodask.io.paths import AnyPath
@@ -120,7 +119,7 @@ def _seen_now(panel: Panel, cut: RowFilter) -> Panel:
 
 def count_job(held: Held, typical: dict[int, PoolSummary] | None) -> Pools:
     """Count the errors of a job."""
-    return count((one for _, seen in held.parts for one in seen), typical)
+    return count_errors((one for _, seen in held.parts for one in seen), typical)
 
 
 def bound_job(
@@ -135,7 +134,7 @@ def bound_job(
     with watching() as seconds, keeping(tables, out, forecast_schema(intervals=True)) as keep:
         for made, seen in held.parts:
             with stage("predict"):
-                bounds = price_bounds(made, seen, typical, found)
+                bounds = forecast_bounds(made, seen, typical, found)
             bounded += int(np.isfinite(bounds).all(axis=(1, 2)).sum())
             keep(forecast_rows(made, bounds))
         told = held.told
@@ -164,9 +163,9 @@ def know(
         Told of jobs that were lost on the way.
     """
     first = _count(held, model_of, {}, on_lost)
-    typical = {model: typicals(pools) for model, pools in first.items()}
+    typical = {model: summarise(pools) for model, pools in first.items()}
     pools = _count(held, model_of, typical, on_lost)
-    return typical, {model: quantiles(counts) for model, counts in pools.items()}
+    return typical, {model: error_quantiles(counts) for model, counts in pools.items()}
 
 
 def _count(

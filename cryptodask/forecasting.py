@@ -9,7 +9,7 @@ from cryptodask.bands import bound_job, hold_job, know
 from cryptodask.cluster import RunLog, WorkerState
 from cryptodask.cluster.retry import Ended, TaskId, Work, is_fatal, run_pieces
 from cryptodask.errors import ENDING
-from cryptodask.evaluate.intervals.past_errors import Cohort
+from cryptodask.evaluate.intervals.look_back import Cohort
 from cryptodask.forecasts import ForecastRun, task_row, task_table
 from cryptodask.io.paths import AnyPath
 from cryptodask.models import Model

@@ -14,7 +14,7 @@ import pandas as pd
 from cryptodask.cluster.retry import Ended, Work, is_fatal, run_pieces
 from cryptodask.errors import ENDING, ClusterError, NoPricesError, OptionError
 from cryptodask.evaluate.intervals.cohorts import Intervals, choose_cohorts
-from cryptodask.evaluate.intervals.past_errors import Cohort
+from cryptodask.evaluate.intervals.look_back import Cohort
 from cryptodask.forecasting import ForecastWork, OnDone, Past
 from cryptodask.forecasts import ForecastRun, open_forecasts
 from cryptodask.io.paths import AnyPath, path_of, remove, visibility_error, write_text

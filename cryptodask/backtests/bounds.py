@@ -1,8 +1,8 @@
 """Intervals for the rows of a backtest: counts of past errors over all files, then bounds.
 
 Three passes over the files, each of which reads and writes on the workers where there are some:
-see `cryptodask.evaluate.intervals.conformal`. Counts are whole numbers and add up in any order, so that the
-bounds depend on neither files nor workers.
+see `cryptodask.evaluate.intervals.pooling`. Counts are whole numbers and add up in any order, so
+that the bounds depend on neither files nor workers.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,16 +13,26 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from cryptodask.evaluate.backtest import BOUNDS, empty_backtest
-from cryptodask.evaluate.intervals.bounds import LEVELS, Shape, history_of
-from cryptodask.evaluate.intervals.conformal import Conformal, intervals
-from cryptodask.evaluate.intervals.error_counts import ErrorCounts, History, PoolSummary
+from cryptodask.evaluate.backtest import empty_backtest
+from cryptodask.evaluate.intervals.bounds import table_bounds
+from cryptodask.evaluate.intervals.past_errors import table_errors
+from cryptodask.evaluate.intervals.pooling import (
+    PooledErrors,
+    Pools,
+    count_errors,
+    error_quantiles,
+    join_pools,
+    summarise,
+)
 from cryptodask.io.paths import AnyPath, open_parquet
-from cryptodask.records import DateArray, FloatArray
+from cryptodask.records import DateArray
 from cryptodask.results.forecasts import write_frames
 
 Place = pd.DataFrame | AnyPath
 """Rows of one model, of whole coins: as a table, or as a file whose groups of rows are such."""
+
+Shape = tuple[DateArray, int, np.timedelta64]
+"""Origins, horizon, and the time from one bar to the next."""
 
 Run = Callable[[Callable[[Place], Any], Sequence[Place]], Iterator[Any]]
 """What calls a function for each place, such as ``map``."""
@@ -61,48 +71,31 @@ def add_bounds(
         # As one, since counting costs as much for a few coins as for many.
         places = [pd.concat(tables, ignore_index=True)]
     shape = origins, horizon, step
-    first = ErrorCounts.join(run(partial(count, shape=shape, typical=None), places))
-    typical = Conformal().typical(first)
-    pool = ErrorCounts.join(run(partial(count, shape=shape, typical=typical), places))
-    quantiles = Conformal().quantiles(pool, list(LEVELS.values()))
-    put = partial(put_bounds, shape=shape, typical=typical, quantiles=quantiles)
-    return list(run(put, places))
+    summaries = summarise(join_pools(run(partial(count, shape=shape, pooled=None), places)))
+    pooled = PooledErrors(summaries, {})
+    pools = join_pools(run(partial(count, shape=shape, pooled=pooled), places))
+    pooled = PooledErrors(summaries, error_quantiles(pools))
+    return list(run(partial(put_bounds, shape=shape, pooled=pooled), places))
 
 
-def count(place: Place, shape: Shape, typical: PoolSummary | None) -> ErrorCounts:
+def count(place: Place, shape: Shape, pooled: PooledErrors | None) -> Pools:
     """Count the errors of a place."""
-    origins, horizon, step = shape
-    none = np.empty((0, len(origins), horizon))
-    empty = Conformal().count(History(origins, none, none[:, :, 0], step))
-    histories = (history_of(table, shape)[0] for table in _tables(place))
-    return ErrorCounts.join([empty, *(Conformal().count(h, typical) for h in histories)])
+    errors = (table_errors(table, *shape) for table in _tables(place))
+    return count_errors(errors, pooled.summaries if pooled else None)
 
 
-def put_bounds(place: Place, shape: Shape, typical: PoolSummary, quantiles: FloatArray) -> Place:
+def put_bounds(place: Place, shape: Shape, pooled: PooledErrors) -> Place:
     """Put bounds into a place; a file is replaced, whole or not at all."""
+    args = *shape, pooled.summaries, pooled.quantiles
     if isinstance(place, pd.DataFrame):
-        return with_bounds(place, shape, typical, quantiles)
-    if all(with_bounds(t, shape, typical, quantiles).equals(t) for t in _tables(place)):
+        return table_bounds(place, *args)
+    if all(table_bounds(t, *args).equals(t) for t in _tables(place)):
         return place  # of a run that went on where it had stopped
     schema = pa.Schema.from_pandas(empty_backtest(), preserve_index=False)
     with write_frames(place.parent, place.name, schema) as write:
         for table in _tables(place):
-            write(with_bounds(table, shape, typical, quantiles))
+            write(table_bounds(table, *args))
     return place
-
-
-def with_bounds(
-    table: pd.DataFrame, shape: Shape, typical: PoolSummary, quantiles: FloatArray
-) -> pd.DataFrame:
-    """Return a table with its bounds."""
-    if table.empty:
-        return table
-    history, at = history_of(table, shape)
-    forecasts = np.full(history.errors.shape, np.nan)
-    forecasts[at] = table["forecast"]
-    prices = intervals(forecasts, Conformal().scale(history, typical), quantiles)[at]
-    bounds = {name: prices[:, i] for i, name in enumerate(LEVELS)}
-    return table.assign(**{name: bounds[name] for name in BOUNDS})
 
 
 def _tables(place: Place) -> Iterator[pd.DataFrame]:
