@@ -11,7 +11,7 @@ import pandas as pd
 
 from cryptodask.backtests.sweep import cut_by_coin, sweep
 from cryptodask.errors import InputError
-from cryptodask.evaluate.backtest import OriginFailure, empty_backtest
+from cryptodask.evaluate.backtest import empty_backtest
 from cryptodask.io.paths import AnyPath, each, path_of, read_table, read_text, resolved
 from cryptodask.models import Model
 from cryptodask.records import CoinFailure, DateArray
@@ -190,15 +190,13 @@ def lost(
     model: Model, coins: Sequence[str], error: BaseException, cutoff: np.datetime64 = NEVER
 ) -> pd.DataFrame:
     """Return the failures of all these coins, of one cause."""
-    return failure_frame(
-        [OriginFailure(cutoff, CoinFailure.of(c, model.name, error)) for c in coins]
-    )
+    return failure_frame([CoinFailure.of(coin, model.name, error, cutoff) for coin in coins])
 
 
-def failure_frame(failures: Sequence[OriginFailure]) -> pd.DataFrame:
+def failure_frame(failures: Sequence[CoinFailure]) -> pd.DataFrame:
     """Return failures as a table in `FAILURES`."""
     rows = [
-        (f.failure.coin, f.failure.model, f.cutoff, f.failure.exception, f.failure.message)
+        (f.coin, f.model, NEVER if f.cutoff is None else f.cutoff, f.exception, f.message)
         for f in failures
     ]
     frame = pd.DataFrame(rows, columns=list(FAILURES))

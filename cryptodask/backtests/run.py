@@ -13,7 +13,6 @@ import pandas as pd
 from cryptodask.backtests.bounds import Place, add_bounds
 from cryptodask.backtests.folder import BacktestFolder
 from cryptodask.backtests.result import (
-    NEVER,
     Backtest,
     counting,
     failure_frame,
@@ -25,7 +24,7 @@ from cryptodask.backtests.result import (
 from cryptodask.backtests.task import TaskResult, run_task
 from cryptodask.cluster.retry import TaskId, Work, is_fatal, run_pieces
 from cryptodask.errors import ENDING, OptionError
-from cryptodask.evaluate.backtest import OriginFailure, empty_backtest
+from cryptodask.evaluate.backtest import empty_backtest
 from cryptodask.evaluate.intervals.cohorts import EVERY, WARMUP, calibration_origins
 from cryptodask.evaluate.rolling import choose_origins
 from cryptodask.forecasting import OnDone
@@ -170,7 +169,7 @@ def backtest(
             tell: list[OnDone] = [bar, *([on_done] if on_done else [])]
             run.prepare(folder, timeout)
             tables, failures = run.execute(tell, bar.say)
-            failures = [failure_frame([OriginFailure(NEVER, f) for f in without]), *failures]
+            failures = [failure_frame(without), *failures]
             told = counting(join_failures(failures), run.origins)
             if folder is not None:
                 pieces = run.work.pieces(folder)
