@@ -16,8 +16,8 @@ import numpy as np
 from common import print_versions
 
 from cryptodask import CryptoLoader
-from cryptodask.evaluate.intervals.conformal import Conformal, intervals, log_errors
-from cryptodask.evaluate.intervals.error_counts import History
+from cryptodask.evaluate.intervals.conformal import Conformal, intervals
+from cryptodask.evaluate.intervals.past_errors import ErrorHistory, log_errors
 from cryptodask.evaluate.intervals.volatility import rows_at, volatility
 from cryptodask.models import create_model, run_model
 from cryptodask.prices.loader import to_panel
@@ -63,7 +63,7 @@ def quantiles_of(
 ) -> FloatArray:
     """Return log price quantiles at `LEVELS`, ``(n_coins, n_origins, horizon, n_levels)``."""
     conformal = Conformal()
-    history = History(
+    history = ErrorHistory(
         cutoffs, log_errors(actual, forecasts), volatility(panel, cutoffs), panel.step
     )
     typical = conformal.typical(conformal.count(history))

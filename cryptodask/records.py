@@ -161,14 +161,19 @@ class CoinFailure:
         Name of the exception's class.
     message : str
         Its message: the rule, the value, and what to do.
+    cutoff : datetime64[s], optional
+        In a backtest, the origin without a forecast; by default all of them.
     """
 
     coin: str
     model: str
     exception: str
     message: str
+    cutoff: np.datetime64 | None = None
 
     @classmethod
-    def of(cls, coin: str, model: str, error: BaseException) -> "CoinFailure":
+    def of(
+        cls, coin: str, model: str, error: BaseException, cutoff: np.datetime64 | None = None
+    ) -> "CoinFailure":
         """Record an exception."""
-        return cls(coin, model, type(error).__name__, str(error) or repr(error))
+        return cls(coin, model, type(error).__name__, str(error) or repr(error), cutoff)

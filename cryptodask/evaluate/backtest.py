@@ -1,7 +1,7 @@
 """A model's forecasts of one panel as of past dates, beside what came."""
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -29,14 +29,6 @@ intervals are scaled by."""
 
 
 @dataclass(frozen=True)
-class OriginFailure:
-    """Why one coin has no forecast of one model as of one date."""
-
-    cutoff: np.datetime64
-    failure: CoinFailure
-
-
-@dataclass(frozen=True)
 class PanelBacktest:
     """A backtest of one model on one panel.
 
@@ -44,11 +36,12 @@ class PanelBacktest:
     ----------
     table : DataFrame
         In `COLUMNS`, by origin, coin and step.
-    failures : list of OriginFailure
+    failures : list of CoinFailure
+        With the cutoff of each.
     """
 
     table: pd.DataFrame
-    failures: list[OriginFailure] = field(default_factory=list)
+    failures: list[CoinFailure] = field(default_factory=list)
 
 
 def empty_backtest() -> pd.DataFrame:
@@ -102,11 +95,11 @@ def backtest_panel(
     else:
         each = list(models) if isinstance(models, Sequence) else [models] * len(origins)
         values, lost = _one_by_one(each, rolling, spans, horizon, seed, refit)
-    told = [OriginFailure(origins[origin], failure) for origin, failure in lost]
+    failures = [replace(failure, cutoff=origins[origin]) for origin, failure in lost]
     if not len(spans):
-        return PanelBacktest(empty_backtest(), told)
+        return PanelBacktest(empty_backtest(), failures)
     name = (one or each[0]).name
-    return PanelBacktest(_table(name, values, rolling, spans, origins), told)
+    return PanelBacktest(_table(name, values, rolling, spans, origins), failures)
 
 
 def scales(

@@ -11,6 +11,8 @@ from cryptodask.records import FloatArray
 
 LEVELS = (80, 95)
 BOUNDS = ("lower_80", "upper_80", "lower_95", "upper_95")
+BOUND_QUANTILES = {"lower_95": 0.025, "lower_80": 0.1, "upper_80": 0.9, "upper_95": 0.975}
+"""Which quantile each bound is, rising."""
 NUMBERS = ("forecast", *BOUNDS, "actual", "last", "scale", "scale_sq")
 DUST = 1e-12
 """Forecasts that differ by less than this share of the price differ by rounding."""

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cryptodask.backtests import Backtest
-from cryptodask.backtests.result import NEVER, failure_frame, no_failures
+from cryptodask.backtests.result import failure_frame, no_failures
 from cryptodask.dashboard.leaderboard_view import (
     BY_COVERAGE,
     BY_ERROR,
@@ -16,7 +16,7 @@ from cryptodask.dashboard.leaderboard_view import (
 )
 from cryptodask.errors import OptionError, UnknownCoinError
 from cryptodask.evaluate import compare, scores
-from cryptodask.evaluate.backtest import OriginFailure, empty_backtest
+from cryptodask.evaluate.backtest import empty_backtest
 from cryptodask.evaluate.reliability import WHOLE
 from cryptodask.evaluate.rows import BOUNDS
 from cryptodask.records import CoinFailure
@@ -143,7 +143,7 @@ def test_what_is_missing_is_told(table: pd.DataFrame) -> None:
     part = table[(table["coin"] != "coin-3") | (table["model"] != "drift")].copy()
     part[list(BOUNDS)] = np.nan
     lost = CoinFailure("coin-3", "drift", "ShortSeriesError", "too short")
-    failures = failure_frame([OriginFailure(NEVER, lost)])
+    failures = failure_frame([lost])
     view = build_leaderboard(of(part, failures), coins=["coin-3"])
     assert [note.split()[0] for note in view.notes] == ["Not", "1", "This"]
     assert view.notes[1] == "1 failure of coins and origins: 1 of drift."

@@ -73,7 +73,7 @@ def test_what_comes_after_an_origin_changes_nothing_but_the_actuals() -> None:
 def test_a_coin_that_can_not_be_forecast_yet_is_told_for_that_origin() -> None:
     panel = join([make_panel([80]), one_coin(np.full(80, 2.0), "flat")])
     done = backtest_panel(panel, create_model("ridge"), origins(5, 60), 5)
-    told = [(f.cutoff, f.failure.coin, f.failure.exception) for f in done.failures]
+    told = [(f.cutoff, f.coin, f.exception) for f in done.failures]
     early, late = origins(5, 60)
     # The first row of a walk is a day after START.
     assert told == [
@@ -185,7 +185,7 @@ def test_a_batch_that_fails_is_tried_date_by_date() -> None:
 
     done = backtest_panel(make_panel([60, 50]), Picky(), origins(10, 20, 30), 2)
     assert set(done.table["cutoff"]) == set(pd.to_datetime(origins(10, 30)))
-    told = [(f.cutoff, f.failure.coin, f.failure.message) for f in done.failures]
+    told = [(f.cutoff, f.coin, f.message) for f in done.failures]
     day = origins(20)[0]
     assert told == [(day, "coin-0", "not on this day"), (day, "coin-1", "not on this day")]
 

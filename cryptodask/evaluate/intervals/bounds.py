@@ -1,49 +1,88 @@
-"""Errors of past forecasts out of tables, and the quantiles that intervals end at."""
+"""Bounds of intervals around forecasts, from the pooled errors of all coins."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from cryptodask.evaluate.intervals.conformal import log_errors
-from cryptodask.evaluate.intervals.error_counts import History
-from cryptodask.evaluate.rows import BOUNDS
+from cryptodask.evaluate.intervals.conformal import Conformal, intervals
+from cryptodask.evaluate.intervals.error_counts import PoolSummary
+from cryptodask.evaluate.intervals.past_errors import PastErrors, place_errors
+from cryptodask.evaluate.rows import BOUND_QUANTILES, BOUNDS
+from cryptodask.models.base import PanelForecast
 from cryptodask.records import DateArray, FloatArray
 
-LEVELS = {"lower_95": 0.025, "lower_80": 0.1, "upper_80": 0.9, "upper_95": 0.975}
-"""Of each bound the quantile that it is, rising."""
-
-IN_ORDER = [list(LEVELS).index(name) for name in BOUNDS]
-"""Where the bounds are among the levels."""
-
-Shape = tuple[DateArray, int, np.timedelta64]
-"""Origins, horizon, and the time from one bar to the next."""
+IN_ORDER = [list(BOUND_QUANTILES).index(name) for name in BOUNDS]
+"""Place of each bound among the quantiles, which rise."""
 
 
-def history_of(
-    table: pd.DataFrame, shape: Shape, coins: Sequence[str] | None = None
-) -> tuple[History, tuple[Any, Any, Any]]:
-    """Return the errors of a table of one model, and where each of its rows is in them.
+def forecast_bounds(
+    forecast: PanelForecast,
+    past: Sequence[PastErrors],
+    summaries: Mapping[int, PoolSummary],
+    quantiles: Mapping[int, FloatArray],
+) -> FloatArray:
+    """Return the intervals of a panel's next forecasts.
+
+    As of one date for all coins, these are those of a backtest with that origin, bit for bit.
 
     Parameters
     ----------
-    table : DataFrame
-        A backtest; see `cryptodask.evaluate.backtest.COLUMNS`.
-    shape : Shape
-    coins : sequence of str, optional
-        Whose errors are wanted, in this order, those of the table among them; by default those of
-        the table, as they come.
+    forecast : PanelForecast
+    past : sequence of PastErrors
+        Past errors of the panel, from `cryptodask.evaluate.intervals.look_back.look_back`.
+    summaries : mapping of int to PoolSummary
+        By cohort, over all coins.
+    quantiles : mapping of int to ndarray of float64, ``(n_origins, horizon, n_levels)``
+        By cohort, scaled errors of all coins.
+
+    Returns
+    -------
+    ndarray of float64, ``(n_coins, horizon, 4)``
+        Prices, in the order of `cryptodask.evaluate.rows.BOUNDS`; NaN where no error was known.
     """
-    origins, horizon, step = shape
-    coin, known = pd.factorize(table["coin"])
-    if coins is not None:
-        known, found = pd.Index(coins), pd.Index(coins).get_indexer(known)
-        coin = found[coin]
-    origin = np.searchsorted(origins, table["cutoff"].to_numpy().astype("datetime64[s]"))
-    at = coin, origin, table["step"].to_numpy() - 1
-    errors = np.full((len(known), len(origins), horizon), np.nan)
-    errors[at] = log_errors(table["actual"].to_numpy(), table["forecast"].to_numpy())
-    volatility: FloatArray = np.full(errors.shape[:2], np.nan)
-    volatility[coin, origin] = table["volatility"]
-    return History(origins, errors, volatility, step), at
+    bounds: FloatArray = np.full((*forecast.values.shape, len(BOUNDS)), np.nan)
+    for errors in past:
+        members = errors.coins, errors.places
+        volatility = errors.history.volatility.copy()
+        volatility[members] = errors.volatility
+        history = replace(errors.history, volatility=volatility)
+        scale = Conformal().scale(history, summaries[errors.cohort])
+        prices = np.full(scale.shape, np.nan)
+        prices[members] = forecast.values[errors.rows]
+        bounds[errors.rows] = intervals(prices, scale, quantiles[errors.cohort])[members]
+    return bounds[:, :, IN_ORDER]
+
+
+def table_bounds(
+    table: pd.DataFrame,
+    origins: DateArray,
+    horizon: int,
+    step: np.timedelta64,
+    summaries: Mapping[int, PoolSummary],
+    quantiles: Mapping[int, FloatArray],
+) -> pd.DataFrame:
+    """Return a backtest table of one model with the intervals of its forecasts.
+
+    Parameters
+    ----------
+    table, origins, horizon, step
+        As for `cryptodask.evaluate.intervals.past_errors.table_errors`.
+    summaries, quantiles
+        As for `forecast_bounds`; of the one cohort of a backtest, 0.
+
+    Returns
+    -------
+    DataFrame
+        The table, with prices in the columns `cryptodask.evaluate.rows.BOUNDS`; NaN where no error
+        was known.
+    """
+    if table.empty:
+        return table
+    history, places = place_errors(table, origins, horizon, step)
+    prices = np.full(history.errors.shape, np.nan)
+    prices[places] = table["forecast"]
+    scale = Conformal().scale(history, summaries[0])
+    bounds = intervals(prices, scale, quantiles[0])[places][:, IN_ORDER]
+    return table.assign(**{name: bounds[:, i] for i, name in enumerate(BOUNDS)})

@@ -11,7 +11,7 @@ passes over the panels give intervals at every origin, none of which knows an er
 in which it showed::
 
     typical = conformal.typical(ErrorCounts.join(map(conformal.count, histories)))
-    pool = Calibration.join(conformal.count(history, typical) for history in histories)
+    pool = ErrorCounts.join(conformal.count(history, typical) for history in histories)
     quantiles = conformal.quantiles(pool, levels, history.cutoffs)
     prices = intervals(forecasts, conformal.scale(history, typical), quantiles)
 
@@ -32,7 +32,6 @@ from cryptodask.evaluate.intervals.error_counts import (
     EDGES,
     MOVES,
     ErrorCounts,
-    History,
     PoolSummary,
     binned_quantiles,
     bins,
@@ -40,6 +39,7 @@ from cryptodask.evaluate.intervals.error_counts import (
     find_origins,
     share_below,
 )
+from cryptodask.evaluate.intervals.past_errors import ErrorHistory
 from cryptodask.records import DateArray, FloatArray
 
 CAP = 5.0
@@ -88,12 +88,12 @@ class Conformal:
         if not 0 <= self.speed < 1:
             raise OptionError(f"speed: must be at least 0 and below 1, got {self.speed}")
 
-    def count(self, history: History, typical: PoolSummary | None = None) -> ErrorCounts:
+    def count(self, history: ErrorHistory, typical: PoolSummary | None = None) -> ErrorCounts:
         """Count the scaled errors of the coins of one panel.
 
         Parameters
         ----------
-        history : History
+        history : ErrorHistory
             The origins must include those at which intervals are wanted, with NaN for errors.
         typical : PoolSummary, optional
             Of the counts of all panels that were made without it. With it, coins' own errors
@@ -128,12 +128,12 @@ class Conformal:
         mean = np.divide(total, below[:, :, -1], out=np.zeros_like(total), where=total > 0)
         return PoolSummary(first.cutoffs, first.market, cap, mean)
 
-    def scale(self, history: History, typical: PoolSummary) -> FloatArray:
+    def scale(self, history: ErrorHistory, typical: PoolSummary) -> FloatArray:
         """Return what the pool's quantiles are to be multiplied by.
 
         Parameters
         ----------
-        history : History
+        history : ErrorHistory
         typical : PoolSummary
 
         Returns
@@ -237,7 +237,7 @@ class Conformal:
         )
         return counts + self.mirror * counts[:, :, ::-1], size
 
-    def _own_share(self, history: History, typical: PoolSummary) -> FloatArray:
+    def _own_share(self, history: ErrorHistory, typical: PoolSummary) -> FloatArray:
         """Return the spread of each coin's own errors over the pool's, as known at each origin.
 
         Returns
@@ -292,11 +292,3 @@ def intervals(forecasts: FloatArray, scale: FloatArray, quantiles: FloatArray) -
     limits = np.log([np.finfo(np.float64).tiny, np.finfo(np.float64).max / 2])
     logs = centre[..., None] + scale[..., None] * quantiles
     return np.exp(np.clip(logs, *limits))
-
-
-def log_errors(actual: FloatArray, forecasts: FloatArray) -> FloatArray:
-    """Return ``log(actual / forecast)``, NaN where one of them is none or not above 0."""
-    sound = (actual > 0) & (forecasts > 0)
-    ratio = np.divide(actual, forecasts, out=np.full(sound.shape, np.nan), where=sound)
-    errors: FloatArray = np.log(ratio)
-    return np.where(np.isfinite(errors), errors, np.nan)

@@ -1,15 +1,13 @@
-"""What past forecasts came to, and counts of it that add up over panels to the last unit."""
+"""Counts of past errors, which add up over parts of the coins, and a summary of them."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cryptodask.errors import InputError, OptionError
+from cryptodask.errors import OptionError
 from cryptodask.records import DAY, DateArray, FloatArray
 
 Counts = NDArray[np.int64]
@@ -19,41 +17,6 @@ EDGES: FloatArray = np.sinh(0.05 * np.arange(-160, 161))
 
 MOVES: FloatArray = np.exp(0.05 * np.arange(-320, 65))
 """Bins of volatility: 5% wide, from 1e-7 to 24 of log return."""
-
-
-@dataclass(frozen=True)
-class History:
-    """What a model's forecasts of some coins came to, and how wild the coins were.
-
-    Attributes
-    ----------
-    cutoffs : ndarray of datetime64[s], ``(n_origins,)``
-        Rising.
-    errors : ndarray of float64, ``(n_coins, n_origins, horizon)``
-        ``log(actual / forecast)``; NaN where there is no forecast or no actual (yet).
-    volatility : ndarray of float64, ``(n_coins, n_origins)``
-        Of `cryptodask.evaluate.intervals.volatility`; NaN or 0 where a coin has none of its own.
-    step : timedelta64
-        From one bar to the next.
-    """
-
-    cutoffs: DateArray
-    errors: FloatArray
-    volatility: FloatArray
-    step: np.timedelta64 = DAY
-
-    def __post_init__(self) -> None:
-        n_origins = len(self.cutoffs)
-        if self.errors.ndim != 3 or self.errors.shape[1] != n_origins:
-            raise OptionError(
-                f"errors: must be (n_coins, {n_origins}, horizon), got {self.errors.shape}"
-            )
-        if self.volatility.shape != self.errors.shape[:2]:
-            raise OptionError(
-                f"volatility: must be {self.errors.shape[:2]}, got {self.volatility.shape}"
-            )
-        if (np.diff(self.cutoffs) <= np.timedelta64(0)).any():
-            raise OptionError("cutoffs: must rise from origin to origin; sort and deduplicate")
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,46 +67,6 @@ class ErrorCounts:
         below = np.cumsum(self.moves, axis=1)
         middle = np.argmax(2 * below >= below[:, -1:], axis=1)
         return np.where(below[:, -1] > 0, np.sqrt(MOVES[middle] * MOVES[middle + 1]), np.nan)
-
-    def to_json(self) -> str:
-        """Return it as text: of counts, only those above 0."""
-        content: dict[str, Any] = {
-            "version": 1,
-            "step_seconds": int(self.step / np.timedelta64(1, "s")),
-            "horizon": self.errors.shape[1],
-            "cutoffs": np.datetime_as_string(self.cutoffs, unit="s").tolist(),
-        }
-        for name in ("errors", "moves"):
-            counts = getattr(self, name).reshape(-1)
-            filled = np.flatnonzero(counts)
-            content[name] = [filled.tolist(), counts[filled].tolist()]
-        return json.dumps(content)
-
-    @classmethod
-    def from_json(cls, text: str) -> "ErrorCounts":
-        """Read what `to_json` wrote.
-
-        Raises
-        ------
-        InputError
-            It is something else.
-        """
-        try:
-            content = json.loads(text)
-            if content["version"] != 1:
-                raise ValueError(f"version {content['version']}, this program reads version 1")
-            cutoffs = np.array(content["cutoffs"], dtype="datetime64[s]")
-            errors = np.zeros((len(cutoffs), int(content["horizon"]), len(EDGES) - 1), np.int64)
-            moves = np.zeros((len(cutoffs), len(MOVES) - 1), dtype=np.int64)
-            for counts, (filled, values) in (
-                (errors, content["errors"]),
-                (moves, content["moves"]),
-            ):
-                counts.reshape(-1)[filled] = values
-            step = np.timedelta64(content["step_seconds"], "s")
-        except (ValueError, KeyError, TypeError, IndexError) as error:
-            raise InputError(f"calibration: can't be read ({error}); make it anew") from error
-        return cls(cutoffs, errors, moves, step)
 
 
 @dataclass(frozen=True)

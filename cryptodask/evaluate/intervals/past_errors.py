@@ -1,175 +1,150 @@
-"""Intervals of the next forecasts of a panel, from what its past ones came to.
+"""What past forecasts missed by: the errors of a panel or of a backtest table, coin by coin."""
 
-`look_back` forecasts a panel as of past dates; what it returns is small, and stays where it is
-while `count` is joined over all panels (see `cryptodask.evaluate.intervals.conformal`), twice. `price_bounds`
-then puts intervals around the forecasts. As of one date for all coins, they are those which a
-backtest with that origin has, bit for bit.
-"""
-
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from cryptodask.evaluate.backtest import backtest_panel
-from cryptodask.evaluate.intervals.bounds import IN_ORDER, LEVELS, history_of
-from cryptodask.evaluate.intervals.cohorts import Grid, own_cohorts
-from cryptodask.evaluate.intervals.conformal import Conformal, intervals
-from cryptodask.evaluate.intervals.error_counts import ErrorCounts, History, PoolSummary
-from cryptodask.evaluate.intervals.volatility import latest_volatility
-from cryptodask.models import Model
-from cryptodask.models.base import PanelForecast
-from cryptodask.records import DateArray, FloatArray, Panel
+from cryptodask.errors import OptionError
+from cryptodask.records import DAY, DateArray, FloatArray
 
 IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Cohort:
-    """The past dates of coins that end at about one time, and who forecasts there.
+class ErrorHistory:
+    """Errors of one model's past forecasts, and the volatility of the coins at the time.
 
     Attributes
     ----------
-    grid : Grid
-    models : Model or list of Model
-        The model, or one for each date of `at`, as of one that is trained on all coins.
-    at : ndarray of datetime64[s]
-        Origins of the grid at which it forecasts.
+    cutoffs : ndarray of datetime64[s], ``(n_origins,)``
+        Dates of the forecasts, rising.
+    errors : ndarray of float64, ``(n_coins, n_origins, horizon)``
+        ``log(actual / forecast)``, log returns; NaN without a forecast or without an actual (yet).
+    volatility : ndarray of float64, ``(n_coins, n_origins)``
+        Mean absolute log return of a bar, see `cryptodask.evaluate.intervals.volatility`; NaN or 0
+        where a coin has none.
+    step : timedelta64
+        Time from one bar to the next.
+
+    Raises
+    ------
+    OptionError
+        Shapes do not fit together, or the cutoffs do not rise.
     """
 
-    grid: Grid
-    models: Model | list[Model]
-    at: DateArray
+    cutoffs: DateArray
+    errors: FloatArray
+    volatility: FloatArray
+    step: np.timedelta64 = DAY
+
+    def __post_init__(self) -> None:
+        n_origins = len(self.cutoffs)
+        if self.errors.ndim != 3 or self.errors.shape[1] != n_origins:
+            raise OptionError(
+                f"errors: must be (n_coins, {n_origins}, horizon), got {self.errors.shape}"
+            )
+        if self.volatility.shape != self.errors.shape[:2]:
+            raise OptionError(
+                f"volatility: must be {self.errors.shape[:2]}, got {self.volatility.shape}"
+            )
+        if (np.diff(self.cutoffs) <= np.timedelta64(0)).any():
+            raise OptionError("cutoffs: must rise from origin to origin; sort and deduplicate")
 
 
 @dataclass(frozen=True)
 class PastErrors:
-    """What past forecasts of a panel's coins came to, by the origins of one cohort.
+    """Past errors of one part of the coins, at the origins of one cohort.
 
     Attributes
     ----------
     cohort : int
-    history : History
-        Of all coins that had rows at its origins.
+        Number of the cohort; a backtest is one cohort, 0.
+    history : ErrorHistory
+        Errors of all coins of the part that have rows at the origins of the cohort.
     coins, places : ndarray of int64, ``(n_members,)``
-        Which of these are members of the cohort with a forecast to put intervals around, and at
-        which origin the pool is as they may know it.
+        Coins of `history` that get intervals around their next forecasts, and for each the latest
+        origin that is not after its last row. None for a backtest, whose intervals are around the
+        past forecasts.
     rows : ndarray of int64, ``(n_members,)``
-        Where their forecasts are.
+        Places of their next forecasts among all forecasts of the part.
     volatility : ndarray of float64, ``(n_members,)``
-        At their own last rows.
+        Mean absolute log return of a bar, at their last rows.
     """
 
     cohort: int
-    history: History
-    coins: IntArray
-    places: IntArray
-    rows: IntArray
-    volatility: FloatArray
+    history: ErrorHistory
+    coins: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    places: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    rows: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    volatility: FloatArray = field(default_factory=lambda: np.empty(0))
 
 
-def look_back(
-    panel: Panel,
-    made: PanelForecast,
-    cohorts: Sequence[Cohort],
-    seed: int,
-    *,
-    window: int | None,
-    refit: int,
-    splits: bool = False,
-) -> list[PastErrors]:
-    """Forecast a panel as of past dates.
+def table_errors(
+    table: pd.DataFrame, origins: DateArray, horizon: int, step: np.timedelta64
+) -> PastErrors:
+    """Return the errors of a backtest table of one model.
 
     Parameters
     ----------
-    panel : Panel
-        All rows of its coins.
-    made : PanelForecast
-        What the model forecasts from the last rows on.
-    cohorts : sequence of Cohort
-    seed, window, refit, splits
-        See `cryptodask.evaluate.backtest.backtest_panel`.
+    table : DataFrame
+        Rows of whole coins, in the columns of `cryptodask.evaluate.backtest.empty_backtest`; it
+        may have no rows.
+    origins : ndarray of datetime64[s], ``(n_origins,)``
+        All origins of the backtest, rising, also those without a row in this table.
+    horizon : int
+        Bars ahead.
+    step : timedelta64
+        Time from one bar to the next.
     """
-    if not len(panel):
-        return []
-    lasts, moves = panel.last_dates, latest_volatility(panel)
-    own = own_cohorts([cohort.grid.end for cohort in cohorts], lasts)
-    place = {coin: row for row, coin in enumerate(made.coins)}
-    rows = np.array([place.get(coin, -1) for coin in panel.coins], dtype=np.int64)
-    found = []
-    for number, cohort in enumerate(cohorts):
-        origins, horizon = cohort.grid.origins, made.values.shape[1]
-        inside = np.flatnonzero((lasts >= origins[0]) & (lasts <= cohort.grid.end))
-        if not len(inside):
-            continue
-        part = panel.take(inside)
-        past = backtest_panel(
-            part, cohort.models, cohort.at, horizon, seed,
-            window=window, refit=refit, splits=splits,
-        )  # fmt: skip
-        history, _ = history_of(past.table, (origins, horizon, panel.step), part.coins)
-        members = inside[(own[inside] == number) & (rows[inside] >= 0)]
-        places = np.searchsorted(origins, lasts[members], side="right") - 1
-        at = np.searchsorted(inside, members)
-        found.append(PastErrors(number, history, at, places, rows[members], moves[members]))
-    return found
+    return PastErrors(0, place_errors(table, origins, horizon, step)[0])
 
 
-Pools = dict[int, ErrorCounts]
-"""Counts by cohort."""
+def place_errors(
+    table: pd.DataFrame,
+    origins: DateArray,
+    horizon: int,
+    step: np.timedelta64,
+    coins: Sequence[str] | None = None,
+) -> tuple[ErrorHistory, tuple[Any, Any, Any]]:
+    """Return the errors of a backtest table, and the place of each row among them.
 
-
-def count(seen: Iterable[PastErrors], typical: dict[int, PoolSummary] | None = None) -> Pools:
-    """Count the errors of several panels; see `Conformal.count`."""
-    known = typical or {}
-    return join_pools(
-        {one.cohort: Conformal().count(one.history, known.get(one.cohort))} for one in seen
-    )
-
-
-def join_pools(parts: Iterable[Pools]) -> Pools:
-    """Add counts up, cohort by cohort, in any order."""
-    pools: Pools = {}
-    for part in parts:
-        for cohort, counts in part.items():
-            pools[cohort] = pools[cohort] + counts if cohort in pools else counts
-    return pools
-
-
-def typicals(first: Pools) -> dict[int, PoolSummary]:
-    """Summarise counts of all panels that were made without a summary."""
-    return {cohort: Conformal().typical(counts) for cohort, counts in first.items()}
-
-
-def quantiles(pools: Pools) -> dict[int, FloatArray]:
-    """Return the quantiles of each cohort's errors; see `Conformal.quantiles`."""
-    return {
-        cohort: Conformal().quantiles(counts, list(LEVELS.values()))
-        for cohort, counts in pools.items()
-    }
-
-
-def price_bounds(
-    made: PanelForecast,
-    seen: Sequence[PastErrors],
-    typical: dict[int, PoolSummary],
-    found: dict[int, FloatArray],
-) -> FloatArray:
-    """Return the intervals of forecasts.
+    Parameters
+    ----------
+    table, origins, horizon, step
+        As for `table_errors`.
+    coins : sequence of str, optional
+        Coins of the history, in this order, among them those of the table; by default the coins
+        of the table, as they come.
 
     Returns
     -------
-    ndarray of float64, ``(n_coins, horizon, 4)``
-        Prices, in the order of `cryptodask.evaluate.rows.BOUNDS`; NaN where no error was known.
+    history : ErrorHistory
+    places : tuple of ndarray of int64, three times ``(n_rows,)``
+        Coin, origin and step of each row: an index into ``history.errors``.
     """
-    bounds: FloatArray = np.full((*made.values.shape, len(LEVELS)), np.nan)
-    for one in seen:
-        at = one.coins, one.places
-        volatility = one.history.volatility.copy()
-        volatility[at] = one.volatility
-        scale = Conformal().scale(replace(one.history, volatility=volatility), typical[one.cohort])
-        forecasts = np.full(scale.shape, np.nan)
-        forecasts[at] = made.values[one.rows]
-        bounds[one.rows] = intervals(forecasts, scale, found[one.cohort])[at]
-    return bounds[:, :, IN_ORDER]
+    coin, names = pd.factorize(table["coin"])
+    if coins is not None:
+        positions = pd.Index(coins).get_indexer(names)
+        coin, names = positions[coin], pd.Index(coins)
+    origin = np.searchsorted(origins, table["cutoff"].to_numpy().astype("datetime64[s]"))
+    places = coin, origin, table["step"].to_numpy() - 1
+    errors = np.full((len(names), len(origins), horizon), np.nan)
+    errors[places] = log_errors(table["actual"].to_numpy(), table["forecast"].to_numpy())
+    volatility: FloatArray = np.full(errors.shape[:2], np.nan)
+    volatility[coin, origin] = table["volatility"]
+    return ErrorHistory(origins, errors, volatility, step), places
+
+
+def log_errors(actual: FloatArray, forecasts: FloatArray) -> FloatArray:
+    """Return ``log(actual / forecast)``, log returns, in the shape of both.
+
+    NaN where a price is missing or not above 0.
+    """
+    sound = (actual > 0) & (forecasts > 0)
+    ratio = np.divide(actual, forecasts, out=np.full(sound.shape, np.nan), where=sound)
+    errors: FloatArray = np.log(ratio)
+    return np.where(np.isfinite(errors), errors, np.nan)

@@ -5,15 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from cryptodask.evaluate.intervals.bounds import forecast_bounds
 from cryptodask.evaluate.intervals.cohorts import Intervals, choose_cohorts
-from cryptodask.evaluate.intervals.past_errors import (
-    Cohort,
-    count,
+from cryptodask.evaluate.intervals.look_back import Cohort, look_back
+from cryptodask.evaluate.intervals.pooling import (
+    count_errors,
+    error_quantiles,
     join_pools,
-    look_back,
-    price_bounds,
-    quantiles,
-    typicals,
+    summarise,
 )
 from cryptodask.models import Model, create_model, run_model
 from cryptodask.records import DAY, FloatArray, Panel
@@ -40,17 +39,19 @@ def bounds_of(
     lasts = np.concatenate([part.last_dates for part in parts])
     grids = choose_cohorts(START, lasts, BAR, how)
     cohorts = [Cohort(grid, model, grid.origins) for grid in grids]
-    made = [run_model(model, p if window is None else p.tail(window), 4) for p in parts]
-    seen = [
-        look_back(part, one, cohorts, 0, window=window, refit=how.refit)
-        for part, one in zip(parts, made, strict=True)
+    forecasts = [run_model(model, p if window is None else p.tail(window), 4) for p in parts]
+    past = [
+        look_back(part, forecast, cohorts, 0, window=window, refit=how.refit)
+        for part, forecast in zip(parts, forecasts, strict=True)
     ]
-    typical = typicals(join_pools(map(count, seen)))
-    found = quantiles(join_pools(count(one, typical) for one in seen))
+    summaries = summarise(join_pools(count_errors(errors, None) for errors in past))
+    quantiles = error_quantiles(join_pools(count_errors(errors, summaries) for errors in past))
     return {
         coin: rows
-        for one, past in zip(made, seen, strict=True)
-        for coin, rows in zip(one.coins, price_bounds(one, past, typical, found), strict=True)
+        for forecast, errors in zip(forecasts, past, strict=True)
+        for coin, rows in zip(
+            forecast.coins, forecast_bounds(forecast, errors, summaries, quantiles), strict=True
+        )
     }
 
 
