@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 DateArray = NDArray[np.datetime64]
 
+IntArray = NDArray[np.int64]
+
 DAY = np.timedelta64(1, "D")
 
 

@@ -105,6 +105,10 @@ class WorkerState:
         """Have workers hold what a function makes of what they hold, beside it."""
         return WorkerState(self._client, self._calling(function, lambda _: args), self.pieces)
 
+    def put(self, piece, value):
+        self._futures[piece] = value
+        self.pieces.append(piece)
+
     def drop(self, piece: TaskId) -> None:
         """Leave a piece out of what comes."""
         self._futures.pop(piece, None)
@@ -161,10 +165,10 @@ class WorkerState:
         held to the worker that happens to have that.
         """
         with asking(self._client):
-            found = self._client.who_has([self._futures[piece] for piece in self.pieces])
+            found = self._client.who_has([f for piece in self.pieces if isinstance(f := self._futures[piece], Future)])
 
         def of(piece: TaskId) -> Sequence[str]:
             future = self._futures.get(piece)
-            return () if future is None else tuple(found.get(future.key, ()))
+            return () if not isinstance(future, Future) else tuple(found.get(future.key, ()))
 
         return of

@@ -63,7 +63,7 @@ def _forecast_partition(
     """Forecast the coins of one partition."""
     with stage("read"):
         panel, lost, rows = read_panel(
-            partition, row_filter, model.lookback(horizon), model.columns
+            partition, row_filter, getattr(model, "lookback", lambda h: None)(horizon), model.columns
         )
     with stage("fit"):
         forecast = run_model(model, panel, horizon, seed)

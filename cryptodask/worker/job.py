@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
+import cryptodask._tmp
+
 from cryptodask.prices.read.readers import Reading
 from cryptodask.prices.sources import Partition
 

@@ -6,9 +6,9 @@ from cryptodask.models.allocator import release_memory_soon
 
 def warm_up_model(model: Model) -> None:
     """Have a model import and compile what it needs."""
-    model.warm_up()
+    getattr(model, "warm_up", lambda: None)()
 
 
-def release_memory() -> None:
+async def release_memory() -> None:
     """Give back the memory that was kept for the next batch of a run, soon."""
-    release_memory_soon()
+    await release_memory_soon()

@@ -1,0 +1,1 @@
+def rename(m,n): raise NotImplementedError
