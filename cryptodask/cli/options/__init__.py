@@ -1,0 +1,16 @@
+"""Options of commands: made from the fields of attrs classes, and read in one place."""
+
+from cryptodask.cli.options.cluster import ClusterOptions, Tls, read_tls
+from cryptodask.cli.options.command import with_options
+from cryptodask.cli.options.output import OutputOptions, ResumedOutput, SearchOutput, check_file
+
+__all__ = [
+    "ClusterOptions",
+    "OutputOptions",
+    "ResumedOutput",
+    "SearchOutput",
+    "Tls",
+    "check_file",
+    "read_tls",
+    "with_options",
+]
