@@ -57,11 +57,6 @@ def print_result_failures(result: Any) -> None:
     print_failures(result.failures)
 
 
-def is_complete(result: Any) -> bool:
-    """Return whether a result has all that was to be done."""
-    return bool(result.is_complete)
-
-
 @dataclass(frozen=True)
 class View:
     """What is special to the results of one kind of runs.
@@ -76,15 +71,12 @@ class View:
         Prints the failures of a result.
     write : callable
         Writes a result to the file of ``--out`` and returns the files.
-    is_complete : callable
-        Whether a result has all that was to be done.
     """
 
     show: Callable[[Any], None]
     announce: Callable[[Any], None] | None = None
     failures: Callable[[Any], None] = print_result_failures
     write: Callable[[Any, "AnyPath"], list["AnyPath"]] = write_tables
-    is_complete: Callable[[Any], bool] = is_complete
 
 
 def nothing_else(result: Any, loader: "CryptoLoader") -> list[Path]:
@@ -153,12 +145,15 @@ def execute(
     except KeyboardInterrupt:
         print_stopped(output.folder)
         raise typer.Exit(130) from None
-    raise typer.Exit(0 if view.is_complete(result) else SOME_FAILED)
+    raise typer.Exit(0 if result.is_complete else SOME_FAILED)
 
 
 def print_stopped(folder: "AnyPath | None") -> None:
     """Print what a run that Ctrl-C stopped has left, and how it is resumed."""
-    if folder is None:
+    from cryptodask.io.paths import exists
+    from cryptodask.runs.plan import PLAN
+
+    if folder is None or not exists(folder / PLAN):
         text = "stopped; the fits under way were cancelled, and nothing more was written"
     else:
         text = f"stopped; what was written is kept: `cryptodask resume {folder}` continues it"

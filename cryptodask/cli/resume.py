@@ -12,7 +12,7 @@ from cryptodask.cli.execute import Profile, View, execute
 from cryptodask.cli.options import ClusterOptions, ResumedOutput, with_options
 from cryptodask.cli.show import out
 from cryptodask.errors import InputError
-from cryptodask.runs.spec import BacktestSpec, ForecastSpec, SearchSpec
+from cryptodask.runs.spec import SPECS, BacktestSpec, ForecastSpec, SearchSpec
 
 if TYPE_CHECKING:
     from cryptodask.io.paths import AnyPath
@@ -44,17 +44,21 @@ def resume(
     profile: Profile = False,
 ) -> None:
     """Continue a forecast, backtest or search that was stopped."""
-    from cryptodask.io.paths import exists, path_of
-    from cryptodask.results import MANIFEST
+    from cryptodask.io.paths import path_of
     from cryptodask.runs import read_plan
 
     path = path_of(folder)
-    plan = read_plan(path)
-    if exists(path / MANIFEST):
+    try:
+        plan = read_plan(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(
+            f"{path}: holds no plan of a run; name the --out of a forecast, backtest or search"
+        ) from None
+    if is_whole(path, plan.kind):
         out.print(Text(f"{path}: {plan.kind}, whole already; nothing is left to do"))
         return
     if unlock:
-        _unlock(path)
+        remove_lock(path)
     if plan.spec is None:
         raise InputError(
             f"{path}: was begun from Python with what a command can't repeat (a model that is not "
@@ -63,8 +67,22 @@ def resume(
     execute(plan.spec, VIEWS[plan.kind], cluster, ResumedOutput(out=path), profile=profile)
 
 
-def _unlock(path: "AnyPath") -> None:
-    """Remove the lock of a run in a store."""
+def is_whole(path: "AnyPath", kind: str) -> bool:
+    """Return whether a run has ended, and all its files are as they were written."""
+    from cryptodask.runs.folder import RunFolder
+    from cryptodask.runs.start import KINDS
+
+    return RunFolder(path, KINDS[SPECS[kind]].tables).whole() is not None
+
+
+def remove_lock(path: "AnyPath") -> None:
+    """Remove the lock of a run in a store.
+
+    Raises
+    ------
+    InputError
+        The folder is on this machine, where a lock ends with the process that holds it.
+    """
     from cryptodask.io.paths import remove
     from cryptodask.runs.folder import LOCK
 

@@ -28,20 +28,20 @@ def print_lost(findings: "pd.DataFrame", console: Console) -> None:
 
 
 def print_failures(failures: "pd.DataFrame") -> None:
-    """Print each coin that failed altogether; of failures at some dates, their number by model.
+    """Print each coin that failed throughout; of failures at some dates, their number by model.
 
     Parameters
     ----------
     failures : DataFrame
         ``model, exception, message``, a row a coin; with a ``cutoff``, of that date only.
     """
-    dated = failures.get("cutoff")
-    altogether = failures if dated is None else failures[dated.isna()]
-    for row in altogether.itertuples():
+    from cryptodask.results.failures import failed_throughout
+
+    throughout = failed_throughout(failures)
+    for row in throughout.itertuples():
         err.print(Text(f"failed: {row.model}: {row.exception}: {row.message}"), soft_wrap=True)
-    if dated is None:
-        return
-    for (model, exception), rows in failures[dated.notna()].groupby(["model", "exception"]):
+    rest = failures.drop(throughout.index)
+    for (model, exception), rows in rest.groupby(["model", "exception"]):
         text = (
             f"{model}: {len(rows):,} coins and origins without a forecast: {exception}, as "
             f"{rows['message'].iloc[0]}"

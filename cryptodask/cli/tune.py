@@ -36,7 +36,7 @@ def announce(spec: SearchSpec) -> None:
     OptionError, UnknownModelError
         A value that an option can't have, or an unknown option or model.
     """
-    from cryptodask.tuning.candidates import make_candidates
+    from cryptodask.runs.kinds.candidates import make_candidates
 
     by_model = make_candidates(spec.search, spec.options, spec.random, spec.seed)
     for name, candidates in by_model.items():
@@ -133,11 +133,6 @@ def _shown(value: float) -> str:
     return "-" if value != value else f"{value:.4f}"
 
 
-def _left_out(result: "SearchResult") -> "pd.DataFrame":
-    """Return the candidates that forecast too little to be compared."""
-    return result.candidates[result.candidates["relative_mae"].isna()]
-
-
 def print_search_failures(result: "SearchResult") -> None:
     """Print how often candidates of each model failed, and which could not be compared."""
     model_of = dict(zip(result.candidates["candidate"], result.candidates["model"], strict=True))
@@ -148,7 +143,8 @@ def print_search_failures(result: "SearchResult") -> None:
             f"candidates and {rows['coin'].nunique():,} coins, as {rows['message'].iloc[0]}"
         )
         err.print(Text(text), soft_wrap=True)
-    for row in _left_out(result).to_dict("records"):
+    left_out = result.candidates[result.candidates["relative_mae"].isna()]
+    for row in left_out.to_dict("records"):
         text = (
             f"failed: {row['candidate']}: forecast {row['forecasts']:,} coins and origins, too "
             "few to be compared with the others"
@@ -156,15 +152,9 @@ def print_search_failures(result: "SearchResult") -> None:
         err.print(Text(text), soft_wrap=True)
 
 
-def is_search_complete(result: "SearchResult") -> bool:
-    """Return whether all candidates could be compared, on all coins and rows."""
-    return result.is_complete and _left_out(result).empty
-
-
 VIEW = View(
     show=print_search,
     announce=announce,
     failures=print_search_failures,
     write=write_search,
-    is_complete=is_search_complete,
 )

@@ -12,6 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from cryptodask import runs
 from cryptodask.cli import backtest, forecast, tune
 from cryptodask.cli.app import app
 from cryptodask.cli.options import ClusterOptions, OutputOptions, SearchOutput, with_options
@@ -70,6 +71,22 @@ def test_commands_have_an_option_for_each_field_of_their_spec_with_its_default()
             default = options[field.name].default
             known = {field.default, str(field.default)}
             assert (default[0] if isinstance(default, list) else default) in known
+
+
+@pytest.mark.parametrize(
+    ("function", "kind"),
+    [("forecast", ForecastSpec), ("backtest", BacktestSpec), ("tune", SearchSpec)],
+)
+def test_functions_have_a_parameter_for_each_field_of_their_spec_with_its_default(
+    function: str, kind: type[RunSpec]
+) -> None:
+    parameters = inspect.signature(getattr(runs, function)).parameters
+    fields = {field for field in attrs.fields_dict(kind) if field not in ("source", "partitions")}
+    how = {"source", "out", "overwrite", "client", "workers", "progress", "on_done"}
+    assert set(parameters) - ({"as_dask"} if function == "forecast" else set()) == fields | how
+    needed: Call = {"search": {"ridge": {"alpha": [1]}}} if function == "tune" else {}
+    defaults = {name: parameters[name].default for name in fields if name not in needed}
+    assert kind(**defaults, **needed) == kind(**needed)
 
 
 def test_the_three_commands_share_the_options_of_runs_of_clusters_and_of_output() -> None:
