@@ -52,11 +52,6 @@ def write_tables(result: Any, path: "AnyPath") -> list["AnyPath"]:
     return [path, beside]
 
 
-def print_result_failures(result: Any) -> None:
-    """Print the failures of a result."""
-    print_failures(result.failures)
-
-
 @dataclass(frozen=True)
 class View:
     """What is special to the results of one kind of runs.
@@ -75,14 +70,8 @@ class View:
 
     show: Callable[[Any], None]
     announce: Callable[[Any], None] | None = None
-    failures: Callable[[Any], None] = print_result_failures
+    failures: Callable[[Any], None] = print_failures
     write: Callable[[Any, "AnyPath"], list["AnyPath"]] = write_tables
-
-
-def nothing_else(result: Any, loader: "CryptoLoader") -> list[Path]:
-    """Return no files: there are none besides that of ``--out``."""
-    del result, loader
-    return []
 
 
 def execute(
@@ -91,9 +80,10 @@ def execute(
     cluster: ClusterOptions,
     output: OutputOptions,
     *,
+    folder: "AnyPath | None" = None,
     profile: bool = False,
     report: Path | None = None,
-    write_more: Callable[[Any, "CryptoLoader"], Iterable[Path]] = nothing_else,
+    write_more: Callable[[Any, "CryptoLoader"], Iterable[Path]] | None = None,
 ) -> NoReturn:
     """Run a spec, print and write its result, and exit.
 
@@ -104,11 +94,13 @@ def execute(
         That of its kind.
     cluster : ClusterOptions
     output : OutputOptions
+    folder : Path or UPath, optional
+        The folder that workers write to, where ``--out`` is not it.
     profile : bool
         Whether to print where the time went.
     report : Path, optional
         An .html file for Dask's performance report.
-    write_more : callable
+    write_more : callable, optional
         Writes further files of a result and returns them.
 
     Raises
@@ -120,6 +112,7 @@ def execute(
     from cryptodask.runs import Session, run_spec
 
     started, begun = time.perf_counter(), time.time()
+    folder = folder or output.folder
     loader, spec = open_prices(spec)
     if view.announce is not None:
         view.announce(spec)
@@ -128,13 +121,13 @@ def execute(
             connected = time.time()
             with reporting(report):
                 session = Session(loader, client)
-                result = run_spec(spec, session, out=output.folder, overwrite=output.overwrite)
+                result = run_spec(spec, session, out=folder, overwrite=output.overwrite)
             returned = time.time()
             # All of this before the cluster closes, which takes seconds.
             view.show(result)
-            files = [output.folder] if output.folder is not None else []
+            files = [] if folder is None else [folder]
             files += view.write(result, output.file) if output.file is not None else []
-            files += write_more(result, loader)
+            files += write_more(result, loader) if write_more is not None else []
             out.print(f"{time.perf_counter() - started:.1f} seconds in all", highlight=False)
             if profile:
                 print_profile(result.tasks, begun, connected, returned)
@@ -143,7 +136,7 @@ def execute(
             for path in [*files, *([report] if report else [])]:
                 out.print(Text(f"wrote {path}"), soft_wrap=True)
     except KeyboardInterrupt:
-        print_stopped(output.folder)
+        print_stopped(folder)
         raise typer.Exit(130) from None
     raise typer.Exit(0 if result.is_complete else SOME_FAILED)
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from cryptodask.cli import backtest, forecast, tune
 from cryptodask.cli.execute import Profile, View, execute
-from cryptodask.cli.options import ClusterOptions, ResumedOutput, with_options
+from cryptodask.cli.options import ClusterOptions, OutputOptions, with_options
 from cryptodask.cli.show import out
 from cryptodask.errors import InputError
 from cryptodask.runs.spec import SPECS, BacktestSpec, ForecastSpec, SearchSpec
@@ -64,7 +64,7 @@ def resume(
             f"{path}: was begun from Python with what a command can't repeat (a model that is not "
             "in the catalog, or how files are read); make the same call again to continue it"
         )
-    execute(plan.spec, VIEWS[plan.kind], cluster, ResumedOutput(out=path), profile=profile)
+    execute(plan.spec, VIEWS[plan.kind], cluster, OutputOptions(), folder=path, profile=profile)
 
 
 def is_whole(path: "AnyPath", kind: str) -> bool:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cryptodask.io.paths import AnyPath
+    from cryptodask.results import Backtest, Forecasts
 
 SOME_FAILED = 3
 """Exit code of a command that did its work, save for coins or rows that it names."""
@@ -27,20 +28,14 @@ def print_lost(findings: "pd.DataFrame", console: Console) -> None:
         console.print(Text(text), soft_wrap=True)
 
 
-def print_failures(failures: "pd.DataFrame") -> None:
-    """Print each coin that failed throughout; of failures at some dates, their number by model.
-
-    Parameters
-    ----------
-    failures : DataFrame
-        ``model, exception, message``, a row a coin; with a ``cutoff``, of that date only.
-    """
+def print_failures(result: "Forecasts | Backtest") -> None:
+    """Print each coin that failed throughout; of failures at some dates, their number by model."""
     from cryptodask.results.failures import failed_throughout
 
-    throughout = failed_throughout(failures)
+    throughout = failed_throughout(result.failures)
     for row in throughout.itertuples():
         err.print(Text(f"failed: {row.model}: {row.exception}: {row.message}"), soft_wrap=True)
-    rest = failures.drop(throughout.index)
+    rest = result.failures.drop(throughout.index)
     for (model, exception), rows in rest.groupby(["model", "exception"]):
         text = (
             f"{model}: {len(rows):,} coins and origins without a forecast: {exception}, as "

@@ -1,13 +1,16 @@
 """``cryptodask tune``: which options would have forecast best, and what choosing them is worth."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.table import Column, Table
 from rich.text import Text
 
 from cryptodask.cli.execute import Profile, View, execute
 from cryptodask.cli.options import ClusterOptions, SearchOutput, with_options
+from cryptodask.cli.options.output import read_path
 from cryptodask.cli.show import err, out, shown_date, write_table
+from cryptodask.errors import OptionError
 from cryptodask.runs.spec import SearchSpec
 
 if TYPE_CHECKING:
@@ -22,10 +25,17 @@ SHOWN = 10
 
 @with_options
 def tune(
-    spec: SearchSpec, cluster: ClusterOptions, output: SearchOutput, profile: Profile = False
+    spec: SearchSpec,
+    cluster: ClusterOptions,
+    output: SearchOutput,
+    folder: Annotated[str | None, typer.Option(hidden=True)] = None,
+    profile: Profile = False,
 ) -> None:
     """Search for options by backtests, and judge what was chosen by dates that took no part."""
-    execute(spec, VIEW, cluster, output, profile=profile)
+    # The name that the folder had before `--out` could be one; `--out` may be a file beside it.
+    if folder is not None and output.folder is not None:
+        raise OptionError(f"--folder {folder}: --out {output.folder} is a folder; give one of them")
+    execute(spec, VIEW, cluster, output, folder=read_path(folder), profile=profile)
 
 
 def announce(spec: SearchSpec) -> None:

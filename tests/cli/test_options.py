@@ -179,9 +179,9 @@ def test_out_is_a_folder_for_workers_or_a_file(call: Callable[..., Call], tmp_pa
             output = call(command, "prices", *more, "--out", place, "--overwrite")["output"]
             assert (output.folder, output.file) == ((place, None) if folder else (None, place))
             assert output.overwrite
-    output = call("tune", "prices", *search, "--folder", tmp_path / "a.b", "--out", file)["output"]
-    assert (output.folder, output.file) == (tmp_path / "a.b", file)
-    with pytest.raises(OptionError, match="is a folder already; give one of them"):
+    both = call("tune", "prices", *search, "--folder", tmp_path / "a.b", "--out", file)
+    assert (both["folder"], both["output"].file) == (tmp_path / "a.b", file)
+    with pytest.raises(OptionError, match="is a folder; give one of them"):
         call("tune", "prices", *search, "--folder", tmp_path / "a", "--out", tmp_path / "b")
 
 
@@ -288,7 +288,7 @@ class Base:
 @attrs.frozen(kw_only=True)
 class Shape(Base):
     sides: tuple[str, ...] = option("a", "Names.", flag="--side", converter=tuple)
-    old: str | None = option(None, "Another.", hidden=True)
+    old: str | None = option(None, "Another.")
 
 
 def test_a_command_gets_instances_of_the_classes_and_users_see_their_fields() -> None:
@@ -312,6 +312,5 @@ def test_a_command_gets_instances_of_the_classes_and_users_see_their_fields() ->
     assert re.search(r"--side .* Names\. \[default: a\]", text)
     assert re.search(r"--size .* How big\. \[small\] \[default: 3\]", text)
     assert "secret" not in text
-    assert "--old" not in text
     names = [parameter.name for parameter in parameters_of(Shape)]
     assert names == ["sides", "old", "size"]

@@ -2,12 +2,11 @@
 
 from cryptodask.cli.options.cluster import ClusterOptions, Tls, read_tls
 from cryptodask.cli.options.command import with_options
-from cryptodask.cli.options.output import OutputOptions, ResumedOutput, SearchOutput, check_file
+from cryptodask.cli.options.output import OutputOptions, SearchOutput, check_file
 
 __all__ = [
     "ClusterOptions",
     "OutputOptions",
-    "ResumedOutput",
     "SearchOutput",
     "Tls",
     "check_file",

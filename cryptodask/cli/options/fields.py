@@ -2,8 +2,8 @@
 
 A field that `cryptodask.runs.fields.option` declares has all that an option needs: its name, type,
 default and help. In its metadata ``flag`` is the option's name where it is not the field's, empty
-for a field that is no option; ``reads`` is the type of what is typed, where it is not the field's;
-``metavar`` and ``hidden`` are typer's.
+for a field that is not an option; ``reads`` is the type of what is typed, where it is not the
+field's; ``metavar`` is typer's.
 """
 
 from inspect import Parameter
@@ -16,7 +16,7 @@ import typer
 from rich.markup import escape
 
 PLAIN = (bool, int, float, str, Path)
-"""Types of which typer reads a value itself."""
+"""Types that typer reads by itself."""
 
 
 def parameters_of(kind: type) -> list[Parameter]:
@@ -46,7 +46,6 @@ def _parameter(field: "attrs.Attribute[Any]", panel: str | None) -> Parameter:
         *([facts["flag"]] if facts.get("flag") else []),
         help=escape(facts["help"]),
         metavar=facts.get("metavar"),
-        hidden=facts.get("hidden", False),
         rich_help_panel=panel,
     )
     return Parameter(

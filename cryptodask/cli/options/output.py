@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 RESUMED = "Folder that workers write to, where `cryptodask resume` continues a stopped run"
 
 
-def read_path(given: "str | AnyPath | None") -> "AnyPath | None":
+def read_path(text: str | None) -> "AnyPath | None":
     """Read a path or URL."""
-    if given is None:
+    if text is None:
         return None
     from cryptodask.io.paths import path_of
 
-    return path_of(given)
+    return path_of(text)
 
 
 def check_file(flag: str, path: "AnyPath | None", endings: tuple[str, ...]) -> None:
@@ -90,14 +90,7 @@ class OutputOptions:
 
 @attrs.frozen(kw_only=True)
 class SearchOutput(OutputOptions):
-    """Where a search writes its result.
-
-    Attributes
-    ----------
-    older_folder : Path, UPath or None
-        The folder by the name that it had before ``--out`` could be one; ``--out`` may be a file
-        beside it.
-    """
+    """Where a search writes its result."""
 
     endings: ClassVar[tuple[str, ...]] = (".json", ".csv")
 
@@ -109,45 +102,3 @@ class SearchOutput(OutputOptions):
         reads=str | None,
         metavar="PATH",
     )
-    older_folder: "AnyPath | None" = option(
-        None,
-        "The folder, with --out for a file.",
-        flag="--folder",
-        converter=read_path,
-        reads=str | None,
-        metavar="PATH",
-        hidden=True,
-    )
-
-    def __attrs_post_init__(self) -> None:
-        super().__attrs_post_init__()
-        if self.older_folder is not None and self.out is not None and not self.out.suffix:
-            raise OptionError(
-                f"--folder {self.older_folder}: --out {self.out} is a folder already; give one of "
-                "them"
-            )
-
-    @property
-    def folder(self) -> "AnyPath | None":
-        """The folder that workers write to, if there is one."""
-        if self.older_folder is not None:
-            return self.older_folder
-        return self.out if self.out is not None and not self.out.suffix else None
-
-
-@attrs.frozen(kw_only=True)
-class ResumedOutput(OutputOptions):
-    """The folder of a run that is resumed, whatever its name ends in."""
-
-    def __attrs_post_init__(self) -> None:
-        """Accept any path: the run is in it already."""
-
-    @property
-    def folder(self) -> "AnyPath | None":
-        """The folder that workers write to."""
-        return self.out
-
-    @property
-    def file(self) -> None:
-        """None: only a folder can be resumed."""
-        return
