@@ -13,7 +13,8 @@ from rich.text import Text
 from cryptodask.cli.backtest import backtest
 from cryptodask.cli.cluster import cluster
 from cryptodask.cli.dashboard import dashboard
-from cryptodask.cli.forecast import forecast, models
+from cryptodask.cli.forecast import forecast
+from cryptodask.cli.models import models
 from cryptodask.cli.prices import prices_app
 from cryptodask.cli.resume import resume
 from cryptodask.cli.security import security_app
@@ -58,7 +59,10 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="And leave.")
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
     del version

@@ -1,118 +1,94 @@
-"""``cryptodask resume``: go on with a run that was stopped, from what is in its folder."""
+"""``cryptodask resume``: continue a run that was stopped, from what is in its folder."""
 
-import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
-from cryptodask.cli.backtest import print_backtest
-from cryptodask.cli.forecast import print_forecasts
-from cryptodask.cli.options import Scheduler, Tls, Workers, read_tls, read_workers
-from cryptodask.cli.show import SOME_FAILED, err, out
+from cryptodask.cli import backtest, forecast, tune
+from cryptodask.cli.execute import Profile, View, execute
+from cryptodask.cli.options import ClusterOptions, OutputOptions, with_options
+from cryptodask.cli.show import out
 from cryptodask.errors import InputError
-from cryptodask.io.paths import AnyPath, exists, path_of, remove
+from cryptodask.runs.spec import SPECS, BacktestSpec, ForecastSpec, SearchSpec
 
 if TYPE_CHECKING:
-    from dask.distributed import Client
+    from cryptodask.io.paths import AnyPath
 
-    from cryptodask.models import Model
-    from cryptodask.prices import CryptoLoader
+VIEWS: Mapping[str, View] = {
+    ForecastSpec.kind: forecast.VIEW,
+    BacktestSpec.kind: backtest.VIEW,
+    SearchSpec.kind: tune.VIEW,
+}
+"""By kind of run."""
 
 
+@with_options
 def resume(
-    out_folder: Annotated[
+    folder: Annotated[
         str,
         typer.Argument(
-            metavar="FOLDER", help="The --out of a forecast or backtest, a folder or its URL."
+            metavar="FOLDER", help="The --out of a forecast, backtest or search: a folder or URL."
         ),
     ],
-    scheduler: Scheduler = None,
-    workers: Workers = None,
-    tls: Tls = None,
+    cluster: ClusterOptions,
     unlock: Annotated[
         bool,
         typer.Option(
             "--unlock",
-            help="Of a URL: take the run over from a process that was killed on another machine.",
+            help="For a URL: take the run over from a process that was killed on another machine.",
         ),
     ] = False,
+    profile: Profile = False,
 ) -> None:
-    """Go on with a forecast or backtest that was stopped, where it was."""
-    from cryptodask.cluster import connect
-    from cryptodask.prices import CryptoLoader
-    from cryptodask.results.forecasts import MANIFEST
-    from cryptodask.runs.folder import KINDS, LOCK, models_of, read_plan
+    """Continue a forecast, backtest or search that was stopped."""
+    from cryptodask.io.paths import path_of
+    from cryptodask.runs import read_plan
 
-    folder = path_of(out_folder)
-    plan = read_plan(folder)
-    if plan is None:
+    path = path_of(folder)
+    try:
+        plan = read_plan(path)
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError(
-            f"{folder}: holds no plan of a run; name the --out of a forecast or backtest by this "
-            "version"
-        )
-    if exists(folder / MANIFEST):
-        out.print(Text(f"{folder}: {KINDS[plan['kind']]}, whole already; nothing is left to do"))
+            f"{path}: holds no plan of a run; name the --out of a forecast, backtest or search"
+        ) from None
+    if is_whole(path, plan.kind):
+        out.print(Text(f"{path}: {plan.kind}, whole already; nothing is left to do"))
         return
     if unlock:
-        if isinstance(folder, Path):
-            raise InputError(
-                f"--unlock: is for URLs; a process that ends leaves no lock in {folder}, so that "
-                "one which is running holds it"
-            )
-        remove([folder / LOCK])
-    call = plan["call"]
-    if call is None:
+        remove_lock(path)
+    if plan.spec is None:
         raise InputError(
-            f"{folder}: was begun from Python with what no command can tell again (a model that is "
-            "not of the catalog, or how files are read); make the same call again, and it goes on"
+            f"{path}: was begun from Python with what a command can't repeat (a model that is not "
+            "in the catalog, or how files are read); make the same call again to continue it"
         )
-    began = time.perf_counter()
-    loader = CryptoLoader(call["source"], call["partitions"])
-    rest = {k: v for k, v in call.items() if k not in ("source", "partitions", "models")}
-    run = _forecast if plan["kind"] == "forecasts" else _backtest
-    try:
-        with connect(scheduler, read_workers(workers), read_tls(tls)) as client:
-            failed = run(client, loader, models_of(call), folder, rest, began)
-            out.print(Text(f"wrote {folder}"), soft_wrap=True)
-    except KeyboardInterrupt:
-        err.print("stopped; what was written is kept, and the same command goes on from there")
-        raise typer.Exit(130) from None
-    raise typer.Exit(SOME_FAILED if failed else 0)
+    execute(plan.spec, VIEWS[plan.kind], cluster, OutputOptions(), folder=path, profile=profile)
 
 
-def _forecast(
-    client: "Client",
-    loader: "CryptoLoader",
-    models: "list[Model]",
-    folder: AnyPath,
-    rest: dict[str, Any],
-    began: float,
-) -> bool:
-    from cryptodask.evaluate.intervals.cohorts import Intervals
-    from cryptodask.manager import CryptoManager
-    from cryptodask.results.forecasts import ForecastFolder
+def is_whole(path: "AnyPath", kind: str) -> bool:
+    """Return whether a run has ended, and all its files are as they were written."""
+    from cryptodask.runs.folder import RunFolder
+    from cryptodask.runs.start import KINDS
 
-    how = rest.pop("intervals")
-    result = CryptoManager(loader, client).forecast(
-        models, intervals=Intervals(**how) if how else False, out=folder, **rest
-    )
-    assert isinstance(result, ForecastFolder)
-    print_forecasts(result, [m.name for m in models], time.perf_counter() - began)
-    return bool(len(result.failures) or len(result.lost))
+    return RunFolder(path, KINDS[SPECS[kind]].tables).whole() is not None
 
 
-def _backtest(
-    client: "Client",
-    loader: "CryptoLoader",
-    models: "list[Model]",
-    folder: AnyPath,
-    rest: dict[str, Any],
-    began: float,
-) -> bool:
-    from cryptodask.backtests import backtest
+def remove_lock(path: "AnyPath") -> None:
+    """Remove the lock of a run in a store.
 
-    done = backtest(loader, models, client=client, out=folder, **rest)
-    print_backtest(done, time.perf_counter() - began)
-    return bool(done.failures["cutoff"].isna().any())
+    Raises
+    ------
+    InputError
+        The folder is on this machine, where a lock ends with the process that holds it.
+    """
+    from cryptodask.io.paths import remove
+    from cryptodask.runs.folder import LOCK
+
+    if isinstance(path, Path):
+        raise InputError(
+            f"--unlock: is for URLs; a process that ends leaves no lock in {path}, so a process "
+            "that still runs holds it"
+        )
+    remove([path / LOCK])

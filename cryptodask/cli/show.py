@@ -3,12 +3,14 @@
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
-
-from cryptodask.io.paths import AnyPath, draft_of, storing
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from cryptodask.io.paths import AnyPath
+    from cryptodask.results import Backtest, Forecasts
 
 SOME_FAILED = 3
 """Exit code of a command that did its work, save for coins or rows that it names."""
@@ -26,13 +28,64 @@ def print_lost(findings: "pd.DataFrame", console: Console) -> None:
         console.print(Text(text), soft_wrap=True)
 
 
+def print_failures(result: "Forecasts | Backtest") -> None:
+    """Print each coin that failed throughout; of failures at some dates, their number by model."""
+    from cryptodask.results.failures import failed_throughout
+
+    throughout = failed_throughout(result.failures)
+    for row in throughout.itertuples():
+        err.print(Text(f"failed: {row.model}: {row.exception}: {row.message}"), soft_wrap=True)
+    rest = result.failures.drop(throughout.index)
+    for (model, exception), rows in rest.groupby(["model", "exception"]):
+        text = (
+            f"{model}: {len(rows):,} coins and origins without a forecast: {exception}, as "
+            f"{rows['message'].iloc[0]}"
+        )
+        err.print(Text(text), soft_wrap=True)
+
+
+def print_profile(tasks: "pd.DataFrame", started: float, connected: float, returned: float) -> None:
+    """Print where the time of a run went, by stage and by worker.
+
+    Parameters
+    ----------
+    tasks : DataFrame
+        A row a task: ``worker``, ``began`` and ``ended`` in seconds since 1970, and seconds by
+        stage.
+    started, connected, returned : float
+        When the command started, had a cluster, and had the result, in seconds since 1970.
+    """
+    from cryptodask.timing import STAGES
+
+    spent = {name: float(tasks[name].sum()) for name in STAGES}
+    spent["start"] += connected - started
+    if len(tasks):
+        spent["gather"] += returned - float(tasks["ended"].max())
+    stages = Table("stage", "seconds (client and all workers)", title="where the time went")
+    for name, seconds in spent.items():
+        stages.add_row(name, f"{seconds:.2f}")
+    out.print(stages)
+    workers = Table("worker", "tasks", "busy", "first began", "last ended", title="workers")
+    for worker, rows in tasks.groupby("worker"):
+        workers.add_row(
+            str(worker),
+            f"{len(rows):,}",
+            f"{rows[list(STAGES)].to_numpy().sum():.2f} s",
+            f"{rows['began'].min() - connected:.2f} s",
+            f"{rows['ended'].max() - connected:.2f} s",
+        )
+    out.print(workers)
+
+
 def shown_date(date: Any) -> str:
     """Write a date, with the hour where it is not that of a whole day."""
     return f"{date:%Y-%m-%d}" if date == date.normalize() else f"{date:%Y-%m-%d %H:%M}"
 
 
-def write_table(frame: "pd.DataFrame", path: AnyPath) -> None:
+def write_table(frame: "pd.DataFrame", path: "AnyPath") -> None:
     """Write a table as .csv, or else as Parquet; whole or not at all."""
+    from cryptodask.io.paths import draft_of, storing
+
     with draft_of(path) as draft, storing(draft.parent):
         if path.suffix == ".csv":
             frame.to_csv(draft, index=False)

@@ -1,226 +1,100 @@
 """``cryptodask tune``: which options would have forecast best, and what choosing them is worth."""
 
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from cryptodask.cli.options import (
-    Coins,
-    From,
-    GapLimit,
-    GapsOf,
-    Horizon,
-    Names,
-    Origins,
-    Overwrite,
-    Partitions,
-    Refit,
-    Resources,
-    Scheduler,
-    Seed,
-    Settings,
-    Source,
-    Step,
-    Tls,
-    To,
-    Window,
-    Workers,
-    check_file,
-    read_origins,
-    read_resources,
-    read_settings,
-    read_tls,
-    read_window,
-    read_workers,
-    split_names,
-)
-from cryptodask.cli.show import SOME_FAILED, err, out, shown_date, write_table
+from cryptodask.cli.execute import Profile, View, execute
+from cryptodask.cli.options import ClusterOptions, SearchOutput, with_options
+from cryptodask.cli.options.output import read_path
+from cryptodask.cli.show import err, out, shown_date, write_table
 from cryptodask.errors import OptionError
-from cryptodask.io.paths import path_of, write_text
+from cryptodask.runs.spec import SearchSpec
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cryptodask.tuning import TuneResult
+    from cryptodask.io.paths import AnyPath
+    from cryptodask.results import SearchResult
 
 SHOWN = 10
 """Candidates of a model that are printed; `--out` writes all."""
 
 
+@with_options
 def tune(
-    source: Source,
-    model: Names = None,
-    search: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Values of a model's option, as ridge.alpha=1,10,100; with | between them where a "
-            "value has a comma: 'lstm.units=50,100|32,32'."
-        ),
-    ] = None,
-    random: Annotated[
-        int | None, typer.Option(help="Try so many combinations of each model at random. [all]")
-    ] = None,
-    horizon: Horizon = 10,
-    origins: Origins = "24",
-    step: Step = None,
-    splits: Annotated[
-        int,
-        typer.Option(help="Choose by the first origins, judge by the next, so many times."),
-    ] = 4,
-    window: Window = "expanding",
-    refit: Refit = 1,
-    coins: Coins = None,
-    from_: From = None,
-    to: To = None,
-    gaps: GapsOf = "leave",
-    gap_limit: GapLimit = None,
-    option: Settings = None,
-    scheduler: Scheduler = None,
-    tls: Tls = None,
-    workers: Workers = None,
-    resources: Resources = None,
-    partitions: Partitions = None,
-    folder: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PATH",
-            help="For workers to write forecasts to, or its URL; what was stopped goes on there.",
-        ),
-    ] = None,
-    overwrite: Overwrite = False,
-    out_file: Annotated[
-        Path | None,
-        typer.Option("--out", help="Write the result to a .json, or candidates to a .csv file."),
-    ] = None,
-    seed: Seed = 0,
+    spec: SearchSpec,
+    cluster: ClusterOptions,
+    output: SearchOutput,
+    folder: Annotated[str | None, typer.Option(hidden=True)] = None,
+    profile: Profile = False,
 ) -> None:
     """Search for options by backtests, and judge what was chosen by dates that took no part."""
-    from cryptodask.cluster import connect, requiring
-    from cryptodask.prices import CryptoLoader
-    from cryptodask.tuning import tune as run
-    from cryptodask.tuning.candidates import make_candidates
-
-    began = time.perf_counter()
-    names = _names(model)
-    grids = read_search(names, search or [])
-    given = read_settings(names, option or [])
-    tried = make_candidates(grids, given, random, seed)  # before a cluster is started
-    check_file("--out", out_file, (".json", ".csv"))
-    place = None if folder is None else path_of(folder)
-    loader = CryptoLoader(source, partitions)
-    wanted = split_names(coins, [*loader.source.coins, *loader.source.empty])
-    for name, own in tried.items():
-        told = f"{name}: as given, and {len(own) - 1:,} candidates"
-        err.print(Text(told if random is None else f"{told} at random"), soft_wrap=True)
-    try:
-        with (
-            connect(scheduler, read_workers(workers), read_tls(tls)) as client,
-            requiring(client, read_resources(resources)),
-        ):
-            if client.dashboard_link:
-                err.print(f"dashboard: {client.dashboard_link}", highlight=False)
-            done = run(
-                loader,
-                grids,
-                horizon,
-                options=given,
-                random=random,
-                origins=read_origins(origins),
-                step=step,
-                splits=splits,
-                window=read_window(window),
-                refit=refit,
-                coins=wanted,
-                from_date=from_,
-                to_date=to,
-                gaps=gaps,  # type: ignore[arg-type]
-                gap_limit=gap_limit,
-                seed=seed,
-                out=place,
-                overwrite=overwrite,
-                client=client,
-            )
-    except KeyboardInterrupt:
-        err.print("stopped; what was written to --folder is kept, and the same command goes on")
-        raise typer.Exit(130) from None
-    for name in tried:
-        _print_model(done, name)
-    out.print(f"{time.perf_counter() - began:.1f} seconds in all", highlight=False)
-    if out_file and out_file.suffix == ".json":
-        write_text(done.to_json(), out_file)
-    elif out_file:
-        write_table(done.candidates, out_file)
-    for path in filter(None, (place, out_file)):
-        out.print(Text(f"wrote {path}"), soft_wrap=True)
-    raise typer.Exit(SOME_FAILED if _print_failures(done, tried) else 0)
+    # The name that the folder had before `--out` could be one; `--out` may be a file beside it.
+    if folder is not None and output.folder is not None:
+        raise OptionError(f"--folder {folder}: --out {output.folder} is a folder; give one of them")
+    execute(spec, VIEW, cluster, output, folder=read_path(folder), profile=profile)
 
 
-def _names(given: list[str] | None) -> list[str]:
-    names = given or []
-    if not names:
-        raise OptionError("--model: name the model to search the options of")
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise OptionError(f"--model {twice[0]}: is given twice; its --search may have many options")
-    return names
-
-
-def read_search(names: list[str], texts: list[str]) -> dict[str, dict[str, list[str]]]:
-    """Return the values to try, by model and option.
-
-    Values are divided at ``|`` where there is one, and else at commas.
+def announce(spec: SearchSpec) -> None:
+    """Print the number of candidates of each model.
 
     Raises
     ------
-    OptionError
-        A text is of no model that is run, is given twice, or has an empty value.
+    OptionError, UnknownModelError
+        A value that an option can't have, or an unknown option or model.
     """
-    grids: dict[str, dict[str, list[str]]] = {name: {} for name in names}
-    for text in texts:
-        for name, own in read_settings(names, [text], "--search", "VALUES").items():
-            for option, values in own.items():
-                if option in grids[name]:
-                    raise OptionError(
-                        f"--search {text!r}: {name}.{option} is given twice; give all values at "
-                        "once"
-                    )
-                found = [value.strip() for value in values.split("|" if "|" in values else ",")]
-                if not all(found):
-                    raise OptionError(
-                        f"--search {text!r}: a value is empty; write VALUE,VALUE or, of values "
-                        "with commas in them, VALUE|VALUE"
-                    )
-                grids[name][option] = found
-    return grids
+    from cryptodask.runs.kinds.candidates import make_candidates
+
+    by_model = make_candidates(spec.search, spec.options, spec.random, spec.seed)
+    for name, candidates in by_model.items():
+        text = f"{name}: as given, and {len(candidates) - 1:,} candidates"
+        err.print(Text(text if spec.random is None else f"{text} at random"), soft_wrap=True)
 
 
-def _print_model(done: "TuneResult", model: str) -> None:
-    """Print the best candidates of a model, what choosing was worth, and the options to use."""
-    own = done.candidates[done.candidates["model"] == model]
-    ranked = own.sort_values("relative_mae", kind="stable")
-    first, last = (f"{date}" for date in done.origins[[0, -1]].astype("datetime64[D]"))
+def write_search(result: "SearchResult", path: "AnyPath") -> list["AnyPath"]:
+    """Write a result as .json, or its candidates as .csv."""
+    from cryptodask.io.paths import write_text
+
+    if path.suffix == ".json":
+        write_text(result.to_json(), path)
+    else:
+        write_table(result.candidates, path)
+    return [path]
+
+
+def print_search(result: "SearchResult") -> None:
+    """Print of each model the best candidates, what choosing was worth, and options to use."""
+    for model in result.best:
+        _print_candidates(result, model)
+        _print_splits(result.splits[result.splits["model"] == model])
+        _print_worth(result, model)
+
+
+def _print_candidates(result: "SearchResult", model: str) -> None:
+    """Print the best candidates of a model, and the model as it was given."""
+    candidates = result.candidates[result.candidates["model"] == model]
+    ranked = candidates.sort_values("relative_mae", kind="stable")
+    first, last = (f"{date}" for date in result.origins[[0, -1]].astype("datetime64[D]"))
     table = Table(
         Column("candidate", overflow="fold"),
         "MAE / naive",
         "coins × origins",
-        title=f"{model}: {len(own):,} candidates, {len(done.origins)} origins from {first} to "
-        f"{last}, {done.horizon} bars ahead",
+        title=f"{model}: {len(candidates):,} candidates, {len(result.origins)} origins from "
+        f"{first} to {last}, {result.horizon} bars ahead",
     )
     top = ranked.head(SHOWN)
-    given = own[own["candidate"] == model]
+    given = candidates[candidates["candidate"] == model]
     for row in [*top.to_dict("records"), *given[~given.index.isin(top.index)].to_dict("records")]:
         label = "as given" if row["candidate"] == model else row["candidate"]
         table.add_row(Text(label), _shown(row["relative_mae"]), f"{row['forecasts']:,}")
     out.print(table)
-    _print_splits(done.splits[done.splits["model"] == model])
-    _print_worth(done, model)
 
 
 def _print_splits(splits: "pd.DataFrame") -> None:
+    """Print what was best in the past, and what it was worth after that."""
     table = Table(
         "best until",
         Column("candidate", overflow="fold"),
@@ -229,24 +103,24 @@ def _print_splits(splits: "pd.DataFrame") -> None:
         title="what was best in the past, each judged by the origins that came next",
     )
     for row in splits.to_dict("records"):
-        plain = row["candidate"] == row["model"]
+        is_given = row["candidate"] == row["model"]
         table.add_row(
             f"{shown_date(row['train_to'])} ({row['train_origins']})",
-            Text("as given" if plain else str(row["candidate"])),
+            Text("as given" if is_given else str(row["candidate"])),
             _shown(row["relative_mae"]),
             f"{row['test_origins']} origins from {shown_date(row['test_from'])}",
         )
     out.print(table)
 
 
-def _print_worth(done: "TuneResult", model: str) -> None:
+def _print_worth(result: "SearchResult", model: str) -> None:
     """Print the figure that the best was chosen by, the held-out ones, and its options."""
-    from cryptodask.tuning.result import GIVEN, TUNED
+    from cryptodask.results.search import GIVEN, TUNED
 
-    judged = done.held_out[done.held_out["model"] == model].set_index("role")
+    judged = result.held_out[result.held_out["model"] == model].set_index("role")
     tuned, given = (judged.loc[role].to_dict() for role in (TUNED, GIVEN))
     out.print(
-        f"MAE / naive: chosen by {_shown(done.chosen_by(model))}, the best of many on dates that "
+        f"MAE / naive: chosen by {_shown(result.chosen_by(model))}, the best of many on dates that "
         f"are known, so too good. Held out ({tuned['origins']} origins, {tuned['coins']:,} coins): "
         f"{_shown(tuned['relative_mae'])} where each was chosen before, "
         f"{_shown(given['relative_mae'])} as given, 1 naive.",
@@ -258,10 +132,10 @@ def _print_worth(done: "TuneResult", model: str) -> None:
         f"{tuned['given_verdict']}.",
         highlight=False,
     )
-    if not done.chosen_by(model) < 1:
+    if not result.chosen_by(model) < 1:
         out.print("no candidate was better than naive over all origins")
     out.print("best of all origins:", highlight=False)
-    for line in done.option_lines(model):
+    for line in result.option_lines(model):
         out.print(Text(f"  {line}"), soft_wrap=True)
 
 
@@ -269,22 +143,28 @@ def _shown(value: float) -> str:
     return "-" if value != value else f"{value:.4f}"
 
 
-def _print_failures(done: "TuneResult", tried: dict[str, Any]) -> bool:
-    """Print what failed; tell whether coins or candidates failed altogether."""
-    model_of = {c.name: name for name, own in tried.items() for c in own}
-    failures = done.failures.assign(of=done.failures["model"].map(model_of))
-    failures = failures[failures["of"].notna()]
-    for (name, exception), rows in failures.groupby(["of", "exception"]):
-        told = (
+def print_search_failures(result: "SearchResult") -> None:
+    """Print how often candidates of each model failed, and which could not be compared."""
+    model_of = dict(zip(result.candidates["candidate"], result.candidates["model"], strict=True))
+    failures = result.failures.assign(searched=result.failures["model"].map(model_of))
+    for (name, exception), rows in failures.groupby(["searched", "exception"]):
+        text = (
             f"failed: {name}: {exception}: {len(rows):,} times, of {rows['model'].nunique():,} "
             f"candidates and {rows['coin'].nunique():,} coins, as {rows['message'].iloc[0]}"
         )
-        err.print(Text(told), soft_wrap=True)
-    out_of_it = done.candidates[done.candidates["relative_mae"].isna()]
-    for row in out_of_it.to_dict("records"):
-        told = (
+        err.print(Text(text), soft_wrap=True)
+    left_out = result.candidates[result.candidates["relative_mae"].isna()]
+    for row in left_out.to_dict("records"):
+        text = (
             f"failed: {row['candidate']}: forecast {row['forecasts']:,} coins and origins, too "
             "few to be compared with the others"
         )
-        err.print(Text(told), soft_wrap=True)
-    return bool(failures["cutoff"].isna().any() or len(out_of_it))
+        err.print(Text(text), soft_wrap=True)
+
+
+VIEW = View(
+    show=print_search,
+    announce=announce,
+    failures=print_search_failures,
+    write=write_search,
+)

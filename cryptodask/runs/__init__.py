@@ -1,7 +1,30 @@
-"""Runs: what was asked, the engine that does it, and the folder that keeps it."""
+"""Runs: what was asked, the engine that does it, and the folder that keeps it.
 
-from cryptodask.runs.plan import read_plan
-from cryptodask.runs.session import Session
-from cryptodask.runs.start import backtest, forecast, run_spec, tune
+The names load on first use: the command makes its options from `cryptodask.runs.spec`, and needs
+neither pandas nor Dask to print its help.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cryptodask.runs.plan import read_plan
+    from cryptodask.runs.session import Session
+    from cryptodask.runs.start import backtest, forecast, run_spec, tune
 
 __all__ = ["Session", "backtest", "forecast", "read_plan", "run_spec", "tune"]
+
+_HOME = {
+    "Session": "cryptodask.runs.session",
+    "read_plan": "cryptodask.runs.plan",
+    **dict.fromkeys(("backtest", "forecast", "run_spec", "tune"), "cryptodask.runs.start"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its module on first use (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'cryptodask.runs' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value

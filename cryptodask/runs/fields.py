@@ -41,7 +41,8 @@ def option(
     decides : bool
         Whether a result depends on it: such fields tell runs in one folder apart.
     **metadata
-        What else the command needs to know.
+        What else the command needs to know; ``needs`` names the field without which a field has no
+        effect.
     """
     facts = {"help": help, "flag": flag, "decides": decides, **metadata}
     return attrs.field(default=default, converter=converter, validator=check, metadata=facts)

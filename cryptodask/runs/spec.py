@@ -3,19 +3,18 @@
 Signatures, the options of the command, the plan in a run's folder and what `cryptodask resume`
 does come from the fields below. A value that makes no sense is refused when a spec is made. A spec
 is JSON (`to_json`, `spec_from_json`), so that it can be kept, sent, and compared.
+
+The command makes its options from here before it knows which to run, so that models and prices are
+imported inside functions.
 """
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import attrs
 
 from cryptodask.errors import CryptoDaskError, InputError, OptionError
-from cryptodask.models import Model, create_model, model_options
-from cryptodask.prices.clean.gaps import Gaps
-from cryptodask.prices.freq import DAILY
-from cryptodask.prices.loader import RowFilter
 from cryptodask.runs.fields import (
     coin_names,
     count_or_days,
@@ -32,6 +31,10 @@ from cryptodask.runs.fields import (
     whole_number,
 )
 from cryptodask.io.structure import structured
+
+if TYPE_CHECKING:
+    from cryptodask.models import Model
+    from cryptodask.prices.loader import RowFilter
 
 CALIBRATE, WARMUP = 5, 200
 """Bars between the past dates that intervals are made from, and before the first forecast."""
@@ -68,10 +71,12 @@ class ModelSpec:
         if isinstance(model, Mapping):
             return structured(cls, model, "models")
         if isinstance(model, str):
+            from cryptodask.models import create_model
+
             model = create_model(model)
         return cls(model.name, _options_of(model))
 
-    def create(self) -> Model:
+    def create(self) -> "Model":
         """Make the model.
 
         Raises
@@ -84,11 +89,15 @@ class ModelSpec:
                 f"{self.name}: was made in Python, and is not a model of the catalog with options "
                 "that text can give; run it from Python again"
             )
+        from cryptodask.models import create_model
+
         return create_model(self.name, **{k: _as_tuples(v) for k, v in self.options.items()})
 
 
-def _options_of(model: Model) -> dict[str, Any] | None:
+def _options_of(model: "Model") -> dict[str, Any] | None:
     """Return the options from which the catalog makes an equal model, if it does."""
+    from cryptodask.models import model_options
+
     try:
         known = model_options(model.name)
         options = {name: getattr(model, name) for name in known if hasattr(model, name)}
@@ -132,8 +141,6 @@ class RunSpec:
     ----------
     source : str or None
         Path of the prices; None of prices that no path tells.
-    partitions : int or None
-        Number of partitions of the prices; by default as the source packs them.
     horizon : int
         Bars ahead: days, of daily prices.
     coins : tuple of str or None
@@ -154,14 +161,13 @@ class RunSpec:
     timeout : float or None
         Seconds that a worker may take for coins that it reads together; its process is ended
         then. By default there is no limit.
+    partitions : int or None
+        Number of partitions of the prices; by default as the source packs them.
     """
 
     kind: ClassVar[str]
 
     source: str | None = option(None, flag="", decides=False, check=optional(text))
-    partitions: int | None = option(
-        None, "Number of partitions.", check=optional(whole_number(1)), decides=False
-    )
     horizon: int = option(10, "Days ahead, or bars of an hourly table.", check=whole_number(1))
     coins: tuple[str, ...] | None = option(
         None,
@@ -193,14 +199,21 @@ class RunSpec:
         check=optional(seconds),
         decides=False,
     )
+    partitions: int | None = option(
+        None, "Number of partitions.", check=optional(whole_number(1)), decides=False
+    )
 
     def __attrs_post_init__(self) -> None:
         self.row_filter()
 
-    def row_filter(self, freq: str = DAILY) -> RowFilter:
-        """Return which rows are read, of bars of this length; the window cuts later."""
+    def row_filter(self, freq: str | None = None) -> "RowFilter":
+        """Return which rows are read, of bars of this length or days; the window cuts later."""
+        from cryptodask.prices.clean.gaps import Gaps
+        from cryptodask.prices.freq import DAILY
+        from cryptodask.prices.loader import RowFilter
+
         gaps = Gaps(self.gaps, self.gap_limit)
-        return RowFilter.of(None, self.from_date, self.to_date, gaps, freq)
+        return RowFilter.of(None, self.from_date, self.to_date, gaps, freq or DAILY)
 
     @property
     def rows(self) -> int | None:
@@ -247,10 +260,22 @@ class ForecastSpec(RunSpec):
         False, "Make 80 and 95% intervals: about 40 times the work.", check=flag
     )
     calibrate: int = option(
-        CALIBRATE, "Make intervals from past dates N bars apart.", check=whole_number(1, "bar")
+        CALIBRATE,
+        "Make intervals from past dates N bars apart.",
+        check=whole_number(1, "bar"),
+        needs="intervals",
     )
     warmup: int = option(
-        WARMUP, "Make intervals from the N bars before the last row.", check=whole_number(1, "bar")
+        WARMUP,
+        "Make intervals from the N bars before the last row.",
+        check=whole_number(1, "bar"),
+        needs="intervals",
+    )
+    refit: int = option(
+        1,
+        "Retrain every N past dates that intervals are made from.",
+        check=whole_number(1),
+        needs="intervals",
     )
 
     def __attrs_post_init__(self) -> None:
@@ -298,11 +323,13 @@ class BacktestSpec(RunSpec):
         CALIBRATE,
         "Make intervals from further origins N bars apart; 0: from none.",
         check=whole_number(0, "bars"),
+        needs="intervals",
     )
     warmup: int = option(
         WARMUP,
         "Make intervals from the N bars before the first origin.",
         check=whole_number(0, "bars"),
+        needs="intervals",
     )
 
 

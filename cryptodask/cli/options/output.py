@@ -1,0 +1,104 @@
+"""`OutputOptions`: where a command writes its result."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import attrs
+
+from cryptodask.errors import OptionError
+from cryptodask.runs.fields import option
+
+if TYPE_CHECKING:
+    from cryptodask.io.paths import AnyPath
+
+RESUMED = "Folder that workers write to, where `cryptodask resume` continues a stopped run"
+
+
+def read_path(text: str | None) -> "AnyPath | None":
+    """Read a path or URL."""
+    if text is None:
+        return None
+    from cryptodask.io.paths import path_of
+
+    return path_of(text)
+
+
+def check_file(flag: str, path: "AnyPath | None", endings: tuple[str, ...]) -> None:
+    """Refuse before the work a file that could not be written after it.
+
+    Parameters
+    ----------
+    flag : str
+        The option that gives the path.
+    path : Path or UPath, optional
+    endings : tuple of str
+        Of files; empty for a folder.
+
+    Raises
+    ------
+    OptionError
+        It has another ending, or its folder does not exist.
+    """
+    if path is None:
+        return
+    if path.suffix not in endings:
+        known = " or ".join(ending or "be a folder, without an ending" for ending in endings)
+        raise OptionError(f"{flag} {path}: must end in {known}")
+    if isinstance(path, Path) and not path.parent.is_dir():
+        raise OptionError(f"{flag} {path}: there is no folder {path.parent}; make it first")
+
+
+@attrs.frozen(kw_only=True)
+class OutputOptions:
+    """Where a command writes its result.
+
+    Attributes
+    ----------
+    out : Path, UPath or None
+        A folder that workers write to, or a file that the command writes.
+    overwrite : bool
+        Whether the results of another run in that folder may be replaced.
+    """
+
+    panel: ClassVar[str] = "Output"
+    endings: ClassVar[tuple[str, ...]] = (".parquet", ".csv")
+
+    out: "AnyPath | None" = option(
+        None,
+        f"{RESUMED}; or a .parquet or .csv file; or a URL of these: s3://bucket/folder.",
+        converter=read_path,
+        reads=str | None,
+        metavar="PATH",
+    )
+    overwrite: bool = option(
+        False, "Replace the results of another run in that folder.", flag="--overwrite"
+    )
+
+    def __attrs_post_init__(self) -> None:
+        check_file("--out", self.out, (*self.endings, ""))
+
+    @property
+    def folder(self) -> "AnyPath | None":
+        """The folder that workers write to, if there is one."""
+        return self.out if self.out is not None and not self.out.suffix else None
+
+    @property
+    def file(self) -> "AnyPath | None":
+        """The file that the command writes, if there is one."""
+        return self.out if self.out is not None and self.out.suffix else None
+
+
+@attrs.frozen(kw_only=True)
+class SearchOutput(OutputOptions):
+    """Where a search writes its result."""
+
+    endings: ClassVar[tuple[str, ...]] = (".json", ".csv")
+
+    out: "AnyPath | None" = option(
+        None,
+        f"{RESUMED}; or a .json file for the result, or a .csv file for the candidates; or a URL "
+        "of these: s3://bucket/folder.",
+        converter=read_path,
+        reads=str | None,
+        metavar="PATH",
+    )

@@ -1,0 +1,225 @@
+"""Specs of runs from what users type: models with options, values to search, and coins."""
+
+from inspect import Parameter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import attrs
+import typer
+
+from cryptodask.cli.options.fields import parameters_of
+from cryptodask.errors import OptionError
+from cryptodask.runs.spec import MODELS, RunSpec, SearchSpec
+
+if TYPE_CHECKING:
+    from cryptodask.models import Model
+    from cryptodask.prices import CryptoLoader
+
+Source = Annotated[Path, typer.Argument(help="A folder of price files, or an imported table.")]
+Models = Annotated[list[str] | None, typer.Option("--model", help=MODELS)]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--option", metavar="MODEL.OPTION=VALUE", help="A model's option: lstm.epochs=3."),
+]
+Search = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="MODEL.OPTION=VALUES",
+        help="Values of a model's option: ridge.alpha=1,10,100; with | between them where a value "
+        "has a comma: 'lstm.units=50,100|32,32'.",
+    ),
+]
+
+
+def _keyword(name: str, annotation: Any, default: Any = None) -> Parameter:
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+SOURCE = _keyword("source", Source, Parameter.empty)
+OPTION = _keyword("option", Settings)
+
+
+def spec_parameters(kind: type) -> list[Parameter]:
+    """Return the argument and the options of the command from which a spec is made.
+
+    Those are the source, an option for each field, and texts that `read_settings` reads: options
+    of models, and values to search.
+    """
+    fields = parameters_of(kind)
+    if issubclass(kind, SearchSpec):
+        return [SOURCE, _keyword("models", Models), _keyword("search", Search), OPTION, *fields]
+    first = [field for field in fields if field.name == "models"]
+    return [SOURCE, *first, OPTION, *(field for field in fields if field not in first)]
+
+
+def read_spec(kind: type[RunSpec], values: dict[str, Any], given: set[str]) -> RunSpec:
+    """Make a spec from the values of `spec_parameters`.
+
+    Coins may still have commas between them: only who has opened the source knows which of these
+    are part of a name, see `open_prices`.
+
+    Parameters
+    ----------
+    kind : type
+    values : dict
+    given : set of str
+        Names of those that a user typed.
+
+    Raises
+    ------
+    OptionError
+        A value makes no sense, or has no effect.
+    """
+    _check_effect(kind, values, given)
+    fields = dict(values, source=str(values["source"]))
+    settings = fields.pop("option") or []
+    if issubclass(kind, SearchSpec):
+        names = _each_once(fields.pop("models") or [])
+        fields["search"] = read_search(names, fields["search"] or [])
+        fields["options"] = read_settings(names, settings)
+    else:
+        fields["models"] = make_models(fields["models"], settings)
+    return kind(**fields)
+
+
+def _check_effect(kind: type[RunSpec], values: dict[str, Any], given: set[str]) -> None:
+    """Refuse options that do nothing without another."""
+    for field in attrs.fields(kind):
+        needs = field.metadata.get("needs")
+        if needs and field.name in given and not values[needs]:
+            raise OptionError(
+                f"--{field.name} {values[field.name]}: says how {needs} are made; add --{needs}"
+            )
+
+
+def open_prices(spec: RunSpec) -> "tuple[CryptoLoader, RunSpec]":
+    """Open the prices of a spec.
+
+    Returns
+    -------
+    CryptoLoader
+    RunSpec
+        With each coin by itself, and a source that does not depend on the current folder.
+
+    Raises
+    ------
+    SourceError
+        There are no prices.
+    """
+    from cryptodask.prices import CryptoLoader
+
+    assert spec.source is not None
+    loader = CryptoLoader(spec.source, spec.partitions)
+    coins = spec.coins
+    if coins is not None:
+        coins = split_names(coins, [*loader.source.coins, *loader.source.empty])
+    return loader, attrs.evolve(spec, source=str(loader.path.resolve()), coins=coins)
+
+
+def split_names(texts: tuple[str, ...], known: list[str]) -> tuple[str, ...]:
+    """Split names at commas, except known ones that have a comma in them."""
+    names: list[str] = []
+    known_names = set(known)
+    for text in texts:
+        names += [text] if text in known_names else [part.strip() for part in text.split(",")]
+    return tuple(names)
+
+
+def make_models(names: list[str], settings: list[str]) -> "list[Model]":
+    """Create models by name, with the options that are set.
+
+    Parameters
+    ----------
+    names : list of str
+    settings : list of str
+        As ``lstm.epochs=3``.
+
+    Raises
+    ------
+    OptionError
+        A setting is of another model, of an unknown option, or has no value.
+    """
+    from cryptodask.models import create_model
+
+    options = read_settings(names, settings)
+    return [create_model(name, **options[name]) for name in names]
+
+
+def read_settings(
+    names: list[str], settings: list[str], flag: str = "--option", form: str = "VALUE"
+) -> dict[str, dict[str, str]]:
+    """Return texts as ``MODEL.OPTION=VALUE``, by model and option.
+
+    Parameters
+    ----------
+    names : list of str
+        The models.
+    settings : list of str
+    flag, form : str
+        The option that gives them, and its value, for the message of an error.
+
+    Raises
+    ------
+    OptionError
+        A setting is of another model, or of another form.
+    """
+    options: dict[str, dict[str, str]] = {name: {} for name in names}
+    for setting in settings:
+        target, equals, value = setting.partition("=")
+        name, dot, key = target.rpartition(".")
+        if not (equals and dot) or name not in options:
+            raise OptionError(
+                f"{flag} {setting!r}: write it as MODEL.OPTION={form}, of a --model that is run "
+                f"({', '.join(options)})"
+            )
+        options[name][key] = value
+    return options
+
+
+def read_search(names: list[str], texts: list[str]) -> dict[str, dict[str, list[str]]]:
+    """Return the values to try, by model and option.
+
+    Values are divided at ``|`` where there is one, and else at commas.
+
+    Parameters
+    ----------
+    names : list of str
+        The models.
+    texts : list of str
+        As ``ridge.alpha=1,10``.
+
+    Raises
+    ------
+    OptionError
+        A text is of another model, is given twice, or has an empty value.
+    """
+    grids: dict[str, dict[str, list[str]]] = {name: {} for name in names}
+    for text in texts:
+        settings = read_settings(names, [text], "--search", "VALUES")
+        [(name, option, joined)] = [
+            (name, option, values)
+            for name, options in settings.items()
+            for option, values in options.items()
+        ]
+        if option in grids[name]:
+            raise OptionError(
+                f"--search {text!r}: {name}.{option} is given twice; give all values at once"
+            )
+        values = [value.strip() for value in joined.split("|" if "|" in joined else ",")]
+        if not all(values):
+            raise OptionError(
+                f"--search {text!r}: a value is empty; write VALUE,VALUE or, for values with "
+                "commas in them, VALUE|VALUE"
+            )
+        grids[name][option] = values
+    return grids
+
+
+def _each_once(names: list[str]) -> list[str]:
+    """Return the models of a search; refuse none, and one that is named twice."""
+    if not names:
+        raise OptionError("--model: name the model to search the options of")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise OptionError(f"--model {twice[0]}: is given twice; its --search may have many options")
+    return names

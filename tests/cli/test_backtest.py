@@ -1,0 +1,94 @@
+"""`cryptodask backtest`, as a user runs it."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cryptodask.results import open_backtest
+from tests.cli.command import run
+from tests.conftest import Cluster
+
+
+def test_a_backtest_prints_a_leaderboard_and_writes_table_scores_and_page(
+    cluster: Cluster, small_folder: Path, tmp_path: Path
+) -> None:
+    command = ["backtest", small_folder, "--model", "linear", "--model", "drift", "--origins", 3,
+               "--horizon", 5, "--scheduler", cluster.address, "--out", tmp_path / "out",
+               "--scores", tmp_path / "scores.csv", "--page", tmp_path / "page.html"]  # fmt: skip
+    done = run(*command)
+    assert done.returncode == 0, done.stderr
+    assert "3 origins from" in done.stdout
+    for model in ("naive", "linear", "drift"):
+        assert re.search(rf"│ {model} +│ 1[0-2] +│", done.stdout), done.stdout
+    assert "linear: 3 coins and origins without a forecast: ConstantSeriesError" in done.stderr
+    scores = pd.read_csv(tmp_path / "scores.csv")
+    assert set(scores["model"]) == {"naive", "linear", "drift"}
+    naive = scores[scores["model"] == "naive"]
+    assert (naive["relative_mae"].dropna() == 1).all()
+    assert "<html" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    files = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()}
+    again = run(*command)
+    assert again.returncode == 0, again.stderr
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()} == files
+    other = run(*command, "--seed", 5)
+    assert other.returncode == 2
+    assert "holds a backtest of other seed; name another folder" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--window", "many"], "window: must be 'expanding' or a number of rows, got 'many'"),
+        (["--origins", "soon"], "origins: 'soon' is no day"),
+        (["--page", "page.pdf"], "--page page.pdf: must end in .html"),
+        (["--refit", "0"], "refit: must be at least 1, got 0"),
+    ],
+)
+def test_a_backtest_that_makes_no_sense_is_told(
+    cluster: Cluster, small_folder: Path, options: list[str], told: str
+) -> None:
+    done = run("backtest", small_folder, "--scheduler", cluster.address, *options)
+    assert done.returncode == 2
+    assert told in " ".join(done.stderr.split())
+
+
+def test_a_backtest_is_written_to_a_file_and_says_where_time_went(
+    cluster: Cluster, small_folder: Path, tmp_path: Path
+) -> None:
+    command = ["backtest", small_folder, "--model", "linear", "--origins", 3, "--horizon", 5,
+               "--scheduler", cluster.address, "--no-intervals", "--timeout", 60,
+               "--profile"]  # fmt: skip
+    done = run(*command, "--out", tmp_path / "rows.csv")
+    assert done.returncode == 0, done.stderr
+    for stage in ("start", "read", "predict", "gather"):
+        assert f"│ {stage} " in done.stdout
+    rows = pd.read_csv(tmp_path / "rows.csv", parse_dates=["cutoff", "date"])
+    failures = pd.read_csv(tmp_path / "rows.failures.csv")
+    assert set(failures["exception"]) == {"ConstantSeriesError"}
+    assert set(rows["model"]) == {"naive", "linear"}
+    assert f"wrote {tmp_path / 'rows.failures.csv'}" in done.stdout
+    done = run(*command, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    written = open_backtest(tmp_path / "out").get_df()
+    assert written["forecast"].to_numpy() == pytest.approx(rows["forecast"].to_numpy(), rel=1e-15)
+
+
+def test_rows_that_are_lost_are_printed_and_end_with_3(cluster: Cluster, healthy: Path) -> None:
+    [path, *_] = sorted(healthy.iterdir())
+    lines = path.read_text().splitlines()
+    text = path.read_text()
+    try:
+        path.write_text("\n".join([*lines, lines[-1].replace(lines[-1].split(",")[0], "soon")]))
+        for command in (
+            ["forecast", healthy],
+            ["backtest", healthy, "--origins", 2],
+            ["tune", healthy, "--model", "ridge", "--search", "ridge.alpha=1", "--origins", 4,
+             "--splits", 2],
+        ):  # fmt: skip
+            done = run(*command, "--scheduler", cluster.address)
+            assert done.returncode == 3, done.stderr
+            assert f"unreadable_row: {path.name}, line {len(lines) + 1}" in done.stderr
+    finally:
+        path.write_text(text)

@@ -1,0 +1,235 @@
+"""`cryptodask prices`, as a user runs it."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from cryptodask import CryptoLoader, PriceTable
+from cryptodask.prices.clean.findings import ACTIONS, KINDS
+from tests.cli.command import run
+from tests.conftest import Cluster
+from tests.exchange_server import ExchangeServer, Listing
+
+
+def test_import_reports_and_check_repeats_it(tmp_path: Path, healthy: Path):
+    folder = tmp_path / "prices"
+    folder.mkdir()
+    for path in healthy.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    done = run("prices", "import", folder, "--out", tmp_path / "clean")
+    assert done.returncode == 0, done.stderr
+    (folder / "list.csv").write_text("#,Name,Price\n1,Bitcoin,3\n")
+    (folder / "Odd.csv").write_text(
+        'Date,Open,High,Low,Close,Volume\n"Feb 30, 2024",1,1,1,1,5\n2024-01-02,1,1,1,1,"1,234"\n'
+    )
+    done = run("prices", "import", folder, "--out", tmp_path / "table", "--partitions", 2)
+    assert done.returncode == 3
+    text = " ".join(done.stdout.split())
+    assert "5 coins, 2 parts" in text
+    assert "left out: list.csv: has no date column" in text
+    assert "unreadable_row: Odd.csv, line 2: 'Feb 30, 2024': date: no such day" in text
+    again = run("prices", "check", tmp_path / "table")
+    assert (again.returncode, again.stdout) == (3, done.stdout)
+    page = tmp_path / "report.html"
+    assert run("prices", "check", tmp_path / "table", "--html", page).returncode == 3
+    assert "no such day in the calendar" in page.read_text()
+    assert run("prices", "check", tmp_path / "table", "--html", "report.pdf").returncode == 2
+    refused = run("prices", "import", folder, "--out", tmp_path / "table")
+    assert refused.returncode == 2
+    assert "there is a table already" in refused.stderr
+    assert (
+        run("prices", "import", folder, "--out", tmp_path / "table", "--overwrite").returncode == 3
+    )
+
+
+def test_append_adds_new_days_and_tells_corrections(tmp_path: Path):
+    folder = tmp_path / "prices"
+    folder.mkdir()
+    (folder / "Acoin.csv").write_text("Date,Close\n2024-01-01,1\n2024-01-02,2\n")
+    table = tmp_path / "table"
+    assert run("prices", "import", folder, "--out", table).returncode == 0
+    new = tmp_path / "Acoin.csv"
+    new.write_text("Date,Close\n2024-01-02,2.5\n2024-01-03,3\n2024-02-30,4\n")
+    done = run("prices", "append", table, new)
+    text = " ".join(done.stdout.split())
+    assert "1 new rows, 1 corrected" in text
+    assert "unreadable_row: Acoin.csv, line 4: '2024-02-30'" in text
+    assert done.returncode == 3
+    again = run("prices", "append", table, new)
+    assert "0 new rows, 0 corrected, 0 differ and were left out, 2 were there" in " ".join(
+        again.stdout.split()
+    )
+    refused = run("prices", "append", table, folder, "--corrections", "fail")
+    assert refused.returncode == 2
+    assert "Acoin" in refused.stderr
+    packed = run("prices", "compact", table)
+    assert packed.returncode == 0
+    assert "3 rows in 1 parts" in packed.stdout
+    assert "unreadable_row" in run("prices", "check", table).stdout
+
+
+def test_what_files_do_not_tell_is_said_by_options(tmp_path: Path):
+    folder = tmp_path / "prices"
+    folder.mkdir()
+    (folder / "Acoin.csv").write_text("Day,Last\n03/04/2024,1\n04/04/2024,2\n")
+    options = ["--column", "date=Day", "--column", "close=Last", "--out", tmp_path / "table"]
+    asked = run("prices", "import", folder, *options)
+    assert asked.returncode == 2
+    assert "--dayfirst" in asked.stderr
+    done = run("prices", "import", folder, *options, "--dayfirst")
+    assert done.returncode == 0, done.stderr
+    assert "2024-04-03 to 2024-04-04" in done.stdout
+    wrong = run("prices", "import", folder, "--column", "close", "--out", tmp_path / "other")
+    assert wrong.returncode == 2
+    assert "COLUMN=HEADER" in wrong.stderr
+
+
+def test_fetch_makes_a_table_and_goes_on_where_it_stopped(tmp_path: Path):
+    table = tmp_path / "table"
+    listings = [Listing("AAA"), Listing("BBB", volume=5e5)]
+    with ExchangeServer(listings) as server:
+        options = ["--api-url", server.url, "--since", "2024-01-01", "--out", table]
+        done = run("prices", "fetch", *options, "--top", 2, "--until", "2024-02-01")
+        assert done.returncode == 0, done.stderr
+        assert "64 new days of 2 coins" in done.stdout
+        more = run("prices", "fetch", *options, "--coins", "BBB", "--until", "2024-02-03")
+        assert "2 new days of 1 coins" in more.stdout
+    checked = run("prices", "check", table)
+    assert "66 rows, 2 coins" in checked.stdout
+    down = run("prices", "fetch", *options, "--retries", 0)
+    assert down.returncode == 1
+    assert "Traceback" not in down.stderr
+    assert PriceTable(table).coins == ["AAA", "BBB"]
+
+
+def test_the_policies_are_listed_with_the_default_first():
+    done = run("prices", "policies")
+    assert done.returncode == 0
+    words = " ".join(done.stdout.replace("│", " ").split())
+    for kind, k in KINDS.items():
+        assert (kind in words) == bool(k.actions)
+    for action, what in ACTIONS.items():
+        assert f"{action}: {what.split()[0]}" in words
+    assert "volume of zero keep: kept" in words
+
+
+def test_a_policy_that_is_none_ends_with_2_and_says_what_there_is(tmp_path: Path):
+    (tmp_path / "prices").mkdir()
+    importing = ["prices", "import", tmp_path / "prices", "--out", tmp_path / "table"]
+    for policy, told in (
+        ("oddity=drop", "no kind of finding 'oddity' to choose for; known: not_a_price_file,"),
+        ("gap", "--policy 'gap': write it as KIND=ACTION, such as stale_run=drop"),
+    ):
+        done = run(*importing, "--policy", policy)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert told in " ".join(done.stderr.split())
+        assert "Traceback" not in done.stderr
+    done = run(*importing, "--freq", "2h")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "freq: must be one of 1h, 4h, 1d, got '2h'" in done.stderr
+
+
+def test_a_table_has_policies_and_what_is_appended_goes_by_them(tmp_path: Path):
+    folder, table = tmp_path / "prices", tmp_path / "table"
+    folder.mkdir()
+    header = "Date,Open,High,Low,Close,Volume\n"
+    (folder / "Acoin.csv").write_text(header + "2024-01-01,1,2,1,1,5\n2024-01-02,1,2,1,2,0\n")
+    importing = ["prices", "import", folder, "--out", table]
+    refused = run(*importing, "--policy", "zero_volume=fail")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    text = " ".join(refused.stderr.split())
+    assert "error: Acoin.csv, line 3, Acoin, 2024-01-02: zero_volume: '0'" in text
+    assert "choose another policy: keep, repair:missing, drop" in text
+    assert "Traceback" not in refused.stderr
+    assert not table.exists()
+
+    done = run(*importing, "--policy", "zero_volume=drop", "--policy", "high_under_low=repair")
+    assert done.returncode == 0, done.stderr
+    text = " ".join(done.stdout.replace("│", " ").split())
+    assert "1 rows, 1 coins" in text
+    assert "zero_volume: drop; high_under_low: repair:swap" in text
+    assert "zero_volume 1 1 a volume of zero left out" in text
+
+    new = tmp_path / "Acoin.csv"
+    new.write_text(header + "2024-01-03,1,1,2,1,0\n2024-01-04,1,1,2,1,5\n")
+    done = run("prices", "append", table, new)
+    assert done.returncode == 0, done.stderr
+    assert "1 new rows, 0 corrected" in done.stdout
+    rows = CryptoLoader(table).get_df()
+    assert rows[["low", "high"]].to_numpy().tolist() == [[1, 2], [1, 2]]
+    text = " ".join(done.stdout.replace("│", " ").split())
+    assert "high and low swapped" in text
+    assert "gap 1 1" in text
+
+    fetched = run("prices", "fetch", "--out", table, "--since", "2024-01-01", "--freq", "4h")
+    assert (fetched.returncode, fetched.stdout) == (2, "")
+    assert "--freq 4h: the bars of" in fetched.stderr
+    assert "last 1d; name another" in " ".join(fetched.stderr.split())
+
+
+def test_hours_are_imported_appended_and_forecast(cluster: Cluster, tmp_path: Path):
+    folder, table = tmp_path / "prices", tmp_path / "table"
+    folder.mkdir()
+
+    def hours(first: int, last: int) -> str:
+        rows = [f"2024-01-01 {h:02d}:00:00,{1 + h}" for h in range(first, last)]
+        return "\n".join(["Open time,Close", *rows, ""])
+
+    (folder / "Acoin.csv").write_text(hours(0, 20))
+    (folder / "Bcoin.csv").write_text("Date,Close\n2024-01-01,1\n2024-01-02,2\n")
+    importing = ["prices", "import", folder, "--out", table, "--layout", "klines"]
+    mixed = run(*importing)
+    assert mixed.returncode == 2
+    assert "bars of 1d (Bcoin.csv) and of 1h (Acoin.csv) are mixed" in mixed.stderr
+    done = run(*importing, "--freq", "1h")
+    assert done.returncode == 3, done.stderr
+    assert "20 rows, 1 coins" in done.stdout
+    assert "; bars of 1h" in done.stdout
+    assert "Bcoin.csv: date: bars of 1d, and those of 1h are wanted" in done.stdout
+    (tmp_path / "Acoin.csv").write_text(hours(21, 23))
+    grown = run("prices", "append", table, tmp_path / "Acoin.csv", "--layout", "klines")
+    assert "2 new rows" in grown.stdout
+    out = tmp_path / "f.csv"
+    done = run("forecast", table, "--scheduler", cluster.address, "--horizon", 3,
+               "--gaps", "fill", "--gap-limit", 1, "--out", out)  # fmt: skip
+    assert done.returncode == 3, done.stderr  # of the other coin there is nothing
+    text = " ".join(done.stdout.replace("│", " ").split())
+    assert "Acoin linear 2024-01-01 22:00 2024-01-01 23:00 1" in text
+    assert "Acoin linear 2024-01-01 22:00 2024-01-02 2" in text  # the hour at midnight
+    dates = pd.to_datetime(pd.read_csv(out)["date"])
+    assert dates.tolist() == list(pd.date_range("2024-01-01 23:00", periods=3, freq="h"))
+
+
+def test_hours_are_fetched_and_go_on_hour_by_hour(tmp_path: Path):
+    table = tmp_path / "table"
+    with ExchangeServer([Listing("AAA")]) as server:
+        options = [
+            "--api-url",
+            server.url,
+            "--since",
+            "2024-01-01",
+            "--out",
+            table,
+            "--coins",
+            "AAA",
+        ]
+        done = run("prices", "fetch", *options, "--until", "2024-01-02", "--freq", "4h")
+        assert done.returncode == 0, done.stderr
+        assert "12 new bars of 4h of 1 coins" in done.stdout
+        more = run("prices", "fetch", *options, "--until", "2024-01-03")
+        assert "6 new bars of 4h of 1 coins" in more.stdout
+    opened = PriceTable(table)
+    assert (opened.freq, len(opened)) == ("4h", 18)
+    assert CryptoLoader(table).get_df()["date"].diff().dropna().unique().tolist() == [
+        pd.Timedelta(hours=4)
+    ]
+
+
+def test_the_page_of_a_table_that_lost_nothing_is_written_too(
+    small_folder: Path, tmp_path: Path
+) -> None:
+    assert run("prices", "import", small_folder, "--out", tmp_path / "table").returncode == 0
+    page = tmp_path / "report.html"
+    done = run("prices", "check", tmp_path / "table", "--html", page)
+    assert done.returncode == 0, done.stderr
+    assert "stale_run" in page.read_text()
