@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-from common import alternate, print_ratio, print_versions
+from common import alternate, parse, print_ratio, print_versions
 
 from cryptodask.prices import PriceTable, write_table
 from cryptodask.prices.clean.findings import empty_findings
@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--appends", type=int, default=30)
     parser.add_argument("--folder")
-    args = parser.parse_args()
+    args = parse(parser, coins=20, days=60, repeats=2, appends=2)
     print_versions()
     with tempfile.TemporaryDirectory(dir=args.folder) as place:
         folder = Path(place)

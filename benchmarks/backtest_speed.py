@@ -21,7 +21,8 @@ closes. Every way forecasts ten days of every coin as of each origin, ten days a
 CryptoDask runs as its core alone, `backtest_panel` in one process on a panel that is in memory, as
 the peers' dataframes are, and as a user runs it: `backtest` on a cluster of two workers that has
 been started, without intervals, which reads the table, and backtests ``naive`` too. Every way runs
-once before it is timed. Libraries have one thread a process.
+once before it is timed. Libraries have one thread a process. Peers that are not installed there are
+left out.
 """
 
 import argparse
@@ -37,7 +38,7 @@ from pathlib import Path
 from typing import Any
 
 from closed_form import ONE_THREAD, write_prices
-from common import alternate, print_ratio, print_versions
+from common import alternate, can_import, parse, print_ratio, print_versions
 
 HORIZON, LAGS = 10, 10
 LINEAR = {
@@ -45,7 +46,7 @@ LINEAR = {
     "ahead": HORIZON,
 }  # fmt: skip
 CORE, CLUSTER = "cryptodask, core", "cryptodask, cluster of 2"
-PEERS = {
+PEERS: dict[str, tuple[str, ...]] = {
     "drift": ("statsforecast, n_jobs=1", "statsforecast, n_jobs=2"),
     "pooled_linear": ("mlforecast",),
 }
@@ -171,16 +172,19 @@ def compare(model: str, folder: Path, client: Any, peer: Peer, args: Any) -> Non
             ).frame
         ),
     }
-    for way in PEERS[model]:
+    peers = [way for way in PEERS[model] if way.partition(",")[0] in args.there]
+    for way in peers:
         peer(way)
         for own in ours.values():
             table = own()
             apart = check(model, table[table["model"] == model].copy(), folder)
         print(f"{model}, {way}: logs of forecasts differ by {apart:.1e} at most")
-    inner: dict[str, list[float]] = {way: [] for way in PEERS[model]}
-    theirs = {way: lambda way=way: inner[way].append(peer(way)) for way in PEERS[model]}
+    inner: dict[str, list[float]] = {way: [] for way in peers}
+    theirs = {way: lambda way=way: inner[way].append(peer(way)) for way in peers}
     seconds = alternate({**ours, **theirs}, args.repeats) | inner
-    for way in PEERS[model]:
+    if not peers:
+        print_ratio(seconds, CLUSTER, CORE)
+    for way in peers:
         for own in ours:
             print_ratio(seconds, way, own)
 
@@ -195,7 +199,7 @@ def main() -> None:
     parser.add_argument("--model", nargs="*", choices=list(PEERS), default=list(PEERS))
     parser.add_argument("--peer-python", default=sys.executable)
     parser.add_argument("--child", type=Path)
-    args = parser.parse_args()
+    args = parse(parser, coins=4, days=200, origins=2, repeats=2)
     if args.child:
         child(args.child, args.origins)
         return
@@ -205,6 +209,7 @@ def main() -> None:
     from cryptodask.cluster import close_local, local_client
 
     print_versions()
+    args.there = can_import(("statsforecast", "mlforecast"), args.peer_python)
     listing = [args.peer_python, "-m", "pip", "list", "--format=freeze"]
     told = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
     names = ("statsforecast==", "mlforecast==", "pandas==", "numpy==", "scikit-learn==")

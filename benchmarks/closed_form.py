@@ -10,7 +10,8 @@ The peers live in an environment of their own, whose interpreter is PATH:
 
 Made-up coins are written once, as a CryptoDask table of all eight columns and, for the peers, as
 one Parquet file of ``unique_id, ds, y``. Every way opens its files, forecasts ten days of every
-coin, and writes Parquet; told are series a second and core, and the ratio to the faster peer.
+coin, and writes Parquet; printed are series a second and core, and the ratio to the faster peer.
+Peers that are not installed there are left out.
 
 CryptoDask runs twice: as a user runs it, ``CryptoManager.forecast(out=FOLDER)`` on a local cluster
 of one worker that has been started, and its core alone in one process without a cluster.
@@ -48,7 +49,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from common import alternate, print_versions
+from common import alternate, can_import, parse, print_versions
 
 HORIZON, LAGS, SAMPLE = 10, 10, 300
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
@@ -57,7 +58,14 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
               "POLARS_MAX_THREADS")  # fmt: skip
 CLUSTER, CORE = "cryptodask", "cryptodask, no cluster"
 ONE, ALL, GLOBAL = "statsforecast", "statsforecast, n_jobs=-1", "mlforecast"
-POLARS = ("statsforecast, polars", "mlforecast, polars")
+PEERS = {
+    ONE: {"statsforecast"},
+    ALL: {"statsforecast"},
+    GLOBAL: {"mlforecast"},
+    "statsforecast, polars": {"statsforecast", "polars"},
+    "mlforecast, polars": {"mlforecast", "polars"},
+}
+"""Packages that each way needs."""
 
 
 def by_core(model: str, folder: Path, out: Path) -> None:
@@ -65,12 +73,12 @@ def by_core(model: str, folder: Path, out: Path) -> None:
     from cryptodask import CryptoLoader
     from cryptodask.models import create_model
     from cryptodask.prices.loader import RowFilter
-    from cryptodask.results.forecasts import open_folder
     from cryptodask.work import plan_jobs, run_job
 
     loader, made = CryptoLoader(folder / "table"), create_model(model)
     jobs = plan_jobs(loader.source, loader.check_names(), made, 1, None)
-    cut, place = RowFilter.of(None, None, None), open_folder(out.with_name("alone"))
+    cut, place = RowFilter.of(None, None, None), out.with_name("alone")
+    place.mkdir(exist_ok=True)
     for i, job in enumerate(jobs):
         run_job(job, cut, made, HORIZON, 0, (place, f"forecasts-{i:05d}.parquet"))
 
@@ -220,7 +228,7 @@ def user(folder: Path) -> Iterator[Callable[[str], float]]:
     def run(model: str) -> float:
         before = sum(client.run(time.process_time).values()) + time.process_time()
         result = CryptoManager(folder / "table", client).forecast(
-            [model], HORIZON, out=folder / "out", progress=False
+            [model], HORIZON, out=folder / "out", overwrite=True, progress=False
         )
         if len(result.failures):
             raise SystemExit(f"coins failed: {result.failures.to_string()}")
@@ -303,6 +311,8 @@ def compare(model: str, runs: Mapping[str, Callable[[str], float]], args: Any) -
 def tell_ratios(model: str, unit: str, rates: Mapping[str, list[float]]) -> None:
     """Print how many times as fast as the faster peer CryptoDask is, run by run."""
     peers = [way for way in rates if way not in (CLUSTER, CORE)]
+    if not peers:
+        return
     faster = max(peers, key=lambda way: statistics.median(rates[way]))
     for way in (CLUSTER, CORE):
         ratios = [a / b for a, b in zip(rates[way], rates[faster], strict=True)]
@@ -317,8 +327,8 @@ def spread(values: list[float]) -> str:
     return f"{middle:.3g} ({least:.3g} to {most:.3g}, n={len(values)})"
 
 
-def print_peer_versions(python: str) -> bool:
-    """Print what the peers' environment has, and tell whether polars is there."""
+def peers_of(python: str) -> list[str]:
+    """Print what the peers' environment has, and return the ways that it can run."""
     names = ["statsforecast", "mlforecast", "coreforecast", "numpy", "pandas", "polars", "pyarrow",
              "scikit-learn", "numba"]  # fmt: skip
     code = (
@@ -327,9 +337,9 @@ def print_peer_versions(python: str) -> bool:
         "print('peers: python', platform.python_version())\n"
         f"for n in {names}: print(' ', n, have.get(n, 'not there'))"
     )
-    if subprocess.run([python, "-c", code], check=False).returncode:
-        raise SystemExit(f"{python}: does not run; --peer-python names the peers' interpreter")
-    return not subprocess.run([python, "-c", "import polars"], capture_output=True).returncode
+    there = can_import(("statsforecast", "mlforecast", "polars"), python)
+    subprocess.run([python, "-c", code], check=True)
+    return [way for way, needed in PEERS.items() if needed <= set(there)]
 
 
 def measure(args: argparse.Namespace) -> None:
@@ -338,8 +348,7 @@ def measure(args: argparse.Namespace) -> None:
     size = sum(file.stat().st_size for file in (args.keep / "table").iterdir()) / 1e6
     plain = (args.keep / "prices.parquet").stat().st_size / 1e6
     print(f"{args.coins:,} coins of {args.days:,} days; table {size:.0f} MB, plain {plain:.0f} MB")
-    ways = [ONE, ALL, GLOBAL, *(POLARS if args.polars else [])]
-    peers = {way: Child(way, args.peer_python, args.keep) for way in ways}
+    peers = {way: Child(way, args.peer_python, args.keep) for way in args.peers}
     core = Child(CORE, sys.executable, args.keep)
     with user(args.keep) as run:
         for model in args.model or MODELS:
@@ -360,13 +369,13 @@ def main() -> None:
     parser.add_argument("--model", action="append", choices=MODELS, help="by default all three")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where files stay and are used")
     parser.add_argument("--child", help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    args = parse(parser, coins=20, days=100, repeats=2, model=["naive", "linear"])
     if args.child:
         child(args.child, args.keep)
         return
     os.environ |= dict.fromkeys(ONE_THREAD, "1")
     print_versions()
-    args.polars = print_peer_versions(args.peer_python)
+    args.peers = peers_of(args.peer_python)
     with tempfile.TemporaryDirectory() as place:
         args.keep = (args.keep or Path(place)).resolve()
         args.keep.mkdir(parents=True, exist_ok=True)

@@ -1,13 +1,40 @@
 """What every benchmark prints: versions, and the median and spread of alternating runs."""
 
+import argparse
 import platform
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = ("cryptodask", "dask", "distributed", "keras", "tensorflow", "tensorflow-cpu", "numba",
-            "numpy", "pandas", "scikit-learn", "statsforecast")  # fmt: skip
+            "numpy", "pandas", "scikit-learn", "statsforecast", "celery", "duckdb")  # fmt: skip
+
+
+def parse(parser: argparse.ArgumentParser, **tiny: object) -> argparse.Namespace:
+    """Parse the command line; with ``--tiny``, these are the defaults of options.
+
+    A tiny run takes seconds and shows that a benchmark works; its figures say nothing.
+    """
+    parser.add_argument("--tiny", action="store_true", help="see that it works, within seconds")
+    if "--tiny" in sys.argv[1:]:
+        parser.set_defaults(**tiny)
+    return parser.parse_args()
+
+
+def can_import(names: Sequence[str], python: str = sys.executable) -> list[str]:
+    """Return the packages that an interpreter can import, and print those that it can't."""
+    code = "import sys, importlib.util as u\nprint(*filter(u.find_spec, sys.argv[1:]))"
+    done = subprocess.run([python, "-c", code, *names], stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise SystemExit(f"{python}: does not run; --peer-python names the peers' interpreter")
+    there = done.stdout.split()
+    for name in names:
+        if name not in there:
+            print(f"{name}: not installed, left out")
+    return there
 
 
 def print_versions() -> None:

@@ -13,7 +13,7 @@ import argparse
 from collections.abc import Sequence
 
 import numpy as np
-from common import print_versions
+from common import parse, print_versions
 
 from cryptodask import CryptoLoader
 from cryptodask.evaluate.intervals.conformal import Conformal, intervals
@@ -183,7 +183,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=365, help="over which origins are scored")
     parser.add_argument("--before", type=int, default=730, help="days of origins only learnt from")
     parser.add_argument("--until", help="last origin; by default the horizon before the end")
-    args = parser.parse_args()
+    args = parse(parser, days=60, before=40)
     print_versions()
     panel = to_panel(CryptoLoader(args.source).get_df())
     last = panel.dates.max() - args.horizon * panel.step

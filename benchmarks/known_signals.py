@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from common import print_versions
+from common import parse, print_versions
 
 from cryptodask import CryptoManager
 from cryptodask.backtests import backtest
@@ -200,7 +200,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--model", nargs="*", default=MODELS)
     parser.add_argument("--set", nargs="*", default=list(SETS), choices=list(SETS))
-    args = parser.parse_args()
+    args = parse(
+        parser,
+        coins=4,
+        days=150,
+        origins=5,
+        seeds=1,
+        set=["ar1", "walk"],
+        model=["drift", "pooled_linear"],
+    )
     print_versions()
     client = local_client(2)
     with tempfile.TemporaryDirectory() as folder:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from common import print_versions
+from common import parse, print_versions
 
 from cryptodask import CryptoLoader, CryptoManager
 from cryptodask.backtests import Backtest, backtest
@@ -127,7 +127,7 @@ def main() -> None:
     parser.add_argument("--lstm-coins", type=int, default=20)
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--workers", type=int, default=2)
-    args = parser.parse_args()
+    args = parse(parser, origins=3, models="naive,drift", calibrate=20)
     print_versions()
     with CryptoManager(args.source, workers=args.workers) as manager:
         run(manager, args, args.models.split(","))

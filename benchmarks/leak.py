@@ -20,7 +20,7 @@ import time
 from typing import Any
 
 import numpy as np
-from common import print_versions
+from common import parse, print_versions
 from processes import Others, in_process, memory
 
 from cryptodask.models import create_model, run_model
@@ -60,7 +60,7 @@ def by_keras(fits: int, days: int) -> list[tuple[int, float]]:
     seen = []
     for done in range(1, fits + 1):
         per_coin(coins[done % len(coins)])
-        if done % AT_ONCE == 0:
+        if done % AT_ONCE == 0 or done == fits:
             seen.append((done, memory(what="VmRSS")))
     return seen
 
@@ -71,7 +71,9 @@ def show(name: str, seen: list[tuple[int, float]], seconds: float, others: Other
     first = min(100, int(fits[-1]) // 10)
     each = max(1, len(seen) // 10)
     print(f"{name}: {int(fits[-1]):,} fits in {seconds:.0f} s; {others}")
-    told = [f"{int(n):,}: {size:.0f}" for n, size in seen if n % (each * AT_ONCE) == 0]
+    told = [
+        f"{int(n):,}: {size:.0f}" for n, size in seen if n % (each * AT_ONCE) == 0 or n == fits[-1]
+    ]
     print(f"  MB after so many fits: {', '.join(told)}")
     later = fits >= first
     slope = 1000 * np.polyfit(fits[later], sizes[later], 1)[0] if later.sum() > 2 else np.nan
@@ -88,7 +90,7 @@ def main() -> None:
     parser.add_argument("--fits", type=int, default=1_000)
     parser.add_argument("--default-fits", type=int, default=100)
     parser.add_argument("--keras-fits", type=int, default=100)
-    args = parser.parse_args()
+    args = parse(parser, fits=20, default_fits=10, keras_fits=1)
     print_versions()
     os.environ.update(OF_DASK)  # for the processes that are started here
     steps: dict[str, tuple[Any, ...]] = {

@@ -8,7 +8,7 @@ Both are given the same arrays; reading the prices is part of neither.
 import argparse
 
 import numpy as np
-from common import alternate, print_ratio, print_versions
+from common import alternate, parse, print_ratio, print_versions
 from sklearn.linear_model import LinearRegression
 
 from cryptodask import CryptoLoader
@@ -34,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("source")
     parser.add_argument("--repeats", type=int, default=5)
-    args = parser.parse_args()
+    args = parse(parser, repeats=2)
     print_versions()
     panel = to_panel(CryptoLoader(args.source).get_df())
     batch = Linear().forecast(panel, HORIZON, 0)

@@ -13,16 +13,18 @@ Three ways, in turn and in seconds of the processor, each on one thread:
   the seconds of a short fit are taken from those of a long one.
 
 All coins of a neuralforecast model share one network, so this compares time a window, not what is
-learnt. The peers run in the environment of ``--peer-python``.
+learnt. The peers run in the environment of ``--peer-python``; those that are not installed there
+are left out.
 """
 
 import argparse
 import json
-import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from common import can_import, parse, print_versions, spread
 
 WINDOW, BATCH, SHORT, LONG = 50, 512, 5, 25
 WAYS = ("cryptodask", "torch", "neuralforecast")
@@ -120,23 +122,23 @@ def main() -> None:
     parser.add_argument("--peer-python", default=sys.executable)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--child", choices=WAYS)
-    args = parser.parse_args()
+    args = parse(parser, coins=2, repeats=2)
     if args.child:
-        own = args.child == "cryptodask"
-        found = by_cryptodask(args.source, args.coins) if own else globals()[f"by_{args.child}"]()
-        print(json.dumps(found))
+        ours = args.child == "cryptodask"
+        took = by_cryptodask(args.source, args.coins) if ours else globals()[f"by_{args.child}"]()
+        print(json.dumps(took))
         return
-    from common import print_versions, spread
     from processes import ONE_THREAD, environment
 
     print_versions()
+    ways = ["cryptodask", *can_import(WAYS[1:], args.peer_python)]
     listing = [args.peer_python, "-m", "pip", "list", "--format=freeze"]
     told = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
     peers = ("torch==", "neuralforecast==")
     print("peers:", *(line for line in told.splitlines() if line.startswith(peers)))
-    rates: dict[str, list[float]] = {way: [] for way in WAYS}
+    rates: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(args.repeats):
-        for way in WAYS:
+        for way in ways:
             python = sys.executable if way == "cryptodask" else args.peer_python
             command = [python, str(Path(__file__).resolve()), args.source, "--child", way,
                        "--coins", str(args.coins)]  # fmt: skip
@@ -148,9 +150,9 @@ def main() -> None:
             windows, seconds = json.loads(done.stdout.splitlines()[-1])
             rates[way].append(windows / seconds)
             print(f"  {way}: {rates[way][-1]:,.0f} windows/s", flush=True)
-    for way in WAYS:
-        print(f"{way}: {statistics.median(rates[way]):,.0f} windows a second")
-    for way in WAYS[1:]:
+    for way in ways:
+        print(f"{way}: {spread(rates[way])} windows a second")
+    for way in ways[1:]:
         ratios = [a / b for a, b in zip(rates["cryptodask"], rates[way], strict=True)]
         print(f"cryptodask / {way}: {spread(ratios)}")
 

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from common import alternate, print_ratio, print_versions
+from common import alternate, parse, print_ratio, print_versions
 from dask.distributed import Client
 from processes import ONE_THREAD
 
@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("source")
     parser.add_argument("--coins", type=int, default=20)
     parser.add_argument("--repeats", type=int, default=3)
-    args = parser.parse_args()
+    args = parse(parser, coins=1, repeats=1)
     print_versions()
     loader = CryptoLoader(args.source)
     names = loader.get_crypto_names()

@@ -24,7 +24,7 @@ from typing import Any
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
-from common import print_versions, spread
+from common import parse, print_versions, spread
 from lstm_per_coin import keras_network
 
 from cryptodask import CryptoLoader
@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("source")
     parser.add_argument("--coins", type=int, default=20)
     parser.add_argument("--repeats", type=int, default=9)
-    args = parser.parse_args()
+    args = parse(parser, coins=1, repeats=2)
     print_versions()
     options = LSTM()
     tf, keras = import_keras()

@@ -1,6 +1,6 @@
 """The LSTM on two Dask workers, against a Keras model a coin on the same workers and on Celery's.
 
-    pip install celery
+    pip install "cryptodask[bench]"
     python benchmarks/lstm_workers.py SOURCE [--coins 100] [--repeats 3] [--only dask]
                                       [--broker URL]
 
@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import alternate, print_ratio, print_versions
+from common import alternate, parse, print_ratio, print_versions
 from dask.distributed import Client
 from lstm_per_coin import HORIZON, WINDOW, per_coin, run_batched
 from processes import Others, dask_cluster, started, watched
@@ -146,7 +146,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", choices=["dask"])
     parser.add_argument("--broker", default=RABBITMQ)
-    args = parser.parse_args()
+    args = parse(parser, coins=2, repeats=1)
     print_versions()
     loader = CryptoLoader(args.source)
     sound = sound_coins(loader, args.coins)

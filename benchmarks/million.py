@@ -46,7 +46,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
-from common import print_versions
+from common import parse, print_versions
 from dask.distributed import Client
 from processes import Others, dask_cluster, in_process, memory
 from tables import make_table, name_of
@@ -338,7 +338,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=100)
     parser.add_argument("--lstm-coins", type=int, default=10)
     parser.add_argument("--models", default=",".join(MODELS))
-    args = parser.parse_args()
+    args = parse(parser, coins=20_000, days=100, workers=10, lstm_coins=1)
     coins, days, workers = args.coins, args.days, args.workers
     models = args.models.split(",")
     print_versions()

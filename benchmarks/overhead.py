@@ -30,7 +30,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from common import alternate, print_versions
+from common import alternate, parse, print_versions
 from dask.distributed import Client
 from lstm_workers import sound_coins
 from processes import Others, dask_cluster, watched
@@ -188,7 +188,7 @@ def main() -> None:
     parser.add_argument("--workers", default="8,32")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--skip", choices=["lstm"])
-    args = parser.parse_args()
+    args = parse(parser, coins=2, repeats=1, workers="2", seconds=2.0)
     print_versions()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)

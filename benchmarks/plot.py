@@ -1,15 +1,17 @@
 """Draw the figures of ``results.json`` into ``results.png``, which RESULTS.md shows.
 
-    python benchmarks/plot.py
+    python benchmarks/plot.py [--out benchmarks/results.png]
 
 ``ratios`` are medians with their range, beside what was wanted; ``growth`` is seconds over coins.
 The file is written by hand from what the benchmarks printed, so that it says what RESULTS.md says.
 """
 
+import argparse
 import json
 from pathlib import Path
 
 import matplotlib
+from common import parse
 
 matplotlib.use("Agg")
 
@@ -19,7 +21,10 @@ HERE = Path(__file__).resolve().parent
 
 
 def main() -> None:
-    """Read, draw, write."""
+    """Parse, read, draw, write."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--out", type=Path, default=HERE / "results.png")
+    args = parse(parser)
     told = json.loads((HERE / "results.json").read_text("utf-8"))
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(11, 4.8), width_ratios=[3, 2], layout="constrained"
@@ -43,7 +48,7 @@ def main() -> None:
     right.set(xscale="log", yscale="log", xlabel="coins of 1,000 days", ylabel="seconds")
     right.legend(fontsize=8)
     right.set_title("time over coins, two workers", fontsize=9)
-    figure.savefig(HERE / "results.png", dpi=110)
+    figure.savefig(args.out, dpi=110)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Importing a folder of price files, against plain pandas and DuckDB's CSV reader.
 
-python benchmarks/prices.py [--coins 100] [--days 1000] [--repeats 3]   (DuckDB: pip install duckdb)
+    pip install "cryptodask[bench]"
+    python benchmarks/prices.py [--coins 100] [--days 1000] [--repeats 3]
 
 All three read the same synthetic files in the layout of coin listings and write Parquet. The
 others read numbers and dates and stop there; CryptoDask also reports what is odd, by file and
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
-from common import print_ratio, print_versions
+from common import can_import, parse, print_ratio, print_versions
 
 HEADER = ["Date", "Open", "High", "Low", "Close", "Volume", "Market Cap"]
 
@@ -88,22 +89,22 @@ def child(way: str, folder: Path) -> None:
     print(seconds, int(peak.group(1)) / 1024 if peak else float("nan"))
 
 
-def measure(folder: Path, rows: int, repeats: int) -> None:
-    """Run all ways in turn and print what they took."""
-    seconds: dict[str, list[float]] = {way: [] for way in WAYS}
-    memory = dict.fromkeys(WAYS, 0.0)
+def measure(folder: Path, rows: int, ways: list[str], repeats: int) -> None:
+    """Run all ways alternately and print what they took."""
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    memory = dict.fromkeys(ways, 0.0)
     for _ in range(repeats):
-        for way in WAYS:
+        for way in ways:
             command = [sys.executable, __file__, "--way", way, "--folder", str(folder)]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             took, peak = map(float, done.stdout.split())
             seconds[way].append(took)
             memory[way] = max(memory[way], peak)
-    for way in WAYS:
+    for way in ways:
         best = rows / sorted(seconds[way])[len(seconds[way]) // 2]
         print(f"  {way}: {best:,.0f} rows/s, peak {memory[way]:.0f} MB")
-    print_ratio(seconds, "cryptodask", "pandas")
-    print_ratio(seconds, "cryptodask", "duckdb")
+    for way in ways[1:]:
+        print_ratio(seconds, "cryptodask", way)
 
 
 def main() -> None:
@@ -114,16 +115,17 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--way")
     parser.add_argument("--folder", type=Path)
-    args = parser.parse_args()
+    args = parse(parser, coins=4, days=50, repeats=2)
     if args.way:
         child(args.way, args.folder)
         return
     print_versions()
+    ways = ["cryptodask", "pandas", *can_import(["duckdb"])]
     for coins in (args.coins, 10 * args.coins):
         with tempfile.TemporaryDirectory() as folder:
             rows = write_files(Path(folder), coins, args.days)
             print(f"{coins:,} coins, {rows:,} rows")
-            measure(Path(folder), rows, args.repeats)
+            measure(Path(folder), rows, ways, args.repeats)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from common import print_versions
+from common import parse, print_versions
 from dask.distributed import Client
 from processes import Others, dask_cluster, in_process, memory, worker_peaks
 from tables import DISTINCT, make_table, size_of
@@ -204,7 +204,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=1_000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--keep", type=Path, metavar="FOLDER")
-    args = parser.parse_args()
+    args = parse(parser, most=1_000, days=50, repeats=1)
     print_versions()
     print(f"{WORKERS} workers of one thread, memory limit {LIMIT}, {os.cpu_count()} cores")
     if args.keep:

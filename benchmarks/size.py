@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from common import print_versions
+from common import parse, print_versions
 from dask.distributed import Client, Worker
 from processes import dask_cluster, in_process, memory
 
@@ -230,7 +230,7 @@ def main() -> None:
     parser.add_argument("--coins", type=int, default=10_000)
     parser.add_argument("--days", type=int, default=1_826)
     parser.add_argument("--keep", type=Path, metavar="FOLDER")
-    args = parser.parse_args()
+    args = parse(parser, coins=20, days=100)
     print_versions()
     if args.keep:
         args.keep.mkdir(parents=True, exist_ok=True)

@@ -31,7 +31,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil  # of distributed
-from common import print_ratio, print_versions
+from common import parse, print_ratio, print_versions
 from dask.distributed import Client
 from processes import Cluster, Others, dask_cluster, started
 
@@ -148,7 +148,7 @@ def main() -> None:
     parser.add_argument("--rest", type=float, default=0)
     parser.add_argument("--base", action="store_true")
     parser.add_argument("--watch", action="store_true", help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    args = parse(parser, viewers=2, repeats=2, rounds=1, models="naive")
     if args.watch:
         asyncio.run(watch(args.source, args.viewers))
         return
