@@ -137,9 +137,12 @@ def data_files(folder: Path) -> list[Path]:
 def table_of(folder: Path) -> pd.DataFrame:
     """Return all rows in the data files of a folder, in one order."""
     rows = pd.concat([pd.read_parquet(path) for path in data_files(folder)], ignore_index=True)
-    keys = [name for name in ("model", "coin", "cutoff", "step") if name in rows]
-    assert len(keys) == 4, list(rows)
-    return rows.sort_values(keys, ignore_index=True)
+    return in_order(rows)
+
+
+def in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows in the one order that does not depend on how the work was divided."""
+    return rows.sort_values(["model", "coin", "cutoff", "step"], ignore_index=True)
 
 
 def assert_same_table(folder: Path, expected: Path) -> None:
@@ -157,8 +160,8 @@ def copied(folder: Path, target: Path) -> Path:
 
 
 def bytes_in(folder: Path) -> dict[str, bytes]:
-    """Return the bytes of every file, but for the lock's."""
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())
+    """Return the bytes of every file, but for the lock's; none of a folder that is not there."""
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*"))
             if path.is_file() and "lock" not in path.name}  # fmt: skip
 
 
@@ -199,14 +202,13 @@ DAMAGES: Mapping[str, Callable[[Path], None]] = {
 def _open_forecasts(folder: Path) -> pd.DataFrame:
     from cryptodask.forecasts import open_forecasts
 
-    rows: pd.DataFrame = open_forecasts(folder).get_ddf().compute(scheduler="synchronous")
-    return rows
+    return in_order(open_forecasts(folder).get_ddf().compute(scheduler="synchronous"))
 
 
 def _open_backtest(folder: Path) -> pd.DataFrame:
     from cryptodask.backtests import open_backtest
 
-    return pd.concat(list(open_backtest(folder).parts()), ignore_index=True)
+    return in_order(pd.concat(list(open_backtest(folder).parts()), ignore_index=True))
 
 
 _DATES = ("--origins", "6", "--window", "60")
@@ -233,4 +235,3 @@ KINDS: Sequence[Kind] = (
         _open_backtest,
     ),
 )  # fmt: skip
-
