@@ -118,7 +118,7 @@ def inside(*words: object) -> Ended:
 
 
 def kill_when(process: "subprocess.Popen[str]", folder: Path, files: int) -> None:
-    """Kill a command by signal 9 as soon as so many data files are in its folder."""
+    """Kill a command by signal 9 as soon as there are that many data files in its folder."""
     deadline = time.monotonic() + PATIENCE
     while len(data_files(folder)) < files:
         assert process.poll() is None, finish(process).said
@@ -181,14 +181,14 @@ def zeroed(path: Path) -> None:
 
 
 def flipped(path: Path) -> None:
-    """Change one byte of a table's forecasts, of which Parquet's own layout says nothing."""
+    """Change one byte of a table's forecasts, where Parquet's own layout does not show it."""
     import pyarrow.parquet as pq
 
     group = pq.read_metadata(path).row_group(0)
     columns = [group.column(i) for i in range(group.num_columns)]
     [column] = [c for c in columns if c.path_in_schema == "forecast"]
     content = bytearray(path.read_bytes())
-    # The last byte of a column is one of its values, or of what they are compressed to.
+    # The last byte of a column is one of its values, or of their compressed form.
     content[column.data_page_offset + column.total_compressed_size - 1] ^= 0x01
     path.write_bytes(bytes(content))
 

@@ -16,7 +16,7 @@ HURTS = 10.0
 """The alpha of the ridge that is hurt."""
 
 SECONDS = 2.0
-"""What ridge takes for coins one of which is slow."""
+"""Time that ridge takes for coins if one is slow."""
 
 
 def dask_setup(worker: Any) -> None:

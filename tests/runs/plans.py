@@ -1,4 +1,4 @@
-"""Plans and manifests that no run wrote, made from such that one did."""
+"""Plans and manifests that no run wrote, derived from real ones."""
 
 import copy
 import json
@@ -28,7 +28,7 @@ CONTENTS: Mapping[str, bytes] = {
     "nested 1,000 deep": nested(DEEP).encode(),
     "nested 100,000 deep": nested(DEEPER).encode(),
 }
-"""Files of which nothing is a plan, or a manifest."""
+"""Files that are neither a plan nor a manifest."""
 
 
 def is_tasks(value: Any) -> bool:
@@ -112,6 +112,7 @@ def spec_changes(spec: Plan) -> Iterator[tuple[str, str, Any]]:
         ("source", ["a", "list"]),
     ):  # fmt: skip
         yield f"{field} {value!r}", field, spec | {field: value}
+    yield "horizon left out", "horizon", {k: v for k, v in spec.items() if k != "horizon"}
     yield "unknown key", "surprise", spec | {"surprise": 1}
     models = next(name for name in ("models", "search") if name in spec)
     yield f"{models} of a wrong type", models, spec | {models: 7}

@@ -79,7 +79,7 @@ def cut_off(image: Path, name: str) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_a_run_goes_on_from_what_is_on_the_disk(
+def test_a_run_resumes_from_what_is_on_the_disk(
     kind: Kind, source: Path, cluster: Cluster, hurting: Cluster, image: Path, tmp_path: Path
 ) -> None:
     undisturbed = tmp_path / "undisturbed"
