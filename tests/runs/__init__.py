@@ -1,0 +1,1 @@
+"""Runs of all kinds from outside: the command, and the folder that it writes."""
