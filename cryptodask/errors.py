@@ -8,6 +8,7 @@
     │   ├── UnknownCoinError      no coin of that name in the source
     │   ├── UnknownModelError     no model of that name in the catalog
     │   ├── PolicyError           prices have what a policy does not let pass
+    │   ├── DamagedFileError      a file that a run wrote is not as it was written
     │   └── OptionError           an option or argument out of its range
     ├── PriceFileError            one file of prices
     │   ├── NotAPriceFileError    its columns are not those of prices
@@ -54,6 +55,10 @@ class UnknownModelError(InputError):
 
 class PolicyError(InputError):
     """Prices have something that a policy does not let pass."""
+
+
+class DamagedFileError(InputError):
+    """A file that a run wrote is not as it was written: cut off, emptied or changed."""
 
 
 class OptionError(InputError):

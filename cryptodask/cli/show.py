@@ -84,7 +84,8 @@ def shown_date(date: Any) -> str:
 
 def write_table(frame: "pd.DataFrame", path: "AnyPath") -> None:
     """Write a table as .csv, or else as Parquet; whole or not at all."""
-    from cryptodask.io.paths import draft_of, storing
+    from cryptodask.io.files import draft_of
+    from cryptodask.io.paths import storing
 
     with draft_of(path) as draft, storing(draft.parent):
         if path.suffix == ".csv":

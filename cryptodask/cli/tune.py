@@ -56,7 +56,7 @@ def announce(spec: SearchSpec) -> None:
 
 def write_search(result: "SearchResult", path: "AnyPath") -> list["AnyPath"]:
     """Write a result as .json, or its candidates as .csv."""
-    from cryptodask.io.paths import write_text
+    from cryptodask.io.files import write_text
 
     if path.suffix == ".json":
         write_text(result.to_json(), path)

@@ -17,7 +17,7 @@ from distributed.comm import CommClosedError
 from distributed.utils import CancelledError
 
 from cryptodask.errors import ClusterError
-from cryptodask.io.paths import visibility_error
+from cryptodask.worker.calls import has_files
 
 POLL, ANSWER, ASKED = 0.02, 30.0, 3
 """Seconds between looks at the futures, seconds to wait for one answer, and how often to ask."""
@@ -326,11 +326,4 @@ def _result(client: Client, function: Callable[[Any], Any], item: Any, future: F
 def paths_visible(client: Client, paths: Sequence[str]) -> bool:
     """Tell whether every worker sees these files, with the sizes that they have here."""
     sizes = {path: Path(path).stat().st_size for path in paths}
-    return all(ask_workers(client, _has_files, sizes).values())
-
-
-def _has_files(sizes: dict[str, int]) -> bool:
-    return all(
-        visibility_error(Path(path), size) is None and Path(path).is_file()
-        for path, size in sizes.items()
-    )
+    return all(ask_workers(client, has_files, sizes).values())

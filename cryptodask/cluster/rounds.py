@@ -20,6 +20,7 @@ from dask.distributed import Client, Future
 
 from cryptodask.cluster.retry import Ended, is_fatal
 from cryptodask.cluster.worker_state import WorkerState
+from cryptodask.worker.calls import same
 
 
 def run_rounds(
@@ -78,7 +79,7 @@ def run_rounds(
     state, number = begin(), 0
     while number < rounds:
         told = client.submit(
-            _same, message(state), key=(f"{name}-message-{uuid4().hex[:8]}", number), pure=False
+            same, message(state), key=(f"{name}-message-{uuid4().hex[:8]}", number), pure=False
         )
         total, lost = _round(holding, function, told, number, f"{name}-{number}", combine)
         for one in lost:
@@ -142,7 +143,3 @@ def _round(
             else:
                 raise one.error
     return (totals[0] if totals else None), lost
-
-
-def _same(value: Any) -> Any:
-    return value

@@ -8,41 +8,14 @@ up stays so in later passes. See `cryptodask.cluster.retry`.
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from dask.distributed import Client, Future
 
 from cryptodask.cluster.futures import asking
+from cryptodask.worker.calls import Rebuild, call_on, same
 from cryptodask.cluster.retry import Ended, TaskId, Work, run_pieces, submit_pieces
-
-
-@dataclass(frozen=True)
-class Rebuild:
-    """How what workers hold of a piece is made again, by whoever is given it in its place.
-
-    Attributes
-    ----------
-    function : callable
-        Of a module that workers can import.
-    args : tuple
-        Its arguments, among which recipes may be.
-    """
-
-    function: Callable[..., Any]
-    args: tuple[Any, ...]
-
-
-def made(held: Any) -> Any:
-    """Return what is held, which may have to be made first."""
-    if not isinstance(held, Rebuild):
-        return held
-    return held.function(*map(made, held.args))
-
-
-def call_on(function: Callable[..., Any], held: Any, *args: Any) -> Any:
-    """Call a function on what is held and on other arguments: what a worker does."""
-    return function(made(held), *args)
 
 
 class WorkerState:
@@ -63,7 +36,7 @@ class WorkerState:
 
     def __init__(self, client: Client, work: Work, pieces: Sequence[TaskId]) -> None:
         self._client, self._work = client, work
-        self._futures: dict[TaskId, Future] = {}
+        self._futures: dict[TaskId, Any] = {}
         self.pieces = list(pieces)
 
     def make(self) -> Generator[Ended]:
@@ -105,7 +78,8 @@ class WorkerState:
         """Have workers hold what a function makes of what they hold, beside it."""
         return WorkerState(self._client, self._calling(function, lambda _: args), self.pieces)
 
-    def put(self, piece, value):
+    def put(self, piece: TaskId, value: Any) -> None:
+        """Add a task whose state is a small value that is known here, such as a path."""
         self._futures[piece] = value
         self.pieces.append(piece)
 
@@ -149,6 +123,9 @@ class WorkerState:
 
     def _recipe(self, piece: TaskId) -> Rebuild:
         """Return how it is made on a worker that does this piece alone, which holds nothing."""
+        state = self._futures.get(piece)
+        if state is not None and not isinstance(state, Future):
+            return Rebuild(same, (state,))
         self._futures.pop(piece, None)
         return Rebuild(self._work.function, (self._work.alone or self._work.call)(piece))
 
@@ -165,7 +142,9 @@ class WorkerState:
         held to the worker that happens to have that.
         """
         with asking(self._client):
-            found = self._client.who_has([f for piece in self.pieces if isinstance(f := self._futures[piece], Future)])
+            found = self._client.who_has(
+                [f for piece in self.pieces if isinstance(f := self._futures[piece], Future)]
+            )
 
         def of(piece: TaskId) -> Sequence[str]:
             future = self._futures.get(piece)

@@ -22,9 +22,11 @@ from cryptodask.dashboard.live import Run
 from cryptodask.dashboard.live_view import FAILURES, Columns, failures_table, label_of
 from cryptodask.dashboard.view import ForecastView, Pack, build_view, milliseconds, pack
 from cryptodask.errors import CryptoDaskError, OptionError, TableError
-from cryptodask.io.paths import exists, is_folder, path_of, read_table, read_text
+from cryptodask.io.parquet import read_frame
+from cryptodask.io.paths import exists, is_folder, path_of, read_text
 from cryptodask.prices import CryptoLoader
-from cryptodask.results.forecasts import empty_forecasts, read_failed, read_manifest
+from cryptodask.results.forecasts import empty_forecasts
+from cryptodask.results.manifest import FAILURES, read_manifest
 
 T = TypeVar("T")
 
@@ -139,11 +141,11 @@ def failures_of(entry: Entry) -> Columns:
     try:
         out = path_of(entry.out)
         if not out.suffix:
-            frame = read_failed(out)
+            frame = read_frame(out / FAILURES, read_manifest(out).record(FAILURES))
         else:
             beside = out.with_name(f"{out.stem}.failures{out.suffix}")
             csv = out.suffix == ".csv"
-            frame = pd.read_csv(StringIO(read_text(beside))) if csv else read_table(beside)
+            frame = pd.read_csv(StringIO(read_text(beside))) if csv else read_frame(beside)
         frame = frame[list(FAILURES)]
     except (CryptoDaskError, OSError, ValueError, KeyError):
         return entry.failures
@@ -254,7 +256,7 @@ def _dataset(place: str) -> Any:
     out = path_of(place)
     if not exists(out):
         raise TableError(f"this server does not see {out}")
-    files = [out / name for name in read_manifest(out)["files"]] if is_folder(out) else [out]
+    files = [out / file.name for file in read_manifest(out).files] if is_folder(out) else [out]
     form = "csv" if out.suffix == ".csv" else "parquet"
     system = None if isinstance(out, Path) else out.fs
     places = [file if isinstance(file, Path) else file.path for file in files]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from cryptodask.backtests import Backtest
+from cryptodask.results import Backtest
 from cryptodask.dashboard import curves, overlay_page
 from cryptodask.dashboard.leaderboard_view import (
     BY_COVERAGE,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cryptodask.backtests import Backtest
+from cryptodask.results import Backtest
 from cryptodask.dashboard.overlay import BEFORE, Tracks, build_tracks, how_many
 from cryptodask.dashboard.view import count_of
 from cryptodask.errors import OptionError, UnknownCoinError

@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 
-from cryptodask.backtests.result import open_backtest
 from cryptodask.cluster.events import ENDED
 from cryptodask.dashboard.broadcaster import Broadcaster
 from cryptodask.dashboard.cache import Kept
@@ -18,6 +17,7 @@ from cryptodask.dashboard.live_view import Columns, label_of, summary_of
 from cryptodask.dashboard.page import INK, MUTED, plain_text
 from cryptodask.errors import CryptoDaskError
 from cryptodask.io.paths import AnyPath, is_folder, path_of
+from cryptodask.results.backtest import open_backtest
 
 FIELDS = ("rank", "model", "coins", *SCORES)
 TITLES = [column for column in BOARD if column[0] in FIELDS]

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from cryptodask.backtests.result import open_backtest
 from cryptodask.cluster.security.guard import is_loopback
 from cryptodask.dashboard.cache import Entry
 from cryptodask.dashboard.forecasts_page import ForecastsPage
@@ -14,8 +13,9 @@ from cryptodask.dashboard.page import PAGE
 from cryptodask.errors import InputError, OptionError
 from cryptodask.io.paths import AnyPath, exists, is_folder, path_of, resolved
 from cryptodask.prices import CryptoLoader
-from cryptodask.results.forecasts import MANIFEST, read_manifest
-from cryptodask.runs.folder import read_plan
+from cryptodask.results.backtest import open_backtest
+from cryptodask.results.manifest import MANIFEST, read_manifest
+from cryptodask.runs.plan import read_plan
 
 LOOPBACK = ("127.0.0.1", "localhost")
 Document = Callable[[Any], Any]

@@ -11,8 +11,7 @@ from cryptodask.evaluate.intervals.volatility import volatility
 from cryptodask.evaluate.origins import Lost, by_origin, forecast_spans, placed
 from cryptodask.evaluate.rolling import Rolling, Spans
 from cryptodask.models import Model, run_model
-from cryptodask.models.base import PanelForecast, check_horizon, sound_coins, takes_repeats
-from cryptodask.models.trained import Trainable, is_trainable
+from cryptodask.models.base import PanelForecast, TrainableModel, check_horizon, sound_coins
 from cryptodask.records import CoinFailure, DateArray, FloatArray, Panel
 
 Trained = tuple[frozenset[str], Model]
@@ -90,7 +89,11 @@ def backtest_panel(
     rolling = Rolling(panel, splits)
     spans = rolling.spans(origins, window)
     one = None if isinstance(models, Sequence) else models
-    if one is not None and takes_repeats(one) and not (refit > 1 and is_trainable(one)):
+    if (
+        one is not None
+        and one.batches_dates
+        and not (refit > 1 and isinstance(one, TrainableModel))
+    ):
         values, lost = forecast_spans(one, rolling, spans, horizon, seed)
     else:
         each = list(models) if isinstance(models, Sequence) else [models] * len(origins)
@@ -152,7 +155,7 @@ def _one_by_one(
         number = int(seen.origins[0])
         model = models[number]
         panel = rolling.copy(seen)
-        if refit > 1 and is_trainable(model):
+        if refit > 1 and isinstance(model, TrainableModel):
             trained = [] if number % refit == 0 else trained
             results = _forecast_trained(model, trained, panel, horizon, seed)
         else:
@@ -163,7 +166,7 @@ def _one_by_one(
 
 
 def _forecast_trained(
-    model: Trainable, trained: list[Trained], panel: Panel, horizon: int, seed: int
+    model: TrainableModel, trained: list[Trained], panel: Panel, horizon: int, seed: int
 ) -> list[PanelForecast]:
     """Forecast by what was trained before; train what was not, and add it to the list."""
     known = frozenset[str]().union(*(coins for coins, _ in trained))

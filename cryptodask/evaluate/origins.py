@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from cryptodask.errors import InputError, MissingExtraError
 from cryptodask.evaluate.rolling import Rolling, Spans
 from cryptodask.models import Model, run_model
-from cryptodask.models.base import PanelForecast, check_horizon, ends_needed
+from cryptodask.models.base import PanelForecast, check_horizon
 from cryptodask.records import CoinFailure, FloatArray, Panel
 
 ROWS = 200_000
@@ -29,7 +29,7 @@ def forecast_spans(
     Parameters
     ----------
     model : Model
-        One of which `takes_repeats` is true.
+        One that ``batches_dates``.
     rolling : Rolling
     spans : Spans
         By date.
@@ -45,7 +45,7 @@ def forecast_spans(
     check_horizon(horizon)
     values = np.full((len(spans), horizon), np.nan)
     doubtful = suspects(model, rolling.panel, spans, horizon)
-    ends = ends_needed(model, horizon)
+    ends = model.rows_at_ends(horizon)
     for chosen in _batches(spans, np.flatnonzero(~doubtful), ends):
         batch = rolling.copy(spans.take(chosen), ends)
         try:

@@ -1,24 +1,19 @@
 """Where results are: paths of this machine, and URLs of stores that fsspec knows, as ``s3://``.
 
 A URL is a `upath.UPath`, which has the methods of a path. What is here hides the rest of the
-difference. In a folder of this machine a file is put in its place by renaming it. In a store there
-is no renaming, but an object is there when all of it was sent, and not before: it is written to a
-draft on this machine, and sent when that is whole. What a store says is asked for anew each time,
-since others write to it meanwhile. Its settings and secrets are fsspec's configuration, on the
-client and on every worker, and never part of a path.
+difference. What a store says is asked for anew each time, since others write to it meanwhile. Its
+settings and secrets are fsspec's configuration, on the client and on every worker, and never part
+of a path.
 """
 
 import errno
 import os
 import re
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from io import BytesIO
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from upath import UPath
@@ -31,9 +26,6 @@ from cryptodask.errors import (
     OptionError,
     WriteError,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 AnyPath = Path | UPath
 """A path of this machine, or a URL."""
@@ -140,26 +132,34 @@ def read_text(path: AnyPath) -> str:
     return _content(path).decode("utf-8")
 
 
-def read_table(path: AnyPath) -> "pd.DataFrame":
-    """Read a Parquet file as a dataframe."""
-    import pandas as pd
+def read_bytes(path: AnyPath) -> bytes:
+    """Read all of a file."""
+    return path.read_bytes() if isinstance(path, Path) else _content(path)
 
-    return pd.read_parquet(path if isinstance(path, Path) else BytesIO(_content(path)))
+
+def size_of(path: AnyPath) -> int:
+    """Return the size of a file, bytes.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is none.
+    """
+    with reading(path):
+        return int(_fresh(path).stat().st_size)
 
 
 @contextmanager
-def open_parquet(path: AnyPath) -> Iterator[Any]:
-    """Open a Parquet file, of which only what is asked for is read; see pyarrow's ParquetFile."""
-    import pyarrow.parquet as pq
-
+def open_file(path: AnyPath) -> Iterator[Any]:
+    """Open a file to read some of its bytes."""
     with ExitStack() as stack:
         with reading(path):
             if isinstance(path, Path):
-                file = pq.ParquetFile(path)
+                file = stack.enter_context(path.open("rb"))
             else:
                 url = _fresh(path)
-                file = pq.ParquetFile(stack.enter_context(url.fs.open(url.path, "rb")))
-        yield stack.enter_context(file)
+                file = stack.enter_context(url.fs.open(url.path, "rb"))
+        yield file
 
 
 def _content(url: UPath) -> bytes:
@@ -173,42 +173,6 @@ def _fresh(path: P) -> P:
     if not isinstance(path, Path):
         path.fs.invalidate_cache()
     return path
-
-
-@contextmanager
-def draft_of(path: AnyPath) -> Iterator[Path]:
-    """Give a file of this machine to write to, which is in its place at the end of the block.
-
-    There it is whole, or, where the block raises or its process ends, not at all.
-
-    Raises
-    ------
-    WriteError
-        It can't be put there.
-    """
-    if isinstance(path, Path):
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        try:
-            yield draft
-            with storing(path.parent):
-                draft.replace(path)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
-        return
-    with ExitStack() as stack:
-        with storing(Path(gettempdir())):
-            folder = stack.enter_context(TemporaryDirectory(prefix="cryptodask-"))
-        draft = Path(folder) / path.name
-        yield draft
-        with storing(path.parent):
-            path.fs.put_file(str(draft), path.path)
-
-
-def write_text(text: str, path: AnyPath) -> None:
-    """Write a text in UTF-8; whole or not at all."""
-    with draft_of(path) as draft, storing(draft.parent):
-        draft.write_text(text, encoding="utf-8")
 
 
 def remove(paths: Iterable[AnyPath]) -> None:
@@ -238,7 +202,7 @@ def visibility_error(path: AnyPath, size: int) -> str | None:
     try:
         if not exists(path):
             return "it is not there"
-        there = _fresh(path).stat().st_size
+        there = size_of(path)
     except (CryptoDaskError, OSError) as error:
         return str(error)
     return None if there == size else f"it has {there} bytes, and not {size}"

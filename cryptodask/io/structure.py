@@ -29,8 +29,12 @@ def _converter() -> Any:
     for kind in KINDS:
         converter.register_structure_hook(kind, _exact)
     # A word that must be one of several is checked by its field.
-    converter.register_structure_hook_func(lambda kind: get_origin(kind) is Literal, _as_it_is)
+    converter.register_structure_hook_func(_is_literal, _as_it_is)
     return converter
+
+
+def _is_literal(kind: Any) -> bool:
+    return get_origin(kind) is Literal
 
 
 def _as_it_is(value: Any, _: Any) -> Any:

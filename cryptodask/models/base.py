@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, cast
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,44 +20,102 @@ from cryptodask.errors import (
 )
 from cryptodask.records import DAY, CoinFailure, DateArray, FloatArray, Panel
 
+if TYPE_CHECKING:
+    from cryptodask.features.space import FeatureSpace
+
 Gaps = Literal["leave", "split"]
 
 
-class Model(Protocol):
-    """A model of the catalog: a frozen dataclass whose fields are its options.
+class Model:
+    """Base class of models: one that forecasts a panel of many coins at once.
 
-    A model gets a whole panel at a time, every coin of which is long enough and sound.
+    A model is a frozen dataclass that derives from this class. Its fields are its options. It must
+    have a ``name``, `min_length` and `forecast`; all else has a default, which is right for a model
+    that looks at all rows of the closes and needs nothing before it can forecast. It gets whole
+    panels, every coin of which is long enough and sound, and keeps nothing between calls. It draws
+    random numbers from `rng_for` only.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the catalog.
+    cost : float
+        What a row costs to fit, in rows of ``naive``; for planning only.
+    needs_variation : bool
+        Whether a series that never changes is refused.
+    gaps : {"leave", "split"}
+        ``leave``: the model reads the dates, or needs none. ``split``: it takes rows for equally
+        far apart, so it sees each coin's rows after its last gap, which have to be enough.
+    columns : tuple of str
+        Columns that it reads beside the closes, such as ``volume``; see `Panel.extra`.
+    batches_dates : bool
+        Whether a coin may be in a panel several times, as of different dates. The model then looks
+        no coin up by its name, and a backtest gives it many dates as one batch.
+    space : FeatureSpace or None
+        The features that it declares.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class LastTimes(Model):
+    ...     factor: float = 1.0
+    ...     name = "last_times"
+    ...     def min_length(self, horizon):
+    ...         return 1
+    ...     def forecast(self, panel, horizon, seed):
+    ...         last = panel.values[panel.indptr[1:] - 1]
+    ...         return np.repeat(self.factor * last[:, None], horizon, axis=1)
+    >>> panel = Panel.from_series([("Coin", [1.0, 2.0], ["2024-01-01", "2024-01-02"])])
+    >>> LastTimes(1.5).forecast(panel, 3, seed=0)
+    array([[3., 3., 3.]])
     """
 
-    # Properties, since a class constant does for each, and none may be set.
+    # Properties, since an attribute of the class or a field overrides each, and none may be set.
     @property
     def name(self) -> str:
         """Its name in the catalog."""
-        ...
+        raise NotImplementedError(f"{type(self).__name__}: a model needs a name")
 
     @property
     def cost(self) -> float:
-        """What a row costs to fit, in rows of ``naive``; for planning only."""
-        ...
+        """What a row costs to fit, in rows of ``naive``."""
+        return 1.0
 
     @property
     def needs_variation(self) -> bool:
         """Whether a series that never changes is refused."""
-        ...
+        return False
 
     @property
     def gaps(self) -> Gaps:
-        """What it makes of gaps between rows.
+        """What it makes of gaps between rows."""
+        return "leave"
 
-        ``leave``: it reads the dates, or needs none. ``split``: it takes rows for equally far
-        apart, so it looks at each run between gaps by itself and forecasts from the last one,
-        which then is what has to be long enough.
-        """
-        ...
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that it reads beside the closes."""
+        return ()
+
+    @property
+    def batches_dates(self) -> bool:
+        """Whether a coin may be in a panel several times, as of different dates."""
+        return False
+
+    @property
+    def space(self) -> "FeatureSpace | None":
+        """The features that it declares."""
+        return None
 
     def min_length(self, horizon: int) -> int:
-        """Return the fewest rows that the model can forecast from."""
-        ...
+        """Return the fewest rows that the model can forecast from.
+
+        Parameters
+        ----------
+        horizon : int
+            Bars.
+        """
+        raise NotImplementedError(f"{self.name}: a model needs min_length")
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
         """Forecast every coin of a panel.
@@ -75,74 +133,45 @@ class Model(Protocol):
         ndarray of float64, ``(n_coins, horizon)``
             Prices in the quote currency at each of the bars after the coin's last.
         """
-        ...
+        raise NotImplementedError(f"{self.name}: a model needs forecast")
 
+    def lookback(self, horizon: int) -> int | None:
+        """Return how many of a coin's last rows the model looks at; None of all.
 
-class BoundedModel(Model, Protocol):
-    """A model of the catalog that looks at so many of a coin's last rows and at no other.
+        Of a panel without the others its forecast is the same, bit for bit.
+        """
+        del horizon
+        return None
 
-    Of a panel without the others its forecast is the same, bit for bit.
-    """
-
-    def lookback(self, horizon: int) -> int:
-        """Return how many last rows it looks at; at least `min_length`."""
-        ...
-
-
-def rows_needed(model: Model, horizon: int) -> int | None:
-    """Return how many of a coin's last rows a model looks at; None if that is all of them."""
-    # Asked for every part, and of a protocol `isinstance` looks up every member.
-    return cast(BoundedModel, model).lookback(horizon) if hasattr(model, "lookback") else None
-
-
-def ends_needed(model: Model, horizon: int) -> tuple[int, int] | None:
-    """Return how many of a coin's first and last rows a model looks at; None if at others too.
-
-    One says so by ``ends``, a pair of numbers; a `BoundedModel` looks at no first row.
-    """
-    ends: tuple[int, int] | None = getattr(model, "ends", None)
-    last = rows_needed(model, horizon)
-    return ends if ends or last is None else (0, last)
-
-
-def takes_repeats(model: Model) -> bool:
-    """Tell whether a coin may be in a panel several times, as of different dates.
-
-    Such a model says so by ``repeats``. It takes each time for a coin of its own and looks none up
-    by its name, so that a backtest may give it many dates as one batch.
-    """
-    return bool(getattr(model, "repeats", False))
-
-
-class WarmingModel(Model, Protocol):
-    """A model of the catalog whose first forecast in a process takes long, for what it needs."""
+    def rows_at_ends(self, horizon: int) -> tuple[int, int] | None:
+        """Return how many of a coin's first and last rows it looks at; None of others, too."""
+        last = self.lookback(horizon)
+        return None if last is None else (0, last)
 
     def warm_up(self) -> None:
-        """Import and compile that now."""
-        ...
-
-
-class ExplainingModel(Model, Protocol):
-    """A model of the catalog that can say why it has no forecast of a coin, but NaN."""
+        """Import and compile what the first forecast in a process needs."""
 
     def explain(self, panel: Panel) -> ForecastError | None:
-        """Return why, of a panel of that one coin, if it can tell."""
-        ...
+        """Return why there is no forecast, but NaN, of a panel of one coin, if the model knows."""
+        del panel
+        return None
 
 
-def _reason(model: Model, panel: Panel) -> ForecastError | None:
-    return cast(ExplainingModel, model).explain(panel) if hasattr(model, "explain") else None
+class TrainableModel(Model):
+    """A model of which training is most of the work, and can be kept."""
 
+    def train(self, panel: Panel, seed: int) -> Model:
+        """Return a model that was trained on these sound coins, and forecasts them only.
 
-def columns_needed(model: Model) -> tuple[str, ...]:
-    """Return the columns that a model reads beside the closes, which few do."""
-    return tuple(getattr(model, "columns", ()))
+        From the rows on which it was trained it forecasts what the model itself does, bit for
+        bit; from newer rows, by the same training.
+        """
+        raise NotImplementedError(f"{self.name}: a trainable model needs train")
 
 
 def fingerprints(models: Iterable[Model]) -> dict[str, str]:
     """Return the fingerprint of the features of each model that declares some, by name."""
-    spaces = {m.name: getattr(m, "space", None) for m in models}
-    return {name: str(space.fingerprint) for name, space in spaces.items() if space is not None}
+    return {m.name: str(m.space.fingerprint) for m in models if m.space is not None}
 
 
 @dataclass(frozen=True)
@@ -192,7 +221,7 @@ def run_model(model: Model, panel: Panel, horizon: int, seed: int = 0) -> PanelF
     told = {failure.coin for failure in failures}
     for i in np.flatnonzero(~good).tolist():
         if batch.coins[i] not in told:
-            error = _reason(model, batch.take([i])) or not_finite(batch.coins[i], model, values[i])
+            error = model.explain(batch.take([i])) or not_finite(batch.coins[i], model, values[i])
             failures.append(CoinFailure.of(batch.coins[i], model.name, error))
     done = batch if good.all() else batch.take(np.flatnonzero(good))
     return PanelForecast(

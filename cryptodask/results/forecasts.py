@@ -1,4 +1,4 @@
-"""The forecast table, and `Forecasts`: in memory, on workers, or as files in a folder or a store."""
+"""`Forecasts`: the forecast table in memory, on workers, or as files in a folder or a store."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -96,7 +96,7 @@ class Forecasts:
 
     def _repr_html_(self) -> str:
         """Return the first rows for a notebook."""
-        return f"<p>{self!r}</p>{self.head()._repr_html_()}"
+        return f"<p>{self!r}</p>{self.head().to_html()}"
 
     @property
     def is_complete(self) -> bool:

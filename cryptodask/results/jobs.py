@@ -170,4 +170,3 @@ def task_table(jobs: Iterable[tuple[str, JobDone]]) -> pd.DataFrame:
 def lost_table(jobs: Iterable[JobDone]) -> pd.DataFrame:
     """Return what was left out in reading, once: every model of a partition read the same files."""
     return join_findings(done.lost for done in jobs).drop_duplicates(ignore_index=True)
-

@@ -16,11 +16,10 @@ from cryptodask.cluster.retry import TaskId, is_fatal
 from cryptodask.errors import ENDING, WorkerDiedError
 from cryptodask.io.parquet import write_frame
 from cryptodask.io.paths import AnyPath
-from cryptodask.models import Model
 from cryptodask.models.base import fingerprints
 from cryptodask.records import CoinFailure
 from cryptodask.results.failures import all_failed
-from cryptodask.results.jobs import JobDone, TaskFiles, lost_table, task_table, write_done
+from cryptodask.results.jobs import JobDone, lost_table, task_table, write_done
 from cryptodask.results.manifest import FAILURES, LOST, TASKS, Manifest
 from cryptodask.runs.folder import RunFolder, check_shared
 from cryptodask.runs.kind import Call, Kind, Outcome
@@ -87,10 +86,10 @@ def run_kind(
                 check_shared(folder.path, lambda *call: ask_workers(session.client, *call))
         total = len(kind.coins) * len(kind.models)
         bar = stack.enter_context(progress_bar(total, progress))
-        report = [bar, *([on_done] if on_done else [])]
+        report: list[OnDone] = [bar, *([on_done] if on_done else [])]
         log = stack.enter_context(_log_of(kind, folder))
         run = _Run(kind, session, folder, log, report, bar.say, as_dask=as_dask)
-        result = run.execute(tasks)
+        result: R = run.execute(tasks)
         session.release_memory()
         in_memory = folder is None and not as_dask
         log.end(**(kind.event_tables(result) if in_memory and log.listens else {}))

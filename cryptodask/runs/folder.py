@@ -266,4 +266,3 @@ def check_shared(path: AnyPath, ask: Any) -> None:
                 "file system that all share, with the settings and packages of a URL on each of "
                 "them, or a file, which the client writes"
             )
-

@@ -101,9 +101,7 @@ def read_plan(folder: AnyPath) -> Plan:
         )
     plan = structured(_Content, content, str(path))
     if plan.kind not in SPECS:
-        raise InputError(
-            f"{path}: kind: must be one of {', '.join(SPECS)}, got {plan.kind[:60]!r}"
-        )
+        raise InputError(f"{path}: kind: must be one of {', '.join(SPECS)}, got {plan.kind[:60]!r}")
     spec = None if plan.spec is None else spec_from_json(plan.kind, plan.spec, f"{path}: spec")
     if plan.coins < 0:
         raise InputError(f"{path}: coins: must be at least 0, got {plan.coins}")

@@ -52,7 +52,9 @@ def _count(
 ) -> dict[str, Pools]:
     """Return the counts of each model, added up as they come."""
     pools: dict[str, Pools] = {}
-    outcomes = state.each(count_state, lambda task: (summaries.get(model_of(task)),), "count-errors")
+    outcomes = state.each(
+        count_state, lambda task: (summaries.get(model_of(task)),), "count-errors"
+    )
     with closing(outcomes):
         for outcome in outcomes:
             if outcome.error is not None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import attrs
 
 from cryptodask.errors import CryptoDaskError, InputError, OptionError
+from cryptodask.io.structure import structured
 from cryptodask.runs.fields import (
     coin_names,
     count_or_days,
@@ -30,7 +31,6 @@ from cryptodask.runs.fields import (
     texts,
     whole_number,
 )
-from cryptodask.io.structure import structured
 
 if TYPE_CHECKING:
     from cryptodask.models import Model
@@ -115,9 +115,7 @@ def _as_tuples(value: Any) -> Any:
 
 def _model_specs(given: Any) -> tuple[ModelSpec, ...]:
     """Return the specs of one or several models, or names of models."""
-    several = (
-        [given] if isinstance(given, str | ModelSpec) or hasattr(given, "forecast") else list(given)
-    )
+    several = [given] if isinstance(given, str | Model | ModelSpec) else list(given)
     return tuple(ModelSpec.of(model) for model in several)
 
 

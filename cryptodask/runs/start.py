@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from cryptodask.errors import OptionError
 from cryptodask.evaluate.intervals.cohorts import Intervals
@@ -40,6 +40,7 @@ KINDS: Mapping[type[RunSpec], type[Kind[Any, Any]]] = {
 
 Source = CryptoLoader | Session | str | Path
 Models = Sequence[str | Model]
+S = TypeVar("S", bound=RunSpec)
 
 
 @overload
@@ -52,7 +53,7 @@ def run_spec(spec: SearchSpec, session: Session, **how: Any) -> SearchResult: ..
 def run_spec(
     spec: RunSpec, session: Session, **how: Any
 ) -> Forecasts | Backtest | SearchResult: ...
-def run_spec(
+def run_spec(  # type: ignore[misc]
     spec: RunSpec,
     session: Session,
     *,
@@ -130,6 +131,11 @@ def source_of(loader: CryptoLoader) -> dict[str, Any]:
     }
 
 
+def _make(kind: type[S], session: Session, **values: Any) -> S:
+    """Return a spec of what a user says in Python, which its fields convert and check."""
+    return kind(**source_of(session.loader), **values)
+
+
 def forecast(
     source: Source,
     models: Models = ("linear",),
@@ -193,8 +199,8 @@ def forecast(
     if isinstance(intervals, Intervals):
         calibrate, warmup, refit = intervals.calibrate, intervals.warmup, intervals.refit
     with open_session(source, client, workers) as session:
-        spec = ForecastSpec(
-            **source_of(session.loader), models=models, horizon=horizon, coins=coins,
+        spec = _make(
+            ForecastSpec, session, models=models, horizon=horizon, coins=coins,
             from_date=from_date, to_date=to_date, gaps=gaps, gap_limit=gap_limit, window=window,
             refit=refit, seed=seed, timeout=timeout, intervals=bool(intervals),
             calibrate=calibrate, warmup=warmup,
@@ -266,8 +272,8 @@ def backtest(
     >>> backtest("data", ["linear"], 10, origins=6).scores()       # doctest: +SKIP
     """
     with open_session(source, client, workers) as session:
-        spec = BacktestSpec(
-            **source_of(session.loader), models=models, horizon=horizon, coins=coins,
+        spec = _make(
+            BacktestSpec, session, models=models, horizon=horizon, coins=coins,
             from_date=from_date, to_date=to_date, gaps=gaps, gap_limit=gap_limit, window=window,
             refit=refit, seed=seed, timeout=timeout, origins=origins, step=step,
             intervals=intervals, calibrate=calibrate, warmup=warmup,
@@ -345,8 +351,8 @@ def tune(
     >>> tune("data", {"ridge": {"alpha": [1, 10, 100]}}).best      # doctest: +SKIP
     """
     with open_session(source, client, workers) as session:
-        spec = SearchSpec(
-            **source_of(session.loader), search=search, options=options, random=random,
+        spec = _make(
+            SearchSpec, session, search=search, options=options, random=random,
             horizon=horizon, coins=coins, from_date=from_date, to_date=to_date, gaps=gaps,
             gap_limit=gap_limit, window=window, refit=refit, seed=seed, timeout=timeout,
             origins=origins, step=step, splits=splits,

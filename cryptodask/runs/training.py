@@ -207,9 +207,7 @@ class PastTraining(Training):
         hold_all(prepared, lost)
         return self._in_rounds(prepared, lost)
 
-    def _together(
-        self, training: TrainingDates, histories: WorkerState
-    ) -> list[Model | Exception]:
+    def _together(self, training: TrainingDates, histories: WorkerState) -> list[Model | Exception]:
         """Train as of several dates, each step of all of them in one round."""
         model, dates = self.model, range(len(training.dates))
         states = self._rounds(

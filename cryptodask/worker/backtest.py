@@ -77,7 +77,7 @@ def backtest_job(job: Job, plan: BacktestPlan, files: TaskFiles | None = None) -
     keep_freed_memory()
     with watching() as seconds:
         tally = JobTally(seconds)
-        with row_sink(files and files.table, backtest_schema()) as sink:
+        with row_sink(files.table if files else None, backtest_schema()) as sink:
             for partition in job.partitions:
                 with within(job.timeout):
                     _backtest_partition(partition, plan, tally, sink)
@@ -102,4 +102,3 @@ def _backtest_partition(
     failures = backtest.failures + coins_without_rows(partition, panel, plan.name)
     sink.write(backtest.table)
     tally.add(failures, lost, backtest.table["coin"].nunique(), rows)
-

@@ -40,7 +40,7 @@ def forecast_job(
     keep_freed_memory()
     with watching() as seconds:
         tally = JobTally(seconds)
-        with row_sink(files and files.table, forecast_schema()) as sink:
+        with row_sink(files.table if files else None, forecast_schema()) as sink:
             for partition in job.partitions:
                 with within(job.timeout):
                     _forecast_partition(partition, row_filter, model, horizon, seed, tally, sink)
@@ -63,7 +63,7 @@ def _forecast_partition(
     """Forecast the coins of one partition."""
     with stage("read"):
         panel, lost, rows = read_panel(
-            partition, row_filter, getattr(model, "lookback", lambda h: None)(horizon), model.columns
+            partition, row_filter, model.lookback(horizon), model.columns
         )
     with stage("fit"):
         forecast = run_model(model, panel, horizon, seed)

@@ -116,7 +116,7 @@ class ForecastState:
         bounded = 0
         with (
             watching() as seconds,
-            row_sink(files and files.table, forecast_schema(intervals=True)) as sink,
+            row_sink(files.table if files else None, forecast_schema(intervals=True)) as sink,
         ):
             for forecast, past in self.parts:
                 with stage("predict"):
@@ -227,7 +227,7 @@ class BacktestState:
         bounded: set[str] = set()
         with (
             watching() as seconds,
-            row_sink(files and files.table, backtest_schema()) as sink,
+            row_sink(files.table if files else None, backtest_schema()) as sink,
         ):
             for table in self._tables():
                 with stage("predict"):

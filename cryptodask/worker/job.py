@@ -5,8 +5,6 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-import cryptodask._tmp
-
 from cryptodask.prices.read.readers import Reading
 from cryptodask.prices.sources import Partition
 
@@ -58,9 +56,7 @@ class EmbeddedPartition:
 
 def embed_prices(job: Job) -> Job:
     """Read the prices of a job, to travel with it."""
-    partitions = tuple(
-        EmbeddedPartition(p.coins, p.load(), p.rows, p.freq) for p in job.partitions
-    )
+    partitions = tuple(EmbeddedPartition(p.coins, p.load(), p.rows, p.freq) for p in job.partitions)
     return replace(job, partitions=partitions)
 
 

@@ -6,7 +6,7 @@ from cryptodask.models.allocator import release_memory_soon
 
 def warm_up_model(model: Model) -> None:
     """Have a model import and compile what it needs."""
-    getattr(model, "warm_up", lambda: None)()
+    model.warm_up()
 
 
 async def release_memory() -> None:

@@ -18,7 +18,8 @@ from cryptodask.results.jobs import JobDone
 from cryptodask.timing import stage
 from cryptodask.worker.calls import worker_address
 
-Rows = pd.DataFrame | pa.Table
+Rows = Any
+"""A table of pandas or of Arrow."""
 
 
 @dataclass

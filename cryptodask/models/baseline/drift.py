@@ -5,12 +5,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from cryptodask.models.base import Gaps
+from cryptodask.models.base import Model
 from cryptodask.records import FloatArray, Panel
 
 
 @dataclass(frozen=True)
-class Drift:
+class Drift(Model):
     """A random walk with drift: the last close, moved on by the mean change a bar.
 
     The mean change is that from the first close to the last over the bars between them (calendar
@@ -27,22 +27,21 @@ class Drift:
     """
 
     name: ClassVar[str] = "drift"
-    cost: ClassVar[float] = 1.0
     needs_variation: ClassVar[bool] = True
-    gaps: ClassVar[Gaps] = "leave"
-    repeats: ClassVar[bool] = True
-    ends: ClassVar[tuple[int, int]] = (1, 1)
+    batches_dates: ClassVar[bool] = True
 
     log: bool = True
 
+    def rows_at_ends(self, horizon: int) -> tuple[int, int]:
+        """Return that it looks at the first row and the last."""
+        return 1, 1
+
     def min_length(self, horizon: int) -> int:
         """Return 2: a change is between two closes."""
-        del horizon
         return 2
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
         """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
-        del seed
         first, last = panel.indptr[:-1], panel.indptr[1:] - 1
         bars = (panel.dates[last] - panel.dates[first]) / panel.step
         ahead = np.arange(1, horizon + 1) / bars[:, None]

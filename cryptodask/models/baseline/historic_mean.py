@@ -5,12 +5,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from cryptodask.models.base import Gaps
+from cryptodask.models.base import Model
 from cryptodask.records import FloatArray, Panel
 
 
 @dataclass(frozen=True)
-class HistoricMean:
+class HistoricMean(Model):
     """The mean of all closes, on every day of the horizon.
 
     A poor forecast of prices that wander, and there to show it. It is statsforecast's
@@ -19,18 +19,13 @@ class HistoricMean:
     """
 
     name: ClassVar[str] = "historic_mean"
-    cost: ClassVar[float] = 1.0
-    needs_variation: ClassVar[bool] = False
-    gaps: ClassVar[Gaps] = "leave"
-    repeats: ClassVar[bool] = True
+    batches_dates: ClassVar[bool] = True
 
     def min_length(self, horizon: int) -> int:
         """Return 1: a close is its own mean."""
-        del horizon
         return 1
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
         """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
-        del seed
         means = np.add.reduceat(panel.values, panel.indptr[:-1]) / panel.lengths
         return np.repeat(means[:, None], horizon, axis=1)

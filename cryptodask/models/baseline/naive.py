@@ -5,12 +5,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from cryptodask.models.base import Gaps
+from cryptodask.models.base import Model
 from cryptodask.records import FloatArray, Panel
 
 
 @dataclass(frozen=True)
-class Naive:
+class Naive(Model):
     """The last close, on every day of the horizon.
 
     Very hard to beat on daily prices; see Hyndman and Athanasopoulos, Forecasting: Principles and
@@ -18,23 +18,17 @@ class Naive:
     """
 
     name: ClassVar[str] = "naive"
-    cost: ClassVar[float] = 1.0
-    needs_variation: ClassVar[bool] = False
-    gaps: ClassVar[Gaps] = "leave"
-    repeats: ClassVar[bool] = True
+    batches_dates: ClassVar[bool] = True
 
     def min_length(self, horizon: int) -> int:
         """Return 1: only the last close is used."""
-        del horizon
         return 1
 
     def lookback(self, horizon: int) -> int:
         """Return 1: it starts from the last close."""
-        del horizon
         return 1
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
         """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
-        del seed
         last: FloatArray = panel.values[panel.indptr[1:] - 1]
         return np.repeat(last[:, None], horizon, axis=1)

@@ -5,12 +5,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from cryptodask.models.base import Gaps, rng_for
+from cryptodask.models.base import Model, rng_for
 from cryptodask.records import FloatArray, Panel
 
 
 @dataclass(frozen=True)
-class Random:
+class Random(Model):
     """A seeded random walk from the last close, with no claim to be right.
 
     Every step multiplies the price by a log-normal factor of 1% a day, so that prices stay above
@@ -18,19 +18,14 @@ class Random:
     """
 
     name: ClassVar[str] = "random"
-    cost: ClassVar[float] = 1.0
-    needs_variation: ClassVar[bool] = False
-    gaps: ClassVar[Gaps] = "leave"
-    repeats: ClassVar[bool] = True
+    batches_dates: ClassVar[bool] = True
 
     def min_length(self, horizon: int) -> int:
         """Return 1: only the last close is used."""
-        del horizon
         return 1
 
     def lookback(self, horizon: int) -> int:
         """Return 1: it starts from the last close."""
-        del horizon
         return 1
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:

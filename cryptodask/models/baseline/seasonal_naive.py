@@ -7,12 +7,12 @@ import numpy as np
 
 from cryptodask.errors import OptionError
 from cryptodask.features.rows import rows_at
-from cryptodask.models.base import Gaps
+from cryptodask.models.base import Model
 from cryptodask.records import FloatArray, Panel
 
 
 @dataclass(frozen=True)
-class SeasonalNaive:
+class SeasonalNaive(Model):
     """The close of one season before, again and again.
 
     Seasons are counted in bars of the calendar (days, of daily prices), not in rows, so that a
@@ -29,10 +29,7 @@ class SeasonalNaive:
     """
 
     name: ClassVar[str] = "seasonal_naive"
-    cost: ClassVar[float] = 1.0
-    needs_variation: ClassVar[bool] = False
-    gaps: ClassVar[Gaps] = "leave"
-    repeats: ClassVar[bool] = True
+    batches_dates: ClassVar[bool] = True
 
     season: int = 7
 
@@ -42,12 +39,10 @@ class SeasonalNaive:
 
     def min_length(self, horizon: int) -> int:
         """Return the rows of one season."""
-        del horizon
         return self.season
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
         """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
-        del seed
         if not len(panel):
             return np.empty((0, horizon))
         back = np.arange(1 - self.season, 1) * panel.step.astype("timedelta64[s]")

@@ -8,7 +8,7 @@ import numpy as np
 
 from cryptodask.errors import OptionError
 from cryptodask.features.rows import IntArray
-from cryptodask.models.base import Gaps, Model
+from cryptodask.models.base import Model
 from cryptodask.models.baseline.naive import Naive
 from cryptodask.models.combine.past import create_members, forecast_with, past_errors
 from cryptodask.records import FloatArray, Panel
@@ -18,7 +18,7 @@ FEWEST = 8
 
 
 @dataclass(frozen=True)
-class Auto:
+class Auto(Model):
     """The best of several models on a coin's own past, shrunk towards ``naive``.
 
     At each of the last ``inner`` origins of a coin, a horizon apart, every member's mean absolute
@@ -43,8 +43,6 @@ class Auto:
     """
 
     name: ClassVar[str] = "auto"
-    needs_variation: ClassVar[bool] = False
-    gaps: ClassVar[Gaps] = "leave"
 
     members: tuple[str, ...] = ("drift", "ridge")
     inner: int = 24
@@ -66,11 +64,10 @@ class Auto:
     @property
     def cost(self) -> float:
         """What its members and naive cost, at every origin."""
-        return (self.inner + 1) * (Naive.cost + sum(member.cost for member in self._models))
+        return (self.inner + 1) * (Naive().cost + sum(member.cost for member in self._models))
 
     def min_length(self, horizon: int) -> int:
         """Return 1: a coin too young for evidence is forecast as it is by naive."""
-        del horizon
         return 1
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:

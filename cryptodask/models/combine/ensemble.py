@@ -15,7 +15,7 @@ HOW = ("mean", "median", "inverse_error")
 
 
 @dataclass(frozen=True)
-class Ensemble:
+class Ensemble(Model):
     """A combination of the forecasts of several models, coin by coin.
 
     ``inverse_error`` weighs each member by the inverse of its mean squared error of log prices at

@@ -9,14 +9,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cryptodask.errors import MissingExtraError, OptionError
-from cryptodask.models.base import Gaps
+from cryptodask.models.base import Model
 from cryptodask.records import DateArray, FloatArray, Panel
 
 FIRST_DAY = np.datetime64("2000-01-01", "s")
 
 
 @dataclass(frozen=True)
-class Prophet:
+class Prophet(Model):
     """Prophet: a trend that bends, and seasons, fitted to the closes of each coin.
 
     Bars since a coin's first row are given to Prophet as days, whatever they last, so that its
@@ -43,7 +43,6 @@ class Prophet:
     name: ClassVar[str] = "prophet"
     cost: ClassVar[float] = 1_000.0
     needs_variation: ClassVar[bool] = True
-    gaps: ClassVar[Gaps] = "leave"
 
     growth: str = "linear"
     n_changepoints: int = 25
@@ -72,12 +71,10 @@ class Prophet:
 
     def min_length(self, horizon: int) -> int:
         """Return the rows of two weeks."""
-        del horizon
         return 14
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
         """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
-        del seed
         make = _import_prophet()
         ahead = np.empty((len(panel), horizon))
         with _quiet():

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any, ClassVar
 
 from cryptodask.errors import OptionError, UnknownModelError
-from cryptodask.models.base import Gaps, rng_for
+from cryptodask.models.base import Gaps, Model, rng_for
 from cryptodask.models.options import of_family
 from cryptodask.models.regression.lagged import Regressor, check_lags, forecast_by_lags, shortest
 from cryptodask.records import FloatArray, Panel
@@ -17,7 +17,7 @@ OURS = ("random_state", "n_jobs")
 
 
 @dataclass(frozen=True)
-class SklearnRegressor:
+class SklearnRegressor(Model):
     """Any regressor of scikit-learn, of the next log return on the last ones, one fit a coin.
 
     See `cryptodask.models.regression.lagged.forecast_by_lags` for what it is fitted to. Options are
@@ -90,7 +90,6 @@ class SklearnRegressor:
 
     def min_length(self, horizon: int) -> int:
         """Return the rows without a gap of which there are more windows than lags."""
-        del horizon
         return shortest(self.lags)
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:

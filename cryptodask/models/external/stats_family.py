@@ -8,7 +8,7 @@ import numpy as np
 
 from cryptodask.errors import MissingExtraError, OptionError, UnknownModelError
 from cryptodask.features.rows import last_run
-from cryptodask.models.base import Gaps
+from cryptodask.models.base import Gaps, Model
 from cryptodask.models.options import of_family
 from cryptodask.records import FloatArray, Panel
 
@@ -17,7 +17,7 @@ NOT_TEXT = ("alias", "prediction_intervals", "trend_forecaster")
 
 
 @dataclass(frozen=True)
-class StatsModel:
+class StatsModel(Model):
     """Any model of statsforecast, fitted to the closes of each coin after its last gap.
 
     Its defaults are statsforecast's, so that ``season_length`` is 1, no season, where it has a
@@ -86,14 +86,12 @@ class StatsModel:
 
     def min_length(self, horizon: int) -> int:
         """Return the rows of two seasons, and ten at least, without a gap."""
-        del horizon
         season = dict(self.params).get("season_length", 1)
         longest = max(season) if isinstance(season, tuple) else int(season or 1)
         return max(2 * longest + 2, 10)
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
         """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
-        del seed
         make, params = find_model(self.kind), dict(self.params)
         ahead = np.empty((len(panel), horizon))
         if not len(panel):

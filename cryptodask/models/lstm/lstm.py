@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cryptodask.errors import ForecastError, OptionError
 from cryptodask.features import FeatureSpace, denormalize, normalize, unbroken, windows
-from cryptodask.models.base import Gaps, rng_for
+from cryptodask.models.base import Gaps, Model, TrainableModel, rng_for
 from cryptodask.models.lstm.forward import ACTIVATIONS, Forward, forward
 from cryptodask.models.lstm.inputs import Ahead, Measure, beside_closes, known_windows, space_of
 from cryptodask.models.lstm.weights import Weights
@@ -19,7 +19,7 @@ FloatArray32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class LSTM:
+class LSTM(TrainableModel):
     """LSTM layers with dropout between them and one dense unit behind, one network a coin.
 
     The input is a window of closes, each divided by the window's first close less one; the target
@@ -301,7 +301,7 @@ class LSTMFit:
 
 
 @dataclass(frozen=True, eq=False)
-class TrainedLSTM:
+class TrainedLSTM(Model):
     """``lstm`` after its training: it forecasts the coins that it was trained on.
 
     Attributes

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cryptodask.errors import OptionError, TooShortError
 from cryptodask.features import unbroken, windows
-from cryptodask.models.base import Gaps, rng_for
+from cryptodask.models.base import Gaps, Model, rng_for
 from cryptodask.models.lstm.forward import forward
 from cryptodask.models.lstm.global_training import (
     State,
@@ -20,7 +20,7 @@ from cryptodask.models.lstm.global_training import (
     to_weights,
 )
 from cryptodask.models.lstm.weights import Weights
-from cryptodask.models.pooled.base import train
+from cryptodask.models.pooled.base import PooledModel, train
 from cryptodask.records import FloatArray, Panel
 
 FloatArray32 = NDArray[np.float32]
@@ -30,7 +30,7 @@ FARTHEST = 1e3
 
 
 @dataclass(frozen=True)
-class LSTMGlobal:
+class LSTMGlobal(PooledModel):
     """One LSTM network for all coins, trained over the workers.
 
     The input is the log returns of a window of closes, divided by their root mean square, the
@@ -234,7 +234,7 @@ class LSTMGlobalFit:
 
 
 @dataclass(frozen=True)
-class TrainedLSTMGlobal:
+class TrainedLSTMGlobal(Model):
     """``lstm_global`` after its training: it forecasts any coin, and is trained no more."""
 
     name: ClassVar[str] = LSTMGlobal.name

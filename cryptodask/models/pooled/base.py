@@ -7,55 +7,55 @@ the order in which sums arrive. Nothing here knows where the coins lie: `train` 
 panel, and `cryptodask.cluster.rounds` goes over partitions on workers.
 """
 
-from collections.abc import Iterable, Sequence
-from functools import reduce
-from operator import add
-from typing import Any, Protocol, TypeGuard
-
-import numpy as np
-from numpy.typing import NDArray
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any, TypeGuard
 
 from cryptodask.models.base import Model
-from cryptodask.records import Panel
-
-IntArray = NDArray[np.int64]
+from cryptodask.records import IntArray, Panel
 
 
-class PooledModel(Model, Protocol):
-    """A model of the catalog whose forecasts depend on all the coins it was trained on.
+class PooledModel(Model, ABC):
+    """Base class of models whose forecasts depend on all the coins they were trained on.
 
-    Its `forecast` trains on the panel's own coins first. What `trained` returns only forecasts:
-    of it, a batch of many equals many batches of one.
+    Its `forecast` trains on the panel's coins first. What `trained` returns only forecasts: of it,
+    a batch of many equals many batches of one.
     """
 
     @property
+    @abstractmethod
     def steps(self) -> int:
         """Training steps."""
-        ...
 
+    @property
+    def dates_at_once(self) -> int:
+        """How many dates at most may take their steps together; see `contribute_at`."""
+        return 1
+
+    @abstractmethod
     def prepare(self, panel: Panel) -> Any:
-        """Return what training needs of a panel of sound coins; it stays where it was made."""
-        ...
+        """Return what training needs of a panel of sound coins; it stays where it is made."""
 
+    @abstractmethod
     def begin(self, seed: int) -> Any:
         """Return the state before the first step."""
-        ...
 
+    @abstractmethod
     def message(self, state: Any) -> Any:
         """Return the part of a state that `contribute` needs; it travels in every step."""
-        ...
 
+    @abstractmethod
     def contribute(self, prepared: Any, message: Any, step: int, seed: int) -> Any:
         """Return the sums of one step over some coins: small, and added exactly by ``+``.
 
-        A pure function, of which the sum over any division of the coins is the same.
+        A pure function: the sum over any division of the coins is the same.
         """
-        ...
 
+    @abstractmethod
     def advance(self, state: Any, sums: Any) -> Any:
         """Return the state after a step, from the sums over all coins."""
-        ...
 
+    @abstractmethod
     def trained(self, state: Any) -> Model:
         """Return a model that forecasts from a state, and is trained no more.
 
@@ -64,16 +64,6 @@ class PooledModel(Model, Protocol):
         TooShortError
             No coin had anything to train on.
         """
-        ...
-
-
-class DatedModel(PooledModel, Protocol):
-    """A pooled model of few steps, whose trainings as of many dates can take them together."""
-
-    @property
-    def dates_at_once(self) -> int:
-        """The dates at most whose states, messages and sums are small enough together."""
-        ...
 
     def contribute_at(
         self, panel: Panel, starts: IntArray, stops: IntArray, step: int, seed: int
@@ -85,33 +75,22 @@ class DatedModel(PooledModel, Protocol):
         panel : Panel
             All rows of some coins.
         starts, stops : ndarray of int64, ``(n_dates, n_coins)``
-            The rows that were to be seen of each coin as of each date: none, where the two are
-            the same, of one that is not trained on.
+            The rows of each coin that are visible as of each date: none, where the two are the
+            same, of a coin that is not trained on.
         step, seed : int
 
         Returns
         -------
         iterable or None
-            One for each date, the same to the last bit; None where it has to be done by each.
+            One for each date, the same to the last bit; None where each date must be done alone.
         """
-        ...
+        del panel, starts, stops, step, seed
+        return None
 
 
 def is_pooled(model: Model) -> TypeGuard[PooledModel]:
     """Tell whether a model is trained on all coins before it forecasts any."""
-    return hasattr(model, "contribute")  # as what wraps one has, too
-
-
-def takes_dates(model: PooledModel) -> TypeGuard[DatedModel]:
-    """Tell whether trainings of a model as of many dates can take their steps together."""
-    return hasattr(model, "contribute_at")
-
-
-def contribute(
-    model: PooledModel, seed: int, prepared: Sequence[Any], message: Any, step: int
-) -> Any:
-    """Return the sums of one step over several things prepared, at least one."""
-    return reduce(add, (model.contribute(part, message, step, seed) for part in prepared))
+    return isinstance(model, PooledModel)
 
 
 def train(model: PooledModel, panel: Panel, seed: int) -> Any:

@@ -10,9 +10,9 @@ from cryptodask.errors import ForecastError, OptionError, TooShortError
 from cryptodask.features.market import Market
 from cryptodask.features.segments import Segments
 from cryptodask.features.space import FeatureSpace
-from cryptodask.models.base import Gaps
+from cryptodask.models.base import Gaps, Model
 from cryptodask.models.blas import one_blas_thread
-from cryptodask.models.pooled.base import train
+from cryptodask.models.pooled.base import PooledModel, train
 from cryptodask.models.pooled.dated_sums import RowArray, Sums, sums_at
 from cryptodask.models.pooled.exact import LIMIT, UNIT, IntArray
 from cryptodask.models.regression.declared import (
@@ -31,7 +31,7 @@ STILL = 1e-8
 
 
 @dataclass(frozen=True)
-class PooledLinear:
+class PooledLinear(PooledModel):
     """Linear regression of the return so many bars ahead on declared features, over all coins.
 
     It is direct: each step ahead has coefficients of its own, so that no feature has to be known
@@ -150,7 +150,6 @@ class PooledLinear:
         self, prepared: Panel, message: Market | None, step: int, seed: int
     ) -> "Market | Sums":
         """Return some coins' returns by date, or their sums of products; see `PooledModel`."""
-        del seed
         space = self.space
         if step + 1 < self.steps:
             return Market.of(prepared, space.coins)
@@ -177,7 +176,6 @@ class PooledLinear:
         them are trained on later; normalised over all rows of the coin; or of all rows of a run,
         where a window cuts runs.
         """
-        del step, seed
         space = self.space
         if space.crosses or space.scaling.kind == "coin":
             return None
@@ -262,7 +260,7 @@ class State:
 
 
 @dataclass(frozen=True, eq=False)
-class TrainedPooledLinear:
+class TrainedPooledLinear(Model):
     """``pooled_linear`` after its training: it forecasts any coin, and is trained no more.
 
     Attributes
@@ -306,7 +304,6 @@ class TrainedPooledLinear:
         TooShortError
             There was no row to fit the last step to.
         """
-        del seed
         if len(self.coefficients) < min(horizon, self.options.ahead):
             raise self.options.nothing_known(len(self.coefficients) + 1)
         self.min_length(horizon)

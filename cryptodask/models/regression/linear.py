@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from cryptodask.models.base import Gaps
+from cryptodask.models.base import Model
 from cryptodask.records import FloatArray, Panel
 
 EXACT = 1 << 17
@@ -13,7 +13,7 @@ EXACT = 1 << 17
 
 
 @dataclass(frozen=True)
-class Linear:
+class Linear(Model):
     """Least squares of close on time, extrapolated to the days after the last one.
 
     Time is counted in bars (calendar days, of daily prices), so that a gap counts as what it
@@ -25,17 +25,14 @@ class Linear:
     name: ClassVar[str] = "linear"
     cost: ClassVar[float] = 2.0
     needs_variation: ClassVar[bool] = True
-    gaps: ClassVar[Gaps] = "leave"
-    repeats: ClassVar[bool] = True
+    batches_dates: ClassVar[bool] = True
 
     def min_length(self, horizon: int) -> int:
         """Return 2: a line has two parameters."""
-        del horizon
         return 2
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
         """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
-        del seed
         starts, ends, lengths = panel.indptr[:-1], panel.indptr[1:] - 1, panel.lengths
         even = panel.is_even()
         bars = _centred_bars(panel, even)

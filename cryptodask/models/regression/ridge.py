@@ -7,7 +7,7 @@ import numpy as np
 
 from cryptodask.errors import OptionError
 from cryptodask.features.lags import BoolArray, lag_moments, log_returns, whole_windows
-from cryptodask.models.base import Gaps
+from cryptodask.models.base import Gaps, Model
 from cryptodask.records import FloatArray, Panel
 
 STILL, STILLER = 1e-12, 1e-6
@@ -16,7 +16,7 @@ closes have no more digits, nor have sums of squares that one great leap went in
 
 
 @dataclass(frozen=True)
-class Ridge:
+class Ridge(Model):
     """Ridge regression of the next log return on the last ones, one fit a coin.
 
     The lags of a coin are standardised over its windows, so that one ``alpha`` means the same for
@@ -43,7 +43,7 @@ class Ridge:
     cost: ClassVar[float] = 3.0
     needs_variation: ClassVar[bool] = True
     gaps: ClassVar[Gaps] = "split"
-    repeats: ClassVar[bool] = True
+    batches_dates: ClassVar[bool] = True
 
     lags: int = 10
     alpha: float = 100.0
@@ -56,12 +56,10 @@ class Ridge:
 
     def min_length(self, horizon: int) -> int:
         """Return the rows of as many windows as there are coefficients, without a gap."""
-        del horizon
         return 2 * self.lags + 2
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
         """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
-        del seed
         if not len(panel):
             return np.empty((0, horizon))
         returns, linked = log_returns(panel)

@@ -7,7 +7,7 @@ import numpy as np
 
 from cryptodask.errors import ForecastError, OptionError
 from cryptodask.features.space import FeatureSpace
-from cryptodask.models.base import Gaps
+from cryptodask.models.base import Gaps, Model
 from cryptodask.models.blas import one_blas_thread
 from cryptodask.models.regression.declared import (
     declared,
@@ -22,7 +22,7 @@ STILL = 1e-12
 
 
 @dataclass(frozen=True)
-class RidgeFeatures:
+class RidgeFeatures(Model):
     """Ridge regression of the returns ahead on declared features, one fit a coin and step.
 
     It is direct: each step ahead has weights of its own, so that no feature has to be known of
@@ -90,7 +90,6 @@ class RidgeFeatures:
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
         """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
-        del seed
         with one_blas_thread():
             parts = [
                 self._forecast(panel.take(chosen), horizon) for chosen in some_at_a_time(panel)

@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cryptodask.errors import OptionError
-from cryptodask.models.base import Gaps
+from cryptodask.models.base import Gaps, Model
 from cryptodask.models.regression.lagged import check_lags, forecast_by_lags, shortest
 from cryptodask.records import FloatArray, Panel
 
 
 @dataclass(frozen=True)
-class SVRLinear:
+class SVRLinear(Model):
     """Support vector regression of the next log return on the last ones, linear kernel.
 
     scikit-learn's ``SVR``, one fit a coin, on windows of returns over the coin's own standard
@@ -51,12 +51,10 @@ class SVRLinear:
 
     def min_length(self, horizon: int) -> int:
         """Return the rows of as many windows as there are coefficients, without a gap."""
-        del horizon
         return shortest(self.lags)
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
         """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
-        del seed
         from sklearn.svm import SVR
 
         kernel = self._kernel()

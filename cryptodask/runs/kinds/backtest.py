@@ -121,8 +121,9 @@ class DatedKind(Kind[S, R]):
     def backtest(self, outcome: Outcome) -> Backtest:
         """Return the backtest in memory."""
         names = [model.name for model in self.models]
-        tables = [done.table for _, done in outcome.jobs if done.table is not None]
-        table = pd.concat([empty_backtest(), *tables], ignore_index=True)
+        tables = [empty_backtest()]
+        tables += [done.table for _, done in outcome.jobs if done.table is not None]
+        table = pd.concat(tables, ignore_index=True)
         backtest = Backtest(
             names,
             self.spec.horizon,
@@ -161,9 +162,7 @@ class BacktestKind(DatedKind[BacktestSpec, Backtest]):
 
     def state_of(self, done: JobDone, folder: AnyPath) -> BacktestState:
         """Return the state of a job whose table was written."""
-        return BacktestState(
-            done, folder, self.all_origins, self.spec.horizon, self.session.step
-        )
+        return BacktestState(done, folder, self.all_origins, self.spec.horizon, self.session.step)
 
     def result(self, outcome: Outcome) -> Backtest:
         """Return the backtest in memory."""

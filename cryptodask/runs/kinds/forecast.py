@@ -99,10 +99,10 @@ class ForecastKind(Kind[ForecastSpec, Forecasts]):
         for model in models:
             cohorts = [Cohort(grid, model, grid.origins) for grid in grids]
             if is_pooled(model):
-                training = self._training_of(model, workload, say)
-                trained = PastTraining(
-                    *training, origins=grids[0].origins, window=spec.rows
-                ).train_every(spec.refit)
+                training = PastTraining(
+                    *self._training_of(model, workload, say), grids[0].origins, spec.rows
+                )
+                trained = training.train_every(spec.refit)
                 cohorts = [Cohort(grid, [], grid.origins[:0]) for grid in grids]
                 cohorts[0] = Cohort(grids[0], trained.models, trained.origins)
             past[model.name] = PastDates(cohorts, spec.refit)
@@ -160,4 +160,3 @@ class ForecastKind(Kind[ForecastSpec, Forecasts]):
     def event_tables(self, result: Forecasts) -> dict[str, Any]:
         """Return the forecasts for pages."""
         return {"forecasts": result.frame}
-
