@@ -115,6 +115,8 @@ def _as_tuples(value: Any) -> Any:
 
 def _model_specs(given: Any) -> tuple[ModelSpec, ...]:
     """Return the specs of one or several models, or names of models."""
+    from cryptodask.models.base import Model
+
     several = [given] if isinstance(given, str | Model | ModelSpec) else list(given)
     return tuple(ModelSpec.of(model) for model in several)
 

@@ -66,7 +66,7 @@ class ForecastKind(Kind[ForecastSpec, Forecasts]):
                 self._trained[model.name] = model
                 continue
             try:
-                training = Training(*self._training_of(model, workload, say))
+                training = Training(**self._training_of(model, workload, say))
                 self._trained[model.name] = training.train()
             except ENDING:
                 raise
@@ -76,11 +76,18 @@ class ForecastKind(Kind[ForecastSpec, Forecasts]):
 
     def _training_of(
         self, model: PooledModel, workload: Workload, say: Callable[[str], None]
-    ) -> tuple[Any, ...]:
+    ) -> dict[str, Any]:
         """Return what a training needs."""
         session, spec = self.session, self.spec
-        own = workload.together(model, 2 * session.threads())
-        return session.client, model, own, self.row_filter, spec.horizon, spec.seed, say
+        return {
+            "client": session.client,
+            "model": model,
+            "workload": workload.together(model, 2 * session.threads()),
+            "row_filter": self.row_filter,
+            "horizon": spec.horizon,
+            "seed": spec.seed,
+            "say": say,
+        }
 
     def _past_dates(
         self, models: Sequence[Model], workload: Workload, say: Callable[[str], None]
@@ -100,7 +107,9 @@ class ForecastKind(Kind[ForecastSpec, Forecasts]):
             cohorts = [Cohort(grid, model, grid.origins) for grid in grids]
             if is_pooled(model):
                 training = PastTraining(
-                    *self._training_of(model, workload, say), grids[0].origins, spec.rows
+                    **self._training_of(model, workload, say),
+                    origins=grids[0].origins,
+                    window=spec.rows,
                 )
                 trained = training.train_every(spec.refit)
                 cohorts = [Cohort(grid, [], grid.origins[:0]) for grid in grids]
