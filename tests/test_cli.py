@@ -580,7 +580,7 @@ def test_certificates_are_made_and_the_user_is_told_what_goes_where(tmp_path: Pa
     assert "ca.key is there already" in done.stderr
 
 
-def test_a_cluster_tells_of_its_workers_and_of_runs_under_way(
+def test_a_cluster_tells_of_its_workers_and_of_runs_in_progress(
     own_cluster: Cluster, small_folder: Path
 ) -> None:
     own_cluster.add_worker("--resources", "GPU=1")
@@ -596,9 +596,9 @@ def test_a_cluster_tells_of_its_workers_and_of_runs_under_way(
     said = " ".join(done.stdout.split())
     assert "2 workers" in said
     assert "GPU=1" in said
-    assert "1 runs under way" in said
+    assert "1 run in progress" in said
     assert f"cryptodask {__version__}" in said
-    assert "0 runs under way" in run("cluster", "--scheduler", own_cluster.address).stdout
+    assert "0 runs in progress" in run("cluster", "--scheduler", own_cluster.address).stdout
 
     asked = ["forecast", small_folder, "--model", "naive", "--scheduler", own_cluster.address]
     done = run(*asked, "--resources", "GPU=1", "--profile")

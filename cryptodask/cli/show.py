@@ -1,14 +1,17 @@
 """What commands print: consoles, and the lines that several of them share."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
 from cryptodask.io.paths import AnyPath, draft_of, storing
+from cryptodask.text import counted, shown_date
 
 if TYPE_CHECKING:
     import pandas as pd
+
+__all__ = ["SOME_FAILED", "counted", "err", "out", "print_lost", "shown_date", "write_table"]
 
 SOME_FAILED = 3
 """Exit code of a command that did its work, save for coins or rows that it names."""
@@ -24,11 +27,6 @@ def print_lost(findings: "pd.DataFrame", console: Console) -> None:
         value = f": {row['value']!r}" if row["value"] else ""
         text = f"{row['kind']}: {row['file']}{line}{value}: {row['message']}"
         console.print(Text(text), soft_wrap=True)
-
-
-def shown_date(date: Any) -> str:
-    """Write a date, with the hour where it is not that of a whole day."""
-    return f"{date:%Y-%m-%d}" if date == date.normalize() else f"{date:%Y-%m-%d %H:%M}"
 
 
 def write_table(frame: "pd.DataFrame", path: AnyPath) -> None:

@@ -14,7 +14,8 @@ from tornado.web import Application, RequestHandler
 from tornado.websocket import WebSocketHandler
 
 from cryptodask.dashboard.live import Live
-from cryptodask.dashboard.live_view import Columns, details, runs_table
+from cryptodask.dashboard.live_view import details, runs_table
+from cryptodask.dashboard.tables import Columns
 
 PING = 30
 """Seconds between pings, which find viewers that are gone."""
