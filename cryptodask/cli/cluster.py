@@ -46,7 +46,7 @@ def cluster(
 
 
 def _workers_table(workers: dict[str, Any], versions: "dict[str, Versions]") -> Table:
-    """Return a line a worker; resources, and versions unlike the scheduler's, only if there are any."""
+    """Return a line a worker, with resources and differing versions if there are any."""
     table = Table(
         Column("worker", no_wrap=True),
         Column("threads", justify="right"),
