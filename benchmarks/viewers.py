@@ -63,7 +63,7 @@ async def watch(url: str, viewers: int) -> None:
         token = re.search(r'"token":"([^"]+)"', answer.body.decode())
         address = url.replace("http", "ws", 1)
         if token is None:  # the same page for all, and a feed
-            socket = await websocket_connect(f"{address}/feed")
+            socket = await websocket_connect(f"{address}/stream")
         else:
             socket = await websocket_connect(
                 f"{address}/ws", subprotocols=["bokeh", token.group(1)]

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "cryptodask"
 
-FOR_ALL = ("errors", "records", "timing", "io")
+FOR_ALL = ("errors", "records", "timing", "text", "io")
 ORDER = (
     "features",
     "prices",

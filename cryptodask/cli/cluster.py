@@ -1,4 +1,4 @@
-"""``cryptodask cluster``: what a cluster is made of, and what it is doing."""
+"""``cryptodask cluster``: the workers of a cluster, and the runs in progress."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,6 +8,7 @@ from rich.text import Text
 
 from cryptodask.cli.options import Tls, read_tls
 from cryptodask.cli.show import err, out
+from cryptodask.text import counted
 
 if TYPE_CHECKING:
     from cryptodask.cluster.versions import Versions
@@ -20,7 +21,7 @@ def cluster(
     ],
     tls: Tls = None,
 ) -> None:
-    """Print workers, their memory and versions, and the runs under way."""
+    """Print workers, their memory and versions, and the runs in progress."""
     from cryptodask.cluster import connect
     from cryptodask.cluster.events import RUNNING, TOPIC
     from cryptodask.cluster.versions import mismatches, versions_of
@@ -30,61 +31,59 @@ def cluster(
         info = client.scheduler_info(n_workers=-1)
         versions = versions_of(client)
         out.print(_workers_table(info["workers"], versions))
-        out.print(f"scheduler {info['address']}, {_told(versions['scheduler'])}", highlight=False)
+        out.print(f"scheduler {info['address']}, {_shown(versions['scheduler'])}", highlight=False)
         if client.dashboard_link:
             out.print(f"dashboard: {client.dashboard_link}", highlight=False)
         live = Live()
         for stamp, message in client.get_events(TOPIC):
             live.take(message, stamp)
         runs = [run for run in live.latest() if run.state == RUNNING]
-        out.print(_runs_table(runs) if runs else "0 runs under way", highlight=False)
-    found = mismatches(versions)
-    for line in found:
+        out.print(_runs_table(runs) if runs else _in_progress(runs), highlight=False)
+    differing = mismatches(versions)
+    for line in differing:
         err.print(Text(f"versions differ: {line}", style="red"), soft_wrap=True)
-    raise typer.Exit(1 if found else 0)
+    raise typer.Exit(1 if differing else 0)
 
 
 def _workers_table(workers: dict[str, Any], versions: "dict[str, Versions]") -> Table:
-    """Return a line a worker; with resources, and versions unlike the scheduler's, if there are."""
+    """Return a line a worker, with resources and differing versions if there are any."""
     table = Table(
         Column("worker", no_wrap=True),
         Column("threads", justify="right"),
         Column("memory", justify="right", no_wrap=True),
         Column("CPU", justify="right"),
         Column("tasks", justify="right"),
-        title=f"{len(workers)} workers",
+        title=counted(len(workers), "worker"),
     )
-    own = _told(versions["scheduler"])
+    expected = _shown(versions["scheduler"])
     resources = {
         address: ", ".join(f"{name}={amount:g}" for name, amount in worker["resources"].items())
         for address, worker in workers.items()
     }
-    theirs = {address: _told(versions.get(address, {})) for address in workers}
-    others = {address: "" if told == own else told for address, told in theirs.items()}
-    seldom = {"resources": resources, "versions": others}
-    seldom = {name: told for name, told in seldom.items() if any(told.values())}
-    for name in seldom:
+    shown = {address: _shown(versions.get(address, {})) for address in workers}
+    others = {address: "" if text == expected else text for address, text in shown.items()}
+    columns = {"resources": resources, "versions": others}
+    columns = {name: texts for name, texts in columns.items() if any(texts.values())}
+    for name in columns:
         table.add_column(name)
     for address, worker in sorted(workers.items()):
-        told = worker["metrics"]
+        metrics = worker["metrics"]
         limit = worker["memory_limit"]
         table.add_row(
             address,
             str(worker["nthreads"]),
-            f"{_gib(told['memory'])} of {_gib(limit) if limit else 'all'}",
-            f"{told['cpu']:.0f}%",
-            str(told["task_counts"].get("executing", 0)),
-            *(column[address] for column in seldom.values()),
+            f"{_gib(metrics['memory'])} of {_gib(limit) if limit else 'all'}",
+            f"{metrics['cpu']:.0f}%",
+            str(metrics["task_counts"].get("executing", 0)),
+            *(texts[address] for texts in columns.values()),
         )
     return table
 
 
 def _runs_table(runs: "list[Run]") -> Table:
-    """Return a line for each model of each run under way."""
-    columns = [
-        Column(name, justify="right") for name in ("done", "failed", "to go", "seconds left")
-    ]
-    table = Table("run", "model", *columns, title=f"{len(runs)} runs under way")
+    """Return a line a model of each run."""
+    columns = [Column(name, justify="right") for name in ("done", "failed", "left", "seconds left")]
+    table = Table("run", "model", *columns, title=_in_progress(runs))
     for run in runs:
         for model, progress in run.models.items():
             left = run.seconds_left(model)
@@ -98,7 +97,11 @@ def _runs_table(runs: "list[Run]") -> Table:
     return table
 
 
-def _told(versions: "Versions") -> str:
+def _in_progress(runs: "list[Run]") -> str:
+    return f"{counted(len(runs), 'run')} in progress"
+
+
+def _shown(versions: "Versions") -> str:
     names = ("cryptodask", "python", "dask")
     return ", ".join(f"{name} {versions[name]}" for name in names if versions.get(name))
 

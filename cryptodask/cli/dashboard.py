@@ -13,21 +13,21 @@ def dashboard(
         str,
         typer.Argument(
             metavar="PATH",
-            help="A table or folder of prices, a folder or .parquet or .csv file of forecasts, or "
-            "the folder of a backtest; of the latter two, or its URL.",
+            help="A table or folder of prices, or path or URL of a folder or a .parquet or .csv "
+            "file of forecasts, or of the folder of a backtest.",
         ),
     ],
     prices: Annotated[
-        Path | None, typer.Option(help="Where the closes before forecasts are.")
+        Path | None, typer.Option(help="Prices to show before the forecasts.")
     ] = None,
-    port: Annotated[int, typer.Option(help="To listen on; 0 for any that is free.")] = 5006,
-    host: Annotated[str, typer.Option(help="To listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to bind, 0 for any free one.")] = 5006,
+    host: Annotated[str, typer.Option(help="Interface to bind.")] = "127.0.0.1",
     origin: Annotated[
         list[str] | None,
-        typer.Option(help="HOST[:PORT] in the browser's bar, where a proxy stands before it."),
+        typer.Option(help="HOST[:PORT] in the browser's address bar, if a proxy is in front."),
     ] = None,
     insecure: Annotated[
-        bool, typer.Option("--insecure", help="Let it listen to other machines.")
+        bool, typer.Option("--insecure", help="Allow other machines to read the pages.")
     ] = False,
 ) -> None:
     """Show prices, forecasts or a backtest in a browser, until Ctrl-C."""

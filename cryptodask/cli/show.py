@@ -1,16 +1,23 @@
 """What commands print: consoles, and the lines that several of them share."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from cryptodask.text import counted, shown_date
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from cryptodask.io.paths import AnyPath
     from cryptodask.results import Backtest, Forecasts
+
+__all__ = [
+    "SOME_FAILED", "counted", "err", "out", "print_failures", "print_lost", "print_profile",
+    "shown_date", "write_table",
+]  # fmt: skip
 
 SOME_FAILED = 3
 """Exit code of a command that did its work, save for coins or rows that it names."""
@@ -75,11 +82,6 @@ def print_profile(tasks: "pd.DataFrame", started: float, connected: float, retur
             f"{rows['ended'].max() - connected:.2f} s",
         )
     out.print(workers)
-
-
-def shown_date(date: Any) -> str:
-    """Write a date, with the hour where it is not that of a whole day."""
-    return f"{date:%Y-%m-%d}" if date == date.normalize() else f"{date:%Y-%m-%d %H:%M}"
 
 
 def write_table(frame: "pd.DataFrame", path: "AnyPath") -> None:

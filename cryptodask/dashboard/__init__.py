@@ -1,8 +1,8 @@
-"""Showing results: `view` turns them into columns, `plot` draws those, `app` serves them.
+"""Pages of results: views turn results into columns, pages draw them, `app` and `serve` serve them.
 
 As a preload of Dask (``dask scheduler --preload cryptodask.dashboard``) it adds pages of runs,
-forecasts and scores beside Dask's own, and sees that neither scheduler nor worker nor nanny can be
-reached by just anyone; see `cryptodask.cluster.security.guard`.
+forecasts and scores beside Dask's, and refuses to start a scheduler, worker or nanny that anyone
+can reach; see `cryptodask.cluster.security.guard`.
 """
 
 import logging
@@ -19,9 +19,16 @@ logger = logging.getLogger(__name__)
 
 
 @click.command()
-@click.option("--insecure", is_flag=True, help="Listen beyond loopback without TLS, too.")
+@click.option("--insecure", is_flag=True, help="Listen beyond loopback even without TLS.")
 def dask_setup(server: "Server", insecure: bool) -> None:
-    """Dask calls this in a scheduler, worker or nanny that has started to listen."""
+    """Set up a scheduler, worker or nanny; Dask calls this once it listens.
+
+    Parameters
+    ----------
+    server : Scheduler, Worker or Nanny
+    insecure : bool
+        Whether it may listen beyond loopback without TLS.
+    """
     from distributed import Scheduler
 
     from cryptodask.cluster.security.guard import check_exposure
@@ -29,15 +36,15 @@ def dask_setup(server: "Server", insecure: bool) -> None:
     check_exposure(server, insecure)
     if not isinstance(server, Scheduler):
         return
-    # A task whose worker died twice is set aside and run alone (`cryptodask.cluster.retry`), so
-    # that what it shared the worker with is not blamed for it, nor other workers lost to it.
+    # A task whose worker died twice is retried alone (`cryptodask.cluster.retry`), so that it takes
+    # no other worker with it, and tasks that shared its worker are not blamed.
     server.allowed_failures = 1
     from cryptodask.dashboard.app import install
 
     try:
         install(server)
     except BaseException:
-        # Dask goes on without a preload that failed, and says so in a line of its log.
+        # Dask starts without a preload that failed, and says so in a line of its log.
         logger.critical("there will be NO pages of CryptoDask: the preload failed", exc_info=True)
         traceback.print_exc(file=sys.stderr)
         raise

@@ -1,4 +1,4 @@
-"""Our pages on a scheduler's dashboard, beside Dask's and in the same navigation bar."""
+"""The pages on a scheduler's dashboard, beside Dask's and in the same navigation bar."""
 
 import asyncio
 import gc
@@ -23,22 +23,22 @@ from cryptodask.dashboard.stream import PING, application
 logger = logging.getLogger(__name__)
 
 COLLECT = 5.0
-"""Seconds within which documents that are left are collected together."""
+"""Seconds within which documents of viewers that left are collected together."""
 
 TIMERS = [
     f"distributed.scheduler.dashboard.bokeh-application.{name}_milliseconds"
     for name in ("keep_alive", "check_unused_sessions")
 ]
-"""Dask has each session pinged twice a second, which takes more than all that our pages do."""
+"""Dask pings each session twice a second, which takes more time than everything these pages do."""
 
-RUNS = "crypto-runs"
+RUNS_PATH = "crypto-runs"
 """Path of the page that is the same for all viewers."""
 
 TEMPLATE = """\
 {% extends "simple.html" %}
 {% block extra_resources %}
 <style>
-  /* With ours in it, Dask's bar of links takes two lines of most windows, over what is below. */
+  /* With more links, Dask's navigation bar takes two lines, and would cover what is below. */
   body { padding-top: 0; }
   .navbar { position: sticky; margin: 0 -10px; }
 </style>
@@ -46,18 +46,24 @@ TEMPLATE = """\
 """
 
 PAGES: dict[str, tuple[str, Callable[[Any, Broadcaster], Any]]] = {
-    RUNS: ("Runs", lambda doc, _: runs_page(doc)),
+    RUNS_PATH: ("Runs", lambda doc, _: runs_page(doc)),
     "crypto-forecasts": (
         "Forecasts",
-        lambda doc, hub: ForecastsPage(doc, lambda: hub.entries, hub.join),
+        lambda doc, broadcaster: ForecastsPage(doc, lambda: broadcaster.entries, broadcaster.join),
     ),
     "crypto-scores": ("Scores", ScoresPage),
 }
-"""Of each path: title and page. Names that Dask will hardly give to pages of its own."""
+"""Path to title and page. Dask will hardly give these names to its pages."""
 
 
 class LivePlugin(SchedulerPlugin):  # type: ignore[misc]
-    """Hears what runs tell the scheduler."""
+    """Passes messages of runs on to `Live`.
+
+    Parameters
+    ----------
+    scheduler : Scheduler
+    live : Live
+    """
 
     name = "cryptodask-live"
 
@@ -66,21 +72,40 @@ class LivePlugin(SchedulerPlugin):  # type: ignore[misc]
         self.metrics, self.has_pages = RunMetrics(live), False
 
     def log_event(self, topic: str, msg: Any) -> None:
-        """Take a message of a run."""
+        """Take a message of a run.
+
+        Parameters
+        ----------
+        topic : str
+        msg : object
+            Comes from any client.
+        """
         if topic == TOPIC and not self.live.take(msg, time.time()):
-            logger.debug("no message of a run: %.200r", msg)
+            logger.debug("not a message of a run: %.200r", msg)
 
     def remove_client(self, scheduler: Scheduler, client: str) -> None:
-        """Mark the runs of a client that left as stopped."""
+        """Mark the runs of a client that left as stopped.
+
+        Parameters
+        ----------
+        scheduler : Scheduler
+        client : str
+            Its identifier.
+        """
         del scheduler
         self.live.client_gone(client)
 
     def restart(self, scheduler: Scheduler) -> None:
-        """Say that a page listens, which a restart of the scheduler forgets."""
+        """Say that a page listens, which a restart of the scheduler forgets.
+
+        Parameters
+        ----------
+        scheduler : Scheduler
+        """
         scheduler.set_metadata([LISTENS], self.has_pages)
 
     async def close(self) -> None:
-        """Count no more."""
+        """Stop counting."""
         import prometheus_client
 
         prometheus_client.REGISTRY.unregister(self.metrics)
@@ -89,12 +114,16 @@ class LivePlugin(SchedulerPlugin):  # type: ignore[misc]
 def install(scheduler: Scheduler) -> None:
     """Add pages and metrics to a scheduler, and listen to runs.
 
+    Parameters
+    ----------
+    scheduler : Scheduler
+
     Raises
     ------
     ValueError
         They are there already.
     """
-    # Now, since the first viewer would have the scheduler wait for seconds.
+    # Imported now: for the first viewer, the scheduler would stand still for seconds.
     import bokeh.layouts
     import bokeh.models
     import bokeh.plotting  # noqa: F401
@@ -110,10 +139,10 @@ def install(scheduler: Scheduler) -> None:
 
 
 def _collect_together() -> None:
-    """Have garbage collected once for all documents that are left at about the same time.
+    """Have garbage collected once for all viewers that leave at about the same time.
 
-    Bokeh does so for each one, and the scheduler waits: for most of a minute, seen with a
-    hundred viewers that left together. What is here by now stays, and is not looked through.
+    Bokeh collects for each of them while the scheduler waits: most of a minute for a hundred
+    viewers that left together. Objects that exist now stay, and are not searched.
     """
     from bokeh.document import document
 
@@ -123,23 +152,23 @@ def _collect_together() -> None:
 
 
 class _Collector:
-    """In the place of the module ``gc``: collects once, a while after it was first asked to."""
+    """Takes the place of the module ``gc``: collects once, a while after the first call."""
 
     def __init__(self) -> None:
-        self._is_asked = False
+        self._is_due = False
 
     def collect(self) -> None:
-        if not self._is_asked:
-            self._is_asked = True
+        if not self._is_due:
+            self._is_due = True
             asyncio.get_running_loop().call_later(COLLECT, self._collect)
 
     def _collect(self) -> None:
-        self._is_asked = False
+        self._is_due = False
         gc.collect()
 
 
-def _add_pages(scheduler: Scheduler, hub: Broadcaster) -> bool:
-    """Add the pages; tell whether there is a dashboard to add them to."""
+def _add_pages(scheduler: Scheduler, broadcaster: Broadcaster) -> bool:
+    """Add the pages; return whether there is a dashboard to add them to."""
     from bokeh.server.tornado import BokehTornado
     from distributed.dashboard.core import BokehApplication
     from distributed.dashboard.scheduler import template_variables
@@ -148,29 +177,33 @@ def _add_pages(scheduler: Scheduler, hub: Broadcaster) -> bool:
     others = scheduler.http_application.applications
     prefix = next((app.prefix for app in others if isinstance(app, BokehTornado)), None)
     if prefix is None:
-        logger.warning("this scheduler has no dashboard: there are metrics, but no pages")
+        logger.warning("this scheduler has no dashboard: it gets metrics, but no pages")
         return False
-    # The very list that Dask's pages show, so that ours are in their navigation bar too.
+    # The list that Dask's pages show, so that these pages are in their navigation bar too.
     variables = template_variables(scheduler)
     variables["pages"] += [path for path in PAGES if path not in variables["pages"]]
-    pages = {f"/{path}": _page(path, hub) for path in PAGES if path != RUNS}
+    pages = {f"/{path}": _page(path, broadcaster) for path in PAGES if path != RUNS_PATH}
     with dask.config.set(dict.fromkeys(TIMERS, 1000 * PING)):
         app = BokehApplication(pages, scheduler, prefix=prefix, template_variables=variables)
-    html = _same_for_all(RUNS, hub, app.resources(), {"prefix": app.prefix, **variables})
-    for one in (application(hub, app.prefix.rstrip("/"), RUNS, html), app):
-        scheduler.http_application.add_application(one)
+    html = _same_for_all(
+        RUNS_PATH, broadcaster, app.resources(), {"prefix": app.prefix, **variables}
+    )
+    for served in (application(broadcaster, app.prefix.rstrip("/"), RUNS_PATH, html), app):
+        scheduler.http_application.add_application(served)
     app.initialize(IOLoop.current())
     app.start()
     return True
 
 
-def _same_for_all(path: str, hub: Broadcaster, resources: Any, variables: dict[str, Any]) -> str:
-    """Return a page without a session, as a text."""
+def _same_for_all(
+    path: str, broadcaster: Broadcaster, resources: Any, variables: dict[str, Any]
+) -> str:
+    """Return a page without a session, as HTML."""
     from bokeh.document import Document
     from bokeh.embed import file_html
 
     doc = Document()
-    _page(path, hub)(None, variables, doc)
+    _page(path, broadcaster)(None, variables, doc)
     html = file_html(
         doc,
         resources,
@@ -182,11 +215,11 @@ def _same_for_all(path: str, hub: Broadcaster, resources: Any, variables: dict[s
     return str(html)
 
 
-def _page(path: str, hub: Broadcaster) -> Callable[[Any, dict[str, Any], Any], None]:
-    """Return what makes a document: of one viewer, or one for all."""
+def _page(path: str, broadcaster: Broadcaster) -> Callable[[Any, dict[str, Any], Any], None]:
+    """Return a function that draws a document: of one viewer, or one for all."""
     title, page = PAGES[path]
 
-    def make(scheduler: Any, extra: dict[str, Any], doc: Any) -> None:
+    def draw(scheduler: Any, extra: dict[str, Any], doc: Any) -> None:
         from distributed.dashboard.components.scheduler import BOKEH_THEME, env
 
         del scheduler
@@ -194,6 +227,6 @@ def _page(path: str, hub: Broadcaster) -> Callable[[Any, dict[str, Any], Any], N
         doc.template = env.from_string(TEMPLATE)
         doc.template_variables.update(extra)
         doc.theme = BOKEH_THEME
-        page(doc, hub)
+        page(doc, broadcaster)
 
-    return make
+    return draw

@@ -1,4 +1,4 @@
-"""One snapshot for all viewers, made when something changed and somebody looks."""
+"""Updates of all viewers, sent when something changed and only while there are viewers."""
 
 import asyncio
 import logging
@@ -7,47 +7,64 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from cryptodask.dashboard.cache import Entry
-from cryptodask.dashboard.live import FORECAST, Live, Run
+from cryptodask.dashboard.live import Live, Run
+from cryptodask.dashboard.run_message import FORECAST
 from cryptodask.dashboard.stream import Stream, Viewer
 
 logger = logging.getLogger(__name__)
 
 SHORTEST, LONGEST = 1.0, 30.0
-"""Seconds from one telling of all viewers to the next, at least and at most."""
+"""Seconds from one update of all viewers to the next, at least and at most."""
 
 SHARE = 0.01
-"""Of a core that telling viewers takes at most, until there are so many that it takes `LONGEST`."""
+"""Share of a core that updates take at most, unless `LONGEST` is reached."""
 
 Update = Callable[[], Any]
-"""Awaited, where it returns what can be."""
+"""Is called under a document's lock; its result is awaited if it can be."""
 
 
 class Broadcaster:
-    """Tells viewers that runs changed; with no viewer it does nothing at all.
+    """Updates viewers when runs changed; without a viewer it does nothing.
 
-    Those of the page of runs are told by `Stream`; those of other pages have a document of Bokeh's,
-    of which each takes so much longer that they are told at a pace of their own.
+    Viewers of the page of runs get the texts of `Stream`. Those of other pages have a document of
+    Bokeh's each, which takes much longer, so these are updated at a separate pace.
+
+    Parameters
+    ----------
+    live : Live
     """
 
     def __init__(self, live: Live) -> None:
-        self.live, self.feed = live, Stream(live)
+        self.live, self.stream = live, Stream(live)
         self._documents: dict[Any, Update] = {}
-        self._told = -1
+        self._sent_version = -1
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._made = -1
+        self._entries_version = -1
         self._entries: list[Entry] = []
 
     def join(self, doc: Any, update: Update) -> None:
-        """Call ``update`` under the document's lock when something changed, until it is left."""
+        """Call ``update`` under a document's lock when something changed, until its viewer leaves.
+
+        Parameters
+        ----------
+        doc : bokeh.document.Document
+        update : callable
+            Without parameters; what it returns is awaited if it can be.
+        """
         if not self._documents:
-            self._told = self.live.version
+            self._sent_version = self.live.version
         self._documents[doc.session_context] = update
-        self._wake("documents", self._tell_documents, self._has_documents)
+        self._wake("documents", self._update_documents, self._has_documents)
 
     def follow(self, viewer: Viewer) -> None:
-        """Tell a viewer of the page of runs all, and what changes until it leaves the feed."""
-        self.feed.join(viewer)
-        self._wake("feed", self._tell_feed, lambda: bool(self.feed.viewers))
+        """Send a viewer of the page of runs everything, and changes until it leaves the stream.
+
+        Parameters
+        ----------
+        viewer : Viewer
+        """
+        self.stream.join(viewer)
+        self._wake("stream", self._update_stream, lambda: bool(self.stream.viewers))
 
     @property
     def runs(self) -> list[Run]:
@@ -56,32 +73,32 @@ class Broadcaster:
 
     @property
     def entries(self) -> list[Entry]:
-        """What can be looked at of each forecast, the latest first."""
-        if self._made != self.live.version:
-            self._made = self.live.version
+        """What can be shown of each forecast, the latest first."""
+        if self._entries_version != self.live.version:
+            self._entries_version = self.live.version
             self._entries = [Entry.of(run) for run in self.runs if run.kind == FORECAST]
         return self._entries
 
     def _wake(
-        self, name: str, tell: Callable[[], Awaitable[None]], is_watched: Callable[[], bool]
+        self, name: str, update: Callable[[], Awaitable[None]], is_watched: Callable[[], bool]
     ) -> None:
         if name not in self._tasks or self._tasks[name].done():
-            watch = _watch(tell, is_watched)
+            watch = _watch(update, is_watched)
             self._tasks[name] = asyncio.get_running_loop().create_task(watch)
 
     def _has_documents(self) -> bool:
-        # Asked for, since Bokeh collects garbage for each document that wants to be told.
+        # Looked up, since Bokeh collects garbage for each document that has a callback for it.
         for context in [context for context in self._documents if context.destroyed]:
             del self._documents[context]
         return bool(self._documents)
 
-    async def _tell_feed(self) -> None:
-        self.feed.tell()
+    async def _update_stream(self) -> None:
+        self.stream.send_changes()
 
-    async def _tell_documents(self) -> None:
-        if self._told == self.live.version:
+    async def _update_documents(self) -> None:
+        if self._sent_version == self.live.version:
             return
-        self._told = self.live.version
+        self._sent_version = self.live.version
         for context, update in list(self._documents.items()):
             if context.destroyed:
                 continue
@@ -91,13 +108,13 @@ class Broadcaster:
                 logger.exception("a page could not be brought up to date")
 
 
-async def _watch(tell: Callable[[], Awaitable[None]], is_watched: Callable[[], bool]) -> None:
-    """Tell once a second, or more rarely where that takes long, while there are viewers."""
+async def _watch(update: Callable[[], Awaitable[None]], is_watched: Callable[[], bool]) -> None:
+    """Update once a second, or more rarely if that takes long, while there are viewers."""
     pause = SHORTEST
     while is_watched():
         await asyncio.sleep(pause)
         before = time.process_time()
-        await tell()
-        # What else the loop does meanwhile counts too: a busy scheduler tells more rarely.
+        await update()
+        # What else the loop does meanwhile counts too: a busy scheduler updates more rarely.
         spent = time.process_time() - before
         pause = min(max(SHORTEST, spent / SHARE), LONGEST)

@@ -1,15 +1,13 @@
-"""What the page of forecasts reads: coins of a run, and one coin's closes and forecasts.
+"""What the page of forecasts reads, kept for the next viewer: coins, closes and forecasts.
 
-All of it may read files, so that a server calls it in a thread. What was read is kept for the next
-viewer. Paths are those that a run or a command named, never what a viewer chose: a coin is looked
-up among names, and is no part of a path.
+Everything here may read files, so a server calls it in a thread. Paths come from a run or a
+command, never from a viewer: a coin is looked up among names, and never becomes part of a path.
 """
 
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,43 +17,57 @@ import pyarrow as pa
 
 from cryptodask.cluster.events import RUNNING
 from cryptodask.dashboard.live import Run
-from cryptodask.dashboard.live_view import FAILURES, Columns, failures_table, label_of
-from cryptodask.dashboard.view import ForecastView, Pack, build_view, milliseconds, pack
-from cryptodask.errors import CryptoDaskError, OptionError, TableError
-from cryptodask.io.parquet import read_frame
-from cryptodask.io.paths import exists, is_folder, path_of, read_text
+from cryptodask.dashboard.live_view import FAILURE_COLUMNS, failures_table, label_of
+from cryptodask.dashboard.result_files import (
+    UNREADABLE,
+    coins_in,
+    empty_forecasts,
+    failures_in,
+    forecasts_in,
+)
+from cryptodask.dashboard.tables import Columns
+from cryptodask.dashboard.view import (
+    ForecastView,
+    Pack,
+    build_view,
+    milliseconds,
+    pack,
+    sorted_names,
+)
+from cryptodask.errors import CryptoDaskError, OptionError
+from cryptodask.io.paths import path_of
 from cryptodask.prices import CryptoLoader
-from cryptodask.results.forecasts import empty_forecasts
-from cryptodask.results.manifest import FAILURES, read_manifest
 
 T = TypeVar("T")
 
 MOST_VIEWS, MOST_LOADERS, MOST_NAMES = 256, 4, 8
-"""How many coins, sources of prices, and lists of coins are kept."""
+"""Coins, sources of prices, and lists of coins that are kept."""
 
 ALL_DAYS = 100_000
+"""Days of closes that stand for all."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A run, or a path, whose coins can be looked at.
+    """A run, or a path, whose coins a page can show.
 
     Attributes
     ----------
     id, label : str
+        Identifier, and the line by which a viewer chooses.
     version : int
-        Of what it holds.
+        Goes up when its contents change.
     models : tuple of str
     source : str
         Path of the prices, or "".
     out : str
         Path or URL of a folder or file of forecasts, or "".
     tables : tuple of bytes
-        Forecasts that were told.
+        Forecasts from messages of the run, as streams of Arrow.
     failures : Columns
         ``coin, model, exception, message``.
     is_over : bool
-        Whether what is in ``out`` is whole.
+        Whether ``out`` is complete.
     """
 
     id: str
@@ -75,11 +87,16 @@ class Entry:
 
     @classmethod
     def of(cls, run: Run) -> "Entry":
-        """Return what there is of a run now."""
+        """Return what a page can show of a run now.
+
+        Parameters
+        ----------
+        run : Run
+        """
         return cls(
             run.id,
             label_of(run),
-            run.shelved,
+            run.content_version,
             tuple(run.models),
             run.source,
             run.out,
@@ -89,65 +106,98 @@ class Entry:
         )
 
 
-class Kept:
-    """The values of a function by a key, of the keys that were asked for last."""
+class RecentValues:
+    """The values of a function by key, for the keys that were used last.
+
+    Parameters
+    ----------
+    most : int
+        Number of values to keep.
+    """
 
     def __init__(self, most: int) -> None:
         self._most, self._values = most, OrderedDict[Hashable, Any]()
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return the value of a key, made now if it is not there; errors are not kept."""
+        """Return the value of a key, computed if it is not there; errors are not kept.
+
+        Parameters
+        ----------
+        key : hashable
+        make : callable
+            Computes the value.
+        """
         with self._lock:
             if key in self._values:
                 self._values.move_to_end(key)
                 value: T = self._values[key]
                 return value
-        made = make()
+        value = make()
         with self._lock:
-            self._values[key] = made
+            self._values[key] = value
             while len(self._values) > self._most:
                 self._values.popitem(last=False)
-        return made
+        return value
 
 
-_views, _loaders, _names = Kept(MOST_VIEWS), Kept(MOST_LOADERS), Kept(MOST_NAMES)
-_told, _drawn = Kept(MOST_NAMES), Kept(MOST_VIEWS)
+_views, _loaders = RecentValues(MOST_VIEWS), RecentValues(MOST_LOADERS)
+_names, _tables, _coin_views = (RecentValues(n) for n in (MOST_NAMES, MOST_NAMES, MOST_VIEWS))
 
 
 def coins_of(entry: Entry) -> list[str]:
-    """Return the coins of an entry: with forecasts, or failed, or, of prices alone, all."""
+    """Return the coins of an entry: with forecasts or failures, or, of prices alone, all.
+
+    Parameters
+    ----------
+    entry : Entry
+
+    Returns
+    -------
+    list of str
+        In alphabetical order.
+    """
     return _names.get((entry.id, entry.version), lambda: _read_coins(entry))
 
 
 def view_of(entry: Entry, coin: str, days: int = ALL_DAYS) -> tuple[ForecastView, str]:
-    """Return what is drawn of one coin, and what is to be said of it.
+    """Return what is drawn of a coin, and a note on what is missing, or "".
 
-    While a run goes on, both are the same objects until something of that coin is told.
+    During a run, both are the same objects until the run sends forecasts of that coin.
+
+    Parameters
+    ----------
+    entry : Entry
+    coin : str
+    days : int
+        Days of closes before the forecasts.
 
     Raises
     ------
     OptionError
-        There is nothing of that coin.
+        There are neither prices nor forecasts of that coin.
     """
     key = entry.id, entry.version, coin, days
     return _views.get(key, lambda: _read_view(entry, coin, days))
 
 
 def failures_of(entry: Entry) -> Columns:
-    """Return the failures of an entry: those that were told, or those in or beside its files."""
+    """Return the failures of an entry: those of the run's messages, or those in its files.
+
+    Parameters
+    ----------
+    entry : Entry
+
+    Returns
+    -------
+    dict of str to list
+        ``coin, model, exception, message``.
+    """
     if entry.failures["coin"] or not entry.out:
         return entry.failures
     try:
-        out = path_of(entry.out)
-        if not out.suffix:
-            frame = read_frame(out / FAILURES, read_manifest(out).record(FAILURES))
-        else:
-            beside = out.with_name(f"{out.stem}.failures{out.suffix}")
-            csv = out.suffix == ".csv"
-            frame = pd.read_csv(StringIO(read_text(beside))) if csv else read_frame(beside)
-        frame = frame[list(FAILURES)]
-    except (CryptoDaskError, OSError, ValueError, KeyError):
+        frame = failures_in(path_of(entry.out))[list(FAILURE_COLUMNS)]
+    except UNREADABLE:
         return entry.failures
     return {str(name): frame[name].astype("str").tolist() for name in frame.columns}
 
@@ -155,45 +205,45 @@ def failures_of(entry: Entry) -> Columns:
 def _read_coins(entry: Entry) -> list[str]:
     names = set(entry.failures["coin"])
     if entry.tables:
-        names |= set(pa.compute.unique(_told_of(entry)["coin"]).to_pylist())
+        names |= set(pa.compute.unique(_table_of(entry)["coin"]).to_pylist())
     if entry.out:
-        names |= _coins_written(entry.out)
+        names |= coins_in(path_of(entry.out))
     elif not entry.models:
         names |= set(_loader(entry.source).get_crypto_names())
-    return sorted(names, key=lambda name: (name.casefold(), name))
+    return sorted_names(names)
 
 
 def _read_view(entry: Entry, coin: str, days: int) -> tuple[ForecastView, str]:
     if not entry.tables:
         return _make_view(entry, coin, days, [])
-    told = _told_of(entry)
-    rows = told.filter(pa.compute.equal(told["coin"], coin))
-    # Compared by value, of one coin a few rows: what was told of others changes nothing here.
+    table = _table_of(entry)
+    rows = table.filter(pa.compute.equal(table["coin"], coin))
+    # Compared by value, which is a few rows: forecasts of other coins change nothing here.
     key = entry.id, entry.models, coin, days, str(rows.to_pylist())
-    return _drawn.get(key, lambda: _make_view(entry, coin, days, [rows.to_pandas()]))
+    return _coin_views.get(key, lambda: _make_view(entry, coin, days, [rows.to_pandas()]))
 
 
 def _make_view(
     entry: Entry, coin: str, days: int, parts: list[pd.DataFrame]
 ) -> tuple[ForecastView, str]:
-    closes, word = _closes(entry, coin)
+    closes, note = _closes(entry, coin)
     if entry.out:
         try:
-            parts.append(_forecasts_written(entry.out, coin))
-        except (CryptoDaskError, OSError, ValueError, pa.ArrowException) as error:
-            word = " · ".join(filter(None, [word, f"no forecasts to read: {error}"]))
+            parts.append(forecasts_in(path_of(entry.out), coin))
+        except UNREADABLE as error:
+            note = " · ".join(filter(None, [note, f"can't read forecasts: {error}"]))
     rows = pd.concat([empty_forecasts(), *parts], ignore_index=True)
     if rows["forecast"].notna().any():
-        return build_view(closes, rows, history_days=days, models=entry.models), word
+        return build_view(closes, rows, history_days=days, models=entry.models), note
     if closes.empty:
-        raise OptionError(f"{coin}: {word or 'there is nothing to show'}")
-    return _plain_view(closes, coin, days, entry.models), word
+        raise OptionError(f"{coin}: {note or 'no prices and no forecasts'}")
+    return _plain_view(closes, coin, days, entry.models), note
 
 
 def _plain_view(
     closes: pd.DataFrame, coin: str, days: int, models: tuple[str, ...]
 ) -> ForecastView:
-    """Return the view of a coin without any forecast."""
+    """Return the view of a coin without forecasts."""
     last = closes["date"].max()
     recent = closes[closes["date"] > last - pd.Timedelta(days=days)]
     history = recent[["date", "close"]].assign(coin=0)
@@ -213,68 +263,31 @@ def _plain_view(
     )
 
 
-def _told_of(entry: Entry) -> pa.Table:
-    """Return all forecasts that were told of an entry, as one table."""
+def _table_of(entry: Entry) -> pa.Table:
+    """Return all forecasts of a run's messages as one table."""
 
     def read() -> pa.Table:
         tables = [pa.ipc.open_stream(table).read_all() for table in entry.tables]
         return pa.concat_tables(tables, promote_options="permissive")
 
-    return _told.get((entry.id, entry.version), read)
+    return _tables.get((entry.id, entry.version), read)
 
 
 def _closes(entry: Entry, coin: str) -> tuple[pd.DataFrame, str]:
-    """Return the closes of a coin, and a word where there are none."""
-    none = pd.DataFrame({"coin": [], "date": pd.to_datetime([]), "close": []})
+    """Return the closes of a coin, and a note where there are none."""
+    empty = pd.DataFrame({"coin": [], "date": pd.to_datetime([]), "close": []})
     if not entry.source:
-        return none, ""
+        return empty, ""
     if not Path(entry.source).exists():
-        return none, f"this server does not see the prices in {entry.source}"
+        return empty, f"the prices in {entry.source} are not visible to this server"
     try:
         return _loader(entry.source).get_df([coin])[["coin", "date", "close"]], ""
     except (CryptoDaskError, OSError) as error:
-        return none, f"no prices: {error}"
+        return empty, f"no prices: {error}"
 
 
 def _loader(source: str) -> CryptoLoader:
-    """Open a source of prices, or return it if it is open and has not changed."""
+    """Return a source of prices, which is opened again only if it changed."""
     path = Path(source)
-    seen = [p.stat().st_mtime_ns for p in (path, path / "manifest.json") if p.exists()]
-    return _loaders.get((source, *seen), lambda: CryptoLoader(path))
-
-
-def _dataset(place: str) -> Any:
-    """Return the files of a folder of forecasts, or a file, as a dataset that is filtered by coin.
-
-    Raises
-    ------
-    TableError
-        The folder's run has not ended.
-    """
-    import pyarrow.dataset as ds
-
-    out = path_of(place)
-    if not exists(out):
-        raise TableError(f"this server does not see {out}")
-    files = [out / file.name for file in read_manifest(out).files] if is_folder(out) else [out]
-    form = "csv" if out.suffix == ".csv" else "parquet"
-    system = None if isinstance(out, Path) else out.fs
-    places = [file if isinstance(file, Path) else file.path for file in files]
-    return ds.dataset(places, format=form, filesystem=system)
-
-
-def _coins_written(out: str) -> set[str]:
-    names: set[str] = set()
-    try:
-        for batch in _dataset(out).to_batches(columns=["coin"]):
-            names.update(map(str, pa.compute.unique(batch["coin"]).to_pylist()))
-    except (CryptoDaskError, OSError, ValueError, pa.ArrowException):
-        return names  # the run has not ended yet, or its folder is not seen; `view_of` says so
-    return names
-
-
-def _forecasts_written(out: str, coin: str) -> pd.DataFrame:
-    import pyarrow.dataset as ds
-
-    frame: pd.DataFrame = _dataset(out).to_table(filter=ds.field("coin") == coin).to_pandas()
-    return frame
+    changed = [p.stat().st_mtime_ns for p in (path, path / "manifest.json") if p.exists()]
+    return _loaders.get((source, *changed), lambda: CryptoLoader(path))

@@ -1,7 +1,7 @@
-"""The report of a price table as one HTML page: which coin has which days, and what was found.
+"""The report of a price table as one HTML page: which coin has which days, and all findings.
 
-Names of coins and what was found in files come from files that nobody vetted; they reach the page
-as data of tables and tooltips, which Bokeh sets as text (see `cryptodask.dashboard.page`).
+Names of coins and findings come from files that nobody vetted; they reach the page as data of
+tables and tooltips, which Bokeh sets as text (see `cryptodask.dashboard.style`).
 """
 
 import os
@@ -14,17 +14,37 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cryptodask.dashboard.page import FONT, INK, MUTED, PAGE, plain_text
-from cryptodask.dashboard.plot import replace_file
+from cryptodask.dashboard.html_file import html_of
+from cryptodask.dashboard.style import BODY, INK, MUTED, TOOLS, plain_text, section_title
+from cryptodask.dashboard.tables import TitledColumns, data_table
+from cryptodask.dashboard.view import DAY_MS
+from cryptodask.io.paths import write_text
 from cryptodask.prices.freq import DAILY, FREQS
 
 MOST_SPANS = 400
-"""So many spans of time at most; more than a screen has pixels for would not be seen."""
+"""Spans of time at most: a screen has pixels for no more."""
 
 MOST_FINDINGS = 2_000
-"""So many findings are listed, those that cost rows first."""
+"""Findings that are listed at most, those that cost rows first."""
 
-DAY_MS = 86_400_000
+COUNTS: TitledColumns = [
+    ("kind", "kind", 150, None),
+    ("count", "count", 80, "0,0"),
+    ("coins", "coins", 70, "0,0"),
+    ("meaning", "meaning", 400, None),
+    ("done", "what was done", 180, None),
+]
+
+FINDINGS: TitledColumns = [
+    ("kind", "kind", 130, None),
+    ("coin", "coin", 120, None),
+    ("file", "file", 160, None),
+    ("line", "line", 60, None),
+    ("date", "date", 90, None),
+    ("value", "value", 110, None),
+    ("message", "message", 260, None),
+    ("action", "what was done", 110, None),
+]
 
 COIN_AT = """
 return coins[Math.floor(special_vars.y)] ?? ""
@@ -60,7 +80,7 @@ def measure_coverage(
     last: Any,
     freq: str = DAILY,
 ) -> Coverage:
-    """Count the bars of each coin.
+    """Return which share of its days each coin has.
 
     Parameters
     ----------
@@ -105,47 +125,36 @@ def save_report(
     coverage : Coverage
         What to draw.
     counts : DataFrame
-        ``kind, count, coins, meaning, done``; see `cryptodask.prices.clean.findings.summarize_findings`.
+        ``kind, count, coins, meaning, done``; see
+        `cryptodask.prices.clean.findings.summarize_findings`.
     findings : DataFrame
         Findings, in the order to list them; the first `MOST_FINDINGS` are.
     summary : str
         A line on the table as a whole.
     """
-    from bokeh.embed import file_html
     from bokeh.layouts import column
-    from bokeh.resources import INLINE
 
     listed = findings.head(MOST_FINDINGS)
-    note = f"Findings: {len(listed):,} of {counts['count'].sum():,}"
+    listed = listed.assign(date=listed["date"].dt.strftime("%Y-%m-%d").fillna(""))
     parts = [
         plain_text("heading", "Price table", "26px", INK, "650"),
         plain_text("summary", summary, "14px", MUTED),
         plain_text("caption", _caption(coverage), "13px", MUTED),
         _picture(coverage),
-        plain_text("counts", "What was found", "18px", INK, "650"),
-        _table(counts, {"kind": 150, "count": 80, "coins": 70, "meaning": 400, "done": 180}),
-        plain_text("listed", note, "18px", INK, "650"),
-        _table(
-            listed.assign(date=listed["date"].dt.strftime("%Y-%m-%d").fillna("")),
-            {"kind": 130, "coin": 120, "file": 160, "line": 60, "date": 90, "value": 110,
-             "message": 260, "action": 90},
-        ),
-    ]  # fmt: skip
-    font = {"--bokeh-base-font": FONT, "--bokeh-font-size": "13px"}
-    layout = column(*parts, sizing_mode="stretch_width", styles=font)
-    html = str(file_html(layout, INLINE, title="CryptoDask price table", template=PAGE))
-
-    def write(part: Path) -> None:
-        part.write_text(html, encoding="utf-8")
-
-    replace_file(Path(path), write)
+        section_title("Findings by kind", "counts"),
+        data_table("counts_table", counts, COUNTS)[0],
+        section_title(f"Findings: {len(listed):,} of {counts['count'].sum():,}", "listed"),
+        data_table("listed_table", listed, FINDINGS)[0],
+    ]
+    layout = column(*parts, sizing_mode="stretch_width", styles=BODY)
+    write_text(html_of(layout, "CryptoDask price table"), Path(path))
 
 
 def _caption(coverage: Coverage) -> str:
     days = "a day" if coverage.span == 1 else f"{coverage.span} days"
     return (
-        f"Coverage: a line a coin, those with the oldest prices at the bottom; a column is {days}; "
-        "dark where all days are there, white where none is"
+        f"Each line is a coin, with the oldest at the bottom; each column is {days}. "
+        "Dark: prices of every day; white: none."
     )
 
 
@@ -165,7 +174,7 @@ def _picture(coverage: Coverage) -> Any:
         x_range=(begin, begin + width),
         y_range=(0, n_coins),
         toolbar_location="right",
-        tools="pan,box_zoom,wheel_zoom,reset,save",
+        tools=TOOLS,
     )
     drawn = plot.image(
         image=[coverage.shares],
@@ -182,7 +191,7 @@ def _picture(coverage: Coverage) -> Any:
             tooltips=[
                 ("coin", "$y{custom}"),
                 ("from about", "$x{%F}"),
-                ("days there", "@image{0%}"),
+                ("days with prices", "@image{0%}"),
             ],
             formatters={"$y": name, "$x": "datetime"},
         )
@@ -190,21 +199,3 @@ def _picture(coverage: Coverage) -> Any:
     plot.yaxis.visible = False
     plot.grid.visible = False
     return plot
-
-
-def _table(frame: pd.DataFrame, widths: dict[str, int]) -> Any:
-    from bokeh.models import ColumnDataSource, DataTable, StringFormatter, TableColumn
-
-    texts = {name: frame[name].astype(str).tolist() for name in widths}
-    columns = [
-        TableColumn(field=name, title=name, width=width, formatter=StringFormatter())
-        for name, width in widths.items()
-    ]
-    return DataTable(
-        source=ColumnDataSource(texts),
-        columns=columns,
-        index_position=None,
-        reorderable=False,
-        height=min(420, 30 + 25 * max(1, len(frame))),
-        sizing_mode="stretch_width",
-    )

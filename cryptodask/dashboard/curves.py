@@ -6,7 +6,17 @@ from typing import Any
 import pandas as pd
 
 from cryptodask.dashboard.leaderboard_view import LeaderboardView
-from cryptodask.dashboard.page import INK, LEGEND, MUTED, dress, plain_text, style
+from cryptodask.dashboard.price_figure import legend_item
+from cryptodask.dashboard.style import (
+    INK,
+    MUTED,
+    TOOLS,
+    WRAP,
+    add_legend,
+    dress,
+    plain_text,
+    style,
+)
 from cryptodask.evaluate.reliability import WHOLE
 
 PERIOD = """
@@ -14,16 +24,25 @@ sources.forEach((source, j) => { source.data = data[j][cb_obj.active] })
 """
 
 SIDE = {"flex": "1 1 420px", "min-width": "min(100%, 320px)"}
-"""Two beside each other, or below each other where the window is narrow."""
+"""Styles of one of two figures: beside the other, or below it in a narrow window."""
 
 FAR = 1.5
-"""A model whose error is more than so many times naive's is hidden at first."""
+"""A model is hidden at first if its error is more than ``FAR`` times naive's."""
 
 MARKERS = {"80": "circle", "95": "triangle"}
 
 
 def errors(view: LeaderboardView) -> list[Any]:
-    """Return two figures, error over naive's by step and by origin, and a word on them."""
+    """Return two figures, error over naive's by step and by origin, and a hint.
+
+    Parameters
+    ----------
+    view : LeaderboardView
+
+    Returns
+    -------
+    list of bokeh models
+    """
     by_step = _figure("by_step", view.models)
     by_step.xaxis.axis_label = "bars ahead"
     _draw_lines(by_step, view, view.steps, "step", "relative_mae")
@@ -32,14 +51,23 @@ def errors(view: LeaderboardView) -> list[Any]:
     for plot in (by_step, by_origin):
         _add_level(plot, 1.0)
     titled = {"Relative MAE by step": by_step, "Error over naive's by origin": by_origin}
-    hint = "A click on a model's name hides or shows it."
+    hint = "Click a model's name to hide or show it."
     if set(view.models) - _near(view):
-        hint += f" Those whose error is over {FAR:g} times naive's are hidden at first."
+        hint += f" Models with more than {FAR:g} times naive's error are hidden at first."
     return [_beside(titled), plain_text("hint", hint, "12px", MUTED)]
 
 
 def calibration(view: LeaderboardView) -> list[Any]:
-    """Return the choice of a period and two figures, or a word where there are no intervals."""
+    """Return a choice of periods and two figures, or a note where there are no intervals.
+
+    Parameters
+    ----------
+    view : LeaderboardView
+
+    Returns
+    -------
+    list of bokeh models
+    """
     from bokeh.models import CustomJS, RadioButtonGroup
 
     if view.reliability.empty:
@@ -69,15 +97,15 @@ def _quantiles(
 
     plot = _figure("quantiles", view.models)
     plot.add_layout(Slope(gradient=1, y_intercept=0, line_color=MUTED, line_dash="dotted"))
-    plot.xaxis.axis_label, plot.yaxis.axis_label = "should be", "is"
+    plot.xaxis.axis_label, plot.yaxis.axis_label = "nominal", "observed"
     rows = view.reliability[view.reliability["kind"] == "quantile"]
     data = [
         [_points(rows, model, "nominal", "observed", period) for period in periods]
         for model in models
     ]
-    sources = [ColumnDataSource(own[0]) for own in data]
+    sources = [ColumnDataSource(periods_of_model[0]) for periods_of_model in data]
     _draw(plot, view.models, dict(zip(models, sources, strict=True)))
-    tooltips = [("should be", "@x{0.0%}"), ("is", "@y{0.0%}"), ("coins", "@coins{0,0}")]
+    tooltips = [("nominal", "@x{0.0%}"), ("observed", "@y{0.0%}"), ("coins", "@coins{0,0}")]
     _add_hover(plot, tooltips)
     _in_percent(plot.xaxis, plot.yaxis)
     plot.x_range, plot.y_range = Range1d(-0.03, 1.03), Range1d(-0.03, 1.03)
@@ -102,8 +130,8 @@ def _over_time(view: LeaderboardView, models: Sequence[str], periods: Sequence[i
                 "x", "y", source=ColumnDataSource(points), marker=marker, size=9, color=color
             )
             items.setdefault(model, []).append(drawn)
-    _add_legend(plot, items)
-    _add_hover(plot, [("is", "@y{0.0%}"), ("coins", "@coins{0,0}")])
+    _finish(plot, items)
+    _add_hover(plot, [("observed", "@y{0.0%}"), ("coins", "@coins{0,0}")])
     for level in MARKERS:
         _add_level(plot, int(level) / 100)
     plot.xaxis.ticker = list(periods)
@@ -119,12 +147,12 @@ def _over_time(view: LeaderboardView, models: Sequence[str], periods: Sequence[i
 def _points(
     rows: pd.DataFrame, model: str, x: str, y: str, period: int | None = None
 ) -> dict[str, Any]:
-    """Return what is drawn of a model, perhaps in one period."""
-    own = rows[rows["model"] == model]
+    """Return the points of a model, perhaps of one period only."""
+    drawn = rows[rows["model"] == model]
     if period is not None:
-        own = own[own["period"] == period]
-    found = {"x": own[x].to_numpy(), "y": own[y].to_numpy(), "model": [model] * len(own)}
-    return found | ({"coins": own["coins"].to_numpy()} if "coins" in own else {})
+        drawn = drawn[drawn["period"] == period]
+    points = {"x": drawn[x].to_numpy(), "y": drawn[y].to_numpy(), "model": [model] * len(drawn)}
+    return points | ({"coins": drawn["coins"].to_numpy()} if "coins" in drawn else {})
 
 
 def _figure(name: str, models: Sequence[str], x_axis_type: str = "auto") -> Any:
@@ -137,7 +165,7 @@ def _figure(name: str, models: Sequence[str], x_axis_type: str = "auto") -> Any:
         y_range=DataRange1d(only_visible=True),
         height=320 + 20 * (len(models) // 4),
         sizing_mode="stretch_width",
-        tools="pan,box_zoom,wheel_zoom,reset,save",
+        tools=TOOLS,
         active_drag="box_zoom",
     )
     plot.xaxis.major_label_policy = NoOverlap()
@@ -145,7 +173,7 @@ def _figure(name: str, models: Sequence[str], x_axis_type: str = "auto") -> Any:
 
 
 def _near(view: LeaderboardView) -> set[str]:
-    """Return the models that can be drawn together: one that is far off would flatten them."""
+    """Return the models that can be drawn together: one with a large error would flatten them."""
     near = view.table.loc[~(view.table["relative_mae"] > FAR), "model"]
     only_naive = not set(near) - {"naive"}
     return set(view.models) if only_naive else set(near)
@@ -165,7 +193,7 @@ def _draw_lines(plot: Any, view: LeaderboardView, rows: pd.DataFrame, x: str, y:
 def _draw(
     plot: Any, models: Sequence[str], sources: dict[str, Any], shown: Collection[str] | None = None
 ) -> None:
-    """Draw a line with dots for each model that has any; those not shown wait to be clicked."""
+    """Draw a line with dots for each model that has any; the others are hidden at first."""
     items = {}
     for j, model in enumerate(models):
         if model not in sources:
@@ -174,17 +202,12 @@ def _draw(
         pen = {"x": "x", "y": "y", "source": sources[model], "color": color}
         pen["visible"] = shown is None or model in shown
         items[model] = [plot.line(line_width=2, line_dash=dash, **pen), plot.scatter(size=5, **pen)]
-    _add_legend(plot, items)
+    _finish(plot, items)
 
 
-def _add_legend(plot: Any, items: dict[str, list[Any]]) -> None:
-    """Add the legend above, and set fonts and lines."""
-    from bokeh.models import Legend, LegendItem
-
-    listed = [LegendItem(label={"value": m}, renderers=drawn) for m, drawn in items.items()]
-    legend = Legend(items=listed, orientation="horizontal", location="top_left", margin=0)
-    legend.stylesheets = [LEGEND.replace("960px", "400px")]
-    plot.add_layout(legend, "above")
+def _finish(plot: Any, items: dict[str, list[Any]]) -> None:
+    """Add a legend, and set fonts and lines."""
+    add_legend(plot, [legend_item(model, *drawn) for model, drawn in items.items()], width=400)
     dress(plot)
 
 
@@ -213,7 +236,7 @@ def _in_percent(*axes: Any) -> None:
 
 
 def _beside(figures: dict[str, Any]) -> Any:
-    """Put figures beside each other, each below its title."""
+    """Return figures beside each other, each below its title."""
     from bokeh.layouts import column, row
 
     titled = [
@@ -223,4 +246,4 @@ def _beside(figures: dict[str, Any]) -> Any:
         )
         for title, plot in figures.items()
     ]  # fmt: skip
-    return row(*titled, sizing_mode="stretch_width", styles={"flex-wrap": "wrap"})
+    return row(*titled, sizing_mode="stretch_width", styles=WRAP)

@@ -1,30 +1,41 @@
 """The page of forecasts for a server: choosers of run and coin, closes with forecasts, failures.
 
-A coin is read when it is chosen, in a thread, so that a page of very many coins opens at once and
-the server goes on meanwhile. What is read is shared by all viewers (`shelf`).
+A coin is read when it is chosen, in a thread, so that a page of thousands of coins opens at once
+and the server stays free meanwhile. All viewers share what was read (`cryptodask.dashboard.cache`).
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cache
+from functools import cache as cached
 from typing import Any
 
 import numpy as np
 
-from cryptodask.dashboard import cache as shelf
+from cryptodask.dashboard import cache
 from cryptodask.dashboard.cache import ALL_DAYS, Entry
-from cryptodask.dashboard.live_page import FAILURES, card, live_table, put, title
-from cryptodask.dashboard.live_view import Columns, failures_table
-from cryptodask.dashboard.page import INK, MUTED, draw_figure, plain_text
-from cryptodask.dashboard.view import LEVELS, ForecastView
+from cryptodask.dashboard.chooser import (
+    chooser_row,
+    coin_list,
+    days_chooser,
+    find_box,
+    step_buttons,
+)
+from cryptodask.dashboard.live_page import FAILURE_TITLES, card
+from cryptodask.dashboard.live_view import failures_table
+from cryptodask.dashboard.page import draw_figure
+from cryptodask.dashboard.style import INK, MUTED, plain_text, section_title
+from cryptodask.dashboard.tables import Columns, live_table, put
+from cryptodask.dashboard.view import BAND_LEVELS, ForecastView, bounds_of
 from cryptodask.errors import CryptoDaskError
 
 MOST_LISTED = 500
-"""Coins that a list shows at a time; a part of a name finds the others."""
+"""Coins that a list shows at a time; a part of a name finds others."""
 
 DAYS = (60, 180, 365, ALL_DAYS)
+"""Days of closes to choose from."""
+
 RESET = "figure.reset.emit()"
 
 
@@ -33,11 +44,11 @@ class ForecastsPage:
 
     Parameters
     ----------
-    doc : Document
+    doc : bokeh.document.Document
     entries : callable
-        What can be looked at, the latest first.
+        Returns what can be shown, the latest first.
     join : callable, optional
-        Told to call `follow` when something changes.
+        Is given the document and `follow`, which it calls when something changes.
     """
 
     def __init__(
@@ -54,7 +65,7 @@ class ForecastsPage:
         self.is_coin_chosen = False
         self.models: tuple[str, ...] | None = None
         self.view: ForecastView | None = None
-        self._asked = 0
+        self._reads = 0
         self._widgets()
         if self._is_new():
             self.doc.add_next_tick_callback(self._read_coins)
@@ -62,19 +73,13 @@ class ForecastsPage:
             join(doc, self.follow)
 
     def _widgets(self) -> None:
-        from bokeh.layouts import column, row
-        from bokeh.models import Button, RadioButtonGroup, Select, TextInput
+        from bokeh.layouts import column
+        from bokeh.models import Select
 
         self.run = Select(name="run", title="Run", options=[], width=420)
-        self.find = TextInput(name="find", title="Find", placeholder="Part of a name", width=150)
-        self.coin = Select(name="coin", title="Coin", options=[], width=210)
-        labels = [f"{n} days" for n in DAYS[:-1]] + ["all"]
-        self.span = RadioButtonGroup(name="span", labels=labels, active=1, align="end", height=33)
-        leaf = []
-        for label, step in (("‹ Prev", -1), ("Next ›", 1)):
-            button = Button(label=label, width=68, height=33, align="end")
-            button.on_click(lambda step=step: self._step(step))
-            leaf.append(button)
+        self.find, self.coin = find_box(), coin_list("Coin")
+        self.span = days_chooser([f"{n} days" for n in DAYS[:-1]] + ["all"], active=1)
+        buttons = step_buttons(lambda button, step: button.on_click(lambda: self._step(step)))
         self.run.on_change("value", self._choose_run)
         self.find.on_change("value_input", self._find)
         self.coin.on_change("value", self._choose_coin)
@@ -82,21 +87,19 @@ class ForecastsPage:
         self.heading = plain_text("coin_heading", "", "24px", INK, "650")
         self.caption = plain_text("coin_caption", "", "14px", MUTED)
         self.area = column(name="area", sizing_mode="stretch_width")
-        box, self.failures = live_table("failures", FAILURES, failures_table({}))
-        self.failed_title = title("Failures")
-        styles = {"flex-wrap": "wrap"}
-        parts = [self.run, self.find, self.coin, *leaf, self.span]
-        chooser = row(*parts, name="chooser", sizing_mode="stretch_width", styles=styles)
+        box, self.failures = live_table("failures", FAILURE_TITLES, failures_table({}))
+        self.failed_title = section_title("Failures")
+        chooser = chooser_row([self.run, self.find, self.coin, *buttons, self.span])
         children = [chooser, self.heading, self.caption, self.area, self.failed_title, box]
         card(self.doc, "forecasts", children)
 
     async def follow(self) -> None:
-        """Bring the page to what is known now: read again only what changed."""
+        """Update the page: only what changed is read again."""
         if self._is_new():
             await self._read_coins()
 
     def _is_new(self) -> bool:
-        """List what can be looked at now; tell whether what is to be shown has changed."""
+        """List what can be shown now; return whether the entry to show has changed."""
         entries = list(self.entries())
         options = [(entry.id, entry.label) for entry in entries]
         if list(self.run.options) != options:
@@ -104,51 +107,51 @@ class ForecastsPage:
         self.run.visible = len(entries) > 1
         known = {entry.id: entry for entry in entries}
         chosen = None if self.is_followed or self.entry is None else known.get(self.entry.id)
-        # A run that began just now has nothing to show yet.
+        # A run that has just started has nothing to show yet.
         entry = chosen or next((e for e in entries if e.is_readable), next(iter(entries), None))
         if entry is None:
-            self.caption.text = "No forecast has told of itself since this scheduler started."
+            self.caption.text = "No forecast since this scheduler started."
             return False
         before, self.entry = self.entry, entry
         self._set(self.run, entry.id)
         return before is None or (entry.id, entry.version) != (before.id, before.version)
 
     async def _read_coins(self) -> None:
-        """Read the names of the coins, and what failed; then the coin that is shown."""
+        """Read the names of the coins, and the failures; then the coin that is shown."""
         entry = self.entry
         assert entry is not None
-        coins = await in_thread(shelf.coins_of, entry)
-        failures = await in_thread(shelf.failures_of, entry)
+        coins = await in_thread(cache.coins_of, entry)
+        failures = await in_thread(cache.failures_of, entry)
         put(self.failures, failures)
         self.failures.visible = self.failed_title.visible = bool(failures["coin"])
         failed = set(failures["coin"])
         if coins != self.coins or failed != self.failed:
             self.coins, self.failed = coins, failed
             self._find_again()
-        self._asked += 1
+        self._reads += 1
         await self._read_coin()
 
     def _list(self) -> list[str]:
-        """List the coins whose name has the text in it, those that begin with it first."""
+        """Return the coins whose name has the text in it, those that begin with it first."""
         text = self.find.value_input.strip().casefold()
-        found = [coin for coin in self.coins if text in coin.casefold()]
+        matches = [coin for coin in self.coins if text in coin.casefold()]
         if text:
-            found.sort(key=lambda coin: not coin.casefold().startswith(text))
-        listed = found[:MOST_LISTED]
+            matches.sort(key=lambda coin: not coin.casefold().startswith(text))
+        listed = matches[:MOST_LISTED]
         of_all = "" if len(listed) == len(self.coins) else f" of {len(self.coins):,}"
         self.coin.title = f"Coin ({len(listed):,}{of_all})"
         self.coin.options = listed
         return listed
 
     def _find_again(self) -> None:
-        """List the coins, and stay with the one that is shown where that makes sense."""
+        """List the coins, and keep the one that is shown where that makes sense."""
         listed, shown = self._list(), self.coin.value
-        # Of a run that goes on, failures may be told first; who chose one wants to see it.
+        # During a run, failures may come first; whoever chose one wants to see it.
         if shown not in listed or (shown in self.failed and not self.is_coin_chosen):
             self._show([coin for coin in listed if coin not in self.failed] or listed)
 
     def _show(self, coins: Sequence[str]) -> None:
-        """Show the first of some coins, if there is one."""
+        """Show the first of some coins, if there is any."""
         if coins and coins[0] != self.coin.value:
             self._set(self.coin, coins[0])
             self._load()
@@ -191,27 +194,27 @@ class ForecastsPage:
             self.coin.value = options[(place + step) % len(options)]
 
     def _load(self) -> None:
-        self._asked += 1
+        self._reads += 1
         self.doc.add_next_tick_callback(self._read_coin)
 
     async def _read_coin(self) -> None:
         """Read the coin that is chosen, and draw it, unless another was chosen meanwhile."""
-        asked, entry, coin = self._asked, self.entry, self.coin.value
+        read, entry, coin = self._reads, self.entry, self.coin.value
         if entry is None or coin not in self.coins:
             return
         try:
-            view, word = await in_thread(shelf.view_of, entry, coin, DAYS[self.span.active])
+            view, note = await in_thread(cache.view_of, entry, coin, DAYS[self.span.active])
         except (CryptoDaskError, OSError) as error:
             self.area.children, self.models, self.view = [], None, None
             self.heading.text, self.caption.text = coin, str(error)
             return
-        if asked == self._asked:
-            self._draw(view, word)
+        if read == self._reads:
+            self._draw(view, note)
 
-    def _draw(self, view: ForecastView, word: str) -> None:
+    def _draw(self, view: ForecastView, note: str) -> None:
         from bokeh.models import ColumnDataSource, CustomJS
 
-        caption = " · ".join(filter(None, [view.captions[0], word]))
+        caption = " · ".join(filter(None, [view.captions[0], note]))
         if view is self.view and caption == self.caption.text:
             return
         self.view = view
@@ -220,9 +223,9 @@ class ForecastsPage:
             self.history = ColumnDataSource(history, name="history")
             self.ahead = ColumnDataSource(ahead, name="ahead")
             # A figure takes the server as long as a hundred changes of its data.
-            whole = replace(view, bands=_all_bands(view))
-            plot, self.cutoff, self.items = draw_figure(whole, self.history, self.ahead)
-            # A coin's prices are no place on another's axes.
+            with_bands = replace(view, bands=_all_bands(view))
+            plot, self.cutoff, self.items = draw_figure(with_bands, self.history, self.ahead)
+            # The axes of one coin don't fit another.
             reset = CustomJS(args={"figure": plot}, code=RESET)
             self.heading.js_property_callbacks = {"change:text": [reset]}
             self.span.js_property_callbacks = {"change:active": [reset]}
@@ -240,32 +243,38 @@ class ForecastsPage:
 
 
 def _all_bands(view: ForecastView) -> tuple[tuple[str, int], ...]:
-    """Return all intervals that there may be, so that those that come later find their place."""
-    return tuple((level, j) for level in LEVELS for j in range(len(view.models)))
+    """Return all possible bands, so that those that come later have a place in the figure."""
+    return tuple((level, j) for level in BAND_LEVELS for j in range(len(view.models)))
 
 
 def _with_all_bands(view: ForecastView) -> Columns:
-    """Return the coin's columns ahead, and NaN of intervals that there are none of."""
+    """Return the coin's columns ahead, with NaN for intervals that are missing."""
     columns = dict(view.ahead.of(0))
     for level, j in _all_bands(view):
-        for side in ("lower", "upper"):
-            columns.setdefault(f"{side}_{level}_{j}", np.full(len(columns["date"]), np.nan))
+        for bound in bounds_of(level, j):
+            columns.setdefault(bound, np.full(len(columns["date"]), np.nan))
     return columns
 
 
 def _same(shown: Columns, columns: Columns) -> bool:
-    """Tell whether columns of numbers are those that are shown."""
+    """Return whether columns of numbers are those that are shown."""
     return shown.keys() == columns.keys() and all(
         np.array_equal(shown[name], values, equal_nan=True) for name, values in columns.items()
     )
 
 
-@cache
+@cached
 def _pool() -> ThreadPoolExecutor:
-    """Return one thread for all viewers: two would take more of the server's time at once."""
+    """Return a thread for all viewers: two would take more of the server's time at once."""
     return ThreadPoolExecutor(1, thread_name_prefix="cryptodask-pages")
 
 
 async def in_thread(function: Callable[..., Any], *args: Any) -> Any:
-    """Return what a function that reads files returns, while the server goes on."""
+    """Return the result of a function that reads files, called in a thread.
+
+    Parameters
+    ----------
+    function : callable
+    *args : object
+    """
     return await asyncio.get_running_loop().run_in_executor(_pool(), function, *args)

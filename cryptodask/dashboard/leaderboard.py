@@ -1,18 +1,17 @@
 """The leaderboard of a backtest as one HTML page, drawn with Bokeh.
 
 Names of coins and models reach the page as data only, which Bokeh sets as text; see
-`cryptodask.dashboard.page`.
+`cryptodask.dashboard.style`.
 """
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from cryptodask.results import Backtest
 from cryptodask.dashboard import curves, overlay_page
+from cryptodask.dashboard.html_file import html_of, target_of
 from cryptodask.dashboard.leaderboard_view import (
     BY_COVERAGE,
     BY_ERROR,
@@ -21,15 +20,13 @@ from cryptodask.dashboard.leaderboard_view import (
     LeaderboardView,
     build_leaderboard,
 )
-from cryptodask.dashboard.page import FONT, INK, MUTED, PAGE, plain_text
-from cryptodask.dashboard.plot import replace_file
-from cryptodask.errors import OptionError
+from cryptodask.dashboard.result_files import Backtest
+from cryptodask.dashboard.style import BODY, INK, MUTED, WRAP, plain_text, section_title
+from cryptodask.dashboard.tables import TitledColumns, columns_of, data_table
+from cryptodask.io.paths import write_text
 from cryptodask.prices import CryptoLoader
 
-Columns = Sequence[tuple[str, str, int, str | None]]
-"""Column, title, width in pixels and format of a number, or None of a text."""
-
-BOARD: Columns = [
+BOARD: TitledColumns = [
     ("rank", "rank", 40, "0"),
     ("model", "model", 104, None),
     ("coins", "coins", 46, "0,0"),
@@ -52,7 +49,7 @@ BOARD: Columns = [
     ("verdict", "overall", 116, None),
 ]
 
-WORST: Columns = [
+WORST: TitledColumns = [
     ("place", "", 40, "0"),
     ("coin", "coin", 200, None),
     ("n", "forecasts", 70, "0,0"),
@@ -70,12 +67,12 @@ LEGEND = (
     "moves with the right sign. Cov.: share of actuals inside the 80% and 95% interval; width: of "
     "the interval, as a share of the forecast."
 )
-TESTED = "Better, same, worse: on so many coins, by Diebold-Mariano tests against naive."
+TESTED = "Better, same, worse: number of coins, by Diebold-Mariano tests against naive."
 
 CHOOSE = """
-const found = lists[orders.indexOf(order.value)][models.indexOf(model.value)]
+const worst = lists[orders.indexOf(order.value)][models.indexOf(model.value)]
 source.selected.indices = []
-source.data = found
+source.data = worst
 """
 
 SHOW = """
@@ -101,7 +98,7 @@ def save_leaderboard(
 
     Ranks and scores, error by step and by origin, calibration of intervals, the worst coins, and
     forecasts over actuals, of some coins. The backtest is read by coins, so that it need not fit
-    into memory; its scores by coin and model must. The file is written whole or not at all.
+    into memory; its scores by coin and model must. The file is written completely or not at all.
 
     Parameters
     ----------
@@ -114,117 +111,55 @@ def save_leaderboard(
         ``model, verdict``, over all coins; by default those of
         `cryptodask.evaluate.compare.compare_models`.
     coins : int or sequence of str
-        Which coins are drawn over actuals: so many of the worst of each model in turn, or those
-        that are named. Many models and origins make them fewer (`tracks.MOST_POINTS`).
+        Which coins are drawn over actuals: how many, taken alternately from the worst of each
+        model, or which. Many models and origins make them fewer (`overlay.MOST_POINTS`).
     prices : CryptoLoader, optional
-        Where closes are read of days that no origin's forecast reaches.
+        Closes of the days that no forecast reaches.
 
     Raises
     ------
     OptionError
-        Another suffix, no such folder, no forecast at all, a column that is missing, or more
-        coins named than a page can hold.
+        Another suffix, a folder that does not exist, no forecast, a column that is missing, or
+        more coins named than a page can hold.
     UnknownCoinError
         The backtest has no forecast of a coin that is named.
     """
-    target = Path(path)
-    if target.suffix.lower() != ".html":
-        raise OptionError(
-            f"can't write a leaderboard to {str(target)!r}: its suffix is {target.suffix!r}, and "
-            "must be .html"
-        )
-    if not target.parent.is_dir():
-        raise OptionError(
-            f"can't write a leaderboard to {str(target)!r}: there is no folder {target.parent}"
-        )
+    target = target_of(path, [".html"], "a leaderboard")
     view = build_leaderboard(backtest, verdicts=verdicts, pooled=pooled, coins=coins, prices=prices)
-    text = html(view)
-
-    def write(part: Path) -> None:
-        part.write_text(text, encoding="utf-8")
-
-    replace_file(target, write)
-
-
-def html(view: LeaderboardView) -> str:
-    """Return the page as one text, with Bokeh's scripts in it."""
-    from bokeh.embed import file_html
-    from bokeh.resources import INLINE
-
-    title = f"CryptoDask leaderboard: {view.summary}"
-    return str(file_html(layout(view), INLINE, title=title, template=PAGE))
+    write_text(html_of(layout(view), f"CryptoDask leaderboard: {view.summary}"), target)
 
 
 def layout(view: LeaderboardView) -> Any:
-    """Return the whole page as one Bokeh column."""
+    """Return the page as one Bokeh column.
+
+    Parameters
+    ----------
+    view : LeaderboardView
+
+    Returns
+    -------
+    bokeh.models.Column
+    """
     from bokeh.layouts import column
 
-    chooser, *drawn = overlay_page.draw(view.tracks)
+    chooser, *drawn = overlay_page.draw(view.overlay)
     parts = [
         plain_text("heading", "Leaderboard", "26px", INK, "650"),
         plain_text("summary", view.summary, "14px", MUTED),
         *(plain_text("note", note, "14px", INK) for note in view.notes),
         data_table("board", view.table, BOARD)[0],
         plain_text("legend", f"{LEGEND} {TESTED}", "12px", MUTED),
-        _title("Error"),
+        section_title("Error"),
         *curves.errors(view),
-        _title("Calibration of intervals"),
+        section_title("Calibration of intervals"),
         *curves.calibration(view),
-        _title("The worst coins"),
+        section_title("The worst coins"),
         *_worst(view, chooser),
-        _title("Forecasts over actuals"),
+        section_title("Forecasts over actuals"),
         chooser,
         *drawn,
     ]
-    font = {"--bokeh-base-font": FONT, "--bokeh-font-size": "13px"}
-    return column(*parts, sizing_mode="stretch_width", styles=font)
-
-
-def data_table(name: str, frame: pd.DataFrame, columns: Columns) -> tuple[Any, Any]:
-    """Return a table that sorts by a click, with texts set as texts; in a box, and by itself."""
-    from bokeh.layouts import column
-    from bokeh.models import (
-        ColumnDataSource,
-        DataTable,
-        NumberFormatter,
-        StringFormatter,
-        TableColumn,
-    )
-
-    shown = [
-        TableColumn(
-            field=field,
-            title=title,
-            width=width,
-            formatter=StringFormatter()
-            if number is None
-            else NumberFormatter(format=number, nan_format="–", text_align="right"),
-        )
-        for field, title, width, number in columns
-    ]
-    # Titles above their numbers.
-    numbers = [i for i, (*_, number) in enumerate(columns, 1) if number]
-    heads = [f".slick-header-column:nth-child({i}) .slick-column-name" for i in numbers]
-    table = DataTable(
-        name=name,
-        source=ColumnDataSource(_columns(frame, columns)),
-        columns=shown,
-        index_position=None,
-        reorderable=False,
-        stylesheets=[f"{', '.join(heads)} {{ float: right; }}"],
-        height=min(560, 32 + 25 * max(1, len(frame))),
-        sizing_mode="stretch_width",
-        min_width=int(0.85 * sum(width for _, _, width, _ in columns)),
-    )
-    # A narrow window scrolls the table, rather than squeezing it.
-    return column(table, sizing_mode="stretch_width", styles={"overflow-x": "auto"}), table
-
-
-def _columns(frame: pd.DataFrame, columns: Columns) -> dict[str, Any]:
-    return {
-        field: frame[field].astype("str").tolist() if number is None else frame[field].to_numpy()
-        for field, _, _, number in columns
-    }
+    return column(*parts, sizing_mode="stretch_width", styles=BODY)
 
 
 def _worst(view: LeaderboardView, chooser: Any) -> list[Any]:
@@ -235,7 +170,7 @@ def _worst(view: LeaderboardView, chooser: Any) -> list[Any]:
     orders = [by for by in (BY_ERROR, BY_COVERAGE) if (view.worst["by"] == by).any()]
     models = [model for model in view.models if (view.worst["model"] == model).any()]
     if not orders:
-        return [plain_text("note", "There is no model but naive.", "14px", MUTED)]
+        return [plain_text("note", "Naive is the only model.", "14px", MUTED)]
     groups = [
         [view.worst[(view.worst["by"] == by) & (view.worst["model"] == model)] for model in models]
         for by in orders
@@ -243,10 +178,10 @@ def _worst(view: LeaderboardView, chooser: Any) -> list[Any]:
     first = next(i for i, group in enumerate(groups[0]) if len(group))
     model = Select(name="worst_model", title="Model", options=models, value=models[first])
     order = Select(name="worst_by", title="Worst by", options=orders, value=orders[0])
-    longest = max((group for own in groups for group in own), key=len)
+    longest = max((group for by_model in groups for group in by_model), key=len)
     box, table = data_table("worst", longest, WORST)
-    table.source.data = _columns(groups[0][first], WORST)
-    lists = [[_columns(group, WORST) for group in own] for own in groups]
+    table.source.data = columns_of(groups[0][first], WORST)
+    lists = [[columns_of(group, WORST) for group in by_model] for by_model in groups]
     args = {"source": table.source, "model": model, "order": order}
     args |= {"models": models, "orders": orders, "lists": lists}
     choose = CustomJS(args=args, code=CHOOSE)
@@ -255,15 +190,9 @@ def _worst(view: LeaderboardView, chooser: Any) -> list[Any]:
     coin, shown = (chooser.select_one({"name": name}) for name in ("coin", "model"))
     args = {"source": table.source, "model": model, "coin": coin, "shown": shown}
     table.source.selected.js_on_change("indices", CustomJS(args=args, code=SHOW))
-    hint = "A click on a coin shows its forecasts below, if it is one of those that are drawn."
+    hint = "Click a coin to see its forecasts below, if it is one of the coins drawn there."
     return [
-        row(model, order, sizing_mode="stretch_width", styles={"flex-wrap": "wrap"}),
+        row(model, order, sizing_mode="stretch_width", styles=WRAP),
         box,
         plain_text("hint", hint, "12px", MUTED),
     ]
-
-
-def _title(text: str) -> Any:
-    title = plain_text("title", text, "18px", INK, "650")
-    title.margin = (28, 5, 4, 5)
-    return title

@@ -1,4 +1,4 @@
-"""From a backtest to the columns of a leaderboard: no drawing here."""
+"""The columns of a leaderboard, from a backtest: no drawing here."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cryptodask.results import Backtest
-from cryptodask.dashboard.overlay import BEFORE, Tracks, build_tracks, how_many
-from cryptodask.dashboard.view import count_of
+from cryptodask.dashboard.overlay import BEFORE, Overlay, build_overlay, how_many
+from cryptodask.dashboard.result_files import Backtest
 from cryptodask.errors import OptionError, UnknownCoinError
 from cryptodask.evaluate import compare, scores
 from cryptodask.evaluate.reliability import count_held, reliability
 from cryptodask.evaluate.rows import LEVELS
 from cryptodask.prices import CryptoLoader
 from cryptodask.records import DateArray
+from cryptodask.text import counted, shown_date
 
 VERDICTS = (compare.BETTER, compare.SAME, compare.WORSE)
 SCORES = (
@@ -26,15 +26,15 @@ OF_A_COIN = ("relative_mae", "mase", "direction", "coverage_80", "coverage_95")
 
 BY_ERROR, BY_COVERAGE = "relative MAE", "coverage of the 95% interval"
 WORST = 20
-"""So many coins of each model are listed, the worst first."""
+"""Coins of each model that are listed, the worst first."""
 
 DRAWN = 24
-"""So many coins are drawn over actuals, unless they are named."""
+"""Coins that are drawn over actuals, unless they are named."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeaderboardView:
-    """All that the page shows.
+    """What the page shows.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class LeaderboardView:
         What a reader has to know to read the scores right.
     table : DataFrame
         A row a model, by rank: ``rank`` (by relative MAE, NaN without), ``model``, ``coins``,
-        `SCORES`, how many coins have each verdict of `VERDICTS`, and ``verdict`` over all coins.
+        `SCORES`, the number of coins with each verdict of `VERDICTS`, and ``verdict`` over all.
     steps : DataFrame
         ``model, step, relative_mae``.
     origins : DataFrame
@@ -59,7 +59,7 @@ class LeaderboardView:
     worst : DataFrame
         ``by, model, place, coin, n``, `OF_A_COIN` and ``verdict``: the worst coins of each model
         by relative MAE, and by coverage where there are intervals.
-    tracks : Tracks
+    overlay : Overlay
         Forecasts over actuals.
     """
 
@@ -72,7 +72,7 @@ class LeaderboardView:
     reliability: pd.DataFrame
     periods: tuple[str, ...]
     worst: pd.DataFrame
-    tracks: Tracks
+    overlay: Overlay
 
 
 def build_leaderboard(
@@ -83,23 +83,37 @@ def build_leaderboard(
     coins: int | Sequence[str] = DRAWN,
     prices: CryptoLoader | None = None,
 ) -> LeaderboardView:
-    """Score a backtest part by part, and turn it into columns.
+    """Return the columns of a leaderboard; the backtest is scored part by part.
 
-    Parameters and errors are those of `cryptodask.dashboard.leaderboard.save_leaderboard`.
+    Parameters
+    ----------
+    backtest : Backtest
+    verdicts, pooled : DataFrame, optional
+    coins : int or sequence of str
+    prices : CryptoLoader, optional
+        All as in `cryptodask.dashboard.leaderboard.save_leaderboard`.
+
+    Raises
+    ------
+    OptionError
+        There is no forecast with an actual, a column is missing, or more coins are named than a
+        page can hold.
+    UnknownCoinError
+        The backtest has no forecast of a coin that is named.
     """
     if isinstance(coins, int) and coins < 1:
         raise OptionError(f"coins: must be 1 or more, or names of coins, got {coins}")
     thirds = [part for part in np.array_split(np.sort(backtest.origins), 3) if len(part)]
-    found = _score(backtest, np.array([third[0] for third in thirds], dtype="datetime64[s]"))
+    scored = _score(backtest, np.array([third[0] for third in thirds], dtype="datetime64[s]"))
     if verdicts is None:
-        verdicts = compare.judge_coins(found.tests)
+        verdicts = compare.judge_coins(scored.tests)
     if pooled is None:
-        pooled = compare.compare_models(found.differences)
+        pooled = compare.compare_models(scored.differences)
     _need(verdicts, "verdicts", ["coin", "model", "verdict"])
     _need(pooled, "pooled", ["model", "verdict"])
 
-    table = _table(scores.scores(found.sums), verdicts, pooled)
-    each = scores.scores(found.sums, ["coin", "model"])
+    table = _table(scores.scores(scored.sums), verdicts, pooled)
+    each = scores.scores(scored.sums, ["coin", "model"])
     each = each.merge(verdicts[["coin", "model", "verdict"]], how="left", on=["coin", "model"])
     worst = _worst(each, table["model"].tolist())
     return LeaderboardView(
@@ -107,18 +121,18 @@ def build_leaderboard(
         summary=_summary(backtest, each),
         notes=_notes(backtest, table),
         table=table,
-        steps=found.steps,
-        origins=_by_origin(found.differences),
-        reliability=found.reliability,
-        periods=tuple(f"{_day(third[0])} to {_day(third[-1])}" for third in thirds),
+        steps=scored.steps,
+        origins=_by_origin(scored.differences),
+        reliability=scored.reliability,
+        periods=tuple(_span(third) for third in thirds),
         worst=worst,
-        tracks=_tracks(backtest, each, worst, tuple(table["model"]), coins, prices),
+        overlay=_overlay(backtest, each, worst, tuple(table["model"]), coins, prices),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Scored:
-    """What is kept of a backtest: sums by coin and model, and one difference a coin and origin."""
+    """What stays of a backtest: sums by coin and model, and a difference a coin and origin."""
 
     sums: pd.DataFrame
     steps: pd.DataFrame
@@ -128,16 +142,16 @@ class _Scored:
 
 
 def _score(backtest: Backtest, starts: DateArray) -> _Scored:
-    """Score whole coins at a time, and keep of each part what is small."""
+    """Score a backtest by parts of entire coins, and keep the small results of each."""
     sums, steps, differences, tests, held = [], [], [], [], []
     for part in backtest.coin_parts():
-        own = scores.sums(part)
-        sums.append(own.groupby(["coin", "model"], as_index=False).sum().assign(step=0))
-        steps.append(_by_step(own, backtest.models))
+        of_part = scores.sums(part)
+        sums.append(of_part.groupby(["coin", "model"], as_index=False).sum().assign(step=0))
+        steps.append(_by_step(of_part, backtest.models))
         differences.append(compare.differences(part))
         tests.append(compare.compare_coins(differences[-1]))
         held.append(count_held(part, starts))
-    if not any(own["n"].any() for own in sums):
+    if not any(of_part["n"].any() for of_part in sums):
         raise OptionError(
             "the backtest has no forecast with an actual, so there is nothing to show"
         )
@@ -153,13 +167,13 @@ def _score(backtest: Backtest, starts: DateArray) -> _Scored:
 def _need(frame: pd.DataFrame, what: str, names: Sequence[str]) -> None:
     missing = [name for name in names if name not in frame.columns]
     if missing:
-        found = ", ".join(map(str, frame.columns))
-        raise OptionError(f"{what}: lacks the column {', '.join(missing)}; it has {found}")
+        present = ", ".join(map(str, frame.columns))
+        raise OptionError(f"{what}: lacks the column {', '.join(missing)}; it has {present}")
 
 
-def _table(found: pd.DataFrame, verdicts: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
+def _table(by_model: pd.DataFrame, verdicts: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
     """Rank the models, with their verdicts beside them."""
-    table = found[["model", "coins", *SCORES]].copy()
+    table = by_model[["model", "coins", *SCORES]].copy()
     counts = pd.crosstab(verdicts["model"], verdicts["verdict"])
     counts = counts.reindex(columns=list(VERDICTS), fill_value=0)
     for verdict in VERDICTS:
@@ -179,8 +193,8 @@ def _by_step(sums: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame({"model": codes, "step": steps, "log": np.log(relative)})
 
 
-def _steps(found: Sequence[pd.DataFrame], models: Sequence[str]) -> pd.DataFrame:
-    means = pd.concat(found, ignore_index=True).groupby(["model", "step"])["log"].mean()
+def _steps(logs: Sequence[pd.DataFrame], models: Sequence[str]) -> pd.DataFrame:
+    means = pd.concat(logs, ignore_index=True).groupby(["model", "step"])["log"].mean()
     steps = means.rename("relative_mae").reset_index()
     names = [models[code] for code in steps["model"]]
     return steps.assign(model=names, relative_mae=np.exp(steps["relative_mae"]))
@@ -191,8 +205,7 @@ def _by_origin(differences: pd.DataFrame) -> pd.DataFrame:
     groups = rows.groupby(["model", "cutoff"])[["loss", "naive_loss"]]
     means = groups.mean()
     relative = means["loss"] / means["naive_loss"].where(means["naive_loss"] > 0)
-    found = pd.DataFrame({"relative_error": relative, "coins": groups.size()})
-    return found.reset_index()
+    return pd.DataFrame({"relative_error": relative, "coins": groups.size()}).reset_index()
 
 
 def _worst(each: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
@@ -206,30 +219,30 @@ def _worst(each: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
         rows = rows.sort_values([*keys, "coin"], ascending=[*rising, True])
         rows = rows.assign(by=by, place=rows.groupby("model").cumcount() + 1)
         frames.append(rows[rows["place"] <= WORST])
-    found = pd.concat(frames, ignore_index=True)
-    rank = found["model"].map({model: i for i, model in enumerate(models)})
-    found = found.assign(rank=rank).sort_values(
+    worst = pd.concat(frames, ignore_index=True)
+    rank = worst["model"].map({model: i for i, model in enumerate(models)})
+    worst = worst.assign(rank=rank).sort_values(
         ["by", "rank", "place"], ascending=[False, True, True]
     )
-    found["verdict"] = found["verdict"].fillna("").astype("str")
-    return found[["by", "model", "place", "coin", "n", *OF_A_COIN, "verdict"]].reset_index(
+    worst["verdict"] = worst["verdict"].fillna("").astype("str")
+    return worst[["by", "model", "place", "coin", "n", *OF_A_COIN, "verdict"]].reset_index(
         drop=True
     )
 
 
-def _tracks(
+def _overlay(
     backtest: Backtest,
     each: pd.DataFrame,
     worst: pd.DataFrame,
     models: tuple[str, ...],
     coins: int | Sequence[str],
     prices: CryptoLoader | None,
-) -> Tracks:
-    """Read the coins that are drawn again, which are few."""
+) -> Overlay:
+    """Read the coins that are drawn again: they are few."""
     most, n_origins = how_many(len(models), len(backtest.origins), backtest.horizon)
     known = each.loc[each["n"] > 0, "coin"].unique()
     if isinstance(coins, int):
-        # The worst of every model in turn; then, where they are not enough, any.
+        # Alternately the worst of every model; then, where they are not enough, any.
         first = worst[worst["by"] == BY_ERROR].sort_values("place", kind="stable")["coin"]
         drawn = list(dict.fromkeys([*first, *known]))[: min(coins, most)]
     else:
@@ -238,18 +251,18 @@ def _tracks(
         if unknown:
             raise UnknownCoinError(
                 f"coins: the backtest has no forecast with an actual of {unknown[0]!r}; it has "
-                f"{count_of(len(known), 'coin')}, such as {', '.join(map(repr, known[:5]))}"
+                f"{counted(len(known), 'coin')}, such as {', '.join(map(repr, known[:5]))}"
             )
         if len(drawn) > most:
             raise OptionError(
-                f"coins: a page holds {count_of(most, 'coin')} of so many models, origins and "
-                f"steps, got {len(drawn)}; name fewer"
+                f"coins: with these models and origins, a page holds {counted(most, 'coin')}, "
+                f"got {len(drawn)}; name fewer"
             )
     table = pd.concat(list(backtest.coin_parts(drawn)), ignore_index=True)
     captions = _captions(each, drawn, models)
     origins: DateArray = np.sort(backtest.origins)[-n_origins:]
     closes = None if prices is None else _closes(prices, table, origins)
-    return build_tracks(table, drawn, models, origins, captions, closes)
+    return build_overlay(table, drawn, models, origins, captions, closes)
 
 
 def _closes(prices: CryptoLoader, table: pd.DataFrame, origins: DateArray) -> pd.DataFrame:
@@ -264,17 +277,19 @@ def _closes(prices: CryptoLoader, table: pd.DataFrame, origins: DateArray) -> pd
 
 def _captions(each: pd.DataFrame, coins: Sequence[str], models: Sequence[str]) -> list[str]:
     rows = each[each["coin"].isin(coins)].to_dict("records")
-    told = {(row["coin"], row["model"]): _caption(row) for row in rows}
+    captions = {(row["coin"], row["model"]): _caption(row) for row in rows}
     return [
-        told.get((coin, model), "no forecast of this model") for coin in coins for model in models
+        captions.get((coin, model), "no forecast of this model")
+        for coin in coins
+        for model in models
     ]
 
 
 def _caption(row: dict[Hashable, Any]) -> str:
-    """Return what is to be said of a model's forecasts of one coin."""
-    told = [("relative MAE {:.3f}", row["relative_mae"]), ("MASE {:.2f}", row["mase"])]
-    told += [(f"coverage {level}%: {{:.0%}}", row[f"coverage_{level}"]) for level in LEVELS]
-    parts = [text.format(value) for text, value in told if np.isfinite(value)]
+    """Return the scores of a model's forecasts of a coin, as one line."""
+    numbers = [("relative MAE {:.3f}", row["relative_mae"]), ("MASE {:.2f}", row["mase"])]
+    numbers += [(f"coverage {level}%: {{:.0%}}", row[f"coverage_{level}"]) for level in LEVELS]
+    parts = [text.format(value) for text, value in numbers if np.isfinite(value)]
     if isinstance(row["verdict"], str):
         parts.append(f"against naive: {row['verdict']}")
     return " · ".join(parts)
@@ -284,10 +299,10 @@ def _summary(backtest: Backtest, each: pd.DataFrame) -> str:
     origins = backtest.origins
     return " · ".join(
         [
-            count_of(each["coin"].nunique(), "coin"),
-            count_of(len(backtest.models), "model"),
-            f"{count_of(len(origins), 'origin')} from {_day(origins[0])} to {_day(origins[-1])}",
-            f"{count_of(backtest.horizon, 'bar')} ahead",
+            counted(each["coin"].nunique(), "coin"),
+            counted(len(backtest.models), "model"),
+            f"{counted(len(origins), 'origin')} from {_span(origins)}",
+            f"{counted(backtest.horizon, 'bar')} ahead",
         ]
     )
 
@@ -296,20 +311,23 @@ def _notes(backtest: Backtest, table: pd.DataFrame) -> tuple[str, ...]:
     notes = []
     if table["coins"].nunique() > 1:
         notes.append(
-            "Not all models have a forecast of the same coins, and each is scored on its own; "
-            "ranks of those with fewer coins may flatter them."
+            "Not all models have forecasts of the same coins. Each is scored on the coins it has, "
+            "so a model with fewer coins may rank too high."
         )
     if len(backtest.failures):
         counts = backtest.failures["model"].value_counts()
-        told = ", ".join(f"{n:,} of {model}" for model, n in counts.items())
-        notes.append(f"{count_of(len(backtest.failures), 'failure')} of coins and origins: {told}.")
+        by_model = ", ".join(f"{n:,} of {model}" for model, n in counts.items())
+        notes.append(
+            f"{counted(len(backtest.failures), 'failure')} of coins and origins: {by_model}."
+        )
     if table["coverage_80"].isna().all():
         notes.append(
-            "This backtest has no intervals, so there is nothing on coverage, width, WQL and MSIS."
+            "This backtest has no intervals, so no scores of coverage, width, WQL and MSIS."
         )
     return tuple(notes)
 
 
-def _day(moment: np.datetime64) -> str:
-    text = pd.Timestamp(moment)
-    return f"{text:%Y-%m-%d}" if text == text.normalize() else f"{text:%Y-%m-%d %H:%M}"
+def _span(origins: DateArray) -> str:
+    """Return the first and the last of some origins, which rise."""
+    first, last = pd.Timestamp(origins[0]), pd.Timestamp(origins[-1])
+    return f"{shown_date(first)} to {shown_date(last)}"

@@ -1,24 +1,17 @@
 """What the scheduler knows of runs: messages in, state out; nothing here reads, draws or waits.
 
 Messages come from any client, in any order, and more than once (`cryptodask.cluster.events`). Each
-carries totals, and a total is the largest that was told, so that order and repetition change
-nothing. Everything that is kept is bounded, and what does not look like a message is left.
+carries totals, and the largest total counts, so that order and repetition change nothing.
+Everything that is kept is bounded.
 """
 
-import math
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from cryptodask.cluster.events import (
-    ENDED,
-    FAILED,
-    MOST_FAILURES,
-    MOST_TEXT,
-    RUNNING,
-    STOPPED,
-)
+from cryptodask.cluster.events import MOST_FAILURES, RUNNING, STOPPED
+from cryptodask.dashboard.run_message import FORECAST, MOST_BYTES, MOST_MODELS, RunMessage
 
 MOST_RUNS = 20
 """Runs that are kept, the latest."""
@@ -26,31 +19,24 @@ MOST_RUNS = 20
 MOST_POINTS = 240
 """Points of a run's throughput over time."""
 
-MOST_MODELS = 100
-"""Models of a run, and labels of metrics; others are counted together."""
-
-MOST_BYTES = 16_000_000
-"""Of a run's forecasts."""
-
 OTHERS = "(others)"
-STATES = (RUNNING, ENDED, FAILED, STOPPED)
-KINDS = FORECAST, BACKTEST = "forecast", "backtest"
+"""Label in metrics of all models beyond `MOST_MODELS`."""
 
 
 @dataclass(slots=True)
 class Progress:
-    """How far one model of a run is.
+    """How far a model of a run is.
 
     Attributes
     ----------
     coins : int
-        To do in all.
+        In all.
     ended, failed : int
-        Coins of jobs that ended, and those of them without a forecast.
+        Coins of tasks that ended, and the number of these without a forecast.
     rows : int
-        That were read.
+        Rows read.
     seconds : dict of str to float
-        Of all workers, by stage.
+        Seconds of all workers, by stage.
     """
 
     coins: int = 0
@@ -72,7 +58,7 @@ class Progress:
 
 @dataclass(slots=True)
 class Run:
-    """One run; times are in seconds since 1970, by the scheduler's clock.
+    """A run; times are in seconds since 1970, by the scheduler's clock.
 
     Attributes
     ----------
@@ -82,30 +68,30 @@ class Run:
         First and last message.
     state : {"running", "ended", "failed", "stopped"}
     error : str
-        What ended one that failed.
+        What ended the run, if it failed.
     horizon : int
     source, out : str
         Paths or URLs as the client has them, or "".
     models : dict of str to Progress
     failures : dict
-        (coin, model) -> (exception, message), of the first ones.
+        ``(coin, model)`` to ``(exception, message)``, of the first ones.
     points : list of (time, coins)
-        Coins times models that had ended by then.
+        Time, and coins times models that had ended by then.
     tables : list of bytes
         Forecasts of some coins, as streams of Arrow.
     scores : list of dict
         Of a backtest, a row a model.
-    is_whole : bool
-        Whether these are all that will be told.
-    version, shelved : int
-        Go up with every change; the latter only with those of forecasts, scores and failures.
+    is_complete : bool
+        Whether no more forecasts will come.
+    version, content_version : int
+        Go up with every change, and with every change of forecasts, scores and failures.
     """
 
     id: str
     began: float
     heard: float = 0.0
     client: str = ""
-    kind: str = KINDS[0]
+    kind: str = FORECAST
     state: str = RUNNING
     error: str = ""
     horizon: int = 0
@@ -115,36 +101,63 @@ class Run:
     failures: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     points: list[tuple[float, int]] = field(default_factory=list)
     tables: list[bytes] = field(default_factory=list)
-    is_whole: bool = False
+    is_complete: bool = False
     scores: list[dict[str, Any]] = field(default_factory=list)
     version: int = 0
-    shelved: int = 0
+    content_version: int = 0
 
     def total(self, what: str) -> int:
-        """Add up a number of all models, as ``done``."""
+        """Return the sum of a number over models.
+
+        Parameters
+        ----------
+        what : str
+            An attribute of `Progress`, as ``done``.
+        """
         return sum(getattr(progress, what) for progress in self.models.values())
 
     def seconds_left(self, model: str | None = None) -> float | None:
-        """Return how long it will take at the mean speed so far; None where that is not known.
+        """Return the seconds to the end at the mean speed so far, or None if that is not known.
 
-        Of a run, models count by the seconds of work that a coin of theirs took, where that was
-        told of each of them.
+        Models count by the seconds of work that one of their coins took, where that is known of
+        each of them.
+
+        Parameters
+        ----------
+        model : str, optional
+            By default all of the run.
         """
         if self.state != RUNNING:
             return None
         chosen = list(self.models.values()) if model is None else [self.models[model]]
         if not any(p.left for p in chosen):
             return 0.0
-        dear = all(p.ended and p.seconds for p in chosen)
-        each = [sum(p.seconds.values()) / p.ended if dear else 1.0 for p in chosen]
-        done = sum(p.ended * cost for p, cost in zip(chosen, each, strict=True))
-        left = sum(p.left * cost for p, cost in zip(chosen, each, strict=True))
+        is_timed = all(p.ended and p.seconds for p in chosen)
+        costs = [sum(p.seconds.values()) / p.ended if is_timed else 1.0 for p in chosen]
+        done = sum(p.ended * cost for p, cost in zip(chosen, costs, strict=True))
+        left = sum(p.left * cost for p, cost in zip(chosen, costs, strict=True))
         spent = self.heard - self.began
         return left * spent / done if done and spent > 0 else None
 
 
 class Live:
-    """The runs that a scheduler has heard of, the latest of them, and counts of all."""
+    """The latest runs that a scheduler has heard of, and counts of all.
+
+    Attributes
+    ----------
+    runs : dict of str to Run
+        By identifier, the latest last.
+    version : int
+        Goes up with every change.
+    started : Counter
+        Runs by kind.
+    ended : Counter
+        Runs by kind and state.
+    done, failed : Counter
+        Coins by model.
+    seconds : dict
+        Seconds of workers, by model and stage.
+    """
 
     def __init__(self) -> None:
         self.runs: dict[str, Run] = {}
@@ -158,40 +171,52 @@ class Live:
         self._forgotten: deque[str] = deque(maxlen=1_000)
 
     def take(self, message: Any, now: float) -> bool:
-        """Take a message; tell whether it was one, of a run that is not forgotten.
+        """Take a message; return whether it was one, of a run that is not forgotten.
 
         Large parts of it are taken out, so that whoever keeps messages does not keep those.
+
+        Parameters
+        ----------
+        message : object
+            Comes from any client, so it may be anything.
+        now : float
+            In seconds since 1970.
         """
         try:
-            told = _Told.read(message)
+            news = RunMessage.read(message)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             return False
-        if told.run in self._forgotten:
+        if news.run in self._forgotten:
             return False
-        run = self.runs.get(told.run)
+        run = self.runs.get(news.run)
         if run is None:
-            run = self.runs[told.run] = Run(told.run, now, kind=told.kind)
+            run = self.runs[news.run] = Run(news.run, now, kind=news.kind)
             self.started[run.kind] += 1
             self._forget()
-        run.client, run.horizon, run.source, run.out = (
-            told.client, told.horizon, told.source, told.out,
-        )  # fmt: skip
-        self._count(run, told)
-        for (coin, model), why in told.failures:
+        run.client, run.horizon = news.client, news.horizon
+        run.source, run.out = news.source, news.out
+        self._count(run, news)
+        for (coin, model), why in news.failures:
             if len(run.failures) < MOST_FAILURES and (coin, model) not in run.failures:
                 run.failures[coin, model] = why
-                run.shelved += 1
-        self._keep(run, told)
+                run.content_version += 1
+        self._keep(run, news)
         run.heard = max(run.heard, now)
         self._add_point(run)
-        if told.state != RUNNING:
-            run.error = run.error or told.error
-            self._close(run, told.state)
+        if news.state != RUNNING:
+            run.error = run.error or news.error
+            self._close(run, news.state)
         self._changed(run)
         return True
 
     def client_gone(self, client: str) -> None:
-        """Mark the runs of a client that is gone as stopped, unless they had ended."""
+        """Mark the runs of a client that is gone as stopped, unless they had ended.
+
+        Parameters
+        ----------
+        client : str
+            Its identifier.
+        """
         for run in self.runs.values():
             if run.client == client and run.state == RUNNING:
                 self._close(run, STOPPED)
@@ -206,16 +231,16 @@ class Live:
         self.version += 1
 
     def _close(self, run: Run, state: str) -> None:
-        """End a run once; one that was thought to have stopped may tell better."""
+        """End a run once; a last message may still say how one that seemed stopped did end."""
         if run.state == RUNNING:
             self.ended[run.kind, state] += 1
             run.state = state
-            run.shelved += 1  # a folder can be read when its run has ended
+            run.content_version += 1  # a folder can be read when its run has ended
         elif run.state == STOPPED:
             run.state = state
 
     def _forget(self) -> None:
-        """Forget the oldest run over the limit, of those that ended if there is one."""
+        """Forget the oldest run over the limit, one that ended if there is any."""
         if len(self.runs) <= MOST_RUNS:
             return
         others = list(self.runs.values())[:-1]
@@ -223,41 +248,42 @@ class Live:
         del self.runs[oldest.id]
         self._forgotten.append(oldest.id)
 
-    def _count(self, run: Run, told: "_Told") -> None:
+    def _count(self, run: Run, news: RunMessage) -> None:
         """Raise the totals of a run, and by as much the counts of all."""
-        for model, (coins, ended, failed, rows, seconds) in told.models.items():
+        for model, (coins, ended, failed, rows, seconds) in news.models.items():
             if model not in run.models and len(run.models) >= MOST_MODELS:
                 continue
-            own = run.models.setdefault(model, Progress())
-            label, done = self._label(model), own.done
-            own.coins, own.rows = max(own.coins, coins), max(own.rows, rows)
-            more = max(0, failed - own.failed)
-            own.ended, own.failed = max(own.ended, ended), own.failed + more
+            progress = run.models.setdefault(model, Progress())
+            label, done = self._label(model), progress.done
+            progress.coins = max(progress.coins, coins)
+            progress.rows = max(progress.rows, rows)
+            more = max(0, failed - progress.failed)
+            progress.ended, progress.failed = max(progress.ended, ended), progress.failed + more
             self.failed[label] += more
-            self.done[label] += max(0, own.done - done)
+            self.done[label] += max(0, progress.done - done)
             for stage, spent in seconds.items():
-                before = own.seconds.get(stage, 0.0)
-                own.seconds[stage] = max(before, spent)
-                self.seconds[label, stage] += own.seconds[stage] - before
+                before = progress.seconds.get(stage, 0.0)
+                progress.seconds[stage] = max(before, spent)
+                self.seconds[label, stage] += progress.seconds[stage] - before
 
     def _label(self, model: str) -> str:
-        """Return the label of a model in metrics: names are anybody's, and must not be endless."""
+        """Return the label of a model in metrics; clients name models, so labels are bounded."""
         if model in self._labels or len(self._labels) < MOST_MODELS:
             self._labels.add(model)
             return model
         return OTHERS
 
-    def _keep(self, run: Run, told: "_Told") -> None:
+    def _keep(self, run: Run, news: RunMessage) -> None:
         """Keep forecasts and scores."""
-        before = len(run.tables), run.is_whole, run.scores
-        if told.whole and not run.is_whole:
-            run.tables, run.is_whole = [told.whole], True
-        elif not run.is_whole:
-            new = [table for table in told.tables if table not in run.tables]
+        before = len(run.tables), run.is_complete, run.scores
+        if news.forecasts and not run.is_complete:
+            run.tables, run.is_complete = [news.forecasts], True
+        elif not run.is_complete:
+            new = [table for table in news.tables if table not in run.tables]
             if sum(map(len, [*run.tables, *new])) <= MOST_BYTES:
                 run.tables += new
-        run.scores = told.scores or run.scores
-        run.shelved += before != (len(run.tables), run.is_whole, run.scores)
+        run.scores = news.scores or run.scores
+        run.content_version += before != (len(run.tables), run.is_complete, run.scores)
 
     def _add_point(self, run: Run) -> None:
         coins = run.total("ended")
@@ -266,67 +292,3 @@ class Live:
         if len(run.points) >= MOST_POINTS:
             del run.points[1:-1:2]
         run.points.append((run.heard, coins))
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """A message that was looked through."""
-
-    run: str
-    client: str
-    kind: str
-    state: str
-    error: str
-    horizon: int
-    source: str
-    out: str
-    models: dict[str, tuple[int, int, int, int, dict[str, float]]]
-    failures: list[tuple[tuple[str, str], tuple[str, str]]]
-    tables: list[bytes]
-    whole: bytes
-    scores: list[dict[str, Any]]
-
-    @classmethod
-    def read(cls, message: Any) -> "_Told":
-        """Read a message, and take forecasts out of it; raise where it is none."""
-        tables, whole = message.pop("tables", []), message.pop("whole", b"")
-        kind, state = message["kind"], message["state"]
-        if kind not in KINDS or state not in STATES:
-            raise ValueError(kind, state)
-        texts = [str(message[name])[:4096] for name in ("run", "client", "source", "out")]
-        if not all(isinstance(table, bytes) for table in (*tables, whole)):
-            raise TypeError(tables)
-        return cls(
-            run=texts[0],
-            client=texts[1],
-            kind=kind,
-            state=state,
-            error=_text(message.get("error", "")),
-            horizon=int(message["horizon"]),
-            source=texts[2],
-            out=texts[3],
-            models=dict(_progress(message["models"], message["totals"])),
-            failures=[
-                ((_text(coin), _text(model)), (_text(exception), _text(why)))
-                for coin, model, exception, why in message["failures"]
-            ],
-            tables=list(tables),
-            whole=whole if len(whole) <= MOST_BYTES else b"",
-            scores=[dict(row) for row in message.get("scores", [])[:MOST_MODELS]],
-        )
-
-
-def _progress(
-    models: Mapping[str, int], totals: Mapping[str, Any]
-) -> Iterator[tuple[str, tuple[int, int, int, int, dict[str, float]]]]:
-    for model, coins in list(models.items())[:MOST_MODELS]:
-        ended, failed, rows, seconds = totals.get(model, (0, 0, 0, {}))
-        ended, failed = max(0, int(ended)), max(0, int(failed))
-        spent = {_text(stage): max(0.0, float(s)) for stage, s in list(seconds.items())[:20]}
-        if not all(map(math.isfinite, spent.values())):
-            raise ValueError(spent)
-        yield _text(model), (int(coins), ended, min(failed, ended), max(0, int(rows)), spent)
-
-
-def _text(value: Any) -> str:
-    return str(value)[:MOST_TEXT]

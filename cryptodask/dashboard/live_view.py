@@ -1,4 +1,4 @@
-"""From the runs that a scheduler has heard of to columns of tables and curves: no drawing here."""
+"""The columns of tables and curves, from the runs that a scheduler knows: no drawing here."""
 
 import math
 from collections.abc import Sequence
@@ -8,25 +8,51 @@ from typing import Any
 import numpy as np
 
 from cryptodask.dashboard.live import Run
+from cryptodask.dashboard.tables import Columns
 from cryptodask.records import FloatArray
+from cryptodask.text import counted
 
-RUNS = (
+RUN_COLUMNS = (
     "id", "began", "kind", "state", "models", "coins", "done", "failed", "left", "share",
     "rate", "time_left", "took", "horizon", "source", "out",
 )  # fmt: skip
-MODELS = ("model", "coins", "done", "failed", "left", "share", "time_left", "rows", "seconds")
-FAILURES = ("coin", "model", "exception", "message")
-
-Columns = dict[str, Any]
+MODEL_COLUMNS = (
+    "model",
+    "coins",
+    "done",
+    "failed",
+    "left",
+    "share",
+    "time_left",
+    "rows",
+    "seconds",
+)
+FAILURE_COLUMNS = ("coin", "model", "exception", "message")
 
 
 def runs_table(runs: Sequence[Run]) -> Columns:
-    """Return a row a run, in the order given."""
-    return _columns(RUNS, [_run_row(run) for run in runs])
+    """Return a row a run, in the order given.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+
+    Returns
+    -------
+    dict of str to list
+        `RUN_COLUMNS`.
+    """
+    return _columns(RUN_COLUMNS, [_run_row(run) for run in runs])
 
 
 def details(run: Run | None) -> dict[str, Columns]:
-    """Return what is shown of one run, by name, as lists."""
+    """Return what the page shows of a run, by name, as lists.
+
+    Parameters
+    ----------
+    run : Run or None
+        None where there is not any.
+    """
     rates = {name: values.tolist() for name, values in throughput(run).items()}
     return {
         "summary": {"text": [summary_of(run)]},
@@ -37,37 +63,68 @@ def details(run: Run | None) -> dict[str, Columns]:
 
 
 def models_table(run: Run | None) -> Columns:
-    """Return a row a model of a run."""
+    """Return a row a model of a run.
+
+    Parameters
+    ----------
+    run : Run or None
+
+    Returns
+    -------
+    dict of str to list
+        `MODEL_COLUMNS`.
+    """
     if run is None:
-        return _columns(MODELS, [])
+        return _columns(MODEL_COLUMNS, [])
     rows = [
         {
             "model": model,
-            "coins": own.coins,
-            "done": own.done,
-            "failed": own.failed,
-            "left": own.left,
-            "share": _share(own.ended, own.coins),
+            "coins": progress.coins,
+            "done": progress.done,
+            "failed": progress.failed,
+            "left": progress.left,
+            "share": _share(progress.ended, progress.coins),
             "time_left": shown_seconds(run.seconds_left(model)),
-            "rows": own.rows,
-            "seconds": round(sum(own.seconds.values()), 2),
+            "rows": progress.rows,
+            "seconds": round(sum(progress.seconds.values()), 2),
         }
-        for model, own in run.models.items()
+        for model, progress in run.models.items()
     ]
-    return _columns(MODELS, rows)
+    return _columns(MODEL_COLUMNS, rows)
 
 
 def failures_table(failures: dict[tuple[str, str], tuple[str, str]]) -> Columns:
-    """Return a row a coin and model without a forecast."""
+    """Return a row a coin and model without a forecast.
+
+    Parameters
+    ----------
+    failures : dict
+        ``(coin, model)`` to ``(exception, message)``.
+
+    Returns
+    -------
+    dict of str to list
+        `FAILURE_COLUMNS`.
+    """
     rows = [
         {"coin": coin, "model": model, "exception": exception, "message": message}
         for (coin, model), (exception, message) in failures.items()
     ]
-    return _columns(FAILURES, rows)
+    return _columns(FAILURE_COLUMNS, rows)
 
 
 def throughput(run: Run | None) -> Columns:
-    """Return coins (times models) a second between points, as steps over seconds of the run."""
+    """Return coins (times models) a second between points, as steps over seconds of the run.
+
+    Parameters
+    ----------
+    run : Run or None
+
+    Returns
+    -------
+    dict of str to ndarray of float64
+        ``seconds`` since the run started, and ``rate``, each ``(n_points,)``.
+    """
     nothing = {"seconds": np.zeros(1), "rate": np.zeros(1)}
     if run is None or not run.points:
         return nothing
@@ -85,19 +142,29 @@ def throughput(run: Run | None) -> Columns:
 
 
 def label_of(run: Run) -> str:
-    """Return a line by which a run is chosen."""
+    """Return the line by which a viewer chooses a run.
+
+    Parameters
+    ----------
+    run : Run
+    """
     models = ", ".join(run.models)
     models = models if len(models) <= 60 else f"{models[:59]}…"
     return f"{_clock(run.began)} · {run.kind} · {models} · {run.state}"
 
 
 def summary_of(run: Run | None) -> str:
-    """Return what a heading says of a run."""
+    """Return the heading of a run, as one line.
+
+    Parameters
+    ----------
+    run : Run or None
+    """
     if run is None:
-        return "No run has told of itself since this scheduler started."
-    parts = [label_of(run), f"{run.horizon:,} bars ahead"]
+        return "No run since this scheduler started."
+    parts = [label_of(run), f"{counted(run.horizon, 'bar')} ahead"]
     if run.source:
-        parts.append(f"prices of {run.source}")
+        parts.append(f"prices from {run.source}")
     if run.out:
         parts.append(f"written to {run.out}")
     if run.error:
@@ -106,15 +173,20 @@ def summary_of(run: Run | None) -> str:
 
 
 def shown_seconds(seconds: float | None) -> str:
-    """Write a duration as 45 s, 3:20 min or 2:05 h; a dash for one that is not known."""
+    """Return a duration as 45 s, 3:20 min or 2:05 h; a dash for one that is not known.
+
+    Parameters
+    ----------
+    seconds : float or None
+    """
     if seconds is None or not math.isfinite(seconds):
         return "–"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60}:{whole % 60:02d} min"
-    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
+    rounded = round(seconds)
+    if rounded < 60:
+        return f"{rounded} s"
+    if rounded < 3600:
+        return f"{rounded // 60}:{rounded % 60:02d} min"
+    return f"{rounded // 3600}:{rounded % 3600 // 60:02d} h"
 
 
 def _run_row(run: Run) -> dict[str, Any]:
@@ -149,5 +221,5 @@ def _share(ended: int, coins: int) -> float:
 
 
 def _clock(moment: float) -> str:
-    """Return a moment in the scheduler's own time zone, as its logs have it."""
+    """Return a moment in the scheduler's time zone, as in its logs."""
     return datetime.fromtimestamp(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")

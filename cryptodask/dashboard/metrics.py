@@ -4,11 +4,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from cryptodask.cluster.events import RUNNING
-from cryptodask.dashboard.live import KINDS, Live
+from cryptodask.dashboard.live import Live
+from cryptodask.dashboard.run_message import RUN_KINDS
 
 
 class RunMetrics:
-    """A collector of `prometheus_client`; labels are bounded by `Live`."""
+    """A collector of `prometheus_client`; labels are bounded by `Live`.
+
+    Parameters
+    ----------
+    live : Live
+    """
 
     def __init__(self, live: Live) -> None:
         self.live = live
@@ -18,21 +24,21 @@ class RunMetrics:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
         live = self.live
-        started = CounterMetricFamily("cryptodask_runs_started", "Runs that began", labels=["kind"])
-        running = GaugeMetricFamily("cryptodask_runs_running", "Runs under way", labels=["kind"])
-        for kind in KINDS:
+        started = CounterMetricFamily("cryptodask_runs_started", "Runs started", labels=["kind"])
+        running = GaugeMetricFamily("cryptodask_runs_running", "Runs in progress", labels=["kind"])
+        for kind in RUN_KINDS:
             started.add_metric([kind], live.started[kind])
-            under_way = [r for r in live.runs.values() if r.kind == kind and r.state == RUNNING]
-            running.add_metric([kind], len(under_way))
+            runs = [r for r in live.runs.values() if r.kind == kind and r.state == RUNNING]
+            running.add_metric([kind], len(runs))
         ended = CounterMetricFamily(
-            "cryptodask_runs_ended", "Runs that ended, and how", labels=["kind", "state"]
+            "cryptodask_runs_ended", "Runs that ended, by state", labels=["kind", "state"]
         )
         for (kind, state), count in sorted(live.ended.items()):
             ended.add_metric([kind, state], count)
         yield from (started, running, ended)
         for name, what, counts in (
-            ("coins_forecast", "Coins that a model forecast", live.done),
-            ("coins_failed", "Coins that a model has no forecast of", live.failed),
+            ("coins_forecast", "Coins with a forecast of a model", live.done),
+            ("coins_failed", "Coins without a forecast of a model", live.failed),
         ):
             family = CounterMetricFamily(f"cryptodask_{name}", what, labels=["model"])
             for model, count in sorted(counts.items()):
@@ -40,7 +46,7 @@ class RunMetrics:
             yield family
         seconds = CounterMetricFamily(
             "cryptodask_model_seconds",
-            "Seconds of workers that jobs of a model took",
+            "Worker seconds of a model, by stage",
             labels=["model", "stage"],
         )
         for (model, stage), spent in sorted(live.seconds.items()):

@@ -1,4 +1,4 @@
-"""From a backtest to the columns of forecasts over actuals, coin by coin: no drawing here.
+"""The columns of forecasts over actuals, from a backtest, coin by coin: no drawing here.
 
 Of a coin and model, the forecasts of all origins lie one after another in one slice. Each starts
 at the close at its cutoff, and ends in a row without a forecast, where line and band break off.
@@ -18,11 +18,11 @@ MOST_POINTS = 200_000
 """Points of forecasts on a page at most: some 15 MB."""
 
 BEFORE = 4
-"""So many horizons of closes before an origin."""
+"""Horizons of closes that are drawn before an origin."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tracks:
+class Overlay:
     """Forecasts over actuals.
 
     Attributes
@@ -56,21 +56,29 @@ class Tracks:
 
 
 def how_many(n_models: int, n_origins: int, horizon: int) -> tuple[int, int]:
-    """Return how many coins, and how many of the latest origins, a page can hold."""
-    one = n_models * (horizon + 2)
-    origins = min(n_origins, max(1, MOST_POINTS // one))
-    return max(1, MOST_POINTS // (one * max(1, origins))), origins
+    """Return how many coins, and how many of the latest origins, a page can hold.
+
+    Parameters
+    ----------
+    n_models, n_origins : int
+        Of the backtest.
+    horizon : int
+        In bars.
+    """
+    points = n_models * (horizon + 2)
+    origins = min(n_origins, max(1, MOST_POINTS // points))
+    return max(1, MOST_POINTS // (points * max(1, origins))), origins
 
 
-def build_tracks(
+def build_overlay(
     table: pd.DataFrame,
     coins: Sequence[str],
     models: Sequence[str],
     origins: DateArray,
     captions: Sequence[str],
     prices: pd.DataFrame | None = None,
-) -> Tracks:
-    """Turn rows of a backtest into columns.
+) -> Overlay:
+    """Return the columns of some coins of a backtest.
 
     Parameters
     ----------
@@ -83,7 +91,7 @@ def build_tracks(
     captions : sequence of str
         Of each coin and model.
     prices : DataFrame, optional
-        ``coin, date, close``, for the days that the backtest tells nothing of.
+        ``coin, date, close``, for days that no forecast of the backtest reaches.
     """
     rows = table[table["cutoff"].isin(origins) & table["forecast"].notna()]
     rows = rows[rows["coin"].isin(coins) & rows["model"].isin(models)]
@@ -92,7 +100,7 @@ def build_tracks(
     rows = rows.assign(coin=rows["coin"].map(place), model=rows["model"].map(rank))
     more = [] if prices is None else [prices.assign(coin=prices["coin"].map(place))]
     bar = ((rows["date"] - rows["cutoff"]) / rows["step"]).min()
-    return Tracks(
+    return Overlay(
         coins=tuple(coins),
         models=tuple(models),
         origins=milliseconds(pd.Series(origins)),
@@ -121,7 +129,7 @@ def _ahead(rows: pd.DataFrame, n_models: int) -> pd.DataFrame:
 
 
 def _closes(rows: pd.DataFrame, bar: pd.Timedelta, more: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return the closes that the rows tell of, with a row of none where days are missing."""
+    """Return the closes that the rows hold, with a row of NaN where days are missing."""
     before = rows[["coin", "cutoff", "last"]].set_axis(["coin", "date", "close"], axis="columns")
     after = rows[["coin", "date", "actual"]].set_axis(["coin", "date", "close"], axis="columns")
     others = [prices[["coin", "date", "close"]] for prices in more]

@@ -1,8 +1,6 @@
-"""Plots of forecasts: an HTML page to choose coins in, a PNG of one coin, a notebook's layout."""
+"""Plots of forecasts: an HTML page with a chooser, a PNG of one coin, a layout for a notebook."""
 
 import os
-import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +8,12 @@ import numpy as np
 import pandas as pd
 
 from cryptodask.dashboard import page
-from cryptodask.dashboard.page import BAND_ALPHA, INK, MUTED, RULE, style
-from cryptodask.dashboard.view import ForecastView, build_view
+from cryptodask.dashboard.html_file import target_of
+from cryptodask.dashboard.price_figure import BAND_ALPHA
+from cryptodask.dashboard.style import INK, MUTED, RULE, style
+from cryptodask.dashboard.view import ForecastView, bounds_of, build_view
 from cryptodask.errors import OptionError
+from cryptodask.io.paths import draft_of, write_text
 
 SUFFIXES = (".html", ".png")
 TINY = 1e-8
@@ -40,36 +41,32 @@ def save_plot(
         The price table and the forecast table; see :func:`~cryptodask.dashboard.view.build_view`.
     coin : str, optional
         The coin of the picture, or the one that the page shows first (by default the first in
-        the alphabet). A picture needs it unless there is but one coin.
+        the alphabet). A picture of several coins needs it.
     history_days : int
         Days of closes before the forecasts.
 
     Raises
     ------
     OptionError
-        Another suffix, no such folder, no coin given for a picture of several, no forecasts, or
-        a table that lacks a column.
+        Another suffix, a folder that does not exist, no coin given for a picture of several, no
+        forecasts, or a table that lacks a column.
     UnknownCoinError
         There is no forecast of that coin.
     """
-    target = Path(path)
-    suffix = target.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise OptionError(
-            f"can't plot to {str(target)!r}: its suffix is {target.suffix!r}, "
-            f"and must be one of {', '.join(SUFFIXES)}"
-        )
-    if not target.parent.is_dir():
-        raise OptionError(f"can't plot to {str(target)!r}: there is no folder {target.parent}")
+    target = target_of(path, SUFFIXES, "a plot")
+    is_png = target.suffix.lower() == ".png"
     view = build_view(prices, forecasts, history_days=history_days)
-    if suffix == ".png" and coin is None and len(view.coins) > 1:
+    if is_png and coin is None and len(view.coins) > 1:
         raise OptionError(
             f"a PNG shows one coin, and the forecasts hold {len(view.coins):,}: name the coin, "
             "or write .html to choose among all"
         )
     position = 0 if coin is None else view.position(coin)
-    write = _write_html if suffix == ".html" else _write_png
-    replace_file(target, lambda part: write(part, view, position))
+    if is_png:
+        with draft_of(target) as draft:
+            _write_png(draft, view, position)
+    else:
+        write_text(page.html(view, position), target)
 
 
 def forecast_figure(
@@ -81,7 +78,16 @@ def forecast_figure(
 ) -> Any:
     """Return the plot with its chooser of coins, to ``bokeh.plotting.show`` in a notebook.
 
-    Parameters and errors are those of :func:`save_plot`.
+    Errors are those of :func:`save_plot`.
+
+    Parameters
+    ----------
+    prices, forecasts : DataFrame
+        The price table and the forecast table; see :func:`~cryptodask.dashboard.view.build_view`.
+    coin : str, optional
+        The coin that is shown first; by default the first in the alphabet.
+    history_days : int
+        Days of closes before the forecasts.
 
     Returns
     -------
@@ -89,20 +95,6 @@ def forecast_figure(
     """
     view = build_view(prices, forecasts, history_days=history_days)
     return page.layout(view, 0 if coin is None else view.position(coin))
-
-
-def replace_file(target: Path, write: Callable[[Path], None]) -> None:
-    """Write beside the target, then rename: a reader never meets half a file."""
-    part = target.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        write(part)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _write_html(path: Path, view: ForecastView, position: int) -> None:
-    path.write_text(page.html(view, position), encoding="utf-8")
 
 
 def _write_png(path: Path, view: ForecastView, position: int) -> None:
@@ -120,7 +112,7 @@ def _write_png(path: Path, view: ForecastView, position: int) -> None:
     lines = axes.plot(past, history["close"], color=INK, linewidth=1.4)
     labels = ["close"]
     for level, j in view.bands:
-        low, high = ahead[f"lower_{level}_{j}"], ahead[f"upper_{level}_{j}"]
+        low, high = (ahead[bound] for bound in bounds_of(level, j))
         axes.fill_between(future, low, high, color=style(j)[0], alpha=BAND_ALPHA, linewidth=0)
     for j, model in enumerate(view.models):
         y, (color, dash) = ahead[f"forecast_{j}"], style(j)

@@ -1,4 +1,4 @@
-"""The page of scores: what models were worth in the latest backtests, a table drawn with Bokeh."""
+"""The page of scores: a table of the models of the latest backtests, drawn with Bokeh."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,34 +7,41 @@ import pandas as pd
 
 from cryptodask.cluster.events import ENDED
 from cryptodask.dashboard.broadcaster import Broadcaster
-from cryptodask.dashboard.cache import Kept
+from cryptodask.dashboard.cache import RecentValues
 from cryptodask.dashboard.forecasts_page import in_thread
 from cryptodask.dashboard.leaderboard import BOARD, LEGEND
 from cryptodask.dashboard.leaderboard_view import SCORES
-from cryptodask.dashboard.live import BACKTEST, Run
-from cryptodask.dashboard.live_page import card, live_table, put
-from cryptodask.dashboard.live_view import Columns, label_of, summary_of
-from cryptodask.dashboard.page import INK, MUTED, plain_text
-from cryptodask.errors import CryptoDaskError
-from cryptodask.io.paths import AnyPath, is_folder, path_of
-from cryptodask.results.backtest import open_backtest
+from cryptodask.dashboard.live import Run
+from cryptodask.dashboard.live_page import card
+from cryptodask.dashboard.live_view import label_of, summary_of
+from cryptodask.dashboard.result_files import UNREADABLE, scores_in
+from cryptodask.dashboard.run_message import BACKTEST
+from cryptodask.dashboard.style import INK, MUTED, plain_text
+from cryptodask.dashboard.tables import Columns, live_table, put
+from cryptodask.io.paths import is_folder, path_of
 
 FIELDS = ("rank", "model", "coins", *SCORES)
 TITLES = [column for column in BOARD if column[0] in FIELDS]
 
 MOST_READ = 100_000_000
-"""Bytes of a backtest's files that a scheduler scores; a larger one would keep it from its work."""
+"""Bytes of a backtest's files that a scheduler scores; more would keep it from its work."""
 
-_read = Kept(8)
+_scores = RecentValues(8)
 
 
 class ScoresPage:
-    """One viewer's page of scores."""
+    """One viewer's page of scores.
 
-    def __init__(self, doc: Any, hub: Broadcaster) -> None:
+    Parameters
+    ----------
+    doc : bokeh.document.Document
+    broadcaster : Broadcaster
+    """
+
+    def __init__(self, doc: Any, broadcaster: Broadcaster) -> None:
         from bokeh.models import Select
 
-        self.doc, self.hub, self.shown = doc, hub, ""
+        self.doc, self.broadcaster = doc, broadcaster
         self.run = Select(name="run", title="Backtest", options=[], width=520)
         self.run.on_change("value", self._choose)
         self.heading = plain_text("summary", "", "14px", MUTED)
@@ -48,11 +55,11 @@ class ScoresPage:
         ]
         card(doc, "scores", children)
         self.update()
-        hub.join(doc, self.update)
+        broadcaster.join(doc, self.update)
 
     def update(self) -> None:
         """List the backtests that ended; show the latest, unless another is shown."""
-        runs = backtests(self.hub.runs)
+        runs = backtests(self.broadcaster.runs)
         options = [(run.id, label_of(run)) for run in runs]
         if list(self.run.options) != options:
             is_latest = not self.run.options or self.run.value == self.run.options[0][0]
@@ -68,37 +75,57 @@ class ScoresPage:
         self.doc.add_next_tick_callback(self._show)
 
     async def _show(self) -> None:
-        run = next((run for run in self.hub.runs if run.id == self.run.value), None)
+        run = next((run for run in self.broadcaster.runs if run.id == self.run.value), None)
         if run is not None:
-            scores, word = await in_thread(scores_of, run)
+            scores, note = await in_thread(scores_of, run)
             put(self.table, board(scores))
-            self.heading.text = " · ".join(filter(None, [summary_of(run), word]))
+            self.heading.text = " · ".join(filter(None, [summary_of(run), note]))
 
 
 def backtests(runs: Sequence[Run]) -> list[Run]:
-    """Return the backtests that ended."""
+    """Return the backtests that ended.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+    """
     return [run for run in runs if run.kind == BACKTEST and run.state == ENDED]
 
 
 def scores_of(run: Run) -> tuple[list[dict[str, Any]], str]:
-    """Return a row a model, as it was told or as the run's folder has it, and what is to be said.
+    """Return a row a model, and a note where there is none.
 
-    It reads files, and takes a while.
+    Scores come from the run's messages or from its folder, which takes a while to read.
+
+    Parameters
+    ----------
+    run : Run
     """
     if run.scores or not run.out:
         return run.scores, ""
-    hint = f"`cryptodask dashboard {run.out}` shows it"
+    hint = f"`cryptodask dashboard {run.out}` shows them"
     try:
         out = path_of(run.out)
         if not is_folder(out):
-            return [], f"this server does not see the folder; where it lies, {hint}"
-        return _read.get(run.id, lambda: _scored(out)), ""
-    except (CryptoDaskError, OSError, ValueError) as error:
+            return [], f"the folder is not visible to this server; on its machine, {hint}"
+        return _scores.get(run.id, lambda: scores_in(out, MOST_READ)), ""
+    except UNREADABLE as error:
         return [], f"{error}; {hint}"
 
 
 def board(rows: Sequence[dict[str, Any]]) -> Columns:
-    """Return the columns of the table, by rank."""
+    """Return the columns of the table, by rank.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        Scores, a row a model.
+
+    Returns
+    -------
+    dict of str to list
+        `FIELDS`.
+    """
     frame = pd.DataFrame(list(rows)).reindex(columns=list(FIELDS))
     numbers = [name for name in FIELDS if name != "model"]
     frame[numbers] = frame[numbers].astype("float64")
@@ -108,11 +135,3 @@ def board(rows: Sequence[dict[str, Any]]) -> Columns:
         name: frame[name].astype("str").tolist() if name == "model" else frame[name].tolist()
         for name in FIELDS
     }
-
-
-def _scored(folder: AnyPath) -> list[dict[str, Any]]:
-    done = open_backtest(folder)
-    size = sum((folder / name).stat().st_size for name in done.files)
-    if size > MOST_READ:
-        raise CryptoDaskError(f"{folder}: {size / 1e6:,.0f} MB are too much to score here")
-    return [{str(k): v for k, v in row.items()} for row in done.scores().to_dict("records")]

@@ -1,4 +1,4 @@
-"""The pages without a cluster: a Bokeh server of prices, forecasts or a backtest."""
+"""Pages without a cluster: a Bokeh server of prices, forecasts or a backtest."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -8,17 +8,16 @@ from typing import Any
 from cryptodask.cluster.security.guard import is_loopback
 from cryptodask.dashboard.cache import Entry
 from cryptodask.dashboard.forecasts_page import ForecastsPage
+from cryptodask.dashboard.html_file import PAGE
 from cryptodask.dashboard.live_view import failures_table
-from cryptodask.dashboard.page import PAGE
+from cryptodask.dashboard.result_files import is_backtest, is_forecast, models_in, open_backtest
 from cryptodask.errors import InputError, OptionError
-from cryptodask.io.paths import AnyPath, exists, is_folder, path_of, resolved
+from cryptodask.io.paths import AnyPath, exists, path_of, resolved
 from cryptodask.prices import CryptoLoader
-from cryptodask.results.backtest import open_backtest
-from cryptodask.results.manifest import MANIFEST, read_manifest
-from cryptodask.runs.plan import read_plan
 
 LOOPBACK = ("127.0.0.1", "localhost")
-Document = Callable[[Any], Any]
+DrawDocument = Callable[[Any], Any]
+"""Draws the page on a Bokeh document, once for each viewer."""
 
 
 def serve(
@@ -35,31 +34,31 @@ def serve(
     Parameters
     ----------
     path : path
-        A table or folder of prices, a folder or file of forecasts, or the folder of a backtest;
-        of the latter two, or its URL.
+        A table or folder of prices, or path or URL of a folder or file of forecasts, or of the
+        folder of a backtest.
     prices : path, optional
-        Where the closes before forecasts are.
+        Prices that are drawn before forecasts.
     host : str
-        On which to listen; what is not this machine alone has to be insisted on.
+        Interface to bind; one that other machines reach needs ``insecure``.
     port : int
-        0 for any that is free.
+        Port to bind, 0 for any free one.
     origins : sequence of str
-        ``HOST[:PORT]`` under which browsers know the server, where a proxy stands before it.
+        ``HOST[:PORT]`` in a browser's address bar, if a proxy is in front.
     insecure : bool
-        Whether it may listen on other hosts than this one.
+        Whether other machines may reach it.
 
     Returns
     -------
     bokeh.server.server.BaseServer
-        Its ``io_loop`` serves once it is started.
+        Serves once its ``io_loop`` is started.
     int
 
     Raises
     ------
     OptionError
-        The host is not loopback, and ``insecure`` was not said; or the port is taken.
+        The host is not loopback without ``insecure``, or the port is taken.
     InputError
-        There is nothing to show at that path.
+        The path is neither prices, forecasts nor a backtest.
     """
     check_host(host, insecure)
     page = page_of(path_of(path), None if prices is None else Path(prices))
@@ -70,11 +69,11 @@ def serve(
     from tornado.ioloop import IOLoop
 
     try:
-        # First, since the origins that are let in name the port.
+        # First, since the allowed origins name the port.
         sockets, port = bind_sockets(host, port)
     except OSError as error:
         raise OptionError(
-            f"--host {host} --port {port}: can't listen there ({error}); name another port"
+            f"--host {host} --port {port}: can't listen there ({error}); choose another port"
         ) from error
     names = LOOPBACK if is_loopback(host) else (host,)
     allowed = [*(f"{name}:{port}" for name in names), *origins]
@@ -87,7 +86,14 @@ def serve(
 
 
 def check_host(host: str, insecure: bool) -> None:
-    """Refuse to listen to other machines, unless that is insisted on.
+    """Raise an error if other machines could reach the server, unless that is wanted.
+
+    Parameters
+    ----------
+    host : str
+        Interface to bind.
+    insecure : bool
+        Whether other machines may reach it.
 
     Raises
     ------
@@ -96,40 +102,44 @@ def check_host(host: str, insecure: bool) -> None:
     """
     if not is_loopback(host) and not insecure:
         raise OptionError(
-            f"--host {host}: whoever reaches this address could read everything here, since the "
-            "pages ask nobody who they are; leave it at 127.0.0.1, with a proxy that authenticates "
-            "before it, or say --insecure inside a network that you trust"
+            f"--host {host}: anyone who reaches this address could read everything here, since the "
+            "pages have no login; keep 127.0.0.1 and put a proxy that authenticates in front, or "
+            "add --insecure inside a network that you trust"
         )
 
 
-def page_of(path: AnyPath, prices: Path | None = None) -> Document:
-    """Return what draws what is at a path, which is looked at now so that errors come at once.
+def page_of(path: AnyPath, prices: Path | None = None) -> DrawDocument:
+    """Return a function that draws what is at a path; errors of the path are raised now.
+
+    Parameters
+    ----------
+    path : path
+        See `serve`.
+    prices : path, optional
+        Prices that are drawn before forecasts.
 
     Raises
     ------
     InputError
-        There is nothing to show.
+        The path is neither prices, forecasts nor a backtest.
     """
     if not exists(path):
-        raise InputError(f"{path}: there is nothing at this path; name prices, forecasts or a "
-                         "backtest")  # fmt: skip
-    plan = read_plan(path)
-    if plan is not None and plan["kind"] == "backtest":
+        raise InputError(f"{path}: does not exist; name prices, forecasts or a backtest")
+    if is_backtest(path):
         return _backtest_page(path, prices)
     source = "" if prices is None else str(prices.resolve())
     if prices is not None:
         CryptoLoader(prices)
-    where, whole = str(resolved(path)), exists(path / MANIFEST)
-    if whole or (path.suffix in (".parquet", ".csv") and not is_folder(path)):
-        models = tuple(read_manifest(path).get("models", ())) if whole else ()
-        entry = _entry(path, models, source, where)
+    where = str(resolved(path))
+    if is_forecast(path):
+        entry = _entry(path, models_in(path), source, where)
     elif isinstance(path, Path):
         CryptoLoader(path)
         entry = _entry(path, (), where, "")
     else:
         raise InputError(
-            f"{path}: is no forecast or backtest that has ended; prices are shown from a folder of "
-            "this machine only"
+            f"{path}: is neither a forecast nor a backtest that has ended; prices are shown only "
+            "from a folder of this machine"
         )
     return _document(f"CryptoDask: {path.name}", lambda doc: ForecastsPage(doc, lambda: [entry]))
 
@@ -138,8 +148,8 @@ def _entry(path: AnyPath, models: tuple[str, ...], source: str, out: str) -> Ent
     return Entry(str(resolved(path)), path.name, 0, models, source, out, (), failures_table({}))
 
 
-def _backtest_page(path: AnyPath, prices: Path | None) -> Document:
-    """Return the leaderboard, which is made once, for all viewers."""
+def _backtest_page(path: AnyPath, prices: Path | None) -> DrawDocument:
+    """Return a function that draws the leaderboard, which is computed once for all viewers."""
     from cryptodask.dashboard.leaderboard import layout
     from cryptodask.dashboard.leaderboard_view import build_leaderboard
 
@@ -148,7 +158,7 @@ def _backtest_page(path: AnyPath, prices: Path | None) -> Document:
     return _document(f"CryptoDask: {path.name}", lambda doc: doc.add_root(layout(view)), PAGE)
 
 
-def _document(title: str, draw: Document, template: str = "") -> Document:
+def _document(title: str, draw: DrawDocument, template: str = "") -> DrawDocument:
     def make(doc: Any) -> None:
         doc.title = title
         if template:

@@ -1,7 +1,7 @@
-"""What the page of runs is told: one text for all viewers, of what changed since the last one.
+"""What the page of runs shows: one text for all viewers, of what changed since the last one.
 
 The page itself is the same for everyone, too (`live_page`), so that a viewer costs the scheduler
-one write to a socket for each change, and which run somebody looks at is the browser's affair.
+one write to a socket for each change. Which run a viewer looks at, only the browser knows.
 """
 
 import asyncio
@@ -14,86 +14,113 @@ from tornado.web import Application, RequestHandler
 from tornado.websocket import WebSocketHandler
 
 from cryptodask.dashboard.live import Live
-from cryptodask.dashboard.live_view import Columns, details, runs_table
+from cryptodask.dashboard.live_view import details, runs_table
+from cryptodask.dashboard.tables import Columns
 
 PING = 30
-"""Seconds between pings, by which a viewer that is gone is noticed."""
+"""Seconds between pings, which find viewers that are gone."""
 
 
 class Viewer(Protocol):
-    """Whoever is told."""
+    """Whoever gets the texts."""
 
-    def tell(self, text: str) -> bool:
-        """Send a text, unless the one before is still on its way; tell whether it is sent."""
+    def send(self, text: str) -> bool:
+        """Send a text unless the previous one is still on its way; return whether it is sent.
+
+        Parameters
+        ----------
+        text : str
+        """
 
 
 class Stream:
-    """What viewers were told, by name: ``runs``, and ``RUN/PART`` of each run."""
+    """Sends viewers what changed, by name: ``runs``, and ``RUN/PART`` of each run.
+
+    Parameters
+    ----------
+    live : Live
+    """
 
     def __init__(self, live: Live) -> None:
         self.live = live
         self.viewers: set[Viewer] = set()
         self._behind: set[Viewer] = set()
-        self._told: dict[str, Columns] = {}
-        self._seen: dict[str, int] = {}
+        self._parts: dict[str, Columns] = {}
+        self._versions: dict[str, int] = {}
         self._version = -1
-        self._whole = ""
+        self._text = ""
 
     def join(self, viewer: Viewer) -> None:
-        """Tell a viewer all, and from now on what changes."""
+        """Send a viewer everything, and from now on what changes.
+
+        Parameters
+        ----------
+        viewer : Viewer
+        """
         if not self.viewers:
-            self._changes()  # of which there was nobody to tell
+            self._changes()  # since the last viewer left
         self.viewers.add(viewer)
         self._catch_up(viewer)
 
     def leave(self, viewer: Viewer) -> None:
-        """Tell a viewer no more."""
+        """Send a viewer nothing more.
+
+        Parameters
+        ----------
+        viewer : Viewer
+        """
         self.viewers.discard(viewer)
         self._behind.discard(viewer)
 
-    def tell(self) -> None:
-        """Tell all viewers what changed since this was called last."""
+    def send_changes(self) -> None:
+        """Send all viewers what changed since the last call."""
         changes = self._changes()
         text = json.dumps(changes) if changes else ""
         for viewer in list(self.viewers):
-            # Texts say how things are, so that of a slow viewer's all but the last can go.
+            # A text says how things are, so a slow viewer needs the last one only.
             if viewer in self._behind:
                 self._catch_up(viewer)
-            elif text and not viewer.tell(text):
+            elif text and not viewer.send(text):
                 self._behind.add(viewer)
 
     def _catch_up(self, viewer: Viewer) -> None:
-        self._whole = self._whole or json.dumps(self._told)
-        if viewer.tell(self._whole):
+        self._text = self._text or json.dumps(self._parts)
+        if viewer.send(self._text):
             self._behind.discard(viewer)
         else:
             self._behind.add(viewer)
 
     def _changes(self) -> dict[str, Columns]:
-        """Return the parts that are not as they were told, and take them for told."""
+        """Return the parts that are not as they were sent, and take them for sent."""
         if self._version == self.live.version:
             return {}
-        self._version, self._whole = self.live.version, ""
+        self._version, self._text = self.live.version, ""
         runs = list(self.live.latest())
         parts = {"runs": runs_table(runs)}
         for run in runs:
-            if self._seen.get(run.id) != run.version:
+            if self._versions.get(run.id) != run.version:
                 parts |= {f"{run.id}/{name}": part for name, part in details(run).items()}
-        changes = {name: part for name, part in parts.items() if self._told.get(name) != part}
-        self._seen = {run.id: run.version for run in runs}
-        self._told = {
+        changes = {name: part for name, part in parts.items() if self._parts.get(name) != part}
+        self._versions = {run.id: run.version for run in runs}
+        self._parts = {
             name: part
-            for name, part in (self._told | changes).items()
-            if name == "runs" or name.partition("/")[0] in self._seen
+            for name, part in (self._parts | changes).items()
+            if name == "runs" or name.partition("/")[0] in self._versions
         }
         return changes
 
 
 class PageHandler(RequestHandler):
-    """The page, made once."""
+    """Serves the page, which is built once."""
 
     def initialize(self, page: str) -> None:
-        """Take what Tornado gives to each request's handler."""
+        """Take what Tornado gives to each request's handler.
+
+        Parameters
+        ----------
+        page : str
+            As HTML.
+        """
         self.page = page
 
     def get(self) -> None:
@@ -101,34 +128,55 @@ class PageHandler(RequestHandler):
         self.write(self.page)
 
 
-class FeedHandler(WebSocketHandler):
-    """One viewer's socket, who listens and says nothing."""
+class StreamHandler(WebSocketHandler):
+    """One viewer's socket: what a viewer sends is ignored."""
 
-    def initialize(self, hub: Any) -> None:
-        """Take what Tornado gives to each request's handler."""
-        self.hub = hub
+    def initialize(self, broadcaster: Any) -> None:
+        """Take what Tornado gives to each request's handler.
+
+        Parameters
+        ----------
+        broadcaster : Broadcaster
+        """
+        self.broadcaster = broadcaster
         self._sent: asyncio.Future[None] | None = None
 
     def check_origin(self, origin: str) -> bool:
-        """Let in pages of this server, and of hosts that Dask's configuration names."""
+        """Return whether a page is of this server, or of a host that Dask's configuration names.
+
+        Parameters
+        ----------
+        origin : str
+            Of the page, as its browser says.
+        """
         named = dask.config.get(
             "distributed.scheduler.dashboard.bokeh-application.allow_websocket_origin"
         )
         return super().check_origin(origin) or urlsplit(origin).netloc in named
 
     def open(self, *_: str, **__: str) -> None:
-        """Begin to tell it."""
-        self.hub.follow(self)
+        """Send everything, and from now on what changes."""
+        self.broadcaster.follow(self)
 
     def on_message(self, message: str | bytes) -> None:
-        """Leave what a viewer says."""
+        """Ignore what a viewer sends.
+
+        Parameters
+        ----------
+        message : str or bytes
+        """
 
     def on_close(self) -> None:
-        """Tell it no more."""
-        self.hub.feed.leave(self)
+        """Send nothing more."""
+        self.broadcaster.stream.leave(self)
 
-    def tell(self, text: str) -> bool:
-        """Send a text, unless the one before is still on its way; tell whether it is sent."""
+    def send(self, text: str) -> bool:
+        """Send a text unless the previous one is still on its way; return whether it is sent.
+
+        Parameters
+        ----------
+        text : str
+        """
         if self.ws_connection is None or not (self._sent is None or self._sent.done()):
             return False
         self._sent = self.write_message(text)
@@ -136,12 +184,25 @@ class FeedHandler(WebSocketHandler):
         return True
 
 
-def application(hub: Any, prefix: str, path: str, page: str) -> Application:
-    """Return what serves the page and its feed, below each other."""
+def application(broadcaster: Any, prefix: str, path: str, page: str) -> Application:
+    """Return the application that serves a page, and its stream below it.
+
+    Parameters
+    ----------
+    broadcaster : Broadcaster
+    prefix, path : str
+        Of the page's URL.
+    page : str
+        As HTML.
+
+    Returns
+    -------
+    tornado.web.Application
+    """
     return Application(
         [
             (f"{prefix}/{path}", PageHandler, {"page": page}),
-            (f"{prefix}/{path}/feed", FeedHandler, {"hub": hub}),
+            (f"{prefix}/{path}/stream", StreamHandler, {"broadcaster": broadcaster}),
         ],
         websocket_ping_interval=PING,
         websocket_max_message_size=1024,
@@ -149,6 +210,6 @@ def application(hub: Any, prefix: str, path: str, page: str) -> Application:
 
 
 def _let_go(sent: "asyncio.Future[None]") -> None:
-    """Take note of how a write ended: of a viewer that left meanwhile, `on_close` tells."""
+    """Look at how a write ended, so that no warning is logged; `on_close` handles who left."""
     if not sent.cancelled():
         sent.exception()

@@ -1,4 +1,4 @@
-"""From prices and forecasts to the columns of a plot, coin by coin: no drawing here.
+"""The columns of a plot, from prices and forecasts, coin by coin: no drawing here.
 
 All coins lie one after another in flat columns (:class:`Pack`), and a coin is a slice of them,
 in Python as in the browser. Forecasts are wide: one row a day, one column a model, so that one
@@ -6,23 +6,29 @@ slice holds all lines of a coin.
 """
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from cryptodask.errors import OptionError, UnknownCoinError
+from cryptodask.evaluate.rows import LEVELS
 from cryptodask.records import FloatArray
+from cryptodask.text import counted
 
-LEVELS = ("95", "80")
+BAND_LEVELS = tuple(str(level) for level in sorted(LEVELS, reverse=True))
 """Coverage of the intervals that are drawn, in percent, widest first."""
+
+DAY_MS = 86_400_000
+"""Milliseconds of a day."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """Columns of many coins in a row; coin ``i`` owns ``offsets[i]`` to ``offsets[i + 1]``.
+    """Columns of many coins in a row; coin ``i`` has rows ``offsets[i]`` to ``offsets[i + 1]``.
 
     Attributes
     ----------
@@ -37,9 +43,23 @@ class Pack:
     offsets: NDArray[np.int32]
 
     def of(self, position: int) -> dict[str, FloatArray]:
-        """Columns of the coin at this position, ``(n_rows_of_coin,)`` each."""
+        """Return the columns of the coin at this position.
+
+        Parameters
+        ----------
+        position : int
+
+        Returns
+        -------
+        dict of str to ndarray of float64
+            Each ``(n_rows_of_coin,)``.
+        """
         rows = slice(self.offsets[position], self.offsets[position + 1])
         return {name: column[rows] for name, column in self.columns.items()}
+
+    def for_browser(self) -> dict[str, Any]:
+        """Return columns and offsets by name, as scripts of a page get them."""
+        return {"columns": self.columns, "offsets": self.offsets}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +88,7 @@ class ForecastView:
     without_forecast : tuple of str
         Coins with prices but no forecast, in alphabetical order.
     history_days : int
-        How many days of closes ``history`` holds at most.
+        Days of closes that ``history`` holds at most.
     """
 
     coins: tuple[str, ...]
@@ -83,14 +103,18 @@ class ForecastView:
 
     @property
     def summary(self) -> str:
-        """How many coins and models there are."""
-        parts = [count_of(len(self.coins), "coin"), count_of(len(self.models), "model")]
+        """Number of coins and models, as ``2 coins · 1 model``."""
+        parts = [counted(len(self.coins), "coin"), counted(len(self.models), "model")]
         if self.without_forecast:
-            parts.append(f"{count_of(len(self.without_forecast), 'coin')} without a forecast")
+            parts.append(f"{counted(len(self.without_forecast), 'coin')} without a forecast")
         return " · ".join(parts)
 
     def position(self, coin: str) -> int:
         """Return the position of a coin.
+
+        Parameters
+        ----------
+        coin : str
 
         Raises
         ------
@@ -104,11 +128,11 @@ class ForecastView:
                 f"coin {coin!r} has prices but no forecast, so there is nothing to plot; "
                 "see the failures of the run, or choose another coin"
             )
-        close = difflib.get_close_matches(coin, self.coins, n=5, cutoff=0.5)
-        close = close or list(self.coins[:5])
+        similar = difflib.get_close_matches(coin, self.coins, n=5, cutoff=0.5)
+        similar = similar or list(self.coins[:5])
         raise UnknownCoinError(
             f"no forecast of coin {coin!r}; the forecasts hold "
-            f"{count_of(len(self.coins), 'coin')}, such as {', '.join(map(repr, close))}"
+            f"{counted(len(self.coins), 'coin')}, such as {', '.join(map(repr, similar))}"
         )
 
 
@@ -119,7 +143,7 @@ def build_view(
     history_days: int = 180,
     models: Sequence[str] = (),
 ) -> ForecastView:
-    """Turn prices and forecasts into the columns of a plot.
+    """Return the columns of a plot of prices and forecasts.
 
     Of each coin and model only the forecast of the latest cutoff is kept.
 
@@ -131,7 +155,7 @@ def build_view(
         Long: ``coin``, ``model``, ``cutoff``, ``date``, ``forecast``, and perhaps ``lower_80``,
         ``upper_80``, ``lower_95``, ``upper_95``.
     history_days : int
-        How many days of closes to keep, up to and with the last one of each coin.
+        Days of closes to keep, up to and with the last one of each coin.
     models : sequence of str, optional
         Models that have a place, and with it a colour, whether there is a forecast or not.
 
@@ -144,14 +168,17 @@ def build_view(
     if history_days < 1:
         raise OptionError(f"history_days must be 1 or more, not {history_days}")
     closes = _clean(prices, "prices", ["coin"], ["date"], ["close"])
-    levels = [n for n in LEVELS if {f"lower_{n}", f"upper_{n}"} <= set(forecasts.columns)]
-    numbers = ["forecast", *(f"{side}_{n}" for n in levels for side in ("lower", "upper"))]
+    levels = [level for level in BAND_LEVELS if {*bounds_of(level)} <= set(forecasts.columns)]
+    numbers = ["forecast", *(bound for level in levels for bound in bounds_of(level))]
     rows = _clean(forecasts, "forecasts", ["coin", "model"], ["cutoff", "date"], numbers)
     if rows.empty:
         raise OptionError("the forecasts hold no finite forecast, so there is nothing to plot")
 
-    coins, models = _sorted(set(rows["coin"])), _sorted({*rows["model"], *models})
-    unforecast = _sorted(set(closes["coin"].unique()) - set(coins))
+    coins, models = (
+        tuple(sorted_names(rows["coin"])),
+        tuple(sorted_names([*rows["model"], *models])),
+    )
+    unforecast = tuple(sorted_names(set(closes["coin"].unique()) - set(coins)))
     rows["coin"] = _codes(rows["coin"], coins)
     rows["model"] = _codes(rows["model"], models)
     rows = rows[rows["cutoff"] == rows.groupby(["coin", "model"])["cutoff"].transform("max")]
@@ -166,7 +193,7 @@ def build_view(
         (level, model)
         for level in levels
         for model in range(len(models))
-        if wide[f"lower_{level}_{model}"].notna().any()
+        if wide[bounds_of(level, model)[0]].notna().any()
     )
     return ForecastView(
         coins=coins,
@@ -187,8 +214,8 @@ def _clean(
     """Return these columns alone, of one type each, and no row without its first number."""
     missing = [name for name in names + dates + numbers if name not in frame.columns]
     if missing:
-        found = ", ".join(map(str, frame.columns))
-        raise OptionError(f"the {what} lack the column {', '.join(missing)}; they have {found}")
+        present = ", ".join(map(str, frame.columns))
+        raise OptionError(f"the {what} lack the column {', '.join(missing)}; they have {present}")
     columns: dict[str, pd.Series] = {name: frame[name].astype("str") for name in names}
     for name in dates:
         try:
@@ -204,7 +231,7 @@ def _clean(
 def _wide(
     rows: pd.DataFrame, closes: pd.DataFrame, numbers: list[str], n_models: int
 ) -> pd.DataFrame:
-    """One row a coin and day, one column a model and number, each line joined to its close."""
+    """Return a row a coin and day, a column a model and number; each line starts at its close."""
     lines = rows.drop_duplicates(["coin", "model"])[["coin", "model", "cutoff"]]
     starts = pd.merge_asof(
         lines.sort_values("cutoff"),
@@ -229,10 +256,10 @@ def _wide(
 
 def _captions(rows: pd.DataFrame, with_prices: set[int], models: Sequence[str]) -> tuple[str, ...]:
     captions = []
-    for coin, own in rows.groupby("coin"):
-        cutoff, end = own["cutoff"].max(), own["date"].max()
+    for coin, of_coin in rows.groupby("coin"):
+        cutoff, end = of_coin["cutoff"].max(), of_coin["date"].max()
         parts = [f"Cutoff {cutoff:%Y-%m-%d}", f"forecasts to {end:%Y-%m-%d}"]
-        lacking = sorted(set(range(len(models))) - set(own["model"]))
+        lacking = sorted(set(range(len(models))) - set(of_coin["model"]))
         if lacking:
             parts.append(f"no forecast of {', '.join(models[model] for model in lacking)}")
         if coin not in with_prices:
@@ -242,15 +269,42 @@ def _captions(rows: pd.DataFrame, with_prices: set[int], models: Sequence[str]) 
 
 
 def pack(frame: pd.DataFrame, n_coins: int) -> Pack:
-    """Pack a frame that is sorted by the code of its coin, with a column ``date``."""
+    """Return the columns of a frame, by coin.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Sorted by ``coin``, a number from 0; the other columns are ``date`` and numbers.
+    n_coins : int
+    """
     offsets = np.searchsorted(frame["coin"], np.arange(n_coins + 1)).astype(np.int32)
     numbers = frame.drop(columns=["coin", "date"])
     columns = {str(name): numbers[name].to_numpy(np.float64) for name in numbers.columns}
     return Pack({"date": milliseconds(frame["date"]), **columns}, offsets)
 
 
-def _sorted(names: set[str]) -> tuple[str, ...]:
-    return tuple(sorted(names, key=lambda name: (name.casefold(), name)))
+def sorted_names(names: Iterable[str]) -> list[str]:
+    """Return names in alphabetical order, without repetitions.
+
+    Parameters
+    ----------
+    names : iterable of str
+    """
+    return sorted(set(names), key=lambda name: (name.casefold(), name))
+
+
+def bounds_of(level: str, model: int | None = None) -> tuple[str, str]:
+    """Return the names of the lower and the upper bound of an interval.
+
+    Parameters
+    ----------
+    level : str
+        Coverage in percent.
+    model : int, optional
+        Position of a model, where columns name it.
+    """
+    end = level if model is None else f"{level}_{model}"
+    return f"lower_{end}", f"upper_{end}"
 
 
 def _codes(names: pd.Series, known: Sequence[str]) -> NDArray[np.int64]:
@@ -258,10 +312,14 @@ def _codes(names: pd.Series, known: Sequence[str]) -> NDArray[np.int64]:
 
 
 def milliseconds(dates: pd.Series) -> FloatArray:
-    """Return dates in milliseconds since 1970-01-01 UTC, as a browser counts them."""
+    """Return dates in milliseconds since 1970-01-01 UTC, as a browser counts them.
+
+    Parameters
+    ----------
+    dates : Series of datetime64, ``(n,)``
+
+    Returns
+    -------
+    ndarray of float64, ``(n,)``
+    """
     return dates.to_numpy("datetime64[ms]").astype(np.int64).astype(np.float64)
-
-
-def count_of(n: int, noun: str) -> str:
-    """Return a number with its noun, in the plural unless it is one."""
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

@@ -39,9 +39,9 @@ def test_a_cluster_tells_of_its_workers_and_of_runs_under_way(
     said = " ".join(done.stdout.split())
     assert "2 workers" in said
     assert "GPU=1" in said
-    assert "1 runs under way" in said
+    assert "1 run in progress" in said
     assert f"cryptodask {__version__}" in said
-    assert "0 runs under way" in run("cluster", "--scheduler", own_cluster.address).stdout
+    assert "0 runs in progress" in run("cluster", "--scheduler", own_cluster.address).stdout
 
     asked = ["forecast", small_folder, "--model", "naive", "--scheduler", own_cluster.address]
     done = run(*asked, "--resources", "GPU=1", "--profile")

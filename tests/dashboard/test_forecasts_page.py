@@ -12,14 +12,14 @@ from bokeh.document import Document
 from cryptodask.cluster.events import to_stream
 from cryptodask.dashboard.cache import Entry
 from cryptodask.dashboard.forecasts_page import ForecastsPage
-from cryptodask.dashboard.live_view import Columns
+from cryptodask.dashboard.tables import Columns
 from cryptodask.results.forecasts import empty_forecasts
 
 FAILED = ("Aaa", "Mmm")
 
 
-class Told:
-    """A run that tells of coins; the page is told of each version."""
+class RunningPage:
+    """The page of a run that forecasts one coin after the other."""
 
     def __init__(self) -> None:
         failures: Columns = {
@@ -34,7 +34,7 @@ class Told:
         self.page = ForecastsPage(Document(), lambda: [self.entry])
         asyncio.run(self.page._read_coins())
 
-    def tell(self, *coins: str) -> None:
+    def forecast(self, *coins: str) -> None:
         """Forecast coins."""
         day = pd.Timestamp("2020-01-01")
         rows = pd.DataFrame(
@@ -47,17 +47,17 @@ class Told:
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def running() -> RunningPage:
+    return RunningPage()
 
 
-def test_a_coin_that_failed_first_gives_way_to_one_with_a_forecast(told: Told) -> None:
-    assert told.page.coin.value == "Aaa"
-    told.tell("Zzz")
-    assert told.page.coin.value == "Zzz"
-    told.tell("Bbb")
-    assert told.page.coin.value == "Zzz"
-    assert told.page.coin.options == ["Aaa", "Bbb", "Mmm", "Zzz"]
+def test_a_coin_that_failed_first_gives_way_to_one_with_a_forecast(running: RunningPage) -> None:
+    assert running.page.coin.value == "Aaa"
+    running.forecast("Zzz")
+    assert running.page.coin.value == "Zzz"
+    running.forecast("Bbb")
+    assert running.page.coin.value == "Zzz"
+    assert running.page.coin.options == ["Aaa", "Bbb", "Mmm", "Zzz"]
 
 
 @pytest.mark.parametrize(
@@ -69,16 +69,16 @@ def test_a_coin_that_failed_first_gives_way_to_one_with_a_forecast(told: Told) -
     ],
 )
 def test_a_coin_that_somebody_chose_stays(
-    told: Told, choose: Callable[[ForecastsPage], None]
+    running: RunningPage, choose: Callable[[ForecastsPage], None]
 ) -> None:
-    choose(told.page)
-    assert told.page.coin.value == "Mmm"
-    told.tell("Zzz", "Ammm")
-    assert told.page.coin.value == "Mmm"
+    choose(running.page)
+    assert running.page.coin.value == "Mmm"
+    running.forecast("Zzz", "Ammm")
+    assert running.page.coin.value == "Mmm"
 
 
-def test_clearing_the_text_leaves_the_coin(told: Told) -> None:
-    told.page.find.value_input = "mm"
-    told.page.find.value_input = ""
-    assert told.page.coin.value == "Mmm"
-    assert told.page.coin.options == list(FAILED)
+def test_clearing_the_text_leaves_the_coin(running: RunningPage) -> None:
+    running.page.find.value_input = "mm"
+    running.page.find.value_input = ""
+    assert running.page.coin.value == "Mmm"
+    assert running.page.coin.options == list(FAILED)

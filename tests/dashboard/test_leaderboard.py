@@ -108,35 +108,35 @@ def test_coin_model_and_origin_can_be_chosen(tmp_path: Path, open_page) -> None:
     backtest = of(table)
     path = tmp_path / "board.html"
     save_leaderboard(path, backtest)
-    page, tracks = open_page(path), build_leaderboard(backtest).tracks
+    page, overlay = open_page(path), build_leaderboard(backtest).overlay
 
     def assert_drawn(coin: str, model: str, origin: int | None) -> None:
-        k = tracks.coins.index(coin) * len(tracks.models) + tracks.models.index(model)
-        expected = pd.DataFrame(tracks.ahead.of(k))
+        k = overlay.coins.index(coin) * len(overlay.models) + overlay.models.index(model)
+        expected = pd.DataFrame(overlay.ahead.of(k))
         if origin is not None:
-            expected = expected[expected["cutoff"] == tracks.origins[origin]]
+            expected = expected[expected["cutoff"] == overlay.origins[origin]]
         found = columns(page, "ahead")
         assert set(found) == set(expected.columns)
         for name, column in found.items():
             np.testing.assert_array_equal(column, expected[name].to_numpy(), name)
-        assert page.evaluate(f"({DATA})('coin_caption').text") == tracks.captions[k]
+        assert page.evaluate(f"({DATA})('coin_caption').text") == overlay.captions[k]
 
-    shown = "drift" if tracks.models[0] == "naive" else tracks.models[0]
-    assert_drawn(tracks.coins[0], page.evaluate(f"({DATA})('model').value"), None)
-    assert shown in tracks.models
-    choose(page, "coin", tracks.coins[3])
+    shown = "drift" if overlay.models[0] == "naive" else overlay.models[0]
+    assert_drawn(overlay.coins[0], page.evaluate(f"({DATA})('model').value"), None)
+    assert shown in overlay.models
+    choose(page, "coin", overlay.coins[3])
     choose(page, "model", "wild")
-    assert_drawn(tracks.coins[3], "wild", None)
-    date = pd.Timestamp(tracks.origins[4], unit="ms")
+    assert_drawn(overlay.coins[3], "wild", None)
+    date = pd.Timestamp(overlay.origins[4], unit="ms")
     choose(page, "origin", f"{date:%Y-%m-%d}")
-    assert_drawn(tracks.coins[3], "wild", 4)
+    assert_drawn(overlay.coins[3], "wild", 4)
     closes = columns(page, "closes")
     last = (date + pd.Timedelta(days=4)).timestamp() * 1000
     assert closes["date"].max() <= last
     page.get_by_role("button", name="Next ›").last.click()
-    assert_drawn(tracks.coins[3], "wild", 5)
+    assert_drawn(overlay.coins[3], "wild", 5)
     choose(page, "origin", "all")
-    assert len(columns(page, "closes")["date"]) == len(tracks.closes.of(3)["date"])
+    assert len(columns(page, "closes")["date"]) == len(overlay.closes.of(3)["date"])
 
 
 @pytest.mark.slow
@@ -201,8 +201,8 @@ def test_a_backtest_of_prices_is_drawn_over_them(tmp_path: Path, small_folder: P
     text = path.read_text("utf-8")
     assert text.rstrip().endswith("</html>")
     assert "<script src=" not in text
-    closes = build_leaderboard(backtest, prices=loader).tracks.closes
-    bare = build_leaderboard(backtest).tracks.closes
+    closes = build_leaderboard(backtest, prices=loader).overlay.closes
+    bare = build_leaderboard(backtest).overlay.closes
     assert len(closes.columns["date"]) > len(bare.columns["date"])
 
 
@@ -221,7 +221,7 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
     table, _ = make_backtest(2)
     with pytest.raises(OptionError, match=r"suffix is '.png', and must be .html"):
         save_leaderboard(tmp_path / "board.png", of(table))
-    with pytest.raises(OptionError, match="there is no folder"):
+    with pytest.raises(OptionError, match="does not exist; create it"):
         save_leaderboard(tmp_path / "nowhere" / "board.html", of(table))
     with pytest.raises(OptionError, match="coins: must be 1 or more"):
         save_leaderboard(tmp_path / "board.html", of(table), coins=0)

@@ -128,15 +128,15 @@ def test_periods_are_thirds_of_the_origins(table: pd.DataFrame) -> None:
 def test_the_worst_of_every_model_are_drawn_first(table: pd.DataFrame) -> None:
     view = build_leaderboard(of(table), coins=4)
     firsts = view.worst[(view.worst["by"] == BY_ERROR) & (view.worst["place"] == 1)]["coin"]
-    assert set(firsts) <= set(view.tracks.coins)
-    assert len(view.tracks.coins) == len(set(view.tracks.coins)) == 4
-    assert len(build_leaderboard(of(table), coins=99).tracks.coins) == 30
+    assert set(firsts) <= set(view.overlay.coins)
+    assert len(view.overlay.coins) == len(set(view.overlay.coins)) == 4
+    assert len(build_leaderboard(of(table), coins=99).overlay.coins) == 30
     named = build_leaderboard(of(table), coins=["coin-7", "coin-3", "coin-7"])
-    assert named.tracks.coins == ("coin-7", "coin-3")
+    assert named.overlay.coins == ("coin-7", "coin-3")
     row = scores.scores(scores.sums(table), ["coin", "model"]).query(
         "coin == 'coin-7' and model == 'drift'"
     )
-    assert f"relative MAE {row['relative_mae'].iloc[0]:.3f}" in named.tracks.captions[1]
+    assert f"relative MAE {row['relative_mae'].iloc[0]:.3f}" in named.overlay.captions[1]
 
 
 def test_what_is_missing_is_told(table: pd.DataFrame) -> None:
@@ -150,7 +150,7 @@ def test_what_is_missing_is_told(table: pd.DataFrame) -> None:
     assert view.reliability.empty
     assert set(view.worst["by"]) == {BY_ERROR}
     drift = view.models.index("drift")
-    assert view.tracks.captions[drift] == "no forecast of this model"
+    assert view.overlay.captions[drift] == "no forecast of this model"
 
 
 def test_naive_alone_is_a_leaderboard(table: pd.DataFrame) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cryptodask.cluster.events import ENDED, FAILED, RUNNING, STOPPED
 from cryptodask.dashboard.broadcaster import Broadcaster
-from cryptodask.dashboard.live import MOST_BYTES, MOST_MODELS, MOST_POINTS, MOST_RUNS, OTHERS, Live
+from cryptodask.dashboard.live import MOST_POINTS, MOST_RUNS, OTHERS, Live
 from cryptodask.dashboard.live_view import (
     models_table,
     runs_table,
@@ -17,19 +17,20 @@ from cryptodask.dashboard.live_view import (
     summary_of,
     throughput,
 )
+from cryptodask.dashboard.run_message import MOST_BYTES, MOST_MODELS
 
 
-def message(run: str = "a", state: str = RUNNING, **told: Any) -> dict[str, Any]:
+def message(run: str = "a", state: str = RUNNING, **others: Any) -> dict[str, Any]:
     facts = {"run": run, "client": "me", "kind": "forecast", "state": state, "horizon": 10}
     facts |= {"source": "/prices", "out": "", "models": {"naive": 10, "linear": 10}}
-    return facts | {"totals": {}, "failures": []} | told
+    return facts | {"totals": {}, "failures": []} | others
 
 
 def totals(naive: tuple[int, int], linear: tuple[int, int]) -> dict[str, Any]:
-    made = {"naive": naive, "linear": linear}
+    counts = {"naive": naive, "linear": linear}
     return {
         model: [ended, failed, 100 * ended, {"fit": 0.5 * ended}]
-        for model, (ended, failed) in made.items()
+        for model, (ended, failed) in counts.items()
     }
 
 
@@ -40,8 +41,8 @@ STEPS = st.lists(
 
 @st.composite
 def histories(draw: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """What two runs told in order, and the same shuffled, some twice and some lost."""
-    told = []
+    """Messages of two runs in order, and the same shuffled, some twice and some lost."""
+    sent = []
     for run in ("a", "b"):
         counts = {"naive": [0, 0], "linear": [0, 0]}
         for n, (model, failed) in enumerate(draw(STEPS)):
@@ -50,12 +51,12 @@ def histories(draw: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
                 counts[model][1] += failed
             now = totals(*(tuple(counts[m]) for m in ("naive", "linear")))
             failures = [[f"{run}{n}", model, "E", "why"]] if failed else []
-            told.append(message(run, totals=now, failures=failures))
-        told.append(told[-1] | {"state": ENDED})
-    lost = draw(st.lists(st.sampled_from(told[:-1]), max_size=5))
-    kept = [one for one in told if one["state"] == ENDED or not any(one is x for x in lost)]
+            sent.append(message(run, totals=now, failures=failures))
+        sent.append(sent[-1] | {"state": ENDED})
+    lost = draw(st.lists(st.sampled_from(sent[:-1]), max_size=5))
+    kept = [m for m in sent if m["state"] == ENDED or not any(m is x for x in lost)]
     again = draw(st.lists(st.sampled_from(kept), max_size=5))
-    return told, draw(st.permutations([*kept, *again]))
+    return sent, draw(st.permutations([*kept, *again]))
 
 
 @given(histories())
@@ -63,14 +64,14 @@ def test_order_and_repetition_of_messages_change_no_count(
     history: tuple[list[dict[str, Any]], list[dict[str, Any]]],
 ) -> None:
     straight, shuffled = Live(), Live()
-    for live, told in zip((straight, shuffled), history, strict=True):
-        for n, one in enumerate(told):
-            assert live.take(copy.deepcopy(one), 100.0 + n)
+    for live, messages in zip((straight, shuffled), history, strict=True):
+        for n, sent in enumerate(messages):
+            assert live.take(copy.deepcopy(sent), 100.0 + n)
             for run in live.runs.values():
-                for own in run.models.values():
-                    assert own.ended == own.done + own.failed
-                    assert own.left == own.coins - own.ended
-                    assert 0 <= own.failed <= own.ended <= own.coins
+                for progress in run.models.values():
+                    assert progress.ended == progress.done + progress.failed
+                    assert progress.left == progress.coins - progress.ended
+                    assert 0 <= progress.failed <= progress.ended <= progress.coins
         for what, counts in (("done", live.done), ("failed", live.failed)):
             assert sum(counts.values()) == sum(r.total(what) for r in live.runs.values())
         assert live.started["forecast"] == 2
@@ -89,9 +90,9 @@ def test_a_run_is_followed_from_its_beginning_to_its_end() -> None:
     assert run.seconds_left() == pytest.approx(10 * 14 / 6)
     assert run.seconds_left("naive") == pytest.approx(15)
     assert run.tables == [b"x"]
-    told = message(state=ENDED, totals=totals((10, 0), (10, 2)), whole=b"all")
-    assert live.take(told, 120.0)
-    assert "whole" not in told  # whoever keeps messages does not keep forecasts
+    last = message(state=ENDED, totals=totals((10, 0), (10, 2)), whole=b"all")
+    assert live.take(last, 120.0)
+    assert "whole" not in last  # whoever keeps messages does not keep forecasts
     live.take(message(tables=[b"x"]), 121.0)
     assert (run.state, run.tables, run.seconds_left()) == (ENDED, [b"all"], None)
     curve = throughput(run)
@@ -100,7 +101,7 @@ def test_a_run_is_followed_from_its_beginning_to_its_end() -> None:
     table = runs_table([run])
     assert (table["done"], table["failed"], table["left"], table["share"]) == ([18], [2], [0], [1])
     assert models_table(run)["done"] == [10, 8]
-    assert "prices of /prices" in summary_of(run)
+    assert "prices from /prices" in summary_of(run)
 
 
 def test_runs_of_a_client_that_is_gone_have_stopped() -> None:
@@ -144,7 +145,7 @@ def test_what_is_kept_is_bounded_and_what_was_forgotten_is_not_counted_twice() -
     for n in range(MOST_RUNS + 5):
         live.take(message(f"run-{n}", ENDED, models={f"model-{n}-{m}": 1 for m in range(9)}), 1.0)
     assert len(live.runs) == MOST_RUNS
-    assert "old" in live.runs  # it is under way
+    assert "old" in live.runs  # it is in progress
     assert not live.take(message("run-0", ENDED), 2.0)
     assert live.started["forecast"] == MOST_RUNS + 6
     assert len({*live.done, *live.failed}) <= MOST_MODELS + 1
@@ -172,9 +173,9 @@ def test_viewers_share_entries_until_something_changes() -> None:
     live = Live()
     live.take(message("a"), 1.0)
     live.take(message("b", kind="backtest"), 2.0)
-    hub = Broadcaster(live)
-    entries = hub.entries
-    assert hub.entries is entries
+    broadcaster = Broadcaster(live)
+    entries = broadcaster.entries
+    assert broadcaster.entries is entries
     assert [entry.id for entry in entries] == ["a"]  # a backtest has no forecasts ahead
     live.client_gone("me")
-    assert STOPPED in hub.entries[0].label
+    assert STOPPED in broadcaster.entries[0].label

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from cryptodask.dashboard.overlay import MOST_POINTS, build_tracks, how_many
+from cryptodask.dashboard.overlay import MOST_POINTS, build_overlay, how_many
 from cryptodask.evaluate.rows import BOUNDS
 from tests.evaluate.tables import make_backtest
 
@@ -15,7 +15,7 @@ def build(table, models=("naive", "drift", "wild"), **options):
     coins = sorted(table["coin"].unique())
     origins = np.sort(table["cutoff"].unique())
     captions = [f"{coin} {model}" for coin in coins for model in models]
-    return build_tracks(table, coins, models, origins, captions, **options)
+    return build_overlay(table, coins, models, origins, captions, **options)
 
 
 def ms(dates):
@@ -24,14 +24,14 @@ def ms(dates):
 
 def test_every_forecast_is_in_the_slice_of_its_coin_and_model():
     table, _ = make_backtest(3, missing=0.2)
-    tracks = build(table)
-    assert tracks.bar == DAY_MS
-    assert tracks.has_bands
-    for i, coin in enumerate(tracks.coins):
-        for j, model in enumerate(tracks.models):
+    overlay = build(table)
+    assert overlay.bar == DAY_MS
+    assert overlay.has_bands
+    for i, coin in enumerate(overlay.coins):
+        for j, model in enumerate(overlay.models):
             own = table[(table["coin"] == coin) & (table["model"] == model)]
             own = own[own["forecast"].notna()].sort_values(["cutoff", "step"])
-            drawn = pd.DataFrame(tracks.ahead.of(i * 3 + j))
+            drawn = pd.DataFrame(overlay.ahead.of(i * 3 + j))
             points = drawn[drawn["forecast"].notna() & (drawn["step"] > 0)]
             assert (points["date"] == ms(own["date"])).all()
             assert (points["cutoff"] == ms(own["cutoff"])).all()
@@ -41,9 +41,9 @@ def test_every_forecast_is_in_the_slice_of_its_coin_and_model():
 
 def test_each_forecast_starts_at_the_close_and_ends_in_a_break():
     table, _ = make_backtest(2)
-    tracks = build(table)
+    overlay = build(table)
     for k in range(6):
-        drawn = pd.DataFrame(tracks.ahead.of(k))
+        drawn = pd.DataFrame(overlay.ahead.of(k))
         assert len(drawn) == N_ORIGINS * (HORIZON + 2)
         for cutoff, one in drawn.groupby("cutoff", sort=False):
             first, end, before = one.iloc[0], one.iloc[-1], one.iloc[-2]
@@ -63,10 +63,10 @@ def test_without_intervals_there_are_no_bands():
 
 def test_closes_are_those_that_came_with_holes_where_nothing_is_known():
     table, series = make_backtest(2, stride=7)
-    tracks = build(table)
+    overlay = build(table)
     closes = series.set_index(["unique_id", series["ds"]])["y"]
-    for i, coin in enumerate(tracks.coins):
-        drawn = pd.DataFrame(tracks.closes.of(i))
+    for i, coin in enumerate(overlay.coins):
+        drawn = pd.DataFrame(overlay.closes.of(i))
         assert (np.diff(drawn["date"]) > 0).all()
         known = drawn.dropna()
         assert len(known) == N_ORIGINS * (HORIZON + 1)
@@ -79,9 +79,9 @@ def test_prices_fill_the_holes():
     table, series = make_backtest(2, stride=7)
     prices = series.rename(columns={"unique_id": "coin", "ds": "date", "y": "close"})
     other = prices.assign(coin="other")
-    tracks = build(table, prices=pd.concat([prices, other]))
-    for i, coin in enumerate(tracks.coins):
-        drawn = tracks.closes.of(i)
+    overlay = build(table, prices=pd.concat([prices, other]))
+    for i, coin in enumerate(overlay.coins):
+        drawn = overlay.closes.of(i)
         own = prices[prices["coin"] == coin]
         np.testing.assert_array_equal(drawn["date"], ms(own["date"]))
         np.testing.assert_allclose(drawn["close"], own["close"])
@@ -90,8 +90,8 @@ def test_prices_fill_the_holes():
 def test_a_coin_without_a_model_has_an_empty_slice():
     table, _ = make_backtest(2)
     table = table[(table["coin"] != "coin-0") | (table["model"] == "naive")]
-    tracks = build(table)
-    assert [len(tracks.ahead.of(k)["date"]) for k in range(6)] == [36, 0, 0, 36, 36, 36]
+    overlay = build(table)
+    assert [len(overlay.ahead.of(k)["date"]) for k in range(6)] == [36, 0, 0, 36, 36, 36]
 
 
 def test_a_page_stays_small_however_much_there_is():

@@ -1,4 +1,4 @@
-"""Our pages on a real scheduler's dashboard, in a real browser, while runs go on."""
+"""The pages on a real scheduler's dashboard, in a real browser, while runs go on."""
 
 import re
 import threading
@@ -17,6 +17,7 @@ from cryptodask.backtests import backtest
 from cryptodask.cluster.events import RunLog
 from cryptodask.dashboard.serve import page_of
 from cryptodask.manager import CryptoManager
+from cryptodask.text import counted
 from tests.conftest import Cluster, running
 
 HOSTILE = "<script>alert(1)</script>"
@@ -66,7 +67,7 @@ def test_pages_show_runs_while_they_go_on(
         for page in pages.values():
             bar = page.locator(".navbar a").evaluate_all("all => all.map(a => a.pathname)")
             assert {f"/{other}" for other in (*PATHS, "status", "workers")} <= set(bar)
-        pages["crypto-runs"].get_by_text("No run has told of itself").wait_for()
+        pages["crypto-runs"].get_by_text("No run since this scheduler started").wait_for()
 
         # The browser is this thread's, so the run is another's.
         done: list[Any] = []
@@ -171,7 +172,7 @@ def test_every_click_chooses_its_run_while_the_table_changes(
                     row = page.locator(".slick-row", has_text=f"model {k}").first
                     # Longer than it takes until the row is drawn anew.
                     row.locator(".slick-cell").nth(3).click(delay=0 if n % 4 else 1_500)
-                    page.locator(".summary").get_by_text(f" {k} bars ahead").wait_for()
+                    page.locator(".summary").get_by_text(f" {counted(k, 'bar')} ahead").wait_for()
             finally:
                 over.set()
                 runs.join()

@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-from cryptodask.dashboard import page as page_module
+from cryptodask.dashboard import style as style_module
 from cryptodask.dashboard.plot import forecast_figure, save_plot
 from cryptodask.dashboard.view import build_view
 from cryptodask.errors import OptionError, UnknownCoinError
@@ -234,7 +234,7 @@ def test_the_layout_is_a_bokeh_model(make_tables):
 
 
 def test_nine_models_are_told_apart():
-    assert len({page_module.style(model) for model in range(18)}) == 18
+    assert len({style_module.style(model) for model in range(18)}) == 18
 
 
 def read_png(path):
@@ -253,14 +253,14 @@ def test_a_picture_shows_the_close_and_every_model(tmp_path, make_tables):
     save_plot(tmp_path / "plot.PNG", prices, forecasts, coin="bnb")
     picture = read_png(tmp_path / "plot.PNG")
     assert picture.shape == (864, 1600, 3)
-    colors = [page_module.INK, *page_module.COLORS]
+    colors = [style_module.INK, *style_module.COLORS]
     assert [holds(picture, color) for color in colors] == [True] * 3 + [False] * 4
 
 
 @pytest.mark.parametrize("coin", ["$\\frac{$", "$x$", "_hidden", "x" * 400, "a\nb"])
 def test_a_picture_takes_any_name(tmp_path, make_tables, coin):
     save_plot(tmp_path / "plot.png", *make_tables([coin], [coin, "close", "_"]))
-    assert holds(read_png(tmp_path / "plot.png"), page_module.COLORS[0])
+    assert holds(read_png(tmp_path / "plot.png"), style_module.COLORS[0])
 
 
 @pytest.mark.parametrize("factor", [1e-14, 1e-8, 1e8])
@@ -269,7 +269,7 @@ def test_a_picture_takes_any_price(tmp_path, make_tables, factor):
     prices["close"] *= factor
     forecasts["forecast"] *= factor
     save_plot(tmp_path / "plot.png", prices, forecasts)
-    assert holds(read_png(tmp_path / "plot.png"), page_module.COLORS[0])
+    assert holds(read_png(tmp_path / "plot.png"), style_module.COLORS[0])
 
 
 def test_a_picture_of_several_coins_needs_a_name(tmp_path, make_tables):
@@ -281,7 +281,7 @@ def test_what_cannot_be_written_is_refused(tmp_path, make_tables):
     tables = make_tables(["ada"])
     with pytest.raises(OptionError, match=r"suffix is '.pdf', and must be one of .html, .png"):
         save_plot(tmp_path / "plot.pdf", *tables)
-    with pytest.raises(OptionError, match="there is no folder"):
+    with pytest.raises(OptionError, match="does not exist; create it"):
         save_plot(tmp_path / "nowhere" / "plot.html", *tables)
     with pytest.raises(UnknownCoinError, match=r"no forecast of coin 'adda'.*'ada'"):
         save_plot(tmp_path / "plot.html", *tables, coin="adda")
@@ -299,7 +299,7 @@ def test_a_file_is_replaced_whole_or_left_alone(tmp_path, make_tables):
     assert target.read_text(encoding="utf-8").rstrip().endswith("</html>")
     folder = tmp_path / "folder.png"
     folder.mkdir()
-    with pytest.raises(OSError, match=r"folder\.png"):
+    with pytest.raises(OptionError, match=r"folder\.png.*is a folder"):
         save_plot(folder, *tables)
     assert set(tmp_path.iterdir()) == {target, folder}
 

@@ -82,8 +82,8 @@ def test_other_hosts_are_refused_unless_insisted_on(tmp_path: Path) -> None:
         check_host(host, insecure=True)
 
 
-def test_what_can_not_be_shown_is_told_before_a_server_starts(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nothing at this path"):
+def test_what_can_not_be_shown_is_reported_before_a_server_starts(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
         page_of(tmp_path / "absent")
     with pytest.raises(SourceError):
         page_of(tmp_path)

@@ -1,4 +1,4 @@
-"""What viewers of the page of runs are told: all at first, and then what changed, once for all."""
+"""What viewers of the page of runs get: everything at first, and then what changed."""
 
 import json
 from typing import Any
@@ -11,14 +11,14 @@ from tests.dashboard.test_live import message, totals
 
 
 class Reader:
-    """A viewer who keeps what it was told as a browser does, unless it takes nothing now."""
+    """A viewer who keeps what it gets as a browser does, unless it takes nothing now."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.known: dict[str, Any] = {}
         self.is_slow = False
 
-    def tell(self, text: str) -> bool:
+    def send(self, text: str) -> bool:
         if not self.is_slow:
             self.texts.append(text)
             self.known |= json.loads(text)
@@ -32,56 +32,56 @@ def shown(live: Live) -> dict[str, Any]:
     return parts
 
 
-def test_only_what_changed_is_told_and_the_same_text_to_all() -> None:
+def test_only_what_changed_is_sent_and_the_same_text_to_all() -> None:
     live, readers = Live(), (Reader(), Reader())
     live.take(message("a"), 1.0)
     live.take(message("b"), 2.0)
-    feed = Stream(live)
+    stream = Stream(live)
     for reader in readers:
-        feed.join(reader)
+        stream.join(reader)
         assert reader.known == shown(live)
-    feed.tell()
+    stream.send_changes()
     assert [len(reader.texts) for reader in readers] == [1, 1]
     live.take(message("b", totals=totals((1, 0), (0, 0))), 3.0)
-    feed.tell()
+    stream.send_changes()
     assert readers[0].texts[-1] is readers[1].texts[-1]
     assert set(json.loads(readers[0].texts[-1])) == {"runs", "b/models", "b/throughput"}
     assert readers[0].known == shown(live)
 
 
-def test_a_viewer_who_is_slow_is_told_all_once_it_can_take_it() -> None:
+def test_a_viewer_who_is_slow_gets_all_once_it_can_take_it() -> None:
     live, quick, slow = Live(), Reader(), Reader()
-    feed = Stream(live)
+    stream = Stream(live)
     for reader in (quick, slow):
-        feed.join(reader)
+        stream.join(reader)
     slow.is_slow = True
     for n in range(1, 4):
         live.take(message("a", totals=totals((n, 0), (0, 0))), float(n))
-        feed.tell()
+        stream.send_changes()
     assert (len(quick.texts), len(slow.texts)) == (4, 1)
     slow.is_slow = False
-    feed.tell()  # nothing is new, but to the slow one
+    stream.send_changes()  # nothing is new, but to the slow one
     assert (len(quick.texts), len(slow.texts)) == (4, 2)
     assert quick.known == slow.known == shown(live)
 
 
-def test_who_comes_after_others_left_is_told_how_things_are_now() -> None:
+def test_who_comes_after_others_left_sees_how_things_are_now() -> None:
     live, first, second = Live(), Reader(), Reader()
-    feed = Stream(live)
-    feed.join(first)
-    feed.leave(first)
+    stream = Stream(live)
+    stream.join(first)
+    stream.leave(first)
     live.take(message("a", ENDED), 1.0)
-    feed.join(second)
+    stream.join(second)
     assert second.known == shown(live)
     assert len(first.texts) == 1
 
 
-def test_what_is_told_of_runs_that_are_forgotten_is_forgotten_too() -> None:
+def test_what_is_sent_of_runs_that_are_forgotten_is_forgotten_too() -> None:
     live, early, late = Live(), Reader(), Reader()
-    feed = Stream(live)
-    feed.join(early)
+    stream = Stream(live)
+    stream.join(early)
     for n in range(MOST_RUNS + 3):
         live.take(message(f"run-{n}", ENDED), float(n))
-        feed.tell()
-    feed.join(late)
+        stream.send_changes()
+    stream.join(late)
     assert late.known == shown(live)

@@ -432,7 +432,7 @@ def test_the_pages_show_what_is_in_a_store(client: Client, small_folder: Path, u
              progress=False)  # fmt: skip
     for name in ("f", "b"):
         assert callable(page_of(path_of(f"{url}/{name}"), small_folder))
-    with pytest.raises(InputError, match="is no forecast or backtest that has ended"):
+    with pytest.raises(InputError, match="is neither a forecast nor a backtest that has ended"):
         page_of(path_of(url))
     nothing: dict[str, list[str]] = {"coin": [], "model": [], "exception": [], "message": []}
     entry = Entry(url, "f", 0, ("linear",), str(small_folder), f"{url}/f", (), nothing)

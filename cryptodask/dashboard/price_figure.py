@@ -1,0 +1,157 @@
+"""A figure of prices over time: axes, closes, bands and tooltips, drawn with Bokeh."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from cryptodask.dashboard.style import INK, TOOLS
+from cryptodask.dashboard.view import bounds_of
+
+BAND_ALPHA = 0.12
+
+# As many decimals as set one tick apart from the next: 4,900 and 0.0000012 alike.
+TICKS = """
+if (Math.max(...ticks.map(Math.abs)) < 1e-8) return tick.toExponential(2)
+const step = ticks.length > 1 ? Math.abs(ticks[1] - ticks[0]) : Math.abs(tick)
+const digits = step > 0 ? Math.min(20, Math.max(0, Math.ceil(-Math.log10(step) - 1e-9))) : 0
+return tick.toLocaleString("en-US", {minimumFractionDigits: digits, maximumFractionDigits: digits})
+"""
+
+PRICE = """
+if (!Number.isFinite(value)) return "–"
+if (Math.abs(value) < 1e-8) return value.toExponential(4)
+return value.toLocaleString("en-US", Math.abs(value) >= 1
+  ? {minimumFractionDigits: 2, maximumFractionDigits: Math.abs(value) >= 100 ? 2 : 4}
+  : {maximumSignificantDigits: 5})
+"""
+
+
+def price_figure(name: str, height: int) -> Any:
+    """Return an empty figure of prices in USD over dates.
+
+    Parameters
+    ----------
+    name : str
+        Of the Bokeh model.
+    height : int
+        In pixels.
+
+    Returns
+    -------
+    bokeh.plotting.figure
+    """
+    from bokeh.models import CustomJSTickFormatter, NoOverlap
+    from bokeh.plotting import figure
+
+    plot = figure(
+        name=name,
+        x_axis_type="datetime",
+        height=height,
+        sizing_mode="stretch_width",
+        tools=TOOLS,
+        active_drag="box_zoom",
+    )
+    plot.x_range.range_padding = 0.02
+    plot.xaxis.major_label_policy = NoOverlap()
+    plot.yaxis.axis_label = "USD"
+    plot.yaxis.formatter = CustomJSTickFormatter(code=TICKS)
+    return plot
+
+
+def add_closes(plot: Any, source: Any) -> Any:
+    """Draw the line of closes, and return its entry in the legend.
+
+    Parameters
+    ----------
+    plot : bokeh.plotting.figure
+    source : bokeh.models.ColumnDataSource
+        Has the columns ``date`` and ``close``.
+
+    Returns
+    -------
+    bokeh.models.LegendItem
+    """
+    close = plot.line("date", "close", source=source, color=INK, line_width=1.5)
+    return legend_item("close", close)
+
+
+def add_band(
+    plot: Any,
+    source: Any,
+    level: str,
+    color: str,
+    model: int | None = None,
+    alpha: float = BAND_ALPHA,
+) -> Any:
+    """Draw the band of an interval, and return what draws it.
+
+    Parameters
+    ----------
+    plot : bokeh.plotting.figure
+    source : bokeh.models.ColumnDataSource
+        Has the columns ``date`` and those of `cryptodask.dashboard.view.bounds_of`.
+    level : str
+        Coverage in percent.
+    color : str
+    model : int, optional
+        Position of the model in the names of the columns.
+    alpha : float
+        Opacity, 0 to 1.
+
+    Returns
+    -------
+    bokeh.models.GlyphRenderer
+    """
+    low, high = bounds_of(level, model)
+    return plot.varea("date", low, high, source=source, color=color, alpha=alpha)
+
+
+def legend_item(label: str, *renderers: Any) -> Any:
+    """Return an entry of the legend.
+
+    Parameters
+    ----------
+    label : str
+    *renderers : bokeh.models.GlyphRenderer
+
+    Returns
+    -------
+    bokeh.models.LegendItem
+    """
+    from bokeh.models import LegendItem
+
+    # Not a plain string: Bokeh would take one for a column's name, if there is such a column.
+    return LegendItem(label={"value": label}, renderers=list(renderers))
+
+
+def price_hover(
+    renderer: Any,
+    prices: Sequence[tuple[str, str]],
+    rows: Sequence[tuple[str, str]] = (),
+    mode: str = "mouse",
+) -> Any:
+    """Return a tooltip with the date, further rows, and prices.
+
+    Parameters
+    ----------
+    renderer : bokeh.models.GlyphRenderer
+        Whose points have the tooltip.
+    prices : sequence of (str, str)
+        Label and column of each price.
+    rows : sequence of (str, str)
+        Label and format of each further row.
+    mode : {"mouse", "vline"}
+        Whether the pointer must be at a point, or above or below it.
+
+    Returns
+    -------
+    bokeh.models.HoverTool
+    """
+    from bokeh.models import CustomJSHover, HoverTool
+
+    price = CustomJSHover(code=PRICE)
+    days = [("date", "@date{%F}"), *rows]
+    hover = HoverTool(renderers=[renderer], mode=mode, visible=False)
+    hover.tooltips = [*days, *((label, f"@{column}{{custom}}") for label, column in prices)]
+    hover.formatters = {text.removesuffix("{%F}"): "datetime" for _, text in days if "%F" in text}
+    hover.formatters |= {f"@{column}": price for _, column in prices}
+    return hover
