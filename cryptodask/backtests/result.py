@@ -66,7 +66,7 @@ class Backtest:
     features: dict[str, str] = field(default_factory=dict)
 
     def parts(self) -> Iterator[pd.DataFrame]:
-        """Yield the table (see `cryptodask.evaluate.backtest.COLUMNS`) file by file.
+        """Yield the table (see `cryptodask.evaluate.rows.BACKTEST_COLUMNS`) file by file.
 
         All rows of a coin and model are in one.
         """

@@ -11,8 +11,7 @@ import pandas as pd
 from cryptodask.backtests import Backtest, backtest
 from cryptodask.evaluate import scores
 from cryptodask.evaluate.backtest import empty_backtest
-from cryptodask.evaluate.compare import NONE as NO_VERDICT
-from cryptodask.evaluate.compare import compare_models, differences
+from cryptodask.evaluate.compare import NO_VERDICT, compare_models, differences
 from cryptodask.evaluate.rows import common_rows
 from cryptodask.forecasting import OnDone
 from cryptodask.io.paths import AnyPath
