@@ -16,9 +16,10 @@ import numpy as np
 from common import parse, print_versions
 
 from cryptodask import CryptoLoader
-from cryptodask.evaluate.intervals.conformal import Conformal, intervals
+from cryptodask.evaluate.intervals.conformal import Conformal, price_quantiles
 from cryptodask.evaluate.intervals.past_errors import ErrorHistory, log_errors
-from cryptodask.evaluate.intervals.volatility import rows_at, volatility
+from cryptodask.evaluate.intervals.volatility import volatility
+from cryptodask.features.rows import rows_on
 from cryptodask.models import create_model, run_model
 from cryptodask.prices.loader import to_panel
 from cryptodask.records import DateArray, FloatArray, Panel
@@ -28,6 +29,11 @@ DECILES = np.arange(1, 10) / 10
 LEVELS = np.unique([0.025, 0.975, *DECILES])
 LEAST = 20
 """Rows that a coin must have to be scored: AutoETS needs some."""
+
+
+def dated_rows(panel: Panel, dates: DateArray) -> np.ndarray:
+    """Return the row of each coin on each date, ``(n_coins, n_dates)``; -1 without one."""
+    return rows_on(panel, np.broadcast_to(dates, (len(panel), len(dates))))
 
 
 def until(panel: Panel, rows: np.ndarray) -> Panel:
@@ -43,7 +49,7 @@ def backtest(panel: Panel, model: str, cutoffs: DateArray, horizon: int) -> Floa
     """Forecast from each origin, ``(n_coins, n_origins, horizon)``; NaN where there is none."""
     forecasts = np.full((len(panel), len(cutoffs), horizon), np.nan)
     place = {coin: i for i, coin in enumerate(panel.coins)}
-    for origin, rows in enumerate(rows_at(panel, cutoffs).T):
+    for origin, rows in enumerate(dated_rows(panel, cutoffs).T):
         cut = until(panel, rows)
         if len(cut):
             run = run_model(create_model(model), cut, horizon)
@@ -54,7 +60,7 @@ def backtest(panel: Panel, model: str, cutoffs: DateArray, horizon: int) -> Floa
 def actuals(panel: Panel, cutoffs: DateArray, horizon: int) -> FloatArray:
     """Return the closes that came, ``(n_coins, n_origins, horizon)``; NaN where there is none."""
     dates = cutoffs[:, None] + np.arange(1, horizon + 1) * panel.step
-    rows = rows_at(panel, dates.reshape(-1))
+    rows = dated_rows(panel, dates.reshape(-1))
     return np.where(rows >= 0, panel.values[rows], np.nan).reshape(len(panel), *dates.shape)
 
 
@@ -66,10 +72,10 @@ def quantiles_of(
     history = ErrorHistory(
         cutoffs, log_errors(actual, forecasts), volatility(panel, cutoffs), panel.step
     )
-    typical = conformal.typical(conformal.count(history))
-    pool = conformal.count(history, typical)
-    prices = intervals(
-        forecasts, conformal.scale(history, typical), conformal.quantiles(pool, LEVELS)
+    summary = conformal.summarise(conformal.count(history))
+    pool = conformal.count(history, summary)
+    prices = price_quantiles(
+        forecasts, conformal.scale(history, summary), conformal.quantiles(pool, LEVELS)
     )
     return np.log(prices)
 
@@ -90,7 +96,7 @@ def statsforecast_quantiles(
     shape = (len(panel), len(cutoffs), horizon, len(LEVELS))
     found = {repr(model): np.full(shape, np.nan) for model in models}
     sides = [(round(200 * abs(level - 0.5)), "lo" if level < 0.5 else "hi") for level in LEVELS]
-    for origin, rows in enumerate(rows_at(panel, cutoffs).T):
+    for origin, rows in enumerate(dated_rows(panel, cutoffs).T):
         frames = [
             pd.DataFrame({"unique_id": i, "ds": np.arange(row - start + 1),
                           "y": np.log(panel.values[start : row + 1])})
@@ -163,7 +169,7 @@ def score(
     bars = SPACING * np.arange((days + before) // SPACING, -1, -1)
     cutoffs = last - bars * panel.step
     scored = bars < days
-    rows = rows_at(panel, cutoffs) - panel.indptr[:-1, None] + 1
+    rows = dated_rows(panel, cutoffs) - panel.indptr[:-1, None] + 1
     actual = actuals(panel, cutoffs, horizon)
     log_actual = np.where(rows[:, :, None] >= LEAST, np.log(actual), np.nan)[:, scored]
     for model in models:

@@ -17,7 +17,7 @@ from cryptodask.dashboard.style import (
     plain_text,
     style,
 )
-from cryptodask.evaluate.reliability import WHOLE
+from cryptodask.evaluate.reliability import ALL_PERIODS
 
 PERIOD = """
 sources.forEach((source, j) => { source.data = data[j][cb_obj.active] })
@@ -74,7 +74,7 @@ def calibration(view: LeaderboardView) -> list[Any]:
         text = "This backtest has no intervals, so there is nothing to draw."
         return [plain_text("no_intervals", text, "14px", MUTED)]
     models = [m for m in view.models if (view.reliability["model"] == m).any()]
-    periods = [WHOLE, *range(len(view.periods))] if len(view.periods) > 1 else [WHOLE]
+    periods = [ALL_PERIODS, *range(len(view.periods))] if len(view.periods) > 1 else [ALL_PERIODS]
     plot, sources, data = _quantiles(view, models, periods)
     labels = ["All origins", *(f"Origins {period}" for period in view.periods)]
     chosen = RadioButtonGroup(name="period", labels=labels[: len(periods)], active=0)
@@ -137,7 +137,7 @@ def _over_time(view: LeaderboardView, models: Sequence[str], periods: Sequence[i
     plot.xaxis.ticker = list(periods)
     texts = ["all origins", *(period.replace(" to ", "\nto ") for period in view.periods)]
     plot.xaxis.major_label_overrides = dict(zip(periods, texts, strict=False))
-    plot.x_range.start, plot.x_range.end = WHOLE - 0.5, WHOLE + len(periods) - 0.5
+    plot.x_range.start, plot.x_range.end = ALL_PERIODS - 0.5, ALL_PERIODS + len(periods) - 0.5
     plot.xgrid.visible = False
     plot.y_range = Range1d(-0.03, 1.03)
     _in_percent(plot.yaxis)

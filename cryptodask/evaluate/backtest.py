@@ -1,30 +1,22 @@
-"""A model's forecasts of one panel as of past dates, beside what came."""
+"""A model's forecasts of one panel as of past dates, beside the actual prices."""
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from cryptodask.evaluate.intervals.volatility import volatility
-from cryptodask.evaluate.origins import Lost, by_origin, forecast_spans, placed
+from cryptodask.evaluate.origins import at_cutoff, forecast_spans, join_forecasts, split_by_origin
 from cryptodask.evaluate.rolling import Rolling, Spans
+from cryptodask.evaluate.rows import BACKTEST_COLUMNS, BOUNDS
 from cryptodask.models import Model, run_model
 from cryptodask.models.base import PanelForecast, TrainableModel, check_horizon, sound_coins
 from cryptodask.records import CoinFailure, DateArray, FloatArray, Panel
 
 Trained = tuple[frozenset[str], Model]
 """Coins, and the model that was trained on them."""
-
-KEY = ("coin", "model", "cutoff", "date", "step")
-BOUNDS = ("lower_80", "upper_80", "lower_95", "upper_95")
-COLUMNS = (*KEY, "forecast", *BOUNDS, "actual", "last", "scale", "scale_sq", "volatility")
-"""Of a backtest table; prices in the quote currency. ``actual`` is NaN where no row came on that
-date, bounds where nothing was calibrated. ``last`` is the close at the cutoff; ``scale`` and
-``scale_sq`` are the means of absolute and squared changes from row to row up to it, by which
-MASE and RMSSE measure errors, and ``volatility`` (see `cryptodask.evaluate.intervals.volatility`) is what
-intervals are scaled by."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +26,9 @@ class PanelBacktest:
     Attributes
     ----------
     table : DataFrame
-        In `COLUMNS`, by origin, coin and step.
+        In `cryptodask.evaluate.rows.BACKTEST_COLUMNS`, by origin, coin and step.
     failures : list of CoinFailure
-        With the cutoff of each.
+        With their cutoffs, rising.
     """
 
     table: pd.DataFrame
@@ -47,7 +39,7 @@ def empty_backtest() -> pd.DataFrame:
     """Return a backtest table of no rows, with the dtypes that every one has."""
     kinds = {"coin": "str", "model": "str", "step": "int64"}
     kinds |= dict.fromkeys(("cutoff", "date"), "datetime64[s]")
-    return pd.DataFrame({c: pd.Series(dtype=kinds.get(c, "float64")) for c in COLUMNS})
+    return pd.DataFrame({c: pd.Series(dtype=kinds.get(c, "float64")) for c in BACKTEST_COLUMNS})
 
 
 def backtest_panel(
@@ -63,61 +55,61 @@ def backtest_panel(
 ) -> PanelBacktest:
     """Forecast a panel as of past dates.
 
-    A model gets copies of the rows up to an origin, of the coins that have a row on that date; if
-    it takes repeats, of several origins at once.
+    A model gets copies of the rows up to an origin, of the coins that have a row on that date; of
+    several origins at once if it batches dates.
 
     Parameters
     ----------
     panel : Panel
         Dates rise from row to row of each coin.
     models : Model, or sequence of Model
-        The model; or one for each origin, all of one name, as of one that is trained on more
-        coins than the panel's.
+        The model; or one for each origin, all of one name, if it is trained on more coins than
+        the panel's.
     origins : ndarray of datetime64, ``(n_origins,)``
-        In order.
+        Dates to forecast from, rising.
     horizon : int
         Bars ahead, at least 1.
     seed : int
     window : int, optional
-        Rows that the model sees at most; by default all.
+        Rows of each coin that the model sees, the latest ones; by default all.
     refit : int
-        A model that is trained is so at every so many origins, and forecasts from newer rows by
-        the older training in between. A coin that was not there yet is trained when it comes.
+        Retrain every N origins; between them, the older training forecasts from newer rows. A
+        coin that was not there yet is trained when it comes.
     splits : bool
-        Whether a model sees of each coin only the rows after its last gap before an origin.
+        Whether a model sees only the rows of each coin after its last gap before an origin.
     """
     rolling = Rolling(panel, splits)
     spans = rolling.spans(origins, window)
-    one = None if isinstance(models, Sequence) else models
-    if (
-        one is not None
-        and one.batches_dates
-        and not (refit > 1 and isinstance(one, TrainableModel))
-    ):
-        values, lost = forecast_spans(one, rolling, spans, horizon, seed)
-    else:
-        each = list(models) if isinstance(models, Sequence) else [models] * len(origins)
-        values, lost = _one_by_one(each, rolling, spans, horizon, seed, refit)
-    failures = [replace(failure, cutoff=origins[origin]) for origin, failure in lost]
     if not len(spans):
-        return PanelBacktest(empty_backtest(), failures)
-    name = (one or each[0]).name
-    return PanelBacktest(_table(name, values, rolling, spans, origins), failures)
+        check_horizon(horizon)
+        return PanelBacktest(empty_backtest())
+    each = list(models) if isinstance(models, Sequence) else [models] * len(origins)
+    model = each[0]
+    if isinstance(models, Sequence) or not _in_batches(model, refit):
+        values, failures = _date_by_date(each, rolling, spans, horizon, seed, refit)
+    else:
+        values, failures = forecast_spans(model, rolling, spans, horizon, seed)
+    return PanelBacktest(_table(model.name, values, rolling, spans, origins), failures)
 
 
 def scales(
     panel: Panel, starts: NDArray[np.int64], stops: NDArray[np.int64]
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the mean absolute and the mean squared change of closes over spans of rows, ``(n,)``.
+    """Return the mean absolute and the mean squared change of closes, from row to row.
 
-    From row to row; NaN of one row. What MASE and RMSSE divide by (Hyndman and Koehler, Another
-    look at measures of forecast accuracy, 2006), with a lag of 1.
+    MASE and RMSSE divide by them (Hyndman and Koehler, Another look at measures of forecast
+    accuracy, 2006), with a lag of 1.
 
     Parameters
     ----------
     panel : Panel
-    starts, stops : ndarray of int64, ``(n,)``
-        Rows of one coin each, at least one.
+    starts, stops : ndarray of int64, ``(n_spans,)``
+        Spans of rows of one coin each, at least one row.
+
+    Returns
+    -------
+    absolute, squared : ndarray of float64, ``(n_spans,)``
+        In the quote currency, and its square; NaN for a span of one row.
     """
     with np.errstate(invalid="ignore"):
         change = np.diff(panel.values, append=[0.0, 0.0])
@@ -137,50 +129,55 @@ def scales(
     return absolute, squared
 
 
-def _one_by_one(
+def _in_batches(model: Model, refit: int) -> bool:
+    """Whether one call of the model may forecast several origins."""
+    return model.batches_dates and not (refit > 1 and isinstance(model, TrainableModel))
+
+
+def _date_by_date(
     models: Sequence[Model],
     rolling: Rolling,
     spans: Spans,
     horizon: int,
     seed: int,
     refit: int,
-) -> tuple[FloatArray, Lost]:
-    """Forecast date by date, each by its own model; see `forecast_spans`."""
+) -> tuple[FloatArray, list[CoinFailure]]:
+    """Forecast date by date, each by its own model; returns the same as `forecast_spans`."""
     check_horizon(horizon)
     values = np.full((len(spans), horizon), np.nan)
-    lost: Lost = []
+    failures: list[CoinFailure] = []
     trained: list[Trained] = []
-    for chosen in by_origin(spans, np.arange(len(spans))):
-        seen = spans.take(chosen)
-        number = int(seen.origins[0])
+    for chosen in split_by_origin(spans, np.arange(len(spans))):
+        visible = spans.take(chosen)
+        number = int(visible.origins[0])
         model = models[number]
-        panel = rolling.copy(seen)
+        panel = rolling.copy(visible)
         if refit > 1 and isinstance(model, TrainableModel):
             trained = [] if number % refit == 0 else trained
-            results = _forecast_trained(model, trained, panel, horizon, seed)
+            forecasts = _forecast_trained(model, trained, panel, horizon, seed)
         else:
-            results = [run_model(model, panel, horizon, seed)]
-        values[chosen], failures = placed(results, panel.coins, horizon)
-        lost += [(number, failure) for failure in failures]
-    return values, lost
+            forecasts = [run_model(model, panel, horizon, seed)]
+        values[chosen], failed = join_forecasts(forecasts, panel.coins, horizon)
+        failures += at_cutoff(failed, panel)
+    return values, failures
 
 
 def _forecast_trained(
     model: TrainableModel, trained: list[Trained], panel: Panel, horizon: int, seed: int
 ) -> list[PanelForecast]:
-    """Forecast by what was trained before; train what was not, and add it to the list."""
+    """Forecast by earlier trainings; train the coins that have none, and add that to the list."""
     known = frozenset[str]().union(*(coins for coins, _ in trained))
     new, _ = sound_coins(model, _only(panel, set(panel.coins) - known), horizon)
     if len(new):
         trained.append((frozenset(new.coins), model.train(new, seed)))
         known |= trained[-1][0]
     unsound = _only(panel, set(panel.coins) - known)
-    parts = [(_only(panel, coins), own) for coins, own in trained] + [(unsound, model)]
-    return [run_model(own, part, horizon, seed) for part, own in parts if len(part)]
+    parts = [(_only(panel, coins), fitted) for coins, fitted in trained] + [(unsound, model)]
+    return [run_model(fitted, part, horizon, seed) for part, fitted in parts if len(part)]
 
 
 def _only(panel: Panel, coins: Set[str]) -> Panel:
-    """Return the panel of those of its coins that are among these."""
+    """Return the panel of its coins that are among these."""
     return panel.take([i for i, coin in enumerate(panel.coins) if coin in coins])
 
 

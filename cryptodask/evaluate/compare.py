@@ -1,9 +1,9 @@
-"""Whether a model is better than naive, or only was: Diebold-Mariano tests and their verdicts.
+"""Whether a model beats naive, or only did by chance: Diebold-Mariano tests and verdicts.
 
-Of each origin of a coin there is one number, the model's loss less that of naive: below 0, the
-model was better. A loss is the mean over the steps of the absolute or squared error as a share of
-the close at the cutoff; in the quote currency, a price that grew a hundredfold would leave a test
-to its last months, and the test wants differences that do not grow (Diebold, Comparing predictive
+Each origin of a coin gives one number, the model's loss less that of naive: below 0, the model
+was better. A loss is the mean over the steps of the absolute or squared error as a share of the
+close at the cutoff. In the quote currency, a price that grew a hundredfold would leave the test to
+its last months, and the test needs differences that do not grow (Diebold, Comparing predictive
 accuracy, twenty years later, 2015).
 
 The test of one coin is that of Diebold and Mariano (Comparing predictive accuracy, 1995) as
@@ -14,10 +14,10 @@ apart are the ``horizon - 1`` lags of the papers. With ``W`` the sum of all weig
 correction is ``1 - W / n**2``, which for equally spaced origins is Harvey's
 ``(n + 1 - 2 h + h (h - 1) / n) / n``. ``n**2 / W`` is how many origins without overlap are worth
 as much. Student's t has that less 1 degrees of freedom: the ``n - 1`` of Harvey where nothing
-overlaps, and fewer where it does, since with ``n - 1`` the test rejects a true null hypothesis
-in 8 to 11 of 100 cases instead of 5 (70 to 150 origins, ten of which overlap). Fewer than
-`ENOUGH` give no verdict. Where the variance is not above 0, as that estimate may be, pairs are
-weighted by how much of the horizon they share (Newey and West, 1987), which can't be negative.
+overlaps, and fewer where it does. With ``n - 1`` the test rejects a true null hypothesis in 8 to
+11 of 100 cases instead of 5 (70 to 150 origins, with ten that overlap). Fewer than `LEAST_ORIGINS`
+give no verdict. That estimate of the variance may be 0 or below; then pairs are weighted by how
+much of the horizon they share (Newey and West, 1987), which is never negative.
 """
 
 from collections.abc import Sequence
@@ -28,20 +28,20 @@ import pandas as pd
 
 from cryptodask.errors import InputError, OptionError
 from cryptodask.evaluate.overlap import Ragged, total
-from cryptodask.evaluate.rows import DUST, scored_rows
+from cryptodask.evaluate.rows import ROUNDING, scored_rows
 from cryptodask.records import FloatArray
 
 Loss = Literal["absolute", "squared"]
 Correction = Literal["bh", "holm"]
 
-ENOUGH = 4
-"""So many origins without overlap, or as many as are worth them, are the fewest to judge by."""
+LEAST_ORIGINS = 4
+"""Fewest origins without overlap, or worth as many, that give a verdict."""
 
-BETTER, SAME, WORSE, NONE = "better", "no difference", "worse", "no verdict"
+BETTER, SAME, WORSE, NO_VERDICT = "better", "no difference", "worse", "no verdict"
 
-ORIGIN = ["coin", "model", "cutoff"]
-LEFT = 1e-12
-"""What is left of a sum by rounding, as a share of it."""
+_ORIGIN = ["coin", "model", "cutoff"]
+_SUM_ROUNDING = 1e-12
+"""Share of a sum that may be rounding only."""
 
 
 def differences(table: pd.DataFrame, naive: str = "naive", loss: Loss = "absolute") -> pd.DataFrame:
@@ -50,38 +50,38 @@ def differences(table: pd.DataFrame, naive: str = "naive", loss: Loss = "absolut
     Parameters
     ----------
     table : DataFrame
-        A backtest, or whole coins of one; see `cryptodask.evaluate.rows.NEEDED`.
+        A backtest, or whole coins of one; see `cryptodask.evaluate.rows.SCORED_COLUMNS`.
     naive : str
         The model to compare with.
     loss : {"absolute", "squared"}
-        Of an error as a share of the close at the cutoff.
+        Power of an error, which is a share of the close at the cutoff.
 
     Returns
     -------
     DataFrame
         ``coin, model, cutoff, end, steps, loss, naive_loss, difference`` by coin, model and
         cutoff: means over the ``steps`` that both forecast and that have an actual; ``end`` is
-        the last date forecast. Forecasts that differ from naive's by rounding are taken for the
-        same. Those of parts are joined by `pandas.concat`.
+        the last date forecast. Forecasts that differ from naive's by rounding count as equal.
+        Tables of parts are joined by `pandas.concat`.
 
     Raises
     ------
     OptionError
-        No such loss.
+        The loss is unknown.
     InputError
         See `cryptodask.evaluate.rows.scored_rows`.
     """
     _choose("loss", loss, get_args(Loss))
     rows = scored_rows(table, naive)
     rows = rows[rows["model"] != naive]
-    same = (rows["forecast"] - rows["naive"]).abs() <= DUST * rows["last"]
+    same = (rows["forecast"] - rows["naive"]).abs() <= ROUNDING * rows["last"]
     rows["forecast"] = rows["forecast"].mask(same, rows["naive"])
     power = 1 if loss == "absolute" else 2
     for name, column in (("loss", "forecast"), ("naive_loss", "naive")):
         rows[name] = ((rows["actual"] - rows[column]) / rows["last"]).abs() ** power
-    ends = rows.groupby(ORIGIN)["date"].max().rename("end")
+    ends = rows.groupby(_ORIGIN)["date"].max().rename("end")
     both = rows[rows["loss"].notna() & rows["naive_loss"].notna()]
-    means = both.groupby(ORIGIN).agg(
+    means = both.groupby(_ORIGIN).agg(
         steps=("step", "size"), loss=("loss", "mean"), naive_loss=("naive_loss", "mean")
     )
     means.insert(0, "end", ends.reindex(means.index))
@@ -90,7 +90,7 @@ def differences(table: pd.DataFrame, naive: str = "naive", loss: Loss = "absolut
 
 
 def compare_coins(differences: pd.DataFrame) -> pd.DataFrame:
-    """Test each coin and model against naive; `judge_coins` makes verdicts of it.
+    """Test each coin and model against naive; `judge_coins` gives the verdicts.
 
     Tests of parts are joined by `pandas.concat`, and are bit for bit those of the whole.
 
@@ -102,11 +102,11 @@ def compare_coins(differences: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``coin, model, origins, worth, difference, skill, statistic, p_value``: ``worth`` is of
-        how many origins without overlap; ``difference`` the mean; ``skill`` what share of
-        naive's loss the model saves. ``p_value`` is two-sided; it is 1 where all differences are
-        0, and NaN where there are too few origins or the differences are all the same other
-        number.
+        ``coin, model, origins, worth, difference, skill, statistic, p_value``: ``worth`` is the
+        number of origins without overlap that are worth as much; ``difference`` the mean;
+        ``skill`` the share of naive's loss that the model saves. ``p_value`` is two-sided; it is
+        1 where all differences are 0, and NaN where there are too few origins or all differences
+        are the same other number.
 
     Raises
     ------
@@ -123,22 +123,21 @@ def compare_coins(differences: pd.DataFrame) -> pd.DataFrame:
 def judge_coins(
     tests: pd.DataFrame, alpha: float = 0.05, correction: Correction = "bh"
 ) -> pd.DataFrame:
-    """Give a verdict on each coin that allows for there being many.
+    """Give a verdict on each coin that allows for their number.
 
-    Of a thousand coins on which a model is no better than naive, some fifty would pass a test at
-    5%. ``bh`` (Benjamini and Hochberg, Controlling the false discovery rate, 1995) keeps the
-    share of false verdicts among those given to ``alpha``, on average, also if coins rise and
-    fall together (Benjamini and Yekutieli, 2001, for positive dependence); it still finds
-    something among ten thousand coins. ``holm`` (Holm 1979) keeps the chance of a single false
-    one to ``alpha``, whatever the dependence, at the cost of seeing little. Either is over the
-    coins of one model.
+    If a model equals naive on a thousand coins, some fifty still pass a test at 5%. ``bh``
+    (Benjamini and Hochberg, Controlling the false discovery rate, 1995) keeps the share of false
+    verdicts among those given to ``alpha``, on average, also if coins rise and fall together
+    (Benjamini and Yekutieli, 2001, for positive dependence); it still finds something among ten
+    thousand coins. ``holm`` (Holm 1979) keeps the chance of a single false one to ``alpha``,
+    whatever the dependence, but finds little. Either is over the coins of one model.
 
     Parameters
     ----------
     tests : DataFrame
-        See `compare_coins`; of all coins.
+        From `compare_coins`, of all coins.
     alpha : float
-        Between 0 and 1.
+        Share of false verdicts, or chance of one, between 0 and 1.
     correction : {"bh", "holm"}
 
     Returns
@@ -167,15 +166,15 @@ def compare_models(differences: pd.DataFrame, alpha: float = 0.05) -> pd.DataFra
     data, 1998; of forecasts, Timmermann and Zhu, Comparing forecasting performance with panel
     data, 2019). A hundred coins that move as one are thus no more evidence than one.
 
-    Lest wild coins outweigh calm ones, a difference is first divided by the root mean square of
-    the coin's differences at origins that don't overlap its own. To use its own, too, would be
-    wrong: a lopsided difference is shrunk most where it is largest, and over a thousand coins
-    that alone makes a model "better".
+    So that wild coins do not outweigh calm ones, a difference is first divided by the root mean
+    square of the coin's differences at origins that don't overlap with this one. To include the
+    difference itself would be wrong: a lopsided difference is shrunk most where it is largest,
+    and over a thousand coins that alone makes a model "better".
 
     Parameters
     ----------
     differences : DataFrame
-        See `differences`; of all coins. Coins with too few origins for a verdict are left out.
+        From `differences`, of all coins. Coins with too few origins for a verdict are left out.
     alpha : float
         Between 0 and 1; the chance of a single false verdict among all models (Holm 1979).
 
@@ -183,8 +182,8 @@ def compare_models(differences: pd.DataFrame, alpha: float = 0.05) -> pd.DataFra
     -------
     DataFrame
         ``model, coins, origins, worth, difference, statistic, p_value, p_adjusted, verdict``;
-        ``difference`` is in units of a coin's own spread. Without a coin of enough origins,
-        a model is not in it.
+        ``difference`` is in units of a coin's spread. A model without a coin of enough origins
+        is left out.
 
     Raises
     ------
@@ -218,10 +217,10 @@ def _test(differences: pd.DataFrame, keys: list[str]) -> tuple[pd.DataFrame, pd.
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = mean * np.sqrt(correction / variance)
     statistic[~ragged.values.any(axis=0)] = 0.0
-    statistic[worth < ENOUGH] = np.nan
+    statistic[worth < LEAST_ORIGINS] = np.nan
     p_value = 2 * stdtr(worth - 1, -np.abs(statistic))
-    found = [n.astype(np.int64), worth, mean, statistic, p_value]
-    return tests.assign(**dict(zip(columns, found, strict=True))), rows
+    results = [n.astype(np.int64), worth, mean, statistic, p_value]
+    return tests.assign(**dict(zip(columns, results, strict=True))), rows
 
 
 def _in_order(differences: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -234,26 +233,38 @@ def _in_order(differences: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 
 def _variance(ragged: Ragged, mean: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the variance of each mean, NaN where there is none, and its correction."""
+    """Return the variance of each mean, and the correction of the statistic.
+
+    Parameters
+    ----------
+    ragged : Ragged
+    mean : ndarray of float64, ``(n_series,)``
+
+    Returns
+    -------
+    variance, correction : ndarray of float64, ``(n_series,)``
+        The variance is NaN of a series that never varies.
+    """
     n = ragged.counts
     off = np.where(ragged.there, ragged.values - mean, 0.0)
-    own = total(off * off)
-    whole, shares = [own, n], [own, n]  # sums of products, and of weights
+    squares = total(off * off)
+    # Sums of products and of weights: each pair in full, or by how much of the horizon it shares.
+    full, shares = [squares, n], [squares, n]
     for lag, shared in ragged.overlaps():
         product = off[lag:] * off[:-lag]
-        for sums, weight in ((whole, (shared > 0).astype(np.float64)), (shares, shared)):
+        for sums, weight in ((full, (shared > 0).astype(np.float64)), (shares, shared)):
             sums[0] = sums[0] + 2 * total(weight * product)
             sums[1] = sums[1] + 2 * total(weight)
-    # By rounding, too, the one may be a little above 0, and what never varies may vary a little.
-    sound = whole[0] > LEFT * shares[0]
-    products, weights = (np.where(sound, a, b) for a, b in zip(whole, shares, strict=True))
-    varies = products > LEFT**2 * total(ragged.values**2)
+    # By rounding, a sum that is 0 may be a little above it, and what never varies, vary a little.
+    sound = full[0] > _SUM_ROUNDING * shares[0]
+    products, weights = (np.where(sound, a, b) for a, b in zip(full, shares, strict=True))
+    varies = products > _SUM_ROUNDING**2 * total(ragged.values**2)
     return np.where(varies, products / n**2, np.nan), 1 - weights / n**2
 
 
 def _standardised(differences: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
-    """Return differences over the spread of each coin's others, and how many coins a model has."""
-    rows = _in_order(differences, ORIGIN)
+    """Return differences over the spread of each coin's others, and the coins of each model."""
+    rows = _in_order(differences, _ORIGIN)
     if rows.empty:
         return rows, pd.Series(dtype=np.int64)
     ragged = Ragged.of(rows, ["coin", "model"])
@@ -269,10 +280,10 @@ def _standardised(differences: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
     far = every - near
     with np.errstate(divide="ignore", invalid="ignore"):
         scaled = ragged.values / np.sqrt(far / (ragged.counts - n_near))
-    # Beside others that are all 0 nothing has a size, but for 0.
-    scaled[~(far > LEFT * every)] = np.nan
+    # Beside others that are all 0, only 0 has a size.
+    scaled[~(far > _SUM_ROUNDING * every)] = np.nan
     scaled[ragged.values == 0] = 0.0
-    enough = (ragged.worth >= ENOUGH)[ragged.series]
+    enough = (ragged.worth >= LEAST_ORIGINS)[ragged.series]
     rows = rows.assign(difference=scaled[ragged.row, ragged.series])[enough].dropna(
         subset="difference"
     )
@@ -280,7 +291,7 @@ def _standardised(differences: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
 
 
 def _adjust(p_values: pd.Series, correction: Correction) -> pd.Series:
-    """Return p-values that allow for their number; those that are NaN are none."""
+    """Return p-values that allow for their number; NaN does not count."""
     from scipy.stats import false_discovery_control
 
     known = p_values.dropna()
@@ -298,7 +309,7 @@ def _judge(tests: pd.DataFrame, adjusted: pd.Series, alpha: float) -> pd.DataFra
     if not 0 < alpha < 1:
         raise OptionError(f"alpha: must be between 0 and 1, got {alpha}")
     signs = np.where(tests["difference"] < 0, BETTER, WORSE)
-    verdicts = np.where(adjusted <= alpha, signs, np.where(adjusted.isna(), NONE, SAME))
+    verdicts = np.where(adjusted <= alpha, signs, np.where(adjusted.isna(), NO_VERDICT, SAME))
     return tests.assign(p_adjusted=adjusted, verdict=verdicts)
 
 

@@ -1,6 +1,7 @@
 """A model's forecasts at many dates of a panel, as one batch where the model allows that."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,18 +13,15 @@ from cryptodask.models.base import PanelForecast, check_horizon
 from cryptodask.records import CoinFailure, FloatArray, Panel
 
 ROWS = 200_000
-"""Rows that are copied at once, unless one date has more."""
-
-Lost = list[tuple[int, CoinFailure]]
-"""Of which of the dates, and why."""
+"""Rows of one batch, unless one date has more."""
 
 
 def forecast_spans(
     model: Model, rolling: Rolling, spans: Spans, horizon: int, seed: int
-) -> tuple[FloatArray, Lost]:
-    """Forecast spans of rows by a model that takes repeats, many dates in one batch.
+) -> tuple[FloatArray, list[CoinFailure]]:
+    """Forecast spans of rows, many dates in one batch.
 
-    The same, bit for bit, as `run_model` date by date, which is what is done of all that is not
+    Bit for bit the same as `run_model` date by date, which forecasts all spans that are not
     plainly sound.
 
     Parameters
@@ -33,14 +31,16 @@ def forecast_spans(
     rolling : Rolling
     spans : Spans
         By date.
-    horizon, seed : int
+    horizon : int
+        Bars ahead.
+    seed : int
 
     Returns
     -------
-    ndarray of float64, ``(n_spans, horizon)``
-        NaN where there is no forecast.
-    list of (int, CoinFailure)
-        By date.
+    values : ndarray of float64, ``(n_spans, horizon)``
+        Prices in the quote currency; NaN without a forecast.
+    failures : list of CoinFailure
+        By cutoff.
     """
     check_horizon(horizon)
     values = np.full((len(spans), horizon), np.nan)
@@ -52,32 +52,72 @@ def forecast_spans(
             values[chosen] = model.forecast(batch, horizon, seed)
         except (MemoryError, MissingExtraError, InputError):
             raise  # no coin's fault
-        except Exception:  # noqa: BLE001 - told below, by the coin and the date
+        except Exception:  # noqa: BLE001 - raised again below, for the coin and date at fault
             doubtful[chosen] = True
     doubtful |= ~np.isfinite(values).all(axis=1)
-    lost: Lost = []
-    for chosen in by_origin(spans, np.flatnonzero(doubtful)):
+    failures: list[CoinFailure] = []
+    for chosen in split_by_origin(spans, np.flatnonzero(doubtful)):
         panel = rolling.copy(spans.take(chosen))
-        result = run_model(model, panel, horizon, seed)
-        values[chosen], failures = placed([result], panel.coins, horizon)
-        lost += [(int(spans.origins[chosen[0]]), failure) for failure in failures]
-    return values, lost
-
-
-def placed(
-    results: Iterable[PanelForecast], coins: Sequence[str], horizon: int
-) -> tuple[FloatArray, list[CoinFailure]]:
-    """Return forecasts in the order of some coins, NaN where there is none, and all failures."""
-    values, failures = np.full((len(coins), horizon), np.nan), list[CoinFailure]()
-    place = {coin: i for i, coin in enumerate(coins)}
-    for result in results:
-        values[[place[coin] for coin in result.coins]] = result.values
-        failures += result.failures
+        forecast = run_model(model, panel, horizon, seed)
+        values[chosen], failed = join_forecasts([forecast], panel.coins, horizon)
+        failures += at_cutoff(failed, panel)
     return values, failures
 
 
-def by_origin(spans: Spans, chosen: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Yield those of some spans that are of one date, date after date."""
+def join_forecasts(
+    forecasts: Iterable[PanelForecast], coins: Sequence[str], horizon: int
+) -> tuple[FloatArray, list[CoinFailure]]:
+    """Join forecasts of parts of a panel.
+
+    Parameters
+    ----------
+    forecasts : iterable of PanelForecast
+    coins : sequence of str
+        All coins of the parts, in the order wanted.
+    horizon : int
+        Bars ahead.
+
+    Returns
+    -------
+    values : ndarray of float64, ``(n_coins, horizon)``
+        Prices in the quote currency; NaN without a forecast.
+    failures : list of CoinFailure
+    """
+    values, failures = np.full((len(coins), horizon), np.nan), list[CoinFailure]()
+    place = {coin: i for i, coin in enumerate(coins)}
+    for forecast in forecasts:
+        values[[place[coin] for coin in forecast.coins]] = forecast.values
+        failures += forecast.failures
+    return values, failures
+
+
+def at_cutoff(failures: Iterable[CoinFailure], panel: Panel) -> list[CoinFailure]:
+    """Return failures with the cutoff of a panel.
+
+    Parameters
+    ----------
+    failures : iterable of CoinFailure
+    panel : Panel
+        All its coins, ``(n_coins,)``, at least one, end on the cutoff.
+    """
+    cutoff = panel.last_dates[0].astype("datetime64[s]")
+    return [replace(failure, cutoff=cutoff) for failure in failures]
+
+
+def split_by_origin(spans: Spans, chosen: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Yield the places of chosen spans date by date.
+
+    Parameters
+    ----------
+    spans : Spans
+        By date.
+    chosen : ndarray of int64, ``(n_chosen,)``
+        Places of some spans, rising.
+
+    Yields
+    ------
+    ndarray of int64, ``(n_chosen_of_date,)``
+    """
     if len(chosen):
         yield from np.split(chosen, np.flatnonzero(np.diff(spans.origins[chosen])) + 1)
 
@@ -85,11 +125,11 @@ def by_origin(spans: Spans, chosen: NDArray[np.int64]) -> Iterator[NDArray[np.in
 def _batches(
     spans: Spans, chosen: NDArray[np.int64], ends: tuple[int, int] | None
 ) -> Iterator[NDArray[np.int64]]:
-    """Yield runs of some spans that have so many rows, or at least one date each."""
+    """Yield the places of chosen spans, whole dates at a time, up to `ROWS` rows or one date."""
     rows = spans.stops[chosen] - spans.starts[chosen]
     if ends is not None:
         rows = np.minimum(rows, sum(ends))
-    dates = list(by_origin(spans, chosen))
+    dates = list(split_by_origin(spans, chosen))
     begins = np.cumsum([0, *(len(date) for date in dates)])
     sums = np.concatenate([[0], np.cumsum(rows)])[begins]
     start = 0
@@ -100,9 +140,22 @@ def _batches(
 
 
 def suspects(model: Model, panel: Panel, spans: Spans, horizon: int) -> NDArray[np.bool_]:
-    """Return which spans `check_series` is to look at: none that it would refuse is left out.
+    """Return which spans `check_series` must look at: all that it would refuse, and some more.
 
-    By counting over all rows once, so that no span's rows are looked at one by one.
+    All rows are counted once, so that no span's rows are looked at one by one.
+
+    Parameters
+    ----------
+    model : Model
+    panel : Panel
+    spans : Spans
+        Rows of the panel.
+    horizon : int
+        Bars ahead.
+
+    Returns
+    -------
+    ndarray of bool, ``(n_spans,)``
     """
     starts, stops, n = spans.starts, spans.stops, len(panel.values)
 
@@ -116,7 +169,7 @@ def suspects(model: Model, panel: Panel, spans: Spans, horizon: int) -> NDArray[
     needed = model.min_length(horizon)
     suspect: NDArray[np.bool_] = stops - starts < needed
     suspect |= bad[stops] > bad[starts]
-    # From a span's first row to the one before it nothing is asked.
+    # The step from the row before a span to its first one does not count.
     suspect |= back[stops] > back[starts + 1]
     if model.needs_variation:
         suspect |= moves[stops] == moves[starts + 1]

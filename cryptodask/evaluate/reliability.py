@@ -1,8 +1,7 @@
 """How often the quantiles and intervals of a backtest held, beside how often they should have.
 
-Of a quantile, that is the share of actuals at or below it (a reliability diagram); of an interval,
-the share inside it, bounds included. As with all scores, a share is the mean over coins of the
-coin's own.
+A quantile holds if the actual is at or below it (a reliability diagram), an interval if the actual
+is inside it, bounds included. As with all scores, a share is the mean of the shares of all coins.
 """
 
 from collections.abc import Sequence
@@ -11,16 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cryptodask.evaluate.rows import BOUNDS, LEVELS
+from cryptodask.evaluate.rows import BOUND_QUANTILES, BOUNDS, LEVELS
 from cryptodask.records import DateArray
 
-QUANTILES = {0.025: "lower_95", 0.1: "lower_80", 0.9: "upper_80", 0.975: "upper_95"}
-"""The bounds that are quantiles, by their share."""
+ALL_PERIODS = -1
+"""Number of the period that spans all others."""
 
-WHOLE = -1
-"""The period that is all of them together."""
-
-KEYS = ["coin", "model", "period"]
+_KEYS = ["coin", "model", "period"]
 
 
 def count_held(table: pd.DataFrame, starts: DateArray) -> pd.DataFrame:
@@ -31,9 +27,10 @@ def count_held(table: pd.DataFrame, starts: DateArray) -> pd.DataFrame:
     Parameters
     ----------
     table : DataFrame
-        A backtest; see `cryptodask.evaluate.rows.NEEDED`.
+        A backtest; see `cryptodask.evaluate.rows.SCORED_COLUMNS`.
     starts : ndarray of datetime64
-        First origin of each period, rising; rows with an earlier cutoff are left out.
+        First origin of each period, ``(n_periods,)``, rising; rows with an earlier cutoff are
+        left out.
 
     Returns
     -------
@@ -42,16 +39,16 @@ def count_held(table: pd.DataFrame, starts: DateArray) -> pd.DataFrame:
         each bound, and ``inside_80`` and ``inside_95``. Without intervals it has no rows.
     """
     rows = table[table[["actual", "forecast", *BOUNDS]].notna().all(axis="columns")]
-    found: dict[str, Any] = {"coin": rows["coin"], "model": rows["model"]}
-    found["period"] = np.searchsorted(starts, rows["cutoff"].to_numpy(), side="right") - 1
-    found["n"] = 1
+    columns: dict[str, Any] = {"coin": rows["coin"], "model": rows["model"]}
+    columns["period"] = np.searchsorted(starts, rows["cutoff"].to_numpy(), side="right") - 1
+    columns["n"] = 1
     for bound in BOUNDS:
-        found[f"below_{bound}"] = (rows["actual"] <= rows[bound]).astype(np.int64)
+        columns[f"below_{bound}"] = (rows["actual"] <= rows[bound]).astype(np.int64)
     for level in LEVELS:
         inside = rows["actual"].between(rows[f"lower_{level}"], rows[f"upper_{level}"])
-        found[f"inside_{level}"] = inside.astype(np.int64)
-    counted = pd.DataFrame(found)
-    return counted[counted["period"] >= 0].groupby(KEYS, as_index=False).sum()
+        columns[f"inside_{level}"] = inside.astype(np.int64)
+    counted = pd.DataFrame(columns)
+    return counted[counted["period"] >= 0].groupby(_KEYS, as_index=False).sum()
 
 
 def reliability(counts: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -65,16 +62,17 @@ def reliability(counts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``model, period, kind, nominal, observed, coins``: ``period`` is a number, or `WHOLE`;
-        ``kind`` is quantile or interval.
+        ``model, period, kind, nominal, observed, coins``: ``period`` is a number, or
+        `ALL_PERIODS`; ``kind`` is quantile or interval; ``nominal`` and ``observed`` are shares,
+        0 to 1.
     """
-    each = pd.concat(list(counts), ignore_index=True).sort_values(KEYS, ignore_index=True)
-    whole = each.groupby(["coin", "model"], as_index=False).sum().assign(period=WHOLE)
-    joined = pd.concat([whole, each], ignore_index=True)
-    shares = joined.drop(columns=[*KEYS, "n"]).div(joined["n"], axis="index")
+    each = pd.concat(list(counts), ignore_index=True).sort_values(_KEYS, ignore_index=True)
+    overall = each.groupby(["coin", "model"], as_index=False).sum().assign(period=ALL_PERIODS)
+    joined = pd.concat([overall, each], ignore_index=True)
+    shares = joined.drop(columns=[*_KEYS, "n"]).div(joined["n"], axis="index")
     groups = shares.groupby([joined["model"], joined["period"]])
     means, coins = groups.mean(), groups.size()
-    columns = [("quantile", share, f"below_{bound}") for share, bound in QUANTILES.items()]
+    columns = [("quantile", share, f"below_{bound}") for bound, share in BOUND_QUANTILES.items()]
     columns += [("interval", level / 100, f"inside_{level}") for level in LEVELS]
     frames = [
         pd.DataFrame({"kind": kind, "nominal": nominal, "observed": means[name], "coins": coins})

@@ -1,4 +1,4 @@
-"""A panel as it was on any date, and what came after."""
+"""A panel as of any date, and the closes that came after."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,49 +11,57 @@ from cryptodask.errors import OptionError
 from cryptodask.features.segments import Segments
 from cryptodask.records import DateArray, FloatArray, Panel
 
+IntArray = NDArray[np.int64]
+
 FILLED = "filled"
 """Among a panel's other columns: above 0 for rows that nobody quoted, with which gaps were filled.
-Such a row is there only once another has come after it, so that on its date none was to be seen."""
+Such a row is known only once a quoted one has come after it; on its date it is not visible."""
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What was to be seen of a panel on one date.
+class PanelAt:
+    """A panel as of one date.
 
     Attributes
     ----------
     panel : Panel
         The coins that have a row on that date, with copies of their rows up to it and of no other.
-    places : ndarray of int64, ``(n_seen,)``
-        Where those coins are in the whole panel.
+    places : ndarray of int64, ``(n_visible,)``
+        Places of those coins in the panel of all dates.
     """
 
     panel: Panel
-    places: NDArray[np.int64]
+    places: IntArray
 
 
 @dataclass(frozen=True)
 class Spans:
-    """Rows of a whole panel that were to be seen of coins on dates, by date and coin.
+    """Rows of a panel that are visible as of some dates, one span a coin and date, by date.
 
     Attributes
     ----------
-    places, origins : ndarray of int64, ``(n,)``
-        Which coin, and which of the dates.
-    starts, stops : ndarray of int64, ``(n,)``
-        The rows, of which the last is that of the date.
+    places, origins : ndarray of int64, ``(n_spans,)``
+        Coin, and date, by number.
+    starts, stops : ndarray of int64, ``(n_spans,)``
+        First row of each span, and the row after its last one, which is that of the date.
     """
 
-    places: NDArray[np.int64]
-    origins: NDArray[np.int64]
-    starts: NDArray[np.int64]
-    stops: NDArray[np.int64]
+    places: IntArray
+    origins: IntArray
+    starts: IntArray
+    stops: IntArray
 
     def __len__(self) -> int:
         return len(self.places)
 
     def take(self, chosen: "NDArray[Any] | slice") -> "Spans":
-        """Return some of them: a slice, places, or a mask."""
+        """Return some spans.
+
+        Parameters
+        ----------
+        chosen : slice, ndarray of int64, ``(n_chosen,)``, or of bool, ``(n_spans,)``
+            Range, places, or a mask.
+        """
         return Spans(*(a[chosen] for a in (self.places, self.origins, self.starts, self.stops)))
 
 
@@ -63,10 +71,10 @@ class Rolling:
     Parameters
     ----------
     panel : Panel
-        Dates rise from row to row of each coin. Rows that were filled in, if it says so (`FILLED`),
-        are seen with those after them, and are none on their own dates.
+        Dates rise from row to row of each coin. Rows that were filled in, if it has the column
+        `FILLED`, are visible with those after them, but never on their own dates.
     splits : bool
-        Whether rows before the last gap, as of each date, are not seen.
+        Whether to hide rows before the last gap, as of each date.
     """
 
     def __init__(self, panel: Panel, splits: bool = False) -> None:
@@ -79,15 +87,29 @@ class Rolling:
         self._keys = coin * self._span + (seconds - self._first)
         self._filled = panel.extra.get(FILLED, np.zeros(0)) > 0
 
-    def at(self, date: np.datetime64, window: int | None = None) -> Seen:
-        """Return what was to be seen on a date: all rows up to it, or the latest so many."""
+    def at(self, date: np.datetime64, window: int | None = None) -> PanelAt:
+        """Return the panel as of a date.
+
+        Parameters
+        ----------
+        date : datetime64
+        window : int, optional
+            Visible rows of each coin, the latest ones; by default all.
+        """
         spans = self.spans(np.array([date]), window)
-        return Seen(self.copy(spans), spans.places)
+        return PanelAt(self.copy(spans), spans.places)
 
     def spans(self, dates: DateArray, window: int | None = None) -> Spans:
-        """Return the rows that were to be seen on each of some dates, which are not copied."""
-        every = np.arange(len(self.panel))
-        last = self._find(every, np.asarray(dates)[:, None])
+        """Return the rows that are visible as of some dates, without copying them.
+
+        Parameters
+        ----------
+        dates : ndarray of datetime64, ``(n_dates,)``
+        window : int, optional
+            Visible rows of each coin, the latest ones; by default all.
+        """
+        coins = np.arange(len(self.panel))
+        last = self._find(coins, np.asarray(dates)[:, None])
         origins, places = np.nonzero(last >= 0)
         stops = last[origins, places] + 1
         starts = self.panel.indptr[:-1][places]
@@ -104,7 +126,7 @@ class Rolling:
         ----------
         spans : Spans
         ends : (int, int), optional
-            How many of the first rows and how many of the last; by default all.
+            How many of the first rows and of the last rows of each span; by default all.
         """
         panel = self.panel
         starts, lengths = spans.starts, spans.stops - spans.starts
@@ -126,30 +148,36 @@ class Rolling:
             extra={name: column[rows] for name, column in panel.extra.items()},
         )
 
-    def closes(self, places: NDArray[np.int64], dates: DateArray) -> FloatArray:
-        """Return the closes of coins on dates, ``(n, m)``; NaN where there is no row.
+    def closes(self, places: IntArray, dates: DateArray) -> FloatArray:
+        """Return the closes of coins on dates.
 
         Parameters
         ----------
-        places : ndarray of int64, ``(n,)``
-        dates : ndarray of datetime64, ``(n, m)``
+        places : ndarray of int64, ``(n_coins,)``
+            Places of the coins in the panel; some may be there twice.
+        dates : ndarray of datetime64, ``(n_coins, n_dates)``
+
+        Returns
+        -------
+        ndarray of float64, ``(n_coins, n_dates)``
+            In the quote currency; NaN without a row.
         """
         rows = self._find(places[:, None], dates)
         if not len(self.panel.values):
             return np.full(rows.shape, np.nan)
         return np.where(rows >= 0, self.panel.values[rows], np.nan)
 
-    def _find(self, places: NDArray[np.int64], dates: DateArray) -> NDArray[np.int64]:
-        """Return the rows of coins on dates, -1 where there is none."""
+    def _find(self, places: IntArray, dates: DateArray) -> IntArray:
+        """Return the rows of coins on dates, in the shape of both; -1 without a row."""
         since = dates.astype("datetime64[s]").astype(np.int64) - self._first
         inside = (since >= 0) & (since < self._span - 1)
         keys = places * self._span + np.where(inside, since, self._span - 1)
         rows = np.searchsorted(self._keys, keys)
-        found = rows < len(self._keys)
-        found[found] = self._keys[rows[found]] == keys[found]
+        there = rows < len(self._keys)
+        there[there] = self._keys[rows[there]] == keys[there]
         if self._filled.any():
-            found[found] = ~self._filled[rows[found]]
-        return np.where(found, rows, -1)
+            there[there] = ~self._filled[rows[there]]
+        return np.where(there, rows, -1)
 
 
 def choose_origins(
@@ -165,25 +193,25 @@ def choose_origins(
     Parameters
     ----------
     first, last : datetime64
-        Of all rows of all coins.
+        First and last date of all rows of all coins.
     step : timedelta64
-        From one bar to the next.
+        Time from one bar to the next.
     horizon : int
         Bars ahead.
     origins : int or sequence of date
-        How many, the last of which has a whole horizon after it; or which.
+        Number of dates, with a whole horizon after the last one; or the dates, in any order.
     every : int, optional
         Bars from one origin to the next, by default the horizon, so that none overlap.
 
     Returns
     -------
     ndarray of datetime64[s], ``(n_origins,)``
-        In order.
+        Rising.
 
     Raises
     ------
     OptionError
-        There are not so many, or one given is outside of the rows.
+        They do not fit between the first and the last date.
     """
     if every is not None and every < 1:
         raise OptionError(f"step: must be at least 1 bar, got {every}")

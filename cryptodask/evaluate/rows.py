@@ -1,4 +1,4 @@
-"""The rows of a backtest table, checked, in one order, each beside the naive forecast."""
+"""The columns of a backtest table, and its rows, checked, each beside the naive forecast."""
 
 from collections.abc import Sequence
 
@@ -10,14 +10,30 @@ from cryptodask.errors import InputError
 from cryptodask.records import FloatArray
 
 LEVELS = (80, 95)
-BOUNDS = ("lower_80", "upper_80", "lower_95", "upper_95")
-BOUND_QUANTILES = {"lower_95": 0.025, "lower_80": 0.1, "upper_80": 0.9, "upper_95": 0.975}
-"""Which quantile each bound is, rising."""
-NUMBERS = ("forecast", *BOUNDS, "actual", "last", "scale", "scale_sq")
-DUST = 1e-12
-"""Forecasts that differ by less than this share of the price differ by rounding."""
+"""Levels of intervals, in percent."""
 
-NEEDED = ("coin", "model", "cutoff", "date", "step", *NUMBERS)
+BOUNDS = ("lower_80", "upper_80", "lower_95", "upper_95")
+"""Columns of the intervals of a forecast, prices in the quote currency."""
+
+BOUND_QUANTILES = {"lower_95": 0.025, "lower_80": 0.1, "upper_80": 0.9, "upper_95": 0.975}
+"""Level of the quantile that each bound is, rising."""
+
+SCORED_COLUMNS = (
+    "coin", "model", "cutoff", "date", "step", "forecast", *BOUNDS, "actual", "last", "scale",
+    "scale_sq",
+)  # fmt: skip
+"""Columns of a backtest table that scores need; prices in the quote currency.
+
+``actual`` is NaN where no row came on that date, bounds where no error was known. ``last`` is the
+close at the cutoff. ``scale`` and ``scale_sq`` are the means of absolute and squared changes from
+row to row up to the cutoff, by which MASE and RMSSE measure errors."""
+
+BACKTEST_COLUMNS = (*SCORED_COLUMNS, "volatility")
+"""Columns of a backtest table. Intervals are scaled by ``volatility``, see
+`cryptodask.evaluate.intervals.volatility`."""
+
+ROUNDING = 1e-12
+"""Share of the price: forecasts that differ by less differ by rounding only."""
 
 
 def scored_rows(table: pd.DataFrame, naive: str) -> pd.DataFrame:
@@ -26,15 +42,15 @@ def scored_rows(table: pd.DataFrame, naive: str) -> pd.DataFrame:
     Parameters
     ----------
     table : DataFrame
-        With the columns of `NEEDED`; see `cryptodask.evaluate.backtest`.
+        With `SCORED_COLUMNS`.
     naive : str
         The model that the others are measured against.
 
     Returns
     -------
     DataFrame
-        Also ``group``, which counts (coin, model, step) from 0, and ``naive``: what the naive
-        model said of that coin, cutoff and step, NaN where it said nothing.
+        `SCORED_COLUMNS`, ``group``, which numbers (coin, model, step) from 0, and ``naive``: the
+        naive forecast of that coin, cutoff and step, NaN where it is missing.
 
     Raises
     ------
@@ -42,12 +58,12 @@ def scored_rows(table: pd.DataFrame, naive: str) -> pd.DataFrame:
         A column is missing, a row is there twice, a forecast or an actual is infinite, or the
         bounds of an interval are the wrong way round.
     """
-    missing = [name for name in NEEDED if name not in table.columns]
+    missing = [name for name in SCORED_COLUMNS if name not in table.columns]
     if missing:
-        raise InputError(f"backtest table: has no column {missing[0]!r}; it needs {NEEDED}")
-    rows = table.loc[:, list(NEEDED)]
-    coin, model, step, cutoff = (_places(rows[k]) for k in ("coin", "model", "step", "cutoff"))
-    n_steps, n_cutoffs = (int(places.max(initial=0)) + 1 for places in (step, cutoff))
+        raise InputError(f"backtest table: has no column {missing[0]!r}; it needs {SCORED_COLUMNS}")
+    rows = table.loc[:, list(SCORED_COLUMNS)]
+    coin, model, step, cutoff = (_ranks(rows[k]) for k in ("coin", "model", "step", "cutoff"))
+    n_steps, n_cutoffs = (int(ranks.max(initial=0)) + 1 for ranks in (step, cutoff))
     n_models = int(model.max(initial=0)) + 1
     group = (coin * n_models + model) * n_steps + step
     order = np.argsort(group * n_cutoffs + cutoff, kind="stable")
@@ -60,12 +76,12 @@ def scored_rows(table: pd.DataFrame, naive: str) -> pd.DataFrame:
         crossed = rows[f"lower_{level}"].to_numpy() > rows[f"upper_{level}"].to_numpy()
         _refuse(rows, crossed, f"with lower_{level} above upper_{level}")
     rows["group"] = np.cumsum(np.diff(group, prepend=group[:1]) != 0)
-    rows["naive"] = _beside(rows, moment, naive)
+    rows["naive"] = _naive_forecasts(rows, moment, naive)
     return rows
 
 
-def _places(column: pd.Series) -> NDArray[np.int64]:
-    """Return the rank of each value of a column, from 0."""
+def _ranks(column: pd.Series) -> NDArray[np.int64]:
+    """Return the rank of each value of a column, from 0, ``(n_rows,)``."""
     codes, _ = pd.factorize(column, sort=True)
     if (codes < 0).any():
         raise InputError(f"backtest table: {column.name} is missing in {(codes < 0).sum()} rows")
@@ -81,22 +97,35 @@ def _refuse(rows: pd.DataFrame, wrong: NDArray[np.bool_], what: str) -> None:
         )
 
 
-def _beside(rows: pd.DataFrame, moment: NDArray[np.int64], naive: str) -> FloatArray:
-    """Return the naive forecast of every row's coin, step and cutoff."""
-    own = (rows["model"] == naive).to_numpy()
-    known, forecasts = moment[own], rows["forecast"].to_numpy()[own]
+def _naive_forecasts(rows: pd.DataFrame, moment: NDArray[np.int64], naive: str) -> FloatArray:
+    """Return the naive forecast of every row's coin, step and cutoff.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    moment : ndarray of int64, ``(n_rows,)``
+        A number for coin, step and cutoff.
+    naive : str
+
+    Returns
+    -------
+    ndarray of float64, ``(n_rows,)``
+        Prices; NaN where it is missing.
+    """
+    is_naive = (rows["model"] == naive).to_numpy()
+    known, forecasts = moment[is_naive], rows["forecast"].to_numpy()[is_naive]
     if not len(known):
         return np.full(len(rows), np.nan)
     # Of one model, rows by coin, step and cutoff are in the order of this number.
-    found = np.minimum(np.searchsorted(known, moment), len(known) - 1)
-    beside: FloatArray = np.where(known[found] == moment, forecasts[found], np.nan)
+    places = np.minimum(np.searchsorted(known, moment), len(known) - 1)
+    beside: FloatArray = np.where(known[places] == moment, forecasts[places], np.nan)
     return beside
 
 
 def common_rows(table: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
-    """Return the rows of each coin, cutoff and step that every one of these models has a say on.
+    """Return the rows of each coin, cutoff and step that all of these models forecast.
 
-    Scores of them compare like with like: a model that gives up on hard coins gains nothing by it.
+    Their scores compare like with like: a model that gives up on hard coins gains nothing by it.
 
     Parameters
     ----------
@@ -107,5 +136,5 @@ def common_rows(table: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
     """
     rows = table[table["model"].isin(list(models))]
     scored = rows["forecast"].notna() & rows["actual"].notna()
-    said = scored.groupby([rows[key] for key in ("coin", "cutoff", "step")]).transform("sum")
-    return rows[scored & (said == len(set(models)))]
+    forecasts = scored.groupby([rows[key] for key in ("coin", "cutoff", "step")]).transform("sum")
+    return rows[scored & (forecasts == len(set(models)))]

@@ -1,21 +1,21 @@
-"""What the forecasts of a backtest are worth: sums a part at a time, and scores from the sums.
+"""Scores of the forecasts of a backtest: sums of errors, part by part, and scores from the sums.
 
-Of each coin and model, ``n`` rows count: those with a forecast and an actual.
+Rows with a forecast and an actual count; ``n`` is their number.
 
 =================  =============================================================================
-score              what it is
+score              meaning
 =================  =============================================================================
 mae, rmse          mean absolute error, root of the mean squared error; in the quote currency
 mase, rmsse        the same, with each error divided by the coin's mean absolute change from row
                    to row up to the cutoff, or its square by the mean squared one: lag 1, as in
-                   M5, and, as far as its published figures tell, for M4's daily series (Hyndman
+                   M5, and, as far as its published figures show, for M4's daily series (Hyndman
                    and Koehler, Another look at measures of forecast accuracy, 2006)
-smape              200 |error| / (|actual| + |forecast|), in percent, 0 to 200: M4's.
-                   utilsforecast's is a 200th of it, and tables in "percent" are often half
-relative_mae       mean absolute error over that of naive, on the rows which both have; below 1
+smape              200 |error| / (|actual| + |forecast|), in percent, 0 to 200, as in M4;
+                   utilsforecast divides it by 200, and tables in "percent" often by 2
+relative_mae       mean absolute error over that of naive, on the rows that both have; below 1
                    is better than naive
-direction          share of rows with the right sign of change since the close at the cutoff, of
-                   those where both the price moved and the model said that it would
+direction          share of rows with the right sign of change since the close at the cutoff,
+                   among those where the price moved and the model forecast a move
 pinball            mean quantile loss over the 2.5, 10, 50, 90 and 97.5% quantiles: the bounds,
                    and the forecast as the median; in the quote currency
 wql                weighted quantile loss: 2 pinball over the mean absolute actual
@@ -26,10 +26,10 @@ winkler_80, _95    interval score (Winkler 1972; Gneiting and Raftery 2007), in 
 msis_80, _95       Winkler score with each row divided by the scale that mase divides by: M4's
 =================  =============================================================================
 
-Over many coins, a score is the mean over coins of the coin's own score, so that each coin counts
-once however many rows it has; of ``relative_mae`` it is the geometric mean (Fleming and Wallace,
-How not to lie with statistics, 1986). Scores in the quote currency are then left out: their mean
-would be that of the dearest coin. So is the mean of ``mase``, in part, that of the coins whose
+Over many coins, a score is the mean of the scores of each coin, so that a coin counts once however
+many rows it has; for ``relative_mae`` it is the geometric mean (Fleming and Wallace, How not to lie
+with statistics, 1986). Scores in the quote currency are then left out: their mean would be that of
+the most expensive coin. In part the same holds for ``mase``, whose mean is led by the coins whose
 price has grown most since their first rows; against naive, ``relative_mae`` says more.
 """
 
@@ -41,12 +41,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cryptodask.errors import InputError, OptionError
-from cryptodask.evaluate.rows import BOUNDS, DUST, LEVELS, scored_rows
+from cryptodask.evaluate.rows import BOUND_QUANTILES, BOUNDS, LEVELS, ROUNDING, scored_rows
 from cryptodask.records import FloatArray
 
-KEYS = ("coin", "model", "step")
-COUNTS = ("n", "n_scaled", "n_shared", "n_moved", "n_interval")
-QUANTILES = np.array([0.025, 0.1, 0.5, 0.9, 0.975])
+_KEYS = ("coin", "model", "step")
+_COUNTS = ("n", "n_scaled", "n_shared", "n_moved", "n_interval")
+_QUANTILES = dict(sorted((BOUND_QUANTILES | {"forecast": 0.5}).items(), key=lambda item: item[1]))
 IN_CURRENCY = (
     "mae", "rmse", "pinball", "width_80", "width_95", "winkler_80", "winkler_95"
 )  # fmt: skip
@@ -61,11 +61,11 @@ def sums(table: pd.DataFrame, naive: str = "naive") -> pd.DataFrame:
     Parameters
     ----------
     table : DataFrame
-        ``coin, model, cutoff, date, step, forecast, lower_80, upper_80, lower_95, upper_95,
-        actual, last, scale, scale_sq`` of any number of coins, models and cutoffs, in any order.
+        With `cryptodask.evaluate.rows.SCORED_COLUMNS`, of any number of coins, models and
+        cutoffs, in any order.
     naive : str
-        The model whose errors stand beside those of the others. Without it in the table there is
-        no ``relative_mae``.
+        The model whose errors stand beside those of the others. If the table lacks it,
+        ``relative_mae`` is NaN.
 
     Returns
     -------
@@ -112,13 +112,13 @@ def sums(table: pd.DataFrame, naive: str = "naive") -> pd.DataFrame:
 
 
 def _add_intervals(adder: "_Adder", rows: pd.DataFrame, by_scale: pd.DataFrame) -> None:
-    """Add what intervals are worth: rows that have them, and those of them that have a scale."""
+    """Add the losses of intervals: of rows that have them, and of those with a scale, too."""
     from utilsforecast import losses
 
-    quantiles = ["lower_95", "lower_80", "forecast", "upper_80", "upper_95"]
+    quantiles, levels = list(_QUANTILES), np.array(list(_QUANTILES.values()))
 
     def pinball(df: pd.DataFrame, models: Sequence[str], **names: str) -> Any:
-        return losses.mqloss(df, {models[0]: quantiles}, QUANTILES, **names)
+        return losses.mqloss(df, {models[0]: quantiles}, levels, **names)
 
     adder.mean("pinball", pinball, rows)
     adder.plain("size", rows, rows["actual"].abs())
@@ -138,7 +138,7 @@ class _Adder:
 
     def __init__(self, rows: pd.DataFrame) -> None:
         first = ~rows["group"].duplicated()
-        self.sums = rows.loc[first, list(KEYS)].reset_index(drop=True)
+        self.sums = rows.loc[first, list(_KEYS)].reset_index(drop=True)
 
     def count(self, name: str, rows: pd.DataFrame) -> None:
         """Count rows."""
@@ -156,10 +156,10 @@ class _Adder:
         model: str = "forecast",
         **options: int,
     ) -> None:
-        """Add up what utilsforecast gives the mean of; a group is to it a series."""
+        """Add up a loss whose mean utilsforecast returns; it takes a group for a series."""
         added = np.zeros(len(self.sums))
         if len(rows):
-            # It would also group by a column of that name.
+            # Without a name of the cutoff it groups by a column "cutoff", too.
             columns = {"id_col": "group", "target_col": "actual", "cutoff_col": "none"}
             means = loss(rows, models=[model], **columns, **options)
             added[means["group"]] = means[model]
@@ -170,9 +170,9 @@ class _Adder:
 
 
 def _direction(rows: pd.DataFrame, name: str) -> FloatArray:
-    """Return the sign of the change since the cutoff."""
+    """Return the sign of the change since the cutoff, ``(n_rows,)``; 0 for rounding."""
     change = (rows[name] / rows["last"] - 1).to_numpy()
-    sign: FloatArray = np.sign(np.where(np.abs(change) > DUST, change, 0.0))
+    sign: FloatArray = np.sign(np.where(np.abs(change) > ROUNDING, change, 0.0))
     return sign
 
 
@@ -194,42 +194,42 @@ def scores(sums: pd.DataFrame, by: Sequence[str] = ("model",)) -> pd.DataFrame:
     Parameters
     ----------
     sums : DataFrame
-        See `sums`; of parts joined in any order.
+        From `sums`, of parts joined in any order.
     by : sequence of str
         ``model``, and ``coin`` or ``step`` or both: one row for each.
 
     Returns
     -------
     DataFrame
-        The columns of `by`, counts of rows, and the scores that the module tells of; NaN where no
+        The columns of `by`, counts of rows, and the scores of the module's table; NaN where no
         row counts, and ``relative_mae`` where naive made no error at all. With ``coin``, the
-        coin's own scores. Without, ``coins`` that have a row, means over the coins that have the
-        score, and without scores in the quote currency; the geometric mean in ``relative_mae``
-        is over ``coins_relative`` coins, those where neither the model nor naive made no error.
-        A model that gave up on some coins or dates is scored on the others; `common_rows` keeps
-        those of all models.
+        scores of that coin. Without, ``coins`` that have a row, and means over the coins that
+        have the score, except scores in the quote currency; the geometric mean in
+        ``relative_mae`` is over ``coins_relative`` coins, those with errors of the model and of
+        naive. A model that gave up on some coins or dates is scored on the others;
+        `cryptodask.evaluate.rows.common_rows` keeps those of all models.
 
     Raises
     ------
     OptionError
-        `by` has no ``model``, or something other than those three.
+        `by` lacks ``model``, or has something other than those three.
     InputError
         Sums of a coin, model and step are there twice.
     """
     wanted = [by] if isinstance(by, str) else list(by)
-    if "model" not in wanted or not set(wanted) <= set(KEYS) or len(set(wanted)) < len(wanted):
+    if "model" not in wanted or not set(wanted) <= set(_KEYS) or len(set(wanted)) < len(wanted):
         raise OptionError(f"by: must be model, with or without coin and step, got {wanted}")
-    if sums.duplicated(list(KEYS)).any():
-        twice = sums.loc[sums.duplicated(list(KEYS)), list(KEYS)].iloc[0].to_dict()
+    if sums.duplicated(list(_KEYS)).any():
+        twice = sums.loc[sums.duplicated(list(_KEYS)), list(_KEYS)].iloc[0].to_dict()
         raise InputError(f"sums: {twice} is there twice; parts must be of whole coins")
-    keys = [key for key in KEYS if key in ("coin", *wanted)]
+    keys = [key for key in _KEYS if key in ("coin", *wanted)]
     # In one order, lest joining parts in another change the last bits of a sum.
-    ordered = sums.sort_values(list(KEYS), kind="stable")
+    ordered = sums.sort_values(list(_KEYS), kind="stable")
     added = ordered.groupby(keys, as_index=False).sum()
-    own = pd.concat([added[[*keys, *COUNTS]], _ratios(added)], axis="columns")
+    table = pd.concat([added[[*keys, *_COUNTS]], _ratios(added)], axis="columns")
     if "coin" not in wanted:
-        return _over_coins(own, wanted)
-    return own.sort_values(wanted, ignore_index=True)[[*wanted, *own.columns.drop(wanted)]]
+        return _over_coins(table, wanted)
+    return table.sort_values(wanted, ignore_index=True)[[*wanted, *table.columns.drop(wanted)]]
 
 
 def _ratios(sums: pd.DataFrame) -> pd.DataFrame:
@@ -240,7 +240,7 @@ def _ratios(sums: pd.DataFrame) -> pd.DataFrame:
         return value
 
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = {
+        ratios = {
             "mae": mean("error", "n"),
             "rmse": np.sqrt(mean("square", "n")),
             "mase": mean("scaled_error", "n_scaled"),
@@ -254,25 +254,25 @@ def _ratios(sums: pd.DataFrame) -> pd.DataFrame:
             "wql": 2 * mean("pinball", "size"),
         }
         for level in LEVELS:
-            found |= {
+            ratios |= {
                 f"coverage_{level}": mean(f"inside_{level}", "n_interval"),
                 f"width_{level}": mean(f"width_{level}", "n_interval"),
                 f"relative_width_{level}": mean(f"relative_width_{level}", "n_interval"),
                 f"winkler_{level}": mean(f"winkler_{level}", "n_interval"),
                 f"msis_{level}": mean(f"msis_{level}", "n_scaled_interval"),
             }
-    return pd.DataFrame(found, index=sums.index)
+    return pd.DataFrame(ratios, index=sums.index)
 
 
-def _over_coins(own: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Return means over coins of their own scores."""
-    relative = own["relative_mae"].where(own["relative_mae"] > 0)
-    own = own.assign(relative_mae=np.log(relative), coins=own["n"] > 0)
-    groups = own.drop(columns=["coin", *IN_CURRENCY]).groupby(by)
-    found = groups.mean()
-    found["relative_mae"] = np.exp(found["relative_mae"])
-    for count in ("coins", *COUNTS):
-        found[count] = groups[count].sum()
-    found["coins_relative"] = groups["relative_mae"].count()
-    first = ["coins", "coins_relative", *COUNTS]
-    return found[[*first, *found.columns.drop(first)]].reset_index()
+def _over_coins(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Return means over coins of the scores of each."""
+    relative = table["relative_mae"].where(table["relative_mae"] > 0)
+    table = table.assign(relative_mae=np.log(relative), coins=table["n"] > 0)
+    groups = table.drop(columns=["coin", *IN_CURRENCY]).groupby(by)
+    means = groups.mean()
+    means["relative_mae"] = np.exp(means["relative_mae"])
+    for count in ("coins", *_COUNTS):
+        means[count] = groups[count].sum()
+    means["coins_relative"] = groups["relative_mae"].count()
+    first = ["coins", "coins_relative", *_COUNTS]
+    return means[[*first, *means.columns.drop(first)]].reset_index()

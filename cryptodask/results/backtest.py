@@ -73,7 +73,7 @@ class Backtest:
         return failed_throughout(self.failures).empty and self.lost.empty
 
     def parts(self) -> Iterator[pd.DataFrame]:
-        """Yield the table (see `cryptodask.evaluate.backtest.COLUMNS`) file by file.
+        """Yield the table (see `cryptodask.evaluate.rows.BACKTEST_COLUMNS`) file by file.
 
         All rows of a coin and model are in one.
         """

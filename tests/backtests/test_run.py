@@ -13,8 +13,9 @@ from dask.distributed import Client
 from cryptodask import CryptoLoader, CryptoManager, create_model, import_prices
 from cryptodask.backtests import Backtest, backtest, open_backtest
 from cryptodask.errors import InputError, OptionError
-from cryptodask.evaluate.backtest import BOUNDS, COLUMNS, backtest_panel
+from cryptodask.evaluate.backtest import backtest_panel
 from cryptodask.evaluate.rolling import choose_origins
+from cryptodask.evaluate.rows import BACKTEST_COLUMNS, BOUNDS
 from cryptodask.models import Model, run_model
 from cryptodask.prices.loader import to_panel
 from cryptodask.records import DAY, Panel
@@ -58,9 +59,9 @@ def run(source: Any, client: Client, **options: Any) -> Backtest:
 
 def assert_same(done: Backtest, plain: pd.DataFrame) -> None:
     table = done.get_df()
-    assert tuple(table.columns) == COLUMNS
+    assert tuple(table.columns) == BACKTEST_COLUMNS
     assert set(table.columns) - set(BOUNDS) == set(plain.columns) - set(BOUNDS)
-    for name in set(COLUMNS) - set(BOUNDS):
+    for name in set(BACKTEST_COLUMNS) - set(BOUNDS):
         pd.testing.assert_series_equal(table[name], plain[name], check_exact=True)
 
 
@@ -266,7 +267,7 @@ def test_intervals_are_the_same_however_the_coins_are_divided_and_look_at_nothin
     other = write_folder(tmp_path / "other", changed)
     again = backtest(other, ["drift"], 5, origins=4, step=5, warmup=45, seed=3, client=client,
                      progress=False).get_df()  # fmt: skip
-    said = [c for c in COLUMNS if c != "actual"]
+    said = [c for c in BACKTEST_COLUMNS if c != "actual"]
     before, after = (
         [part.reset_index(drop=True) for _, part in t[said].groupby(t["cutoff"] > done.origins[1])]
         for t in (table, again)

@@ -17,7 +17,7 @@ from cryptodask.dashboard.leaderboard_view import (
 from cryptodask.errors import OptionError, UnknownCoinError
 from cryptodask.evaluate import compare, scores
 from cryptodask.evaluate.backtest import empty_backtest
-from cryptodask.evaluate.reliability import WHOLE
+from cryptodask.evaluate.reliability import ALL_PERIODS
 from cryptodask.evaluate.rows import BOUNDS
 from cryptodask.records import CoinFailure
 from tests.evaluate.tables import make_backtest
@@ -120,7 +120,7 @@ def test_the_worst_coins_of_each_model(table: pd.DataFrame) -> None:
 def test_periods_are_thirds_of_the_origins(table: pd.DataFrame) -> None:
     view = build_leaderboard(of(table))
     assert view.periods[0] == "2016-04-10 to 2016-04-22"
-    assert set(view.reliability["period"]) == {WHOLE, 0, 1, 2}
+    assert set(view.reliability["period"]) == {ALL_PERIODS, 0, 1, 2}
     few = build_leaderboard(of(table[table["cutoff"] == table["cutoff"].min()]))
     assert few.periods == ("2016-04-10 to 2016-04-10",)
 

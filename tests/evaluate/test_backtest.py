@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cryptodask.evaluate.backtest import COLUMNS, backtest_panel, empty_backtest, scales
+from cryptodask.evaluate.backtest import backtest_panel, empty_backtest, scales
 from cryptodask.evaluate.rolling import Rolling
+from cryptodask.evaluate.rows import BACKTEST_COLUMNS
 from cryptodask.models import create_model, list_models, run_model
 from cryptodask.models.base import ends_needed, takes_repeats
 from cryptodask.models.baseline.naive import Naive
@@ -30,7 +31,7 @@ def test_a_forecast_as_of_a_date_is_that_of_the_rows_up_to_it(name: str) -> None
     panel, model = make_panel([80, 60, 30]), create_model(name, **QUICK.get(name, {}))
     done = backtest_panel(panel, model, origins(40, 55), 5, seed=3)
     table = done.table
-    assert tuple(table.columns) == COLUMNS
+    assert tuple(table.columns) == BACKTEST_COLUMNS
     assert table.dtypes.to_dict() == empty_backtest().dtypes.to_dict()
     for origin in origins(40, 55):
         for coin, closes, dates in panel:
@@ -65,18 +66,18 @@ def test_what_comes_after_an_origin_changes_nothing_but_the_actuals() -> None:
     after = panel.dates > START + 50 * DAY
     other = Panel(panel.coins, np.where(after, panel.values * 3, panel.values), panel.dates,
                   panel.indptr)  # fmt: skip
-    one, two = (backtest_panel(p, lstm(), origins(30, 50), 5).table for p in (panel, other))
-    pd.testing.assert_frame_equal(one.drop(columns="actual"), two.drop(columns="actual"))
-    assert (one["actual"] != two["actual"]).any()
+    first, second = (backtest_panel(p, lstm(), origins(30, 50), 5).table for p in (panel, other))
+    pd.testing.assert_frame_equal(first.drop(columns="actual"), second.drop(columns="actual"))
+    assert (first["actual"] != second["actual"]).any()
 
 
 def test_a_coin_that_can_not_be_forecast_yet_is_told_for_that_origin() -> None:
     panel = join([make_panel([80]), one_coin(np.full(80, 2.0), "flat")])
     done = backtest_panel(panel, create_model("ridge"), origins(5, 60), 5)
-    told = [(f.cutoff, f.coin, f.exception) for f in done.failures]
+    failures = [(f.cutoff, f.coin, f.exception) for f in done.failures]
     early, late = origins(5, 60)
     # The first row of a walk is a day after START.
-    assert told == [
+    assert failures == [
         (early, "coin-0", "TooShortError"),
         (early, "flat", "TooShortError"),
         (late, "flat", "ConstantSeriesError"),
@@ -185,9 +186,9 @@ def test_a_batch_that_fails_is_tried_date_by_date() -> None:
 
     done = backtest_panel(make_panel([60, 50]), Picky(), origins(10, 20, 30), 2)
     assert set(done.table["cutoff"]) == set(pd.to_datetime(origins(10, 30)))
-    told = [(f.cutoff, f.coin, f.message) for f in done.failures]
+    failures = [(f.cutoff, f.coin, f.message) for f in done.failures]
     day = origins(20)[0]
-    assert told == [(day, "coin-0", "not on this day"), (day, "coin-1", "not on this day")]
+    assert failures == [(day, "coin-0", "not on this day"), (day, "coin-1", "not on this day")]
 
 
 @pytest.mark.parametrize("name", [m for m in list_models() if ends_needed(create_model(m), 4)])
@@ -195,6 +196,6 @@ def test_rows_between_the_ends_that_a_model_looks_at_change_nothing(name: str) -
     model, panel = create_model(name), make_panel([40, 25], gaps=True)
     rolling = Rolling(panel)
     spans = rolling.spans(panel.last_dates[:1])
-    thin, whole = rolling.copy(spans, ends_needed(model, 4)), rolling.copy(spans)
-    assert len(thin.values) < len(whole.values)
-    assert np.array_equal(model.forecast(thin, 4, 1), model.forecast(whole, 4, 1))
+    thin, full = rolling.copy(spans, ends_needed(model, 4)), rolling.copy(spans)
+    assert len(thin.values) < len(full.values)
+    assert np.array_equal(model.forecast(thin, 4, 1), model.forecast(full, 4, 1))

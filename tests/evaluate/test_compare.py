@@ -13,7 +13,7 @@ from scipy import stats
 from cryptodask.errors import InputError, OptionError
 from cryptodask.evaluate.compare import (
     BETTER,
-    NONE,
+    NO_VERDICT,
     SAME,
     WORSE,
     compare_coins,
@@ -69,14 +69,14 @@ def by_hand(values: FloatArray, days: Any, horizon: int) -> tuple[float, float, 
 @pytest.mark.parametrize("n", [4, 9, 50])
 def test_without_overlap_it_is_the_other_librarys(n: int) -> None:
     values = series(n, seed=n)
-    found = compare_coins(frame_of(values[None, None], horizon=3, stride=3)).iloc[0]
+    row = compare_coins(frame_of(values[None, None], horizon=3, stride=3)).iloc[0]
     # Losses of the one forecast are the differences, and of the other 0.
     expected = dm_test([0.0] * n, values, [0.0] * n, loss=lambda u, v: v - u)
-    np.testing.assert_allclose([found["statistic"], found["p_value"]], expected, rtol=1e-8)
+    np.testing.assert_allclose([row["statistic"], row["p_value"]], expected, rtol=1e-8)
     # Which is a test of the mean by Student's t.
     plain = stats.ttest_1samp(values, 0)
-    np.testing.assert_allclose([found["statistic"], found["p_value"]], plain, rtol=1e-12)
-    assert found["worth"] == found["origins"] == n
+    np.testing.assert_allclose([row["statistic"], row["p_value"]], plain, rtol=1e-12)
+    assert row["worth"] == row["origins"] == n
 
 
 @pytest.mark.parametrize(("horizon", "stride"), [(2, 1), (5, 1), (10, 3), (7, 7), (7, 6)])
@@ -84,14 +84,14 @@ def test_with_overlap_the_statistic_is_the_other_librarys(horizon: int, stride: 
     h = -(-horizon // stride)
     n = 12 * h
     values = series(n, seed=h, overlap=h)
-    found = compare_coins(frame_of(values[None, None], horizon, stride)).iloc[0]
+    row = compare_coins(frame_of(values[None, None], horizon, stride)).iloc[0]
     expected, _ = dm_test([0.0] * n, values, [0.0] * n, loss=lambda u, v: v - u, h=h)
-    assert found["statistic"] == pytest.approx(expected, rel=1e-10)
+    assert row["statistic"] == pytest.approx(expected, rel=1e-10)
     # Harvey's correction, and what it says of how much the origins are worth.
     harvey = (n + 1 - 2 * h + h * (h - 1) / n) / n
-    assert found["worth"] == pytest.approx(1 / (1 - harvey))
-    p_value = 2 * stats.t.sf(abs(found["statistic"]), found["worth"] - 1)
-    assert found["p_value"] == pytest.approx(p_value)
+    assert row["worth"] == pytest.approx(1 / (1 - harvey))
+    p_value = 2 * stats.t.sf(abs(row["statistic"]), row["worth"] - 1)
+    assert row["p_value"] == pytest.approx(p_value)
 
 
 @settings(max_examples=30, deadline=None)
@@ -103,11 +103,11 @@ def test_with_overlap_the_statistic_is_the_other_librarys(horizon: int, stride: 
 def test_origins_any_days_apart_are_as_by_hand(steps: list[int], horizon: int, seed: int) -> None:
     days = np.cumsum(steps)
     values = series(len(days), seed)
-    found = compare_coins(frame_of(values[None, None], horizon, days=days)).iloc[0]
+    row = compare_coins(frame_of(values[None, None], horizon, days=days)).iloc[0]
     expected = by_hand(values, days, horizon)
-    if np.isfinite(expected[0]) and found["worth"] >= 4:
+    if np.isfinite(expected[0]) and row["worth"] >= 4:
         np.testing.assert_allclose(
-            found[["statistic", "worth", "p_value"]].astype(float), expected, rtol=1e-9
+            row[["statistic", "worth", "p_value"]].astype(float), expected, rtol=1e-9
         )
 
 
@@ -115,10 +115,10 @@ def test_a_coin_that_misses_origins_is_as_by_hand() -> None:
     values = series(60, seed=5, overlap=3)
     gaps = np.random.default_rng(1).random(60) < 0.3
     full = np.stack([np.where(gaps, np.nan, values), values])
-    found = compare_coins(frame_of(full[None], horizon=3))
+    tests = compare_coins(frame_of(full[None], horizon=3))
     for row, kept in ((0, ~gaps), (1, np.ones(60, dtype=bool))):
         expected = by_hand(values[kept], np.flatnonzero(kept), 3)
-        given = found.loc[row, ["statistic", "worth", "p_value"]].astype(float)
+        given = tests.loc[row, ["statistic", "worth", "p_value"]].astype(float)
         np.testing.assert_allclose(given, expected, rtol=1e-10)
 
 
@@ -129,25 +129,25 @@ def test_a_variance_below_0_is_taken_by_shares_of_the_horizon(scale: float) -> N
     alike = {"V": [0.0] * n, "P1": values, "P2": [0.0] * n, "loss": lambda u, v: v - u, "h": h}
     with pytest.raises(ArithmeticError, match="negative"):
         dm_test(**alike)
-    found = compare_coins(frame_of(scale * values[None, None], h)).iloc[0]
+    row = compare_coins(frame_of(scale * values[None, None], h)).iloc[0]
     plain, _ = dm_test(**alike, variance_estimator="bartlett", harvey_correction=False)
     weights = n + 2 * (2 / 3 * (n - 1) + 1 / 3 * (n - 2))
-    assert found["statistic"] == pytest.approx(plain * np.sqrt(1 - weights / n**2))
+    assert row["statistic"] == pytest.approx(plain * np.sqrt(1 - weights / n**2))
 
 
 @pytest.mark.parametrize(
     ("values", "horizon", "p_value", "verdict"),
     [
-        ([0.1, 0.2, 0.15], 1, np.nan, NONE),
+        ([0.1, 0.2, 0.15], 1, np.nan, NO_VERDICT),
         ([0.1, 0.11, 0.1, 0.12], 1, 0.001, WORSE),
         ([-0.1, -0.11, -0.1, -0.12], 1, 0.001, BETTER),
         ([-0.1, 0.11, -0.1, 0.12], 1, 0.95, SAME),
-        (series(12).tolist(), 5, np.nan, NONE),
+        (series(12).tolist(), 5, np.nan, NO_VERDICT),
         ([0.0] * 8, 1, 1.0, SAME),
-        ([0.0] * 3, 1, np.nan, NONE),
-        ([0.1] * 8, 1, np.nan, NONE),
-        ([0.1] * 40, 3, np.nan, NONE),
-        ([-1e-300] * 8, 1, np.nan, NONE),
+        ([0.0] * 3, 1, np.nan, NO_VERDICT),
+        ([0.1] * 8, 1, np.nan, NO_VERDICT),
+        ([0.1] * 40, 3, np.nan, NO_VERDICT),
+        ([-1e-300] * 8, 1, np.nan, NO_VERDICT),
     ],
 )
 def test_few_origins_or_no_variance(
@@ -164,14 +164,14 @@ def test_a_coin_does_not_depend_on_those_beside_it() -> None:
     values[:, 1, :25] = np.nan  # the coin came late
     values[:, 3, rng.random(40) < 0.4] = np.nan
     frame = frame_of(values, horizon=3)
-    whole = compare_coins(frame)
+    together = compare_coins(frame)
     groups = [["coin-0003"], ["coin-0004", "coin-0000"], ["coin-0001", "coin-0002"]]
     parts = pd.concat([compare_coins(frame[frame["coin"].isin(g)]) for g in groups])
     mixed = compare_coins(frame.sample(frac=1, random_state=1))
     alone = pd.concat([compare_coins(rows) for _, rows in frame.groupby(["coin", "model"])])
     for other in (parts, mixed, alone):
         ordered = other.sort_values(["coin", "model"], ignore_index=True)
-        pd.testing.assert_frame_equal(ordered, whole, check_exact=True)
+        pd.testing.assert_frame_equal(ordered, together, check_exact=True)
 
 
 # Many coins.
@@ -189,7 +189,7 @@ def test_so_many_are_rejected_as_in_the_paper(correction: Any, rejected: int) ->
     mixed = np.random.default_rng(0).permutation([*PUBLISHED, np.nan, np.nan, np.nan])
     judged = judge_coins(tests.assign(p_value=mixed), correction=correction)
     assert (judged["verdict"] == WORSE).sum() == rejected
-    assert (judged["verdict"] == NONE).sum() == 3
+    assert (judged["verdict"] == NO_VERDICT).sum() == 3
     assert judged.loc[judged["verdict"] == WORSE, "p_value"].max() == PUBLISHED[rejected - 1]
 
 
@@ -199,8 +199,8 @@ def test_a_model_without_a_test_has_no_verdict(correction: Any) -> None:
     values[0, :, :4] = np.nan
     judged = judge_coins(compare_coins(frame_of(values)), correction=correction)
     verdicts = judged.groupby("model")["verdict"].unique()
-    assert verdicts["model-000"].tolist() == [NONE]
-    assert NONE not in verdicts["model-001"]
+    assert verdicts["model-000"].tolist() == [NO_VERDICT]
+    assert NO_VERDICT not in verdicts["model-001"]
 
 
 def test_holms_p_values_are_as_by_hand() -> None:
@@ -250,9 +250,9 @@ def test_a_better_and_a_worse_model_are_found() -> None:
 def common(rng: np.random.Generator, n_models: int, n_coins: int, n: int, share: float) -> Any:
     """Differences of coins with so much in common, calm ones and wild ones."""
     both = rng.normal(0, 1, (n_models, 1, n))
-    own = rng.normal(0, 1, (n_models, n_coins, n))
+    separate = rng.normal(0, 1, (n_models, n_coins, n))
     wild = np.exp(rng.normal(0, 2, (n_coins, 1)))
-    return wild * (np.sqrt(share) * both + np.sqrt(1 - share) * own)
+    return wild * (np.sqrt(share) * both + np.sqrt(1 - share) * separate)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.7, 1.0])
@@ -272,8 +272,8 @@ def test_lopsided_differences_of_many_coins_make_no_verdict() -> None:
     lopsided = np.random.default_rng(6).normal(0, 1, (200, 200, 12)) ** 2 - 1
     judged = compare_models(frame_of(lopsided))
     assert 0.01 < (judged["p_value"] < 0.05).mean() < 0.1
-    own = lopsided / np.sqrt((lopsided**2).mean(axis=2, keepdims=True))
-    wrong = stats.ttest_1samp(own.mean(axis=1), 0, axis=1)
+    shrunk = lopsided / np.sqrt((lopsided**2).mean(axis=2, keepdims=True))
+    wrong = stats.ttest_1samp(shrunk.mean(axis=1), 0, axis=1)
     assert (wrong.pvalue < 0.05).mean() > 0.9
 
 
@@ -301,8 +301,8 @@ def test_standardised_differences_are_as_by_hand() -> None:
             parts.append(row[t] / np.sqrt(np.mean(np.square(others))))
         means[t] = np.nanmean(parts)
     expected = by_hand(means, range(30), 2)
-    found = compare_models(frame).loc[0, ["statistic", "worth", "p_value"]].astype(float)
-    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    row = compare_models(frame).loc[0, ["statistic", "worth", "p_value"]].astype(float)
+    np.testing.assert_allclose(row, expected, rtol=1e-9)
 
 
 def test_coins_with_too_few_origins_are_left_out_and_told() -> None:
@@ -322,32 +322,32 @@ def test_coins_with_too_few_origins_are_left_out_and_told() -> None:
 @pytest.mark.parametrize(("loss", "power"), [("absolute", 1), ("squared", 2)])
 def test_differences_are_means_over_the_steps_that_both_have(loss: Any, power: int) -> None:
     table, _ = make_backtest(missing=0.3)
-    found = differences(table, loss=loss)
-    assert set(found["model"]) == {"drift", "wild"}
+    compared = differences(table, loss=loss)
+    assert set(compared["model"]) == {"drift", "wild"}
     key = ["coin", "cutoff", "step"]
     naive = table[table["model"] == "naive"].set_index(key)
     for model in ("drift", "wild"):
-        own = table[table["model"] == model].set_index(key)
+        rows = table[table["model"] == model].set_index(key)
         parts = [
-            (((frame["actual"] if i else own["actual"]) - frame["forecast"]) / frame["last"]).abs()
+            (((frame["actual"] if i else rows["actual"]) - frame["forecast"]) / frame["last"]).abs()
             ** power
-            for i, frame in enumerate((own, naive.assign(actual=own["actual"])))
+            for i, frame in enumerate((rows, naive.assign(actual=rows["actual"])))
         ]
         both = pd.concat(parts, axis="columns", keys=["loss", "naive_loss"]).dropna()
         expected = both.groupby(["coin", "cutoff"]).mean()
-        rows = found[found["model"] == model].set_index(["coin", "cutoff"])
+        rows = compared[compared["model"] == model].set_index(["coin", "cutoff"])
         pd.testing.assert_frame_equal(rows[["loss", "naive_loss"]], expected, rtol=1e-12)
         assert rows["steps"].equals(both.groupby(["coin", "cutoff"]).size().rename("steps"))
-    np.testing.assert_array_equal(found["difference"], found["loss"] - found["naive_loss"])
+    np.testing.assert_array_equal(compared["difference"], compared["loss"] - compared["naive_loss"])
     # The horizon counts, not which of its days have a row.
-    assert (found["end"] - found["cutoff"] == pd.Timedelta(days=4)).all()
+    assert (compared["end"] - compared["cutoff"] == pd.Timedelta(days=4)).all()
 
 
 def test_skill_is_the_share_of_naives_loss_that_is_saved() -> None:
     table, _ = make_backtest()
-    own = table["model"] != "naive"
+    others = table["model"] != "naive"
     half = (table["actual"] + table["last"]) / 2
-    table.loc[own, "forecast"] = half[own]
+    table.loc[others, "forecast"] = half[others]
     table[[c for c in table if c.startswith(("lower", "upper"))]] = np.nan
     judged = judge_coins(compare_coins(differences(table)))
     np.testing.assert_allclose(judged["skill"], 0.5)
@@ -359,9 +359,9 @@ def test_what_differs_from_naive_by_rounding_does_not_differ() -> None:
     almost = table["model"] == "almost"
     table.loc[almost, "forecast"] = table.loc[almost, "last"] * (1 + 1e-15)
     for loss in ("absolute", "squared"):
-        found = differences(table, loss=loss)
-        assert (found["difference"] == 0).all()
-        assert (judge_coins(compare_coins(found))["verdict"] == SAME).all()
+        compared = differences(table, loss=loss)
+        assert (compared["difference"] == 0).all()
+        assert (judge_coins(compare_coins(compared))["verdict"] == SAME).all()
 
 
 def test_other_units_change_no_verdict() -> None:
@@ -377,19 +377,19 @@ def test_parts_of_a_backtest_give_the_bits_of_the_whole() -> None:
     parts = [differences(table[table["coin"].isin(c)]) for c in (["coin-4", "coin-1"], ["coin-0"])]
     rest = differences(table[table["coin"].isin(["coin-2", "coin-3", "coin-5"])])
     joined = pd.concat([rest, *parts], ignore_index=True)
-    whole = differences(table)
+    together = differences(table)
     for test in (compare_coins, compare_models, lambda d: judge_coins(compare_coins(d))):
-        pd.testing.assert_frame_equal(test(joined), test(whole), check_exact=True)
+        pd.testing.assert_frame_equal(test(joined), test(together), check_exact=True)
 
 
 @pytest.mark.parametrize("models", [("naive",), ("drift", "wild")])
 def test_without_a_model_or_without_naive_there_is_nothing_to_compare(models: Any) -> None:
-    found = differences(make_backtest(models=models)[0])
-    assert found.empty
-    tests = judge_coins(compare_coins(found))
+    compared = differences(make_backtest(models=models)[0])
+    assert compared.empty
+    tests = judge_coins(compare_coins(compared))
     assert tests.empty
     assert {"skill", "p_value", "verdict"} <= set(tests.columns)
-    assert compare_models(found).empty
+    assert compare_models(compared).empty
 
 
 # What is refused.
@@ -411,6 +411,6 @@ def test_options_out_of_range_are_refused_by_name() -> None:
 
 @pytest.mark.parametrize("test", [compare_coins, compare_models])
 def test_a_coin_in_two_parts_is_refused(test: Any) -> None:
-    found = differences(make_backtest(2)[0])
+    compared = differences(make_backtest(2)[0])
     with pytest.raises(InputError, match=r"'coin-0', 'model': 'drift', .* is there twice"):
-        test(pd.concat([found, found]))
+        test(pd.concat([compared, compared]))

@@ -33,11 +33,11 @@ def returns_of(phi: float, seed: int) -> FloatArray:
 
 def test_returns_that_go_on_as_they_went_are_found_by_as_much_as_they_tell() -> None:
     table = backtest_of(returns_of(PHI, 1))
-    told = scores(sums(table), by=("model",)).set_index("model")["relative_mae"]
+    ratios = scores(sums(table), by=("model",)).set_index("model")["relative_mae"]
     # Of normal returns the noise is this share; ridge does not know phi, and its penalty on ten
     # lags of some 600 rows leaves about three quarters of the gain.
     least = np.sqrt(1 - PHI**2)
-    assert least - 0.01 < told["ridge"] < least + (1 - least) / 2
+    assert least - 0.01 < ratios["ridge"] < least + (1 - least) / 2
     verdicts = compare_models(differences(table)).set_index("model")["verdict"]
     assert verdicts["ridge"] == BETTER
     assert verdicts["drift"] != BETTER

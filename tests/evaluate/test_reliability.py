@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptodask.evaluate import scores
-from cryptodask.evaluate.reliability import QUANTILES, WHOLE, count_held, reliability
+from cryptodask.evaluate.reliability import ALL_PERIODS, count_held, reliability
 from tests.evaluate.tables import make_backtest
+
+QUANTILES = {0.025: "lower_95", 0.1: "lower_80", 0.9: "upper_80", 0.975: "upper_95"}
 
 
 def starts_of(table: pd.DataFrame, n: int) -> np.ndarray:
@@ -40,12 +42,12 @@ def by_hand(table: pd.DataFrame, model: str, low: float, high: float, kind: str,
 def test_shares_are_those_of_a_plain_loop(seed: int, n_periods: int) -> None:
     table, _ = make_backtest(3, seed=seed, missing=0.2)
     starts = starts_of(table, n_periods)
-    found = reliability([count_held(table, starts)])
-    assert set(found["period"]) == {WHOLE, *range(n_periods)}
-    assert len(found) == 3 * (n_periods + 1) * 6
+    shares = reliability([count_held(table, starts)])
+    assert set(shares["period"]) == {ALL_PERIODS, *range(n_periods)}
+    assert len(shares) == 3 * (n_periods + 1) * 6
     edges = [*starts.astype("datetime64[ns]").astype(np.int64), np.inf]
-    for row in found.itertuples():
-        low, high = (-np.inf, np.inf) if row.period == WHOLE else edges[row.period :][:2]
+    for row in shares.itertuples():
+        low, high = (-np.inf, np.inf) if row.period == ALL_PERIODS else edges[row.period :][:2]
         share, coins = by_hand(table, row.model, low, high, row.kind, row.nominal)
         assert row.observed == pytest.approx(share)
         assert row.coins == coins
@@ -54,11 +56,11 @@ def test_shares_are_those_of_a_plain_loop(seed: int, n_periods: int) -> None:
 def test_coverage_is_that_of_the_scores_and_does_not_depend_on_parts() -> None:
     table, _ = make_backtest(6, seed=3, missing=0.1)
     starts = starts_of(table, 3)
-    whole = reliability([count_held(table, starts)])
+    together = reliability([count_held(table, starts)])
     parts = [count_held(rows, starts) for _, rows in table.groupby("coin", sort=False)]
-    pd.testing.assert_frame_equal(reliability(parts[::-1]), whole, check_exact=True)
+    pd.testing.assert_frame_equal(reliability(parts[::-1]), together, check_exact=True)
     scored = scores.scores(scores.sums(table)).set_index("model")
-    inside = whole[(whole["kind"] == "interval") & (whole["period"] == WHOLE)]
+    inside = together[(together["kind"] == "interval") & (together["period"] == ALL_PERIODS)]
     for row in inside.itertuples():
         expected = scored.loc[row.model, f"coverage_{round(100 * row.nominal)}"]
         assert row.observed == pytest.approx(expected, rel=1e-12)
@@ -73,6 +75,6 @@ def test_without_intervals_there_is_nothing() -> None:
 def test_rows_before_the_first_period_are_left_out() -> None:
     table, _ = make_backtest()
     starts = starts_of(table, 6)
-    found = count_held(table, starts[4:])
-    assert set(found["period"]) == {0, 1}
-    assert found["n"].sum() == len(table) // 3
+    shares = count_held(table, starts[4:])
+    assert set(shares["period"]) == {0, 1}
+    assert shares["n"].sum() == len(table) // 3

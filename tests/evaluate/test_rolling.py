@@ -36,11 +36,11 @@ def test_a_date_shows_the_coins_that_have_it_and_their_rows_up_to_it(
                     if later <= date and later - earlier > DAY:
                         upto &= dates >= later
             expected.append((i, coin, closes[upto][-(window or 10**6) :].tolist()))
-    found = [
+    visible = [
         (int(i), coin, closes.tolist())
         for i, (coin, closes, _) in zip(seen.places, seen.panel, strict=True)
     ]
-    assert found == expected
+    assert visible == expected
     assert all(dates[-1] == date for _, _, dates in seen.panel)
     assert not np.shares_memory(seen.panel.values, panel.values)
 
@@ -50,8 +50,8 @@ def test_closes_on_dates_are_those_of_the_rows_and_missing_where_there_is_none(
     panel: Panel, after: int
 ) -> None:
     dates = (START + (after + np.arange(5)) * DAY)[None].repeat(len(panel), axis=0)
-    found = Rolling(panel).closes(np.arange(len(panel)), dates)
-    for row, (_, closes, days) in zip(found, panel, strict=True):
+    actuals = Rolling(panel).closes(np.arange(len(panel)), dates)
+    for row, (_, closes, days) in zip(actuals, panel, strict=True):
         known = dict(zip(days.tolist(), closes.tolist(), strict=True))
         expected = [known.get(day, np.nan) for day in dates[0].tolist()]
         np.testing.assert_array_equal(row, expected)
@@ -75,12 +75,12 @@ def test_the_last_origin_has_a_whole_horizon_after_it(bar: np.timedelta64) -> No
 
 def test_dates_can_be_given_in_any_order_and_form() -> None:
     given_dates = ["2017-10-02", "2017-09-30"]
-    found = choose_origins(START, START + 100 * DAY, DAY, 10, given_dates)
-    assert found.astype("datetime64[D]").astype(str).tolist() == ["2017-09-30", "2017-10-02"]
+    chosen = choose_origins(START, START + 100 * DAY, DAY, 10, given_dates)
+    assert chosen.astype("datetime64[D]").astype(str).tolist() == ["2017-09-30", "2017-10-02"]
 
 
 @pytest.mark.parametrize(
-    ("origins", "every", "told"),
+    ("origins", "every", "message"),
     [
         (0, None, "origins: must be at least 1, got 0"),
         (3, 0, "step: must be at least 1 bar, got 0"),
@@ -91,8 +91,10 @@ def test_dates_can_be_given_in_any_order_and_form() -> None:
         (["2017-12-31"], None, "origins: 2017-12-31 is not between"),
     ],
 )  # fmt: skip
-def test_origins_that_can_not_be_are_told(origins: object, every: int | None, told: str) -> None:
-    with pytest.raises(OptionError, match=told):
+def test_origins_that_can_not_be_are_refused(
+    origins: object, every: int | None, message: str
+) -> None:
+    with pytest.raises(OptionError, match=message):
         choose_origins(START, START + 100 * DAY, DAY, 10, origins, every)  # type: ignore[arg-type]
     assert len(choose_origins(START, START + 100 * DAY, DAY, 10, 10)) == 10
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from cryptodask.errors import InputError
-from cryptodask.evaluate.rows import NEEDED, common_rows, scored_rows
+from cryptodask.evaluate.rows import SCORED_COLUMNS, common_rows, scored_rows
 from tests.evaluate.tables import make_backtest
 
 KEY = ["coin", "cutoff", "step"]
@@ -22,7 +22,8 @@ def test_every_row_stands_beside_the_naive_forecast_of_its_coin_cutoff_and_step(
     assert rows["naive"].notna().any()
     order = ["coin", "model", "step", "cutoff"]
     pd.testing.assert_frame_equal(
-        rows[list(NEEDED)], table.sort_values(order, ignore_index=True)[list(NEEDED)]
+        rows[list(SCORED_COLUMNS)],
+        table.sort_values(order, ignore_index=True)[list(SCORED_COLUMNS)],
     )
     numbers = rows.groupby(["coin", "model", "step"]).ngroup()
     np.testing.assert_array_equal(rows["group"], numbers)
@@ -33,7 +34,7 @@ def test_without_naive_nothing_stands_beside() -> None:
     assert scored_rows(table, "naive")["naive"].isna().all()
 
 
-@pytest.mark.parametrize("column", NEEDED)
+@pytest.mark.parametrize("column", SCORED_COLUMNS)
 def test_a_column_that_is_missing_is_named(column: str) -> None:
     table, _ = make_backtest(1)
     with pytest.raises(InputError, match=f"has no column '{column}'"):

@@ -11,8 +11,10 @@ from sklearn import metrics
 from utilsforecast import losses
 
 from cryptodask.errors import InputError, OptionError
-from cryptodask.evaluate.scores import IN_CURRENCY, QUANTILES, scores, sums
+from cryptodask.evaluate.scores import IN_CURRENCY, scores, sums
 from tests.evaluate.tables import make_backtest
+
+QUANTILES = np.array([0.025, 0.1, 0.5, 0.9, 0.975])
 
 COIN = ["coin", "model"]
 OFTEN = {"max_examples": 6, "deadline": None}
@@ -39,9 +41,9 @@ def wide_of(table: pd.DataFrame) -> pd.DataFrame:
     return wide.reset_index().rename(columns=names)
 
 
-def long_of(found: pd.DataFrame) -> pd.DataFrame:
+def long_of(frame: pd.DataFrame) -> pd.DataFrame:
     """What utilsforecast returned, as one column by coin and model."""
-    return found.groupby("unique_id")[MODELS].mean().stack().rename_axis(COIN)
+    return frame.groupby("unique_id")[MODELS].mean().stack().rename_axis(COIN)
 
 
 def own_scores(table: pd.DataFrame) -> pd.DataFrame:
@@ -55,9 +57,9 @@ def own_scores(table: pd.DataFrame) -> pd.DataFrame:
 @pytest.mark.parametrize("by", BY[2:])
 def test_errors_are_scikit_learns(missing: float, by: list[str]) -> None:
     table, _ = make_backtest(missing=missing)
-    found = scores(sums(table), by).set_index(by)
+    scored = scores(sums(table), by).set_index(by)
     groups = known(table).groupby(by)
-    assert len(found) == len(groups)
+    assert len(scored) == len(groups)
     for key, rows in groups:
         actual, forecast = rows["actual"], rows["forecast"]
         bounds = ["lower_95", "lower_80", "forecast", "upper_80", "upper_95"]
@@ -73,29 +75,31 @@ def test_errors_are_scikit_learns(missing: float, by: list[str]) -> None:
             "wql": 2 * np.mean(pinball) / actual.mean(),
         }
         for name, value in expected.items():
-            assert found.loc[key, name] == pytest.approx(value, rel=1e-12, abs=0), name
+            assert scored.loc[key, name] == pytest.approx(value, rel=1e-12, abs=0), name
 
 
 def test_errors_are_utilsforecasts() -> None:
     table, series = make_backtest(n_cutoffs=7)
-    wide, found = wide_of(table), own_scores(table)
-    one = wide.drop(columns="cutoff")
+    wide, scored = wide_of(table), own_scores(table)
+    flat = wide.drop(columns="cutoff")
     quantiles = {m: [f"{m}-lo-95", f"{m}-lo-80", m, f"{m}-hi-80", f"{m}-hi-95"] for m in MODELS}
     expected = {
-        "mae": losses.mae(one, MODELS),
-        "rmse": losses.rmse(one, MODELS),
-        "smape": losses.smape(one, MODELS).assign(**{m: lambda f, m=m: 200 * f[m] for m in MODELS}),
+        "mae": losses.mae(flat, MODELS),
+        "rmse": losses.rmse(flat, MODELS),
+        "smape": losses.smape(flat, MODELS).assign(
+            **{m: lambda f, m=m: 200 * f[m] for m in MODELS}
+        ),
         "mase": losses.mase(wide, MODELS, seasonality=1, train_df=series),
-        "pinball": losses.mqloss(one, quantiles, QUANTILES),
-        "wql": losses.scaled_crps(one, quantiles, QUANTILES),
-        "relative_mae": losses.rmae(one, MODELS, "naive"),
+        "pinball": losses.mqloss(flat, quantiles, QUANTILES),
+        "wql": losses.scaled_crps(flat, quantiles, QUANTILES),
+        "relative_mae": losses.rmae(flat, MODELS, "naive"),
     }
     for level in (80, 95):
-        expected[f"coverage_{level}"] = losses.coverage(one, MODELS, level)
-        expected[f"winkler_{level}"] = losses.winkler_score(one, MODELS, level)
+        expected[f"coverage_{level}"] = losses.coverage(flat, MODELS, level)
+        expected[f"winkler_{level}"] = losses.winkler_score(flat, MODELS, level)
     for name, frame in expected.items():
         pd.testing.assert_series_equal(
-            found[name], long_of(frame), check_names=False, rtol=1e-11, atol=0, obj=name
+            scored[name], long_of(frame), check_names=False, rtol=1e-11, atol=0, obj=name
         )
 
 
@@ -104,8 +108,8 @@ def test_squares_are_scaled_as_utilsforecast_does_at_each_cutoff() -> None:
     for _, rows in table.groupby("cutoff"):
         wide = wide_of(rows)
         expected = long_of(losses.rmsse(wide, MODELS, seasonality=1, train_df=series))
-        found = own_scores(rows)["rmsse"]
-        pd.testing.assert_series_equal(found, expected, check_names=False, rtol=1e-11)
+        scored = own_scores(rows)["rmsse"]
+        pd.testing.assert_series_equal(scored, expected, check_names=False, rtol=1e-11)
     # Of many cutoffs it is the root of the mean, and not the mean of roots.
     ratio = ((table["actual"] - table["forecast"]) ** 2 / table["scale_sq"]).groupby(
         [table[key] for key in COIN]
@@ -117,11 +121,11 @@ def test_squares_are_scaled_as_utilsforecast_does_at_each_cutoff() -> None:
 
 def test_msis_of_one_cutoff_is_winklers_score_by_the_scale() -> None:
     table, _ = make_backtest(n_cutoffs=1)
-    found = own_scores(table)
+    scored = own_scores(table)
     scale = table.groupby(COIN)["scale"].first()
     for level in (80, 95):
-        expected = found[f"winkler_{level}"] / scale
-        pd.testing.assert_series_equal(found[f"msis_{level}"], expected, check_names=False)
+        expected = scored[f"winkler_{level}"] / scale
+        pd.testing.assert_series_equal(scored[f"msis_{level}"], expected, check_names=False)
 
 
 # Against numbers worked by hand.
@@ -147,8 +151,8 @@ def by_hand() -> pd.DataFrame:
 
 
 def test_scores_worked_by_hand() -> None:
-    found = own_scores(by_hand())
-    other = found.loc[("a", "other")]
+    scored = own_scores(by_hand())
+    other = scored.loc[("a", "other")]
     assert other["n"] == other["n_shared"] == other["n_interval"] == 3
     assert other["mae"] == pytest.approx((1 + 3 + 2) / 3)
     assert other["mase"] == pytest.approx((1 / 2 + 3 / 2 + 2 / 4) / 3)
@@ -156,13 +160,13 @@ def test_scores_worked_by_hand() -> None:
     assert other["smape"] == pytest.approx(200 * (1 / 23 + 3 / 19 + 2 / 42) / 3)
     # Of naive's four errors, 2, 2, 0 and 10, the last is not the model's.
     assert other["relative_mae"] == pytest.approx(6 / 4)
-    assert found.loc[("a", "naive"), "mae"] == pytest.approx(14 / 4)
-    assert found.loc[("a", "naive"), "relative_mae"] == 1
+    assert scored.loc[("a", "naive"), "mae"] == pytest.approx(14 / 4)
+    assert scored.loc[("a", "naive"), "relative_mae"] == 1
     # It said up, up, up; the price went up, down, and nowhere.
     assert other["n_moved"] == 2
     assert other["direction"] == 1 / 2
-    assert found.loc[("a", "naive"), "n_moved"] == 0
-    assert np.isnan(found.loc[("a", "naive"), "direction"])
+    assert scored.loc[("a", "naive"), "n_moved"] == 0
+    assert np.isnan(scored.loc[("a", "naive"), "direction"])
     assert other["coverage_80"] == pytest.approx(2 / 3)
     assert other["coverage_95"] == 1
     assert other["width_80"] == pytest.approx(4)
@@ -176,10 +180,10 @@ def test_rows_that_naive_has_not_do_not_count_against_it() -> None:
     gone = (table["model"] == "naive") & (table["cutoff"] == table["cutoff"].max())
     shared = table["cutoff"] < table["cutoff"].max()
     table.loc[gone, "forecast"] = np.nan
-    found, expected = own_scores(table), own_scores(table[shared])
-    assert found["n"].xs("wild", level="model").tolist() == [24, 24]
-    assert found["n_shared"].tolist() == [20] * 6
-    pd.testing.assert_series_equal(found["relative_mae"], expected["relative_mae"], rtol=1e-12)
+    scored, expected = own_scores(table), own_scores(table[shared])
+    assert scored["n"].xs("wild", level="model").tolist() == [24, 24]
+    assert scored["n_shared"].tolist() == [20] * 6
+    pd.testing.assert_series_equal(scored["relative_mae"], expected["relative_mae"], rtol=1e-12)
 
 
 def test_bounds_count_as_inside() -> None:
@@ -203,15 +207,15 @@ def test_over_coins_each_coin_counts_once() -> None:
     table, _ = make_backtest(missing=0.3, n_coins=5)
     few = table[(table["coin"] != "coin-2") | (table["cutoff"] == table["cutoff"].min())]
     for by in (["model"], ["model", "step"], ["step", "model"]):
-        own = scores(sums(few), ["coin", *by])
-        found = scores(sums(few), by).set_index(by)
-        assert not set(found.columns) & set(IN_CURRENCY)
-        free = [c for c in found if c in own and not c.startswith("n") and c != "relative_mae"]
-        expected = own.groupby(by)[free].mean()
-        pd.testing.assert_frame_equal(found[free], expected, rtol=1e-12)
-        geometric = own.groupby(by)["relative_mae"].agg(lambda r: np.exp(np.log(r).mean()))
-        pd.testing.assert_series_equal(found["relative_mae"], geometric, rtol=1e-12)
-        assert found["n"].equals(own.groupby(by)["n"].sum())
+        by_coin = scores(sums(few), ["coin", *by])
+        scored = scores(sums(few), by).set_index(by)
+        assert not set(scored.columns) & set(IN_CURRENCY)
+        free = [c for c in scored if c in by_coin and not c.startswith("n") and c != "relative_mae"]
+        expected = by_coin.groupby(by)[free].mean()
+        pd.testing.assert_frame_equal(scored[free], expected, rtol=1e-12)
+        geometric = by_coin.groupby(by)["relative_mae"].agg(lambda r: np.exp(np.log(r).mean()))
+        pd.testing.assert_series_equal(scored["relative_mae"], geometric, rtol=1e-12)
+        assert scored["n"].equals(by_coin.groupby(by)["n"].sum())
 
 
 def test_a_coin_that_naive_makes_no_error_on_is_left_out_and_told() -> None:
@@ -222,14 +226,14 @@ def test_a_coin_that_naive_makes_no_error_on_is_left_out_and_told() -> None:
     table.loc[perfect, "forecast"] = table.loc[perfect, "actual"]
     bounds = [c for c in table if c.startswith(("lower", "upper"))]
     table.loc[perfect, bounds] = np.nan
-    own = own_scores(table)
-    assert np.isnan(own.loc[("coin-1", "drift"), "relative_mae"])
-    assert own.loc[("coin-2", "wild"), "relative_mae"] == 0
-    found = scores(sums(table)).set_index("model")
-    assert found["coins"].to_dict() == {"drift": 3, "naive": 3, "wild": 3}
-    assert found["coins_relative"].to_dict() == {"drift": 2, "naive": 2, "wild": 1}
-    assert found.loc["wild", "relative_mae"] == pytest.approx(
-        own.loc[("coin-0", "wild"), "relative_mae"]
+    by_coin = own_scores(table)
+    assert np.isnan(by_coin.loc[("coin-1", "drift"), "relative_mae"])
+    assert by_coin.loc[("coin-2", "wild"), "relative_mae"] == 0
+    scored = scores(sums(table)).set_index("model")
+    assert scored["coins"].to_dict() == {"drift": 3, "naive": 3, "wild": 3}
+    assert scored["coins_relative"].to_dict() == {"drift": 2, "naive": 2, "wild": 1}
+    assert scored.loc["wild", "relative_mae"] == pytest.approx(
+        by_coin.loc[("coin-0", "wild"), "relative_mae"]
     )
 
 
@@ -238,36 +242,38 @@ def test_rows_without_a_scale_or_intervals_count_for_the_other_scores() -> None:
     first = table["cutoff"] == table["cutoff"].min()
     table.loc[first & (table["coin"] == "coin-0"), ["scale", "scale_sq"]] = 0.0
     table.loc[first & (table["coin"] == "coin-1"), "upper_95"] = np.nan
-    own = own_scores(table)
-    assert own["n"].unique().tolist() == [24]
-    assert own["n_scaled"].xs("coin-0").unique().tolist() == [20]
-    assert own["n_interval"].xs("coin-1").unique().tolist() == [20]
+    by_coin = own_scores(table)
+    assert by_coin["n"].unique().tolist() == [24]
+    assert by_coin["n_scaled"].xs("coin-0").unique().tolist() == [20]
+    assert by_coin["n_interval"].xs("coin-1").unique().tolist() == [20]
     later = own_scores(table[~first])
     same = ["mase", "rmsse", "msis_80", "msis_95"]
-    pd.testing.assert_frame_equal(own.loc["coin-0", same], later.loc["coin-0", same], rtol=1e-12)
-    assert own.loc["coin-1", "coverage_80"].equals(later.loc["coin-1", "coverage_80"])
+    pd.testing.assert_frame_equal(
+        by_coin.loc["coin-0", same], later.loc["coin-0", same], rtol=1e-12
+    )
+    assert by_coin.loc["coin-1", "coverage_80"].equals(later.loc["coin-1", "coverage_80"])
 
 
 def test_what_has_no_row_that_counts_has_no_score_but_is_there() -> None:
     table, _ = make_backtest(2)
     table.loc[(table["coin"] == "coin-0") & (table["model"] == "wild"), "forecast"] = np.nan
-    own = own_scores(table)
-    assert own.loc[("coin-0", "wild"), "n"] == 0
+    by_coin = own_scores(table)
+    assert by_coin.loc[("coin-0", "wild"), "n"] == 0
     assert np.isnan(
-        own.loc[("coin-0", "wild"), ["mae", "mase", "smape", "wql"]].astype(float)
+        by_coin.loc[("coin-0", "wild"), ["mae", "mase", "smape", "wql"]].astype(float)
     ).all()
-    found = scores(sums(table)).set_index("model")
-    assert found.loc["wild", "coins"] == 1
-    assert found.loc["wild", "mase"] == own.loc[("coin-1", "wild"), "mase"]
+    scored = scores(sums(table)).set_index("model")
+    assert scored.loc["wild", "coins"] == 1
+    assert scored.loc["wild", "mase"] == by_coin.loc[("coin-1", "wild"), "mase"]
 
 
 def test_without_intervals_and_without_naive_the_other_scores_remain() -> None:
     table, _ = make_backtest(models=("drift", "wild"))
     bounds = [c for c in table if c.startswith(("lower", "upper"))]
     table[bounds] = np.nan
-    found = scores(sums(table))
-    assert found[["relative_mae", "wql", "coverage_80", "msis_95"]].isna().all(axis=None)
-    assert found[["mase", "rmsse", "smape", "direction"]].notna().all(axis=None)
+    scored = scores(sums(table))
+    assert scored[["relative_mae", "wql", "coverage_80", "msis_95"]].isna().all(axis=None)
+    assert scored[["mase", "rmsse", "smape", "direction"]].notna().all(axis=None)
 
 
 def test_a_table_of_no_rows_has_no_scores() -> None:
@@ -322,9 +328,9 @@ def test_other_units_change_the_scores_in_currency_alone(seed: int, factor: floa
 def test_winklers_scores_and_the_absolute_error_make_the_pinball_loss(seed: int) -> None:
     # Bracher et al., Evaluating epidemic forecasts in an interval format, 2021.
     table, _ = make_backtest(2, n_cutoffs=3, seed=seed)
-    own = own_scores(table)
-    weighted = 0.1 * own["winkler_80"] + 0.025 * own["winkler_95"] + 0.5 * own["mae"]
-    np.testing.assert_allclose(own["pinball"], weighted / 5, rtol=1e-11)
+    by_coin = own_scores(table)
+    weighted = 0.1 * by_coin["winkler_80"] + 0.025 * by_coin["winkler_95"] + 0.5 * by_coin["mae"]
+    np.testing.assert_allclose(by_coin["pinball"], weighted / 5, rtol=1e-11)
 
 
 # What is refused.

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from cryptodask.evaluate.intervals.conformal import Conformal, intervals
+from cryptodask.evaluate.intervals.conformal import Conformal, price_quantiles
 from cryptodask.evaluate.intervals.error_counts import PoolSummary
 from cryptodask.evaluate.intervals.past_errors import PastErrors, place_errors
 from cryptodask.evaluate.rows import BOUND_QUANTILES, BOUNDS
@@ -51,7 +51,7 @@ def forecast_bounds(
         scale = Conformal().scale(history, summaries[errors.cohort])
         prices = np.full(scale.shape, np.nan)
         prices[members] = forecast.values[errors.rows]
-        bounds[errors.rows] = intervals(prices, scale, quantiles[errors.cohort])[members]
+        bounds[errors.rows] = price_quantiles(prices, scale, quantiles[errors.cohort])[members]
     return bounds[:, :, IN_ORDER]
 
 
@@ -84,5 +84,5 @@ def table_bounds(
     prices = np.full(history.errors.shape, np.nan)
     prices[places] = table["forecast"]
     scale = Conformal().scale(history, summaries[0])
-    bounds = intervals(prices, scale, quantiles[0])[places][:, IN_ORDER]
+    bounds = price_quantiles(prices, scale, quantiles[0])[places][:, IN_ORDER]
     return table.assign(**{name: bounds[:, i] for i, name in enumerate(BOUNDS)})

@@ -1,12 +1,12 @@
 """The past dates whose errors intervals are made from, for coins that may end on any date.
 
-Intervals of a coin's next forecast are made from what was known at its own last date. Most coins
-of a table end on one date, and others long before: these are forecast as of the dates before
-their own end, not of everybody's. Coins that end within half a warm-up are a cohort, whose pool
-of errors is that of origins up to the date on which most of them end, and some after it; a coin
-has what the pool knew at the latest origin that is not after its own end. There are at most as
-many cohorts as half warm-ups in all dates, however many coins. Coins that went on do not count in
-the pools of cohorts that ended before, which would take their forecasts of all those dates.
+Intervals of a coin's next forecast are made from what was known at the coin's last date. Most
+coins of a table end on one date, and others long before: these are forecast as of dates before
+their last row. Coins that end within half a warm-up are a cohort, with a pool of errors. Its
+origins are dates up to the one on which most of its coins end, and some after it; a coin gets what
+the pool knew at the latest origin that is not after its last row. However many coins there are,
+there are at most as many cohorts as half warm-ups in all dates. Coins that continue are left out
+of the pools of cohorts that ended before, which would take forecasts of them at all those dates.
 """
 
 from collections.abc import Sequence
@@ -20,22 +20,26 @@ from cryptodask.records import DateArray
 
 EVERY, WARMUP = 5, 200
 """Bars from one origin of intervals to the next, and from the first of these to the first that
-counts. Coins move together, so that it takes many origins, and not many coins, to know how wide
-intervals have to be."""
+counts. Coins move together: it takes many origins, not many coins, to know how wide intervals must
+be."""
 
 
 @dataclass(frozen=True)
 class Intervals:
-    """What intervals of forecasts are made from.
+    """Past origins whose errors intervals of forecasts are made from.
 
     Attributes
     ----------
     calibrate, warmup : int
-        Errors at origins so many bars apart, from so many bars before the last row on, as far as
-        prices go back.
+        Bars between origins, and bars from the first origin to the last row; fewer where prices
+        begin later.
     refit : int
-        Models that are trained are so at every so many of these origins, and in between forecast
-        by the older training.
+        Retrain every N of these origins; between them, the older training forecasts.
+
+    Raises
+    ------
+    OptionError
+        One is out of its range.
     """
 
     calibrate: int = EVERY
@@ -53,7 +57,7 @@ class Intervals:
             )
 
     def times(self, model: object) -> float:
-        """Return how many forecasts a model makes for one with intervals, at most."""
+        """Return the number of forecasts that one forecast with intervals takes, at most."""
         del model
         return self.warmup // self.calibrate + 2
 
@@ -61,17 +65,23 @@ class Intervals:
 def calibration_origins(
     origins: DateArray, first: np.datetime64, bar: np.timedelta64, calibrate: int, warmup: int
 ) -> DateArray:
-    """Return origins and those that their intervals are made from, rising.
+    """Return origins, and the earlier ones whose errors their intervals are made from.
 
     Parameters
     ----------
-    origins : ndarray of datetime64[s]
+    origins : ndarray of datetime64[s], ``(n_origins,)``
         Rising; at least one.
     first : datetime64
-        The first date of all rows, which is no origin.
+        The first date of all rows, which is never an origin.
     bar : timedelta64
+        Time from one bar to the next.
     calibrate, warmup : int
         Bars between origins, counted back from the last one, and bars before the first one.
+
+    Returns
+    -------
+    ndarray of datetime64[s], ``(n_dates,)``
+        Rising.
     """
     since = max(origins[0] - warmup * bar, first + bar)
     apart = calibrate * bar
@@ -107,24 +117,26 @@ def choose_cohorts(
     lasts : ndarray of datetime64[s], ``(n_coins,)``
         Last dates of coins, in any order.
     bar : timedelta64
+        Time from one bar to the next.
     how : Intervals
+        Spacing and reach of the origins.
     """
     grids = []
     dates, coins = np.unique(lasts, return_counts=True)
     while len(dates):
         end = dates[-1]
-        own = dates > end - max(how.warmup // 2, how.calibrate) * bar
-        # Where most coins end, so that these have what was known on that very date.
-        most = dates[own][::-1][np.argmax(coins[own][::-1])]
+        members = dates > end - max(how.warmup // 2, how.calibrate) * bar
+        # Where most coins end, so that these get what was known on that very date.
+        most = dates[members][::-1][np.argmax(coins[members][::-1])]
         before = calibration_origins(most.reshape(1), first, bar, how.calibrate, how.warmup)
         apart = how.calibrate * bar
         after = most + np.arange(1, (end - most) // apart + 1) * apart
         grids.append(Grid(np.concatenate([before, after.astype(before.dtype)]), end))
-        dates, coins = dates[~own], coins[~own]
+        dates, coins = dates[~members], coins[~members]
     return grids
 
 
-def own_cohorts(ends: Sequence[np.datetime64], lasts: DateArray) -> NDArray[np.int64]:
+def find_cohorts(ends: Sequence[np.datetime64], lasts: DateArray) -> NDArray[np.int64]:
     """Return the cohort of each coin by its last date: that with the earliest end not before it.
 
     Parameters
@@ -136,8 +148,8 @@ def own_cohorts(ends: Sequence[np.datetime64], lasts: DateArray) -> NDArray[np.i
     Returns
     -------
     ndarray of int64, ``(n_coins,)``
-        -1 of a coin that ends after all of them.
+        -1 for a coin that ends after all of them.
     """
     falling = -np.array(ends, dtype="datetime64[s]").astype(np.int64)
-    found: NDArray[np.int64] = np.searchsorted(falling, -lasts.astype(np.int64), "right") - 1
-    return found
+    cohorts: NDArray[np.int64] = np.searchsorted(falling, -lasts.astype(np.int64), side="right") - 1
+    return cohorts

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cryptodask.errors import OptionError
 from cryptodask.records import DAY, DateArray, FloatArray
 
-Counts = NDArray[np.int64]
+CountArray = NDArray[np.int64]
 
 EDGES: FloatArray = np.sinh(0.05 * np.arange(-160, 161))
 """Bins of scaled errors: 0.05 wide around 0, further out 5% of their distance, to 1,490."""
@@ -26,24 +26,31 @@ class ErrorCounts:
     Attributes
     ----------
     cutoffs : ndarray of datetime64[s], ``(n_origins,)``
-        Rising.
+        Dates of the forecasts, rising.
     errors : ndarray of int64, ``(n_origins, horizon, len(EDGES) - 1)``
-        Coins whose scaled error was in each bin.
+        Number of coins with a scaled error in each bin.
     moves : ndarray of int64, ``(n_origins, len(MOVES) - 1)``
-        Coins whose volatility was in each bin.
+        Number of coins with a volatility in each bin.
     step : timedelta64
+        Time from one bar to the next.
     """
 
     cutoffs: DateArray
-    errors: Counts
-    moves: Counts
+    errors: CountArray
+    moves: CountArray
     step: np.timedelta64 = DAY
 
     def __add__(self, other: "ErrorCounts") -> "ErrorCounts":
-        """Count the coins of both, which must be different ones, of the same model."""
+        """Add the counts of other coins, of the same model.
+
+        Raises
+        ------
+        OptionError
+            Horizons or frequencies differ.
+        """
         if self.errors.shape[1] != other.errors.shape[1] or self.step != other.step:
             raise OptionError(
-                "calibrations: only those of one horizon and frequency add up, got "
+                "error counts: only those of one horizon and frequency add up, got "
                 f"{self.errors.shape[1]} steps of {self.step} and "
                 f"{other.errors.shape[1]} of {other.step}"
             )
@@ -58,31 +65,43 @@ class ErrorCounts:
 
     @staticmethod
     def join(parts: Iterable["ErrorCounts"]) -> "ErrorCounts":
-        """Count the coins of all parts, of which there must be one at least."""
+        """Add up counts; the order changes nothing.
+
+        Parameters
+        ----------
+        parts : iterable of ErrorCounts
+            At least one.
+        """
         return reduce(ErrorCounts.__add__, parts)
 
     @property
     def market(self) -> FloatArray:
-        """The middle coin's volatility at each origin, to 5%, ``(n_origins,)``; NaN of no coins."""
+        """Volatility of the middle coin at each origin, to 5%.
+
+        Returns
+        -------
+        ndarray of float64, ``(n_origins,)``
+            Mean absolute log return of a bar; NaN where no coin has a volatility.
+        """
         below = np.cumsum(self.moves, axis=1)
         middle = np.argmax(2 * below >= below[:, -1:], axis=1)
         return np.where(below[:, -1] > 0, np.sqrt(MOVES[middle] * MOVES[middle + 1]), np.nan)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PoolSummary:
-    """What all coins did up to each origin; small, and the same for all panels.
+    """The errors of all coins in short, as known at each origin; the same for all panels.
 
     Attributes
     ----------
     cutoffs : ndarray of datetime64[s], ``(n_origins,)``
-        Rising.
+        Dates of the forecasts, rising.
     moves : ndarray of float64, ``(n_origins,)``
-        The middle coin's volatility; NaN where no coin has one.
+        Volatility of the middle coin, a log return; NaN where no coin has a volatility.
     cap : ndarray of float64, ``(n_origins, horizon)``
-        Beyond it an absolute scaled error is a jump, and counts for as much as the cap.
+        Absolute scaled error beyond which an error is a jump, and counts for the cap.
     mean : ndarray of float64, ``(n_origins, horizon)``
-        Mean of the absolute scaled errors up to the cap; 0 where none was known.
+        Mean of the absolute scaled errors up to the cap; 0 where no error was known.
     """
 
     cutoffs: DateArray
@@ -92,12 +111,17 @@ class PoolSummary:
 
 
 def check_levels(levels: Sequence[float]) -> FloatArray:
-    """Return levels as an array.
+    """Return levels of quantiles as an array, ``(n_levels,)``.
+
+    Parameters
+    ----------
+    levels : sequence of float
+        Shares of errors below each quantile, between 0 and 1.
 
     Raises
     ------
     OptionError
-        There is none, or they are not between 0 and 1, or do not rise.
+        The sequence is empty, or levels are not between 0 and 1, or do not rise.
     """
     wanted = np.asarray(levels, dtype=np.float64).reshape(-1)
     if not len(wanted) or not ((wanted > 0) & (wanted < 1)).all() or (np.diff(wanted) <= 0).any():
@@ -105,42 +129,90 @@ def check_levels(levels: Sequence[float]) -> FloatArray:
     return wanted
 
 
-def find_origins(known: DateArray, wanted: DateArray) -> NDArray[np.int64]:
-    """Return where wanted origins are among known ones, ``(n_wanted,)``.
+def find_origins(known: DateArray, wanted: DateArray) -> CountArray:
+    """Return the places of wanted origins among known ones.
+
+    Parameters
+    ----------
+    known : ndarray of datetime64[s], ``(n_known,)``
+        Rising.
+    wanted : ndarray of datetime64[s], ``(n_wanted,)``
+
+    Returns
+    -------
+    ndarray of int64, ``(n_wanted,)``
 
     Raises
     ------
     OptionError
-        One is not there.
+        An origin is missing.
     """
-    found = np.searchsorted(known, wanted)
-    there = found < len(known)
-    there[there] = known[found[there]] == wanted[there]
+    places = np.searchsorted(known, wanted)
+    there = places < len(known)
+    there[there] = known[places[there]] == wanted[there]
     if not there.all():
         raise OptionError(
-            f"cutoffs: the calibration has no origin {wanted[~there][0]}; count it too, "
+            f"cutoffs: the counts lack the origin {wanted[~there][0]}; count it too, "
             "without errors where they are not known yet"
         )
-    return found
+    return places
 
 
-def bins(edges: FloatArray, values: FloatArray) -> NDArray[np.int64]:
-    """Return the bin of each value; the outermost have no end."""
+def bins(edges: FloatArray, values: FloatArray) -> CountArray:
+    """Return the bin of each value; the outermost bins are open.
+
+    Parameters
+    ----------
+    edges : ndarray of float64, ``(n_bins + 1,)``
+        Rising.
+    values : ndarray of float64, ``(n_values,)``
+
+    Returns
+    -------
+    ndarray of int64, ``(n_values,)``
+    """
     return np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
 
 
-def share_below(counts: Counts, values: FloatArray) -> FloatArray:
-    """Return the share of scaled errors below each value, as if each bin's were spread evenly."""
+def share_below(counts: CountArray, values: FloatArray) -> FloatArray:
+    """Return the share of scaled errors below each value, 0 to 1.
+
+    Errors count as spread evenly over their bin.
+
+    Parameters
+    ----------
+    counts : ndarray of int64, ``(len(EDGES) - 1,)``
+    values : ndarray of float64, ``(n_values,)``
+        Scaled errors.
+
+    Returns
+    -------
+    ndarray of float64, ``(n_values,)``
+    """
     total = np.concatenate([[0], np.cumsum(counts)])
     share: FloatArray = np.interp(values, EDGES, total / total[-1])
     return share
 
 
 def binned_quantiles(counts: FloatArray, size: FloatArray, levels: FloatArray) -> FloatArray:
-    """Return quantiles of counts in bins, as if each bin's were spread evenly over it.
+    """Return quantiles of errors that are counted in bins, spread evenly over each bin.
 
     Levels move outwards as far as the quantiles of a sample of that size fall short: of n values,
     the k-th lies at ``k / (n + 1)`` on average.
+
+    Parameters
+    ----------
+    counts : ndarray of float64, ``(n_origins, horizon, len(EDGES) - 1)``
+        Weighted counts of scaled errors.
+    size : ndarray of float64, ``(n_origins, horizon)``
+        Size of the sample, in errors.
+    levels : ndarray of float64, ``(n_levels,)``
+        Shares, 0 to 1.
+
+    Returns
+    -------
+    ndarray of float64, ``(n_origins, horizon, n_levels)``
+        Scaled errors; NaN of an empty sample.
     """
     result = np.full((*counts.shape[:2], len(levels)), np.nan)
     for place in np.ndindex(*counts.shape[:2]):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cryptodask.evaluate.backtest import backtest_panel
-from cryptodask.evaluate.intervals.cohorts import Grid, own_cohorts
+from cryptodask.evaluate.intervals.cohorts import Grid, find_cohorts
 from cryptodask.evaluate.intervals.past_errors import PastErrors, place_errors
 from cryptodask.evaluate.intervals.volatility import latest_volatility
 from cryptodask.models import Model
@@ -50,7 +50,7 @@ def look_back(
     panel : Panel
         All rows of its coins.
     forecast : PanelForecast
-        Next forecasts of the model, from the last rows on.
+        Next forecasts of the model, from the last rows on; values ``(n_forecast, horizon)``.
     cohorts : sequence of Cohort
         The latest first.
     seed, window, refit, splits
@@ -64,7 +64,7 @@ def look_back(
     if not len(panel):
         return []
     lasts, volatility = panel.last_dates, latest_volatility(panel)
-    cohort_of = own_cohorts([cohort.grid.end for cohort in cohorts], lasts)
+    cohort_of = find_cohorts([cohort.grid.end for cohort in cohorts], lasts)
     row_of = {coin: row for row, coin in enumerate(forecast.coins)}
     rows = np.array([row_of.get(coin, -1) for coin in panel.coins], dtype=np.int64)
     horizon = forecast.values.shape[1]

@@ -140,9 +140,17 @@ def place_errors(
 
 
 def log_errors(actual: FloatArray, forecasts: FloatArray) -> FloatArray:
-    """Return ``log(actual / forecast)``, log returns, in the shape of both.
+    """Return the errors of forecasts, ``log(actual / forecast)``.
 
-    NaN where a price is missing or not above 0.
+    Parameters
+    ----------
+    actual, forecasts : ndarray of float64, ``(n_rows,)`` or any other shape
+        Prices in the quote currency.
+
+    Returns
+    -------
+    ndarray of float64, in the shape of both
+        Log returns; NaN where a price is missing or not above 0.
     """
     sound = (actual > 0) & (forecasts > 0)
     ratio = np.divide(actual, forecasts, out=np.full(sound.shape, np.nan), where=sound)

@@ -1,7 +1,7 @@
 """Pooling of past errors over all coins, for the intervals of forecasts and of backtests.
 
 Errors are pooled by cohort (see `cryptodask.evaluate.intervals.cohorts`); a backtest is one cohort,
-0. Two passes over all parts of the coins, of which the second knows what the first found::
+0. There are two passes over all parts of the coins; the second knows the summary of the first::
 
     summaries = summarise(join_pools(count_errors(part, None) for part in parts))
     quantiles = error_quantiles(join_pools(count_errors(part, summaries) for part in parts))
@@ -48,7 +48,13 @@ def count_errors(parts: Iterable[PastErrors], summaries: Mapping[int, PoolSummar
 
 
 def join_pools(parts: Iterable[Pools]) -> Pools:
-    """Add up counts, cohort by cohort; the order changes nothing."""
+    """Add up counts, cohort by cohort; the order changes nothing.
+
+    Parameters
+    ----------
+    parts : iterable of Pools
+        Counts of different coins, of the same model.
+    """
     pools: Pools = {}
     for part in parts:
         for cohort, counts in part.items():
@@ -57,12 +63,23 @@ def join_pools(parts: Iterable[Pools]) -> Pools:
 
 
 def summarise(pools: Pools) -> dict[int, PoolSummary]:
-    """Summarise the counts of the first pass, by cohort."""
-    return {cohort: Conformal().typical(counts) for cohort, counts in pools.items()}
+    """Summarise the errors of all coins, by cohort.
+
+    Parameters
+    ----------
+    pools : Pools
+        Counts of the first pass, over all coins.
+    """
+    return {cohort: Conformal().summarise(counts) for cohort, counts in pools.items()}
 
 
 def error_quantiles(pools: Pools) -> dict[int, FloatArray]:
-    """Return the quantiles of the errors that the second pass counted, by cohort.
+    """Return the quantiles of the errors of all coins, by cohort.
+
+    Parameters
+    ----------
+    pools : Pools
+        Counts of the second pass, over all coins.
 
     Returns
     -------
@@ -105,12 +122,17 @@ class PooledErrors:
 
     @classmethod
     def from_json(cls, value: object) -> "PooledErrors":
-        """Read what `to_json` returned.
+        """Return the errors that `to_json` wrote.
+
+        Parameters
+        ----------
+        value : object
+            What JSON holds.
 
         Raises
         ------
         InputError
-            It is something else; the message names the field, the rule and the value.
+            The value is something else; the message names field, rule and value.
         """
         content = _checked_dict(value, ("version", "cohorts"), "value")
         if content["version"] != VERSION or isinstance(content["version"], bool):

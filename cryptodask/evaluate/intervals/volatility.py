@@ -9,24 +9,24 @@ from cryptodask.features.rows import rows_on
 from cryptodask.records import DateArray, FloatArray, Panel
 
 HALF_LIFE = 10.0
-"""Bars after which a move counts half. Volatility of coins changes within weeks; from 5 to 20 the
-intervals are about as good."""
+"""Bars after which a move counts half. Volatility of coins changes within weeks; intervals are
+about as good with 5 to 20."""
 
 PRIOR = 5.0
-"""How many recent bars the coin's whole history counts for, towards which volatility returns."""
+"""Weight, in recent bars, of the mean over a coin's whole history, to which volatility returns."""
 
 LEAST = 10
-"""Returns below which a coin has no volatility of its own: the mean of ten is off by a quarter."""
+"""Returns that a coin needs for a volatility: the mean of ten is off by a quarter."""
 
 
 def volatility(
     panel: Panel, cutoffs: DateArray, half_life: float = HALF_LIFE, prior: float = PRIOR
 ) -> FloatArray:
-    """Return the mean absolute log return of a bar at each origin, the recent bars counting more.
+    """Return the mean absolute log return of a bar at each origin; recent bars count more.
 
-    Absolute returns and not squared ones, so that a single jump does not rule for weeks. Of the
-    coin's rows up to the origin, with weights that halve every ``half_life`` rows, drawn towards
-    the mean of all of them, as the forecasts of a GARCH are. Returns over a gap do not count.
+    A mean of absolute returns, not of squared ones: a single jump must not rule for weeks. Over
+    the coin's rows up to the origin, with weights that halve every `half_life` rows, drawn towards
+    the mean of all of them, as forecasts of a GARCH are. Returns over a gap do not count.
 
     Parameters
     ----------
@@ -40,65 +40,82 @@ def volatility(
     Returns
     -------
     ndarray of float64, ``(n_coins, n_origins)``
-        NaN where a coin has no row at that very date, or fewer than ten returns up to it.
+        Log returns; NaN where a coin has no row on that very date, or fewer than ten returns up
+        to it.
 
     Raises
     ------
     OptionError
-        A half-life or prior that is no weight.
+        The half-life is not above 0, or the prior below 0.
     """
     if not half_life > 0 or not prior >= 0:
         raise OptionError(
             f"half_life, prior: must be above 0 and at least 0, got {half_life} and {prior}"
         )
-    return _at(panel, rows_at(panel, cutoffs), 0.5 ** (1.0 / half_life), prior)
+    dates = np.asarray(cutoffs, dtype="datetime64[s]")
+    rows = rows_on(panel, np.broadcast_to(dates, (len(panel), len(dates))))
+    return _volatility_at(panel, rows, 0.5 ** (1.0 / half_life), prior)
 
 
 def latest_volatility(panel: Panel) -> FloatArray:
-    """Return the same at each coin's last row, ``(n_coins,)``; every coin has at least one."""
-    return _at(panel, panel.indptr[1:, None] - 1, 0.5 ** (1.0 / HALF_LIFE), PRIOR)[:, 0]
+    """Return the volatility at each coin's last row.
+
+    Parameters
+    ----------
+    panel : Panel
+        Every coin has at least one row.
+
+    Returns
+    -------
+    ndarray of float64, ``(n_coins,)``
+        Mean absolute log return of a bar.
+    """
+    return _volatility_at(panel, panel.indptr[1:, None] - 1, 0.5 ** (1.0 / HALF_LIFE), PRIOR)[:, 0]
 
 
-def rows_at(panel: Panel, dates: DateArray) -> NDArray[np.int64]:
-    """Return the row of each coin at each date, ``(n_coins, n_dates)``; -1 where there is none."""
-    wanted = np.asarray(dates, dtype="datetime64[s]")
-    return rows_on(panel, np.broadcast_to(wanted, (len(panel), len(wanted))))
-
-
-def _at(panel: Panel, rows: NDArray[np.int64], decay: float, prior: float) -> FloatArray:
-    """Return the volatility at rows of each coin, ``(n_coins, n)``; -1 is none."""
+def _volatility_at(panel: Panel, rows: NDArray[np.int64], decay: float, prior: float) -> FloatArray:
+    """Return the volatility at rows of each coin, ``(n_coins, n)``; NaN at a row of -1."""
     if not len(panel.values):
         return np.full(rows.shape, np.nan)
     returns, linked = log_returns(panel)
-    seen = np.zeros(len(returns), dtype=np.bool_)
-    seen[1:] = linked[:-1] & np.isfinite(returns[:-1])
-    moves = np.abs(returns[np.flatnonzero(seen) - 1])
-    total = np.concatenate([[0], np.cumsum(seen)])
+    usable = np.zeros(len(returns), dtype=np.bool_)
+    usable[1:] = linked[:-1] & np.isfinite(returns[:-1])
+    moves = np.abs(returns[np.flatnonzero(usable) - 1])
+    total = np.concatenate([[0], np.cumsum(usable)])
     known = np.where(rows >= 0, total[rows + 1] - total[panel.indptr[:-1], None], 0)
     counts = np.diff(total[panel.indptr])
-    return _from_moves(moves, counts, known, decay, prior)
+    return _weighted_means(moves, counts, known, decay, prior)
 
 
-def _from_moves(
+def _weighted_means(
     moves: FloatArray,
     counts: NDArray[np.int64],
     known: NDArray[np.int64],
     decay: float,
     prior: float,
 ) -> FloatArray:
-    """Return the volatility from the first so many moves of each coin.
+    """Return the volatility from the first moves of each coin.
 
-    Move by move for all coins at once: such a sum does not depend on moves that come later, nor on
-    the coins beside it, to the last bit.
+    Sums run move by move over all coins at once. To the last bit, they do not depend on later
+    moves nor on the coins beside.
 
     Parameters
     ----------
-    moves : ndarray of float64
-        Absolute returns, coin after coin.
+    moves : ndarray of float64, ``(n_moves,)``
+        Absolute log returns, coin after coin.
     counts : ndarray of int64, ``(n_coins,)``
-        How many each coin has.
+        Moves of each coin.
     known : ndarray of int64, ``(n_coins, n)``
-        How many of them count.
+        How many of the first moves count.
+    decay : float
+        Weight of a move over that of the next one.
+    prior : float
+        Weight of the mean of all moves, in bars.
+
+    Returns
+    -------
+    ndarray of float64, ``(n_coins, n)``
+        Log returns; NaN below `LEAST` moves.
     """
     order = np.argsort(-counts, kind="stable")
     rank = np.argsort(order)

@@ -9,8 +9,7 @@ import pandas as pd
 from cryptodask.evaluate import scores
 from cryptodask.evaluate.backtest import empty_backtest
 from cryptodask.evaluate.choice import Split, compare, error_sums, held_out, time_splits
-from cryptodask.evaluate.compare import NONE as NO_VERDICT
-from cryptodask.evaluate.compare import compare_models, differences
+from cryptodask.evaluate.compare import NO_VERDICT, compare_models, differences
 from cryptodask.evaluate.rows import common_rows
 from cryptodask.io.paths import AnyPath
 from cryptodask.models import Model, create_model

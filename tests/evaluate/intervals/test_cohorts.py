@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptodask.errors import OptionError
-from cryptodask.evaluate.intervals.cohorts import Intervals, choose_cohorts, own_cohorts
+from cryptodask.evaluate.intervals.cohorts import Intervals, choose_cohorts, find_cohorts
 from cryptodask.records import DAY, DateArray
 from tests.models.conftest import START
 
@@ -38,8 +38,8 @@ def test_coins_that_ended_long_before_have_the_dates_before_their_own_end() -> N
     late, early = choose_cohorts(START, days(200, 200, 60, 58), BAR, Intervals(10, 30))
     assert late.origins.tolist() == days(170, 180, 190, 200).tolist()
     assert early.origins.tolist() == days(30, 40, 50, 60).tolist()
-    found = own_cohorts([late.end, early.end], days(201, 200, 61, 60, 58, 1))
-    assert found.tolist() == [-1, 0, 0, 1, 1, 1]
+    cohorts = find_cohorts([late.end, early.end], days(201, 200, 61, 60, 58, 1))
+    assert cohorts.tolist() == [-1, 0, 0, 1, 1, 1]
 
 
 @settings(max_examples=60, deadline=None)
@@ -53,27 +53,27 @@ def test_every_coin_has_a_cohort_and_cohorts_are_few(
 ) -> None:
     how, ends = Intervals(calibrate, calibrate * times), days(*lasts)
     grids = choose_cohorts(START, ends, BAR, how)
-    own = own_cohorts([grid.end for grid in grids], ends)
+    cohorts = find_cohorts([grid.end for grid in grids], ends)
     covered = max(how.warmup // 2, how.calibrate)
     assert len(grids) <= 1 + 1_500 // covered
     for number, grid in enumerate(grids):
         assert (np.diff(grid.origins) == calibrate * BAR).all()
         assert grid.origins[-1] <= grid.end
-        mine = ends[own == number]
+        mine = ends[cohorts == number]
         assert grid.end in mine
         dates, counts = np.unique(mine, return_counts=True)
         assert counts[np.isin(dates, grid.origins)].max() == counts.max()
-    assert (own >= 0).all()
+    assert (cohorts >= 0).all()
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"calibrate": 0}, "calibrate: must be at least 1, got 0"),
         ({"refit": -1}, "refit: must be at least 1, got -1"),
         ({"warmup": 4}, "warmup: must be at least calibrate, 5 bars, got 4"),
     ],
 )
-def test_what_gives_no_intervals_is_refused(options: dict[str, int], told: str) -> None:
-    with pytest.raises(OptionError, match=told):
+def test_what_gives_no_intervals_is_refused(options: dict[str, int], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
         Intervals(**options)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptodask.errors import OptionError
-from cryptodask.evaluate.intervals.conformal import Conformal, intervals
+from cryptodask.evaluate.intervals.conformal import Conformal, price_quantiles
 from cryptodask.evaluate.intervals.error_counts import ErrorCounts, check_levels
 from cryptodask.evaluate.intervals.past_errors import ErrorHistory, log_errors
 from cryptodask.records import DAY, FloatArray
@@ -58,10 +58,10 @@ def make_intervals(
     history: ErrorHistory, forecasts: FloatArray, conformal: Conformal = DEFAULT
 ) -> FloatArray:
     """All three passes."""
-    typical = conformal.typical(conformal.count(history))
-    pool = conformal.count(history, typical)
-    return intervals(
-        forecasts, conformal.scale(history, typical), conformal.quantiles(pool, LEVELS)
+    summary = conformal.summarise(conformal.count(history))
+    pool = conformal.count(history, summary)
+    return price_quantiles(
+        forecasts, conformal.scale(history, summary), conformal.quantiles(pool, LEVELS)
     )
 
 
@@ -99,10 +99,10 @@ def test_nothing_later_changes_a_bit(seed: int, n_origins: int) -> None:
     days = np.random.default_rng(seed).integers(1, 9, n_origins).cumsum()
     history = dataclasses.replace(history, cutoffs=START + days * DAY)
     forecasts = np.ones(history.errors.shape)
-    whole = make_intervals(history, forecasts)
+    complete = make_intervals(history, forecasts)
     for origin in range(n_origins):
         then = make_intervals(known_at(history, origin), forecasts[:, : origin + 1])
-        assert np.array_equal(then[:, origin], whole[:, origin], equal_nan=True)
+        assert np.array_equal(then[:, origin], complete[:, origin], equal_nan=True)
 
 
 def assert_same_counts(counts: ErrorCounts, others: ErrorCounts) -> None:
@@ -117,16 +117,16 @@ def test_any_partitioning_in_any_order_gives_the_same_to_the_last_bit(seed: int)
     history, conformal = make_history(6, 8, 3, seed), Conformal()
     parts = [part(history, slice(a, b)) for a, b in ((0, 1), (1, 4), (4, 6))]
     first = conformal.count(history)
-    typical = conformal.typical(first)
-    whole = conformal.count(history, typical)
+    summary = conformal.summarise(first)
+    together = conformal.count(history, summary)
     for order in permutations(parts):
         again = ErrorCounts.join(conformal.count(some) for some in order)
-        summary = conformal.typical(again)
+        summary = conformal.summarise(again)
         pool = ErrorCounts.join(conformal.count(some, summary) for some in order)
         assert_same_counts(again, first)
-        assert_same_counts(pool, whole)
-    scales = [conformal.scale(some, typical) for some in parts]
-    together = conformal.scale(history, typical)
+        assert_same_counts(pool, together)
+    scales = [conformal.scale(some, summary) for some in parts]
+    together = conformal.scale(history, summary)
     assert np.array_equal(np.concatenate(scales), together, equal_nan=True)
 
 
@@ -137,28 +137,28 @@ def test_another_currency_multiplies_the_prices(seed: int, rate: float) -> None:
     history = make_history(3, 6, 2, seed)
     forecasts = np.exp(rng.normal(0, 1, history.errors.shape))
     actual = forecasts * np.exp(history.errors)
-    one, other = (
+    prices, converted = (
         make_intervals(
             dataclasses.replace(history, errors=log_errors(actual * r, forecasts * r)),
             forecasts * r,
         )
         for r in (1.0, rate)
     )
-    np.testing.assert_allclose(other, one * rate, rtol=1e-12)
+    np.testing.assert_allclose(converted, prices * rate, rtol=1e-12)
 
 
 @pytest.mark.parametrize("mirror", [0.0, 0.5, 1.0])
-@pytest.mark.parametrize("own", [10.0, np.inf])
-def test_independent_errors_are_covered_as_often_as_said(mirror: float, own: float) -> None:
+@pytest.mark.parametrize("prior", [10.0, np.inf])
+def test_independent_errors_are_covered_as_often_as_said(mirror: float, prior: float) -> None:
     history = make_history(100, 120, 2, seed=3)
-    shares = coverage(history, Conformal(mirror=mirror, own=own))[:, 20:].mean(axis=1)
+    shares = coverage(history, Conformal(mirror=mirror, prior=prior))[:, 20:].mean(axis=1)
     assert shares == pytest.approx([0.8, 0.95], abs=0.008)
 
 
 def test_one_coin_with_few_errors_is_covered_as_often_as_said() -> None:
-    # Steps are independent here, so each is a trial of its own. Of n values the k-th lies at
+    # Steps are independent here, so each is a separate trial. Of n values the k-th lies at
     # k / (n + 1): without that, 12 errors would cover 74%.
-    conformal = Conformal(half_life=1e6, mirror=0, own=np.inf, speed=0)
+    conformal = Conformal(half_life=1e6, mirror=0, prior=np.inf, speed=0)
     hits = []
     for seed in range(12):
         history = make_history(1, 13, 100, seed, spacing=100)
@@ -200,7 +200,7 @@ def test_a_coin_with_errors_twice_as_large_gets_wider_intervals_and_one_without_
     odd.errors[2:] *= 0.05 / np.nanmax(history.volatility[2:], axis=1)[:, None, None]
     odd.errors[0] *= 0.05 / np.nanmax(history.volatility[0])
     conformal = Conformal()
-    scale = conformal.scale(odd, conformal.typical(conformal.count(odd)))[:, -1, 0] / 0.05
+    scale = conformal.scale(odd, conformal.summarise(conformal.count(odd)))[:, -1, 0] / 0.05
     assert scale[0] == pytest.approx(1.6, abs=0.3)  # `CAP` keeps it below 2
     assert scale[1] == 1
     assert scale[2:] == pytest.approx(1, abs=0.35)
@@ -211,8 +211,8 @@ def test_a_coin_without_volatility_has_that_of_the_middle_coin() -> None:
     moves = history.volatility.copy()
     moves[0], moves[1] = np.nan, 0.0
     odd = dataclasses.replace(history, volatility=moves)
-    conformal = Conformal(own=np.inf)
-    scale = conformal.scale(odd, conformal.typical(conformal.count(odd)))
+    conformal = Conformal(prior=np.inf)
+    scale = conformal.scale(odd, conformal.summarise(conformal.count(odd)))
     assert scale[0, -1, 0] == pytest.approx(np.nanmedian(moves[2:, -1]), rel=0.06)
     assert np.array_equal(scale[0], scale[1])
 
@@ -229,15 +229,15 @@ def test_forecasts_that_are_no_prices_have_neither_errors_nor_intervals() -> Non
     errors = log_errors(np.full((1, 1, 4), np.e), forecasts)
     assert errors[0, 0, 0] == pytest.approx(1)
     assert np.isnan(errors[0, 0, 1:]).all()
-    prices = intervals(forecasts, np.ones((1, 1, 4)), np.zeros((1, 4, 1)))
+    prices = price_quantiles(forecasts, np.ones((1, 1, 4)), np.zeros((1, 4, 1)))
     assert np.isnan(prices[0, 0, :, 0]).tolist() == [False, True, True, True]
 
 
 def test_what_does_not_fit_is_refused() -> None:
     history, conformal = make_history(3, 4, 2), Conformal()
-    made = conformal.count(history)
+    counts = conformal.count(history)
     with pytest.raises(OptionError, match="one horizon"):
-        made + conformal.count(make_history(3, 4, 3))
+        counts + conformal.count(make_history(3, 4, 3))
     with pytest.raises(OptionError, match="2017-09-25"):
         conformal.quantiles(conformal.count(part(history, origins=slice(3))), [0.5],
                             history.cutoffs)  # fmt: skip
@@ -255,7 +255,9 @@ def test_levels_that_are_none_are_refused(levels: list[float]) -> None:
         check_levels(levels)
 
 
-@pytest.mark.parametrize("options", [{"half_life": 0}, {"mirror": 1.5}, {"own": 0}, {"speed": -1}])
+@pytest.mark.parametrize(
+    "options", [{"half_life": 0}, {"mirror": 1.5}, {"prior": 0}, {"speed": -1}]
+)
 def test_options_out_of_their_range_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(OptionError, match=next(iter(options))):
         Conformal(**options)

@@ -55,10 +55,10 @@ def bounds_of(
     }
 
 
-def assert_same(one: dict[str, FloatArray], other: dict[str, FloatArray]) -> None:
-    assert one.keys() == other.keys()
-    for coin in one:
-        np.testing.assert_array_equal(one[coin], other[coin])
+def assert_same(bounds: dict[str, FloatArray], other: dict[str, FloatArray]) -> None:
+    assert bounds.keys() == other.keys()
+    for coin in bounds:
+        np.testing.assert_array_equal(bounds[coin], other[coin])
 
 
 @pytest.mark.parametrize("name", ["naive", "drift", "ridge", "lstm"])
@@ -66,9 +66,9 @@ def test_prices_are_positive_in_order_and_the_same_for_any_division(
     panel: Panel, name: str
 ) -> None:
     model, how = create_model(name, **QUICK.get(name, {})), Intervals(5, 40, refit=4)
-    whole = bounds_of([panel], model, how)
+    together = bounds_of([panel], model, how)
     lower_80, upper_80, lower_95, upper_95 = (
-        np.array([rows[:, i] for rows in whole.values()]) for i in range(4)
+        np.array([rows[:, i] for rows in together.values()]) for i in range(4)
     )
     known = np.isfinite(lower_80).all(axis=1)
     assert known.sum() >= len(ENDS) - 2
@@ -76,14 +76,14 @@ def test_prices_are_positive_in_order_and_the_same_for_any_division(
         assert (low[known] <= high[known]).all()
     assert (lower_95[known] > 0).all()
     assert_same(
-        bounds_of([panel.take([8, 1, 6]), panel.take([0, 2, 3, 4, 5, 7])], model, how), whole
+        bounds_of([panel.take([8, 1, 6]), panel.take([0, 2, 3, 4, 5, 7])], model, how), together
     )
 
 
 def test_a_coin_without_past_forecasts_has_none(panel: Panel) -> None:
-    found = bounds_of([panel], create_model("naive"))
-    assert np.isnan(found["coin-8"]).all()
-    assert np.isfinite(found["coin-7"]).all()
+    bounds = bounds_of([panel], create_model("naive"))
+    assert np.isnan(bounds["coin-8"]).all()
+    assert np.isfinite(bounds["coin-7"]).all()
 
 
 def test_no_bound_knows_what_came_after_its_coins_last_row(panel: Panel) -> None:

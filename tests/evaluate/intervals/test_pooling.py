@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cryptodask.errors import InputError
 from cryptodask.evaluate.backtest import empty_backtest
 from cryptodask.evaluate.intervals.bounds import table_bounds
-from cryptodask.evaluate.intervals.conformal import Conformal, intervals
+from cryptodask.evaluate.intervals.conformal import Conformal, price_quantiles
 from cryptodask.evaluate.intervals.error_counts import PoolSummary
 from cryptodask.evaluate.intervals.past_errors import place_errors, table_errors
 from cryptodask.evaluate.intervals.pooling import (
@@ -82,11 +82,11 @@ def test_the_bounds_of_a_backtest_are_those_of_all_its_errors_at_once() -> None:
     history, places = place_errors(table, origins, HORIZON, DAY)
     conformal, levels = Conformal(), {0.025: "lower_95", 0.1: "lower_80",
                                       0.9: "upper_80", 0.975: "upper_95"}  # fmt: skip
-    summary = conformal.typical(conformal.count(history))
+    summary = conformal.summarise(conformal.count(history))
     quantiles = conformal.quantiles(conformal.count(history, summary), list(levels))
     prices = np.full(history.errors.shape, np.nan)
     prices[places] = table["forecast"]
-    bounds = intervals(prices, conformal.scale(history, summary), quantiles)[places]
+    bounds = price_quantiles(prices, conformal.scale(history, summary), quantiles)[places]
     for number, name in enumerate(levels.values()):
         np.testing.assert_array_equal(bounded[name].to_numpy(), bounds[:, number])
     assert bounded[list(BOUNDS)].notna().any(axis=None)

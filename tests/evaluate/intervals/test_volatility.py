@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptodask.errors import OptionError
-from cryptodask.evaluate.intervals.volatility import LEAST, rows_at, volatility
+from cryptodask.evaluate.intervals.volatility import LEAST, volatility
+from cryptodask.features.rows import rows_on
 from cryptodask.records import DAY, Panel
 from tests.models.conftest import START, join, make_panel, one_coin, panels
 
@@ -22,9 +23,9 @@ def zigzag(moves: np.ndarray, coin: str = "coin-0") -> Panel:
 def test_equal_moves_are_the_volatility_however_they_are_weighted() -> None:
     panel = zigzag(np.full(40, 0.07))
     for half_life, prior in ((3.0, 0.0), (10.0, 5.0), (100.0, 50.0)):
-        found = volatility(panel, panel.dates, half_life, prior)
-        assert found[0, LEAST:] == pytest.approx(0.07)
-        assert np.isnan(found[0, :LEAST]).all()
+        result = volatility(panel, panel.dates, half_life, prior)
+        assert result[0, LEAST:] == pytest.approx(0.07)
+        assert np.isnan(result[0, :LEAST]).all()
 
 
 def test_weights_halve_and_the_rest_is_the_mean_of_all() -> None:
@@ -53,8 +54,8 @@ def test_a_jump_counts_for_less_than_it_would_squared() -> None:
 def test_a_coin_without_a_row_that_day_has_none() -> None:
     panel = make_panel([60, 30])
     later = panel.last_dates.max() + np.array([0, 1]) * DAY
-    found = volatility(panel, later)
-    assert np.isnan(found).tolist() == [[False, True], [True, True]]
+    result = volatility(panel, later)
+    assert np.isnan(result).tolist() == [[False, True], [True, True]]
 
 
 def test_returns_over_a_gap_do_not_count() -> None:
@@ -96,7 +97,8 @@ def test_many_coins_are_as_many_panels_of_one_and_prices_may_be_in_any_currency(
 def test_rows_are_found_by_date_within_each_coin() -> None:
     panel = join([make_panel([5]), Panel(("b",), *make_panel([3], 7).__getstate__()[1:])])
     dates = np.array([START + DAY, START + 4 * DAY, START + 100 * DAY])
-    assert rows_at(panel, dates).tolist() == [[0, 3, -1], [5, -1, -1]]
+    rows = rows_on(panel, np.broadcast_to(dates, (2, 3)))
+    assert rows.tolist() == [[0, 3, -1], [5, -1, -1]]
 
 
 @pytest.mark.parametrize(("half_life", "prior"), [(0, 5), (-1, 5), (np.nan, 5), (10, -1)])
