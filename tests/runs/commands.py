@@ -124,6 +124,7 @@ def kill_when(process: "subprocess.Popen[str]", folder: Path, files: int) -> Non
         assert process.poll() is None, finish(process).said
         assert time.monotonic() < deadline, f"stuck with {data_files(folder)}"
         time.sleep(0.02)
+    time.sleep(0.3)  # so that somebody knows of the files
     process.send_signal(signal.SIGKILL)
     ended = finish(process)
     assert ended.code == -signal.SIGKILL, ended.said
