@@ -156,7 +156,7 @@ def compare(model: str, folder: Path, client: Any, peer: Peer, args: Any) -> Non
     from cryptodask.evaluate.backtest import backtest_panel
     from cryptodask.evaluate.rolling import choose_origins
     from cryptodask.models import create_model
-    from cryptodask.prices.loader import to_panel
+    from cryptodask.prices.panels import to_panel
 
     made = create_model(model, **(LINEAR if model == "pooled_linear" else {}))
     panel = to_panel(CryptoLoader(folder / "table").get_df())

@@ -64,7 +64,7 @@ def by_core(model: str, folder: Path, out: Path) -> None:
     """Forecast in this process: what the workers do, one job after the other."""
     from cryptodask import CryptoLoader
     from cryptodask.models import create_model
-    from cryptodask.prices.loader import RowFilter
+    from cryptodask.prices.row_filter import RowFilter
     from cryptodask.results.forecasts import open_folder
     from cryptodask.work import plan_jobs, run_job
 
@@ -234,8 +234,8 @@ def write_prices(folder: Path, coins: int, days: int) -> None:
     """Write the table and the peers' files, unless they are there."""
     from cryptodask.prices import write_table
     from cryptodask.prices.clean.findings import empty_findings
-    from cryptodask.prices.read.readers import Reading
-    from cryptodask.prices.sources import pack
+    from cryptodask.prices.partition import pack
+    from cryptodask.prices.reading import Reading
     from cryptodask.prices.synthetic import synthetic_prices
 
     if (folder / "sample.parquet").exists():

@@ -20,7 +20,7 @@ from cryptodask.evaluate.intervals.conformal import Conformal, intervals, log_er
 from cryptodask.evaluate.intervals.error_counts import History
 from cryptodask.evaluate.intervals.volatility import rows_at, volatility
 from cryptodask.models import create_model, run_model
-from cryptodask.prices.loader import to_panel
+from cryptodask.prices.panels import to_panel
 from cryptodask.records import DateArray, FloatArray, Panel
 
 SPACING = 5

@@ -56,8 +56,8 @@ from cryptodask.cluster import submit
 from cryptodask.cluster.plan import cut_guided, workers_to_plan_for
 from cryptodask.models import Model
 from cryptodask.prices.clean.findings import empty_findings
-from cryptodask.prices.loader import RowFilter
-from cryptodask.prices.sources import ROWS_PER_PARTITION
+from cryptodask.prices.partition import ROWS_PER_PARTITION
+from cryptodask.prices.row_filter import RowFilter
 from cryptodask.prices.table.storage import writing
 from cryptodask.records import FloatArray
 from cryptodask.results.forecasts import sort_forecasts

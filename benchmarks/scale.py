@@ -33,7 +33,7 @@ from tables import DISTINCT, make_table, size_of
 
 from cryptodask import CryptoLoader, CryptoManager, create_model
 from cryptodask.prices import PriceTable
-from cryptodask.prices.loader import RowFilter
+from cryptodask.prices.row_filter import RowFilter
 from cryptodask.results.forecasts import ForecastFolder
 from cryptodask.work import plan_jobs
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from cryptodask import CryptoLoader, create_model
 from cryptodask.models.base import Gaps
-from cryptodask.prices.loader import RowFilter
+from cryptodask.prices.row_filter import RowFilter
 from cryptodask.records import FloatArray, Panel
 from cryptodask.work import UNIT, plan_jobs, run_job
 

@@ -33,7 +33,7 @@ from cryptodask.models import Model, run_model
 from cryptodask.models.allocator import keep_freed_memory
 from cryptodask.models.base import PanelForecast, columns_needed
 from cryptodask.prices.clean.findings import join_findings
-from cryptodask.prices.loader import RowFilter
+from cryptodask.prices.row_filter import RowFilter
 from cryptodask.records import FloatArray, Panel
 from cryptodask.results.forecasts import (
     empty_forecasts,

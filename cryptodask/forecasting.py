@@ -15,7 +15,7 @@ from cryptodask.io.paths import AnyPath
 from cryptodask.models import Model
 from cryptodask.models.base import fingerprints
 from cryptodask.prices.clean.findings import join_findings
-from cryptodask.prices.loader import RowFilter
+from cryptodask.prices.row_filter import RowFilter
 from cryptodask.records import CoinFailure
 from cryptodask.results.forecasts import Forecasts, failure_table, sort_forecasts
 from cryptodask.runs.folder import Coins

@@ -24,8 +24,9 @@ from cryptodask.models.base import check_horizon, fingerprints
 from cryptodask.models.pooled.base import PooledModel, is_pooled
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.clean.gaps import Gaps, How
+from cryptodask.prices.days import Day, day_text
 from cryptodask.prices.freq import step_of
-from cryptodask.prices.loader import Day, RowFilter, day_text
+from cryptodask.prices.row_filter import RowFilter
 from cryptodask.prices.table.price_table import PriceTable
 from cryptodask.records import CoinFailure, DateArray
 from cryptodask.results.forecasts import (

@@ -24,7 +24,8 @@ from cryptodask.features.segments import Segments
 from cryptodask.models import Model
 from cryptodask.models.base import check_series, columns_needed
 from cryptodask.models.pooled.base import DatedModel, PooledModel, contribute, takes_dates
-from cryptodask.prices.loader import RowFilter, to_panel
+from cryptodask.prices.panels import to_panel
+from cryptodask.prices.row_filter import RowFilter
 from cryptodask.records import DateArray, Panel
 from cryptodask.runs.folder import Coins
 from cryptodask.work import Job, prepare_job

@@ -22,10 +22,11 @@ from cryptodask.models.base import WarmingModel, columns_needed, rows_needed, so
 from cryptodask.models.pooled.base import PooledModel
 from cryptodask.prices.clean.findings import empty_findings, join_findings, lost
 from cryptodask.prices.clean.gaps import last_runs
-from cryptodask.prices.loader import RowFilter, to_panel
-from cryptodask.prices.read.readers import Reading
-from cryptodask.prices.sources import Partition, Source, pack, pack_files
-from cryptodask.prices.table.price_table import TablePartition
+from cryptodask.prices.panels import to_panel
+from cryptodask.prices.partition import Partition, Source, pack, pack_files
+from cryptodask.prices.reading import Reading
+from cryptodask.prices.row_filter import RowFilter
+from cryptodask.prices.table.table_partition import TablePartition
 from cryptodask.records import CoinFailure, DateArray, Panel
 from cryptodask.results.forecasts import (
     empty_forecasts,

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from cryptodask import CryptoLoader, CryptoManager, backtest
 from cryptodask.errors import SourceError
 from cryptodask.prices import import_prices
-from cryptodask.prices.table.storage import _OWN as OWN
+from cryptodask.prices.table.manifest import _OWN as OWN
 from tests.conftest import Cluster
 
 HOSTILE = [

@@ -18,7 +18,7 @@ from cryptodask.models.pooled.base import PooledModel
 from cryptodask.models.pooled.dated_sums import Sums
 from cryptodask.models.pooled.pooled_linear import PooledLinear, TrainedPooledLinear
 from cryptodask.prices.clean.gaps import Gaps
-from cryptodask.prices.loader import RowFilter
+from cryptodask.prices.row_filter import RowFilter
 from cryptodask.training import History, Seen, contribute_histories, read_histories
 from cryptodask.work import Job, prepare_job
 from tests.conftest import Cluster, write_folder

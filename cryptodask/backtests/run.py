@@ -36,8 +36,9 @@ from cryptodask.models.base import check_horizon, ends_needed, fingerprints, tak
 from cryptodask.models.pooled.base import is_pooled
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.clean.gaps import Gaps, How
+from cryptodask.prices.days import Day, day_text, read_day
 from cryptodask.prices.freq import step_of
-from cryptodask.prices.loader import Day, RowFilter, day_text, read_day
+from cryptodask.prices.row_filter import RowFilter
 from cryptodask.records import CoinFailure, DateArray
 from cryptodask.runs.folder import Coins, describe_call, names_text
 

@@ -12,7 +12,7 @@ from cryptodask.evaluate.backtest import backtest_panel, empty_backtest
 from cryptodask.io.paths import AnyPath
 from cryptodask.models import Model
 from cryptodask.models.base import columns_needed
-from cryptodask.prices.loader import RowFilter
+from cryptodask.prices.row_filter import RowFilter
 from cryptodask.records import DateArray
 from cryptodask.results.forecasts import write_part
 from cryptodask.timing import stage, watching

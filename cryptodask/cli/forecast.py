@@ -103,7 +103,7 @@ def forecast(
     from cryptodask.models.base import check_horizon
     from cryptodask.prices import CryptoLoader
     from cryptodask.prices.clean.gaps import Gaps
-    from cryptodask.prices.loader import RowFilter
+    from cryptodask.prices.row_filter import RowFilter
     from cryptodask.results.forecasts import ForecastFolder, Forecasts
 
     # What makes no sense is told before a cluster is started for it.

@@ -250,7 +250,7 @@ def _known(
     """Return the last bar of each coin of a table, if there is one, and how to go on with it."""
     from cryptodask.prices import PriceTable
     from cryptodask.prices.freq import DAILY, check_freq
-    from cryptodask.prices.table.storage import is_table
+    from cryptodask.prices.table.manifest import is_table
 
     if freq is not None:
         check_freq(freq)
@@ -269,8 +269,8 @@ def _keep(
     """Append the rows of a coin to a table, or make it of them."""
     from cryptodask.prices import PriceTable, write_table
     from cryptodask.prices.clean.findings import empty_findings
-    from cryptodask.prices.read.readers import Reading
-    from cryptodask.prices.table.storage import is_table
+    from cryptodask.prices.reading import Reading
+    from cryptodask.prices.table.manifest import is_table
 
     if one.prices.empty:
         return

@@ -37,8 +37,8 @@ from cryptodask.io.paths import (
 )
 from cryptodask.models import Model, create_model, model_options
 from cryptodask.prices import CryptoLoader
-from cryptodask.prices.read.layouts import DEFAULT
-from cryptodask.prices.sources import Source
+from cryptodask.prices.partition import Source
+from cryptodask.prices.read.options import DEFAULT
 from cryptodask.prices.table.price_table import PriceTable
 from cryptodask.results.forecasts import MANIFEST, write_json
 from cryptodask.work import Job, join_jobs, seconds_a_row, share

@@ -20,8 +20,8 @@ from cryptodask.manager import CryptoManager, managing
 from cryptodask.models.base import check_horizon
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.clean.gaps import How
+from cryptodask.prices.days import Day, read_day
 from cryptodask.prices.freq import step_of
-from cryptodask.prices.loader import Day, read_day
 from cryptodask.records import DateArray, FloatArray
 from cryptodask.tuning.candidates import Candidate, Search, Settings, make_candidates
 from cryptodask.tuning.choice import Split, compare, error_sums, held_out, time_splits

@@ -11,8 +11,8 @@ from cryptodask.backtests.task import run_task
 from cryptodask.models import Model
 from cryptodask.prices.clean.findings import empty_findings
 from cryptodask.prices.clean.gaps import Gaps
-from cryptodask.prices.loader import RowFilter
-from cryptodask.prices.read.readers import Reading
+from cryptodask.prices.reading import Reading
+from cryptodask.prices.row_filter import RowFilter
 from cryptodask.prices.synthetic import synthetic_prices
 from cryptodask.records import DAY
 from cryptodask.work import Job, ShippedPartition, run_job

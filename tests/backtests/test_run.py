@@ -16,7 +16,7 @@ from cryptodask.errors import InputError, OptionError
 from cryptodask.evaluate.backtest import BOUNDS, COLUMNS, backtest_panel
 from cryptodask.evaluate.rolling import choose_origins
 from cryptodask.models import Model, run_model
-from cryptodask.prices.loader import to_panel
+from cryptodask.prices.panels import to_panel
 from cryptodask.records import DAY, Panel
 from tests.conftest import Cluster, write_folder
 

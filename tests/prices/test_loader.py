@@ -24,8 +24,8 @@ from cryptodask.prices import CryptoLoader, import_prices
 from cryptodask.prices.clean.findings import lost, summarize_findings
 from cryptodask.prices.clean.gaps import fill_gaps, number_runs
 from cryptodask.prices.freq import step_of
-from cryptodask.prices.loader import to_panel
-from cryptodask.prices.read.layouts import ReadOptions
+from cryptodask.prices.panels import to_panel
+from cryptodask.prices.read.options import ReadOptions
 from cryptodask.prices.schema import empty_prices
 from cryptodask.prices.synthetic import synthetic_prices
 from tests.conftest import REAL_DATA, write_folder

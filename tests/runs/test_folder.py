@@ -20,7 +20,7 @@ from cryptodask import CryptoLoader, CryptoManager, create_model
 from cryptodask.errors import ClusterError, InputError, OptionError, TableError, WriteError
 from cryptodask.forecasts import open_forecasts
 from cryptodask.prices.clean.findings import empty_findings
-from cryptodask.prices.read.readers import Reading
+from cryptodask.prices.reading import Reading
 from cryptodask.prices.synthetic import synthetic_prices
 from cryptodask.prices.table.price_table import write_table
 from cryptodask.results.forecasts import write_frames

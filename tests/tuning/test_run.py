@@ -17,7 +17,7 @@ from cryptodask.backtests.result import no_failures
 from cryptodask.errors import OptionError
 from cryptodask.evaluate.backtest import backtest_panel
 from cryptodask.evaluate.rolling import choose_origins
-from cryptodask.prices.loader import to_panel
+from cryptodask.prices.panels import to_panel
 from cryptodask.records import DAY, DateArray, FloatArray, Panel
 from cryptodask.tuning import TuneResult, tune
 from cryptodask.tuning.candidates import Search, make_candidates

@@ -10,8 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from cryptodask.errors import NotAPriceFileError, UnreadableFileError
-from cryptodask.prices.read.layouts import HEAD, Layout, ReadOptions, find_layout
-from cryptodask.prices.read.parse import in_24_hours
+from cryptodask.prices.read.layouts import HEAD, Layout, find_layout
+from cryptodask.prices.read.options import ReadOptions
+from cryptodask.prices.read.stamps import in_24_hours
 
 SNIFF = 65_536
 """Bytes of a look at a file: enough for any header and some rows."""

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cryptodask.errors import TableError
-from cryptodask.prices.table.storage import AGAIN, Manifest, read_manifest
+from cryptodask.prices.table.manifest import AGAIN, Manifest, read_manifest
 
 _INDEX = ("coin", "rows", "first", "last", "part", "reason")
 

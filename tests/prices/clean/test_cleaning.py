@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from cryptodask.errors import PolicyError
 from cryptodask.prices.clean.cleaning import clean_rows, keep_one_row_a_day
 from cryptodask.prices.clean.findings import KINDS, empty_findings, lost
-from cryptodask.prices.read.layouts import ReadOptions
-from cryptodask.prices.read.readers import PriceFile, Reading, read_price_files
+from cryptodask.prices.read.options import ReadOptions
+from cryptodask.prices.read.price_file import PriceFile
+from cryptodask.prices.read.readers import read_price_files
+from cryptodask.prices.reading import Reading
 from tests.prices.conftest import Row, kept, listing, rows, the_finding, told, write_files
 
 few = settings(max_examples=40, deadline=None)

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from cryptodask.errors import NotAPriceFileError, UnreadableFileError
 from cryptodask.prices.clean.findings import lost
-from cryptodask.prices.read.readers import PriceFile, Reading, check_price_file, read_price_files
+from cryptodask.prices.read.price_file import PriceFile, check_price_file
+from cryptodask.prices.read.readers import read_price_files
+from cryptodask.prices.reading import Reading
 from cryptodask.prices.schema import COLUMNS, NUMBER_COLUMNS, empty_prices
 from cryptodask.prices.synthetic import synthetic_prices, write_sample
 from tests.prices.conftest import (

@@ -18,15 +18,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import cryptodask.prices.table.price_table
+import cryptodask.prices.table.table_partition
 from cryptodask.errors import InputError, OptionError, PolicyError, SourceError, TableError
 from cryptodask.prices import CryptoLoader, PriceTable, ReadOptions, read_files, write_table
 from cryptodask.prices.clean.findings import empty_findings, file_finding
 from cryptodask.prices.freq import step_of
-from cryptodask.prices.read.readers import Reading
+from cryptodask.prices.reading import Reading
 from cryptodask.prices.schema import as_price_dtypes
-from cryptodask.prices.table.price_table import MANIFEST
-from cryptodask.prices.table.storage import names_of, writing
+from cryptodask.prices.table.manifest import MANIFEST, names_of
+from cryptodask.prices.table.storage import writing
 
 DAY = np.timedelta64(1, "D")
 START = np.datetime64("2026-01-01")
@@ -221,8 +221,8 @@ def test_appending_a_new_day_reads_no_row_of_the_table(
         read.append(Path(path).name)
         return real(path, *args)
 
-    real = cryptodask.prices.table.price_table._read_file
-    monkeypatch.setattr(cryptodask.prices.table.price_table, "_read_file", counted)
+    real = cryptodask.prices.table.table_partition._read_file
+    monkeypatch.setattr(cryptodask.prices.table.table_partition, "_read_file", counted)
     table.append(sort(grid("ABCD", range(3, 5)), grid("F", range(9))))
     assert read == []
     table.append(prices(("A", 1, 1.0), ("A", 9, 1.0), ("D", 9, 1.0)))  # a day of A that it has

@@ -12,11 +12,14 @@ import pytest
 from cryptodask.errors import OptionError, SourceError, TableError
 from cryptodask.prices import CryptoLoader, PriceTable, import_prices, write_table
 from cryptodask.prices.clean.findings import empty_findings, lost, summarize_findings
-from cryptodask.prices.loader import to_panel
-from cryptodask.prices.read.readers import PriceFile, Reading, read_price_files
+from cryptodask.prices.folder_source import FolderSource
+from cryptodask.prices.panels import to_panel
+from cryptodask.prices.read.price_file import PriceFile
+from cryptodask.prices.read.readers import read_price_files
+from cryptodask.prices.reading import Reading
 from cryptodask.prices.schema import COLUMNS, empty_prices
-from cryptodask.prices.sources import FolderSource
-from cryptodask.prices.table.price_table import MANIFEST, is_free, is_table
+from cryptodask.prices.table.manifest import MANIFEST, is_table
+from cryptodask.prices.table.storage import is_free
 from tests.prices.conftest import GOOD, HEADER, told, write_files
 
 FILES = {
