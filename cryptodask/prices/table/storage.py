@@ -22,13 +22,14 @@ import pyarrow.parquet as pq
 from cryptodask.errors import TableError
 from cryptodask.io.lock import LOCK, locked, unwritable
 from cryptodask.prices.table.manifest import (
-    _OWN,
-    FORMAT,
-    MANIFEST,
-    VERSION,
+    QUOTE,
+    TABLE_FORMAT,
+    TABLE_MANIFEST,
+    TABLE_VERSION,
     Manifest,
-    names_of,
-    read_manifest,
+    files_of,
+    is_table_file,
+    read_table_manifest,
 )
 
 _DRAFT = re.compile(r"manifest-[0-9a-f]{8}\.json")
@@ -153,7 +154,7 @@ class Writer:
             Another process has changed the table in spite of the lock.
         """
         generation = 1 + (self.before["generation"] if self.before else 0)
-        head = {"format": FORMAT, "version": VERSION, "quote": "USD"}
+        head = {"format": TABLE_FORMAT, "version": TABLE_VERSION, "quote": QUOTE}
         manifest = {**head, "generation": generation, **manifest}
         draft = self.folder / f"manifest-{self._token}.json"
         try:
@@ -161,11 +162,11 @@ class Writer:
             _sync(draft)
             _sync(self.folder)  # the names of the files, before the one that names them
             self._check_alone()
-            draft.replace(self.folder / MANIFEST)
+            draft.replace(self.folder / TABLE_MANIFEST)
         except OSError as error:
-            raise unwritable(self.folder / MANIFEST, error) from error
+            raise unwritable(self.folder / TABLE_MANIFEST, error) from error
         _sync(self.folder)
-        kept = {*names_of(manifest), *(names_of(self.before) if keep_old and self.before else [])}
+        kept = {*files_of(manifest), *(files_of(self.before) if keep_old and self.before else [])}
         for file in [file for file in self.folder.iterdir() if _is_left_over(file.name)]:
             if file.name not in kept:
                 file.unlink(missing_ok=True)
@@ -228,23 +229,23 @@ def _manifest_before(folder: Path) -> tuple[Manifest | None, bytes | None]:
     if data is None:
         return None, None
     try:
-        return read_manifest(folder), data
+        return read_table_manifest(folder), data
     except TableError:
-        if not any(_OWN.fullmatch(file.name) for file in folder.iterdir()):
+        if not any(is_table_file(file.name) for file in folder.iterdir()):
             raise
         return None, data
 
 
 def _bytes_there(folder: Path) -> bytes | None:
     try:
-        return (folder / MANIFEST).read_bytes()
+        return (folder / TABLE_MANIFEST).read_bytes()
     except FileNotFoundError:
         return None
 
 
 def _is_left_over(name: str) -> bool:
     """Tell whether a file that no manifest names is what a writer left behind."""
-    return bool(_OWN.fullmatch(name) or _DRAFT.fullmatch(name))
+    return is_table_file(name) or _DRAFT.fullmatch(name) is not None
 
 
 def _is_own(name: str) -> bool:
