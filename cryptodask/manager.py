@@ -23,7 +23,7 @@ from cryptodask.models.allocator import release_memory_soon
 from cryptodask.models.base import check_horizon, fingerprints
 from cryptodask.models.pooled.base import PooledModel, is_pooled
 from cryptodask.prices import CryptoLoader
-from cryptodask.prices.clean.gaps import Gaps, How
+from cryptodask.prices.clean.gaps import GapHandling, GapMode
 from cryptodask.prices.days import Day, day_text
 from cryptodask.prices.freq import step_of
 from cryptodask.prices.row_filter import RowFilter
@@ -147,7 +147,7 @@ class CryptoManager:
         from_date: Day | None = None,
         to_date: Day | None = None,
         max_points: int | None = None,
-        gaps: How = "leave",
+        gaps: GapMode = "leave",
         gap_limit: int | None = None,
         intervals: bool | Intervals = False,
         seed: int = 0,
@@ -229,7 +229,9 @@ class CryptoManager:
         check_horizon(horizon)
         if as_dask and place is not None:
             raise OptionError("out: forecasts are either left on the workers or written; not both")
-        cut = RowFilter.of(max_points, from_date, to_date, Gaps(gaps, gap_limit), self.loader.freq)
+        cut = RowFilter.of(
+            max_points, from_date, to_date, GapHandling(gaps, gap_limit), self.loader.freq
+        )
         wanted, failures = self.wanted(coins, chosen)
         how = (Intervals() if intervals else None) if isinstance(intervals, bool) else intervals
         self.check_timeout(timeout)

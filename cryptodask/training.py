@@ -111,7 +111,7 @@ def read_histories(job: Job, cut: RowFilter, columns: Sequence[str]) -> list[His
         panel = to_panel(prices, cut.freq, columns)
         rows = np.arange(len(panel.values))
         latest, begins = rows, np.repeat(panel.indptr[:-1], panel.lengths)
-        if cut.gaps.how == "fill":
+        if cut.gaps.mode == "fill":
             latest = np.maximum.accumulate(np.where(prices["filled"].to_numpy(), 0, rows))
         if cut.splits:
             begins = Segments.of(panel).begins

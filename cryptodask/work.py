@@ -21,7 +21,7 @@ from cryptodask.models.allocator import keep_freed_memory
 from cryptodask.models.base import WarmingModel, columns_needed, rows_needed, sound_coins
 from cryptodask.models.pooled.base import PooledModel
 from cryptodask.prices.clean.findings import empty_findings, join_findings, lost
-from cryptodask.prices.clean.gaps import last_runs
+from cryptodask.prices.clean.gaps import last_segments
 from cryptodask.prices.panels import to_panel
 from cryptodask.prices.partition import Partition, Source, pack, pack_files
 from cryptodask.prices.reading import Reading
@@ -346,8 +346,8 @@ def read_panel(
     reading = part.load(("close", *columns))
     prices = cut(reading.prices)
     is_cut = cut.splits and not past
-    seen = last_runs(prices, cut.freq) if is_cut else prices
-    if cut.gaps.how == "fill":
+    seen = last_segments(prices, cut.freq) if is_cut else prices
+    if cut.gaps.mode == "fill":
         columns = (*columns, FILLED)
     return to_panel(seen, cut.freq, columns), lost(reading.findings), len(prices)
 

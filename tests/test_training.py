@@ -17,7 +17,7 @@ from cryptodask.models.lstm.lstm_global import LSTMGlobal
 from cryptodask.models.pooled.base import PooledModel
 from cryptodask.models.pooled.dated_sums import Sums
 from cryptodask.models.pooled.pooled_linear import PooledLinear, TrainedPooledLinear
-from cryptodask.prices.clean.gaps import Gaps
+from cryptodask.prices.clean.gaps import GapHandling
 from cryptodask.prices.row_filter import RowFilter
 from cryptodask.training import History, Seen, contribute_histories, read_histories
 from cryptodask.work import Job, prepare_job
@@ -86,11 +86,11 @@ def plainly(
 
 
 @pytest.mark.parametrize(("gaps", "window"), [
-    (Gaps(), None), (Gaps(), 40), (Gaps("split"), None), (Gaps("split"), 40), (Gaps("fill", 3), 40),
+    (GapHandling(), None), (GapHandling(), 40), (GapHandling("split"), None), (GapHandling("split"), 40), (GapHandling("fill", 3), 40),
 ])  # fmt: skip
 @pytest.mark.parametrize("name", DECLARED)
 def test_sums_as_of_every_date_are_those_of_reading_up_to_it(
-    holey_folder: Path, name: str, window: int | None, gaps: Gaps
+    holey_folder: Path, name: str, window: int | None, gaps: GapHandling
 ) -> None:
     model, origins = DECLARED[name], origins_of(holey_folder)
     jobs = jobs_of(holey_folder)

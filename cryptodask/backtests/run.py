@@ -35,7 +35,7 @@ from cryptodask.models import Model
 from cryptodask.models.base import check_horizon, ends_needed, fingerprints, takes_repeats
 from cryptodask.models.pooled.base import is_pooled
 from cryptodask.prices import CryptoLoader
-from cryptodask.prices.clean.gaps import Gaps, How
+from cryptodask.prices.clean.gaps import GapHandling, GapMode
 from cryptodask.prices.days import Day, day_text, read_day
 from cryptodask.prices.freq import step_of
 from cryptodask.prices.row_filter import RowFilter
@@ -62,7 +62,7 @@ def backtest(
     coins: Sequence[str] | None = None,
     from_date: Day | None = None,
     to_date: Day | None = None,
-    gaps: How = "leave",
+    gaps: GapMode = "leave",
     gap_limit: int | None = None,
     seed: int = 0,
     out: str | AnyPath | None = None,
@@ -140,7 +140,9 @@ def backtest(
         rows = None if window == "expanding" else window
         if rows is not None and (not isinstance(rows, int) or rows < 1):
             raise OptionError(f"window: must be 'expanding' or a number of rows, got {window!r}")
-        cut = RowFilter.of(None, from_date, to_date, Gaps(gaps, gap_limit), manager.loader.freq)
+        cut = RowFilter.of(
+            None, from_date, to_date, GapHandling(gaps, gap_limit), manager.loader.freq
+        )
         manager.check_timeout(timeout)
         names, without = manager.wanted(coins, chosen)
         run = _Run(manager, cut, chosen, names, horizon, rows, refit, seed)

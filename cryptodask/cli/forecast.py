@@ -102,7 +102,7 @@ def forecast(
     from cryptodask.manager import CryptoManager
     from cryptodask.models.base import check_horizon
     from cryptodask.prices import CryptoLoader
-    from cryptodask.prices.clean.gaps import Gaps
+    from cryptodask.prices.clean.gaps import GapHandling
     from cryptodask.prices.row_filter import RowFilter
     from cryptodask.results.forecasts import ForecastFolder, Forecasts
 
@@ -110,7 +110,7 @@ def forecast(
     started, begun = time.perf_counter(), time.time()
     models = make_models(model or ["linear"], option or [])
     check_horizon(horizon)
-    RowFilter.of(None, from_, to, Gaps(gaps, gap_limit))  # type: ignore[arg-type]
+    RowFilter.of(None, from_, to, GapHandling(gaps, gap_limit))  # type: ignore[arg-type]
     how = _intervals(intervals, {"calibrate": calibrate, "warmup": warmup, "refit": refit})
     place = None if out_file is None else path_of(out_file)
     _check_files(place, plot, plot_coin, coins)

@@ -20,7 +20,7 @@ from cryptodask.prices.clean.findings import file_finding, join_findings
 from cryptodask.prices.clean.policies import settle
 from cryptodask.prices.freq import DAILY
 from cryptodask.prices.partition import pack
-from cryptodask.prices.read.options import DEFAULT, ReadOptions
+from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
 from cryptodask.prices.read.price_file import PriceFile, check_price_file, kind_of, reason_of
 from cryptodask.prices.read.readers import read_price_files
 from cryptodask.prices.reading import Reading
@@ -38,7 +38,7 @@ class FolderPartition:
     coins: tuple[str, ...]
     files: tuple[PriceFile, ...]
     rows: int
-    options: ReadOptions = DEFAULT
+    options: ReadOptions = DEFAULT_OPTIONS
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -84,7 +84,10 @@ class FolderSource:
     seconds_a_row = 1.2e-5
 
     def __init__(
-        self, folder: Path, options: ReadOptions = DEFAULT, files: Sequence[Path] | None = None
+        self,
+        folder: Path,
+        options: ReadOptions = DEFAULT_OPTIONS,
+        files: Sequence[Path] | None = None,
     ) -> None:
         self.folder = folder
         found: list[pd.DataFrame] = []
@@ -161,11 +164,11 @@ class FolderSource:
         del coins
         return np.empty(0, dtype=np.int64)
 
-    def pick(self, coins: Sequence[str], runs: Iterable[tuple[int, int]]) -> list[FolderPartition]:
+    def pick(self, coins: Sequence[str], spans: Iterable[tuple[int, int]]) -> list[FolderPartition]:
         """Return a partition of each run of these coins; see `Source`."""
         seen: set[Path] = set()
         picked = []
-        for a, b in runs:
+        for a, b in spans:
             files = [file for coin in coins[a:b] for file in self._files[coin]]
             picked.append(
                 FolderPartition(

@@ -13,7 +13,7 @@ from cryptodask.errors import (
 from cryptodask.prices.clean.findings import join_findings
 from cryptodask.prices.folder_source import FolderSource
 from cryptodask.prices.partition import Partition, partitions_for
-from cryptodask.prices.read.options import DEFAULT, ReadOptions
+from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
 from cryptodask.prices.reading import Reading
 from cryptodask.prices.schema import empty_prices
 from cryptodask.prices.table.manifest import is_table
@@ -31,7 +31,7 @@ def import_prices(
     *,
     partitions: int | None = None,
     overwrite: bool = False,
-    options: ReadOptions = DEFAULT,
+    options: ReadOptions = DEFAULT_OPTIONS,
     run: Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]] = map,
 ) -> PriceTable:
     """Read a folder of price files and write them as one partitioned table.
@@ -98,7 +98,7 @@ def import_prices(
     )
 
 
-def read_files(paths: Sequence[str | Path], options: ReadOptions = DEFAULT) -> Reading:
+def read_files(paths: Sequence[str | Path], options: ReadOptions = DEFAULT_OPTIONS) -> Reading:
     """Read files, or all files of folders, as an import would, without writing anything.
 
     Parameters

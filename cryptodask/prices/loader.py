@@ -16,9 +16,9 @@ from cryptodask.errors import (
     UnknownCoinError,
 )
 from cryptodask.prices.clean.findings import lost
-from cryptodask.prices.clean.gaps import Gaps, How
+from cryptodask.prices.clean.gaps import GapHandling, GapMode
 from cryptodask.prices.partition import Partition
-from cryptodask.prices.read.options import DEFAULT, ReadOptions
+from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
 from cryptodask.prices.schema import empty_prices
 from cryptodask.records import FloatArray
 
@@ -60,7 +60,7 @@ class CryptoLoader:
         self,
         source: str | Path,
         partitions: int | None = None,
-        options: ReadOptions = DEFAULT,
+        options: ReadOptions = DEFAULT_OPTIONS,
     ) -> None:
         if partitions is not None and partitions < 1:
             raise OptionError(f"partitions: must be at least 1, got {partitions}")
@@ -100,7 +100,7 @@ class CryptoLoader:
         max_points: int | None = None,
         from_date: Day | None = None,
         to_date: Day | None = None,
-        gaps: How = "leave",
+        gaps: GapMode = "leave",
         gap_limit: int | None = None,
     ) -> pd.DataFrame:
         """Return rows as a pandas dataframe.
@@ -141,7 +141,7 @@ class CryptoLoader:
         PriceWarning
             Rows of a folder's files could not be read.
         """
-        cut = RowFilter.of(max_points, from_date, to_date, Gaps(gaps, gap_limit), self.freq)
+        cut = RowFilter.of(max_points, from_date, to_date, GapHandling(gaps, gap_limit), self.freq)
         readings = [p.load() for p in self.partitions(coins)]
         left_out = sum(len(lost(reading.findings)) for reading in readings)
         if left_out:
@@ -162,7 +162,7 @@ class CryptoLoader:
         max_points: int | None = None,
         from_date: Day | None = None,
         to_date: Day | None = None,
-        gaps: How = "leave",
+        gaps: GapMode = "leave",
         gap_limit: int | None = None,
     ) -> "dd.DataFrame":
         """Return rows as a Dask dataframe, indexed by coin; nothing is read yet.
@@ -174,7 +174,7 @@ class CryptoLoader:
         import dask
         import dask.dataframe as dd
 
-        cut = RowFilter.of(max_points, from_date, to_date, Gaps(gaps, gap_limit), self.freq)
+        cut = RowFilter.of(max_points, from_date, to_date, GapHandling(gaps, gap_limit), self.freq)
         partitions = self.partitions(coins)
         # Dask would turn pandas' own strings into another string type, and frames that came over
         # the cluster would not equal those read here.

@@ -106,7 +106,7 @@ class Source(Protocol):
         """
         ...
 
-    def pick(self, coins: Sequence[str], runs: Iterable[tuple[int, int]]) -> Sequence[Partition]:
+    def pick(self, coins: Sequence[str], spans: Iterable[tuple[int, int]]) -> Sequence[Partition]:
         """Return a partition of each run (start, stop) of these coins, in order."""
         ...
 

@@ -9,7 +9,7 @@ import pandas as pd
 from cryptodask.errors import (
     OptionError,
 )
-from cryptodask.prices.clean.gaps import Gaps
+from cryptodask.prices.clean.gaps import GapHandling
 from cryptodask.prices.freq import DAILY
 from cryptodask.records import DAY
 
@@ -28,7 +28,7 @@ class RowFilter:
     max_points: int | None
     first: np.datetime64
     last: np.datetime64
-    gaps: Gaps = field(default_factory=Gaps)
+    gaps: GapHandling = field(default_factory=GapHandling)
     freq: str = DAILY
 
     @classmethod
@@ -37,7 +37,7 @@ class RowFilter:
         max_points: int | None,
         from_date: Day | None,
         to_date: Day | None,
-        gaps: Gaps | None = None,
+        gaps: GapHandling | None = None,
         freq: str = DAILY,
     ) -> "RowFilter":
         """Check what a user asked for.
@@ -54,7 +54,7 @@ class RowFilter:
         last = read_day("to_date", to_date, "9999-12-30") + (DAY - np.timedelta64(1, "s"))
         if first > last:
             raise OptionError(f"from_date: {from_date} is after to_date: {to_date}")
-        return cls(max_points, first, last, gaps or Gaps(), freq)
+        return cls(max_points, first, last, gaps or GapHandling(), freq)
 
     @property
     def is_whole(self) -> bool:
@@ -64,7 +64,7 @@ class RowFilter:
     @property
     def splits(self) -> bool:
         """Whether models see of each coin only the rows after its last gap."""
-        return self.gaps.how == "split"
+        return self.gaps.mode == "split"
 
     def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of a price frame that are kept."""

@@ -9,7 +9,7 @@ from cryptodask.errors import (
 )
 from cryptodask.prices.folder_source import FolderSource
 from cryptodask.prices.partition import Source
-from cryptodask.prices.read.options import DEFAULT, ReadOptions
+from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
 from cryptodask.prices.table.manifest import is_table
 from cryptodask.prices.table.price_table import PriceTable
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     pass
 
 
-def open_source(path: str | Path, options: ReadOptions = DEFAULT) -> Source:
+def open_source(path: str | Path, options: ReadOptions = DEFAULT_OPTIONS) -> Source:
     """Open a folder of files or a table.
 
     Raises
@@ -29,7 +29,7 @@ def open_source(path: str | Path, options: ReadOptions = DEFAULT) -> Source:
     """
     place = Path(path)
     if is_table(place):
-        if options != DEFAULT:
+        if options != DEFAULT_OPTIONS:
             raise OptionError(
                 f"options: {path} is a table, whose files were read when it was imported; give "
                 "them to the import"

@@ -38,7 +38,7 @@ from cryptodask.io.paths import (
 from cryptodask.models import Model, create_model, model_options
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.partition import Source
-from cryptodask.prices.read.options import DEFAULT
+from cryptodask.prices.read.options import DEFAULT_OPTIONS
 from cryptodask.prices.table.price_table import PriceTable
 from cryptodask.results.forecasts import MANIFEST, write_json
 from cryptodask.work import Job, join_jobs, seconds_a_row, share
@@ -410,7 +410,7 @@ def describe_call(
         }
     except TypeError:
         return None
-    plain = loader.options == DEFAULT
+    plain = loader.options == DEFAULT_OPTIONS
     return told if plain and all(one is not None for one in settings) else None
 
 

@@ -19,7 +19,7 @@ from cryptodask.io.paths import AnyPath
 from cryptodask.manager import CryptoManager, managing
 from cryptodask.models.base import check_horizon
 from cryptodask.prices import CryptoLoader
-from cryptodask.prices.clean.gaps import How
+from cryptodask.prices.clean.gaps import GapMode
 from cryptodask.prices.days import Day, read_day
 from cryptodask.prices.freq import step_of
 from cryptodask.records import DateArray, FloatArray
@@ -48,7 +48,7 @@ def tune(
     coins: Sequence[str] | None = None,
     from_date: Day | None = None,
     to_date: Day | None = None,
-    gaps: How = "leave",
+    gaps: GapMode = "leave",
     gap_limit: int | None = None,
     seed: int = 0,
     out: str | AnyPath | None = None,

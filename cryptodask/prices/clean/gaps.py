@@ -15,18 +15,18 @@ from cryptodask.errors import OptionError
 from cryptodask.prices.freq import DAILY, step_of
 from cryptodask.prices.schema import AMOUNT_COLUMNS, PRICE_COLUMNS
 
-How = Literal["leave", "fill", "split"]
+GapMode = Literal["leave", "fill", "split"]
 
 
 @dataclass(frozen=True)
-class Gaps:
+class GapHandling:
     """What to do about gaps.
 
     Attributes
     ----------
-    how : {"leave", "fill", "split"}
+    mode : {"leave", "fill", "split"}
         Leave them; fill those that are short enough (`fill_gaps`); or number the runs between
-        them (`number_runs`).
+        them (`number_segments`).
     limit : int, optional
         Of "fill", the most bars that a gap may lack to be filled.
 
@@ -36,26 +36,28 @@ class Gaps:
         Neither of the three, or a limit where there is none, or none where there must be one.
     """
 
-    how: How = "leave"
+    mode: GapMode = "leave"
     limit: int | None = None
 
     def __post_init__(self) -> None:
-        if self.how not in get_args(How):
-            raise OptionError(f"gaps: must be one of {', '.join(get_args(How))}, got {self.how!r}")
-        if (self.how == "fill") != (self.limit is not None):
+        if self.mode not in get_args(GapMode):
+            raise OptionError(
+                f"gaps: must be one of {', '.join(get_args(GapMode))}, got {self.mode!r}"
+            )
+        if (self.mode == "fill") != (self.limit is not None):
             raise OptionError(
                 f"gap_limit: says up to how many missing bars are filled, by gaps 'fill' only; "
-                f"got {self.limit} with {self.how!r}"
+                f"got {self.limit} with {self.mode!r}"
             )
         if self.limit is not None and self.limit < 1:
             raise OptionError(f"gap_limit: must be at least 1 bar, got {self.limit}")
 
     def __call__(self, prices: pd.DataFrame, freq: str) -> pd.DataFrame:
         """Return rows, by coin and date, with gaps dealt with."""
-        if self.how == "fill":
+        if self.mode == "fill":
             assert self.limit is not None
             return fill_gaps(prices, self.limit, freq)
-        return number_runs(prices, freq) if self.how == "split" else prices
+        return number_segments(prices, freq) if self.mode == "split" else prices
 
 
 def bars_since(prices: pd.DataFrame, freq: str) -> NDArray[np.int64]:
@@ -114,7 +116,7 @@ def fill_gaps(prices: pd.DataFrame, limit: int, freq: str = DAILY) -> pd.DataFra
     return whole.iloc[np.argsort(places, kind="stable")].reset_index(drop=True)
 
 
-def number_runs(prices: pd.DataFrame, freq: str = DAILY) -> pd.DataFrame:
+def number_segments(prices: pd.DataFrame, freq: str = DAILY) -> pd.DataFrame:
     """Count the runs of each coin between gaps, in a column ``run`` from 0.
 
     Parameters
@@ -127,8 +129,8 @@ def number_runs(prices: pd.DataFrame, freq: str = DAILY) -> pd.DataFrame:
     return prices.assign(run=broken.groupby(prices["coin"], sort=False).cumsum().astype("int64"))
 
 
-def last_runs(prices: pd.DataFrame, freq: str = DAILY) -> pd.DataFrame:
+def last_segments(prices: pd.DataFrame, freq: str = DAILY) -> pd.DataFrame:
     """Return the rows of each coin after its last gap."""
-    run = number_runs(prices, freq)["run"]
+    run = number_segments(prices, freq)["run"]
     last = run.groupby(prices["coin"], sort=False).transform("max")
     return prices[run == last].reset_index(drop=True)

@@ -1,7 +1,7 @@
 """What is to be done about each kind of finding: keep it, drop its rows, repair them, or fail.
 
 By default nothing is invented: what can't be a price is left out, what is merely odd is kept, and
-both are told. `KINDS` lists the actions of each kind, the default first.
+both are told. `FINDING_KINDS` lists the actions of each kind, the default first.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from cryptodask.errors import OptionError, PolicyError
-from cryptodask.prices.clean.findings import KINDS
+from cryptodask.prices.clean.findings import FINDING_KINDS
 
 Policies = Mapping[str, str]
 """Kind of finding -> action; kinds that are not there have their default."""
@@ -27,22 +27,22 @@ def check_policies(policies: Policies) -> dict[str, str]:
     """
     chosen = {}
     for kind, wanted in policies.items():
-        actions = KINDS[kind].actions if kind in KINDS else ()
+        actions = FINDING_KINDS[kind].actions if kind in FINDING_KINDS else ()
         if not actions:
-            known = ", ".join(kind for kind, k in KINDS.items() if k.actions)
+            known = ", ".join(kind for kind, k in FINDING_KINDS.items() if k.actions)
             raise OptionError(f"policy: no kind of finding {kind!r} to choose for; known: {known}")
         repairs = [action for action in actions if action.startswith("repair:")]
         action = repairs[0] if wanted == "repair" and repairs else wanted
         if action not in actions:
             raise OptionError(f"policy {kind}: must be one of {', '.join(actions)}, got {wanted!r}")
-        if action != KINDS[kind].default:
+        if action != FINDING_KINDS[kind].default:
             chosen[kind] = action
-    return {kind: chosen[kind] for kind in KINDS if kind in chosen}
+    return {kind: chosen[kind] for kind in FINDING_KINDS if kind in chosen}
 
 
 def action_of(policies: Policies, kind: str) -> str:
     """Return what is to be done about a kind."""
-    return policies.get(kind) or KINDS[kind].default
+    return policies.get(kind) or FINDING_KINDS[kind].default
 
 
 def without_gaps(policies: Policies) -> dict[str, str]:
@@ -84,9 +84,9 @@ def refuse(found: pd.DataFrame, policies: Policies) -> None:
         where.append(str(one["date"]).removesuffix(" 00:00:00"))
     value = f": {one['value']!r}" if one["value"] else ""
     message = f" ({one['message']})" if one["message"] else ""
-    others = ", ".join(action for action in KINDS[kind].actions if action != "fail")
+    others = ", ".join(action for action in FINDING_KINDS[kind].actions if action != "fail")
     raise PolicyError(
-        f"{', '.join(filter(None, where))}: {kind}{value}{message}: {KINDS[kind].meaning}, and the "
+        f"{', '.join(filter(None, where))}: {kind}{value}{message}: {FINDING_KINDS[kind].meaning}, and the "
         f"policy for it is to fail; {int((told['kind'] == kind).sum())} found in these rows: "
         f"correct the file, or choose another policy: {others}"
     )

@@ -12,7 +12,7 @@ from cryptodask.prices.clean.gaps import bars_since
 from cryptodask.prices.clean.policies import Policies, action_of
 from cryptodask.prices.freq import DAILY, bars
 
-STALE_RUN = 5
+STALE_ROWS = 5
 """Rows of equal closes from which on a run is reported."""
 
 ROBUST_SIGMAS, SMALLEST_MOVE = 10.0, float(np.log(1.5))
@@ -98,7 +98,7 @@ def _odd(
     fresh[1:] |= close[1:] != close[:-1]
     starts = np.flatnonzero(fresh)
     runs = np.diff(np.append(starts, len(close)))
-    long = runs >= STALE_RUN
+    long = runs >= STALE_ROWS
     stale = findings(
         "stale_run",
         prices.iloc[starts[long]],

@@ -14,17 +14,17 @@ from cryptodask.prices.read.days import day_month_order
 from cryptodask.prices.read.names import is_name, plain_name
 from cryptodask.prices.read.numbers import MISSING, has_comma_decimals, with_points, without_suffix
 from cryptodask.prices.read.options import ReadOptions
-from cryptodask.prices.read.price_file import PriceFile, _freq_of
+from cryptodask.prices.read.price_file import PriceFile, freq_of
 from cryptodask.prices.schema import NUMBER_COLUMNS
 
-_TEXTS = ("coin", "date", *NUMBER_COLUMNS)
+TEXT_COLUMNS = ("coin", "date", *NUMBER_COLUMNS)
 
 
 @dataclass
-class _Texts:
+class TextColumns:
     """Cells of all files as text, in the columns of the schema, and what was found of files."""
 
-    columns: dict[str, list[Any]] = field(default_factory=lambda: {n: [] for n in _TEXTS})
+    columns: dict[str, list[Any]] = field(default_factory=lambda: {n: [] for n in TEXT_COLUMNS})
     lines: list[int] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
@@ -45,7 +45,9 @@ class _Texts:
         return tables
 
 
-def _add_file(texts: _Texts, path: Path, group: Sequence[PriceFile], options: ReadOptions) -> None:
+def add_file(
+    texts: TextColumns, path: Path, group: Sequence[PriceFile], options: ReadOptions
+) -> None:
     """Split one file, and add its cells and what was found of it as a whole."""
     cells = read_cells(path, options)
     layout = cells.layout
@@ -63,7 +65,7 @@ def _add_file(texts: _Texts, path: Path, group: Sequence[PriceFile], options: Re
     # Both are decided before any coin is picked: a file is read alike in every partition.
     order, why = 0, ""
     place = layout.columns["date"]
-    _freq_of(path, cells, options)
+    freq_of(path, cells, options)
     try:
         if not layout.epoch:
             order, why = day_month_order((row[place] for row in cells.rows), options.day_first)
@@ -71,7 +73,7 @@ def _add_file(texts: _Texts, path: Path, group: Sequence[PriceFile], options: Re
     except UnreadableFileError as error:
         raise UnreadableFileError(f"{path.name}: {error}") from None
     columns, lines = _wide(cells, group) if layout.coins else _long(cells, group)
-    for name in _TEXTS:
+    for name in TEXT_COLUMNS:
         texts.columns[name] += columns.get(name) or [None] * len(lines)
     texts.lines += lines
     texts.files.append(path.name)

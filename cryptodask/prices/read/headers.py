@@ -9,12 +9,12 @@ from cryptodask.prices.read.options import ReadOptions
 from cryptodask.prices.read.stamps import is_epoch
 from cryptodask.prices.schema import NUMBER_COLUMNS
 
-_NEEDED = ("date", "close")
+NEEDED = ("date", "close")
 
-_OHL = ("open", "high", "low")
+OHL = ("open", "high", "low")
 
 # Names of a header, letters only and in lower case; those that come first win.
-_ALIASES: Mapping[str, tuple[str, ...]] = {
+ALIASES: Mapping[str, tuple[str, ...]] = {
     "date": (
         "date", "dateutc", "day", "datetime", "snappedat", "timeopen", "opentime", "opentimeutc",
         "openutc", "timestamp", "time", "unix", "unixtime", "unixtimestamp", "start",
@@ -33,14 +33,14 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
     "market_cap": ("marketcap", "marketcapusd", "marketcapitalization", "marketcaps"),
 }  # fmt: skip
 
-_QUOTE_VOLUME = (
+QUOTE_VOLUME = (
     "quotevolume", "quoteassetvolume", "volumequote", "turnover", "volumeusd", "volumeusdt",
     "volumeusdc", "volumebusd",
 )  # fmt: skip
 
-_OPEN_STAMPS = ("timeopen", "opentime", "opentimeutc", "openutc")
+OPEN_STAMPS = ("timeopen", "opentime", "opentimeutc", "openutc")
 
-_NO_COINS = {"", "unnamed", "index", "indexlevel"}  # columns of a row number, not of a coin
+NOT_COIN_COLUMNS = {"", "unnamed", "index", "indexlevel"}  # columns of a row number, not of a coin
 
 _NUMBER = re.compile(r"[$+-]?[0-9.][0-9.,]*(?:[eE][+-]?[0-9]+)?")
 
@@ -51,7 +51,7 @@ _DAY = re.compile(
 )
 
 
-def _given(header: Sequence[str], options: ReadOptions) -> dict[str, int]:
+def places_given(header: Sequence[str], options: ReadOptions) -> dict[str, int]:
     """Return the places of the columns that options name and the header has."""
     exact = {name: options.columns[name].strip() for name in options.columns}
     folded = [name.casefold() for name in header]
@@ -62,8 +62,8 @@ def _given(header: Sequence[str], options: ReadOptions) -> dict[str, int]:
     }
 
 
-def _place(name: str, plain: Sequence[str]) -> int | None:
-    for alias in _ALIASES[name]:
+def place_of(name: str, plain: Sequence[str]) -> int | None:
+    for alias in ALIASES[name]:
         count = plain.count(alias)
         if count > 1 and name != "coin":
             raise UnreadableFileError(f"has {count} columns {name}; keep one of them")
@@ -72,12 +72,12 @@ def _place(name: str, plain: Sequence[str]) -> int | None:
     return None
 
 
-def _is_named(place: int, rows: Sequence[Sequence[str]]) -> bool:
+def holds_names(place: int, rows: Sequence[Sequence[str]]) -> bool:
     """Tell whether a column holds names; one of numbers only is an id of who knows what."""
     return not rows or not all(_NUMBER.fullmatch(row[place].strip()) for row in rows)
 
 
-def _wide_columns(
+def wide_columns(
     header: Sequence[str],
     plain: Sequence[str],
     names: Mapping[str, int],
@@ -90,11 +90,11 @@ def _wide_columns(
     if "date" not in names:
         return {}
     date = names["date"]
-    places = [i for i in range(len(header)) if i != date and plain[i] not in _NO_COINS]
+    places = [i for i in range(len(header)) if i != date and plain[i] not in NOT_COIN_COLUMNS]
     places += [i for i in range(len(header)) if i != date and header[i] and not plain[i]]
     if len(places) < (1 if options.layout else 2) or not rows:
         return {}
-    if not all(_is_stamp(row[date]) and _are_numbers(row[i] for i in places) for row in rows):
+    if not all(is_stamp(row[date]) and are_numbers(row[i] for i in places) for row in rows):
         return {}
     coins = {" ".join(header[i].split()): i for i in sorted(places)}
     if len(coins) < len(places):
@@ -102,24 +102,24 @@ def _wide_columns(
     return coins
 
 
-def _first(rows: Sequence[Sequence[str]]) -> list[str]:
+def first_cells(rows: Sequence[Sequence[str]]) -> list[str]:
     return [row[0] for row in rows]
 
 
-def _is_stamp(cell: str) -> bool:
+def is_stamp(cell: str) -> bool:
     return bool(_DAY.fullmatch(cell.strip())) or is_epoch(cell.strip())
 
 
-def _are_numbers(cells: Iterable[str]) -> bool:
+def are_numbers(cells: Iterable[str]) -> bool:
     return all(cell.lower() in MISSING or _NUMBER.fullmatch(cell) for cell in map(str.strip, cells))
 
 
-def _shown(header: Sequence[str]) -> str:
+def shorten(header: Sequence[str]) -> str:
     return ", ".join(header[:12])[:200]
 
 
-def _refuse(header: Sequence[str], missing: Sequence[str], lost: Mapping[str, str]) -> None:
-    shown = _shown(header)
+def refuse_columns(header: Sequence[str], missing: Sequence[str], lost: Mapping[str, str]) -> None:
+    shown = shorten(header)
     if missing:
         raise NotAPriceFileError(
             f"has no {' and no '.join(missing)} column, so it is no file of prices; "

@@ -36,21 +36,21 @@ from dataclasses import dataclass, field, replace
 
 from cryptodask.errors import NotAPriceFileError, UnreadableFileError
 from cryptodask.prices.read.headers import (
-    _ALIASES,
-    _NEEDED,
-    _NO_COINS,
-    _OHL,
-    _OPEN_STAMPS,
-    _QUOTE_VOLUME,
-    _are_numbers,
-    _first,
-    _given,
-    _is_named,
-    _is_stamp,
-    _place,
-    _refuse,
-    _shown,
-    _wide_columns,
+    ALIASES,
+    NEEDED,
+    NOT_COIN_COLUMNS,
+    OHL,
+    OPEN_STAMPS,
+    QUOTE_VOLUME,
+    are_numbers,
+    first_cells,
+    holds_names,
+    is_stamp,
+    place_of,
+    places_given,
+    refuse_columns,
+    shorten,
+    wide_columns,
 )
 from cryptodask.prices.read.numbers import MISSING
 from cryptodask.prices.read.options import LAYOUTS, ReadOptions
@@ -157,37 +157,42 @@ def layout_of(
     header = [cell.strip() for cell in header]
     plain = [re.sub(r"[^a-z]", "", name.lower()) for name in header]
     rows = [row for row in rows if len(row) == len(header)]
-    given = _given(header, options)
-    places = {name: _place(name, plain) for name in _ALIASES} | given
+    given = places_given(header, options)
+    places = {name: place_of(name, plain) for name in ALIASES} | given
     names = {name: place for name, place in places.items() if place is not None}
-    if "coin" in names and "coin" not in given and not _is_named(names["coin"], rows):
+    if "coin" in names and "coin" not in given and not holds_names(names["coin"], rows):
         del names["coin"]
-        if (symbol := _place("coin", [p if p != "name" else "" for p in plain])) is not None:
-            names |= {"coin": symbol} if _is_named(symbol, rows) else {}
-    if "date" not in names and rows and plain[0] in _NO_COINS and all(map(_is_stamp, _first(rows))):
+        if (symbol := place_of("coin", [p if p != "name" else "" for p in plain])) is not None:
+            names |= {"coin": symbol} if holds_names(symbol, rows) else {}
+    if (
+        "date" not in names
+        and rows
+        and plain[0] in NOT_COIN_COLUMNS
+        and all(map(is_stamp, first_cells(rows)))
+    ):
         names["date"] = 0  # a table that was written with its days as an index without a name
-    wide = _wide_columns(header, plain, names, rows, options)
+    wide = wide_columns(header, plain, names, rows, options)
     if wide:
         names = {"date": names["date"]}
-    needed = () if wide else (*_NEEDED, *(["coin"] if options.layout == "long" else []))
+    needed = () if wide else (*NEEDED, *(["coin"] if options.layout == "long" else []))
     missing = [name for name in needed if name not in names]
     if options.layout == "wide" and not wide:
         raise NotAPriceFileError(
             "is no wide table, which has a date and then a column of numbers for each coin; "
-            f"columns found: {_shown(header)}"
+            f"columns found: {shorten(header)}"
         )
     lost = [name for name in options.columns if name not in given]
     if missing or lost:
-        _refuse(header, missing, {name: options.columns[name] for name in lost})
+        refuse_columns(header, missing, {name: options.columns[name] for name in lost})
     stamps = [row[names["date"]].strip() for row in rows]
     stamps = [stamp for stamp in stamps if stamp.lower() not in MISSING]
     epoch = bool(stamps) and all(map(is_epoch, stamps))
     offset = any(map(_OFFSET.search, stamps))
-    opens = epoch or plain[names["date"]] in _OPEN_STAMPS
+    opens = epoch or plain[names["date"]] in OPEN_STAMPS
     name = options.layout or _name(names, plain, bool(wide), opens, offset)
     if name == "klines" and "volume" not in given:
         names.pop("volume", None)
-        names |= next(({"volume": plain.index(v)} for v in _QUOTE_VOLUME if v in plain), {})
+        names |= next(({"volume": plain.index(v)} for v in QUOTE_VOLUME if v in plain), {})
     return Layout(
         name=name,
         columns=names,
@@ -206,7 +211,7 @@ def _name(
 ) -> str:
     if wide:
         return "wide"
-    if not any(name in names for name in _OHL):
+    if not any(name in names for name in OHL):
         return "prices"
     if opens:
         return "klines"
@@ -217,13 +222,13 @@ def _name(
 
 def _is_numeric(row: Sequence[str]) -> bool:
     """Tell whether a first row is one of klines rather than a header."""
-    return len(row) >= 6 and is_epoch(row[0].strip()) and _are_numbers(row[1:6])
+    return len(row) >= 6 and is_epoch(row[0].strip()) and are_numbers(row[1:6])
 
 
 def _without_header(rows: Sequence[Sequence[str]]) -> Layout:
     """Decide what the columns of klines without a header are, from the values themselves."""
     width = len(rows[0])
-    rows = [row for row in rows if len(row) == width and _are_numbers(row[1:5])]
+    rows = [row for row in rows if len(row) == width and are_numbers(row[1:5])]
     for order in (("open", "high", "low", "close"), ("low", "high", "open", "close")):
         places = {name: i for i, name in enumerate(order, start=1)}
         if all(_is_candle(row, places) for row in rows):

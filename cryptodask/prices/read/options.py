@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from cryptodask.errors import OptionError
 from cryptodask.prices.clean.policies import Policies, check_policies
 from cryptodask.prices.freq import check_freq
-from cryptodask.prices.schema import COLUMNS
+from cryptodask.prices.schema import TABLE_COLUMNS
 
 LAYOUTS: Mapping[str, str] = {
     "listing": "the day as written",
@@ -58,11 +58,11 @@ class ReadOptions:
         if self.freq is not None:
             check_freq(self.freq)
         for name in self.columns:
-            if name not in COLUMNS:
-                raise OptionError(f"columns: no column {name!r}; known: {', '.join(COLUMNS)}")
+            if name not in TABLE_COLUMNS:
+                raise OptionError(f"columns: no column {name!r}; known: {', '.join(TABLE_COLUMNS)}")
         if self.layout is not None and self.layout not in LAYOUTS:
             raise OptionError(f"layout: no layout {self.layout!r}; known: {', '.join(LAYOUTS)}")
 
 
-DEFAULT = ReadOptions()
+DEFAULT_OPTIONS = ReadOptions()
 """Nothing that the files do not tell themselves."""

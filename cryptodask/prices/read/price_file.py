@@ -12,7 +12,7 @@ from cryptodask.prices.freq import DAILY, FREQS, name_step
 from cryptodask.prices.read.cells import Cells, read_cells
 from cryptodask.prices.read.layouts import HEAD
 from cryptodask.prices.read.names import is_name, plain_name
-from cryptodask.prices.read.options import DEFAULT, ReadOptions
+from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
 from cryptodask.prices.read.stamps import bar_seconds, is_timed
 
 _FEW = 4  # stamps
@@ -40,7 +40,7 @@ class PriceFile:
 
 
 @dataclass(frozen=True)
-class Look:
+class FileSummary:
     """What a look at a file's first bytes tells.
 
     Attributes
@@ -55,7 +55,7 @@ class Look:
     freq: str | None
 
 
-def check_price_file(path: Path, options: ReadOptions = DEFAULT) -> Look:
+def check_price_file(path: Path, options: ReadOptions = DEFAULT_OPTIONS) -> FileSummary:
     """Look at a file's first bytes, and refuse what is no file of prices with at least one row.
 
     Raises
@@ -70,8 +70,8 @@ def check_price_file(path: Path, options: ReadOptions = DEFAULT) -> Look:
     layout = cells.layout
     if layout.coins or "coin" in layout.columns:
         cells = read_cells(path, options)
-        return Look(_count_coins(path, cells), _freq_of(path, cells, options))
-    return Look(None, _freq_of(path, cells, options))
+        return FileSummary(_count_coins(path, cells), freq_of(path, cells, options))
+    return FileSummary(None, freq_of(path, cells, options))
 
 
 def _count_coins(path: Path, cells: Cells) -> dict[str, int]:
@@ -90,7 +90,7 @@ def _count_coins(path: Path, cells: Cells) -> dict[str, int]:
     return dict(counted)
 
 
-def _freq_of(path: Path, cells: Cells, options: ReadOptions) -> str | None:
+def freq_of(path: Path, cells: Cells, options: ReadOptions) -> str | None:
     """Return how long a file's bars last; None where its stamps do not tell.
 
     Raises

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cryptodask.prices.clean.findings import findings, join_findings
 from cryptodask.prices.freq import FREQS
-from cryptodask.prices.read.columns import _Texts
+from cryptodask.prices.read.columns import TextColumns
 from cryptodask.prices.read.numbers import parse_numbers
 from cryptodask.prices.read.stamps import parse_stamps
 from cryptodask.prices.schema import AMOUNT_COLUMNS, NUMBER_COLUMNS
@@ -16,7 +16,7 @@ from cryptodask.records import DAY
 
 
 def _parse_dates(
-    cells: pd.DataFrame, texts: _Texts, step: int
+    cells: pd.DataFrame, texts: TextColumns, step: int
 ) -> tuple[NDArray[np.datetime64], NDArray[np.object_], NDArray[np.bool_]]:
     """Read the stamps of all files, those of one convention together."""
     kinds = list(dict.fromkeys(texts.stamps))
@@ -35,7 +35,7 @@ def _parse_dates(
 
 
 def _tell_longer(
-    cells: pd.DataFrame, days: NDArray[np.datetime64], texts: _Texts
+    cells: pd.DataFrame, days: NDArray[np.datetime64], texts: TextColumns
 ) -> NDArray[np.bool_]:
     """Tell of files whose bars are weeks or months, which as days would be mostly gaps.
 
@@ -57,7 +57,9 @@ def _tell_longer(
     return refused
 
 
-def _parse_rows(cells: pd.DataFrame, texts: _Texts, step: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def parse_rows(
+    cells: pd.DataFrame, texts: TextColumns, step: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Turn text into numbers and days; rows without a day or a close above 0 are left out."""
     days, day_reasons, serial = _parse_dates(cells, texts, step)
     if (longer := _tell_longer(cells, days, texts)).any():

@@ -26,7 +26,7 @@ _TWELVE = re.compile(
     r"(.*[T ])(0?[1-9]|1[0-2])(?::([0-5][0-9]))?(?::([0-5][0-9]))?[ -]?([AaPp])\.?[Mm]\.?"
 )
 
-_TIMES = re.compile(r"[T ][0-9]{1,2}:[0-9]{2}.*$")
+TIMES = re.compile(r"[T ][0-9]{1,2}:[0-9]{2}.*$")
 
 
 def is_epoch(cell: str) -> bool:
@@ -137,10 +137,10 @@ def bar_seconds(cells: Iterable[str], *, epoch: bool) -> float:
     if epoch:
         seconds, _ = parse_epochs(texts)
     else:
-        times = {match[0] if (match := _TIMES.search(cell)) else "" for cell in stamps}
+        times = {match[0] if (match := TIMES.search(cell)) else "" for cell in stamps}
         if times == {""} or (len(times) == 1 and len(stamps) > 1):
             return float(_DAY_SECONDS)
-        bare = texts.str.replace(_TIMES.pattern, "", regex=True)
+        bare = texts.str.replace(TIMES.pattern, "", regex=True)
         # Either order will do, as far as it makes days of them: what counts is mostly the time.
         orders = np.full((2, len(texts)), [[DAY_FIRST], [MONTH_FIRST]], dtype=np.int8)
         days = max((parse_days(bare, order)[0] for order in orders), key=lambda d: d.notna().sum())
@@ -162,4 +162,4 @@ def in_24_hours(cell: str) -> str:
 
 def is_timed(cell: str) -> bool:
     """Tell whether a stamp has a time of day."""
-    return _TIMES.search(cell) is not None
+    return TIMES.search(cell) is not None

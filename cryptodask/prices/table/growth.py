@@ -24,7 +24,7 @@ from cryptodask.prices.clean.series import tell_gaps
 from cryptodask.prices.partition import pack
 from cryptodask.prices.reading import Reading
 from cryptodask.prices.schema import NUMBER_COLUMNS, empty_prices
-from cryptodask.prices.table.footer_stats import KEY, FooterStats
+from cryptodask.prices.table.footer_stats import FOOTER_KEY, FooterStats
 from cryptodask.prices.table.index import count_rows, grow_index, join_index
 from cryptodask.prices.table.manifest import Manifest
 from cryptodask.prices.table.merge import (
@@ -126,7 +126,7 @@ def write_base(
 
 def _write_rows(writer: Writer, kind: str, rows: pd.DataFrame, number: int, group: int) -> str:
     """Write rows, by coin and date, with their outline."""
-    facts = {KEY: FooterStats.of(rows).encode()}
+    facts = {FOOTER_KEY: FooterStats.of(rows).encode()}
     return writer.write(kind, rows, number, facts=facts, row_group_size=group, **_ROWS)
 
 

@@ -15,7 +15,7 @@ from cryptodask.prices.clean.findings import (
 )
 from cryptodask.prices.freq import DAILY, step_of
 from cryptodask.prices.reading import Reading
-from cryptodask.prices.schema import COLUMNS, as_price_dtypes
+from cryptodask.prices.schema import TABLE_COLUMNS, as_price_dtypes
 from cryptodask.prices.table.closes import read_closes
 from cryptodask.prices.table.manifest import AGAIN
 from cryptodask.prices.table.merge import keep_last
@@ -52,7 +52,7 @@ class TablePartition:
 
     def read_days(self, days: Days | None, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Read the rows from one day to another, both included; or all."""
-        names = COLUMNS if columns is None else ("coin", "date", *columns)
+        names = TABLE_COLUMNS if columns is None else ("coin", "date", *columns)
         # A range is enough to skip groups of rows; the exact coins are picked from what it leaves.
         wanted: list[tuple[str, str, Any]] = [
             ("coin", ">=", self.coins[0]),

@@ -98,7 +98,7 @@ class TableReader:
         """Return the rows of the index that these coins have."""
         return np.array([self._place[coin] for coin in coins], dtype=np.int64)
 
-    def pick(self, coins: Sequence[str], runs: Iterable[tuple[int, int]]) -> list[TablePartition]:
+    def pick(self, coins: Sequence[str], spans: Iterable[tuple[int, int]]) -> list[TablePartition]:
         """Return a partition of each run of these coins; see `Source`."""
         places = self._places_of(coins)
         part, rows = (self.index[name].to_numpy()[places] for name in ("part", "rows"))
@@ -115,7 +115,7 @@ class TableReader:
                 rows=int(rows[a:b].sum()),
                 freq=self.freq,
             )
-            for a, b in runs
+            for a, b in spans
         ]
 
     def findings(self, kinds: Iterable[str] | None = None) -> pd.DataFrame:

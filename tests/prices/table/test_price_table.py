@@ -17,7 +17,7 @@ from cryptodask.prices.panels import to_panel
 from cryptodask.prices.read.price_file import PriceFile
 from cryptodask.prices.read.readers import read_price_files
 from cryptodask.prices.reading import Reading
-from cryptodask.prices.schema import COLUMNS, empty_prices
+from cryptodask.prices.schema import TABLE_COLUMNS, empty_prices
 from cryptodask.prices.table.manifest import TABLE_MANIFEST, is_table
 from cryptodask.prices.table.storage import is_free
 from tests.prices.conftest import GOOD, HEADER, told, write_files
@@ -144,7 +144,7 @@ def test_picking_coins_of_one_part_reads_only_those(folder: Path, tmp_path: Path
 
 def test_a_table_is_plain_parquet_that_anything_can_read(table: Path) -> None:
     part = pd.read_parquet(path_of(table, "part"))
-    assert list(part.columns) == list(COLUMNS)
+    assert list(part.columns) == list(TABLE_COLUMNS)
     assert part["close"].tolist() == [1.1, 1.5]
     named = manifest_of(table)
     assert (named["freq"], named["quote"]) == ("1d", "USD")
