@@ -1,4 +1,4 @@
-"""What was found in price files: every kind, whether it cost rows, and the table of them all."""
+"""Findings: what is odd in price files, of which kind, and whether it cost rows."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from cryptodask.prices.schema import DATE_DTYPE
 
 @dataclass(frozen=True, slots=True)
 class FindingKind:
-    """One kind of finding.
+    """A kind of finding.
 
     Attributes
     ----------
     meaning : str
         What was found.
     actions : tuple of str
-        What can be done about it, the default first; see `ACTIONS`. Of kinds that only tell
-        something, none.
+        What can be done about it, the default first; see `ACTIONS`. None for kinds that only
+        report.
     loses : bool
         Whether dropping it costs something that a user meant as prices; a command that did so
         does not exit with 0.
@@ -33,7 +33,7 @@ class FindingKind:
 
     @property
     def default(self) -> str:
-        """What is done about it unless told otherwise; nothing where it only tells something."""
+        """The action where a user chooses none; empty for a kind that only reports."""
         return self.actions[0] if self.actions else ""
 
 
@@ -49,7 +49,7 @@ ACTIONS: Mapping[str, str] = {
     "repair:widen": "low or high moved to hold them",
     "repair:between": "close set between its neighbours; open, high and low set to missing",
 }
-"""What can be done about a finding -> how it is told. `fail` refuses everything that was read."""
+"""Action -> how reports word it. `fail` refuses everything that was read."""
 
 FINDING_KINDS: Mapping[str, FindingKind] = {
     "not_a_price_file": FindingKind("not a file of prices", ("drop", "fail")),
@@ -119,9 +119,12 @@ FINDING_COLUMNS = ("kind", "coin", "file", "line", "date", "value", "message", "
 def empty_findings() -> pd.DataFrame:
     """Return a findings table of no rows.
 
-    ``line`` is the line in the file, counted from 1, and 0 where a finding is not of one line;
-    ``value`` is the text or number received; ``action`` what was done, one of `ACTIONS`, or
-    nothing where a kind only tells something.
+    Returns
+    -------
+    DataFrame
+        ``kind, coin, file, line, date, value, message, action``. ``line`` counts from 1, and is 0
+        where a finding is not of one line; ``value`` is the text or number received; ``action``
+        one of `ACTIONS`, or empty for a kind that only reports.
     """
     return _empty().copy()
 
@@ -133,31 +136,56 @@ def _empty() -> pd.DataFrame:
 
 
 def findings(kind: str, rows: pd.DataFrame, *, value: Any = "", message: Any = "") -> pd.DataFrame:
-    """Build findings of one kind, one for each of these rows.
+    """Return findings of one kind, one for each of these rows.
 
-    ``rows`` has columns coin and file, and line and date where they are known; ``value`` and
-    ``message`` are one for all or a column as long. ``action`` is the default of the kind; see
-    `cryptodask.prices.clean.policies` for others.
+    Parameters
+    ----------
+    kind : str
+        One of `FINDING_KINDS`.
+    rows : DataFrame, ``(n_rows,)``
+        ``coin, file``, and ``line, date`` where they are known.
+    value, message : str, or list or Series of str ``(n_rows,)``
+        One for all rows, or one for each.
+
+    Returns
+    -------
+    DataFrame, ``(n_rows,)``
+        As of `empty_findings`; ``action`` is the default of the kind, which
+        `cryptodask.prices.clean.policies.settle` changes.
     """
     if kind not in FINDING_KINDS:
         raise KeyError(kind)
     if rows.empty:
         return empty_findings()
-    told = rows.reindex(columns=["coin", "file", "line", "date"]).reset_index(drop=True)
-    told = told.fillna({"line": 0}).assign(kind=kind, action=FINDING_KINDS[kind].default)
+    table = rows.reindex(columns=["coin", "file", "line", "date"]).reset_index(drop=True)
+    table = table.fillna({"line": 0}).assign(kind=kind, action=FINDING_KINDS[kind].default)
     for name, column in (("value", value), ("message", message)):
-        told[name] = column.to_numpy() if isinstance(column, pd.Series) else column
-    return told[list(FINDING_COLUMNS)].astype(_empty().dtypes.to_dict())
+        table[name] = column.to_numpy() if isinstance(column, pd.Series) else column
+    return table[list(FINDING_COLUMNS)].astype(_empty().dtypes.to_dict())
 
 
 def file_finding(kind: str, coin: str, file: str, message: str, **columns: Any) -> pd.DataFrame:
-    """Build one finding about a file as a whole."""
+    """Return one finding about a file, not about a row of it.
+
+    Parameters
+    ----------
+    kind, coin, file, message : str
+        Cells of the finding.
+    **columns
+        Other cells: ``line`` or ``date``.
+    """
     rows = pd.DataFrame({"coin": [coin], "file": [file], **{k: [v] for k, v in columns.items()}})
     return findings(kind, rows, message=message)
 
 
 def join_findings(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Join findings tables, in order of coin, file and line."""
+    """Return one table of all these findings, by coin, file and line.
+
+    Parameters
+    ----------
+    tables : iterable of DataFrame
+        As of `empty_findings`.
+    """
     full = [table for table in tables if len(table)]
     if not full:
         return empty_findings()
@@ -166,10 +194,17 @@ def join_findings(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 def summarize_findings(table: pd.DataFrame | pa.Table) -> pd.DataFrame:
-    """Count findings: ``kind, count, coins, meaning, done``, in the order of ``FINDING_KINDS``.
+    """Return counts of findings, in the order of `FINDING_KINDS`.
 
-    A kind has a row for each thing that was done about it. Of the table only kind, action and
-    coin are needed.
+    Parameters
+    ----------
+    table : DataFrame or pyarrow.Table
+        Findings; only their ``kind, action, coin`` are needed.
+
+    Returns
+    -------
+    DataFrame
+        ``kind, count, coins, meaning, done``, one row a kind and action.
     """
     # In Arrow, since there may be millions, and pandas takes several times the memory.
     if isinstance(table, pd.DataFrame):
@@ -190,5 +225,11 @@ def summarize_findings(table: pd.DataFrame | pa.Table) -> pd.DataFrame:
 
 
 def lost(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the findings that cost rows or files."""
+    """Return the findings that cost rows or files.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As of `empty_findings`.
+    """
     return table[table["kind"].isin(LOSING_KINDS) & table["action"].isin(["drop", ""])]

@@ -20,7 +20,7 @@ from cryptodask.prices.clean.findings import (
     lost,
 )
 from cryptodask.prices.clean.policies import Policies, check_policies, settle, without_gaps
-from cryptodask.prices.clean.series import tell_gaps
+from cryptodask.prices.clean.series import find_gaps
 from cryptodask.prices.partition import pack
 from cryptodask.prices.reading import Reading
 from cryptodask.prices.schema import NUMBER_COLUMNS, empty_prices
@@ -193,7 +193,7 @@ def _tell_new_gaps(table: TableReader, rows: pd.DataFrame) -> pd.DataFrame:
     ends = [spans.rename(columns={end: "date"})[["coin", "date"]] for end in ("first", "last")]
     both = pd.concat([*ends, outside[["coin", "date"]]]).drop_duplicates()
     both = both.sort_values(["coin", "date"], ignore_index=True).assign(file="", line=0)
-    found = tell_gaps(both, table.freq)
+    found = find_gaps(both, table.freq)
     # What lies between the first and the last row of the table is none of these gaps.
     own = pd.MultiIndex.from_frame(spans[["coin", "first"]][spans["first"] < spans["last"]])
     return found[~pd.MultiIndex.from_frame(found[["coin", "date"]]).isin(own)]
