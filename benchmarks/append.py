@@ -19,8 +19,8 @@ from common import alternate, parse, print_ratio, print_versions
 
 from cryptodask.prices import PriceTable, write_table
 from cryptodask.prices.clean.findings import empty_findings
-from cryptodask.prices.read.readers import Reading
-from cryptodask.prices.sources import pack
+from cryptodask.prices.partition import pack
+from cryptodask.prices.reading import Reading
 from cryptodask.prices.synthetic import synthetic_prices
 
 DAY = pd.Timedelta(days=1)

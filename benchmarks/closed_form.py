@@ -70,10 +70,11 @@ PEERS = {
 
 def by_core(model: str, folder: Path, out: Path) -> None:
     """Forecast in this process: what the workers do, one job after the other."""
+    from cryptodask.work import plan_jobs, run_job
+
     from cryptodask import CryptoLoader
     from cryptodask.models import create_model
-    from cryptodask.prices.loader import RowFilter
-    from cryptodask.work import plan_jobs, run_job
+    from cryptodask.prices.row_filter import RowFilter
 
     loader, made = CryptoLoader(folder / "table"), create_model(model)
     jobs = plan_jobs(loader.source, loader.check_names(), made, 1, None)
@@ -242,8 +243,8 @@ def write_prices(folder: Path, coins: int, days: int) -> None:
     """Write the table and the peers' files, unless they are there."""
     from cryptodask.prices import write_table
     from cryptodask.prices.clean.findings import empty_findings
-    from cryptodask.prices.read.readers import Reading
-    from cryptodask.prices.sources import pack
+    from cryptodask.prices.partition import pack
+    from cryptodask.prices.reading import Reading
     from cryptodask.prices.synthetic import synthetic_prices
 
     if (folder / "sample.parquet").exists():

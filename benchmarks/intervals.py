@@ -21,7 +21,7 @@ from cryptodask.evaluate.intervals.past_errors import ErrorHistory, log_errors
 from cryptodask.evaluate.intervals.volatility import volatility
 from cryptodask.features.rows import rows_on
 from cryptodask.models import create_model, run_model
-from cryptodask.prices.loader import to_panel
+from cryptodask.prices.panels import to_panel
 from cryptodask.records import DateArray, FloatArray, Panel
 
 SPACING = 5

@@ -28,9 +28,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from common import parse, print_versions
+from cryptodask.backtests import backtest
 
 from cryptodask import CryptoManager
-from cryptodask.backtests import backtest
 from cryptodask.evaluate.compare import (
     BETTER,
     compare_coins,
@@ -42,7 +42,7 @@ from cryptodask.evaluate.scores import scores, sums
 from cryptodask.models import create_model
 from cryptodask.prices import write_table
 from cryptodask.prices.clean.findings import empty_findings
-from cryptodask.prices.read.readers import Reading
+from cryptodask.prices.reading import Reading
 from cryptodask.records import FloatArray
 
 PHI, BETA, NOISE = 0.3, 0.5, 0.03

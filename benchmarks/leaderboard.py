@@ -15,9 +15,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from common import parse, print_versions
+from cryptodask.backtests import Backtest, backtest
 
 from cryptodask import CryptoLoader, CryptoManager
-from cryptodask.backtests import Backtest, backtest
 from cryptodask.evaluate.compare import compare_coins, compare_models, judge_coins
 
 MODELS = (

@@ -24,7 +24,7 @@ from common import parse, print_versions
 from processes import Others, in_process, memory
 
 from cryptodask.models import create_model, run_model
-from cryptodask.prices.loader import to_panel
+from cryptodask.prices.panels import to_panel
 from cryptodask.prices.synthetic import synthetic_prices
 from cryptodask.records import Panel
 

@@ -13,7 +13,7 @@ from sklearn.linear_model import LinearRegression
 
 from cryptodask import CryptoLoader
 from cryptodask.models.regression.linear import Linear
-from cryptodask.prices.loader import to_panel
+from cryptodask.prices.panels import to_panel
 from cryptodask.records import Panel
 
 HORIZON = 10

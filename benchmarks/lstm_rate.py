@@ -30,7 +30,7 @@ from lstm_per_coin import keras_network
 from cryptodask import CryptoLoader
 from cryptodask.models.lstm.keras_learning import import_keras
 from cryptodask.models.lstm.lstm import LSTM
-from cryptodask.prices.loader import to_panel
+from cryptodask.prices.panels import to_panel
 from cryptodask.records import Panel
 
 HORIZON, PRODUCTS = 10, 150

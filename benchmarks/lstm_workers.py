@@ -45,7 +45,7 @@ from cryptodask import CryptoLoader
 from cryptodask.errors import SeriesError
 from cryptodask.models.base import check_series
 from cryptodask.models.lstm.lstm import LSTM
-from cryptodask.prices.loader import to_panel
+from cryptodask.prices.panels import to_panel
 from cryptodask.records import FloatArray
 
 WORKERS = 2

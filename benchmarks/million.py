@@ -47,6 +47,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from common import parse, print_versions
+from cryptodask.work import UNIT, Job, JobResult, plan_jobs, run_job
 from dask.distributed import Client
 from processes import Others, dask_cluster, in_process, memory
 from tables import make_table, name_of
@@ -56,12 +57,11 @@ from cryptodask.cluster import submit
 from cryptodask.cluster.plan import cut_guided, workers_to_plan_for
 from cryptodask.models import Model
 from cryptodask.prices.clean.findings import empty_findings
-from cryptodask.prices.loader import RowFilter
-from cryptodask.prices.sources import ROWS_PER_PARTITION
+from cryptodask.prices.partition import ROWS_PER_PARTITION
+from cryptodask.prices.row_filter import RowFilter
 from cryptodask.prices.table.storage import writing
 from cryptodask.records import FloatArray
 from cryptodask.results.forecasts import sort_forecasts
-from cryptodask.work import UNIT, Job, JobResult, plan_jobs, run_job
 
 MODELS, HORIZON = ("naive", "linear", "ridge", "lstm"), 10
 NETWORK = 10e9 / 8

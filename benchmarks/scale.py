@@ -27,15 +27,15 @@ from pathlib import Path
 from typing import Any
 
 from common import parse, print_versions
+from cryptodask.work import plan_jobs
 from dask.distributed import Client
 from processes import Others, dask_cluster, in_process, memory, worker_peaks
 from tables import DISTINCT, make_table, size_of
 
 from cryptodask import CryptoLoader, CryptoManager, create_model
 from cryptodask.prices import PriceTable
-from cryptodask.prices.loader import RowFilter
+from cryptodask.prices.row_filter import RowFilter
 from cryptodask.results.forecasts import ForecastFolder
-from cryptodask.work import plan_jobs
 
 SIZES, MODELS, HORIZON = (100, 1_000, 10_000, 100_000), ("naive", "linear", "ridge"), 10
 WORKERS, LIMIT = 2, "1GiB"

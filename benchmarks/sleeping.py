@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from cryptodask.work import UNIT, plan_jobs, run_job
 
 from cryptodask import CryptoLoader, create_model
 from cryptodask.models.base import Gaps
-from cryptodask.prices.loader import RowFilter
+from cryptodask.prices.row_filter import RowFilter
 from cryptodask.records import FloatArray, Panel
-from cryptodask.work import UNIT, plan_jobs, run_job
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import pandas as pd
 
 from cryptodask.prices import PriceTable
 from cryptodask.prices.clean.findings import empty_findings
-from cryptodask.prices.read.readers import Reading
-from cryptodask.prices.sources import ROWS_PER_PARTITION
+from cryptodask.prices.partition import ROWS_PER_PARTITION
+from cryptodask.prices.reading import Reading
 from cryptodask.prices.synthetic import synthetic_prices
 from cryptodask.prices.table.price_table import write_table
 

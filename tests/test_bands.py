@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from cryptodask.backtests import backtest
 from dask.distributed import Client
 
 from cryptodask import CryptoLoader, CryptoManager, Forecasts, create_model, import_prices
-from cryptodask.backtests import backtest
 from cryptodask.errors import BrokenSeriesError, OptionError
 from cryptodask.evaluate.intervals.cohorts import Intervals
 from cryptodask.evaluate.rows import BOUNDS
 from cryptodask.models import Model
-from cryptodask.prices.clean.gaps import How
+from cryptodask.prices.clean.gaps import GapMode
 from cryptodask.results.forecasts import FORECAST_COLUMNS, ForecastFolder, sort_forecasts
 from tests.conftest import Cluster, write_folder
 from tests.test_manager import Spoiled
@@ -116,7 +116,7 @@ def test_they_are_the_same_in_memory_in_a_folder_on_workers_and_of_a_table(
 
 @pytest.mark.parametrize("gaps", ["leave", "split"])
 def test_what_models_see_is_cut_at_past_dates_as_it_is_now(
-    client: Client, prices: pd.DataFrame, tmp_path: Path, gaps: How
+    client: Client, prices: pd.DataFrame, tmp_path: Path, gaps: GapMode
 ) -> None:
     day = prices["date"].max() - pd.Timedelta(days=3)
     # Gaps before the last origin of all, between origins, and after all of them.

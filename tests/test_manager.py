@@ -22,7 +22,7 @@ from cryptodask.errors import (
 )
 from cryptodask.models import run_model
 from cryptodask.prices.freq import step_of
-from cryptodask.prices.loader import to_panel
+from cryptodask.prices.panels import to_panel
 from cryptodask.results.forecasts import empty_forecasts, sort_forecasts
 from tests.conftest import REAL_DATA, Cluster, write_folder
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from cryptodask import CryptoLoader, CryptoManager, backtest
 from cryptodask.errors import SourceError
 from cryptodask.prices import import_prices
-from cryptodask.prices.table.storage import _OWN as OWN
+from cryptodask.prices.table.manifest import is_table_file
 from tests.conftest import Cluster
 
 HOSTILE = [
@@ -96,7 +96,7 @@ def test_a_table_has_names_as_they_are_or_says_that_they_are_none(
     assert {" ".join(name.split()) for name in kept} <= {" ".join(c.split()) for c in coins} | {
         "Sound"
     }
-    assert all(name == "manifest.json" or OWN.fullmatch(name) for name in files(folder / "table"))
+    assert all(name == "manifest.json" or is_table_file(name) for name in files(folder / "table"))
     assert {path.name for path in folder.iterdir()} == {"src", "table"}
 
 

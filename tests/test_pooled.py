@@ -16,7 +16,8 @@ from cryptodask import CryptoLoader, CryptoManager, Forecasts, create_model, imp
 from cryptodask.errors import MissingExtraError
 from cryptodask.models import run_model
 from cryptodask.models.lstm.lstm_global import LSTMGlobal
-from cryptodask.prices.loader import RowFilter, to_panel
+from cryptodask.prices.panels import to_panel
+from cryptodask.prices.row_filter import RowFilter
 from cryptodask.prices.synthetic import coin_name
 from cryptodask.records import Panel
 from tests.conftest import Cluster, running

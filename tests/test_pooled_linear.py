@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from cryptodask.backtests import backtest
 from dask.distributed import Client
 
 from cryptodask import CryptoLoader, CryptoManager, Forecasts, import_prices
-from cryptodask.backtests import backtest
 from cryptodask.errors import OptionError
 from cryptodask.models import run_model
 from cryptodask.models.pooled.pooled_linear import PooledLinear
-from cryptodask.prices.loader import to_panel
+from cryptodask.prices.panels import to_panel
 from tests.conftest import Cluster
 
 OWN = PooledLinear(normalise="window:10", ahead=6)

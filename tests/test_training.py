@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from cryptodask.training import History, Seen, contribute_histories, read_histories
+from cryptodask.work import Job, prepare_job
 from dask.distributed import Client
 
 from cryptodask import CryptoLoader, CryptoManager
@@ -17,10 +19,8 @@ from cryptodask.models.lstm.lstm_global import LSTMGlobal
 from cryptodask.models.pooled.base import PooledModel
 from cryptodask.models.pooled.dated_sums import Sums
 from cryptodask.models.pooled.pooled_linear import PooledLinear, TrainedPooledLinear
-from cryptodask.prices.clean.gaps import Gaps
-from cryptodask.prices.loader import RowFilter
-from cryptodask.training import History, Seen, contribute_histories, read_histories
-from cryptodask.work import Job, prepare_job
+from cryptodask.prices.clean.gaps import GapHandling
+from cryptodask.prices.row_filter import RowFilter
 from tests.conftest import Cluster, write_folder
 
 EVERY = "lag:1-2 return:3 close mean:3 std:4 min:3 max:2 bollinger:6 volume_change weekday"
@@ -86,11 +86,11 @@ def plainly(
 
 
 @pytest.mark.parametrize(("gaps", "window"), [
-    (Gaps(), None), (Gaps(), 40), (Gaps("split"), None), (Gaps("split"), 40), (Gaps("fill", 3), 40),
+    (GapHandling(), None), (GapHandling(), 40), (GapHandling("split"), None), (GapHandling("split"), 40), (GapHandling("fill", 3), 40),
 ])  # fmt: skip
 @pytest.mark.parametrize("name", DECLARED)
 def test_sums_as_of_every_date_are_those_of_reading_up_to_it(
-    holey_folder: Path, name: str, window: int | None, gaps: Gaps
+    holey_folder: Path, name: str, window: int | None, gaps: GapHandling
 ) -> None:
     model, origins = DECLARED[name], origins_of(holey_folder)
     jobs = jobs_of(holey_folder)

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from cryptodask.work import Job, join_jobs, plan_jobs, read_panel, run_job, share, ship
 
 from cryptodask import CryptoLoader, PriceTable, create_model, import_prices
 from cryptodask.errors import TableError
-from cryptodask.prices import sources
+from cryptodask.prices import partition
 from cryptodask.prices.clean.findings import empty_findings
-from cryptodask.prices.loader import RowFilter
+from cryptodask.prices.row_filter import RowFilter
 from cryptodask.prices.synthetic import coin_name
 from cryptodask.prices.table.storage import writing
 from cryptodask.results.forecasts import read_part
-from cryptodask.work import Job, join_jobs, plan_jobs, read_panel, run_job, share, ship
 from tests.conftest import write_folder
 
 CUT = RowFilter.of(None, None, None)
@@ -56,7 +56,7 @@ def test_a_long_job_is_read_in_parts_and_gives_the_same(
     model = create_model("linear")
     [whole] = plan_jobs(table, table.coins, model, 1, 1)
     assert len(whole.parts) == 1
-    monkeypatch.setattr(sources, "ROWS_PER_PARTITION", 400)
+    monkeypatch.setattr(partition, "ROWS_PER_PARTITION", 400)
     [cut] = plan_jobs(table, table.coins, model, 1, 1)
     assert len(cut.parts) > 3
     assert max(part.rows for part in cut.parts) < 800
@@ -145,7 +145,7 @@ def test_a_job_in_parts_writes_what_it_would_return(
     small_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = import_prices(small_folder, tmp_path / "table", partitions=5)
-    monkeypatch.setattr(sources, "ROWS_PER_PARTITION", 400)
+    monkeypatch.setattr(partition, "ROWS_PER_PARTITION", 400)
     model = create_model("linear")
     [job] = plan_jobs(table, table.coins, model, 1, 1)
     assert len(job.parts) > 3
@@ -165,7 +165,7 @@ def test_a_job_whose_last_part_is_damaged_leaves_no_file(
     small_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = import_prices(small_folder, tmp_path / "table", partitions=5)
-    monkeypatch.setattr(sources, "ROWS_PER_PARTITION", 400)
+    monkeypatch.setattr(partition, "ROWS_PER_PARTITION", 400)
     model = create_model("naive")
     [job] = plan_jobs(table, table.coins, model, 1, 1)
     Path(job.parts[-1].paths[-1]).write_bytes(b"PAR1 and no more")

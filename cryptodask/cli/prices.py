@@ -201,10 +201,10 @@ def check(
 @prices_app.command()
 def policies() -> None:
     """List the kinds of finding and what can be done about each."""
-    from cryptodask.prices.clean.findings import ACTIONS, KINDS
+    from cryptodask.prices.clean.findings import ACTIONS, FINDING_KINDS
 
     table = Table("finding", "what it is", "what can be done, the default first")
-    for name, kind in KINDS.items():
+    for name, kind in FINDING_KINDS.items():
         if kind.actions:
             lines = (f"{action}: {ACTIONS[action]}" for action in kind.actions)
             table.add_row(name, kind.meaning, "\n".join(lines))
@@ -250,7 +250,7 @@ def _known(
     """Return the last bar of each coin of a table, if there is one, and how to go on with it."""
     from cryptodask.prices import PriceTable
     from cryptodask.prices.freq import DAILY, check_freq
-    from cryptodask.prices.table.storage import is_table
+    from cryptodask.prices.table.manifest import is_table
 
     if freq is not None:
         check_freq(freq)
@@ -269,8 +269,8 @@ def _keep(
     """Append the rows of a coin to a table, or make it of them."""
     from cryptodask.prices import PriceTable, write_table
     from cryptodask.prices.clean.findings import empty_findings
-    from cryptodask.prices.read.readers import Reading
-    from cryptodask.prices.table.storage import is_table
+    from cryptodask.prices.reading import Reading
+    from cryptodask.prices.table.manifest import is_table
 
     if one.prices.empty:
         return
@@ -301,7 +301,7 @@ def _write_report(table: "PriceTable", path: Path) -> None:
     import pandas as pd
 
     from cryptodask.dashboard.coverage import MOST_FINDINGS, measure_coverage, save_report
-    from cryptodask.prices.clean.findings import LOSING, lost
+    from cryptodask.prices.clean.findings import LOSING_KINDS, lost
 
     summary = table.count_findings()
     # The rare kinds first, since thousands of missing values would hide them; and no more kinds
@@ -311,7 +311,7 @@ def _write_report(table: "PriceTable", path: Path) -> None:
     found = table.findings(some.index)
     rank = found["kind"].map({kind: i for i, kind in enumerate(some.index)})
     found = found.iloc[rank.argsort(kind="stable")]
-    losses = lost(table.findings(LOSING))
+    losses = lost(table.findings(LOSING_KINDS))
     order = table.index.sort_values(["first", "coin"])["coin"].tolist()
     frames = (partition.read() for partition in table.partitions(table.coins))
     first, last = table.index["first"].min(), table.index["last"].max()
@@ -340,10 +340,10 @@ def _summary(table: "PriceTable") -> str:
 
 def _report(table: "PriceTable") -> None:
     """Print what is in a table and what was found in its files."""
-    from cryptodask.prices.clean.findings import LOSING
+    from cryptodask.prices.clean.findings import LOSING_KINDS
 
     out.print(_summary(table), highlight=False)
-    listed = table.findings([*LOSING, "layout", "not_a_price_file"])
+    listed = table.findings([*LOSING_KINDS, "layout", "not_a_price_file"])
     raise typer.Exit(_print_findings(table.count_findings(), listed))
 
 

@@ -14,8 +14,8 @@ from typing import Any
 from dask.distributed import Client, Future
 
 from cryptodask.cluster.futures import asking
-from cryptodask.worker.calls import Rebuild, call_on, same
 from cryptodask.cluster.retry import Ended, TaskId, Work, run_pieces, submit_pieces
+from cryptodask.worker.calls import Rebuild, call_on, same
 
 
 class WorkerState:

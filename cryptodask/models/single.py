@@ -149,7 +149,7 @@ def _as_dates(times: ArrayLike) -> DateArray:
 
 def _read_days(cells: "pd.Series[str]") -> DateArray:
     """Read text as price files are read, so that a day in doubt is refused and not guessed."""
-    from cryptodask.prices.read.parse import parse_days
+    from cryptodask.prices.read.days import parse_days
 
     cells = cells.fillna("")
     days, reasons, serial = parse_days(cells)

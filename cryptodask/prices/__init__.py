@@ -1,7 +1,8 @@
 """Price history: files in, one clean table out, partitioned by coin."""
 
-from cryptodask.prices.loader import CryptoLoader, import_prices, read_files
-from cryptodask.prices.read.layouts import ReadOptions
+from cryptodask.prices.importing import import_prices, read_files
+from cryptodask.prices.loader import CryptoLoader
+from cryptodask.prices.read.options import ReadOptions
 from cryptodask.prices.table.price_table import PriceTable, write_table
 
 __all__ = [

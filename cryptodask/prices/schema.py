@@ -13,7 +13,7 @@ AMOUNT_COLUMNS = ("volume", "market_cap")
 
 NUMBER_COLUMNS = PRICE_COLUMNS + AMOUNT_COLUMNS
 
-COLUMNS = ("coin", "date", *NUMBER_COLUMNS)
+TABLE_COLUMNS = ("coin", "date", *NUMBER_COLUMNS)
 """Long form, one row a coin and day, sorted by coin and date."""
 
 DATE_DTYPE: Final = "datetime64[s]"
@@ -23,9 +23,9 @@ DATE_DTYPE: Final = "datetime64[s]"
 def empty_prices() -> pd.DataFrame:
     """Return a price frame of no rows, with the dtypes that every price frame has."""
     types = {"coin": "str", "date": DATE_DTYPE} | dict.fromkeys(NUMBER_COLUMNS, "float64")
-    return pd.DataFrame({name: pd.Series(dtype=types[name]) for name in COLUMNS})
+    return pd.DataFrame({name: pd.Series(dtype=types[name]) for name in TABLE_COLUMNS})
 
 
-def as_price_dtypes(frame: pd.DataFrame, columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
+def as_price_dtypes(frame: pd.DataFrame, columns: Sequence[str] = TABLE_COLUMNS) -> pd.DataFrame:
     """Give the columns of a price frame their order and dtypes (Parquet keeps no seconds)."""
     return frame.loc[:, list(columns)].astype({"coin": "str", "date": DATE_DTYPE})

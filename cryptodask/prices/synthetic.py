@@ -57,7 +57,7 @@ TRAITS = {
 BROKEN = ("constant", "gap")  # what can be wrong with a coin of a clean table
 PULL = 0.003  # a day; in the long run keeps prices within about two decades of their level
 MOST_VARIANCE, MOST_SHOCK = 20.0, 8.0  # so that not one coin of a hundred thousand explodes
-SHORTEST = 100  # days of the youngest ordinary coin
+MIN_DAYS = 100  # days of the youngest ordinary coin
 MARKET_SIGMA, MARKET_SHOCK, MARKET_PERSISTENCE, MARKET_DOF = 0.04, 0.12, 0.96, 6.0
 REGIMES = ((0.0, 0.8), (0.006, 1.1), (-0.006, 1.6))  # log return a day, scale of sigma
 REGIME_CHANGE = 0.015  # a day: a regime lasts 67 days in the mean
@@ -259,7 +259,7 @@ def _block(
     variance = sigma**2 * g + (beta * MARKET_SIGMA) ** 2 * market[1]
     values = _candles(np.hstack([level, log_close]), variance, extremes)
 
-    least = min(SHORTEST, (n_days + 1) // 2)
+    least = min(MIN_DAYS, (n_days + 1) // 2)
     days = np.floor(least + traits["age"] * (n_days + 1 - least))
     for row, defect in enumerate(defects):
         if isinstance(defect, int):

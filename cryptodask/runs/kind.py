@@ -10,7 +10,7 @@ import pandas as pd
 from cryptodask.io.paths import AnyPath
 from cryptodask.models import Model
 from cryptodask.models.base import fingerprints
-from cryptodask.prices.loader import RowFilter
+from cryptodask.prices.row_filter import RowFilter
 from cryptodask.records import CoinFailure
 from cryptodask.results.jobs import JobDone, TaskFiles
 from cryptodask.runs.plan import Plan

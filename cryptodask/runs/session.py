@@ -16,7 +16,7 @@ from cryptodask.errors import NoPricesError, OptionError
 from cryptodask.models import Model, create_model
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.freq import step_of
-from cryptodask.prices.loader import RowFilter
+from cryptodask.prices.row_filter import RowFilter
 from cryptodask.prices.table.price_table import PriceTable
 from cryptodask.records import CoinFailure, DateArray
 from cryptodask.runs.workload import Workload, plan_tasks

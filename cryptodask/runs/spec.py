@@ -208,11 +208,11 @@ class RunSpec:
 
     def row_filter(self, freq: str | None = None) -> "RowFilter":
         """Return which rows are read, of bars of this length or days; the window cuts later."""
-        from cryptodask.prices.clean.gaps import Gaps
+        from cryptodask.prices.clean.gaps import GapHandling
         from cryptodask.prices.freq import DAILY
         from cryptodask.prices.loader import RowFilter
 
-        gaps = Gaps(self.gaps, self.gap_limit)
+        gaps = GapHandling(self.gaps, self.gap_limit)
         return RowFilter.of(None, self.from_date, self.to_date, gaps, freq or DAILY)
 
     @property

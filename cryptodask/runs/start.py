@@ -9,9 +9,9 @@ from cryptodask.evaluate.intervals.cohorts import Intervals
 from cryptodask.io.paths import AnyPath, path_of
 from cryptodask.models import Model
 from cryptodask.prices import CryptoLoader
-from cryptodask.prices.clean.gaps import How
-from cryptodask.prices.loader import Day
-from cryptodask.prices.read.layouts import DEFAULT
+from cryptodask.prices.clean.gaps import GapMode
+from cryptodask.prices.days import Day
+from cryptodask.prices.read.options import DEFAULT_OPTIONS
 from cryptodask.results import Backtest, Forecasts, SearchResult
 from cryptodask.runs.engine import OnDone, run_kind
 from cryptodask.runs.kind import Kind
@@ -124,7 +124,7 @@ def run_spec(  # type: ignore[misc]
 
 def source_of(loader: CryptoLoader) -> dict[str, Any]:
     """Return what a spec says of its prices."""
-    told = loader.options == DEFAULT
+    told = loader.options == DEFAULT_OPTIONS
     return {
         "source": str(loader.path.resolve()) if told else None,
         "partitions": loader.n_partitions,
@@ -144,7 +144,7 @@ def forecast(
     *,
     from_date: Day | None = None,
     to_date: Day | None = None,
-    gaps: How = "leave",
+    gaps: GapMode = "leave",
     gap_limit: int | None = None,
     window: int | Literal["expanding"] = "expanding",
     refit: int = 1,
@@ -219,7 +219,7 @@ def backtest(
     coins: Sequence[str] | None = None,
     from_date: Day | None = None,
     to_date: Day | None = None,
-    gaps: How = "leave",
+    gaps: GapMode = "leave",
     gap_limit: int | None = None,
     window: int | Literal["expanding"] = "expanding",
     refit: int = 1,
@@ -292,7 +292,7 @@ def tune(
     coins: Sequence[str] | None = None,
     from_date: Day | None = None,
     to_date: Day | None = None,
-    gaps: How = "leave",
+    gaps: GapMode = "leave",
     gap_limit: int | None = None,
     window: int | Literal["expanding"] = "expanding",
     refit: int = 1,

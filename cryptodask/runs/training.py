@@ -13,7 +13,7 @@ from cryptodask.cluster import Ended, Work, WorkerState, hold_all, run_rounds
 from cryptodask.errors import ENDING
 from cryptodask.models import Model
 from cryptodask.models.pooled.base import PooledModel
-from cryptodask.prices.loader import RowFilter
+from cryptodask.prices.row_filter import RowFilter
 from cryptodask.records import DateArray, IntArray
 from cryptodask.runs.workload import Workload
 from cryptodask.worker.train import (

@@ -13,7 +13,7 @@ import numpy as np
 from cryptodask.cluster.plan import cut_guided, workers_to_plan_for
 from cryptodask.cluster.retry import TaskId
 from cryptodask.models import Model
-from cryptodask.prices.sources import Source, pack, pack_files
+from cryptodask.prices.partition import Source, pack, pack_files
 from cryptodask.records import IntArray
 from cryptodask.worker.job import Job, join_jobs
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 from cryptodask.evaluate.backtest import backtest_panel, empty_backtest
 from cryptodask.models import Model
 from cryptodask.models.allocator import keep_freed_memory
-from cryptodask.prices.loader import RowFilter
-from cryptodask.prices.sources import Partition
+from cryptodask.prices.partition import Partition
+from cryptodask.prices.row_filter import RowFilter
 from cryptodask.records import DateArray
 from cryptodask.results.jobs import JobDone, TaskFiles, write_done
 from cryptodask.timing import stage, watching

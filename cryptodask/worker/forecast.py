@@ -2,8 +2,8 @@
 
 from cryptodask.models import Model, run_model
 from cryptodask.models.allocator import keep_freed_memory
-from cryptodask.prices.loader import RowFilter
-from cryptodask.prices.sources import Partition
+from cryptodask.prices.partition import Partition
+from cryptodask.prices.row_filter import RowFilter
 from cryptodask.results.forecasts import forecast_frame, forecast_rows, forecast_schema
 from cryptodask.results.jobs import JobDone, TaskFiles, write_done
 from cryptodask.timing import stage, watching

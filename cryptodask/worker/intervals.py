@@ -27,8 +27,8 @@ from cryptodask.io.paths import AnyPath
 from cryptodask.models import Model, run_model
 from cryptodask.models.allocator import keep_freed_memory
 from cryptodask.models.base import PanelForecast
-from cryptodask.prices.loader import RowFilter
-from cryptodask.prices.sources import Partition
+from cryptodask.prices.partition import Partition
+from cryptodask.prices.row_filter import RowFilter
 from cryptodask.records import DateArray, Panel
 from cryptodask.results.forecasts import forecast_frame, forecast_rows, forecast_schema
 from cryptodask.results.jobs import JobDone, TaskFiles, write_done

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from cryptodask.prices.read.readers import Reading
-from cryptodask.prices.sources import Partition
+from cryptodask.prices.partition import Partition
+from cryptodask.prices.reading import Reading
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ import pandas as pd
 from cryptodask.errors import NoPricesError
 from cryptodask.evaluate.rolling import FILLED
 from cryptodask.prices.clean.findings import empty_findings, lost
-from cryptodask.prices.clean.gaps import last_runs
-from cryptodask.prices.loader import RowFilter, to_panel
-from cryptodask.prices.sources import Partition
-from cryptodask.prices.table.price_table import TablePartition
+from cryptodask.prices.clean.gaps import last_segments
+from cryptodask.prices.panels import to_panel
+from cryptodask.prices.partition import Partition
+from cryptodask.prices.row_filter import RowFilter
+from cryptodask.prices.table.table_partition import TablePartition
 from cryptodask.records import CoinFailure, DateArray, Panel
 from cryptodask.worker.job import Job
 
@@ -55,8 +56,8 @@ def read_panel(
     reading = partition.load(("close", *columns))
     prices = row_filter(reading.prices)
     is_cut = row_filter.splits and not past
-    seen = last_runs(prices, row_filter.freq) if is_cut else prices
-    if row_filter.gaps.how == "fill":
+    seen = last_segments(prices, row_filter.freq) if is_cut else prices
+    if row_filter.gaps.mode == "fill":
         columns = (*columns, FILLED)
     return to_panel(seen, row_filter.freq, columns), lost(reading.findings), len(prices)
 

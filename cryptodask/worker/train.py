@@ -20,7 +20,8 @@ from cryptodask.features.rows import rows_at
 from cryptodask.features.segments import Segments
 from cryptodask.models.base import check_series, sound_coins
 from cryptodask.models.pooled.base import PooledModel
-from cryptodask.prices.loader import RowFilter, to_panel
+from cryptodask.prices.panels import to_panel
+from cryptodask.prices.row_filter import RowFilter
 from cryptodask.records import DateArray, IntArray, Panel
 from cryptodask.worker.deadline import within
 from cryptodask.worker.job import Job
@@ -131,7 +132,7 @@ def read_histories(job: Job, row_filter: RowFilter, columns: Sequence[str]) -> l
         panel = to_panel(prices, row_filter.freq, columns)
         rows = np.arange(len(panel.values))
         latest, begins = rows, np.repeat(panel.indptr[:-1], panel.lengths)
-        if row_filter.gaps.how == "fill":
+        if row_filter.gaps.mode == "fill":
             latest = np.maximum.accumulate(np.where(prices["filled"].to_numpy(), 0, rows))
         if row_filter.splits:
             begins = Segments.of(panel).begins

@@ -3,19 +3,19 @@
 import numpy as np
 import pandas as pd
 import pytest
+from cryptodask.backtests.task import run_task
+from cryptodask.work import Job, ShippedPartition, run_job
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptodask import create_model
-from cryptodask.backtests.task import run_task
 from cryptodask.models import Model
 from cryptodask.prices.clean.findings import empty_findings
-from cryptodask.prices.clean.gaps import Gaps
-from cryptodask.prices.loader import RowFilter
-from cryptodask.prices.read.readers import Reading
+from cryptodask.prices.clean.gaps import GapHandling
+from cryptodask.prices.reading import Reading
+from cryptodask.prices.row_filter import RowFilter
 from cryptodask.prices.synthetic import synthetic_prices
 from cryptodask.records import DAY
-from cryptodask.work import Job, ShippedPartition, run_job
 
 DAYS, HORIZON = 26, 3
 WHOLE = synthetic_prices(3, DAYS, seed=4, short=(), broken=())
@@ -33,7 +33,7 @@ def job_of(prices: pd.DataFrame) -> Job:
 
 
 def forecasts_at(
-    prices: pd.DataFrame, origin: np.datetime64, gaps: Gaps, model: Model
+    prices: pd.DataFrame, origin: np.datetime64, gaps: GapHandling, model: Model
 ) -> pd.DataFrame:
     """Return what `forecast --to ORIGIN` gives of the coins whose last row is of that day."""
     done = run_job(job_of(prices), RowFilter.of(None, None, origin, gaps), model, HORIZON, 0)
@@ -53,7 +53,7 @@ def test_at_each_origin_it_is_what_could_be_forecast_on_that_date(
     for name in set(WHOLE["coin"]):
         kept[np.flatnonzero(WHOLE["coin"] == name)[[0, 12, 13]]] = True
     prices = WHOLE[kept].reset_index(drop=True)
-    ways = Gaps(), Gaps("fill", 1), Gaps("fill", 3), Gaps("split")
+    ways = GapHandling(), GapHandling("fill", 1), GapHandling("fill", 3), GapHandling("split")
     how = data.draw(st.sampled_from(ways), label="gaps")
     origins = DATES[10:-1]
     done = run_task(
@@ -81,7 +81,7 @@ def test_an_origin_inside_a_gap_that_is_filled_later_is_none() -> None:
     name, day = WHOLE["coin"].iloc[0], DATES[15]
     hole = (WHOLE["coin"] == name) & WHOLE["date"].isin([day, day + DAY])
     prices = WHOLE[~hole].reset_index(drop=True)
-    cut = RowFilter.of(None, None, None, Gaps("fill", 2))
+    cut = RowFilter.of(None, None, None, GapHandling("fill", 2))
     done = run_task(job_of(prices), cut, MODELS[1], DATES[13:18], HORIZON, 0, None, 1, None).table
     own = done[done["coin"] == name]
     assert sorted(own["cutoff"].unique()) == [DATES[13], DATES[14], DATES[17]]

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from cryptodask.backtests import Backtest, backtest, open_backtest
 from dask.distributed import Client
 
 from cryptodask import CryptoLoader, CryptoManager, create_model, import_prices
-from cryptodask.backtests import Backtest, backtest, open_backtest
 from cryptodask.errors import InputError, OptionError
 from cryptodask.evaluate.backtest import backtest_panel
 from cryptodask.evaluate.rolling import choose_origins
 from cryptodask.evaluate.rows import BACKTEST_COLUMNS, BOUNDS
 from cryptodask.models import Model, run_model
-from cryptodask.prices.loader import to_panel
+from cryptodask.prices.panels import to_panel
 from cryptodask.records import DAY, Panel
 from tests.conftest import Cluster, write_folder
 

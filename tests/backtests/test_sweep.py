@@ -10,12 +10,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from cryptodask.backtests import Backtest
 from cryptodask.backtests.result import no_failures
 from cryptodask.backtests.sweep import cut_by_coin, sweep
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from cryptodask.evaluate import compare, scores
 from cryptodask.evaluate.backtest import empty_backtest
 from tests.evaluate.tables import make_backtest

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from cryptodask import CryptoLoader, PriceTable
-from cryptodask.prices.clean.findings import ACTIONS, KINDS
+from cryptodask.prices.clean.findings import ACTIONS, FINDING_KINDS
 from tests.cli.command import run
 from tests.conftest import Cluster
 from tests.exchange_server import ExchangeServer, Listing
@@ -106,7 +106,7 @@ def test_the_policies_are_listed_with_the_default_first():
     done = run("prices", "policies")
     assert done.returncode == 0
     words = " ".join(done.stdout.replace("│", " ").split())
-    for kind, k in KINDS.items():
+    for kind, k in FINDING_KINDS.items():
         assert (kind in words) == bool(k.actions)
     for action, what in ACTIONS.items():
         assert f"{action}: {what.split()[0]}" in words

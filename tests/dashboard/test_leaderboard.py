@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from cryptodask.backtests import Backtest
 
 from cryptodask import CryptoLoader
-from cryptodask.backtests import Backtest
 from cryptodask.dashboard.leaderboard import save_leaderboard
 from cryptodask.dashboard.leaderboard_view import build_leaderboard
 from cryptodask.errors import OptionError
@@ -17,7 +17,7 @@ from cryptodask.evaluate.backtest import backtest_panel
 from cryptodask.evaluate.rolling import choose_origins
 from cryptodask.evaluate.rows import BOUNDS
 from cryptodask.models import create_model
-from cryptodask.prices.loader import to_panel
+from cryptodask.prices.panels import to_panel
 from cryptodask.records import DAY
 from tests.dashboard.test_leaderboard_view import of
 from tests.evaluate.tables import make_backtest

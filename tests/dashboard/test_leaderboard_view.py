@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-
 from cryptodask.backtests import Backtest
 from cryptodask.backtests.result import failure_frame, no_failures
+
 from cryptodask.dashboard.leaderboard_view import (
     BY_COVERAGE,
     BY_ERROR,

@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 import pytest
 from bokeh.document import Document
+from cryptodask.backtests import backtest
 from dask.distributed import Client
 
-from cryptodask.backtests import backtest
 from cryptodask.cluster.events import RunLog
 from cryptodask.dashboard.serve import page_of
 from cryptodask.manager import CryptoManager

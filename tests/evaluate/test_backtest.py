@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from cryptodask.models.trained import is_trainable
 
 from cryptodask.evaluate.backtest import backtest_panel, empty_backtest, scales
 from cryptodask.evaluate.rolling import Rolling
@@ -13,7 +14,6 @@ from cryptodask.evaluate.rows import BACKTEST_COLUMNS
 from cryptodask.models import create_model, list_models, run_model
 from cryptodask.models.base import ends_needed, takes_repeats
 from cryptodask.models.baseline.naive import Naive
-from cryptodask.models.trained import is_trainable
 from cryptodask.records import DAY, DateArray, Panel
 from tests.models.conftest import QUICK, START, join, make_panel, one_coin, walk
 

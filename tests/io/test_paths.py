@@ -14,11 +14,12 @@ from urllib.request import Request, urlopen
 import fsspec
 import pandas as pd
 import pytest
+from cryptodask.backtests import open_backtest
+from cryptodask.forecasts import open_forecasts
 from dask.distributed import Client
 from upath import UPath
 
 from cryptodask import CryptoLoader, CryptoManager, backtest, create_model
-from cryptodask.backtests import open_backtest
 from cryptodask.dashboard.cache import Entry, coins_of, failures_of, view_of
 from cryptodask.dashboard.serve import page_of
 from cryptodask.errors import (
@@ -29,7 +30,6 @@ from cryptodask.errors import (
     TableError,
     WriteError,
 )
-from cryptodask.forecasts import open_forecasts
 from cryptodask.io.lock import locked
 from cryptodask.io.paths import (
     draft_of,

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from cryptodask.errors import OptionError, PolicyError, SourceError
 from cryptodask.prices import CryptoLoader, PriceTable, import_prices, read_files
 from cryptodask.prices.clean.findings import lost
+from cryptodask.prices.folder_source import FolderSource
 from cryptodask.prices.freq import FREQS
-from cryptodask.prices.read.layouts import ReadOptions
-from cryptodask.prices.sources import FolderSource
+from cryptodask.prices.read.options import ReadOptions
 from tests.prices.conftest import GOOD, as_parquet, folder_of, the_finding, told, write_files
 
 few = settings(max_examples=6, deadline=None)

@@ -22,10 +22,10 @@ from cryptodask.errors import (
 )
 from cryptodask.prices import CryptoLoader, import_prices
 from cryptodask.prices.clean.findings import lost, summarize_findings
-from cryptodask.prices.clean.gaps import fill_gaps, number_runs
+from cryptodask.prices.clean.gaps import fill_gaps, number_segments
 from cryptodask.prices.freq import step_of
-from cryptodask.prices.loader import to_panel
-from cryptodask.prices.read.layouts import ReadOptions
+from cryptodask.prices.panels import to_panel
+from cryptodask.prices.read.options import ReadOptions
 from cryptodask.prices.schema import empty_prices
 from cryptodask.prices.synthetic import synthetic_prices
 from tests.conftest import REAL_DATA, write_folder
@@ -390,7 +390,7 @@ GAPS: dict[str, tuple[dict[str, Any], Callable[[pd.DataFrame, str], pd.DataFrame
     "left": ({"gaps": "leave"}, lambda frame, freq: frame),
     "of one bar filled": ({"gaps": "fill", "gap_limit": 1}, lambda f, freq: fill_gaps(f, 1, freq)),
     "all filled": ({"gaps": "fill", "gap_limit": 400}, lambda f, freq: fill_gaps(f, 400, freq)),
-    "split": ({"gaps": "split"}, number_runs),
+    "split": ({"gaps": "split"}, number_segments),
 }
 
 

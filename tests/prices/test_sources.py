@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 
 from cryptodask.errors import NotAPriceFileError, OptionError, SourceError, UnreadableFileError
 from cryptodask.prices.clean.findings import lost
-from cryptodask.prices.sources import (
+from cryptodask.prices.folder_source import FolderSource, coin_of
+from cryptodask.prices.partition import (
     MIN_PARTITIONS,
     MOST_FILES,
     ROWS_PER_PARTITION,
     SLACK,
-    FolderSource,
-    coin_of,
     pack,
     pack_files,
 )

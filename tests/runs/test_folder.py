@@ -12,15 +12,15 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from cryptodask.forecasts import open_forecasts
 from dask.distributed import Client, SchedulerPlugin
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptodask import CryptoLoader, CryptoManager, create_model
 from cryptodask.errors import ClusterError, InputError, OptionError, TableError, WriteError
-from cryptodask.forecasts import open_forecasts
 from cryptodask.prices.clean.findings import empty_findings
-from cryptodask.prices.read.readers import Reading
+from cryptodask.prices.reading import Reading
 from cryptodask.prices.synthetic import synthetic_prices
 from cryptodask.prices.table.price_table import write_table
 from cryptodask.results.forecasts import write_frames

@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cryptodask.models.trained import is_trainable
+from cryptodask.tuning.candidates import Candidate, make_candidates, option_text
 
 from cryptodask.errors import OptionError, UnknownModelError
 from cryptodask.models import Model, create_model, list_models, run_model
 from cryptodask.models.base import columns_needed, fingerprints, rows_needed
 from cryptodask.models.pooled.base import is_pooled, train
-from cryptodask.models.trained import is_trainable
 from cryptodask.records import Panel
-from cryptodask.tuning.candidates import Candidate, make_candidates, option_text
 
 SMALL: dict[str, dict[str, Any]] = {
     "random": {},

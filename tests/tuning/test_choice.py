@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from cryptodask.tuning.choice import compare, error_sums, held_out, time_splits
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,7 +11,6 @@ from cryptodask.errors import OptionError
 from cryptodask.evaluate import scores
 from cryptodask.evaluate.rows import common_rows
 from cryptodask.records import DAY, DateArray, FloatArray
-from cryptodask.tuning.choice import compare, error_sums, held_out, time_splits
 from tests.evaluate.tables import make_backtest
 
 START = np.datetime64("2020-01-01", "s")

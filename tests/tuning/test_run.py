@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from dask.distributed import Client
-
-from cryptodask import CryptoLoader, CryptoManager, create_model
 from cryptodask.backtests import Backtest
 from cryptodask.backtests.result import no_failures
-from cryptodask.errors import OptionError
-from cryptodask.evaluate.backtest import backtest_panel
-from cryptodask.evaluate.rolling import choose_origins
-from cryptodask.prices.loader import to_panel
-from cryptodask.records import DAY, DateArray, FloatArray, Panel
-from cryptodask.tuning import TuneResult, tune
 from cryptodask.tuning.candidates import Search, make_candidates
 from cryptodask.tuning.choice import time_splits
 from cryptodask.tuning.run import choose
+from dask.distributed import Client
+
+from cryptodask import CryptoLoader, CryptoManager, create_model
+from cryptodask.errors import OptionError
+from cryptodask.evaluate.backtest import backtest_panel
+from cryptodask.evaluate.rolling import choose_origins
+from cryptodask.prices.panels import to_panel
+from cryptodask.records import DAY, DateArray, FloatArray, Panel
+from cryptodask.tuning import TuneResult, tune
 from tests.conftest import Cluster
 
 SEARCH: Search = {"ridge": {"alpha": [1, 1e7], "lags": [1, 2]}}

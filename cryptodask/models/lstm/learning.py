@@ -60,7 +60,7 @@ LOSSES: Mapping[str, Loss] = {"mse": mse, "mae": mae, "huber": huber}
 class SGD:
     """Plain gradient descent."""
 
-    def begin(self, shapes: Mapping[str, tuple[int, ...]], rate: float) -> None:  # noqa: ARG002
+    def begin(self, shapes: Mapping[str, tuple[int, ...]], rate: float) -> None:
         """See `Optimizer`."""
         self._rate = np.float32(rate)
 
@@ -72,7 +72,7 @@ class SGD:
 class RMSprop:
     """Gradients over the root of their mean square (Tieleman and Hinton, lecture 6.5, 2012)."""
 
-    def begin(self, shapes: Mapping[str, tuple[int, ...]], rate: float) -> None:  # noqa: ARG002
+    def begin(self, shapes: Mapping[str, tuple[int, ...]], rate: float) -> None:
         """See `Optimizer`."""
         self._rate = np.float32(rate)
         self._square: FloatArray32 = np.zeros(1, dtype=np.float32)
@@ -87,7 +87,7 @@ class RMSprop:
 class Adam:
     """Averages of gradient and square, freed of their bias (Kingma and Ba, ICLR 2015)."""
 
-    def begin(self, shapes: Mapping[str, tuple[int, ...]], rate: float) -> None:  # noqa: ARG002
+    def begin(self, shapes: Mapping[str, tuple[int, ...]], rate: float) -> None:
         """See `Optimizer`."""
         self._rate, self._steps = np.float32(rate), 0
         self._mean: FloatArray32 = np.zeros(1, dtype=np.float32)

@@ -330,7 +330,7 @@ class TrainedLSTM(Model):
         """Return the rows of one window and one horizon after it, without a gap."""
         return self.options.min_length(horizon)
 
-    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:  # noqa: ARG002
+    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
         """Forecast coins of those trained on; nothing is random any more."""
         place = {coin: i for i, coin in enumerate(self.coins)}
         own = self.fit.take([place[coin] for coin in panel.coins])

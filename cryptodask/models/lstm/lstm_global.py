@@ -106,7 +106,7 @@ class LSTMGlobal(PooledModel):
                 f"lstm_global weight_decay: must be at least 0 and finite, got {self.weight_decay}"
             )
 
-    def min_length(self, horizon: int) -> int:  # noqa: ARG002 - the same for any horizon
+    def min_length(self, horizon: int) -> int:
         """Return the rows of one window, without a gap; a coin is forecast from no more."""
         return self.window
 
@@ -249,7 +249,7 @@ class TrainedLSTMGlobal(Model):
         """Return the rows of one window, without a gap."""
         return self.options.min_length(horizon)
 
-    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:  # noqa: ARG002
+    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
         """Forecast every coin of a panel; nothing is random any more."""
         return self.options.predict(self.fit, panel, horizon)
 

@@ -138,7 +138,7 @@ class PooledLinear(PooledModel):
         """Return the rows; see `cryptodask.models.pooled.base.PooledModel`."""
         return panel
 
-    def begin(self, seed: int) -> "State":  # noqa: ARG002 - nothing is random
+    def begin(self, seed: int) -> "State":
         """Return that nothing is known."""
         return State()
 

@@ -1,4 +1,4 @@
-"""What was found in price files: every kind, whether it cost rows, and the table of them all."""
+"""Findings: what is odd in price files, of which kind, and whether it cost rows."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from cryptodask.prices.schema import DATE_DTYPE
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of finding.
+class FindingKind:
+    """A kind of finding.
 
     Attributes
     ----------
     meaning : str
         What was found.
     actions : tuple of str
-        What can be done about it, the default first; see `ACTIONS`. Of kinds that only tell
-        something, none.
+        What can be done about it, the default first; see `ACTIONS`. None for kinds that only
+        report.
     loses : bool
         Whether dropping it costs something that a user meant as prices; a command that did so
         does not exit with 0.
@@ -33,7 +33,7 @@ class Kind:
 
     @property
     def default(self) -> str:
-        """What is done about it unless told otherwise; nothing where it only tells something."""
+        """The action where a user chooses none; empty for a kind that only reports."""
         return self.actions[0] if self.actions else ""
 
 
@@ -49,58 +49,68 @@ ACTIONS: Mapping[str, str] = {
     "repair:widen": "low or high moved to hold them",
     "repair:between": "close set between its neighbours; open, high and low set to missing",
 }
-"""What can be done about a finding -> how it is told. `fail` refuses everything that was read."""
+"""Action -> how reports word it. `fail` refuses everything that was read."""
 
-KINDS: Mapping[str, Kind] = {
-    "not_a_price_file": Kind("not a file of prices", ("drop", "fail")),
-    "unreadable_file": Kind("a file that can't be read", ("drop", "fail"), loses=True),
-    "contradicting_file": Kind(
+FINDING_KINDS: Mapping[str, FindingKind] = {
+    "not_a_price_file": FindingKind("not a file of prices", ("drop", "fail")),
+    "unreadable_file": FindingKind("a file that can't be read", ("drop", "fail"), loses=True),
+    "contradicting_file": FindingKind(
         "a second file of a coin that contradicts the first", ("drop", "fail"), loses=True
     ),
-    "unreadable_row": Kind("a row that can't be read", ("drop", "fail"), loses=True),
-    "nonpositive_close": Kind("a close of zero or below", ("drop", "fail"), loses=True),
-    "conflicting_row": Kind(
+    "unreadable_row": FindingKind("a row that can't be read", ("drop", "fail"), loses=True),
+    "nonpositive_close": FindingKind("a close of zero or below", ("drop", "fail"), loses=True),
+    "conflicting_row": FindingKind(
         "a day told again with other values; the first one stands unless told otherwise",
         ("drop", "repair:last", "fail"),
         loses=True,
     ),
-    "future_date": Kind("a day that has not come yet", ("drop", "keep", "fail"), loses=True),
-    "corrected_row": Kind("an appended row that differs from the table's; put in its place"),
-    "kept_old_row": Kind("an appended row that differs from the table's; left out, as asked for"),
-    "repeated_row": Kind("a day told again with the same values", ("drop", "fail")),
-    "blank_row": Kind("a row with a day and no value", ("drop", "fail")),
-    "merged_file": Kind("a second file of a coin that agrees with the first", ("keep", "fail")),
-    "nonpositive_value": Kind(
+    "future_date": FindingKind("a day that has not come yet", ("drop", "keep", "fail"), loses=True),
+    "corrected_row": FindingKind("an appended row that differs from the table's; put in its place"),
+    "kept_old_row": FindingKind(
+        "an appended row that differs from the table's; left out, as asked for"
+    ),
+    "repeated_row": FindingKind("a day told again with the same values", ("drop", "fail")),
+    "blank_row": FindingKind("a row with a day and no value", ("drop", "fail")),
+    "merged_file": FindingKind(
+        "a second file of a coin that agrees with the first", ("keep", "fail")
+    ),
+    "nonpositive_value": FindingKind(
         "an open, high or low of zero or below, or an amount below zero",
         ("repair:missing", "drop", "fail"),
     ),
-    "serial_date": Kind("a spreadsheet's serial number as date", ("repair:day", "drop", "fail")),
-    "missing_value": Kind("no value in a cell", ("keep", "drop", "fail")),
-    "gap": Kind("bars missing between two rows; nothing is filled in", ("keep", "fail")),
-    "stale_run": Kind("five or more equal closes in a row", ("keep", "drop", "fail")),
-    "zero_volume": Kind("a volume of zero", ("keep", "repair:missing", "drop", "fail")),
-    "high_under_low": Kind(
+    "serial_date": FindingKind(
+        "a spreadsheet's serial number as date", ("repair:day", "drop", "fail")
+    ),
+    "missing_value": FindingKind("no value in a cell", ("keep", "drop", "fail")),
+    "gap": FindingKind("bars missing between two rows; nothing is filled in", ("keep", "fail")),
+    "stale_run": FindingKind("five or more equal closes in a row", ("keep", "drop", "fail")),
+    "zero_volume": FindingKind("a volume of zero", ("keep", "repair:missing", "drop", "fail")),
+    "high_under_low": FindingKind(
         "a high under the low of its bar", ("keep", "repair:swap", "drop", "fail")
     ),
-    "outside_range": Kind(
+    "outside_range": FindingKind(
         "an open or close outside of its bar's low and high",
         ("keep", "repair:widen", "drop", "fail"),
     ),
-    "large_move": Kind("a close very far from the one before", ("keep", "drop", "fail")),
-    "reverting_jump": Kind(
+    "large_move": FindingKind("a close very far from the one before", ("keep", "drop", "fail")),
+    "reverting_jump": FindingKind(
         "a jump of the close that the next bar undid", ("keep", "repair:between", "drop", "fail")
     ),
-    "out_of_order": Kind("a row against the order of its file", ("repair:sort", "drop", "fail")),
-    "renamed": Kind("a coin that the exchange has another name for; fetched"),
-    "delisted": Kind("a coin asked for that the exchange does not trade; left out", loses=True),
-    "not_fetched": Kind(
+    "out_of_order": FindingKind(
+        "a row against the order of its file", ("repair:sort", "drop", "fail")
+    ),
+    "renamed": FindingKind("a coin that the exchange has another name for; fetched"),
+    "delisted": FindingKind(
+        "a coin asked for that the exchange does not trade; left out", loses=True
+    ),
+    "not_fetched": FindingKind(
         "days that the exchange did not give; what came before is kept", loses=True
     ),
-    "day_month_order": Kind("the order of day and month, decided from the whole file"),
-    "layout": Kind("the layout that a file was read in, and what its dates mean"),
+    "day_month_order": FindingKind("the order of day and month, decided from the whole file"),
+    "layout": FindingKind("the layout that a file was read in, and what its dates mean"),
 }
 
-LOSING = tuple(name for name, kind in KINDS.items() if kind.loses)
+LOSING_KINDS = tuple(name for name, kind in FINDING_KINDS.items() if kind.loses)
 """The kinds that may cost something that a user meant as prices."""
 
 FINDING_COLUMNS = ("kind", "coin", "file", "line", "date", "value", "message", "action")
@@ -109,9 +119,12 @@ FINDING_COLUMNS = ("kind", "coin", "file", "line", "date", "value", "message", "
 def empty_findings() -> pd.DataFrame:
     """Return a findings table of no rows.
 
-    ``line`` is the line in the file, counted from 1, and 0 where a finding is not of one line;
-    ``value`` is the text or number received; ``action`` what was done, one of `ACTIONS`, or
-    nothing where a kind only tells something.
+    Returns
+    -------
+    DataFrame
+        ``kind, coin, file, line, date, value, message, action``. ``line`` counts from 1, and is 0
+        where a finding is not of one line; ``value`` is the text or number received; ``action``
+        one of `ACTIONS`, or empty for a kind that only reports.
     """
     return _empty().copy()
 
@@ -123,31 +136,56 @@ def _empty() -> pd.DataFrame:
 
 
 def findings(kind: str, rows: pd.DataFrame, *, value: Any = "", message: Any = "") -> pd.DataFrame:
-    """Build findings of one kind, one for each of these rows.
+    """Return findings of one kind, one for each of these rows.
 
-    ``rows`` has columns coin and file, and line and date where they are known; ``value`` and
-    ``message`` are one for all or a column as long. ``action`` is the default of the kind; see
-    `cryptodask.prices.clean.policies` for others.
+    Parameters
+    ----------
+    kind : str
+        One of `FINDING_KINDS`.
+    rows : DataFrame, ``(n_rows,)``
+        ``coin, file``, and ``line, date`` where they are known.
+    value, message : str, or list or Series of str ``(n_rows,)``
+        One for all rows, or one for each.
+
+    Returns
+    -------
+    DataFrame, ``(n_rows,)``
+        As of `empty_findings`; ``action`` is the default of the kind, which
+        `cryptodask.prices.clean.policies.settle` changes.
     """
-    if kind not in KINDS:
+    if kind not in FINDING_KINDS:
         raise KeyError(kind)
     if rows.empty:
         return empty_findings()
-    told = rows.reindex(columns=["coin", "file", "line", "date"]).reset_index(drop=True)
-    told = told.fillna({"line": 0}).assign(kind=kind, action=KINDS[kind].default)
+    table = rows.reindex(columns=["coin", "file", "line", "date"]).reset_index(drop=True)
+    table = table.fillna({"line": 0}).assign(kind=kind, action=FINDING_KINDS[kind].default)
     for name, column in (("value", value), ("message", message)):
-        told[name] = column.to_numpy() if isinstance(column, pd.Series) else column
-    return told[list(FINDING_COLUMNS)].astype(_empty().dtypes.to_dict())
+        table[name] = column.to_numpy() if isinstance(column, pd.Series) else column
+    return table[list(FINDING_COLUMNS)].astype(_empty().dtypes.to_dict())
 
 
 def file_finding(kind: str, coin: str, file: str, message: str, **columns: Any) -> pd.DataFrame:
-    """Build one finding about a file as a whole."""
+    """Return one finding about a file, not about a row of it.
+
+    Parameters
+    ----------
+    kind, coin, file, message : str
+        Cells of the finding.
+    **columns
+        Other cells: ``line`` or ``date``.
+    """
     rows = pd.DataFrame({"coin": [coin], "file": [file], **{k: [v] for k, v in columns.items()}})
     return findings(kind, rows, message=message)
 
 
 def join_findings(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Join findings tables, in order of coin, file and line."""
+    """Return one table of all these findings, by coin, file and line.
+
+    Parameters
+    ----------
+    tables : iterable of DataFrame
+        As of `empty_findings`.
+    """
     full = [table for table in tables if len(table)]
     if not full:
         return empty_findings()
@@ -156,29 +194,42 @@ def join_findings(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 def summarize_findings(table: pd.DataFrame | pa.Table) -> pd.DataFrame:
-    """Count findings: ``kind, count, coins, meaning, done``, in the order of ``KINDS``.
+    """Return counts of findings, in the order of `FINDING_KINDS`.
 
-    A kind has a row for each thing that was done about it. Of the table only kind, action and
-    coin are needed.
+    Parameters
+    ----------
+    table : DataFrame or pyarrow.Table
+        Findings; only their ``kind, action, coin`` are needed.
+
+    Returns
+    -------
+    DataFrame
+        ``kind, count, coins, meaning, done``, one row a kind and action.
     """
     # In Arrow, since there may be millions, and pandas takes several times the memory.
     if isinstance(table, pd.DataFrame):
         table = pa.Table.from_pandas(table[["kind", "action", "coin"]], preserve_index=False)
     groups = table.group_by(["kind", "action"], use_threads=False)
     counted = groups.aggregate([([], "count_all"), ("coin", "count_distinct")]).to_pylist()
-    order = {kind: i for i, kind in enumerate(KINDS)}
+    order = {kind: i for i, kind in enumerate(FINDING_KINDS)}
     counted.sort(key=lambda row: (order[row["kind"]], row["action"]))
     return pd.DataFrame(
         {
             "kind": [row["kind"] for row in counted],
             "count": [row["count_all"] for row in counted],
             "coins": [row["coin_count_distinct"] for row in counted],
-            "meaning": [KINDS[row["kind"]].meaning for row in counted],
+            "meaning": [FINDING_KINDS[row["kind"]].meaning for row in counted],
             "done": [ACTIONS.get(row["action"], "") for row in counted],
         }
     )
 
 
 def lost(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the findings that cost rows or files."""
-    return table[table["kind"].isin(LOSING) & table["action"].isin(["drop", ""])]
+    """Return the findings that cost rows or files.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As of `empty_findings`.
+    """
+    return table[table["kind"].isin(LOSING_KINDS) & table["action"].isin(["drop", ""])]

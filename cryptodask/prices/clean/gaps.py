@@ -1,7 +1,7 @@
-"""Gaps in the series of coins: left as they are, filled and flagged, or taken for an end.
+"""Gaps in the series of coins: left as they are, filled and flagged, or used to split a series.
 
-A table holds what was read. Gaps are dealt with where rows are read from it, by whoever needs it.
-Pure functions of frames.
+A table holds rows as they were read. Gaps are dealt with when rows are read from it. Pure
+functions of frames.
 """
 
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ from cryptodask.errors import OptionError
 from cryptodask.prices.freq import DAILY, step_of
 from cryptodask.prices.schema import AMOUNT_COLUMNS, PRICE_COLUMNS
 
-How = Literal["leave", "fill", "split"]
+GapMode = Literal["leave", "fill", "split"]
 
 
 @dataclass(frozen=True)
-class Gaps:
+class GapHandling:
     """What to do about gaps.
 
     Attributes
     ----------
-    how : {"leave", "fill", "split"}
-        Leave them; fill those that are short enough (`fill_gaps`); or number the runs between
-        them (`number_runs`).
+    mode : {"leave", "fill", "split"}
+        Leave them; fill those that are short enough (`fill_gaps`); or number the segments
+        between them (`number_segments`).
     limit : int, optional
         Of "fill", the most bars that a gap may lack to be filled.
 
@@ -36,26 +36,28 @@ class Gaps:
         Neither of the three, or a limit where there is none, or none where there must be one.
     """
 
-    how: How = "leave"
+    mode: GapMode = "leave"
     limit: int | None = None
 
     def __post_init__(self) -> None:
-        if self.how not in get_args(How):
-            raise OptionError(f"gaps: must be one of {', '.join(get_args(How))}, got {self.how!r}")
-        if (self.how == "fill") != (self.limit is not None):
+        if self.mode not in get_args(GapMode):
+            raise OptionError(
+                f"gaps: must be one of {', '.join(get_args(GapMode))}, got {self.mode!r}"
+            )
+        if (self.mode == "fill") != (self.limit is not None):
             raise OptionError(
                 f"gap_limit: says up to how many missing bars are filled, by gaps 'fill' only; "
-                f"got {self.limit} with {self.how!r}"
+                f"got {self.limit} with {self.mode!r}"
             )
         if self.limit is not None and self.limit < 1:
             raise OptionError(f"gap_limit: must be at least 1 bar, got {self.limit}")
 
     def __call__(self, prices: pd.DataFrame, freq: str) -> pd.DataFrame:
         """Return rows, by coin and date, with gaps dealt with."""
-        if self.how == "fill":
+        if self.mode == "fill":
             assert self.limit is not None
             return fill_gaps(prices, self.limit, freq)
-        return number_runs(prices, freq) if self.how == "split" else prices
+        return number_segments(prices, freq) if self.mode == "split" else prices
 
 
 def bars_since(prices: pd.DataFrame, freq: str) -> NDArray[np.int64]:
@@ -66,6 +68,7 @@ def bars_since(prices: pd.DataFrame, freq: str) -> NDArray[np.int64]:
     prices : DataFrame
         ``coin, date``, by coin and date.
     freq : str
+        How long a bar lasts.
 
     Returns
     -------
@@ -81,7 +84,7 @@ def bars_since(prices: pd.DataFrame, freq: str) -> NDArray[np.int64]:
 
 
 def fill_gaps(prices: pd.DataFrame, limit: int, freq: str = DAILY) -> pd.DataFrame:
-    """Fill gaps of up to so many bars with the last close; longer ones stay.
+    """Return rows with gaps of up to ``limit`` bars filled by the last close; longer ones stay.
 
     Parameters
     ----------
@@ -90,6 +93,7 @@ def fill_gaps(prices: pd.DataFrame, limit: int, freq: str = DAILY) -> pd.DataFra
     limit : int
         Missing bars at most.
     freq : str
+        How long a bar lasts.
 
     Returns
     -------
@@ -108,27 +112,41 @@ def fill_gaps(prices: pd.DataFrame, limit: int, freq: str = DAILY) -> pd.DataFra
         new[name] = new["close"]
     for name in set(AMOUNT_COLUMNS) & set(prices):
         new[name] = np.nan
-    whole = pd.concat([prices.assign(filled=False), new.assign(filled=True)], ignore_index=True)
+    filled = pd.concat([prices.assign(filled=False), new.assign(filled=True)], ignore_index=True)
     # Each new row goes behind the row before its gap: of equal places the order stays.
     places = np.concatenate([np.arange(len(prices)), before])
-    return whole.iloc[np.argsort(places, kind="stable")].reset_index(drop=True)
+    return filled.iloc[np.argsort(places, kind="stable")].reset_index(drop=True)
 
 
-def number_runs(prices: pd.DataFrame, freq: str = DAILY) -> pd.DataFrame:
-    """Count the runs of each coin between gaps, in a column ``run`` from 0.
+def number_segments(prices: pd.DataFrame, freq: str = DAILY) -> pd.DataFrame:
+    """Return rows with the number of their segment: the rows of a coin between two gaps.
+
+    Parameters
+    ----------
+    prices : DataFrame, ``(n_rows,)``
+        By coin and date.
+    freq : str
+        How long a bar lasts.
+
+    Returns
+    -------
+    DataFrame, ``(n_rows,)``
+        With a column ``run``, the number of the segment, from 0 for each coin.
+    """
+    broken = pd.Series(bars_since(prices, freq) > 1, index=prices.index)
+    return prices.assign(run=broken.groupby(prices["coin"], sort=False).cumsum().astype("int64"))
+
+
+def last_segments(prices: pd.DataFrame, freq: str = DAILY) -> pd.DataFrame:
+    """Return the rows of each coin after its last gap.
 
     Parameters
     ----------
     prices : DataFrame
         By coin and date.
     freq : str
+        How long a bar lasts.
     """
-    broken = pd.Series(bars_since(prices, freq) > 1, index=prices.index)
-    return prices.assign(run=broken.groupby(prices["coin"], sort=False).cumsum().astype("int64"))
-
-
-def last_runs(prices: pd.DataFrame, freq: str = DAILY) -> pd.DataFrame:
-    """Return the rows of each coin after its last gap."""
-    run = number_runs(prices, freq)["run"]
-    last = run.groupby(prices["coin"], sort=False).transform("max")
-    return prices[run == last].reset_index(drop=True)
+    segment = number_segments(prices, freq)["run"]
+    last = segment.groupby(prices["coin"], sort=False).transform("max")
+    return prices[segment == last].reset_index(drop=True)

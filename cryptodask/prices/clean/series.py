@@ -1,4 +1,4 @@
-"""What is odd in clean series, bar by bar, and what can be done about it."""
+"""What is odd in clean series, bar by bar, and how it is repaired."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
@@ -12,12 +12,12 @@ from cryptodask.prices.clean.gaps import bars_since
 from cryptodask.prices.clean.policies import Policies, action_of
 from cryptodask.prices.freq import DAILY, bars
 
-STALE_RUN = 5
-"""Rows of equal closes from which on a run is reported."""
+STALE_ROWS = 5
+"""Rows of equal closes in a row from which on they are reported."""
 
 ROBUST_SIGMAS, SMALLEST_MOVE = 10.0, float(np.log(1.5))
-"""A bar's log return is a large move beyond so many robust standard deviations of the coin's
-returns (1.4826 times their median absolute deviation), and never within a factor of 1.5."""
+"""A bar's log return is a large move beyond `ROBUST_SIGMAS` robust standard deviations of the
+coin's returns (1.4826 times their median absolute deviation), and never within a factor of 1.5."""
 
 Mask = NDArray[np.bool_]
 
@@ -25,7 +25,7 @@ Mask = NDArray[np.bool_]
 def describe_series(
     prices: pd.DataFrame, now: date | None = None, freq: str = DAILY
 ) -> pd.DataFrame:
-    """Find what is odd in clean rows: gaps, runs of equal closes, moves, prices that disagree.
+    """Return findings in clean rows: gaps, equal closes, large moves, prices that disagree.
 
     Parameters
     ----------
@@ -36,40 +36,51 @@ def describe_series(
     freq : str
         Of the bars.
     """
-    return join_findings([tell_gaps(prices, freq), *(told for _, told in _odd(prices, now, freq))])
+    return join_findings(
+        [find_gaps(prices, freq), *(table for _, table in _odd(prices, now, freq))]
+    )
 
 
 def settle_series(
     prices: pd.DataFrame, policies: Policies, freq: str, now: date | None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Find what is odd in clean rows, and drop and repair rows as policies say.
+    """Return rows dropped and repaired as policies say, and what is odd in them.
 
-    Gaps are those that are left at the end. The parameters are those of
-    `cryptodask.prices.clean.cleaning.clean_rows`.
+    Parameters
+    ----------
+    prices : DataFrame
+        By coin and date, with columns ``file`` and ``line``.
+    policies : mapping of str to str
+        As `check_policies` returns them.
+    freq : str
+        Of the bars.
+    now : date or datetime, optional
+        Bars that begin after it are in the future; by default the present moment in UTC.
 
     Returns
     -------
     prices, findings : DataFrame
+        Gaps among the findings are those of the rows that are returned.
     """
-    found: list[pd.DataFrame] = []
+    tables: list[pd.DataFrame] = []
     dropped = np.zeros(len(prices), dtype=bool)
     repaired = prices
     swaps = action_of(policies, "high_under_low") == "repair:swap"
-    for where, told in _odd(prices, now, freq, swaps=swaps):
-        if told.empty:
+    for where, table in _odd(prices, now, freq, swaps=swaps):
+        if table.empty:
             continue
-        found.append(told)
-        action = action_of(policies, told["kind"].iloc[0])
+        tables.append(table)
+        action = action_of(policies, table["kind"].iloc[0])
         if action == "drop":
             dropped |= where
         elif action in REPAIRS:
             repaired = REPAIRS[action](repaired, where)
     left = repaired[~dropped].reset_index(drop=True) if dropped.any() else repaired
-    return left, join_findings([tell_gaps(left, freq), *found])
+    return left, join_findings([find_gaps(left, freq), *tables])
 
 
-def tell_gaps(prices: pd.DataFrame, freq: str = DAILY) -> pd.DataFrame:
-    """Find where bars are missing between two rows of a coin.
+def find_gaps(prices: pd.DataFrame, freq: str = DAILY) -> pd.DataFrame:
+    """Return a finding for each pair of rows of a coin between which bars are missing.
 
     Parameters
     ----------
@@ -88,7 +99,7 @@ def tell_gaps(prices: pd.DataFrame, freq: str = DAILY) -> pd.DataFrame:
 def _odd(
     prices: pd.DataFrame, now: date | None, freq: str, *, swaps: bool = False
 ) -> list[tuple[Mask, pd.DataFrame]]:
-    """Return what is odd, kind by kind: the rows that a repair or a drop is about, and findings.
+    """Return, kind by kind, the rows that a repair or a drop would change, and findings.
 
     ``swaps`` says that a high under its low is to be swapped with it, before anything else.
     """
@@ -97,12 +108,12 @@ def _odd(
     fresh = since == 0  # the first of its coin
     fresh[1:] |= close[1:] != close[:-1]
     starts = np.flatnonzero(fresh)
-    runs = np.diff(np.append(starts, len(close)))
-    long = runs >= STALE_RUN
+    lengths = np.diff(np.append(starts, len(close)))
+    long = lengths >= STALE_ROWS
     stale = findings(
         "stale_run",
         prices.iloc[starts[long]],
-        value=runs[long].astype(str),
+        value=lengths[long].astype(str),
         message="equal closes from here on",
     )
     future = (
@@ -110,43 +121,43 @@ def _odd(
     ).to_numpy()
     zero = (prices["volume"] == 0).to_numpy()
     return [
-        (np.repeat(long, runs) & ~fresh, stale),
+        (np.repeat(long, lengths) & ~fresh, stale),
         (zero, findings("zero_volume", prices[zero], value="0")),
         (future, findings("future_date", prices[future])),
-        *_tell_disagreements(prices, swaps=swaps),
-        *_tell_moves(prices, since == 1),
+        *_find_disagreements(prices, swaps=swaps),
+        *_find_moves(prices, since == 1),
     ]
 
 
-def _tell_disagreements(prices: pd.DataFrame, *, swaps: bool) -> list[tuple[Mask, pd.DataFrame]]:
-    """Report rows whose prices can't all be of the same bar."""
+def _find_disagreements(prices: pd.DataFrame, *, swaps: bool) -> list[tuple[Mask, pd.DataFrame]]:
+    """Return rows whose prices can't all be of the same bar, and findings."""
     low, high = prices["low"].to_numpy(), prices["high"].to_numpy()
     upside_down = high < low
-    told = findings(
+    table = findings(
         "high_under_low",
         prices[upside_down],
         value=[f"{v:.10g}" for v in high[upside_down]],
         message=[f"low is {v:.10g}" for v in low[upside_down]],
     )
-    found = [(upside_down, told)]
+    odd = [(upside_down, table)]
     if swaps:
         low, high = np.where(upside_down, high, low), np.where(upside_down, low, high)
     for name in ("open", "close"):
         values = prices[name].to_numpy()
         outside = ~(high < low) & ((values > high) | (values < low))
         ends = zip(low[outside], high[outside], strict=True)
-        told = findings(
+        table = findings(
             "outside_range",
             prices[outside],
             value=[f"{v:.10g}" for v in values[outside]],
             message=[f"{name}; low to high is {a:.10g} to {b:.10g}" for a, b in ends],
         )
-        found.append((outside, told))
-    return found
+        odd.append((outside, table))
+    return odd
 
 
-def _tell_moves(prices: pd.DataFrame, next_bar: Mask) -> list[tuple[Mask, pd.DataFrame]]:
-    """Report closes that moved too far in a bar, and of these the jumps that were undone."""
+def _find_moves(prices: pd.DataFrame, next_bar: Mask) -> list[tuple[Mask, pd.DataFrame]]:
+    """Return closes that moved too far in a bar, jumps that were undone, and findings."""
     log_close = np.log(prices["close"].to_numpy())
     moves = np.where(next_bar, np.diff(log_close, prepend=np.nan), np.nan)
     by_coin = pd.Series(moves).groupby(prices["coin"].to_numpy())
@@ -155,18 +166,18 @@ def _tell_moves(prices: pd.DataFrame, next_bar: Mask) -> list[tuple[Mask, pd.Dat
     large = np.abs(moves) > np.fmax(ROBUST_SIGMAS * scale, SMALLEST_MOVE)
     after = np.append(moves[1:], np.nan)[: len(moves)]
     undone = large & (np.abs(moves + after) < 0.2 * np.abs(moves))
-    # The way back is told with the jump, and is none itself: of jumps in a row every other one is.
+    # The way back is reported with the jump, and is none itself: of jumps in a row every other one is.
     at = np.arange(len(undone))
     undone &= (at - np.maximum.accumulate(np.where(undone, -1, at))) % 2 == 1
     back = np.append(False, undone[:-1])[: len(moves)]
-    found = []
+    odd = []
     for kind, where, message in (
         ("large_move", large & ~undone & ~back, ""),
         ("reverting_jump", undone, "undone by the next bar"),
     ):
         size = [f"{move:+.0%}" for move in np.expm1(moves[where])]
-        found.append((where, findings(kind, prices[where], value=size, message=message)))
-    return found
+        odd.append((where, findings(kind, prices[where], value=size, message=message)))
+    return odd
 
 
 def _swap(prices: pd.DataFrame, where: Mask) -> pd.DataFrame:

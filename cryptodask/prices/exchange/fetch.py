@@ -19,7 +19,7 @@ from cryptodask.prices.clean.policies import Policies, check_policies
 from cryptodask.prices.exchange.client import Bar, Client, Page, RequestError, open_exchange
 from cryptodask.prices.exchange.fetch_rows import gap_before, to_rows
 from cryptodask.prices.exchange.grid import Day, bar_of, bars_wanted, in_utc, say_bar
-from cryptodask.prices.exchange.symbols import DOLLARS, choose
+from cryptodask.prices.exchange.symbols import DOLLARS, choose_coins
 from cryptodask.prices.freq import DAILY, bars, check_freq
 from cryptodask.prices.schema import empty_prices
 
@@ -259,7 +259,7 @@ def _run(
     """Fetch one coin after the other; stop where the exchange is down."""
     failed = 0
     try:
-        for one in choose(client, quote, top, symbols):
+        for one in choose_coins(client, quote, top, symbols):
             if one.market is None:
                 yield Fetched(one.coin, empty_prices(), one.told)
                 continue

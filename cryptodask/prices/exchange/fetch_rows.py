@@ -10,7 +10,7 @@ import pandas as pd
 from cryptodask.prices.clean.cleaning import clean_rows
 from cryptodask.prices.clean.findings import empty_findings, findings, join_findings
 from cryptodask.prices.clean.policies import Policies, action_of, settle
-from cryptodask.prices.clean.series import tell_gaps
+from cryptodask.prices.clean.series import find_gaps
 from cryptodask.prices.exchange.client import Bar
 from cryptodask.prices.exchange.grid import beginning
 from cryptodask.prices.freq import FREQS
@@ -82,7 +82,7 @@ def gap_before(
         return empty_findings()
     dates = [beginning(had, freq), prices["date"].iloc[0]]
     both = pd.DataFrame({"coin": prices["coin"].iloc[0], "file": file, "date": dates})
-    return settle(tell_gaps(both, freq), policies)
+    return settle(find_gaps(both, freq), policies)
 
 
 def _one_row_a_bar(

@@ -45,7 +45,7 @@ class Choice:
     told: pd.DataFrame
 
 
-def choose(client: Client, quote: str, top: int, symbols: Sequence[str]) -> list[Choice]:
+def choose_coins(client: Client, quote: str, top: int, symbols: Sequence[str]) -> list[Choice]:
     """Choose coins, each of them once: first those asked for by name.
 
     Parameters

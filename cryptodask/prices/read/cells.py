@@ -10,8 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from cryptodask.errors import NotAPriceFileError, UnreadableFileError
-from cryptodask.prices.read.layouts import HEAD, Layout, ReadOptions, find_layout
-from cryptodask.prices.read.parse import in_24_hours
+from cryptodask.prices.read.layouts import HEAD, Layout, find_layout
+from cryptodask.prices.read.options import ReadOptions
+from cryptodask.prices.read.stamps import in_24_hours
 
 SNIFF = 65_536
 """Bytes of a look at a file: enough for any header and some rows."""
@@ -19,7 +20,7 @@ SNIFF = 65_536
 _DELIMITERS = (",", ";", "\t")
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
 
-Rows = list[list[str]]
+CellRows = list[list[str]]
 
 
 class Cells:
@@ -40,7 +41,7 @@ class Cells:
     """
 
     def __init__(
-        self, layout: Layout, rows: Rows, lines: list[int], delimiter: str, notes: list[str]
+        self, layout: Layout, rows: CellRows, lines: list[int], delimiter: str, notes: list[str]
     ) -> None:
         self.layout, self.delimiter, self.notes = layout, delimiter, notes
         self.rows, self.lines = rows[layout.first :], lines[layout.first :]
@@ -63,7 +64,7 @@ def read_cells(path: Path, options: ReadOptions, *, whole: bool = True) -> Cells
         return _understood(path, {"": (rows, list(range(len(rows))))}, options, [*notes, "Parquet"])
     text = _decode(path, data, cut)
     limit = None if whole else 2 * HEAD
-    splits: dict[str, tuple[Rows, list[int]]] = {}
+    splits: dict[str, tuple[CellRows, list[int]]] = {}
     for delimiter in _DELIMITERS:
         rows, lines = _split(path, text, delimiter, limit)
         if cut and (limit is None or len(rows) < limit):
@@ -80,7 +81,7 @@ def read_cells(path: Path, options: ReadOptions, *, whole: bool = True) -> Cells
 
 def _understood(
     path: Path,
-    splits: dict[str, tuple[Rows, list[int]]],
+    splits: dict[str, tuple[CellRows, list[int]]],
     options: ReadOptions,
     notes: list[str],
 ) -> Cells:
@@ -135,12 +136,12 @@ def _decode(path: Path, data: bytes, cut: bool) -> str:
     return text
 
 
-def _split(path: Path, text: str, delimiter: str, limit: int | None) -> tuple[Rows, list[int]]:
+def _split(path: Path, text: str, delimiter: str, limit: int | None) -> tuple[CellRows, list[int]]:
     """Split a text into rows of cells that are not all blank, and their line numbers (from 1)."""
     # csv.reader and not pandas: it alone tells the line that a row began on.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     lines: list[int] = []
-    rows: Rows = []
+    rows: CellRows = []
     begin = 1
     try:
         for row in reader:
@@ -155,7 +156,7 @@ def _split(path: Path, text: str, delimiter: str, limit: int | None) -> tuple[Ro
     return rows, lines
 
 
-def _parquet_rows(path: Path, packed: bool, whole: bool) -> Rows:
+def _parquet_rows(path: Path, packed: bool, whole: bool) -> CellRows:
     """Return the columns' names and the rows of a Parquet file as text."""
     import pyarrow
     import pyarrow.parquet

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cryptodask.records import DateArray, FloatArray
 
-KEY = "cryptodask.outline"
+FOOTER_KEY = "cryptodask.outline"
 
 _COLUMNS = ("coin", "rows", "first", "last", "step", "close")
 
@@ -85,7 +85,7 @@ def footer_stats_in(footer: pq.FileMetaData) -> FooterStats | None:
     ValueError
         It is damaged.
     """
-    text = (footer.metadata or {}).get(KEY.encode())
+    text = (footer.metadata or {}).get(FOOTER_KEY.encode())
     if text is None:
         return None
     batch = pa.ipc.open_stream(base64.b64decode(text, validate=True)).read_next_batch()

@@ -7,7 +7,7 @@ what a read costs grows with the number of deltas, until `compact` makes them on
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -20,12 +20,13 @@ from cryptodask.prices.clean.findings import (
     lost,
 )
 from cryptodask.prices.clean.policies import Policies, check_policies, settle, without_gaps
-from cryptodask.prices.clean.series import tell_gaps
-from cryptodask.prices.read.readers import Reading
+from cryptodask.prices.clean.series import find_gaps
+from cryptodask.prices.partition import pack
+from cryptodask.prices.reading import Reading
 from cryptodask.prices.schema import NUMBER_COLUMNS, empty_prices
-from cryptodask.prices.sources import pack
-from cryptodask.prices.table.footer_stats import KEY, FooterStats
+from cryptodask.prices.table.footer_stats import FOOTER_KEY, FooterStats
 from cryptodask.prices.table.index import count_rows, grow_index, join_index
+from cryptodask.prices.table.manifest import Manifest
 from cryptodask.prices.table.merge import (
     Corrections,
     Merged,
@@ -34,10 +35,8 @@ from cryptodask.prices.table.merge import (
     keep_last,
     merge_rows,
 )
-from cryptodask.prices.table.storage import Manifest, Writer, writing
-
-if TYPE_CHECKING:
-    from cryptodask.prices.table.price_table import PriceTable
+from cryptodask.prices.table.storage import Writer, writing
+from cryptodask.prices.table.table_reader import TableReader
 
 _REASONS = 3  # that an error tells
 _PART_GROUP, _DELTA_GROUP = 65_536, 4_096  # rows that are read or skipped together
@@ -127,12 +126,12 @@ def write_base(
 
 def _write_rows(writer: Writer, kind: str, rows: pd.DataFrame, number: int, group: int) -> str:
     """Write rows, by coin and date, with their outline."""
-    facts = {KEY: FooterStats.of(rows).encode()}
+    facts = {FOOTER_KEY: FooterStats.of(rows).encode()}
     return writer.write(kind, rows, number, facts=facts, row_group_size=group, **_ROWS)
 
 
 def append(
-    table: "PriceTable",
+    table: TableReader,
     frame: pd.DataFrame,
     told: pd.DataFrame | None,
     corrections: Corrections,
@@ -182,7 +181,7 @@ def _with_gaps(told: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
     return join_findings([told[~is_gap], theirs[known.isin(keys)], gaps[~keys.isin(known)]])
 
 
-def _tell_new_gaps(table: "PriceTable", rows: pd.DataFrame) -> pd.DataFrame:
+def _tell_new_gaps(table: TableReader, rows: pd.DataFrame) -> pd.DataFrame:
     """Report gaps among rows before or after those that a table has, and between the two.
 
     Between its first and its last row of a coin nothing is told: new rows there fill gaps.
@@ -194,13 +193,13 @@ def _tell_new_gaps(table: "PriceTable", rows: pd.DataFrame) -> pd.DataFrame:
     ends = [spans.rename(columns={end: "date"})[["coin", "date"]] for end in ("first", "last")]
     both = pd.concat([*ends, outside[["coin", "date"]]]).drop_duplicates()
     both = both.sort_values(["coin", "date"], ignore_index=True).assign(file="", line=0)
-    found = tell_gaps(both, table.freq)
+    found = find_gaps(both, table.freq)
     # What lies between the first and the last row of the table is none of these gaps.
     own = pd.MultiIndex.from_frame(spans[["coin", "first"]][spans["first"] < spans["last"]])
     return found[~pd.MultiIndex.from_frame(found[["coin", "date"]]).isin(own)]
 
 
-def compact(table: "PriceTable", partitions: int | None) -> None:
+def compact(table: TableReader, partitions: int | None) -> None:
     """Write a table anew, without deltas; see `PriceTable.compact`."""
     pack([1], partitions)  # refuses a number that makes no sense, before anything is touched
     with writing(table.path) as writer:
@@ -220,7 +219,7 @@ def compact(table: "PriceTable", partitions: int | None) -> None:
         table.refresh()
 
 
-def _old_rows(table: "PriceTable", rows: pd.DataFrame) -> pd.DataFrame:
+def _old_rows(table: TableReader, rows: pd.DataFrame) -> pd.DataFrame:
     """Read what the table has on days that these rows tell too.
 
     Rows before or after all that the table has of a coin need no look, which is what makes
@@ -236,7 +235,7 @@ def _old_rows(table: "PriceTable", rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _write_delta(
-    writer: Writer, table: "PriceTable", merged: Merged, found: pd.DataFrame
+    writer: Writer, table: TableReader, merged: Merged, found: pd.DataFrame
 ) -> Manifest:
     """Write the files of an append, and return what the new manifest names."""
     rows = keep_last(pd.concat([merged.added, merged.corrected], ignore_index=True))

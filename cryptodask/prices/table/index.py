@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cryptodask.errors import TableError
-from cryptodask.prices.table.storage import AGAIN, Manifest, read_manifest
+from cryptodask.prices.table.manifest import AGAIN, Manifest, read_table_manifest
 
 _INDEX = ("coin", "rows", "first", "last", "part", "reason")
 
@@ -17,13 +17,15 @@ _INDEX = ("coin", "rows", "first", "last", "part", "reason")
 def read_index(folder: Path) -> tuple[Manifest, pd.DataFrame]:
     """Read a manifest and the index that it names."""
     while True:
-        manifest = read_manifest(folder)
+        manifest = read_table_manifest(folder)
         path = folder / manifest["index"]
         try:
             index = _load_whole(path)
             _check_index(index, len(manifest["parts"]), path)
         except TableError:
-            if read_manifest(folder) == manifest:  # else it was replaced between the two reads
+            if (
+                read_table_manifest(folder) == manifest
+            ):  # else it was replaced between the two reads
                 raise
         else:
             return manifest, index
@@ -67,6 +69,7 @@ def _check_index(index: pd.DataFrame, parts: int, path: Path) -> None:
         good = bool(
             len(full) > 0
             and full["part"].between(0, parts - 1).all()
+            and full["part"].nunique() == parts
             and full["part"].is_monotonic_increasing
             and full["coin"].is_monotonic_increasing
             and full["coin"].is_unique

@@ -15,10 +15,10 @@ from cryptodask.prices.clean.findings import empty_findings, findings
 from cryptodask.prices.freq import DAILY, FREQS
 from cryptodask.prices.schema import (
     AMOUNT_COLUMNS,
-    COLUMNS,
     DATE_DTYPE,
     NUMBER_COLUMNS,
     PRICE_COLUMNS,
+    TABLE_COLUMNS,
     as_price_dtypes,
 )
 
@@ -71,7 +71,7 @@ def check_rows(frame: pd.DataFrame, freq: str = DAILY) -> pd.DataFrame:
         raise InputError(f"rows: must be a pandas dataframe, got {type(frame).__name__}")
     _check_columns(frame)
     origin = [name for name in _ORIGIN if name in frame]
-    rows = frame[[*COLUMNS, *origin]].reset_index(drop=True)
+    rows = frame[[*TABLE_COLUMNS, *origin]].reset_index(drop=True)
     _check_coins(rows)
     _check_dates(rows, freq)
     rows = rows.astype({"coin": "str", "date": DATE_DTYPE} | dict.fromkeys(_VALUES, "float64"))
@@ -179,15 +179,15 @@ def _tell(
 
 
 def _check_columns(frame: pd.DataFrame) -> None:
-    missing = [name for name in COLUMNS if name not in frame]
+    missing = [name for name in TABLE_COLUMNS if name not in frame]
     if missing:
         raise InputError(
-            f"rows: no column {', '.join(missing)}; give {', '.join(COLUMNS)}, with NaN where "
+            f"rows: no column {', '.join(missing)}; give {', '.join(TABLE_COLUMNS)}, with NaN where "
             "there is no value"
         )
     if not frame.columns.is_unique:
         raise InputError("rows: two columns of one name; keep one of them")
-    unknown = [str(name) for name in frame if name not in (*COLUMNS, *_ORIGIN)]
+    unknown = [str(name) for name in frame if name not in (*TABLE_COLUMNS, *_ORIGIN)]
     if unknown:
         raise InputError(f"rows: unknown column {', '.join(unknown)}; leave it out")
     for name in _VALUES:

@@ -13,7 +13,7 @@ from cryptodask.io.paths import AnyPath
 from cryptodask.models import Model
 from cryptodask.models.base import fingerprints
 from cryptodask.models.pooled.base import is_pooled
-from cryptodask.prices.loader import read_day
+from cryptodask.prices.days import read_day
 from cryptodask.records import CoinFailure, DateArray
 from cryptodask.results.backtest import Backtest, of_origins, open_backtest
 from cryptodask.results.failures import all_failed

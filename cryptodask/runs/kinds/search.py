@@ -13,8 +13,8 @@ from cryptodask.evaluate.compare import NO_VERDICT, compare_models, differences
 from cryptodask.evaluate.rows import common_rows
 from cryptodask.io.paths import AnyPath
 from cryptodask.models import Model, create_model
+from cryptodask.prices.days import read_day
 from cryptodask.prices.freq import step_of
-from cryptodask.prices.loader import read_day
 from cryptodask.records import DateArray, FloatArray
 from cryptodask.results.backtest import Backtest, open_backtest
 from cryptodask.results.search import GIVEN, TUNED, SearchResult

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from cryptodask.errors import PolicyError
 from cryptodask.prices.clean.cleaning import clean_rows, keep_one_row_a_day
-from cryptodask.prices.clean.findings import KINDS, empty_findings, lost
-from cryptodask.prices.read.layouts import ReadOptions
-from cryptodask.prices.read.readers import PriceFile, Reading, read_price_files
+from cryptodask.prices.clean.findings import FINDING_KINDS, empty_findings, lost
+from cryptodask.prices.read.options import ReadOptions
+from cryptodask.prices.read.price_file import PriceFile
+from cryptodask.prices.read.readers import read_price_files
+from cryptodask.prices.reading import Reading
 from tests.prices.conftest import Row, kept, listing, rows, the_finding, told, write_files
 
 few = settings(max_examples=40, deadline=None)
@@ -286,5 +288,5 @@ def test_a_row_that_was_read_is_an_error_where_the_policy_says_so(
 def test_every_value_of_a_kind_that_is_read_has_a_default_that_is_told(tmp_path: Path) -> None:
     found = read(tmp_path).findings
     assert {kind: the_finding(found, kind).action for kind in AS_READ} == {
-        kind: KINDS[kind].actions[0] for kind in AS_READ
+        kind: FINDING_KINDS[kind].actions[0] for kind in AS_READ
     }

@@ -3,8 +3,8 @@ import pytest
 
 from cryptodask.prices.clean.findings import (
     FINDING_COLUMNS,
-    KINDS,
-    LOSING,
+    FINDING_KINDS,
+    LOSING_KINDS,
     empty_findings,
     file_finding,
     findings,
@@ -92,14 +92,14 @@ def test_the_summary_counts_findings_and_coins_in_the_order_of_kinds() -> None:
     table = join_findings([one_coin, findings("unreadable_row", ROWS)])
     summary = summarize_findings(table)
     assert told(summary, "kind", "count", "coins", "meaning") == [
-        ("unreadable_row", 2, 2, KINDS["unreadable_row"].meaning),
-        ("zero_volume", 2, 1, KINDS["zero_volume"].meaning),
+        ("unreadable_row", 2, 2, FINDING_KINDS["unreadable_row"].meaning),
+        ("zero_volume", 2, 1, FINDING_KINDS["zero_volume"].meaning),
     ]
     assert summarize_findings(empty_findings()).empty
 
 
 def test_only_findings_that_cost_rows_or_files_count_as_lost() -> None:
-    every = join_findings([findings(kind, ROWS[:1]) for kind in KINDS])
+    every = join_findings([findings(kind, ROWS[:1]) for kind in FINDING_KINDS])
     assert sorted(lost(every)["kind"]) == [
         "conflicting_row",
         "contradicting_file",
@@ -110,5 +110,5 @@ def test_only_findings_that_cost_rows_or_files_count_as_lost() -> None:
         "unreadable_file",
         "unreadable_row",
     ]
-    assert set(lost(every)["kind"]) == set(LOSING)
-    assert all(kind.meaning for kind in KINDS.values())
+    assert set(lost(every)["kind"]) == set(LOSING_KINDS)
+    assert all(kind.meaning for kind in FINDING_KINDS.values())

@@ -9,9 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptodask.errors import OptionError
-from cryptodask.prices.clean.gaps import Gaps, bars_since, fill_gaps, last_runs, number_runs
+from cryptodask.prices.clean.gaps import (
+    GapHandling,
+    bars_since,
+    fill_gaps,
+    last_segments,
+    number_segments,
+)
 from cryptodask.prices.freq import FREQS, step_of
-from cryptodask.prices.schema import COLUMNS, as_price_dtypes, empty_prices
+from cryptodask.prices.schema import TABLE_COLUMNS, as_price_dtypes, empty_prices
 
 NAN = float("nan")
 START = np.datetime64("2021-01-01", "s")
@@ -68,7 +74,7 @@ def test_filling_is_that_of_a_plain_loop(given: list[Bar], limit: int, freq: str
     frame = prices(*given, freq=freq)
     before = frame.copy()
     filled = fill_gaps(frame, limit, freq)
-    wanted = pd.DataFrame(filled_by_hand(given, limit, freq), columns=[*COLUMNS, "filled"])
+    wanted = pd.DataFrame(filled_by_hand(given, limit, freq), columns=[*TABLE_COLUMNS, "filled"])
     types = empty_prices().dtypes.to_dict() | {"filled": bool}
     pd.testing.assert_frame_equal(filled, wanted.astype(types))
     pd.testing.assert_frame_equal(frame, before)
@@ -83,14 +89,14 @@ def test_filling_is_that_of_a_plain_loop(given: list[Bar], limit: int, freq: str
 def test_runs_are_those_of_a_plain_loop(given: list[Bar], freq: str) -> None:
     frame = prices(*given, freq=freq)
     before = frame.copy()
-    numbered = number_runs(frame, freq)
+    numbered = number_segments(frame, freq)
     pd.testing.assert_frame_equal(numbered.drop(columns="run"), before)
     assert numbered["run"].dtype == np.int64
     runs = runs_by_hand(given)
     assert numbered["run"].tolist() == runs
     last = {coin: run for (coin, _, _), run in zip(given, runs, strict=True)}
     kept = [bar for bar, run in zip(given, runs, strict=True) if run == last[bar[0]]]
-    pd.testing.assert_frame_equal(last_runs(frame, freq), prices(*kept, freq=freq))
+    pd.testing.assert_frame_equal(last_segments(frame, freq), prices(*kept, freq=freq))
     pd.testing.assert_frame_equal(frame, before)
 
 
@@ -110,7 +116,7 @@ def test_bars_since_are_counted_from_the_row_before_of_the_same_coin(
 @given(given=bars(), freq=st.sampled_from(sorted(FREQS)))
 def test_coins_have_nothing_to_do_with_each_other(given: list[Bar], freq: str) -> None:
     frame = prices(*given, freq=freq)
-    for work in (lambda f: fill_gaps(f, 3, freq), lambda f: number_runs(f, freq)):
+    for work in (lambda f: fill_gaps(f, 3, freq), lambda f: number_segments(f, freq)):
         alone = [work(rows.reset_index(drop=True)) for _, rows in frame.groupby("coin")]
         whole = work(frame)
         pd.testing.assert_frame_equal(pd.concat([whole[:0], *alone], ignore_index=True), whole)
@@ -131,40 +137,40 @@ def test_the_same_rows_have_gaps_or_none_by_how_long_their_bars_last() -> None:
     frame = prices(("A", 0, 1.0), ("A", 1, 2.0), ("A", 2, 3.0), freq="4h")
     assert fill_gaps(frame, 9, "4h")["filled"].sum() == 0
     assert fill_gaps(frame, 9, "1h")["filled"].sum() == 6
-    assert number_runs(frame, "1h")["run"].tolist() == [0, 1, 2]
-    assert last_runs(frame, "1h")["close"].tolist() == [3.0]
+    assert number_segments(frame, "1h")["run"].tolist() == [0, 1, 2]
+    assert last_segments(frame, "1h")["close"].tolist() == [3.0]
 
 
 def test_no_rows_give_no_rows_with_the_same_columns_as_others() -> None:
     nothing, something = empty_prices(), prices(("A", 0, 1.0), ("A", 2, 1.0))
-    for gaps in (Gaps(), Gaps("fill", 1), Gaps("split")):
+    for gaps in (GapHandling(), GapHandling("fill", 1), GapHandling("split")):
         pd.testing.assert_series_equal(
             gaps(nothing, "1h").dtypes, gaps(something, "1d").dtypes, check_names=False
         )
         assert gaps(nothing, "1d").empty
-    pd.testing.assert_frame_equal(last_runs(nothing), nothing)
+    pd.testing.assert_frame_equal(last_segments(nothing), nothing)
 
 
 def test_gaps_are_dealt_with_as_was_said() -> None:
     frame = prices(("A", 0, 1.0), ("A", 2, 1.0), ("B", 0, 2.0))
-    pd.testing.assert_frame_equal(Gaps()(frame, "1d"), frame)
-    pd.testing.assert_frame_equal(Gaps("fill", 1)(frame, "1d"), fill_gaps(frame, 1))
-    pd.testing.assert_frame_equal(Gaps("split")(frame, "1d"), number_runs(frame))
+    pd.testing.assert_frame_equal(GapHandling()(frame, "1d"), frame)
+    pd.testing.assert_frame_equal(GapHandling("fill", 1)(frame, "1d"), fill_gaps(frame, 1))
+    pd.testing.assert_frame_equal(GapHandling("split")(frame, "1d"), number_segments(frame))
 
 
 @pytest.mark.parametrize("how", ["", "drop", "Fill", None])
 def test_a_way_that_is_none_is_refused_with_those_that_are(how: Any) -> None:
     with pytest.raises(OptionError, match=f"gaps: must be one of leave, fill, split, got {how!r}"):
-        Gaps(how)
+        GapHandling(how)
 
 
 @pytest.mark.parametrize(("how", "limit"), [("leave", 1), ("split", 3), ("fill", None)])
 def test_a_limit_is_for_filling_and_filling_needs_one(how: Any, limit: int | None) -> None:
     with pytest.raises(OptionError, match=f"gap_limit: .*by gaps 'fill' only; got {limit} with"):
-        Gaps(how, limit)
+        GapHandling(how, limit)
 
 
 @pytest.mark.parametrize("limit", [0, -1])
 def test_a_limit_below_one_bar_is_refused(limit: int) -> None:
     with pytest.raises(OptionError, match=f"gap_limit: must be at least 1 bar, got {limit}"):
-        Gaps("fill", limit)
+        GapHandling("fill", limit)

@@ -4,7 +4,7 @@ import pytest
 from cryptodask.errors import InputError, OptionError, PolicyError
 from cryptodask.prices.clean.findings import (
     ACTIONS,
-    KINDS,
+    FINDING_KINDS,
     empty_findings,
     file_finding,
     findings,
@@ -13,33 +13,35 @@ from cryptodask.prices.clean.findings import (
 from cryptodask.prices.clean.policies import action_of, check_policies, refuse, settle
 from tests.prices.conftest import rows, told
 
-CHOSEN = [kind for kind, k in KINDS.items() if k.actions]
-TOLD_ONLY = [kind for kind, k in KINDS.items() if not k.actions]
-PAIRS = [(kind, action) for kind in CHOSEN for action in KINDS[kind].actions]
-REPAIRED = [kind for kind in CHOSEN if any(a.startswith("repair") for a in KINDS[kind].actions)]
+CHOSEN = [kind for kind, k in FINDING_KINDS.items() if k.actions]
+TOLD_ONLY = [kind for kind, k in FINDING_KINDS.items() if not k.actions]
+PAIRS = [(kind, action) for kind in CHOSEN for action in FINDING_KINDS[kind].actions]
+REPAIRED = [
+    kind for kind in CHOSEN if any(a.startswith("repair") for a in FINDING_KINDS[kind].actions)
+]
 
 
 def test_every_action_of_a_kind_is_known_and_one_of_them_is_to_fail() -> None:
     assert {action for _, action in PAIRS} == set(ACTIONS)
     for kind in CHOSEN:
-        actions = KINDS[kind].actions
+        actions = FINDING_KINDS[kind].actions
         assert len(set(actions)) == len(actions)
         assert "fail" in actions[1:]
         assert len([a for a in actions if a.startswith("repair")]) <= 1
 
 
 def test_by_default_nothing_is_invented() -> None:
-    defaults = {KINDS[kind].default for kind in CHOSEN}
+    defaults = {FINDING_KINDS[kind].default for kind in CHOSEN}
     # An order, a day as written and a value that is none: of these no price is made up.
     assert defaults == {"keep", "drop", "repair:sort", "repair:missing", "repair:day"}
-    assert {KINDS[kind].default for kind in TOLD_ONLY} == {""}
+    assert {FINDING_KINDS[kind].default for kind in TOLD_ONLY} == {""}
 
 
 def test_what_costs_prices_that_a_user_meant_is_left_out_by_default_and_nothing_else_is() -> None:
     for kind in CHOSEN:
         harmless = {"not_a_price_file", "repeated_row", "blank_row"}
-        drops = KINDS[kind].actions[0] == "drop"
-        assert drops == (KINDS[kind].loses or kind in harmless)
+        drops = FINDING_KINDS[kind].actions[0] == "drop"
+        assert drops == (FINDING_KINDS[kind].loses or kind in harmless)
 
 
 @pytest.mark.parametrize("kind", ["oddity", "", "Gap", *TOLD_ONLY])
@@ -74,7 +76,7 @@ def test_an_action_that_a_kind_has_not_is_refused_with_those_that_it_has(
 
 @pytest.mark.parametrize("kind", REPAIRED)
 def test_to_repair_is_the_one_way_to_repair_a_kind(kind: str) -> None:
-    [way] = [action for action in KINDS[kind].actions if action.startswith("repair")]
+    [way] = [action for action in FINDING_KINDS[kind].actions if action.startswith("repair")]
     assert check_policies({kind: "repair"}) == check_policies({kind: way})
     assert action_of(check_policies({kind: "repair"}), kind) == way
 
@@ -84,7 +86,7 @@ def test_what_is_chosen_is_done_and_remembered_where_it_is_not_the_default(
     kind: str, action: str
 ) -> None:
     kept = check_policies({kind: action})
-    assert kept == ({} if action == KINDS[kind].actions[0] else {kind: action})
+    assert kept == ({} if action == FINDING_KINDS[kind].actions[0] else {kind: action})
     assert action_of(kept, kind) == action
     assert check_policies(kept) == kept
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from cryptodask.errors import PolicyError
 from cryptodask.prices.clean.cleaning import clean_rows
-from cryptodask.prices.clean.findings import KINDS, empty_findings
+from cryptodask.prices.clean.findings import FINDING_KINDS, empty_findings
 from cryptodask.prices.clean.policies import Policies, action_of, check_policies
-from cryptodask.prices.clean.series import STALE_RUN, describe_series
+from cryptodask.prices.clean.series import STALE_ROWS, describe_series
 from cryptodask.prices.freq import step_of
 from cryptodask.prices.schema import NUMBER_COLUMNS
 from tests.prices.conftest import Row, kept, rows, the_finding, told
@@ -27,7 +27,7 @@ def test_a_gap_is_told_at_the_row_before_it_with_its_days() -> None:
 
 
 def test_equal_closes_are_told_from_five_on_and_never_across_coins() -> None:
-    four, five = STALE_RUN - 1, STALE_RUN
+    four, five = STALE_ROWS - 1, STALE_ROWS
     frame = rows(
         *[("A", "A.csv", 2 + i, 1 + i, 7.0) for i in range(four)],
         *[("B", "B.csv", 2 + i, 1 + i, 7.0) for i in range(five)],
@@ -66,7 +66,7 @@ def test_gaps_and_runs_are_those_of_a_plain_loop(cells: list[tuple[str, int, flo
             runs.append([i, 1])
     found = describe_series(frame)
     assert told(found, "line", "value", kind="gap") == gaps
-    long = [(start, str(length)) for start, length in runs if length >= STALE_RUN]
+    long = [(start, str(length)) for start, length in runs if length >= STALE_ROWS]
     assert told(found, "line", "value", kind="stale_run") == long
 
 
@@ -345,7 +345,7 @@ several = st.lists(
 )  # fmt: skip
 any_policies = st.fixed_dictionaries(
     {}, optional={
-        kind: st.sampled_from([a for a in KINDS[kind].actions if a != "fail"]) for kind in ODD
+        kind: st.sampled_from([a for a in FINDING_KINDS[kind].actions if a != "fail"]) for kind in ODD
     },
 )  # fmt: skip
 

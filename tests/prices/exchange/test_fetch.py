@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from cryptodask.errors import ExchangeError, MissingExtraError, OptionError, PolicyError
-from cryptodask.prices.clean.findings import KINDS
+from cryptodask.prices.clean.findings import FINDING_KINDS
 from cryptodask.prices.exchange.client import Client, Page, _retry_after, open_exchange
 from cryptodask.prices.exchange.fetch import FetchResult, fetch_prices, iter_prices, next_page
 from cryptodask.prices.exchange.symbols import rank_bases
@@ -579,7 +579,7 @@ def test_values_that_are_none_are_told(
     ]  # fmt: skip
     assert result.prices["date"].dt.day.tolist() == [25, 28, 29, 30, 31]
     assert result.prices["open"].isna().tolist() == [False, True, False, False, False]
-    assert set(result.findings["kind"]) <= set(KINDS)
+    assert set(result.findings["kind"]) <= set(FINDING_KINDS)
 
 
 # Policies.

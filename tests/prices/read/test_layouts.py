@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from cryptodask.errors import NotAPriceFileError, OptionError, SourceError, UnreadableFileError
 from cryptodask.prices import CryptoLoader, import_prices
 from cryptodask.prices.clean.findings import lost
-from cryptodask.prices.read.layouts import LAYOUTS, ReadOptions, find_layout
-from cryptodask.prices.read.readers import PriceFile, Reading, read_price_files
-from cryptodask.prices.sources import FolderSource
+from cryptodask.prices.folder_source import FolderSource
+from cryptodask.prices.read.layouts import find_layout
+from cryptodask.prices.read.options import LAYOUTS, ReadOptions
+from cryptodask.prices.read.price_file import PriceFile
+from cryptodask.prices.read.readers import read_price_files
+from cryptodask.prices.reading import Reading
 from tests.prices.conftest import (
     GOOD,
     MONTHS,

@@ -9,21 +9,20 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cryptodask.errors import UnreadableFileError
-from cryptodask.prices.read.parse import (
-    DAY_FIRST,
+from cryptodask.prices.read.days import DAY_FIRST, MONTH_FIRST, day_month_order, parse_days
+from cryptodask.prices.read.numbers import (
     MISSING,
-    MONTH_FIRST,
-    bar_seconds,
-    day_month_order,
     has_comma_decimals,
-    in_24_hours,
-    is_epoch,
-    parse_days,
-    parse_epochs,
     parse_numbers,
-    parse_stamps,
     with_points,
     without_suffix,
+)
+from cryptodask.prices.read.stamps import (
+    bar_seconds,
+    in_24_hours,
+    is_epoch,
+    parse_epochs,
+    parse_stamps,
 )
 from tests.prices.conftest import MONTHS
 

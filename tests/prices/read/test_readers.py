@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from cryptodask.errors import NotAPriceFileError, UnreadableFileError
 from cryptodask.prices.clean.findings import lost
-from cryptodask.prices.read.readers import PriceFile, Reading, check_price_file, read_price_files
-from cryptodask.prices.schema import COLUMNS, NUMBER_COLUMNS, empty_prices
+from cryptodask.prices.read.price_file import PriceFile, check_price_file
+from cryptodask.prices.read.readers import read_price_files
+from cryptodask.prices.reading import Reading
+from cryptodask.prices.schema import NUMBER_COLUMNS, TABLE_COLUMNS, empty_prices
 from cryptodask.prices.synthetic import synthetic_prices, write_sample
 from tests.prices.conftest import (
     GOOD,
@@ -81,7 +83,7 @@ def test_only_a_cell_that_is_there_and_blank_is_a_missing_value(tmp_path: Path) 
 
 def test_date_and_close_are_enough_even_where_no_file_has_more(tmp_path: Path) -> None:
     reading = read_one(tmp_path, listing("2017-09-22,1.5", header="Date,Close"))
-    assert list(reading.prices.columns) == list(COLUMNS)
+    assert list(reading.prices.columns) == list(TABLE_COLUMNS)
     pd.testing.assert_series_equal(reading.prices.dtypes, empty_prices().dtypes)
     assert closes(reading) == [1.5]
     assert reading.findings.empty

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from cryptodask.errors import TableError
 from cryptodask.prices import PriceTable, write_table
 from cryptodask.prices.clean.findings import empty_findings
-from cryptodask.prices.loader import to_panel
-from cryptodask.prices.read.readers import Reading
+from cryptodask.prices.panels import to_panel
+from cryptodask.prices.reading import Reading
 from cryptodask.prices.schema import empty_prices
 from cryptodask.prices.table.footer_stats import footer_stats_in
-from cryptodask.prices.table.price_table import TablePartition
+from cryptodask.prices.table.table_partition import TablePartition
 from cryptodask.records import Panel
 from tests.models.conftest import make_panel
 

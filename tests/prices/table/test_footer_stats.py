@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptodask.prices.table.footer_stats import KEY, FooterStats, footer_stats_in
+from cryptodask.prices.table.footer_stats import FOOTER_KEY, FooterStats, footer_stats_in
 from cryptodask.records import DAY
 
 calm = settings(deadline=None, max_examples=50)
@@ -39,7 +39,7 @@ def footer(rows: pd.DataFrame, outline: str | None) -> pq.FileMetaData:
     with pq.ParquetWriter(sink, table.schema) as writer:
         writer.write_table(table)
         if outline is not None:
-            writer.add_key_value_metadata({KEY: outline})
+            writer.add_key_value_metadata({FOOTER_KEY: outline})
     return pq.read_metadata(pa.BufferReader(sink.getvalue()))
 
 

@@ -18,15 +18,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import cryptodask.prices.table.price_table
+import cryptodask.prices.table.table_partition
 from cryptodask.errors import InputError, OptionError, PolicyError, SourceError, TableError
 from cryptodask.prices import CryptoLoader, PriceTable, ReadOptions, read_files, write_table
 from cryptodask.prices.clean.findings import empty_findings, file_finding
 from cryptodask.prices.freq import step_of
-from cryptodask.prices.read.readers import Reading
+from cryptodask.prices.reading import Reading
 from cryptodask.prices.schema import as_price_dtypes
-from cryptodask.prices.table.price_table import MANIFEST
-from cryptodask.prices.table.storage import names_of, writing
+from cryptodask.prices.table.manifest import TABLE_MANIFEST, files_of
+from cryptodask.prices.table.storage import writing
 
 DAY = np.timedelta64(1, "D")
 START = np.datetime64("2026-01-01")
@@ -221,8 +221,8 @@ def test_appending_a_new_day_reads_no_row_of_the_table(
         read.append(Path(path).name)
         return real(path, *args)
 
-    real = cryptodask.prices.table.price_table._read_file
-    monkeypatch.setattr(cryptodask.prices.table.price_table, "_read_file", counted)
+    real = cryptodask.prices.table.table_partition._read_file
+    monkeypatch.setattr(cryptodask.prices.table.table_partition, "_read_file", counted)
     table.append(sort(grid("ABCD", range(3, 5)), grid("F", range(9))))
     assert read == []
     table.append(prices(("A", 1, 1.0), ("A", 9, 1.0), ("D", 9, 1.0)))  # a day of A that it has
@@ -280,10 +280,10 @@ def test_compacting_changes_files_and_neither_rows_nor_findings(table: PriceTabl
     table.compact()
     assert table.generation == 4  # there was nothing to do
     table.compact(partitions=1)
-    assert files(table) >= {MANIFEST, *names_of(table.manifest)}
+    assert files(table) >= {TABLE_MANIFEST, *files_of(table.manifest)}
     table.append(prices(("A", 0, 8.0)))
     table.append(prices(("A", 0, 7.0)))
-    assert len(files(table) - {MANIFEST, *names_of(table.manifest)}) == 1  # the index before
+    assert len(files(table) - {TABLE_MANIFEST, *files_of(table.manifest)}) == 1  # the index before
 
 
 def test_a_damaged_delta_is_named_with_advice(table: PriceTable) -> None:
@@ -305,10 +305,10 @@ def test_a_delta_that_is_not_read_or_not_the_right_one_is_found(
 ) -> None:
     table.append(prices(("A", 9, 2.0)))
     table.append(prices(("A", 10, 2.0), ("A", 11, 2.0)))
-    manifest = json.loads((table.path / MANIFEST).read_text())
+    manifest = json.loads((table.path / TABLE_MANIFEST).read_text())
     first, second = manifest["deltas"]
     first |= changes if "rows" not in changes else {"rows": second["rows"]}
-    (table.path / MANIFEST).write_text(json.dumps(manifest))
+    (table.path / TABLE_MANIFEST).write_text(json.dumps(manifest))
     with pytest.raises(TableError, match=r"rows of A to B, the table's index says 9; import again"):
         everything(PriceTable(table.path))
 
@@ -387,7 +387,7 @@ def test_at_every_step_of_writing_the_table_is_the_old_or_the_new_one(
         generations.append(opened.generation)
         pd.testing.assert_frame_equal(rows, old if opened.generation == 1 else appended)
         opened.append(prices(("A", 0, 10.0)))  # and the next writer cleans up
-        spare = files(opened) - {MANIFEST, *names_of(opened.manifest)}
+        spare = files(opened) - {TABLE_MANIFEST, *files_of(opened.manifest)}
         assert not any(name.endswith((".json", ".lock")) for name in spare)
     assert generations == sorted(generations)
     assert set(generations) == {1, 2, 3}
@@ -438,7 +438,7 @@ def test_a_change_in_spite_of_the_lock_is_found_and_nothing_is_written(table: Pr
     with pytest.raises(TableError, match="another process changed the table meanwhile"):
         write_table(table.path, change(), empty={}, notes=empty_findings())
     assert everything(PriceTable(table.path))["close"][0] == 9.0
-    assert len(files(table) - {MANIFEST, *names_of(PriceTable(table.path).manifest)}) == 1
+    assert len(files(table) - {TABLE_MANIFEST, *files_of(PriceTable(table.path).manifest)}) == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "symlink"), reason="needs links")
@@ -572,7 +572,7 @@ def test_a_writer_that_is_killed_at_any_moment_leaves_the_old_table_or_the_new_o
         table = opened
     assert 0 < old < rounds
     table.append(prices(("last", 0, 1.0)))
-    assert len(files(table) - {MANIFEST, *names_of(table.manifest)}) == 1  # the index before
+    assert len(files(table) - {TABLE_MANIFEST, *files_of(table.manifest)}) == 1  # the index before
 
 
 # How long bars last, and what is done about what is odd in the rows that come.
@@ -759,14 +759,14 @@ def test_length_of_bars_and_policies_stay_with_a_table_whatever_is_done_to_it(
 
 
 def test_a_table_that_says_neither_is_of_days_and_of_the_defaults(table: PriceTable) -> None:
-    manifest = json.loads((table.path / MANIFEST).read_text())
+    manifest = json.loads((table.path / TABLE_MANIFEST).read_text())
     for name in ("freq", "policies"):
         del manifest[name]
-    (table.path / MANIFEST).write_text(json.dumps(manifest))
+    (table.path / TABLE_MANIFEST).write_text(json.dumps(manifest))
     opened = PriceTable(table.path)
     assert (opened.freq, opened.policies) == ("1d", {})
     opened.append(prices(("A", 3, 1.0)))
-    assert json.loads((table.path / MANIFEST).read_text())["freq"] == "1d"
+    assert json.loads((table.path / TABLE_MANIFEST).read_text())["freq"] == "1d"
 
 
 @pytest.mark.parametrize(
@@ -786,8 +786,8 @@ def test_a_table_that_says_neither_is_of_days_and_of_the_defaults(table: PriceTa
 def test_a_manifest_of_a_frequency_or_policy_that_is_not_known_is_refused(
     table: PriceTable, changes: dict[str, Any], message: str
 ) -> None:
-    manifest = json.loads((table.path / MANIFEST).read_text())
-    (table.path / MANIFEST).write_text(json.dumps(manifest | changes))
+    manifest = json.loads((table.path / TABLE_MANIFEST).read_text())
+    (table.path / TABLE_MANIFEST).write_text(json.dumps(manifest | changes))
     for open_it in (PriceTable, CryptoLoader):
         with pytest.raises(TableError, match=message):
             open_it(table.path)

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from cryptodask.errors import InputError, OptionError
-from cryptodask.prices.schema import COLUMNS, empty_prices
+from cryptodask.prices.schema import TABLE_COLUMNS, empty_prices
 from cryptodask.prices.table.merge import check_rows, keep_last, merge_rows
 
 NAN = float("nan")
@@ -27,7 +27,7 @@ def closes(frame: pd.DataFrame) -> list[tuple[str, str, float]]:
 def test_rows_are_sorted_and_get_the_dtypes_of_the_schema() -> None:
     shuffled = rows(("B", "2026-01-01", 5), ("A", "2026-01-02", 2), ("A", "2026-01-01", 1))
     given = shuffled.astype({"coin": "object", "date": "datetime64[ns]", "close": "int32"})
-    pd.testing.assert_frame_equal(check_rows(given[reversed(COLUMNS)]), OLD)
+    pd.testing.assert_frame_equal(check_rows(given[reversed(TABLE_COLUMNS)]), OLD)
 
 
 def test_no_rows_are_rows() -> None:

@@ -12,11 +12,14 @@ import pytest
 from cryptodask.errors import OptionError, SourceError, TableError
 from cryptodask.prices import CryptoLoader, PriceTable, import_prices, write_table
 from cryptodask.prices.clean.findings import empty_findings, lost, summarize_findings
-from cryptodask.prices.loader import to_panel
-from cryptodask.prices.read.readers import PriceFile, Reading, read_price_files
-from cryptodask.prices.schema import COLUMNS, empty_prices
-from cryptodask.prices.sources import FolderSource
-from cryptodask.prices.table.price_table import MANIFEST, is_free, is_table
+from cryptodask.prices.folder_source import FolderSource
+from cryptodask.prices.panels import to_panel
+from cryptodask.prices.read.price_file import PriceFile
+from cryptodask.prices.read.readers import read_price_files
+from cryptodask.prices.reading import Reading
+from cryptodask.prices.schema import TABLE_COLUMNS, empty_prices
+from cryptodask.prices.table.manifest import TABLE_MANIFEST, is_table
+from cryptodask.prices.table.storage import is_free
 from tests.prices.conftest import GOOD, HEADER, told, write_files
 
 FILES = {
@@ -58,13 +61,13 @@ def contents(table: Path) -> dict[str, bytes]:
 
 
 def manifest_of(table: Path) -> dict:
-    return json.loads((table / MANIFEST).read_text())
+    return json.loads((table / TABLE_MANIFEST).read_text())
 
 
 def change(table: Path, **changes: object) -> None:
     """Write a manifest with other values; None takes a key away."""
     new = {k: v for k, v in (manifest_of(table) | changes).items() if v is not None}
-    (table / MANIFEST).write_text(json.dumps(new))
+    (table / TABLE_MANIFEST).write_text(json.dumps(new))
 
 
 def path_of(table: Path, what: str) -> Path:
@@ -141,12 +144,12 @@ def test_picking_coins_of_one_part_reads_only_those(folder: Path, tmp_path: Path
 
 def test_a_table_is_plain_parquet_that_anything_can_read(table: Path) -> None:
     part = pd.read_parquet(path_of(table, "part"))
-    assert list(part.columns) == list(COLUMNS)
+    assert list(part.columns) == list(TABLE_COLUMNS)
     assert part["close"].tolist() == [1.1, 1.5]
     named = manifest_of(table)
     assert (named["freq"], named["quote"]) == ("1d", "USD")
     assert sorted(contents(table)) == sorted(
-        [MANIFEST, *named["parts"], named["index"], named["findings"]]
+        [TABLE_MANIFEST, *named["parts"], named["index"], named["findings"]]
     )
 
 
@@ -163,7 +166,7 @@ def test_overwriting_puts_the_new_table_in_place_and_leaves_no_old_file(
     before = contents(table)
     assert import_prices(other, table, overwrite=True).coins == ["Z"]
     assert CryptoLoader(table).get_crypto_names() == ["Z"]
-    assert set(contents(table)) & set(before) == {MANIFEST}
+    assert set(contents(table)) & set(before) == {TABLE_MANIFEST}
     assert len(contents(table)) == 4
 
 
@@ -204,13 +207,13 @@ def test_after_a_failure_in_a_new_place_the_import_can_be_tried_again(
 
 
 def test_what_an_import_that_was_killed_left_behind_is_no_table(table: Path) -> None:
-    (table / MANIFEST).unlink()
+    (table / TABLE_MANIFEST).unlink()
     with pytest.raises(SourceError, match=r"no price table.*cryptodask prices import FOLDER --out"):
         PriceTable(table)
 
 
 def test_an_import_that_was_killed_does_not_keep_its_place(table: Path, other: Path) -> None:
-    (table / MANIFEST).unlink()
+    (table / TABLE_MANIFEST).unlink()
     (table / "manifest-0123abcd.json").write_text("{}")
     (table / "writer.lock").write_text("process 1 on elsewhere")
     assert is_free(table)
@@ -222,7 +225,7 @@ def test_an_import_that_was_killed_does_not_keep_its_place(table: Path, other: P
 
 @pytest.mark.parametrize("name", ["mine.csv", "part-0.parquet", "index-0123abcd.parquet.bak"])
 def test_a_place_with_a_file_of_somebody_else_is_not_free(table: Path, name: str) -> None:
-    (table / MANIFEST).unlink()
+    (table / TABLE_MANIFEST).unlink()
     (table / name).write_text("mine")
     assert not is_free(table)
     assert not is_free(table / name)
@@ -313,15 +316,15 @@ BAD_MANIFESTS: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize("what", BAD_MANIFESTS)
 def test_a_manifest_that_is_none_is_refused_with_path_and_advice(table: Path, what: str) -> None:
     text, message = BAD_MANIFESTS[what]
-    (table / MANIFEST).write_text(text)
+    (table / TABLE_MANIFEST).write_text(text)
     with pytest.raises(TableError, match=rf"manifest\.json: {message}.*; (import|move)"):
         CryptoLoader(table)
 
 
 @pytest.mark.parametrize("part", [0.2, 0.5, 0.95])
 def test_a_manifest_cut_off_anywhere_is_refused(table: Path, part: float) -> None:
-    text = (table / MANIFEST).read_text()
-    (table / MANIFEST).write_text(text[: int(len(text) * part)])
+    text = (table / TABLE_MANIFEST).read_text()
+    (table / TABLE_MANIFEST).write_text(text[: int(len(text) * part)])
     with pytest.raises(TableError, match=r"can't be read: .*import again, with --overwrite"):
         CryptoLoader(table)
 
@@ -474,7 +477,7 @@ def test_importing_again_with_overwrite_mends_a_damaged_table(
 ) -> None:
     rows = read_everything(table)
     if damage == "manifest":
-        (table / MANIFEST).write_text("{")
+        (table / TABLE_MANIFEST).write_text("{")
     elif damage == "version":
         change(table, version=99)
     elif damage == "names":
@@ -499,7 +502,7 @@ def test_no_file_out_of_the_table_is_removed_whatever_the_manifest_says(
 
 
 def test_the_manifest_of_something_else_is_not_overwritten(other: Path, tmp_path: Path) -> None:
-    app = write_files(tmp_path / "app", {MANIFEST: '{"name": "my app"}', "index.html": "<p>"})
+    app = write_files(tmp_path / "app", {TABLE_MANIFEST: '{"name": "my app"}', "index.html": "<p>"})
     before = contents(app)
     with pytest.raises(TableError, match="no manifest of a price table; import to another folder"):
         import_prices(other, app, overwrite=True)

@@ -1,0 +1,264 @@
+"""A folder of price files as a source of prices."""
+
+import os
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cryptodask.errors import (
+    NotAPriceFileError,
+    PriceFileError,
+    SourceError,
+    UnreadableFileError,
+)
+from cryptodask.prices.clean.findings import file_finding, join_findings
+from cryptodask.prices.clean.policies import settle
+from cryptodask.prices.freq import DAILY
+from cryptodask.prices.partition import pack
+from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
+from cryptodask.prices.read.price_file import PriceFile, check_price_file, kind_of, reason_of
+from cryptodask.prices.read.readers import read_price_files
+from cryptodask.prices.reading import Reading
+
+_ROW = 70  # bytes of a row of text, about
+
+TEXT_SUFFIXES = ("", ".csv", ".txt", ".tsv")
+"""A file of another suffix may be left out without a loss."""
+
+
+@dataclass(frozen=True)
+class FolderPartition:
+    """Files that are read together; see `Partition`."""
+
+    coins: tuple[str, ...]
+    files: tuple[PriceFile, ...]
+    rows: int
+    options: ReadOptions = DEFAULT_OPTIONS
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files that a reader must see."""
+        return tuple(str(file.path) for file in self.files)
+
+    @property
+    def freq(self) -> str:
+        """How long a bar lasts."""
+        return self.options.freq or DAILY
+
+    def read(self) -> pd.DataFrame:
+        """Read the rows, in the columns of the schema, by coin and date."""
+        return self.load().prices
+
+    def load(self, columns: Sequence[str] | None = None) -> Reading:
+        """Read the rows, and say what was found in the files; all columns of them are read."""
+        del columns
+        return read_price_files(self.files, self.options)
+
+
+class FolderSource:
+    """A folder of files: of one coin, whose name the file has, or of many that it names itself.
+
+    Parameters
+    ----------
+    folder : path
+        Read without its subfolders. What is no file of prices is reported and left out. Of each
+        file the first bytes are read; a file that names its coins is read whole, for its names.
+    options : ReadOptions
+        What the files do not tell themselves.
+    files : sequence of path, optional
+        Only these files, wherever they lie, in place of those of the folder.
+
+    Raises
+    ------
+    SourceError
+        There is no such folder, or no file of prices in it, or their bars differ in length.
+    PolicyError
+        A file is none of prices, or can't be read, and the policy for that is to fail.
+    """
+
+    seconds_a_row = 1.2e-5
+
+    def __init__(
+        self,
+        folder: Path,
+        options: ReadOptions = DEFAULT_OPTIONS,
+        files: Sequence[Path] | None = None,
+    ) -> None:
+        self.folder = folder
+        found: list[pd.DataFrame] = []
+        freqs: dict[str, list[str]] = {}
+        groups: dict[str, list[PriceFile]] = {}
+        sizes: dict[str, int] = {}
+        self.empty: dict[str, str] = {}
+        for path in sorted(folder.iterdir()) if files is None else files:
+            if path.name.startswith(".") and not path.name.startswith(".."):
+                continue
+            try:
+                coin = coin_of(path, path.parent)
+                look = check_price_file(path, options)
+                inside = look.coins
+                rows = {coin: path.stat().st_size // _ROW} if inside is None else inside
+            except PriceFileError as error:
+                found.append(self._leave_out(path, error))
+                continue
+            if look.freq is not None:
+                freqs.setdefault(look.freq, []).append(path.name)
+            for name, count in rows.items():
+                key = name.casefold()
+                source = PriceFile(name, path, None if inside is None else name)
+                groups.setdefault(key, []).append(source)
+                sizes[key] = sizes.get(key, 0) + count + 1
+        self._found = settle(join_findings(found), options.policies)
+        self.options = replace(options, freq=options.freq or _one_freq(folder, freqs))
+        # Names that differ by case or spaces are one coin: it has the name of the first file.
+        self._files = {
+            group[0].coin: tuple(replace(file, coin=group[0].coin) for file in group)
+            for group in groups.values()
+        }
+        self.coins = sorted(self._files)
+        self._sizes = {group[0].coin: sizes[key] for key, group in groups.items()}
+        self.empty = {c: why for c, why in self.empty.items() if c.casefold() not in groups}
+        if not self.coins:
+            told = [f"{row.file}: {row.message}" for row in self._found[:3].itertuples()]
+            raise SourceError(
+                f"{folder}: no file of prices here ({'; '.join(told) or 'it is empty'}); "
+                "give a folder of CSV files, one a coin, with at least Date and Close columns"
+            )
+
+    @property
+    def freq(self) -> str:
+        """How long a bar lasts."""
+        return self.options.freq or DAILY
+
+    @property
+    def rows(self) -> int:
+        """Rows of all coins, or a guess from the size of the files."""
+        return sum(self._sizes.values())
+
+    def _leave_out(self, path: Path, error: PriceFileError) -> pd.DataFrame:
+        """Return what is to be told of a file that is none of prices, or can't be read."""
+        # Only a file that is named like one of prices counts as a coin that was lost.
+        named = _unpacked(path.name).suffix.lower() in TEXT_SUFFIXES
+        kind = kind_of(error) if named else "not_a_price_file"
+        stem = _printable(" ".join(path.stem.split()))
+        if kind == "unreadable_file":
+            self.empty[stem] = str(error)
+        return file_finding(kind, stem, _printable(path.name), reason_of(error))
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether a file has many coins; see `Source`."""
+        return any(file.inside is not None for files in self._files.values() for file in files)
+
+    def rows_of(self, coins: Sequence[str]) -> NDArray[np.int64]:
+        """Return a guess of the rows of each coin; see `Source`."""
+        return np.array([self._sizes[coin] for coin in coins], dtype=np.int64)
+
+    def file_boundaries(self, coins: Sequence[str]) -> NDArray[np.int64]:
+        """Return none: coins of a shared file are not beside each other; see `Source`."""
+        del coins
+        return np.empty(0, dtype=np.int64)
+
+    def pick(self, coins: Sequence[str], spans: Iterable[tuple[int, int]]) -> list[FolderPartition]:
+        """Return a partition of each run of these coins; see `Source`."""
+        seen: set[Path] = set()
+        picked = []
+        for a, b in spans:
+            files = [file for coin in coins[a:b] for file in self._files[coin]]
+            picked.append(
+                FolderPartition(
+                    coins=tuple(coins[a:b]),
+                    files=tuple(_told_once(files, seen)),
+                    rows=int(self.rows_of(coins[a:b]).sum()),
+                    options=self.options,
+                )
+            )
+        return picked
+
+    def partitions(self, coins: Sequence[str], n: int | None = None) -> list[FolderPartition]:
+        """Pack these coins, in order, into partitions of similar size; see `Source`."""
+        return self.pick(coins, pack(self.rows_of(coins), n))
+
+    def findings(self) -> pd.DataFrame:
+        """Read every file and return what was found; see `Source`."""
+        read = [p.load().findings for p in self.partitions(self.coins)]
+        return join_findings([self._found, *read])
+
+    def file_findings(self) -> pd.DataFrame:
+        """Return what was found of whole files, without reading the rest of them."""
+        return self._found
+
+
+def _one_freq(folder: Path, freqs: Mapping[str, Sequence[str]]) -> str:
+    """Return the frequency that all files have; daily, where none tells.
+
+    Raises
+    ------
+    SourceError
+        They have more than one.
+    """
+    if len(freqs) > 1:
+        told = [
+            f"{freq} ({names[0]}{f' and {len(names) - 1} more' * (len(names) > 1)})"
+            for freq, names in sorted(freqs.items())
+        ]
+        raise SourceError(
+            f"{folder}: bars of {' and of '.join(told)} are mixed, and a table has those of one "
+            "length; say which to read, by --freq, and read the others into a table of their own"
+        )
+    return next(iter(freqs), DAILY)
+
+
+def _told_once(files: Iterable[PriceFile], seen: set[Path]) -> Iterable[PriceFile]:
+    """Let only the first coin of a file of many tell what is found of the file as a whole."""
+    for file in files:
+        first = file.path not in seen
+        seen.add(file.path)
+        yield file if first else replace(file, tells=False)
+
+
+def coin_of(path: Path, folder: Path) -> str:
+    """Return the coin that a file of a folder is named for.
+
+    Raises
+    ------
+    UnreadableFileError
+        It is no file inside this folder, or its name is no coin's or would be a path somewhere.
+    NotAPriceFileError
+        It is a folder.
+    """
+    name = unicodedata.normalize("NFC", path.name)
+    plain = _unpacked(name)
+    stem = " ".join(plain.name[: -len(plain.suffix)].split()) if plain.suffix else plain.name
+    if "\\" in name or name.startswith("..") or not name.isprintable():
+        raise UnreadableFileError(
+            f"{name!r}: a name that would be a path or can't be shown, as broken or hostile "
+            "archives make; rename the file to the coin's name"
+        )
+    if path.is_dir():
+        raise NotAPriceFileError(f"{name}: is a folder; import it on its own")
+    # Not Path.resolve, which raises on a link to itself.
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+        raise UnreadableFileError(
+            f"{name}: is a link to outside of the folder; put the file itself there"
+        )
+    if path.exists() and not path.is_file():
+        raise UnreadableFileError(f"{name}: is no file but a pipe or device; remove it")
+    if not stem:
+        raise UnreadableFileError(f"{name}: has no name before its suffix; name it for the coin")
+    return stem
+
+
+def _unpacked(name: str) -> Path:
+    """Return the name that a file had before it was compressed."""
+    return Path(name[:-3] if name.lower().endswith(".gz") else name)
+
+
+def _printable(name: str) -> str:
+    """Write what can't be shown or stored of a file's name as escapes."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)

@@ -1,0 +1,196 @@
+"""Partitions of whole coins: the unit that is read on a worker.
+
+A partition knows its coins and how to read them, and little else, so that it travels to a worker
+in a few hundred bytes and the prices themselves are read there.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cryptodask.errors import (
+    OptionError,
+)
+from cryptodask.prices.reading import Reading
+
+MIN_PARTITIONS = 16
+"""Enough that a few workers end together, few enough that no scheduler notices."""
+
+ROWS_PER_PARTITION = 250_000
+"""About 20 MB of prices: small beside a worker's memory, large beside the cost of a task."""
+
+SLACK = 1.25
+"""A file of so many times as many rows is read whole: it takes less than opening it twice."""
+
+MOST_FILES = 16
+"""Files at most of a partition of coins that are far apart, of each of which little is kept."""
+
+
+class Partition(Protocol):
+    """Some coins, whole, that are read together."""
+
+    @property
+    def coins(self) -> tuple[str, ...]:
+        """Their names, in order."""
+        ...
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files that a reader must see."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """Rows, or a guess from the size of the files."""
+        ...
+
+    @property
+    def freq(self) -> str:
+        """How long a bar lasts."""
+        ...
+
+    def read(self) -> pd.DataFrame:
+        """Read the rows, in the columns of the schema, by coin and date."""
+        ...
+
+    def load(self, columns: Sequence[str] | None = None) -> Reading:
+        """Read the rows, and say what was found in doing so that nobody was told yet.
+
+        ``columns`` are those that are needed beside coin and date, by default all; others may
+        be left out.
+        """
+        ...
+
+
+class Source(Protocol):
+    """A place with prices of many coins.
+
+    Attributes
+    ----------
+    coins : list of str
+        Coins with prices, in order.
+    empty : dict of str to str
+        Coins that have a file and no prices, and why.
+    """
+
+    coins: list[str]
+    empty: dict[str, str]
+
+    @property
+    def freq(self) -> str:
+        """How long a bar lasts: 1h, 4h or 1d."""
+        ...
+
+    @property
+    def seconds_a_row(self) -> float:
+        """What it takes to read a row, about, on a core of 2025."""
+        ...
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether coins share files, which are read once for each partition that needs them."""
+        ...
+
+    def rows_of(self, coins: Sequence[str]) -> NDArray[np.int64]:
+        """Return the rows of each coin, or a guess from the size of the files."""
+        ...
+
+    def file_boundaries(self, coins: Sequence[str]) -> NDArray[np.int64]:
+        """Return where, among these coins, one file of many ends and the next begins, in order.
+
+        A cut before such a coin lets both files be read once; of files of one coin none is told.
+        """
+        ...
+
+    def pick(self, coins: Sequence[str], spans: Iterable[tuple[int, int]]) -> Sequence[Partition]:
+        """Return a partition of each run (start, stop) of these coins, in order."""
+        ...
+
+    def partitions(self, coins: Sequence[str], n: int | None = None) -> Sequence[Partition]:
+        """Pack these coins, in order, into partitions of similar cost."""
+        ...
+
+    def findings(self) -> pd.DataFrame:
+        """Return what was found in the files that the prices came from."""
+        ...
+
+
+def partitions_for(rows: int) -> int:
+    """Return into how many partitions so many rows are packed for the sake of memory."""
+    return max(1, -(-rows // ROWS_PER_PARTITION))
+
+
+def pack(costs: Iterable[int], n: int | None = None) -> list[tuple[int, int]]:
+    """Cut a list of costs into runs of similar sum, without changing its order.
+
+    Parameters
+    ----------
+    costs : iterable of int
+        Cost of each coin, in order; rows, say.
+    n : int, optional
+        How many runs, at least 1; by default as many as `ROWS_PER_PARTITION` and
+        `MIN_PARTITIONS` ask for. Never more than there are coins.
+
+    Returns
+    -------
+    list of (start, stop)
+        No run is empty, and none costs more than its even share and the dearest coin together.
+
+    Raises
+    ------
+    OptionError
+        If ``n`` is below 1.
+    """
+    if n is not None and n < 1:
+        raise OptionError(f"partitions: must be at least 1, got {n}")
+    sums = np.cumsum(np.fromiter(costs, dtype=np.int64))
+    count = len(sums)
+    if not count:
+        return []
+    wanted = n or max(MIN_PARTITIONS, partitions_for(int(sums[-1])))
+    wanted = min(wanted, count)
+    goals = sums[-1] * np.arange(1, wanted) / wanted
+    # The cut nearest to each goal; then pushed apart until no run is empty.
+    middles = sums - np.diff(sums, prepend=0) / 2
+    cuts = np.searchsorted(middles, goals)
+    steps = np.arange(wanted - 1)
+    cuts = np.maximum.accumulate(np.maximum(cuts, 1) - steps) + steps
+    cuts = np.minimum(cuts, count - wanted + 1 + steps)
+    edges = [0, *cuts.tolist(), count]
+    return list(pairwise(edges))
+
+
+def pack_files(
+    rows: NDArray[np.int64], file_boundaries: NDArray[np.int64]
+) -> list[tuple[int, int]]:
+    """Cut coins into runs that fit into memory, at the end of a file wherever that can be.
+
+    Parameters
+    ----------
+    rows : int array ``(n_coins,)``
+        Of each coin, in order.
+    seams : int array
+        Between which coins a file ends, in order; see `Source.seams`.
+
+    Returns
+    -------
+    list of (start, stop)
+        No run is empty. None has more rows than `ROWS_PER_PARTITION`, but for a file that has up
+        to `SLACK` times as many, and for the last coin of a run inside a larger one.
+    """
+    edges = np.array([0, *file_boundaries, len(rows)])
+    ends = np.concatenate([[0], np.cumsum(rows)])[edges]
+    runs = []
+    i = 0
+    while i < len(edges) - 1:
+        fits = int(np.searchsorted(ends, ends[i] + ROWS_PER_PARTITION, side="right")) - 1
+        j = min(max(fits, i + 1), i + MOST_FILES)
+        start, stop, size = int(edges[i]), int(edges[j]), int(ends[j] - ends[i])
+        n = 1 if size <= SLACK * ROWS_PER_PARTITION else partitions_for(size)
+        runs += [(start + a, start + b) for a, b in pack(rows[start:stop], n)]
+        i = j
+    return runs

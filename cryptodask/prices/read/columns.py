@@ -1,0 +1,150 @@
+"""The cells of many files as columns of text, with what was found in splitting them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cryptodask.errors import UnreadableFileError
+from cryptodask.prices.clean.findings import findings
+from cryptodask.prices.read.cells import Cells, read_cells
+from cryptodask.prices.read.days import day_month_order
+from cryptodask.prices.read.names import is_name, plain_name
+from cryptodask.prices.read.numbers import MISSING, has_comma_decimals, with_points, without_suffix
+from cryptodask.prices.read.options import ReadOptions
+from cryptodask.prices.read.price_file import PriceFile, freq_of
+from cryptodask.prices.schema import NUMBER_COLUMNS
+
+TEXT_COLUMNS = ("coin", "date", *NUMBER_COLUMNS)
+
+
+@dataclass
+class TextColumns:
+    """Cells of all files as text, in the columns of the schema, and what was found of files."""
+
+    columns: dict[str, list[Any]] = field(default_factory=lambda: {n: [] for n in TEXT_COLUMNS})
+    lines: list[int] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    stamps: list[tuple[str, bool, bool, int]] = field(default_factory=list)
+    told: dict[str, list[tuple[str, str, int, str, str]]] = field(default_factory=dict)
+
+    def tell(self, kind: str, coin: str, file: str, line: int, value: str, message: str) -> None:
+        """Note one finding; all of a kind become a table at once, which costs far less."""
+        self.told.setdefault(kind, []).append((coin, file, line, value, message))
+
+    def findings(self) -> list[pd.DataFrame]:
+        """Return what was noted."""
+        tables = []
+        for kind, rows in self.told.items():
+            names = ["coin", "file", "line", "value", "message"]
+            table = pd.DataFrame(rows, columns=names)
+            tables.append(findings(kind, table, value=table["value"], message=table["message"]))
+        return tables
+
+
+def add_file(
+    texts: TextColumns, path: Path, group: Sequence[PriceFile], options: ReadOptions
+) -> None:
+    """Split one file, and add its cells and what was found of it as a whole."""
+    cells = read_cells(path, options)
+    layout = cells.layout
+    coin = group[0].coin
+    tells = any(file.tells for file in group)
+    ragged = [i for i, row in enumerate(cells.rows) if len(row) != layout.width]
+    if ragged:
+        for i in ragged if tells else ():
+            row, line = cells.rows[i], cells.lines[i]
+            why = f"{len(row)} fields, the header has {layout.width}"
+            texts.tell("unreadable_row", coin, path.name, line, ",".join(row), why)
+        bad = set(ragged)
+        cells.lines = [line for i, line in enumerate(cells.lines) if i not in bad]
+        cells.rows = [row for i, row in enumerate(cells.rows) if i not in bad]
+    # Both are decided before any coin is picked: a file is read alike in every partition.
+    order, why = 0, ""
+    place = layout.columns["date"]
+    freq_of(path, cells, options)
+    try:
+        if not layout.epoch:
+            order, why = day_month_order((row[place] for row in cells.rows), options.day_first)
+        _mend_numbers(cells)
+    except UnreadableFileError as error:
+        raise UnreadableFileError(f"{path.name}: {error}") from None
+    columns, lines = _wide(cells, group) if layout.coins else _long(cells, group)
+    for name in TEXT_COLUMNS:
+        texts.columns[name] += columns.get(name) or [None] * len(lines)
+    texts.lines += lines
+    texts.files.append(path.name)
+    texts.sizes.append(len(lines))
+    texts.stamps.append((layout.stamp, layout.epoch, layout.offset, order))
+    if tells:
+        message = "; ".join([layout.message, *cells.notes])
+        texts.tell("layout", coin, path.name, 0, layout.name, message)
+        if order:
+            texts.tell("day_month_order", coin, path.name, 0, why.partition(",")[0], why)
+
+
+def _mend_numbers(cells: Cells) -> None:
+    """Write decimal commas as points, and numbers with a suffix without it."""
+    layout = cells.layout
+    places = list(layout.coins.values()) or [
+        place for name, place in layout.columns.items() if name in NUMBER_COLUMNS
+    ]
+    volume = layout.columns.get("volume")
+    if volume is not None and cells.rows and cells.rows[0][volume].strip()[-1:] in set("KMBT"):
+        for row in cells.rows:
+            row[volume] = without_suffix(row[volume])
+    if cells.delimiter in ("", ","):
+        return
+    if has_comma_decimals(row[i] for row in cells.rows for i in places):
+        for row in cells.rows:
+            for i in places:
+                row[i] = with_points(row[i])
+        cells.notes.append("decimal commas")
+
+
+def _long(cells: Cells, group: Sequence[PriceFile]) -> tuple[dict[str, list[Any]], list[int]]:
+    """Return the columns, and the lines, of a file with a row a day (and coin)."""
+    rows, lines = cells.rows, cells.lines
+    places = dict(cells.layout.columns)
+    place = places.pop("coin", None)
+    if place is None:
+        coins = [group[0].coin] * len(rows)
+    else:
+        wanted = {file.inside: file.coin for file in group if file.inside is not None}
+        coins, picked = [], []
+        for i, row in enumerate(rows):
+            name = row[place]
+            if not is_name(name):
+                # Of no coin: told once, by the reading that tells of the file.
+                if any(file.tells for file in group):
+                    coins.append("")
+                    picked.append(i)
+                continue
+            name = plain_name(name)
+            if not wanted or name in wanted:
+                coins.append(wanted.get(name, name))
+                picked.append(i)
+        rows, lines = [rows[i] for i in picked], [lines[i] for i in picked]
+    columns = {name: [row[i] for row in rows] for name, i in places.items()}
+    return {"coin": coins, **columns}, lines
+
+
+def _wide(cells: Cells, group: Sequence[PriceFile]) -> tuple[dict[str, list[Any]], list[int]]:
+    """Return the columns, and the lines, of a table with a column a coin; blanks are no rows."""
+    wanted = {file.inside: file.coin for file in group if file.inside is not None}
+    columns: dict[str, list[Any]] = {"coin": [], "date": [], "close": []}
+    lines: list[int] = []
+    date = cells.layout.columns["date"]
+    for written, place in cells.layout.coins.items():
+        name = plain_name(written)
+        if wanted and name not in wanted:
+            continue
+        there = [i for i, row in enumerate(cells.rows) if row[place].strip().lower() not in MISSING]
+        columns["coin"] += [wanted.get(name, name)] * len(there)
+        columns["date"] += [cells.rows[i][date] for i in there]
+        columns["close"] += [cells.rows[i][place] for i in there]
+        lines += [cells.lines[i] for i in there]
+    return columns, lines

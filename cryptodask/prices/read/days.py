@@ -1,0 +1,161 @@
+"""Cells of text to days, a whole column at a time, with a reason for each that is none."""
+
+import re
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cryptodask.errors import UnreadableFileError
+from cryptodask.prices.read.numbers import MISSING
+from cryptodask.prices.schema import DATE_DTYPE
+
+_TIME = (
+    r"[T ](?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?"
+    r" ?(?:Z|UTC|\+00:?00)?$"
+)
+
+# Shape of a day once every separator is one space, and the form to read it by.
+_FORMS = (
+    (r"[A-Za-z]{3} [0-9]{1,2} [0-9]{4}", "%b %d %Y"),
+    (r"[0-9]{4} [0-9]{1,2} [0-9]{1,2}", "%Y %m %d"),
+    (r"[A-Za-z]{4,9} [0-9]{1,2} [0-9]{4}", "%B %d %Y"),
+    (r"[0-9]{1,2} [A-Za-z]{3} [0-9]{4}", "%d %b %Y"),
+    (r"[0-9]{1,2} [A-Za-z]{4,9} [0-9]{4}", "%d %B %Y"),
+    (r"[0-9]{8}", "%Y%m%d"),
+)
+
+_AMBIGUOUS = r"[0-9]{1,2} [0-9]{1,2} (?:[0-9]{2}|[0-9]{4})"
+
+_NUMERIC_DAY = re.compile(r"\s*([0-9]{1,2})[\s./-]+([0-9]{1,2})[\s./-]+[0-9]{4}(?:[T ].*)?")
+
+DAY_FIRST, MONTH_FIRST = 1, 2
+"""Orders of a numeric day; 0 is one that is not known."""
+
+_YEARS = (1900, 2100)  # a year outside of these is a slip, such as 0017
+
+# Spreadsheets count days from here (their 1900 has one day too many, but no coin is so old).
+_SERIAL = r"[0-9]{5}(?:\.0+)?"
+
+_SERIAL_EPOCH = pd.Timestamp("1899-12-30")
+
+_SERIAL_RANGE = (32_874, 73_415)  # 1990-01-01 to 2100-12-31
+
+
+def parse_days(
+    cells: pd.Series, order: NDArray[np.int8] | None = None
+) -> tuple[pd.Series, pd.Series, pd.Series]:
+    """Read days as price files write them.
+
+    Forms: ``Sep 22, 2017``, ``September 22, 2017``, ``22-Sep-2017``, ``2017-09-22`` (with a UTC
+    time of that day or without), ``2017/9/22``, ``20170922``, and the serial number of a
+    spreadsheet (``42093``: days since 1899-12-30). ``09/10/2017`` is refused, not guessed at, and
+    so is a year before 1900 or after 2100.
+
+    Parameters
+    ----------
+    cells : Series of str, ``(n,)``
+    order : array of int8, ``(n,)``, optional
+        `DAY_FIRST` or `MONTH_FIRST` where that is known of ``09/10/2017``, which then is read.
+
+    Returns
+    -------
+    days : Series of datetime64[s], ``(n,)``
+        NaT where the cell is no day.
+    reasons : Series of str, ``(n,)``
+        Why a cell is no day; ``""`` where it is one.
+    serial : Series of bool, ``(n,)``
+        Where a serial number was read.
+    """
+    text = cells.str.strip()
+    words = text.str.replace(_TIME, "", regex=True).str.replace(r"[\s,./-]+", " ", regex=True)
+    if words.str.contains("[Ss][Ee][Pp][Tt]", regex=True).any():
+        words = words.str.replace(r"\b[Ss][Ee][Pp][Tt]\b", "Sep", regex=True)
+    days = pd.Series(pd.NaT, index=cells.index, dtype=DATE_DTYPE)
+    reasons = pd.Series("no day in a form that is known", index=cells.index, dtype="str")
+    todo = pd.Series(True, index=cells.index)
+
+    forms: list[tuple[str, str, NDArray[np.bool_] | None]]
+    forms = [(shape, form, None) for shape, form in _FORMS]
+    if order is not None and order.any():
+        numeric = r"[0-9]{1,2} [0-9]{1,2} [0-9]{4}"
+        forms = [
+            (numeric, "%d %m %Y", order == DAY_FIRST),
+            (numeric, "%m %d %Y", order == MONTH_FIRST),
+            *forms,
+        ]
+    for shape, form, among in forms:
+        if not todo.any():
+            break
+        here = todo & words.str.fullmatch(shape)
+        if among is not None:
+            here &= among
+        parsed = pd.to_datetime(words[here], format=form, errors="coerce")
+        days[here] = parsed.astype(DATE_DTYPE)
+        reasons[here] = np.where(parsed.isna(), "no such day in the calendar", "")
+        todo &= ~here
+    far = days.notna() & ~days.dt.year.between(*_YEARS)
+    reasons[far] = "a year outside of {} to {}".format(*_YEARS)
+    days[far] = pd.NaT
+
+    serial = todo & text.str.fullmatch(_SERIAL)
+    if serial.any():
+        numbers = pd.to_numeric(text[serial])
+        inside = numbers.between(*_SERIAL_RANGE)
+        serial[serial] = inside
+        counted = pd.to_timedelta(numbers[inside].astype("int64"), unit="D")
+        days[serial] = (_SERIAL_EPOCH + counted).astype(DATE_DTYPE)
+        reasons[serial] = ""
+        todo &= ~serial
+    unclear = todo & words.str.fullmatch(_AMBIGUOUS)
+    reasons[unclear] = "day and month can't be told apart; write it as YYYY-MM-DD"
+    reasons[todo & text.str.lower().isin(MISSING)] = "no date"
+    return days, reasons, serial
+
+
+def day_month_order(cells: Iterable[str], day_first: bool | None) -> tuple[int, str]:
+    """Decide from all days of a file whether ``09/10/2017`` has the day or the month first.
+
+    Parameters
+    ----------
+    cells : iterable of str
+        All stamps of a file.
+    day_first : bool, optional
+        What a user says, for a file that does not decide it.
+
+    Returns
+    -------
+    order : int
+        `DAY_FIRST`, `MONTH_FIRST`, or 0 where less than half of the stamps are such days.
+    why : str
+        How it was decided.
+
+    Raises
+    ------
+    UnreadableFileError
+        The file does not decide, or says both, and the user does not say. It names no file.
+    """
+    stamps = list(cells)
+    pairs = [
+        (int(match[1]), int(match[2])) for cell in stamps if (match := _NUMERIC_DAY.fullmatch(cell))
+    ]
+    if not pairs or 2 * len(pairs) < len(stamps):
+        return 0, ""
+    first = [f"{a}/{b}" for a, b in pairs if a > 12]
+    second = [f"{a}/{b}" for a, b in pairs if b > 12]
+    if bool(first) != bool(second):
+        shown = f"as {(first or second)[0]} shows"
+        return (
+            (DAY_FIRST, f"day first, {shown}") if first else (MONTH_FIRST, f"month first, {shown}")
+        )
+    if day_first is not None:
+        order = DAY_FIRST if day_first else MONTH_FIRST
+        return order, f"{'day' if day_first else 'month'} first, as the option says"
+    if all(a == b for a, b in pairs):
+        return DAY_FIRST, "day and month are equal in every row"
+    how = f"both {first[0]} and {second[0]} occur" if first else "no row has a number above 12"
+    raise UnreadableFileError(
+        f"date: day and month can't be told apart ({how}); say which comes first with --dayfirst "
+        "or --monthfirst"
+    )

@@ -1,0 +1,131 @@
+"""The columns of a price file, by the names in its header."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from cryptodask.errors import NotAPriceFileError, UnreadableFileError
+from cryptodask.prices.read.numbers import MISSING
+from cryptodask.prices.read.options import ReadOptions
+from cryptodask.prices.read.stamps import is_epoch
+from cryptodask.prices.schema import NUMBER_COLUMNS
+
+NEEDED = ("date", "close")
+
+OHL = ("open", "high", "low")
+
+# Names of a header, letters only and in lower case; those that come first win.
+ALIASES: Mapping[str, tuple[str, ...]] = {
+    "date": (
+        "date", "dateutc", "day", "datetime", "snappedat", "timeopen", "opentime", "opentimeutc",
+        "openutc", "timestamp", "time", "unix", "unixtime", "unixtimestamp", "start",
+    ),
+    "coin": (
+        "coin", "name", "coinname", "cryptocurrency", "crypto", "symbol", "ticker", "pair",
+        "slug", "asset", "token",
+    ),
+    "open": ("open", "openprice", "priceopen"),
+    "high": ("high", "highprice", "pricehigh"),
+    "low": ("low", "lowprice", "pricelow"),
+    "close": ("close", "closeprice", "priceclose", "price", "closelast", "priceusd", "adjclose"),
+    "volume": (
+        "volume", "totalvolume", "volumeusd", "volumeusdt", "volumeusdc", "totalvolumes", "vol",
+    ),
+    "market_cap": ("marketcap", "marketcapusd", "marketcapitalization", "marketcaps"),
+}  # fmt: skip
+
+QUOTE_VOLUME = (
+    "quotevolume", "quoteassetvolume", "volumequote", "turnover", "volumeusd", "volumeusdt",
+    "volumeusdc", "volumebusd",
+)  # fmt: skip
+
+OPEN_STAMPS = ("timeopen", "opentime", "opentimeutc", "openutc")
+
+NOT_COIN_COLUMNS = {"", "unnamed", "index", "indexlevel"}  # columns of a row number, not of a coin
+
+_NUMBER = re.compile(r"[$+-]?[0-9.][0-9.,]*(?:[eE][+-]?[0-9]+)?")
+
+_DAY = re.compile(
+    r"(?:[0-9]{4}[-/. ][0-9]{1,2}[-/. ][0-9]{1,2}|[0-9]{1,2}[-/. ][0-9]{1,2}[-/. ][0-9]{4}"
+    r"|[0-9]{1,2}[- ][A-Za-z]{3,9}\.?[- ,]+[0-9]{4}|[A-Za-z]{3,9}\.? [0-9]{1,2},? [0-9]{4}"
+    r"|[0-9]{8})(?:[T ].*)?"
+)
+
+
+def places_given(header: Sequence[str], options: ReadOptions) -> dict[str, int]:
+    """Return the places of the columns that options name and the header has."""
+    exact = {name: options.columns[name].strip() for name in options.columns}
+    folded = [name.casefold() for name in header]
+    return {
+        name: folded.index(wanted.casefold())
+        for name, wanted in exact.items()
+        if wanted.casefold() in folded
+    }
+
+
+def place_of(name: str, plain: Sequence[str]) -> int | None:
+    for alias in ALIASES[name]:
+        count = plain.count(alias)
+        if count > 1 and name != "coin":
+            raise UnreadableFileError(f"has {count} columns {name}; keep one of them")
+        if count:
+            return plain.index(alias)
+    return None
+
+
+def holds_names(place: int, rows: Sequence[Sequence[str]]) -> bool:
+    """Tell whether a column holds names; one of numbers only is an id of who knows what."""
+    return not rows or not all(_NUMBER.fullmatch(row[place].strip()) for row in rows)
+
+
+def wide_columns(
+    header: Sequence[str],
+    plain: Sequence[str],
+    names: Mapping[str, int],
+    rows: Sequence[Sequence[str]],
+    options: ReadOptions,
+) -> dict[str, int]:
+    """Return the coins of a wide table; none where this is no wide table."""
+    if options.layout not in (None, "wide") or (set(names) & set(NUMBER_COLUMNS)):
+        return {}
+    if "date" not in names:
+        return {}
+    date = names["date"]
+    places = [i for i in range(len(header)) if i != date and plain[i] not in NOT_COIN_COLUMNS]
+    places += [i for i in range(len(header)) if i != date and header[i] and not plain[i]]
+    if len(places) < (1 if options.layout else 2) or not rows:
+        return {}
+    if not all(is_stamp(row[date]) and are_numbers(row[i] for i in places) for row in rows):
+        return {}
+    coins = {" ".join(header[i].split()): i for i in sorted(places)}
+    if len(coins) < len(places):
+        raise UnreadableFileError("has two columns of one coin; keep one of them")
+    return coins
+
+
+def first_cells(rows: Sequence[Sequence[str]]) -> list[str]:
+    return [row[0] for row in rows]
+
+
+def is_stamp(cell: str) -> bool:
+    return bool(_DAY.fullmatch(cell.strip())) or is_epoch(cell.strip())
+
+
+def are_numbers(cells: Iterable[str]) -> bool:
+    return all(cell.lower() in MISSING or _NUMBER.fullmatch(cell) for cell in map(str.strip, cells))
+
+
+def shorten(header: Sequence[str]) -> str:
+    return ", ".join(header[:12])[:200]
+
+
+def refuse_columns(header: Sequence[str], missing: Sequence[str], lost: Mapping[str, str]) -> None:
+    shown = shorten(header)
+    if missing:
+        raise NotAPriceFileError(
+            f"has no {' and no '.join(missing)} column, so it is no file of prices; "
+            f"columns found: {shown}; needed: date, close"
+        )
+    name, wanted = next(iter(lost.items()))
+    raise UnreadableFileError(
+        f"has no column {wanted!r}, which was named for {name}; columns found: {shown}"
+    )

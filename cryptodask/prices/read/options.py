@@ -1,0 +1,68 @@
+"""What a user says of price files that the files leave open."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cryptodask.errors import OptionError
+from cryptodask.prices.clean.policies import Policies, check_policies
+from cryptodask.prices.freq import check_freq
+from cryptodask.prices.schema import TABLE_COLUMNS
+
+LAYOUTS: Mapping[str, str] = {
+    "listing": "the day as written",
+    "long": "a column names the coin; the day as written",
+    "finance": "the day as written, whatever its time zone",
+    "klines": "stamped at the open; the UTC day (or shorter bar) in which the bar closes",
+    "prices": "a day without a time is that day; an instant at 00:00 closes the day before",
+    "wide": "a column a coin; a day without a time is that day, an instant at 00:00 closes the "
+    "day before",
+}
+"""Name of a layout -> what its date means."""
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What a user knows of files that the files do not tell.
+
+    Attributes
+    ----------
+    day_first : bool, optional
+        How to read days such as ``09/10/2017`` in a file that does not decide it: the day first
+        (True) or the month (False).
+    columns : mapping of str to str
+        Column of the schema (or ``coin``) -> the name it has in the header. It wins over what
+        the header's names would tell; a file without that name is refused.
+    layout : str, optional
+        Read every file in this one of `LAYOUTS`.
+    freq : str, optional
+        How long a bar lasts: 1h, 4h or 1d. Files of another frequency are left out and told. By
+        default that of the files, which then must all have one.
+    policies : mapping of str to str
+        What to do about each kind of finding; see `cryptodask.prices.clean.policies`.
+
+    Raises
+    ------
+    OptionError
+        A column, layout, frequency or policy that is not known.
+    """
+
+    day_first: bool | None = None
+    columns: Mapping[str, str] = field(default_factory=dict, hash=False)
+    layout: str | None = None
+    freq: str | None = None
+    policies: Policies = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", dict(self.columns))
+        object.__setattr__(self, "policies", check_policies(self.policies))
+        if self.freq is not None:
+            check_freq(self.freq)
+        for name in self.columns:
+            if name not in TABLE_COLUMNS:
+                raise OptionError(f"columns: no column {name!r}; known: {', '.join(TABLE_COLUMNS)}")
+        if self.layout is not None and self.layout not in LAYOUTS:
+            raise OptionError(f"layout: no layout {self.layout!r}; known: {', '.join(LAYOUTS)}")
+
+
+DEFAULT_OPTIONS = ReadOptions()
+"""Nothing that the files do not tell themselves."""

@@ -1,0 +1,114 @@
+"""Some coins of a price table, read together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cryptodask.errors import TableError
+from cryptodask.prices.clean.findings import (
+    empty_findings,
+)
+from cryptodask.prices.freq import DAILY, step_of
+from cryptodask.prices.reading import Reading
+from cryptodask.prices.schema import TABLE_COLUMNS, as_price_dtypes
+from cryptodask.prices.table.closes import read_closes
+from cryptodask.prices.table.manifest import AGAIN
+from cryptodask.prices.table.merge import keep_last
+from cryptodask.records import Panel
+
+Days = tuple[pd.Timestamp, pd.Timestamp]
+
+
+@dataclass(frozen=True)
+class TablePartition:
+    """Coins in parts of a table, and in the deltas over them; see `Partition`."""
+
+    coins: tuple[str, ...]
+    folder: str
+    parts: tuple[str, ...]
+    deltas: tuple[str, ...]
+    rows: int
+    freq: str = DAILY
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files that a reader must see."""
+        return tuple(str(Path(self.folder) / name) for name in (*self.parts, *self.deltas))
+
+    def read(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Read the rows, by coin and date, in all columns of the schema or these and its key."""
+        rows = self.read_days(None, columns)
+        if len(rows) != self.rows:
+            raise TableError(
+                f"{', '.join(self.paths)}: have {len(rows)} rows of {self.coins[0]} to "
+                f"{self.coins[-1]}, the table's index says {self.rows}; {AGAIN}"
+            )
+        return rows
+
+    def read_days(self, days: Days | None, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Read the rows from one day to another, both included; or all."""
+        names = TABLE_COLUMNS if columns is None else ("coin", "date", *columns)
+        # A range is enough to skip groups of rows; the exact coins are picked from what it leaves.
+        wanted: list[tuple[str, str, Any]] = [
+            ("coin", ">=", self.coins[0]),
+            ("coin", "<=", self.coins[-1]),
+        ]
+        if days is not None:
+            wanted += [("date", ">=", days[0]), ("date", "<=", days[1])]
+        try:
+            files = [_read_file(path, wanted, names) for path in self.paths]
+            # In Arrow, since what pandas costs for a small frame would be most of the whole.
+            rows = pa.concat_tables(files, promote_options="permissive").to_pandas()
+            frame = as_price_dtypes(rows, names)
+        except (OSError, ValueError, KeyError) as error:
+            raise TableError(
+                f"{', '.join(self.paths)}: a part of the table can't be read: {error}; open the "
+                "table again if it was replaced meanwhile, or else import again, with --overwrite"
+            ) from error
+        if sum(map(len, files[len(self.parts) :])):
+            frame = keep_last(frame)
+        if days is None and len(frame) == self.rows:
+            return frame  # a range of names, and so no other coin's rows
+        return frame[frame["coin"].isin(self.coins)].reset_index(drop=True)
+
+    def load(self, columns: Sequence[str] | None = None) -> Reading:
+        """Read the rows; what was found in their files was told when they were imported."""
+        return Reading(self.read(columns), empty_findings())
+
+    def read_panel(self, lookback: int | None = None) -> Panel:
+        """Read the closes straight into a panel; a frame would take many times as long.
+
+        Parameters
+        ----------
+        lookback : int, optional
+            So many of the last rows of each coin are enough, so that others need not be read;
+            there may be more. All by default.
+        """
+        paths = self.paths
+        parts, deltas = paths[: len(self.parts)], paths[len(self.parts) :]
+        try:
+            panel = read_closes(parts, deltas, self.coins, step_of(self.freq), lookback)
+        except (OSError, ValueError, KeyError) as error:
+            raise TableError(f"{', '.join(paths)}: can't be read: {error}; {AGAIN}") from error
+        if lookback is None and len(panel.values) != self.rows:
+            raise TableError(
+                f"{', '.join(paths)}: have {len(panel.values)} rows of {self.coins[0]} to "
+                f"{self.coins[-1]}, the table's index says {self.rows}; {AGAIN}"
+            )
+        if len(panel) != len(self.coins):
+            raise TableError(
+                f"{', '.join(paths)}: have {len(panel)} of {len(self.coins)} coins from "
+                f"{self.coins[0]} to {self.coins[-1]}; {AGAIN}"
+            )
+        return panel
+
+
+def _read_file(path: str, wanted: list[tuple[str, str, Any]], columns: Sequence[str]) -> pa.Table:
+    # Folders named like date=2026-01-01 on the way to the table mean nothing.
+    rows = pq.read_table(path, columns=list(columns), filters=wanted, partitioning=None)
+    return rows.replace_schema_metadata(None)
