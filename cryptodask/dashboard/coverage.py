@@ -18,7 +18,7 @@ from cryptodask.dashboard.html_file import html_of
 from cryptodask.dashboard.style import BODY, INK, MUTED, TOOLS, plain_text, section_title
 from cryptodask.dashboard.tables import TitledColumns, data_table
 from cryptodask.dashboard.view import DAY_MS
-from cryptodask.io.paths import write_text
+from cryptodask.io.files import write_text
 from cryptodask.prices.freq import DAILY, FREQS
 
 MOST_SPANS = 400

@@ -23,7 +23,7 @@ from cryptodask.dashboard.leaderboard_view import (
 from cryptodask.dashboard.result_files import Backtest
 from cryptodask.dashboard.style import BODY, INK, MUTED, WRAP, plain_text, section_title
 from cryptodask.dashboard.tables import TitledColumns, columns_of, data_table
-from cryptodask.io.paths import write_text
+from cryptodask.io.files import write_text
 from cryptodask.prices import CryptoLoader
 
 BOARD: TitledColumns = [

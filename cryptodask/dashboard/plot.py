@@ -13,7 +13,7 @@ from cryptodask.dashboard.price_figure import BAND_ALPHA
 from cryptodask.dashboard.style import INK, MUTED, RULE, style
 from cryptodask.dashboard.view import ForecastView, bounds_of, build_view
 from cryptodask.errors import OptionError
-from cryptodask.io.paths import draft_of, write_text
+from cryptodask.io.files import draft_of, write_text
 
 SUFFIXES = (".html", ".png")
 TINY = 1e-8

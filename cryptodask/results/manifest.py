@@ -21,7 +21,7 @@ FAILURES, LOST, TASKS = "_failures.parquet", "_lost.parquet", "_tasks.parquet"
 VERSION = 2
 
 
-def _positive(_: Any, field: "attrs.Attribute[Any]", value: int) -> None:
+def _positive(_: Any, __: "attrs.Attribute[Any]", value: int) -> None:
     if value < 1:
         raise ValueError(f"must be at least 1, got {value}")
 

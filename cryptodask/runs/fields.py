@@ -127,7 +127,7 @@ def day(name: str) -> Callable[[Any], str | None]:
     def convert(given: Any) -> str | None:
         if given is None:
             return None
-        from cryptodask.prices.loader import read_day
+        from cryptodask.prices.days import read_day
 
         return str(read_day(name, given).astype("datetime64[D]"))
 

@@ -34,7 +34,7 @@ from cryptodask.runs.fields import (
 
 if TYPE_CHECKING:
     from cryptodask.models import Model
-    from cryptodask.prices.loader import RowFilter
+    from cryptodask.prices.row_filter import RowFilter
 
 CALIBRATE, WARMUP = 5, 200
 """Bars between the past dates that intervals are made from, and before the first forecast."""
@@ -210,7 +210,7 @@ class RunSpec:
         """Return which rows are read, of bars of this length or days; the window cuts later."""
         from cryptodask.prices.clean.gaps import GapHandling
         from cryptodask.prices.freq import DAILY
-        from cryptodask.prices.loader import RowFilter
+        from cryptodask.prices.row_filter import RowFilter
 
         gaps = GapHandling(self.gaps, self.gap_limit)
         return RowFilter.of(None, self.from_date, self.to_date, gaps, freq or DAILY)

@@ -98,7 +98,7 @@ def read_table_manifest(folder: Path) -> Manifest:
     for field, broken_rule in _RULES.items():
         if reason := broken_rule(manifest.get(field)):
             raise TableError(f"{path}: {field}: {reason}; {AGAIN}")
-    manifest["policies"] = check_policies(manifest["policies"])
+    manifest["policies"] = check_policies(dict(manifest["policies"]))
     return manifest
 
 
