@@ -20,7 +20,7 @@ from cryptodask.errors import (
     UnknownCoinError,
     UnknownModelError,
 )
-from cryptodask.models import run_model
+from cryptodask.models import Model, run_model
 from cryptodask.prices.freq import step_of
 from cryptodask.prices.panels import to_panel
 from cryptodask.results.forecasts import empty_forecasts, sort_forecasts
@@ -58,15 +58,16 @@ def test_send_tasks_gives_every_coin_but_the_hopeless(client: Client, small_fold
     loader = CryptoLoader(small_folder)
     result = CryptoManager(loader, client).send_tasks("linear", 7, progress=False)
     assert isinstance(result, Forecasts)
-    assert list(result.columns) == ["coin", "model", "cutoff", "date", "step", "forecast"]
+    table = result.get_df()
+    assert list(table.columns) == ["coin", "model", "cutoff", "date", "step", "forecast"]
     failed = result.failures.set_index("coin")
     assert len(failed) == 1
     assert failed["exception"].iloc[0] == "ConstantSeriesError"
     assert failed.index[0] in failed["message"].iloc[0]
-    counts = result.groupby("coin").size()
+    counts = table.groupby("coin").size()
     assert set(counts.index) == set(loader.get_crypto_names()) - set(failed.index)
     assert (counts == 7).all()
-    assert ((result["date"] - result["cutoff"]).dt.days == result["step"]).all()
+    assert ((table["date"] - table["cutoff"]).dt.days == table["step"]).all()
 
 
 @pytest.mark.parametrize("partitions", [1, 5, 12])
@@ -81,7 +82,7 @@ def test_equals_the_plain_loop_for_any_partitioning(
     expected = expected.sort_values(["coin", "step"], kind="stable")
     order = np.lexsort([expected["step"], expected["model"].map(rank), expected["coin"]])
     pd.testing.assert_frame_equal(
-        pd.DataFrame(result), expected.iloc[order].reset_index(drop=True), check_exact=True
+        result.get_df(), expected.iloc[order].reset_index(drop=True), check_exact=True
     )
 
 
@@ -93,7 +94,7 @@ def test_equals_for_any_number_of_workers(client: Client, small_folder: Path, wo
     with CryptoManager(small_folder, workers=workers) as manager:
         other = manager.forecast(models, 3, progress=False)
         assert len(manager.client.scheduler_info()["workers"]) == workers
-    pd.testing.assert_frame_equal(two, other, check_exact=True)
+    pd.testing.assert_frame_equal(two.get_df(), other.get_df(), check_exact=True)
     pd.testing.assert_frame_equal(two.failures, other.failures)
 
 
@@ -101,7 +102,7 @@ def test_a_table_gives_what_its_folder_gives(client: Client, small_folder: Path,
     table = import_prices(small_folder, tmp_path / "table", partitions=3)
     from_table = CryptoManager(str(table.path), client).forecast(ALL, progress=False)
     from_folder = CryptoManager(small_folder, client).forecast(ALL, progress=False)
-    pd.testing.assert_frame_equal(from_table, from_folder, check_exact=True)
+    pd.testing.assert_frame_equal(from_table.get_df(), from_folder.get_df(), check_exact=True)
 
 
 def test_a_table_that_workers_read_is_the_one_that_is_read_here(
@@ -123,24 +124,25 @@ def test_prices_travel_where_workers_do_not_see_the_files(
     seen = CryptoManager(small_folder, client).forecast(ALL, progress=False)
     monkeypatch.setattr("cryptodask.cluster.paths_visible", lambda *_: False)
     shipped = CryptoManager(small_folder, client).forecast(ALL, progress=False)
-    pd.testing.assert_frame_equal(seen, shipped, check_exact=True)
+    pd.testing.assert_frame_equal(seen.get_df(), shipped.get_df(), check_exact=True)
 
 
 def test_a_dask_dataframe_where_asked(client: Client, small_folder: Path):
     manager = CryptoManager(small_folder, client)
     here = manager.forecast(ALL, 5, progress=False)
     there = manager.forecast(ALL, 5, as_dask=True, progress=False)
-    assert there.npartitions == 3  # so small that one task does it for each model
-    computed = there.compute()
-    assert computed.dtypes.equals(here.dtypes)
+    frame = there.get_ddf()
+    assert frame.npartitions == 3  # so small that one task does it for each model
+    computed = frame.compute()
+    assert computed.dtypes.equals(here.get_df().dtypes)
     keys = ["coin", "model", "step"]
     pd.testing.assert_frame_equal(
         computed.sort_values(keys, ignore_index=True),
-        pd.DataFrame(here).sort_values(keys, ignore_index=True),
+        here.get_df().sort_values(keys, ignore_index=True),
         check_exact=True,
     )
     pd.testing.assert_frame_equal(there.failures, here.failures)
-    assert there.groupby("model").size().compute()["naive"] == 12 * 5
+    assert frame.groupby("model").size().compute()["naive"] == 12 * 5
 
 
 def test_some_coins_and_some_days(client: Client, small_folder: Path):
@@ -150,8 +152,9 @@ def test_some_coins_and_some_days(client: Client, small_folder: Path):
     cutoff = dates.iloc[-20]
     manager = CryptoManager(loader, client)
     result = manager.forecast(["naive"], 2, [coin], to_date=cutoff, progress=False)
-    assert result["cutoff"].unique().tolist() == [cutoff]
-    assert result["forecast"].tolist() == [loader.get_prices(coin, to_date=cutoff)[-1]] * 2
+    table = result.get_df()
+    assert table["cutoff"].unique().tolist() == [cutoff]
+    assert table["forecast"].tolist() == [loader.get_prices(coin, to_date=cutoff)[-1]] * 2
     none = manager.forecast(["naive"], 2, [coin], to_date="2001-01-01", progress=False)
     assert len(none) == 0
     assert none.failures["exception"].tolist() == ["NoPricesError"]
@@ -169,7 +172,7 @@ def test_a_coin_without_a_readable_row_is_named(client: Client, small_folder: Pa
         result = CryptoManager(source, client).forecast(["naive"], progress=False)
         assert sorted(result.failures["coin"]) == ["Emptycoin", "Wordcoin"]
         assert set(result.failures["exception"]) == {"NoPricesError"}
-        assert result["coin"].nunique() == 12
+        assert result.get_df()["coin"].nunique() == 12
 
 
 def test_progress_counts_every_coin_of_every_model(client: Client, small_folder: Path):
@@ -179,10 +182,17 @@ def test_progress_counts_every_coin_of_every_model(client: Client, small_folder:
     assert sum(done) == 12 * 3
 
 
-def test_what_a_result_makes_is_a_plain_dataframe(client: Client, small_folder: Path):
+def test_a_result_has_a_table_and_tells_of_itself(client: Client, small_folder: Path):
     result = CryptoManager(small_folder, client).forecast(["naive"], progress=False)
-    assert type(result.head()) is pd.DataFrame
-    assert type(result[result["step"] == 1]) is pd.DataFrame
+    assert type(result.get_df()) is pd.DataFrame
+    pd.testing.assert_frame_equal(result.head(3), result.get_df().head(3))
+    assert repr(result) == "Forecasts(120 rows of naive, 0 failures)"
+    assert "<table" in result._repr_html_()
+
+
+def test_a_model_derives_from_the_base_class(client: Client, small_folder: Path):
+    with pytest.raises(OptionError, match="is not a model; name one of the catalog, or derive"):
+        CryptoManager(small_folder, client).forecast([object()])
 
 
 def test_tells_what_was_asked_wrongly(client: Client, small_folder: Path):
@@ -201,7 +211,7 @@ def test_tells_what_was_asked_wrongly(client: Client, small_folder: Path):
         manager.forecast(gaps="drop")
     with pytest.raises(OptionError, match=r"gap_limit: .* by gaps 'fill' only"):
         manager.forecast(gaps="fill")
-    with pytest.raises(OptionError, match="the client has its own"):
+    with pytest.raises(OptionError, match="workers: got 2 beside a client"):
         CryptoManager(small_folder, client, workers=2)
 
 
@@ -260,7 +270,7 @@ def test_gaps_are_dealt_with_as_in_a_plain_loop_for_any_partitioning(
     for source, partitions in ((folder, 1), (table.path, None), (table.path, 12)):
         manager = CryptoManager(CryptoLoader(source, partitions), client)
         result = manager.forecast(models, 3, progress=False, **how)
-        pd.testing.assert_frame_equal(pd.DataFrame(result), expected, check_exact=True)
+        pd.testing.assert_frame_equal(result.get_df(), expected, check_exact=True)
         told = result.failures[["coin", "model", "message"]].itertuples(index=False, name=None)
         assert set(told) == failed
 
@@ -269,7 +279,7 @@ def test_gaps_change_what_a_model_sees(client: Client, small_prices: pd.DataFram
     folder = write_folder(tmp_path, with_gaps(small_prices, "1d"))
     manager = CryptoManager(folder, client)
     left, filled, split = (
-        manager.forecast(["linear"], 2, gaps=gaps, gap_limit=limit, progress=False)["forecast"]
+        manager.forecast(["linear"], 2, gaps=gaps, gap_limit=limit, progress=False).get_df()["forecast"]
         for gaps, limit in (("leave", None), ("fill", 9), ("split", None))
     )
     assert len(left) == len(filled) == len(split)
@@ -303,16 +313,17 @@ def test_forecasts_of_an_hourly_table_have_hours(
     result = CryptoManager(folder, client).forecast(
         ["naive"], 7, to_date="2026-01-20", progress=False
     )
-    hours = (result["date"] - result["cutoff"]) / pd.Timedelta(hours=4)
-    assert (hours == result["step"]).all()
-    assert result["cutoff"].max() == pd.Timestamp("2026-01-20 20:00")  # the whole of the last day
-    assert result.groupby("coin")["date"].nunique().eq(7).all()
+    table = result.get_df()
+    hours = (table["date"] - table["cutoff"]) / pd.Timedelta(hours=4)
+    assert (hours == table["step"]).all()
+    assert table["cutoff"].max() == pd.Timestamp("2026-01-20 20:00")  # the whole of the last day
+    assert table.groupby("coin")["date"].nunique().eq(7).all()
 
 
-class Spoiled:
+class Spoiled(Model):
     """A model whose file is missing something on the workers."""
 
-    name, cost, needs_variation, gaps = "spoiled", 1.0, False, "leave"
+    name = "spoiled"
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -337,7 +348,7 @@ def test_what_concerns_a_coin_is_told_of_it(client: Client, small_folder: Path):
     result = manager.forecast([Spoiled(BrokenSeriesError("odd")), "naive"], progress=False)
     assert (result.failures["exception"] == "BrokenSeriesError").all()
     assert len(result.failures) == 12
-    assert result["model"].unique().tolist() == ["naive"]
+    assert result.get_df()["model"].unique().tolist() == ["naive"]
 
 
 @pytest.mark.slow
@@ -364,7 +375,7 @@ def test_a_killed_worker_costs_nothing_but_time(own_cluster: Cluster, small_fold
         while len(client.scheduler_info()["workers"]) > 1 and time.monotonic() < deadline:
             time.sleep(0.1)
         assert len(client.scheduler_info()["workers"]) == 1
-    pd.testing.assert_frame_equal(whole, hurt, check_exact=True)
+    pd.testing.assert_frame_equal(whole.get_df(), hurt.get_df(), check_exact=True)
     pd.testing.assert_frame_equal(whole.failures, hurt.failures)
 
 
@@ -387,10 +398,10 @@ def test_workers_write_a_folder_that_holds_the_same_forecasts(
     assert len(there) == len(here)
     assert len(there.files) == 12
     joined = sort_forecasts([there.get_ddf().compute()], ALL)
-    pd.testing.assert_frame_equal(joined, pd.DataFrame(here), check_exact=True)
+    pd.testing.assert_frame_equal(joined, here.get_df(), check_exact=True)
     pd.testing.assert_frame_equal(there.failures, here.failures)
     assert there.tasks["write"].gt(0).all()
-    with pytest.raises(InputError, match="holds forecasts of other models; name another folder"):
+    with pytest.raises(InputError, match="holds a forecast of other coins or models; name another folder"):
         manager.forecast(["naive"], 5, out=tmp_path / "out", progress=False)
     again = manager.forecast(["naive"], 5, out=tmp_path / "out", overwrite=True, progress=False)
     assert len(again.files) == 4

@@ -193,7 +193,7 @@ class _Run:
         return Work(
             function,
             lambda task: call(task)[1],
-            lambda task: f"{self.kind.event}-{workload.model(task).name}",
+            lambda task: f"{self.kind.group}{workload.model(task).name}",
             workload.cost,
             workload.size,
             folder.note_split if folder else lambda _: None,

@@ -84,8 +84,10 @@ def flag(_: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
 def seconds(_: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
     """Check a time limit in seconds."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not 0 < value < float("inf"):
-        raise refused(field.name, "must be more than 0 seconds, and finite", value)
+    if not is_number or not value > 0:
+        raise refused(field.name, "must be more than 0 seconds", value)
+    if value == float("inf"):
+        raise refused(field.name, "must be a finite number of seconds", value)
 
 
 def one_of(*values: str) -> Check:

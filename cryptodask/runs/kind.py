@@ -71,6 +71,9 @@ class Kind(ABC, Generic[S, R]):
     event: ClassVar[str]
     """What pages call it."""
 
+    group: ClassVar[str] = ""
+    """What the names of calls begin with, by which Dask's dashboard groups them."""
+
     dated_failures: ClassVar[bool] = False
     """Whether a coin may fail as of one date and not of another."""
 

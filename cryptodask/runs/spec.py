@@ -74,6 +74,13 @@ class ModelSpec:
             from cryptodask.models import create_model
 
             model = create_model(model)
+        from cryptodask.models.base import Model
+
+        if not isinstance(model, Model):
+            raise OptionError(
+                f"models: {model!r} is not a model; name one of the catalog, or derive a class "
+                "from cryptodask.models.Model"
+            )
         return cls(model.name, _options_of(model))
 
     def create(self) -> "Model":
@@ -228,7 +235,8 @@ class RunSpec:
     @property
     def is_repeatable(self) -> bool:
         """Whether the JSON of a spec tells all of it, so that it can be run again from there."""
-        if self.source is None:
+        models = getattr(self, "models", ())
+        if self.source is None or any(model.options is None for model in models):
             return False
         try:
             return spec_from_json(self.kind, json.loads(json.dumps(to_json(self)))) == self

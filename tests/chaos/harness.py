@@ -17,8 +17,8 @@ from typing import Any
 
 import pandas as pd
 import psutil
-from cryptodask.forecasts import open_forecasts
 
+from cryptodask.results import open_forecasts
 from tests.chaos.hosts import Hosts, hosts
 
 TTL = 8

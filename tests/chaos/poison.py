@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from cryptodask.models import Model
 from cryptodask.records import FloatArray, Panel
 
 
 @dataclass(frozen=True)
-class Poison:
+class Poison(Model):
     """The last close, but for coins of which the worker dies, hangs, or runs out of memory.
 
     Attributes
@@ -32,8 +33,6 @@ class Poison:
 
     name: ClassVar[str] = "poison"
     cost: ClassVar[float] = 50.0
-    needs_variation: ClassVar[bool] = False
-    gaps: ClassVar[str] = "leave"
 
     def min_length(self, horizon: int) -> int:
         """Return 1."""

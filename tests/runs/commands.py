@@ -201,13 +201,13 @@ DAMAGES: Mapping[str, Callable[[Path], None]] = {
 
 
 def _open_forecasts(folder: Path) -> pd.DataFrame:
-    from cryptodask.forecasts import open_forecasts
+    from cryptodask.results import open_forecasts
 
     return in_order(open_forecasts(folder).get_ddf().compute(scheduler="synchronous"))
 
 
 def _open_backtest(folder: Path) -> pd.DataFrame:
-    from cryptodask.backtests import open_backtest
+    from cryptodask.results import open_backtest
 
     return in_order(pd.concat(list(open_backtest(folder).parts()), ignore_index=True))
 

@@ -12,19 +12,21 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from cryptodask.forecasts import open_forecasts
 from dask.distributed import Client, SchedulerPlugin
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptodask import CryptoLoader, CryptoManager, create_model
 from cryptodask.errors import ClusterError, InputError, OptionError, TableError, WriteError
+from cryptodask.io.parquet import write_frames
 from cryptodask.prices.clean.findings import empty_findings
 from cryptodask.prices.reading import Reading
 from cryptodask.prices.synthetic import synthetic_prices
 from cryptodask.prices.table.price_table import write_table
-from cryptodask.results.forecasts import write_frames
-from cryptodask.runs.folder import Task, describe_call, models_of
+from cryptodask.results import open_forecasts
+from cryptodask.runs.plan import read_plan
+from cryptodask.runs.spec import ForecastSpec, ModelSpec, spec_from_json, to_json
+from cryptodask.runs.workload import Task
 from tests.chaos.harness import table_of
 from tests.chaos.poison import Poison
 from tests.conftest import Cluster, write_folder
@@ -73,7 +75,7 @@ def test_a_run_that_was_killed_goes_on_and_does_nothing_twice(
         time.sleep(1)  # a worker that had begun writes yet
         kept = {f.name: f.stat().st_mtime_ns for f in out.glob("forecasts-*")}
         assert len(kept) > 0
-    with pytest.raises(InputError, match="holds forecasts of other seed; name another folder"):
+    with pytest.raises(InputError, match="holds a forecast of other seed; name another folder"):
         CryptoManager(loader, client).forecast(models, 4, out=out, **(asked | {"seed": 4}))
     # Another number of partitions would cut the work otherwise; the plan that began is kept.
     done = CryptoManager(CryptoLoader(small_folder, 2), client).forecast(
@@ -85,8 +87,9 @@ def test_a_run_that_was_killed_goes_on_and_does_nothing_twice(
     assert sorted(done.tasks["coins"]) == sorted(expected.tasks["coins"])
     for name, when in kept.items():
         assert (out / name).stat().st_mtime_ns == when
-    assert {f.name for f in out.iterdir() if not f.name.startswith("forecasts-")} == {
+    assert {f.name for f in out.iterdir() if not f.name.startswith(("forecasts-", "_done-"))} == {
         "_plan.json", "_manifest.json", "_failures.parquet", "_lost.parquet", "_tasks.parquet",
+        *(["_pools.json"] if intervals else []),
     }  # fmt: skip
     # A whole one is read, and nothing is done.
     again = CryptoManager(loader).forecast(models, 4, out=out, **asked)
@@ -106,8 +109,9 @@ def test_prices_that_changed_are_told_of(
     with pytest.raises(InputError, match="the prices changed since the run that it holds began"):
         manager.forecast(["naive"], 3, out=out, progress=False)
     manager.forecast(["naive"], 3, out=out, overwrite=True, progress=False)
-    told = json.loads((out / "_plan.json").read_text())
-    assert told["call"]["source"] == str(folder)
+    spec = read_plan(out).spec
+    assert spec is not None
+    assert spec.source == str(folder)
 
 
 def test_two_do_not_write_the_same_run_at_once(
@@ -129,18 +133,15 @@ def test_two_do_not_write_the_same_run_at_once(
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=5))
 def test_halves_have_all_coins_once_and_in_order(sizes: list[int]) -> None:
     edges = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
-    task = Task(create_model("naive"), tuple(pairwise(edges)))
+    task = Task(0, tuple(pairwise(edges)))
     tasks = [task]
     while any(len(one) > 1 for one in tasks):
         tasks = [half for one in tasks for half in (one.halves if len(one) > 1 else (one,))]
         assert max(map(len, tasks)) - min(map(len, tasks)) <= max(1, len(task) // 2)
-    assert [a for one in tasks for a, _ in one.runs] == list(range(sum(sizes)))
+    assert [a for one in tasks for a, _ in one.spans] == list(range(sum(sizes)))
 
 
-def test_what_a_command_can_ask_for_again_is_told_and_what_it_can_not_is_none(
-    small_folder: Path,
-) -> None:
-    loader = CryptoLoader(small_folder)
+def test_a_spec_that_json_can_hold_is_repeatable_and_makes_equal_models() -> None:
     names = [
         "lstm",
         "ensemble",
@@ -151,10 +152,16 @@ def test_what_a_command_can_ask_for_again_is_told_and_what_it_can_not_is_none(
     ]
     models = [create_model(name) for name in names]
     models[0] = create_model("lstm", units=(3, 4), learning_rate=0.1 + 0.2)
-    call = describe_call(loader, models, {"seed": 1})
-    assert call is not None
-    assert models_of(json.loads(json.dumps(call))) == models
-    assert describe_call(loader, [Poison()], {"seed": 1}) is None
+    spec = ForecastSpec(source="prices", models=models, seed=1)
+    assert spec.is_repeatable
+    again = spec_from_json("forecast", json.loads(json.dumps(to_json(spec))))
+    assert again == spec
+    assert isinstance(again, ForecastSpec)
+    assert [model.create() for model in again.models] == models
+    assert not ForecastSpec(source="prices", models=[Poison()]).is_repeatable
+    assert not ForecastSpec(source=None, models=models).is_repeatable
+    with pytest.raises(InputError, match="was made in Python"):
+        ModelSpec.of(Poison()).create()
 
 
 def test_a_time_limit_is_one_and_never_ends_this_process(client, small_folder: Path) -> None:
@@ -178,7 +185,7 @@ def test_a_full_disk_is_told_and_leaves_no_draft(tmp_path: Path, monkeypatch) ->
     table = pa.table({"forecast": [1.5] * 100_000})
     with (
         pytest.raises(WriteError, match="can't be written to: No space left on device; make room"),
-        write_frames(tmp_path, "forecasts-00000.parquet", table.schema) as write,
+        write_frames(tmp_path / "forecasts-00000.parquet", table.schema) as write,
     ):
         write(table)
     assert list(tmp_path.iterdir()) == []

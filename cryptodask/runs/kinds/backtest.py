@@ -43,6 +43,7 @@ class DatedKind(Kind[S, R]):
 
     tables = "backtest"
     event = "backtest"
+    group = "backtest-"
     dated_failures = True
 
     def prepare(self) -> None:
