@@ -127,14 +127,14 @@ def check_forecasts(page: Any) -> None:
     assert page.locator("script", has_text="alert(1)").count() == 0
 
 
-def check_metrics(found: dict[str, float], done: pd.DataFrame) -> None:
-    assert found['cryptodask_runs_started_total{kind="forecast"}'] == 1
-    assert found['cryptodask_runs_ended_total{kind="backtest",state="ended"}'] == 2
+def check_metrics(counts: dict[str, float], done: pd.DataFrame) -> None:
+    assert counts['cryptodask_runs_started_total{kind="forecast"}'] == 1
+    assert counts['cryptodask_runs_ended_total{kind="backtest",state="ended"}'] == 2
     coins = done[done["model"] == "ridge"]["coin"].nunique()
-    assert found['cryptodask_coins_forecast_total{model="ridge"}'] == coins
+    assert counts['cryptodask_coins_forecast_total{model="ridge"}'] == coins
     failed = (done.failures["model"] == "ridge").sum()
-    assert found['cryptodask_coins_failed_total{model="ridge"}'] == failed
-    assert found['cryptodask_model_seconds_total{model="ridge",stage="fit"}'] > 0
+    assert counts['cryptodask_coins_failed_total{model="ridge"}'] == failed
+    assert counts['cryptodask_model_seconds_total{model="ridge",stage="fit"}'] > 0
 
 
 @pytest.mark.slow
