@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from cryptodask.backtests import Backtest
 
 from cryptodask import CryptoLoader
 from cryptodask.dashboard.leaderboard import save_leaderboard
@@ -19,6 +18,7 @@ from cryptodask.evaluate.rows import BOUNDS
 from cryptodask.models import create_model
 from cryptodask.prices.panels import to_panel
 from cryptodask.records import DAY
+from cryptodask.results import Backtest
 from tests.dashboard.test_leaderboard_view import of
 from tests.evaluate.tables import make_backtest
 

@@ -5,8 +5,6 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from cryptodask.backtests import Backtest
-from cryptodask.backtests.result import failure_frame, no_failures
 
 from cryptodask.dashboard.leaderboard_view import (
     BY_COVERAGE,
@@ -20,6 +18,8 @@ from cryptodask.evaluate.backtest import empty_backtest
 from cryptodask.evaluate.reliability import ALL_PERIODS
 from cryptodask.evaluate.rows import BOUNDS
 from cryptodask.records import CoinFailure
+from cryptodask.results import Backtest
+from cryptodask.results.failures import failure_table
 from tests.evaluate.tables import make_backtest
 
 
@@ -27,9 +27,9 @@ def of(table: pd.DataFrame, failures: pd.DataFrame | None = None) -> Backtest:
     origins = np.sort(table["cutoff"].unique()).astype("datetime64[s]")
     models = list(dict.fromkeys(["naive", *table["model"]]))
     horizon = int(table["step"].max())
-    return Backtest(
-        models, horizon, origins, no_failures() if failures is None else failures, frame=table
-    )
+    if failures is None:
+        failures = failure_table([], dated=True)
+    return Backtest(models, horizon, origins, failures, frame=table)
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ def test_what_is_missing_is_told(table: pd.DataFrame) -> None:
     part = table[(table["coin"] != "coin-3") | (table["model"] != "drift")].copy()
     part[list(BOUNDS)] = np.nan
     lost = CoinFailure("coin-3", "drift", "ShortSeriesError", "too short")
-    failures = failure_frame([lost])
+    failures = failure_table([lost], dated=True)
     view = build_leaderboard(of(part, failures), coins=["coin-3"])
     assert [note.split()[0] for note in view.notes] == ["Not", "1", "This"]
     assert view.notes[1] == "1 failure of coins and origins: 1 of drift."
