@@ -62,7 +62,7 @@ async def watch(url: str, viewers: int) -> None:
         answer = await AsyncHTTPClient().fetch(url, request_timeout=60)
         token = re.search(r'"token":"([^"]+)"', answer.body.decode())
         address = url.replace("http", "ws", 1)
-        if token is None:  # the same page for all, and a feed
+        if token is None:  # the same page for all, and a stream
             socket = await websocket_connect(f"{address}/stream")
         else:
             socket = await websocket_connect(
@@ -90,12 +90,12 @@ def watching(url: str, viewers: int, folder: Path) -> Iterator[Callable[[], tupl
                 raise SystemExit(f"no viewers: {log.read_text()}")
             time.sleep(0.2)
 
-        def told() -> tuple[int, int]:
+        def counts() -> tuple[int, int]:
             count, size = re.findall(r"^(\d+) (\d+)$", log.read_text(), re.MULTILINE)[-1]
             return int(count), int(size)
 
         time.sleep(2)  # until all of them have their pages
-        yield told
+        yield counts
         if process.poll() is not None:
             raise SystemExit(f"viewers left: {log.read_text()}")
 
@@ -168,11 +168,11 @@ def main() -> None:
 
         def watched() -> float:
             url = f"http://127.0.0.1:{ours.cluster.dashboard}/{args.page}"
-            with watching(url, args.viewers, folder) as told:
-                before = told()
+            with watching(url, args.viewers, folder) as counts:
+                before = counts()
                 seconds = ours.run("with viewers")
                 time.sleep(3)
-                messages.append([b - a for a, b in zip(before, told(), strict=True)])
+                messages.append([b - a for a, b in zip(before, counts(), strict=True)])
             time.sleep(args.rest)
             return seconds
 

@@ -19,7 +19,7 @@ SUITE=${SUITE:-bookworm}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# What pip on this machine knows, the build gets too, as secrets that stay out of the image.
+# The build gets the settings of pip on this machine, as secrets that stay out of the image.
 index=${PIP_INDEX_URL:-$(python3 -m pip config get global.index-url 2>/dev/null || true)}
 printf '[global]\n%s\n' "${index:+index-url = $index}" >"$work/pip.conf"
 touch "$work/ca.crt"

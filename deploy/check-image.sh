@@ -14,7 +14,7 @@ work=$(mktemp -d)
 container=$(buildah from --pull-never "$TAG")
 pids=()
 cleanup() {
-    # buildah passes no signal on; each part is a job, which is a group of processes.
+    # buildah passes on no signal; each part is a job, which is a group of processes.
     for pid in "${pids[@]}"; do kill -- -"$pid" 2>/dev/null || true; done
     wait
     buildah rm "$container" >/dev/null
@@ -25,8 +25,8 @@ trap cleanup EXIT
 mkdir "$work"/{tls,forecasts}
 chown 10001:10001 "$work"/{tls,forecasts}
 
-# part NAME HEALTH_PORT COMMAND...: a command in the image, as the part of that name, which sees its
-# own certificate and can't write there.
+# part NAME HEALTH_PORT COMMAND...: a command in the image, as the part of that name, which sees only
+# its certificate, read-only.
 part() {
     local tls="$work/tls/$1:/tls/$1:ro"
     if [ "$1" = certificates ]; then tls="$work/tls:/tls"; fi

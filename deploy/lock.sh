@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Choose the versions that the image has, with the hashes of their files: deploy/lock.sh [UV]
+# Choose the versions of the image, with the hashes of their files: deploy/lock.sh [UV]
 #
 # UV is the command of uv (`pip install uv`). Versions that are locked stay where they still fit;
 # delete a lock to have the newest of all.

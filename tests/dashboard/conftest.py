@@ -74,11 +74,11 @@ def chromium() -> Iterator[Any]:
     except ImportError:
         _unavailable("the browser tests need Playwright: pip install playwright")
     names = ("chromium", "chromium-browser", "google-chrome")
-    found = next(filter(None, map(shutil.which, names)), None)
-    if found is None:
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
         _unavailable(f"the browser tests need one of {', '.join(names)} on the PATH")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=CHROMIUM_ARGS)
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGS)
         yield browser
         browser.close()
 

@@ -16,7 +16,7 @@ HOSTILE = ["<script>alert(1)</script>", '</script>"><img src=x onerror=alert(2)>
 
 
 def rows(days: dict[str, list[int]]) -> pd.DataFrame:
-    """Rows of coins on so many days after 2020-01-01."""
+    """Rows of coins on days counted from 2020-01-01."""
     start = np.datetime64("2020-01-01")
     frames = [
         pd.DataFrame({"coin": coin, "date": (start + np.array(d, dtype=int)).astype("M8[s]")})
@@ -58,12 +58,12 @@ def test_a_gap_is_where_it_is() -> None:
 @pytest.mark.slow
 def test_hostile_names_and_values_are_shown_and_never_run(tmp_path: Path, open_page) -> None:
     frame = rows({name: list(range(400)) for name in HOSTILE})
-    found = join_findings(
+    findings = join_findings(
         file_finding("unreadable_file", name, f"{name}.csv", f"is {name}") for name in HOSTILE
     )
     coverage = measure_coverage([frame], HOSTILE, frame["date"].min(), frame["date"].max())
     path = tmp_path / "report.html"
-    save_report(path, coverage, summarize_findings(found), found, HOSTILE[0])
+    save_report(path, coverage, summarize_findings(findings), findings, HOSTILE[0])
     page = open_page(path)  # no dialog, no error, no other request
     page.get_by_text("Findings: 4 of 4").wait_for()
     cells = page.locator(".slick-cell").all_inner_texts()

@@ -1,4 +1,4 @@
-"""One viewer's page of forecasts, without a browser: which coin it shows as a run goes on."""
+"""One viewer's page of forecasts, without a browser: which coin it shows during a run."""
 
 import asyncio
 import uuid

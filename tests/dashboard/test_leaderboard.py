@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from cryptodask.backtests import Backtest
 
 from cryptodask import CryptoLoader
 from cryptodask.dashboard.leaderboard import save_leaderboard
@@ -19,6 +18,7 @@ from cryptodask.evaluate.rows import BOUNDS
 from cryptodask.models import create_model
 from cryptodask.prices.panels import to_panel
 from cryptodask.records import DAY
+from cryptodask.results import Backtest
 from tests.dashboard.test_leaderboard_view import of
 from tests.evaluate.tables import make_backtest
 
@@ -49,12 +49,12 @@ def choose(page, name: str, value: str) -> None:
 
 def columns(page, name: str) -> dict[str, np.ndarray]:
     """What a source holds in the browser."""
-    found = page.evaluate(
+    data = page.evaluate(
         f"""(name) => Object.fromEntries(Object.entries(({DATA})(name).data).map(
             ([key, column]) => [key, Array.from(column)]))""",
         name,
     )
-    return {key: np.array(column, float) for key, column in found.items()}
+    return {key: np.array(column, float) for key, column in data.items()}
 
 
 def cells(page, table: str) -> list[str]:
@@ -115,9 +115,9 @@ def test_coin_model_and_origin_can_be_chosen(tmp_path: Path, open_page) -> None:
         expected = pd.DataFrame(overlay.ahead.of(k))
         if origin is not None:
             expected = expected[expected["cutoff"] == overlay.origins[origin]]
-        found = columns(page, "ahead")
-        assert set(found) == set(expected.columns)
-        for name, column in found.items():
+        drawn = columns(page, "ahead")
+        assert set(drawn) == set(expected.columns)
+        for name, column in drawn.items():
             np.testing.assert_array_equal(column, expected[name].to_numpy(), name)
         assert page.evaluate(f"({DATA})('coin_caption').text") == overlay.captions[k]
 

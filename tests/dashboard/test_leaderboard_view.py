@@ -5,8 +5,6 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from cryptodask.backtests import Backtest
-from cryptodask.backtests.result import failure_frame, no_failures
 
 from cryptodask.dashboard.leaderboard_view import (
     BY_COVERAGE,
@@ -20,6 +18,8 @@ from cryptodask.evaluate.backtest import empty_backtest
 from cryptodask.evaluate.reliability import ALL_PERIODS
 from cryptodask.evaluate.rows import BOUNDS
 from cryptodask.records import CoinFailure
+from cryptodask.results import Backtest
+from cryptodask.results.failures import failure_table
 from tests.evaluate.tables import make_backtest
 
 
@@ -27,9 +27,9 @@ def of(table: pd.DataFrame, failures: pd.DataFrame | None = None) -> Backtest:
     origins = np.sort(table["cutoff"].unique()).astype("datetime64[s]")
     models = list(dict.fromkeys(["naive", *table["model"]]))
     horizon = int(table["step"].max())
-    return Backtest(
-        models, horizon, origins, no_failures() if failures is None else failures, frame=table
-    )
+    if failures is None:
+        failures = failure_table([], dated=True)
+    return Backtest(models, horizon, origins, failures, frame=table)
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +65,13 @@ def test_verdicts_are_those_of_the_tests_and_are_counted(table: pd.DataFrame) ->
     view = build_leaderboard(of(table))
     tests = compare.judge_coins(compare.compare_coins(compare.differences(table)))
     for row in view.table.itertuples():
-        own = tests[tests["model"] == row.model]
+        of_model = tests[tests["model"] == row.model]
         if row.model == "naive":
             assert np.isnan(row.better)
             assert row.verdict == ""
         else:
-            assert row.better == (own["verdict"] == "better").sum()
-            assert row.worse == (own["verdict"] == "worse").sum()
+            assert row.better == (of_model["verdict"] == "better").sum()
+            assert row.worse == (of_model["verdict"] == "worse").sum()
     assert view.table["verdict"].tolist()[-1] == "worse"
     listed = view.worst.merge(tests, on=["coin", "model"])
     assert (listed["verdict_x"] == listed["verdict_y"]).all()
@@ -83,9 +83,9 @@ def test_verdicts_may_be_given(table: pd.DataFrame) -> None:
     )
     pooled = pd.DataFrame({"model": ["drift"], "verdict": ["better"]})
     view = build_leaderboard(of(table), verdicts=verdicts, pooled=pooled)
-    found = view.table.set_index("model").loc["drift"]
-    assert found[["better", "no difference", "worse", "verdict"]].tolist()[:2] == [1, 1]
-    assert found["verdict"] == "better"
+    drift = view.table.set_index("model").loc["drift"]
+    assert drift[["better", "no difference", "worse", "verdict"]].tolist()[:2] == [1, 1]
+    assert drift["verdict"] == "better"
     with pytest.raises(OptionError, match="verdicts: lacks the column verdict; it has coin, model"):
         build_leaderboard(of(table), verdicts=verdicts[["coin", "model"]])
 
@@ -93,12 +93,12 @@ def test_verdicts_may_be_given(table: pd.DataFrame) -> None:
 def test_error_by_origin_is_the_ratio_of_means(table: pd.DataFrame) -> None:
     view = build_leaderboard(of(table))
     naive = table[table["model"] == "naive"].set_index(["coin", "cutoff", "step"])
-    for model, own in view.origins.groupby("model"):
+    for model, of_model in view.origins.groupby("model"):
         rows = table[table["model"] == model].set_index(["coin", "cutoff", "step"])
         both = [((x["forecast"] - x["actual"]).abs() / x["last"]) for x in (rows, naive)]
         means = [x.groupby("cutoff").mean() for x in both]
-        np.testing.assert_allclose(own["relative_error"], means[0] / means[1])
-        assert set(own["coins"]) == {30}
+        np.testing.assert_allclose(of_model["relative_error"], means[0] / means[1])
+        assert set(of_model["coins"]) == {30}
     assert set(view.origins["model"]) == {"drift", "wild"}
 
 
@@ -106,14 +106,14 @@ def test_the_worst_coins_of_each_model(table: pd.DataFrame) -> None:
     view = build_leaderboard(of(table))
     each = scores.scores(scores.sums(table), ["coin", "model"])
     for model in ("drift", "wild"):
-        own = each[each["model"] == model]
+        of_model = each[each["model"] == model]
         listed = view.worst[(view.worst["model"] == model) & (view.worst["by"] == BY_ERROR)]
         assert listed["place"].tolist() == list(range(1, WORST + 1))
-        worst = own["relative_mae"].nlargest(WORST).tolist()
+        worst = of_model["relative_mae"].nlargest(WORST).tolist()
         assert listed["relative_mae"].tolist() == worst
     low = view.worst[(view.worst["model"] == "naive") & (view.worst["by"] == BY_COVERAGE)]
-    own = each[each["model"] == "naive"]
-    assert low["coverage_95"].tolist() == own["coverage_95"].nsmallest(WORST).tolist()
+    of_model = each[each["model"] == "naive"]
+    assert low["coverage_95"].tolist() == of_model["coverage_95"].nsmallest(WORST).tolist()
     assert not ((view.worst["model"] == "naive") & (view.worst["by"] == BY_ERROR)).any()
 
 
@@ -143,7 +143,7 @@ def test_what_is_missing_is_told(table: pd.DataFrame) -> None:
     part = table[(table["coin"] != "coin-3") | (table["model"] != "drift")].copy()
     part[list(BOUNDS)] = np.nan
     lost = CoinFailure("coin-3", "drift", "ShortSeriesError", "too short")
-    failures = failure_frame([lost])
+    failures = failure_table([lost], dated=True)
     view = build_leaderboard(of(part, failures), coins=["coin-3"])
     assert [note.split()[0] for note in view.notes] == ["Not", "1", "This"]
     assert view.notes[1] == "1 failure of coins and origins: 1 of drift."

@@ -29,14 +29,14 @@ def test_every_forecast_is_in_the_slice_of_its_coin_and_model():
     assert overlay.has_bands
     for i, coin in enumerate(overlay.coins):
         for j, model in enumerate(overlay.models):
-            own = table[(table["coin"] == coin) & (table["model"] == model)]
-            own = own[own["forecast"].notna()].sort_values(["cutoff", "step"])
+            rows = table[(table["coin"] == coin) & (table["model"] == model)]
+            rows = rows[rows["forecast"].notna()].sort_values(["cutoff", "step"])
             drawn = pd.DataFrame(overlay.ahead.of(i * 3 + j))
             points = drawn[drawn["forecast"].notna() & (drawn["step"] > 0)]
-            assert (points["date"] == ms(own["date"])).all()
-            assert (points["cutoff"] == ms(own["cutoff"])).all()
+            assert (points["date"] == ms(rows["date"])).all()
+            assert (points["cutoff"] == ms(rows["cutoff"])).all()
             for name in ("forecast", "actual", *BOUNDS):
-                np.testing.assert_array_equal(points[name], own[name])
+                np.testing.assert_array_equal(points[name], rows[name])
 
 
 def test_each_forecast_starts_at_the_close_and_ends_in_a_break():
@@ -45,8 +45,8 @@ def test_each_forecast_starts_at_the_close_and_ends_in_a_break():
     for k in range(6):
         drawn = pd.DataFrame(overlay.ahead.of(k))
         assert len(drawn) == N_ORIGINS * (HORIZON + 2)
-        for cutoff, one in drawn.groupby("cutoff", sort=False):
-            first, end, before = one.iloc[0], one.iloc[-1], one.iloc[-2]
+        for cutoff, points in drawn.groupby("cutoff", sort=False):
+            first, end, before = points.iloc[0], points.iloc[-1], points.iloc[-2]
             assert first["date"] == cutoff
             assert set(first[["forecast", "actual", *BOUNDS]]) == {first["forecast"]}
             assert np.isnan(end["forecast"])
@@ -82,9 +82,9 @@ def test_prices_fill_the_holes():
     overlay = build(table, prices=pd.concat([prices, other]))
     for i, coin in enumerate(overlay.coins):
         drawn = overlay.closes.of(i)
-        own = prices[prices["coin"] == coin]
-        np.testing.assert_array_equal(drawn["date"], ms(own["date"]))
-        np.testing.assert_allclose(drawn["close"], own["close"])
+        expected = prices[prices["coin"] == coin]
+        np.testing.assert_array_equal(drawn["date"], ms(expected["date"]))
+        np.testing.assert_allclose(drawn["close"], expected["close"])
 
 
 def test_a_coin_without_a_model_has_an_empty_slice():

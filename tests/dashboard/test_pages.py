@@ -11,12 +11,12 @@ from typing import Any
 import pandas as pd
 import pytest
 from bokeh.document import Document
-from cryptodask.backtests import backtest
 from dask.distributed import Client
 
 from cryptodask.cluster.events import RunLog
 from cryptodask.dashboard.serve import page_of
 from cryptodask.manager import CryptoManager
+from cryptodask.results import Forecasts
 from cryptodask.text import counted
 from tests.conftest import Cluster, running
 
@@ -70,7 +70,7 @@ def test_pages_show_runs_while_they_go_on(
         pages["crypto-runs"].get_by_text("No run since this scheduler started").wait_for()
 
         # The browser is this thread's, so the run is another's.
-        done: list[Any] = []
+        done: list[Forecasts] = []
         models = ["naive", "ridge"]
         run = threading.Thread(
             target=lambda: done.append(manager.forecast(models, 7, progress=False))
@@ -78,14 +78,14 @@ def test_pages_show_runs_while_they_go_on(
         run.start()
         pages["crypto-runs"].get_by_text("7 bars ahead").wait_for()
         run.join()
-        backtest(manager, ["drift"], 5, origins=3, calibrate=0, progress=False)
-        check_runs(pages["crypto-runs"], done[0])
+        manager.backtest(["drift"], 5, origins=3, calibrate=0, progress=False)
+        check_runs(pages["crypto-runs"], done[0].failures)
         check_forecasts(pages["crypto-forecasts"])
         scores = pages["crypto-scores"].locator(".slick-row")
         scores.get_by_text("drift").wait_for()
         wait_for_count(scores, 2)
         # One that the workers wrote to a folder is scored by who looks.
-        backtest(manager, ["linear"], 5, origins=3, calibrate=0, out=tmp_path / "b", progress=False)
+        manager.backtest(["linear"], 5, origins=3, calibrate=0, out=tmp_path / "b", progress=False)
         scores.get_by_text("linear").wait_for()
         doc = Document()
         page_of(tmp_path / "b")(doc)
@@ -102,7 +102,7 @@ def wait_for_count(rows: Any, count: int) -> None:
     expect(rows).to_have_count(count, timeout=60_000)
 
 
-def check_runs(page: Any, done: pd.DataFrame) -> None:
+def check_runs(page: Any, failures: pd.DataFrame) -> None:
     """Two runs, both at their end; the failures of the one that is chosen, as text."""
     forecast = page.locator(".slick-row", has_text="naive, ridge").first
     forecast.get_by_text("ended").wait_for()
@@ -110,7 +110,7 @@ def check_runs(page: Any, done: pd.DataFrame) -> None:
     page.locator(".summary").get_by_text("7 bars ahead").wait_for()
     # The rows of its failures come after the summary.
     failed = page.locator(".slick-row", has_text=re.compile("SeriesError|TooShortError"))
-    wait_for_count(failed, len(done.failures))
+    wait_for_count(failed, len(failures))
     page.locator(".slick-cell", has_text=LABEL).first.wait_for()
     assert page.locator(".slick-cell b").count() == 0
 
@@ -127,14 +127,15 @@ def check_forecasts(page: Any) -> None:
     assert page.locator("script", has_text="alert(1)").count() == 0
 
 
-def check_metrics(found: dict[str, float], done: pd.DataFrame) -> None:
-    assert found['cryptodask_runs_started_total{kind="forecast"}'] == 1
-    assert found['cryptodask_runs_ended_total{kind="backtest",state="ended"}'] == 2
-    coins = done[done["model"] == "ridge"]["coin"].nunique()
-    assert found['cryptodask_coins_forecast_total{model="ridge"}'] == coins
+def check_metrics(counts: dict[str, float], done: Forecasts) -> None:
+    assert counts['cryptodask_runs_started_total{kind="forecast"}'] == 1
+    assert counts['cryptodask_runs_ended_total{kind="backtest",state="ended"}'] == 2
+    table = done.get_df()
+    coins = table[table["model"] == "ridge"]["coin"].nunique()
+    assert counts['cryptodask_coins_forecast_total{model="ridge"}'] == coins
     failed = (done.failures["model"] == "ridge").sum()
-    assert found['cryptodask_coins_failed_total{model="ridge"}'] == failed
-    assert found['cryptodask_model_seconds_total{model="ridge",stage="fit"}'] > 0
+    assert counts['cryptodask_coins_failed_total{model="ridge"}'] == failed
+    assert counts['cryptodask_model_seconds_total{model="ridge",stage="fit"}'] > 0
 
 
 @pytest.mark.slow

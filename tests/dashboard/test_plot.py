@@ -145,16 +145,16 @@ def test_another_coin_is_shown_whole_though_the_last_was_zoomed(tmp_path, make_t
     page.mouse.down()
     page.mouse.move(box["x"] + 500, box["y"] + 300, steps=5)
     page.mouse.up()
-    whole = """() => {
+    is_reset = """() => {
       const model = (name) => Bokeh.documents[0].get_model_by_name(name)
       const {x_range, y_range} = model("figure")
       const {date, close} = model("history").data
       return x_range.start <= date[0] && x_range.end >= model("ahead").data.date.at(-1)
         && y_range.start <= Math.min(...close) && y_range.end >= Math.max(...close)
     }"""
-    page.wait_for_function(f"!({whole})()")
+    page.wait_for_function(f"!({is_reset})()")
     page.locator("select").select_option("bnb")
-    page.wait_for_function(whole)
+    page.wait_for_function(is_reset)
     assert_heading(page, "bnb")
 
 

@@ -21,7 +21,7 @@ HOSTILE = "<script>alert(1)<_script>"
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Serve]:
-    """Start ``cryptodask dashboard`` as a process of its own; return its address."""
+    """Start ``cryptodask dashboard`` as a separate process; return its address."""
     running = []
 
     def start(*arguments: str) -> str:

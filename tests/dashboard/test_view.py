@@ -41,11 +41,11 @@ def milliseconds(dates):
 
 def plain_line(prices, forecasts, coin, model):
     """Dates and prices of one line, the slow and obvious way."""
-    own = forecasts[(forecasts["coin"] == coin) & (forecasts["model"] == model)]
-    own = own[own["cutoff"] == own["cutoff"].max()].sort_values("date")
-    points = list(zip(own["date"], own["forecast"], strict=True))
+    rows = forecasts[(forecasts["coin"] == coin) & (forecasts["model"] == model)]
+    rows = rows[rows["cutoff"] == rows["cutoff"].max()].sort_values("date")
+    points = list(zip(rows["date"], rows["forecast"], strict=True))
     if points:
-        seen = prices[(prices["coin"] == coin) & (prices["date"] <= own["cutoff"].iloc[0])]
+        seen = prices[(prices["coin"] == coin) & (prices["date"] <= rows["cutoff"].iloc[0])]
         if len(seen):
             last = seen.sort_values("date").iloc[-1]
             points.insert(0, (last["date"], last["close"]))
@@ -66,10 +66,10 @@ def test_every_line_is_that_of_the_obvious_way(both, history_days):
     assert set(view.without_forecast) == set(prices["coin"]) - set(view.coins)
     for i, coin in enumerate(view.coins):
         history, ahead = view.history.of(i), view.ahead.of(i)
-        own = prices[prices["coin"] == coin].sort_values("date")
-        own = own[own["date"] > own["date"].max() - history_days * DAY]
-        assert history["date"].tolist() == milliseconds(own["date"])
-        assert history["close"].tolist() == own["close"].tolist()
+        closes = prices[prices["coin"] == coin].sort_values("date")
+        closes = closes[closes["date"] > closes["date"].max() - history_days * DAY]
+        assert history["date"].tolist() == milliseconds(closes["date"])
+        assert history["close"].tolist() == closes["close"].tolist()
         for j, model in enumerate(view.models):
             there = np.isfinite(ahead[f"forecast_{j}"])
             drawn = ahead["date"][there].tolist(), ahead[f"forecast_{j}"][there].tolist()
@@ -146,8 +146,8 @@ def test_the_caption_says_what_is_missing(make_tables):
 def test_the_summary_counts(make_tables):
     prices, forecasts = make_tables(["ada", "bnb", "eth"])
     assert build_view(prices, forecasts).summary == "3 coins · 2 models"
-    one = forecasts[(forecasts["coin"] == "ada") & (forecasts["model"] == "naive")]
-    assert build_view(prices, one).summary == "1 coin · 1 model · 2 coins without a forecast"
+    single = forecasts[(forecasts["coin"] == "ada") & (forecasts["model"] == "naive")]
+    assert build_view(prices, single).summary == "1 coin · 1 model · 2 coins without a forecast"
 
 
 def test_an_unknown_coin_is_answered_with_similar_names(make_tables):

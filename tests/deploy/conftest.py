@@ -29,8 +29,8 @@ def unavailable(reason: str) -> NoReturn:
 def find_tool(*names: str, hint: str) -> str:
     """Return the path of the first that is here."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    found = next((f for f in (shutil.which(name, path=path) for name in names) if f), None)
-    return found or unavailable(f"needs {' or '.join(names)}: {hint}")
+    tool = next((f for f in (shutil.which(name, path=path) for name in names) if f), None)
+    return tool or unavailable(f"needs {' or '.join(names)}: {hint}")
 
 
 def find_module(name: str) -> Any:

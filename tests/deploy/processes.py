@@ -52,7 +52,7 @@ class Services:
     def start(self, name: str) -> None:
         command, env = self.command(name, self.services[name]["command"])
         if command[0] == "nginx" and os.getuid() == 0:
-            command[-1] += " user root;"  # the container's user is no root, and so nginx stays it
+            command[-1] += " user root;"  # the container's user is not root, so nginx keeps it
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(command, env=env, stdout=log, stderr=log, cwd=self.folder)
         self.processes[f"{name}-{len(self.processes)}"] = process

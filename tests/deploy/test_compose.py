@@ -36,8 +36,8 @@ def services() -> dict[str, Any]:
     assert not done.stderr
     config = json.loads(done.stdout)
     assert config["networks"]["cluster"]["internal"] is True
-    found: dict[str, Any] = config["services"]
-    return found
+    services: dict[str, Any] = config["services"]
+    return services
 
 
 def test_every_service_is_hardened(services: dict[str, Any]):
@@ -86,17 +86,17 @@ def running(
     services: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Services]:
     """Certificates, a scheduler and a worker, each once what it waits for is healthy."""
-    found = Services(services, tmp_path_factory.mktemp("compose"))
+    started = Services(services, tmp_path_factory.mktemp("compose"))
     try:
-        for _ in range(2):  # again, and nothing is made anew
-            made = found.run("certificates")
-            assert made.returncode == 0, made.stderr
+        for _ in range(2):  # the second time it keeps what is there
+            certificates = started.run("certificates")
+            assert certificates.returncode == 0, certificates.stderr
         for name in ("scheduler", "worker"):
-            found.start(name)
-            assert found.healthy(name), (found.folder / f"{name}.log").read_text()
-        yield found
+            started.start(name)
+            assert started.healthy(name), (started.folder / f"{name}.log").read_text()
+        yield started
     finally:
-        found.stop()
+        started.stop()
 
 
 @pytest.mark.slow

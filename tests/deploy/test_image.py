@@ -19,8 +19,8 @@ def locked(name: str) -> dict[str, set[Version]]:
     """Return the versions of each package that a lock has; some depend on Python's."""
     versions: dict[str, set[Version]] = {}
     for line in (DEPLOY / "locks" / f"{name}.txt").read_text().splitlines():
-        if found := re.match(r"([a-z0-9-]+)==([^ ]+)", line):
-            versions.setdefault(found[1], set()).add(Version(found[2]))
+        if match := re.match(r"([a-z0-9-]+)==([^ ]+)", line):
+            versions.setdefault(match[1], set()).add(Version(match[2]))
     return versions
 
 

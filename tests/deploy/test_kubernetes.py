@@ -146,10 +146,10 @@ def selects(selector: dict[str, str], labels: dict[str, str]) -> bool:
 @pytest.mark.parametrize("name", CLUSTERS)
 def test_services_budgets_and_policies_find_their_pods_and_ports(name: str, build: Build):
     resources = build(name)
-    found = list(pods(resources))
+    all_pods = list(pods(resources))
 
     def ports(selector: dict[str, str]) -> set[int | str]:
-        matching = [pod for labels, pod in found if selects(selector, labels)]
+        matching = [pod for labels, pod in all_pods if selects(selector, labels)]
         assert matching, selector
         listed = [p for pod in matching for c in pod["containers"] for p in c.get("ports", [])]
         return {p["containerPort"] for p in listed} | {p["name"] for p in listed}
@@ -161,9 +161,9 @@ def test_services_budgets_and_policies_find_their_pods_and_ports(name: str, buil
         if resource["kind"] == "PodDisruptionBudget":
             assert ports(spec["selector"]["matchLabels"])
         if resource["kind"] == "NetworkPolicy":
-            own = ports(spec["podSelector"]["matchLabels"])
+            open_ports = ports(spec["podSelector"]["matchLabels"])
             for rule in spec.get("ingress", []):
-                assert {p["port"] for p in rule["ports"]} <= own
+                assert {p["port"] for p in rule["ports"]} <= open_ports
             for rule in spec.get("egress", []):
                 for peer in rule.get("to", []):
                     if "podSelector" in peer:
@@ -179,7 +179,7 @@ def test_who_may_talk_to_whom(name: str, build: Build):
     policies = [r["spec"] for r in resources if r["kind"] == "NetworkPolicy"]
 
     def allowed(mine: str, other: str, way: str) -> set[int]:
-        found: set[int] = set()
+        allowed: set[int] = set()
         for policy in policies:
             if not selects(policy["podSelector"]["matchLabels"], labels[mine]):
                 continue
@@ -187,8 +187,8 @@ def test_who_may_talk_to_whom(name: str, build: Build):
                 for peer in rule.get("from" if way == "ingress" else "to", []):
                     if selects(peer.get("podSelector", {}).get("matchLabels", {"": ""}),
                                labels[other]):  # fmt: skip
-                        found |= {p["port"] for p in rule["ports"]}
-        return found
+                        allowed |= {p["port"] for p in rule["ports"]}
+        return allowed
 
     talk = {
         (a, b): sorted(allowed(a, b, "egress") & allowed(b, a, "ingress"))

@@ -19,10 +19,10 @@ from tests.deploy.processes import Services
 
 def container(pod: dict[str, Any], name: str) -> dict[str, Any]:
     """Return a container in the form of a service of Compose."""
-    (found,) = [c for c in pod["containers"] if c["name"] == name]
+    (container,) = [c for c in pod["containers"] if c["name"] == name]
     return {
-        "command": found.get("command") or found["args"],
-        "environment": {e["name"]: e["value"] for e in found.get("env", [])},
+        "command": container.get("command") or container["args"],
+        "environment": {e["name"]: e["value"] for e in container.get("env", [])},
     }
 
 
@@ -34,8 +34,8 @@ def api(build: Build, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     (pod,) = [pod for _, pod in pods(resources) if pod["containers"][0]["name"] == "scheduler"]
     folder = tmp_path_factory.mktemp("operator")
     running = Services({n: container(pod, n) for n in ("scheduler", "api")}, folder)
-    made = [sys.executable, "-m", "cryptodask.cli", "security", "init", str(folder / "made")]
-    subprocess.run([*made, "--at", str(folder / "tls")], check=True, capture_output=True)
+    command = [sys.executable, "-m", "cryptodask.cli", "security", "init", str(folder / "made")]
+    subprocess.run([*command, "--at", str(folder / "tls")], check=True, capture_output=True)
     shutil.copytree(folder / "made" / "scheduler", folder / "tls", dirs_exist_ok=True)
     (conf,) = [r["data"]["nginx.conf"] for r in resources if "nginx.conf" in r.get("data", {})]
     (folder / "etc" / "cryptodask" / "nginx.conf").write_text(running.translate(conf))
@@ -85,8 +85,8 @@ def test_nginx_takes_the_configuration_for_openid_connect(build: Build, tmp_path
     services = Services({}, tmp_path)
     (conf,) = [r["data"] for r in build("oidc") if "auth.conf.template" in r.get("data", {})]
     assert "oauth2" in conf["auth.conf.template"]
-    made = [sys.executable, "-m", "cryptodask.cli", "security", "init", str(tmp_path / "made")]
-    subprocess.run(made, check=True, capture_output=True)
+    command = [sys.executable, "-m", "cryptodask.cli", "security", "init", str(tmp_path / "made")]
+    subprocess.run(command, check=True, capture_output=True)
     shutil.copytree(tmp_path / "made" / "client", tmp_path / "tls", dirs_exist_ok=True)
     for name, text in conf.items():
         text = text.replace("${SCHEDULER_HOST}", "localhost").replace("${DASK_CONFIG}", "/tls")
