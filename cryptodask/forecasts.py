@@ -11,7 +11,8 @@ import pandas as pd
 from cryptodask.bands import Known
 from cryptodask.cluster.retry import TaskId
 from cryptodask.evaluate.intervals.error_counts import PoolSummary
-from cryptodask.io.paths import AnyPath, each, names_in, path_of, read_table, read_text, resolved
+from cryptodask.io.parquet import read_frame
+from cryptodask.io.paths import AnyPath, each, names_in, path_of, read_text, resolved
 from cryptodask.prices.clean.findings import empty_findings, join_findings
 from cryptodask.records import CoinFailure, FloatArray
 from cryptodask.results.forecasts import (
@@ -97,8 +98,8 @@ class ForecastRun(RunFolder):
         done = {self.name(p): model for p, model in zip(pieces, models, strict=True)}
         done = {name: model for name, model in done.items() if name in there}
         beside = [told_in(name) for name in done]
-        failed = each(read_table, [self.path / f for f, _, _ in beside])
-        lost = each(read_table, [self.path / f for _, f, _ in beside if f in there])
+        failed = each(read_frame, [self.path / f for f, _, _ in beside])
+        lost = each(read_frame, [self.path / f for _, f, _ in beside if f in there])
         ran = {task: model for (_, _, task), model in zip(beside, done.values(), strict=True)}
         ran = {task: model for task, model in ran.items() if task in there}
         tasks_of = each(_read_task, [self.path / task for task in ran])
@@ -149,7 +150,7 @@ def open_forecasts(path: str | os.PathLike[str] | AnyPath) -> ForecastFolder:
     """
     folder = resolved(path_of(path))
     told = read_manifest(folder)
-    failures, lost, tasks = each(read_table, [folder / name for name in (FAILURES, LOST, TASKS)])
+    failures, lost, tasks = each(read_frame, [folder / name for name in (FAILURES, LOST, TASKS)])
     return ForecastFolder(
         folder,
         int(told["rows"]),

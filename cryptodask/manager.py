@@ -17,7 +17,8 @@ from cryptodask.evaluate.intervals.cohorts import Intervals, choose_cohorts
 from cryptodask.evaluate.intervals.past_errors import Cohort
 from cryptodask.forecasting import ForecastWork, OnDone, Past
 from cryptodask.forecasts import ForecastRun, open_forecasts
-from cryptodask.io.paths import AnyPath, path_of, remove, visibility_error, write_text
+from cryptodask.io.files import write_text
+from cryptodask.io.paths import AnyPath, path_of, remove, visibility_error
 from cryptodask.models import Model, create_model
 from cryptodask.models.allocator import release_memory_soon
 from cryptodask.models.base import check_horizon, fingerprints

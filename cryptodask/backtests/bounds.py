@@ -17,7 +17,8 @@ from cryptodask.evaluate.backtest import BOUNDS, empty_backtest
 from cryptodask.evaluate.intervals.bounds import LEVELS, Shape, history_of
 from cryptodask.evaluate.intervals.conformal import Conformal, intervals
 from cryptodask.evaluate.intervals.error_counts import ErrorCounts, History, PoolSummary
-from cryptodask.io.paths import AnyPath, open_parquet
+from cryptodask.io.parquet import open_parquet
+from cryptodask.io.paths import AnyPath
 from cryptodask.records import DateArray, FloatArray
 from cryptodask.results.forecasts import write_frames
 

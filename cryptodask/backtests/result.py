@@ -12,7 +12,8 @@ import pandas as pd
 from cryptodask.backtests.sweep import cut_by_coin, sweep
 from cryptodask.errors import InputError
 from cryptodask.evaluate.backtest import OriginFailure, empty_backtest
-from cryptodask.io.paths import AnyPath, each, path_of, read_table, read_text, resolved
+from cryptodask.io.parquet import read_frame
+from cryptodask.io.paths import AnyPath, each, path_of, read_text, resolved
 from cryptodask.models import Model
 from cryptodask.records import CoinFailure, DateArray
 from cryptodask.results.forecasts import MANIFEST
@@ -183,7 +184,7 @@ def counting(table: pd.DataFrame, origins: DateArray) -> pd.DataFrame:
 
 def read_backtest_part(path: AnyPath) -> pd.DataFrame:
     """Read one file of a backtest's table."""
-    return read_table(path).astype(empty_backtest().dtypes.to_dict())
+    return read_frame(path).astype(empty_backtest().dtypes.to_dict())
 
 
 def lost(
@@ -219,7 +220,7 @@ def join_failures(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def read_failures(path: AnyPath) -> pd.DataFrame:
     """Read a table of failures."""
-    return read_table(path).astype(no_failures().dtypes.to_dict())
+    return read_frame(path).astype(no_failures().dtypes.to_dict())
 
 
 def failures_of(name: str) -> str:

@@ -29,7 +29,8 @@ from cryptodask.evaluate.backtest import OriginFailure, empty_backtest
 from cryptodask.evaluate.intervals.cohorts import EVERY, WARMUP, calibration_origins
 from cryptodask.evaluate.rolling import choose_origins
 from cryptodask.forecasting import OnDone
-from cryptodask.io.paths import AnyPath, open_parquet, path_of
+from cryptodask.io.parquet import open_parquet
+from cryptodask.io.paths import AnyPath, path_of
 from cryptodask.manager import CryptoManager, choose_models, managing, progress_bar
 from cryptodask.models import Model
 from cryptodask.models.base import check_horizon, ends_needed, fingerprints, takes_repeats

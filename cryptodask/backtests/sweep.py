@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cryptodask.evaluate.backtest import empty_backtest
-from cryptodask.io.paths import AnyPath, open_parquet
+from cryptodask.io.parquet import open_parquet
+from cryptodask.io.paths import AnyPath
 
 MOST = 200_000
 """Rows that are yielded at once, unless one coin has more."""

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from cryptodask.io.paths import AnyPath, draft_of, storing
+from cryptodask.io.files import draft_of
+from cryptodask.io.paths import AnyPath, storing
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -40,7 +40,8 @@ from cryptodask.cli.options import (
 )
 from cryptodask.cli.show import SOME_FAILED, err, out, shown_date, write_table
 from cryptodask.errors import OptionError
-from cryptodask.io.paths import path_of, write_text
+from cryptodask.io.files import write_text
+from cryptodask.io.paths import path_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -22,7 +22,8 @@ from cryptodask.dashboard.live import Run
 from cryptodask.dashboard.live_view import FAILURES, Columns, failures_table, label_of
 from cryptodask.dashboard.view import ForecastView, Pack, build_view, milliseconds, pack
 from cryptodask.errors import CryptoDaskError, OptionError, TableError
-from cryptodask.io.paths import exists, is_folder, path_of, read_table, read_text
+from cryptodask.io.parquet import read_frame
+from cryptodask.io.paths import exists, is_folder, path_of, read_text
 from cryptodask.prices import CryptoLoader
 from cryptodask.results.forecasts import empty_forecasts, read_failed, read_manifest
 
@@ -143,7 +144,7 @@ def failures_of(entry: Entry) -> Columns:
         else:
             beside = out.with_name(f"{out.stem}.failures{out.suffix}")
             csv = out.suffix == ".csv"
-            frame = pd.read_csv(StringIO(read_text(beside))) if csv else read_table(beside)
+            frame = pd.read_csv(StringIO(read_text(beside))) if csv else read_frame(beside)
         frame = frame[list(FAILURES)]
     except (CryptoDaskError, OSError, ValueError, KeyError):
         return entry.failures

@@ -1,24 +1,20 @@
 """Where results are: paths of this machine, and URLs of stores that fsspec knows, as ``s3://``.
 
-A URL is a `upath.UPath`, which has the methods of a path. What is here hides the rest of the
-difference. In a folder of this machine a file is put in its place by renaming it. In a store there
-is no renaming, but an object is there when all of it was sent, and not before: it is written to a
-draft on this machine, and sent when that is whole. What a store says is asked for anew each time,
-since others write to it meanwhile. Its settings and secrets are fsspec's configuration, on the
-client and on every worker, and never part of a path.
+A URL is a `upath.UPath`, which has the methods of a path. This module and `cryptodask.io.files`
+hide the rest of the difference. Each question goes to the store again, since others write to it
+meanwhile. The store's settings and secrets are fsspec's configuration, on the client and on every
+worker, and never part of a path.
 """
 
 import errno
 import os
 import re
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
-from io import BytesIO
+from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from upath import UPath
@@ -31,9 +27,6 @@ from cryptodask.errors import (
     OptionError,
     WriteError,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 AnyPath = Path | UPath
 """A path of this machine, or a URL."""
@@ -107,20 +100,51 @@ def resolved(path: AnyPath) -> AnyPath:
 def exists(path: AnyPath) -> bool:
     """Tell whether there is a file, an object or a folder."""
     with reading(path):
-        return _fresh(path).exists()
+        return fresh(path).exists()
 
 
 def is_folder(path: AnyPath) -> bool:
     """Tell whether there is a folder, or objects whose names begin like one's."""
     with reading(path):
-        return _fresh(path).is_dir()
+        return fresh(path).is_dir()
 
 
 def make_folder(path: AnyPath) -> None:
     """Make a folder; a store of buckets has none, and no bucket is made."""
-    if not isinstance(path, CloudPath):
-        with storing(path):
-            path.mkdir(parents=True, exist_ok=True)
+    if isinstance(path, CloudPath):
+        return
+    with storing(path):
+        absent = _absent_folders(path) if isinstance(path, Path) else []
+        path.mkdir(parents=True, exist_ok=True)
+        for folder in absent:
+            sync_folder(folder.parent)
+
+
+def _absent_folders(path: Path) -> list[Path]:
+    """Return a folder and those around it, as far as they do not exist; the outermost first."""
+    folders = [path, *path.parents]
+    return list(takewhile(lambda folder: not folder.exists(), folders))[::-1]
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the disk keep the names in a folder, where the system can do that.
+
+    Windows can't, nor can some network file systems; a folder that may be written to and not be
+    read can't be opened for it.
+    """
+    if os.name == "nt":
+        return
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except PermissionError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
 
 
 def names_in(folder: AnyPath) -> list[str]:
@@ -129,86 +153,29 @@ def names_in(folder: AnyPath) -> list[str]:
         return [file.name for file in folder.iterdir()]
     own, found = folder.path.strip("/"), []
     with reading(folder), suppress(FileNotFoundError):
-        found = [str(name).strip("/") for name in _fresh(folder).fs.ls(folder.path, detail=False)]
+        found = [str(name).strip("/") for name in fresh(folder).fs.ls(folder.path, detail=False)]
     return [name.rpartition("/")[2] for name in found if name != own]
 
 
 def read_text(path: AnyPath) -> str:
     """Read a text in UTF-8."""
+    return read_bytes(path).decode("utf-8")
+
+
+def read_bytes(path: AnyPath) -> bytes:
+    """Read a whole file, or a whole object."""
     if isinstance(path, Path):
-        return path.read_text("utf-8")
-    return _content(path).decode("utf-8")
-
-
-def read_table(path: AnyPath) -> "pd.DataFrame":
-    """Read a Parquet file as a dataframe."""
-    import pandas as pd
-
-    return pd.read_parquet(path if isinstance(path, Path) else BytesIO(_content(path)))
-
-
-@contextmanager
-def open_parquet(path: AnyPath) -> Iterator[Any]:
-    """Open a Parquet file, of which only what is asked for is read; see pyarrow's ParquetFile."""
-    import pyarrow.parquet as pq
-
-    with ExitStack() as stack:
-        with reading(path):
-            if isinstance(path, Path):
-                file = pq.ParquetFile(path)
-            else:
-                url = _fresh(path)
-                file = pq.ParquetFile(stack.enter_context(url.fs.open(url.path, "rb")))
-        yield stack.enter_context(file)
-
-
-def _content(url: UPath) -> bytes:
-    with reading(url):
-        content: bytes = _fresh(url).fs.cat_file(url.path)
+        return path.read_bytes()
+    with reading(path):
+        content: bytes = fresh(path).fs.cat_file(path.path)
         return content
 
 
-def _fresh(path: P) -> P:
+def fresh(path: P) -> P:
     """Have a file system forget what it was told, which others may have changed since."""
     if not isinstance(path, Path):
         path.fs.invalidate_cache()
     return path
-
-
-@contextmanager
-def draft_of(path: AnyPath) -> Iterator[Path]:
-    """Give a file of this machine to write to, which is in its place at the end of the block.
-
-    There it is whole, or, where the block raises or its process ends, not at all.
-
-    Raises
-    ------
-    WriteError
-        It can't be put there.
-    """
-    if isinstance(path, Path):
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        try:
-            yield draft
-            with storing(path.parent):
-                draft.replace(path)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
-        return
-    with ExitStack() as stack:
-        with storing(Path(gettempdir())):
-            folder = stack.enter_context(TemporaryDirectory(prefix="cryptodask-"))
-        draft = Path(folder) / path.name
-        yield draft
-        with storing(path.parent):
-            path.fs.put_file(str(draft), path.path)
-
-
-def write_text(text: str, path: AnyPath) -> None:
-    """Write a text in UTF-8; whole or not at all."""
-    with draft_of(path) as draft, storing(draft.parent):
-        draft.write_text(text, encoding="utf-8")
 
 
 def remove(paths: Iterable[AnyPath]) -> None:
@@ -238,7 +205,7 @@ def visibility_error(path: AnyPath, size: int) -> str | None:
     try:
         if not exists(path):
             return "it is not there"
-        there = _fresh(path).stat().st_size
+        there = fresh(path).stat().st_size
     except (CryptoDaskError, OSError) as error:
         return str(error)
     return None if there == size else f"it has {there} bytes, and not {size}"

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,9 @@ import pyarrow as pa
 
 from cryptodask.errors import TableError
 from cryptodask.evaluate.rows import BOUNDS
-from cryptodask.io.paths import AnyPath, draft_of, read_table, read_text, storing, write_text
+from cryptodask.io import files, parquet
+from cryptodask.io.parquet import read_frame
+from cryptodask.io.paths import AnyPath, read_text
 from cryptodask.models.base import PanelForecast
 from cryptodask.records import CoinFailure, FloatArray
 
@@ -184,75 +186,33 @@ def sort_forecasts(
 def write_frames(
     folder: AnyPath, name: str, schema: pa.Schema
 ) -> Iterator[Callable[[pd.DataFrame | pa.Table], None]]:
-    """Write a file frame by frame, each a group of rows, so that no more than one is in memory.
-
-    The file is there at the end of the block, whole, or, where the block raises, not at all. Done
-    twice, it is the same file.
-
-    Parameters
-    ----------
-    folder : Path or UPath
-    name : str
-        Of the file.
-    schema : Schema
-        Of every frame.
-
-    Yields
-    ------
-    callable
-        What adds a frame, of pandas or of Arrow.
-
-    Raises
-    ------
-    WriteError
-        The disk is full, or can't be written to any more.
-    """
-    import pyarrow.parquet as pq
-
-    # Forecasts hardly ever repeat, so that a dictionary of them costs time and saves nothing.
-    repeated = [name for name in schema.names if name not in ("forecast", *BOUNDS)]
-    with draft_of(folder / name) as draft:
-        with storing(draft.parent):
-            sink = pq.ParquetWriter(draft, schema, use_dictionary=repeated)
-        try:
-
-            def write(frame: pd.DataFrame | pa.Table) -> None:
-                if isinstance(frame, pd.DataFrame):
-                    frame = pa.Table.from_pandas(frame, schema, preserve_index=False)
-                if len(frame):
-                    with storing(draft.parent):
-                        sink.write_table(frame)
-
-            yield write
-        except BaseException:
-            with suppress(OSError):  # it is not wanted any more
-                sink.close()
-            raise
-        with storing(draft.parent):
-            sink.close()
+    """Write a file frame by frame; see `cryptodask.io.parquet.write_frames`."""
+    # Forecasts hardly ever repeat.
+    repeating = [name for name in schema.names if name not in ("forecast", *BOUNDS)]
+    with parquet.write_frames(folder / name, schema, repeating) as writer:
+        yield writer
 
 
 def write_part(folder: AnyPath, name: str, frame: pd.DataFrame) -> None:
     """Write one frame as a file, whole or not at all; done twice, it is the same file."""
-    schema = pa.Schema.from_pandas(frame.iloc[:0], preserve_index=False)
-    with write_frames(folder, name, schema) as write:
-        write(frame)
+    repeating = [name for name in frame.columns if name not in ("forecast", *BOUNDS)]
+    parquet.write_frame(frame, folder / name, repeating)
 
 
-def write_json(folder: AnyPath, name: str, told: Any) -> None:
-    """Write what is told as JSON, whole or not at all."""
-    write_text(json.dumps(told, indent=1) + "\n", folder / name)
+def write_json(folder: AnyPath, name: str, value: Any) -> None:
+    """Write a value as JSON, whole or not at all."""
+    files.write_json(value, folder / name)
 
 
 def read_part(path: AnyPath) -> pd.DataFrame:
     """Read the forecasts that one task wrote."""
-    rows = read_table(path)
+    rows = read_frame(path)
     return rows.astype(empty_forecasts(BOUNDS[0] in rows.columns).dtypes.to_dict())
 
 
 def read_failed(folder: AnyPath) -> pd.DataFrame:
     """Read the failures of a folder of forecasts."""
-    return read_table(folder / FAILURES)
+    return read_frame(folder / FAILURES)
 
 
 def read_manifest(folder: AnyPath) -> dict[str, Any]:

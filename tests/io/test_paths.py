@@ -30,17 +30,9 @@ from cryptodask.errors import (
     WriteError,
 )
 from cryptodask.forecasts import open_forecasts
+from cryptodask.io.files import draft_of, write_text
 from cryptodask.io.lock import locked
-from cryptodask.io.paths import (
-    draft_of,
-    exists,
-    names_in,
-    path_of,
-    read_text,
-    remove,
-    visibility_error,
-    write_text,
-)
+from cryptodask.io.paths import exists, names_in, path_of, read_text, remove, visibility_error
 from cryptodask.results.forecasts import read_manifest, sort_forecasts
 from tests.chaos.harness import table_of
 from tests.conftest import Cluster

@@ -13,7 +13,6 @@ let in everywhere. Each part has a key of its own so that none has to be shared.
 
 import datetime
 import ipaddress
-import os
 import re
 import socket
 from collections.abc import Iterable
@@ -27,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from cryptodask.errors import OptionError
+from cryptodask.io.files import write_bytes
 
 PARTS = ("scheduler", "worker", "client")
 """The folders that `init` makes."""
@@ -305,10 +305,5 @@ def _make_folder(folder: Path) -> None:
 
 
 def _write(path: Path, content: bytes, secret: bool = False) -> None:
-    """Write a file whole or not at all, and a secret for nobody else from its first byte on."""
-    draft = path.with_name(f".{path.name}.tmp")
-    draft.unlink(missing_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    with os.fdopen(os.open(draft, flags, 0o600 if secret else 0o644), "wb") as file:
-        file.write(content)
-    draft.replace(path)
+    """Write a file, and a secret for nobody else from its first byte on."""
+    write_bytes(content, path, mode=0o600 if secret else 0o644)
