@@ -8,8 +8,8 @@
     │   ├── UnknownCoinError      no coin of that name in the source
     │   ├── UnknownModelError     no model of that name in the catalog
     │   ├── PolicyError           prices have what a policy does not let pass
-    │   ├── DamagedFileError      a file that a run wrote is not as it was written
-    │   └── OptionError           an option or argument out of its range
+    │   ├── OptionError           an option or argument out of its range
+    │   └── DamagedFileError      a file that a run wrote is not as it was written
     ├── PriceFileError            one file of prices
     │   ├── NotAPriceFileError    its columns are not those of prices
     │   └── UnreadableFileError   it is empty, binary, or cut off
@@ -57,12 +57,12 @@ class PolicyError(InputError):
     """Prices have something that a policy does not let pass."""
 
 
-class DamagedFileError(InputError):
-    """A file that a run wrote is not as it was written: cut off, emptied or changed."""
-
-
 class OptionError(InputError):
     """An option or argument is unknown or out of its range."""
+
+
+class DamagedFileError(InputError):
+    """A file that a run wrote is not as it was written: missing, cut off, or changed."""
 
 
 class PriceFileError(CryptoDaskError):

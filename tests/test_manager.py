@@ -279,7 +279,9 @@ def test_gaps_change_what_a_model_sees(client: Client, small_prices: pd.DataFram
     folder = write_folder(tmp_path, with_gaps(small_prices, "1d"))
     manager = CryptoManager(folder, client)
     left, filled, split = (
-        manager.forecast(["linear"], 2, gaps=gaps, gap_limit=limit, progress=False).get_df()["forecast"]
+        manager.forecast(["linear"], 2, gaps=gaps, gap_limit=limit, progress=False).get_df()[
+            "forecast"
+        ]
         for gaps, limit in (("leave", None), ("fill", 9), ("split", None))
     )
     assert len(left) == len(filled) == len(split)
@@ -401,7 +403,9 @@ def test_workers_write_a_folder_that_holds_the_same_forecasts(
     pd.testing.assert_frame_equal(joined, here.get_df(), check_exact=True)
     pd.testing.assert_frame_equal(there.failures, here.failures)
     assert there.tasks["write"].gt(0).all()
-    with pytest.raises(InputError, match="holds a forecast of other coins or models; name another folder"):
+    with pytest.raises(
+        InputError, match="holds a forecast of other coins or models; name another folder"
+    ):
         manager.forecast(["naive"], 5, out=tmp_path / "out", progress=False)
     again = manager.forecast(["naive"], 5, out=tmp_path / "out", overwrite=True, progress=False)
     assert len(again.files) == 4

@@ -135,7 +135,7 @@ def scores_in(folder: AnyPath, most: int) -> list[dict[str, Any]]:
         Its files are larger.
     """
     backtest = open_backtest(folder)
-    size = sum(max(record.size, 0) for record in backtest.files)
+    size = sum(record.size for record in backtest.files)
     if size > most:
         raise CryptoDaskError(f"{folder}: {size / 1e6:,.0f} MB are too much to score here")
     rows = backtest.scores().to_dict("records")

@@ -1,39 +1,51 @@
-"""Files that are whole or absent, also after the power went, and what tells whether they still are.
+"""Files that are whole or absent, even after a power cut, and what shows that one still is.
 
-A file is written to a draft, synced, put in its place, and its folder is synced: what a folder
-names is on the disk. A `FileRecord` has size and checksum, by which it is recognised later. An
-object of a store is there when all of it was sent, and not before.
+In a folder of this machine a file is written under another name, synced to the disk, renamed, and
+its folder is synced. A store can't rename, but an object appears only when all of it was sent: it
+is written to a draft on this machine, and sent when that is complete.
+
+A disk may still lose or change a file that was complete. So whoever notes that a file is done notes
+its size and SHA-256 (`FileRecord`), and whoever uses the file compares.
 """
 
 import hashlib
 import json
+import math
 import os
 import secrets
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
-from typing import Any
+from typing import Any, NoReturn
 
-import attrs
+from cryptodask.errors import CryptoDaskError, DamagedFileError, InputError
+from cryptodask.io.paths import (
+    AnyPath,
+    fresh,
+    read_bytes,
+    reading,
+    storing,
+    sync_folder,
+)
 
-from cryptodask.errors import DamagedFileError, InputError
-from cryptodask.io.paths import AnyPath, read_bytes, size_of, storing
+MOST_TEXT = 60
+"""Characters of a name in a file that an error shows."""
 
 
-@attrs.frozen
+@dataclass(frozen=True)
 class FileRecord:
-    """A file as it was written.
+    """What a file was when it was written.
 
     Attributes
     ----------
     name : str
-        In its folder.
+        Without its folder.
     size : int
-        Bytes; -1 where it is not known, of files of an earlier version.
+        In bytes.
     sha256 : str
-        Checksum of the content; empty where it is not known.
+        Of its content, 64 hexadecimal digits.
     """
 
     name: str
@@ -42,142 +54,204 @@ class FileRecord:
 
 
 @contextmanager
-def draft_of(path: AnyPath, mode: int | None = None) -> Iterator[Path]:
-    """Give a file of this machine to write to, which is in its place at the end of the block.
+def draft_of(path: AnyPath) -> Iterator[Path]:
+    """Put a file in its place at the end of the block: complete, or not at all.
 
-    There it is whole, or, where the block raises or the machine stops, not at all.
+    Where the block raises, its process ends or the power is cut, the file that was there before
+    stays.
 
     Parameters
     ----------
     path : Path or UPath
-    mode : int, optional
-        Permissions, from the first byte on.
+        Of the file.
+
+    Yields
+    ------
+    Path
+        A file of this machine to write to, which does not exist yet.
 
     Raises
     ------
     WriteError
-        It can't be put there.
+        The file can't be put there.
     """
-    if not isinstance(path, Path):
-        with ExitStack() as stack:
-            with storing(Path(gettempdir())):
-                folder = stack.enter_context(TemporaryDirectory(prefix="cryptodask-"))
-            draft = Path(folder) / path.name
+    if isinstance(path, Path):
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        try:
             yield draft
             with storing(path.parent):
-                path.fs.put_file(str(draft), path.path)
+                _sync(draft)
+                draft.replace(path)
+                sync_folder(path.parent)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
         return
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        if mode is not None:
-            with storing(path.parent):
-                draft.touch(mode, exist_ok=False)
+    with ExitStack() as stack:
+        with storing(Path(gettempdir())):
+            folder = stack.enter_context(TemporaryDirectory(prefix="cryptodask-"))
+        draft = Path(folder) / path.name
         yield draft
         with storing(path.parent):
-            sync(draft)
-            draft.replace(path)
-            sync(path.parent)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+            path.fs.put_file(str(draft), path.path)
 
 
-def sync(path: Path) -> None:
-    """Have the operating system write a file, or the names in a folder, to the disk."""
-    if path.is_dir() and sys.platform == "win32":
-        return  # which opens no folders
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+def _sync(path: Path) -> None:
+    """Have the disk keep the content of a file."""
+    handle = os.open(path, os.O_RDWR)  # Windows syncs only what can be written to
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
 
 
-def write_text(text: str, path: AnyPath) -> None:
-    """Write a text in UTF-8; whole or not at all."""
+def write_bytes(content: bytes, path: AnyPath, mode: int = 0o666) -> None:
+    """Write a file, complete or not at all.
+
+    Parameters
+    ----------
+    content : bytes
+    path : Path or UPath
+    mode : int
+        Who may use a file of this machine, from its first byte on, less the process's umask.
+    """
     with draft_of(path) as draft, storing(draft.parent):
-        draft.write_text(text, encoding="utf-8")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(draft, flags, mode), "wb") as file:
+            file.write(content)
+
+
+def write_text(text: str, path: AnyPath) -> None:
+    """Write a text in UTF-8, complete or not at all."""
+    write_bytes(text.encode("utf-8"), path)
 
 
 def write_json(value: Any, path: AnyPath) -> None:
-    """Write a value as JSON; whole or not at all."""
+    """Write a value as JSON, complete or not at all."""
     write_text(json.dumps(value, indent=1) + "\n", path)
 
 
 def read_json(path: AnyPath) -> Any:
-    """Read JSON.
+    """Read a value from a file of JSON.
 
     Raises
     ------
     FileNotFoundError
         There is no such file.
     InputError
-        It is not JSON, was cut off, or is nested too deep to be anything of ours.
+        It can't be read, or is not JSON in UTF-8; NaN, numbers out of range, a name that occurs
+        twice in one object, and too deep nesting count as that.
     """
-    content = read_bytes(path)
     try:
-        if not content.strip(b"\0 \t\r\n"):
-            raise ValueError("it is empty or zeros")
-        return json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
-    except RecursionError:
-        raise InputError(f"{path}: is nested too deep to be anything of CryptoDask") from None
+        text = read_bytes(path).decode("utf-8")
+    except (CryptoDaskError, FileNotFoundError):
+        raise
+    except OSError as error:
+        raise InputError(f"{path}: can't be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise _not_json(path, f"byte {error.start} is not UTF-8") from error
+    try:
+        return json.loads(
+            text,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            object_pairs_hook=_without_repeats,
+        )
+    except RecursionError as error:
+        raise _not_json(path, "it is nested too deep") from error
     except ValueError as error:
-        raise InputError(f"{path}: can't be read as JSON: {error}") from None
+        raise _not_json(path, str(error)) from error
 
 
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no number")
+def _not_json(path: AnyPath, reason: str) -> InputError:
+    return InputError(
+        f"{path}: is not the JSON that it should be: {reason}; restore it from a copy, or have it "
+        "written again"
+    )
 
 
-def record_of(path: Path, name: str | None = None) -> FileRecord:
-    """Return the record of a file of this machine, which has or will have this name."""
-    with path.open("rb") as file:
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number of JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"{digits[:MOST_TEXT]} is out of range")
+    return number
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in members:
+            raise ValueError(f"{name[:MOST_TEXT]!r} occurs twice in one object")
+        members[name] = value
+    return members
+
+
+def record_of(path: AnyPath) -> FileRecord:
+    """Return size and checksum of a file, which is read for that, block by block."""
+    with reading(path), ExitStack() as stack:
+        if isinstance(path, Path):
+            file = stack.enter_context(path.open("rb"))
+        else:
+            file = stack.enter_context(fresh(path).fs.open(path.path, "rb"))
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return FileRecord(name or path.name, path.stat().st_size, digest)
+        return FileRecord(path.name, file.seek(0, os.SEEK_END), digest)
 
 
 def damage(path: AnyPath, record: FileRecord) -> str | None:
-    """Return in what a file is not what was recorded; None where it is.
+    """Return why a file is not what was recorded, or None if it is.
 
-    Of a store, whose objects are whole or absent, only the size is compared: reading all of them
-    again would cost as much as reading the result.
+    A file of this machine is read and its checksum compared. Of an object only the size is asked
+    for: a store guards content itself, and reading it would cost as much as using it.
     """
     try:
-        size = size_of(path)
+        size = size_damage(path, record)
+        if size is not None or not isinstance(path, Path):
+            return size
+        return _content_damage(record_of(path).sha256, record)
+    except (CryptoDaskError, OSError) as error:
+        return f"it can't be read: {error}"
+
+
+def size_damage(path: AnyPath, record: FileRecord) -> str | None:
+    """Return why the size of a file is not what was recorded, or None if it is; nothing is read."""
+    try:
+        with reading(path):
+            size = fresh(path).stat().st_size
     except FileNotFoundError:
-        return "it is not there"
-    except OSError as error:
-        return f"it can't be read: {error.strerror or error}"
-    if record.size >= 0 and size != record.size:
-        return f"it has {size} bytes, and had {record.size} when it was written"
-    if record.sha256 and isinstance(path, Path) and record_of(path).sha256 != record.sha256:
-        return "its content is not what was written: the checksum differs"
-    return None
+        return "it is missing"
+    return None if size == record.size else f"it has {size} bytes instead of {record.size}"
 
 
-def read_checked(path: AnyPath, record: FileRecord | None) -> bytes:
-    """Read a file, and compare it with its record.
+def _content_damage(sha256: str, record: FileRecord) -> str | None:
+    if sha256 == record.sha256:
+        return None
+    return f"its SHA-256 is {sha256[:12]}… instead of {record.sha256[:12]}…"
+
+
+def read_checked(path: AnyPath, record: FileRecord) -> bytes:
+    """Read a whole file that has to be as it was written.
 
     Raises
     ------
     DamagedFileError
-        It is not as it was written.
+        It is missing, or its size or checksum is another.
     """
-    try:
+    reason = size_damage(path, record)
+    if reason is None:
         content = read_bytes(path)
-    except FileNotFoundError:
-        raise damaged(path, "it is not there") from None
-    if record is not None:
-        if record.size >= 0 and len(content) != record.size:
-            reason = f"it has {len(content)} bytes, and had {record.size} when it was written"
-            raise damaged(path, reason)
-        if record.sha256 and hashlib.sha256(content).hexdigest() != record.sha256:
-            raise damaged(path, "its content is not what was written: the checksum differs")
-    return content
+        reason = _content_damage(hashlib.sha256(content).hexdigest(), record)
+        if reason is None:
+            return content
+    raise damaged(path, reason)
 
 
 def damaged(path: AnyPath, reason: str) -> DamagedFileError:
-    """Return the error of a file that is not as it was written."""
+    """Say that a file is not as it was written, and what to do."""
     return DamagedFileError(
-        f"{path}: is damaged: {reason}; `cryptodask resume {path.parent}` makes it again"
+        f"{path}: is damaged: {reason}; restore it from a copy, or do again what wrote it (a run: "
+        "`cryptodask resume FOLDER`)"
     )

@@ -1,9 +1,9 @@
 """Where results are: paths of this machine, and URLs of stores that fsspec knows, as ``s3://``.
 
-A URL is a `upath.UPath`, which has the methods of a path. What is here hides the rest of the
-difference. What a store says is asked for anew each time, since others write to it meanwhile. Its
-settings and secrets are fsspec's configuration, on the client and on every worker, and never part
-of a path.
+A URL is a `upath.UPath`, which has the methods of a path. This module and `cryptodask.io.files`
+hide the rest of the difference. Each question goes to the store again, since others write to it
+meanwhile. The store's settings and secrets are fsspec's configuration, on the client and on every
+worker, and never part of a path.
 """
 
 import errno
@@ -11,9 +11,10 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from upath import UPath
@@ -99,20 +100,51 @@ def resolved(path: AnyPath) -> AnyPath:
 def exists(path: AnyPath) -> bool:
     """Tell whether there is a file, an object or a folder."""
     with reading(path):
-        return _fresh(path).exists()
+        return fresh(path).exists()
 
 
 def is_folder(path: AnyPath) -> bool:
     """Tell whether there is a folder, or objects whose names begin like one's."""
     with reading(path):
-        return _fresh(path).is_dir()
+        return fresh(path).is_dir()
 
 
 def make_folder(path: AnyPath) -> None:
     """Make a folder; a store of buckets has none, and no bucket is made."""
-    if not isinstance(path, CloudPath):
-        with storing(path):
-            path.mkdir(parents=True, exist_ok=True)
+    if isinstance(path, CloudPath):
+        return
+    with storing(path):
+        absent = _absent_folders(path) if isinstance(path, Path) else []
+        path.mkdir(parents=True, exist_ok=True)
+        for folder in absent:
+            sync_folder(folder.parent)
+
+
+def _absent_folders(path: Path) -> list[Path]:
+    """Return a folder and those around it, as far as they do not exist; the outermost first."""
+    folders = [path, *path.parents]
+    return list(takewhile(lambda folder: not folder.exists(), folders))[::-1]
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the disk keep the names in a folder, where the system can do that.
+
+    Windows can't, nor can some network file systems; a folder that may be written to and not be
+    read can't be opened for it.
+    """
+    if os.name == "nt":
+        return
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except PermissionError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
 
 
 def names_in(folder: AnyPath) -> list[str]:
@@ -121,54 +153,25 @@ def names_in(folder: AnyPath) -> list[str]:
         return [file.name for file in folder.iterdir()]
     own, found = folder.path.strip("/"), []
     with reading(folder), suppress(FileNotFoundError):
-        found = [str(name).strip("/") for name in _fresh(folder).fs.ls(folder.path, detail=False)]
+        found = [str(name).strip("/") for name in fresh(folder).fs.ls(folder.path, detail=False)]
     return [name.rpartition("/")[2] for name in found if name != own]
 
 
 def read_text(path: AnyPath) -> str:
     """Read a text in UTF-8."""
-    if isinstance(path, Path):
-        return path.read_text("utf-8")
-    return _content(path).decode("utf-8")
+    return read_bytes(path).decode("utf-8")
 
 
 def read_bytes(path: AnyPath) -> bytes:
-    """Read all of a file."""
-    return path.read_bytes() if isinstance(path, Path) else _content(path)
-
-
-def size_of(path: AnyPath) -> int:
-    """Return the size of a file, bytes.
-
-    Raises
-    ------
-    FileNotFoundError
-        There is none.
-    """
+    """Read a whole file, or a whole object."""
+    if isinstance(path, Path):
+        return path.read_bytes()
     with reading(path):
-        return int(_fresh(path).stat().st_size)
-
-
-@contextmanager
-def open_file(path: AnyPath) -> Iterator[Any]:
-    """Open a file to read some of its bytes."""
-    with ExitStack() as stack:
-        with reading(path):
-            if isinstance(path, Path):
-                file = stack.enter_context(path.open("rb"))
-            else:
-                url = _fresh(path)
-                file = stack.enter_context(url.fs.open(url.path, "rb"))
-        yield file
-
-
-def _content(url: UPath) -> bytes:
-    with reading(url):
-        content: bytes = _fresh(url).fs.cat_file(url.path)
+        content: bytes = fresh(path).fs.cat_file(path.path)
         return content
 
 
-def _fresh(path: P) -> P:
+def fresh(path: P) -> P:
     """Have a file system forget what it was told, which others may have changed since."""
     if not isinstance(path, Path):
         path.fs.invalidate_cache()
@@ -202,7 +205,7 @@ def visibility_error(path: AnyPath, size: int) -> str | None:
     try:
         if not exists(path):
             return "it is not there"
-        there = size_of(path)
+        there = fresh(path).stat().st_size
     except (CryptoDaskError, OSError) as error:
         return str(error)
     return None if there == size else f"it has {there} bytes, and not {size}"

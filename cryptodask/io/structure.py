@@ -54,6 +54,11 @@ def _short(value: Any) -> str:
     return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"
 
 
+def unstructured(value: Any) -> Any:
+    """Return a value of an attrs class or a dataclass as what JSON holds."""
+    return _converter().unstructure(value)
+
+
 def structured(kind: type[T], content: Any, where: str) -> T:
     """Make a value of an attrs class from what JSON held.
 

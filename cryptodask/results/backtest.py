@@ -177,11 +177,6 @@ def open_backtest(path: str | os.PathLike[str] | AnyPath) -> Backtest:
     """
     folder = resolved(path_of(path))
     manifest = read_manifest(folder, ["backtest"])
-    if manifest.record(LOST) is None:
-        raise TableError(
-            f"{folder}: holds a backtest of an earlier CryptoDask; run it again with --overwrite, "
-            "or read it with that version"
-        )
     failures, lost, tasks = (
         read_frame(folder / name, manifest.record(name)) for name in (FAILURES, LOST, TASKS)
     )

@@ -5,7 +5,7 @@ size and checksum. Only the record makes a job done.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import attrs
@@ -107,7 +107,7 @@ def write_done(path: AnyPath, done: JobDone) -> None:
         It can't be written.
     """
     content = {name: getattr(done, name) for name in PLAIN}
-    content |= {"version": VERSION, "file": done.file and attrs.asdict(done.file)}
+    content |= {"version": VERSION, "file": done.file and asdict(done.file)}
     content["failures"] = [
         [f.coin, f.model, None if f.cutoff is None else str(f.cutoff), f.exception, f.message]
         for f in done.failures

@@ -9,7 +9,7 @@ import numpy as np
 from cryptodask.errors import InputError, TableError
 from cryptodask.io.files import FileRecord, read_json, write_json
 from cryptodask.io.paths import AnyPath
-from cryptodask.io.structure import structured
+from cryptodask.io.structure import structured, unstructured
 from cryptodask.records import DateArray
 
 MANIFEST = "_manifest.json"
@@ -76,7 +76,7 @@ class Manifest:
 
 def write_manifest(folder: AnyPath, manifest: Manifest) -> None:
     """Write the manifest of a folder in which all else is there."""
-    write_json(attrs.asdict(manifest), folder / MANIFEST)
+    write_json(unstructured(manifest), folder / MANIFEST)
 
 
 def read_manifest(folder: AnyPath, kinds: Sequence[str] = ("forecasts", "backtest")) -> Manifest:
@@ -103,8 +103,11 @@ def read_manifest(folder: AnyPath, kinds: Sequence[str] = ("forecasts", "backtes
             f"{folder}: no {MANIFEST}: holds no result that is whole; `cryptodask resume {folder}` "
             "ends a run that was stopped"
         ) from error
-    if isinstance(content, dict) and "version" not in content:
-        content = _of_version_1(content)
+    if isinstance(content, dict) and "files" in content and "version" not in content:
+        raise InputError(
+            f"{path}: version: is missing, as in folders that an earlier CryptoDask wrote; "
+            "pandas.read_parquet reads its tables, or run it again with --overwrite"
+        )
     manifest = structured(Manifest, content, str(path))
     if manifest.version != VERSION:
         raise InputError(
@@ -121,13 +124,3 @@ def read_manifest(folder: AnyPath, kinds: Sequence[str] = ("forecasts", "backtes
     except ValueError as error:
         raise InputError(f"{path}: origins: {error}") from error
     return manifest
-
-
-def _of_version_1(content: dict[str, Any]) -> dict[str, Any]:
-    """Return a manifest without a version, of before files had checksums, as one with."""
-    files = content.get("files")
-    if not isinstance(files, list) or not all(isinstance(name, str) for name in files):
-        return content
-    records = [{"name": name, "size": -1, "sha256": ""} for name in files]
-    kind = "backtest" if "origins" in content else "forecasts"
-    return {**content, "version": VERSION, "kind": kind, "files": records}

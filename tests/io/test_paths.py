@@ -14,8 +14,6 @@ from urllib.request import Request, urlopen
 import fsspec
 import pandas as pd
 import pytest
-from cryptodask.backtests import open_backtest
-from cryptodask.forecasts import open_forecasts
 from dask.distributed import Client
 from upath import UPath
 
@@ -30,18 +28,12 @@ from cryptodask.errors import (
     TableError,
     WriteError,
 )
+from cryptodask.io.files import draft_of, write_text
 from cryptodask.io.lock import locked
-from cryptodask.io.paths import (
-    draft_of,
-    exists,
-    names_in,
-    path_of,
-    read_text,
-    remove,
-    visibility_error,
-    write_text,
-)
-from cryptodask.results.forecasts import read_manifest, sort_forecasts
+from cryptodask.io.paths import exists, names_in, path_of, read_text, remove, visibility_error
+from cryptodask.results import open_backtest, open_forecasts
+from cryptodask.results.forecasts import sort_forecasts
+from cryptodask.results.manifest import read_manifest
 from tests.chaos.harness import table_of
 from tests.conftest import Cluster
 
@@ -432,7 +424,7 @@ def test_the_pages_show_what_is_in_a_store(client: Client, small_folder: Path, u
              progress=False)  # fmt: skip
     for name in ("f", "b"):
         assert callable(page_of(path_of(f"{url}/{name}"), small_folder))
-    with pytest.raises(InputError, match="is neither a forecast nor a backtest that has ended"):
+    with pytest.raises(InputError, match="is no forecast or backtest that has ended"):
         page_of(path_of(url))
     nothing: dict[str, list[str]] = {"coin": [], "model": [], "exception": [], "message": []}
     entry = Entry(url, "f", 0, ("linear",), str(small_folder), f"{url}/f", (), nothing)

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from cryptodask.errors import OptionError
-from cryptodask.io.files import draft_of
+from cryptodask.io.files import write_bytes
 
 PARTS = ("scheduler", "worker", "client")
 """The folders that `init` makes."""
@@ -305,6 +305,5 @@ def _make_folder(folder: Path) -> None:
 
 
 def _write(path: Path, content: bytes, secret: bool = False) -> None:
-    """Write a file whole or not at all, and a secret for nobody else from its first byte on."""
-    with draft_of(path, 0o600 if secret else 0o644) as draft:
-        draft.write_bytes(content)
+    """Write a file, and a secret for nobody else from its first byte on."""
+    write_bytes(content, path, mode=0o600 if secret else 0o644)

@@ -9,7 +9,7 @@ import reprlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cryptodask.errors import OptionError, SourceError, TableError
 from cryptodask.prices.clean.policies import check_policies
@@ -98,7 +98,7 @@ def read_table_manifest(folder: Path) -> Manifest:
     for field, broken_rule in _RULES.items():
         if reason := broken_rule(manifest.get(field)):
             raise TableError(f"{path}: {field}: {reason}; {AGAIN}")
-    manifest["policies"] = check_policies(dict(manifest["policies"]))
+    manifest["policies"] = check_policies(cast("Mapping[str, str]", manifest["policies"]))
     return manifest
 
 
