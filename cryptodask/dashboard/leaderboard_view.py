@@ -96,8 +96,8 @@ def build_leaderboard(
     Raises
     ------
     OptionError
-        There is no forecast with an actual, a column is missing, or more coins are named than a
-        page can hold.
+        No forecast has an actual, a column is missing, or more coins are named than a page can
+        hold.
     UnknownCoinError
         The backtest has no forecast of a coin that is named.
     """

@@ -51,7 +51,7 @@ def save_plot(
         Another suffix, a folder that does not exist, no coin given for a picture of several, no
         forecasts, or a table that lacks a column.
     UnknownCoinError
-        There is no forecast of that coin.
+        That coin has no forecast.
     """
     target = target_of(path, SUFFIXES, "a plot")
     is_png = target.suffix.lower() == ".png"

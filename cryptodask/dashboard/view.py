@@ -162,8 +162,8 @@ def build_view(
     Raises
     ------
     OptionError
-        A column is missing or holds no dates, ``history_days`` is below 1, or there is no
-        finite forecast at all.
+        A column is missing or holds no dates, ``history_days`` is below 1, or no
+        forecast is finite.
     """
     if history_days < 1:
         raise OptionError(f"history_days must be 1 or more, not {history_days}")
