@@ -1,7 +1,7 @@
 """A model under another name, so that several of one kind can be told apart."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from cryptodask.errors import ForecastError
@@ -34,12 +34,18 @@ class Renamed(Model):
 
     Attributes
     ----------
-    name : str
+    label : str
+        That name.
     model : Model
     """
 
-    name: str = field()  # without a default, which the base class's property would be
-    model: Model = field()
+    label: str
+    model: Model
+
+    @property
+    def name(self) -> str:
+        """The label."""
+        return self.label
 
     @property
     def cost(self) -> float:
@@ -100,7 +106,7 @@ class Renamed(Model):
 class RenamedTrainable(Renamed, TrainableModel):
     """A trainable model under another name; what it trains has that name, too."""
 
-    model: TrainableModel = field()
+    model: TrainableModel
 
     def train(self, panel: Panel, seed: int) -> Model:
         """Return the trained model under this name."""
@@ -111,7 +117,7 @@ class RenamedTrainable(Renamed, TrainableModel):
 class RenamedPooled(Renamed, PooledModel):
     """A pooled model under another name; what it trains has that name, too."""
 
-    model: PooledModel = field()
+    model: PooledModel
 
     @property
     def steps(self) -> int:
