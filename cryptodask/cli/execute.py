@@ -110,9 +110,12 @@ def execute(
     """
     from cryptodask.cluster.connect import reporting
     from cryptodask.runs import Session, run_spec
+    from cryptodask.runs.plan import check_plan
 
     started, begun = time.perf_counter(), time.time()
     folder = folder or output.folder
+    if folder is not None and not output.overwrite:
+        check_plan(folder)
     loader, spec = open_prices(spec)
     if view.announce is not None:
         view.announce(spec)

@@ -9,7 +9,7 @@ from rich.text import Text
 from cryptodask.cli.execute import Profile, View, execute
 from cryptodask.cli.options import ClusterOptions, SearchOutput, with_options
 from cryptodask.cli.options.output import read_path
-from cryptodask.cli.show import err, out, shown_date, write_table
+from cryptodask.cli.show import counted, err, out, shown_date, write_table
 from cryptodask.errors import OptionError
 from cryptodask.runs.spec import SearchSpec
 
@@ -147,7 +147,15 @@ def print_search_failures(result: "SearchResult") -> None:
     """Print how often candidates of each model failed, and which could not be compared."""
     model_of = dict(zip(result.candidates["candidate"], result.candidates["model"], strict=True))
     failures = result.failures.assign(searched=result.failures["model"].map(model_of))
-    for (name, exception), rows in failures.groupby(["searched", "exception"]):
+    throughout = failures[failures["cutoff"].isna()]
+    for (name, exception, _), rows in throughout.groupby(["searched", "exception", "coin"]):
+        text = (
+            f"failed: {name}: {exception}: {counted(rows['model'].nunique(), 'candidate')}, as "
+            f"{rows['message'].iloc[0]}"
+        )
+        err.print(Text(text), soft_wrap=True)
+    at_some = failures.drop(throughout.index)
+    for (name, exception), rows in at_some.groupby(["searched", "exception"]):
         text = (
             f"failed: {name}: {exception}: {len(rows):,} times, of {rows['model'].nunique():,} "
             f"candidates and {rows['coin'].nunique():,} coins, as {rows['message'].iloc[0]}"

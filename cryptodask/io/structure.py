@@ -1,10 +1,11 @@
 """From JSON to values of attrs classes, strictly: every error names the key.
 
-cattrs does the work. Numbers and texts are not converted into each other, and keys that are
+What we read was written by us, with all keys, so that one which is missing was lost. cattrs does
+the work. Numbers and texts are not converted into each other, and keys that are
 unknown or missing are errors.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Literal, TypeVar, get_origin
 
@@ -15,6 +16,8 @@ from cryptodask.errors import CryptoDaskError, InputError
 T = TypeVar("T")
 
 KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+
+CONTAINERS: Mapping[Any, str] = {list: "a list", dict: "an object with keys"}
 
 LONGEST = 100
 """Characters of a value that a message shows."""
@@ -80,12 +83,13 @@ def structured(kind: type[T], content: Any, where: str) -> T:
     for key in content:
         if key not in fields:
             raise InputError(f"{where}: {_short(key)}: unknown key; known: {', '.join(fields)}")
-    missing = [
-        name for name, field in fields.items()
-        if field.default is attrs.NOTHING and name not in content
-    ]  # fmt: skip
-    if missing:
-        raise InputError(f"{where}: {missing[0]}: is missing")
+    for name, field in fields.items():
+        if name not in content:
+            raise InputError(f"{where}: {name}: is missing")
+        container = get_origin(field.type)
+        if container in CONTAINERS and not isinstance(content[name], container):
+            what = CONTAINERS[container]
+            raise InputError(f"{where}: {name}: must be {what}, got {_short(content[name])}")
     try:
         value: T = _converter().structure(content, kind)
     except Exception as error:

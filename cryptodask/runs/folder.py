@@ -79,10 +79,18 @@ class RunFolder:
     def _check_own(self) -> None:
         names = names_in(self.path) if is_folder(self.path) else None
         own = (*OWN, f"{self.tables}-")
-        if names is None or not all(name.lstrip(".").startswith(own) for name in names):
+        if names is None:
+            raise InputError(f"{self.path}: is a file; name a folder")
+        foreign = sorted(name for name in names if not name.lstrip(".").startswith(own))
+        if foreign and PLAN in names:
             raise InputError(
-                f"{self.path}: is there already and holds something other than {self.tables}; "
-                "name another"
+                f"{self.path / PLAN}: kind: {foreign[0]} beside it is none of {self.tables}; name "
+                "another folder"
+            )
+        if foreign:
+            raise InputError(
+                f"{self.path}: is there already and holds something other than {self.tables} "
+                f"({foreign[0]}); name another"
             )
 
     def settle(self, plan: Plan, overwrite: bool) -> Plan | None:

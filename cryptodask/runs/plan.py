@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -110,6 +111,12 @@ def read_plan(folder: AnyPath) -> Plan:
     if fault:
         raise InputError(f"{path}: {fault}; it was damaged or changed: give --overwrite")
     return Plan(plan.kind, spec, plan.facts, plan.models, plan.coins, tasks)
+
+
+def check_plan(folder: AnyPath) -> None:
+    """Check that a plan, where a folder has one, can be read; see `read_plan`."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        read_plan(folder)
 
 
 def _read_task(content: Any, where: str) -> Task:

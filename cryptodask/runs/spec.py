@@ -9,7 +9,7 @@ imported inside functions.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import attrs
@@ -390,6 +390,54 @@ class SearchSpec(RunSpec):
     splits: int = option(
         4, "Choose by the first origins and judge by the next, N times.", check=whole_number(2)
     )
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        check_search(self.search, self.options)
+
+
+def check_search(search: Values, options: Values) -> None:
+    """Check that there is something to search, of models and options that are known.
+
+    Raises
+    ------
+    UnknownModelError, OptionError
+        A model or option is not known; nothing to search; an option that is set and searched.
+    """
+    if not search:
+        raise OptionError("search: no model is named; name one, and the values of its options")
+    others = sorted(set(options) - set(search))
+    if others:
+        raise OptionError(f"options: {others[0]} is not searched; name it in search, too")
+    for model, grid in search.items():
+        _check_grid(model, grid, options.get(model, {}))
+
+
+def _check_grid(model: str, grid: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Check that a model has the options that are searched, and that there are values to try.
+
+    Raises
+    ------
+    UnknownModelError, OptionError
+        It is not so.
+    """
+    from cryptodask.models import model_options
+
+    known = model_options(model)
+    if not grid:
+        raise OptionError(f"search: no option of {model} is searched; name one, and its values")
+    for option_name, values in grid.items():
+        if option_name not in known:
+            listed = ", ".join(known) or "none"
+            raise OptionError(f"{model}: has no option {option_name!r}; its options: {listed}")
+        if not isinstance(values, Sequence) or isinstance(values, str) or not len(values):
+            raise OptionError(
+                f"search: {model} {option_name}: must be a list of values, got {values!r}"
+            )
+        if option_name in given:
+            raise OptionError(
+                f"search: {model} {option_name} is both set and searched; do one of them"
+            )
 
 
 SPECS: Mapping[str, type[RunSpec]] = {

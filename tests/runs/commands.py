@@ -120,14 +120,19 @@ def inside(*words: object) -> Ended:
 def kill_when(process: "subprocess.Popen[str]", folder: Path, files: int) -> None:
     """Kill a command by signal 9 as soon as there are that many data files in its folder."""
     deadline = time.monotonic() + PATIENCE
-    while len(data_files(folder)) < files:
+    while len(begun_files(folder)) < files:
         assert process.poll() is None, finish(process).said
-        assert time.monotonic() < deadline, f"stuck with {data_files(folder)}"
+        assert time.monotonic() < deadline, f"stuck with {begun_files(folder)}"
         time.sleep(0.02)
     time.sleep(0.3)  # so that somebody knows of the files
     process.send_signal(signal.SIGKILL)
     ended = finish(process)
     assert ended.code == -signal.SIGKILL, ended.said
+
+
+def begun_files(folder: Path) -> list[Path]:
+    """Return the files of rows of a run in progress, those without intervals yet among them."""
+    return data_files(folder) or sorted(folder.glob("_part-*.parquet"))
 
 
 def data_files(folder: Path) -> list[Path]:

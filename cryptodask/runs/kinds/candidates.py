@@ -4,13 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cryptodask.errors import OptionError
 from cryptodask.models import Model, create_model
 from cryptodask.models.base import rng_for
 from cryptodask.models.renamed import rename
-
-Values = Mapping[str, Mapping[str, Any]]
-"""By model and option: the values to try, or the one that all candidates have."""
+from cryptodask.runs.spec import Values, check_search
 
 
 @dataclass(frozen=True)
@@ -56,14 +53,8 @@ def make_candidates(
         A model, option or value that there is not; nothing to search; an option that is set and
         searched at once.
     """
-    if not search:
-        raise OptionError("search: no model is named; name one, and the values of its options")
-    if random is not None and random < 1:
-        raise OptionError(f"random: must be at least 1 candidate, got {random}")
     given = options or {}
-    others = sorted(set(given) - set(search))
-    if others:
-        raise OptionError(f"options: {others[0]} is not searched; name it in search, too")
+    check_search(search, given)
     return {
         name: _of_model(name, grid, given.get(name, {}), random, seed)
         for name, grid in search.items()
@@ -79,13 +70,6 @@ def _of_model(
 ) -> list[Candidate]:
     """Return the model as given, and others, of equal ones the first."""
     plain = create_model(name, **given)
-    if not grid:
-        raise OptionError(f"search: no option of {name} is searched; name one, and its values")
-    for option, values in grid.items():
-        if isinstance(values, str) or not len(values):
-            raise OptionError(f"search: {name} {option}: must be a list of values, got {values!r}")
-        if option in given:
-            raise OptionError(f"search: {name} {option} is both set and searched; do one of them")
     own = tuple((option, option_text(value)) for option, value in given.items())
     models, candidates = [plain], [Candidate(plain, own)]
     for chosen in _combinations(name, grid, random, seed):
