@@ -260,11 +260,9 @@ class TestWrongPlans:
     """Plans that no run of this version wrote: refused, by the names of file and field."""
 
     @pytest.fixture
-    def out(self, complete: Path, tmp_path: Path) -> Path:
-        """The folder of a run that lacks nothing but the manifest."""
-        out = copied(complete, tmp_path / "out")
-        (out / MANIFEST).unlink()
-        return out
+    def out(self, stopped: Path, tmp_path: Path) -> Path:
+        """The folder of a run that could be resumed."""
+        return copied(stopped, tmp_path / "out")
 
     @pytest.fixture
     def commands(
