@@ -31,7 +31,7 @@ SCRIPTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         r"statsforecast, n_jobs=-1 +\S+ \(\S+ to \S+",
     )),
     "intervals": ((SOURCE,), (
-        r"naive: pinball \d", r"statsforecast AutoETS: pinball \d", r"12 origins +5 bars apart: 80%",
+        r"naive: pinball \d", r"AutoETS: pinball \d", r"12 origins +5 bars apart: 80%",
     )),
     "known_signals": ((), (
         "ar1, horizon 3: least relative MAE", r"walk: \d of 4 models better", r"truth +\d",
