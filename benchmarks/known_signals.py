@@ -200,15 +200,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--model", nargs="*", default=MODELS)
     parser.add_argument("--set", nargs="*", default=list(SETS), choices=list(SETS))
-    args = parse(
-        parser,
-        coins=4,
-        days=150,
-        origins=5,
-        seeds=1,
-        set=["ar1", "walk"],
-        model=["drift", "pooled_linear"],
-    )
+    models, sets = ["drift", "pooled_linear"], ["ar1", "walk"]
+    args = parse(parser, coins=4, days=150, origins=5, seeds=1, model=models, set=sets)
     print_versions()
     client = local_client(2)
     with tempfile.TemporaryDirectory() as folder:

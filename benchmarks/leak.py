@@ -71,10 +71,8 @@ def show(name: str, seen: list[tuple[int, float]], seconds: float, others: Other
     first = min(100, int(fits[-1]) // 10)
     each = max(1, len(seen) // 10)
     print(f"{name}: {int(fits[-1]):,} fits in {seconds:.0f} s; {others}")
-    told = [
-        f"{int(n):,}: {size:.0f}" for n, size in seen if n % (each * AT_ONCE) == 0 or n == fits[-1]
-    ]
-    print(f"  MB after so many fits: {', '.join(told)}")
+    shown = [pair for pair in seen[:-1] if pair[0] % (each * AT_ONCE) == 0] + seen[-1:]
+    print("  MB after N fits:", ", ".join(f"{int(n):,}: {size:.0f}" for n, size in shown))
     later = fits >= first
     slope = 1000 * np.polyfit(fits[later], sizes[later], 1)[0] if later.sum() > 2 else np.nan
     grown = sizes[-1] - sizes[later][0]

@@ -1,6 +1,6 @@
 """The batched LSTM against one Keras model a coin, one task a coin, on the same two workers.
 
-    python benchmarks/lstm_per_coin.py SOURCE [--coins 20] [--repeats 3]
+    python benchmarks/lstm_per_coin.py SOURCE [--coins 20] [--repeats 3] [--only-warm]
 
 Both ways train the same network on the same windows with the same batch size, epochs and
 validation split, and forecast ten days recursively. The per-coin way is what one writes by hand:
@@ -82,7 +82,8 @@ def main() -> None:
     parser.add_argument("source")
     parser.add_argument("--coins", type=int, default=20)
     parser.add_argument("--repeats", type=int, default=3)
-    args = parse(parser, coins=1, repeats=1)
+    parser.add_argument("--only-warm", action="store_true")
+    args = parse(parser, coins=1, repeats=1, only_warm=True)
     print_versions()
     loader = CryptoLoader(args.source)
     names = loader.get_crypto_names()
@@ -99,8 +100,9 @@ def main() -> None:
     ways["per coin"]()  # imports TensorFlow
     print("warm:")
     print_ratio(alternate(ways, args.repeats), "per coin", "batched")
-    print("cold:")
-    print_ratio(alternate(ways, args.repeats, before=client.restart), "per coin", "batched")
+    if not args.only_warm:
+        print("cold:")
+        print_ratio(alternate(ways, args.repeats, before=client.restart), "per coin", "batched")
     close_local(client)
 
 

@@ -2,7 +2,7 @@
 
     pip install "cryptodask[bench]"
     python benchmarks/lstm_workers.py SOURCE [--coins 100] [--repeats 3] [--only dask]
-                                      [--broker URL]
+                                      [--only-warm] [--broker URL]
 
 Three ways to forecast the same coins ten days ahead with the same network, windows, batch size,
 epoch and validation split:
@@ -145,8 +145,9 @@ def main() -> None:
     parser.add_argument("--coins", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", choices=["dask"])
+    parser.add_argument("--only-warm", action="store_true")
     parser.add_argument("--broker", default=RABBITMQ)
-    args = parse(parser, coins=2, repeats=1)
+    args = parse(parser, coins=1, repeats=1, only_warm=True)
     print_versions()
     loader = CryptoLoader(args.source)
     sound = sound_coins(loader, args.coins)
@@ -172,7 +173,8 @@ def main() -> None:
             warm[CELERY] = partial(by_celery, task, closes)
         size = len(names)
         measure("Dask's workers warm, Celery's always fresh:", warm, args.repeats, size)
-        measure("Dask's workers just started:", ways, args.repeats, size, client.restart)
+        if not args.only_warm:
+            measure("Dask's workers just started:", ways, args.repeats, size, client.restart)
 
 
 if __name__ == "__main__":

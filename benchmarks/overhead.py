@@ -1,7 +1,7 @@
 """What a run takes beside the work of its tasks, and the share of ideal speed on 1 to 32 workers.
 
     python benchmarks/overhead.py SOURCE [--coins 24] [--repeats 3] [--workers 8,32] [--seconds 60]
-                                  [--skip lstm]
+                                  [--cuts 8,64,512] [--skip lstm]
 
 On real clusters of Dask's own commands, one thread a worker, all workers warm:
 
@@ -41,7 +41,6 @@ from cryptodask import CryptoLoader, CryptoManager, Forecasts
 from cryptodask.models import Model
 
 HORIZON, DAYS = 10, 1_000
-CUTS = (8, 64, 512)
 SLEEP = 5e-4  # seconds a row
 
 
@@ -93,19 +92,19 @@ def measure_small(clients: dict[int, Client], source: str, repeats: int) -> None
         )
 
 
-def measure_cuts(clients: dict[int, Client], table: Path, repeats: int) -> None:
+def measure_cuts(clients: dict[int, Client], table: Path, cuts: list[int], repeats: int) -> None:
     """Print what one more task costs, where tasks do next to nothing."""
     print("naive of 1,000 made-up coins in more and more tasks, one worker:")
-    rest: dict[int, list[float]] = {n: [] for n in CUTS}
+    rest: dict[int, list[float]] = {n: [] for n in cuts}
 
     def once(n: int) -> None:
         seconds, tasks = run(clients[1], CryptoLoader(table, n), ["naive"])
         rest[len(tasks)].append(seconds - compute(tasks))
 
-    alternate({f"{n} tasks": watched(partial(once, n), []) for n in CUTS}, repeats)
-    middles = [statistics.median(rest[n]) for n in CUTS]
-    slope, base = np.polyfit(CUTS, middles, 1)
-    told = ", ".join(f"{n} tasks {middle:.3f} s" for n, middle in zip(CUTS, middles, strict=True))
+    alternate({f"{n} tasks": watched(partial(once, n), []) for n in cuts}, repeats)
+    middles = [statistics.median(rest[n]) for n in cuts]
+    slope, base = np.polyfit(cuts, middles, 1)
+    told = ", ".join(f"{n} tasks {middle:.3f} s" for n, middle in zip(cuts, middles, strict=True))
     print(f"beside the work: {told}: {1000 * slope:.2f} ms a task and {base:.3f} s a run")
 
 
@@ -165,7 +164,7 @@ def measure_sleep(folder: Path, workers: int, row: float, seconds: float, repeat
             )
 
 
-def measure_real(folder: Path, source: str, coins: int, repeats: int) -> float:
+def measure_real(folder: Path, source: str, coins: int, cuts: list[int], repeats: int) -> float:
     """Measure real fits on one and two workers, and return the seconds a row to sleep for."""
     with ExitStack() as stack:
         table = make_table(folder / "table", 1_000, DAYS)
@@ -175,7 +174,7 @@ def measure_real(folder: Path, source: str, coins: int, repeats: int) -> float:
             clients[n] = stack.enter_context(Client(cluster.address))
             clients[n].run(warm, source)
         measure_small(clients, source, repeats)
-        measure_cuts(clients, table.path, repeats)
+        measure_cuts(clients, table.path, cuts, repeats)
         return measure_lstm(clients, source, coins, repeats) if coins else SLEEP
 
 
@@ -187,13 +186,15 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--workers", default="8,32")
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--cuts", default="8,64,512", help="numbers of tasks")
     parser.add_argument("--skip", choices=["lstm"])
-    args = parse(parser, coins=2, repeats=1, workers="2", seconds=2.0)
+    args = parse(parser, coins=2, repeats=1, workers="2", seconds=2.0, cuts="2,8")
     print_versions()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         coins = 0 if args.skip == "lstm" else args.coins
-        row = measure_real(folder, args.source, coins, args.repeats)
+        cuts = [int(n) for n in args.cuts.split(",")]
+        row = measure_real(folder, args.source, coins, cuts, args.repeats)
         for workers in [int(n) for n in args.workers.split(",") if n]:
             measure_sleep(folder, workers, row, args.seconds, args.repeats)
 

@@ -108,9 +108,10 @@ def forecast(table: Path, out: Path, address: str) -> dict[str, Any]:
 def run_once(folder: Path, table: Path, warm: Path) -> Run:
     """Start a cluster, warm it, and run once."""
     with dask_cluster(folder / "dask", WORKERS, LIMIT) as cluster, Client(cluster.address) as look:
-        in_process(forecast, warm, folder / "out", cluster.address)
-        with Others() as others:
-            told = in_process(forecast, table, folder / "out", cluster.address)
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            in_process(forecast, warm, Path(place) / "warm", cluster.address)
+            with Others() as others:
+                told = in_process(forecast, table, Path(place) / "out", cluster.address)
         peaks = worker_peaks(look)
         return Run(
             others=others,

@@ -230,7 +230,7 @@ def main() -> None:
     parser.add_argument("--coins", type=int, default=10_000)
     parser.add_argument("--days", type=int, default=1_826)
     parser.add_argument("--keep", type=Path, metavar="FOLDER")
-    args = parse(parser, coins=20, days=100)
+    args = parse(parser, coins=160, days=50)
     print_versions()
     if args.keep:
         args.keep.mkdir(parents=True, exist_ok=True)
