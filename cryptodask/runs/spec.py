@@ -9,12 +9,12 @@ imported inside functions.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import attrs
 
-from cryptodask.errors import CryptoDaskError, InputError, OptionError
+from cryptodask.errors import CryptoDaskError, InputError, OptionError, UnknownModelError
 from cryptodask.io.structure import structured
 from cryptodask.runs.fields import (
     coin_names,
@@ -69,7 +69,9 @@ class ModelSpec:
         if isinstance(model, ModelSpec):
             return model
         if isinstance(model, Mapping):
-            return structured(cls, model, "models")
+            spec = structured(cls, model, "models")
+            _check_name("models", spec.name)
+            return spec
         if isinstance(model, str):
             from cryptodask.models import create_model
 
@@ -120,11 +122,29 @@ def _as_tuples(value: Any) -> Any:
     return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
+def _check_name(field: str, name: str) -> None:
+    """Check that the catalog has a model; the field begins the message.
+
+    Raises
+    ------
+    UnknownModelError
+        It has none.
+    """
+    from cryptodask.models import model_options
+
+    try:
+        model_options(name)
+    except UnknownModelError as error:
+        raise UnknownModelError(f"{field}: {error}") from error
+
+
 def _model_specs(given: Any) -> tuple[ModelSpec, ...]:
     """Return the specs of one or several models, or names of models."""
     from cryptodask.models.base import Model
 
-    several = [given] if isinstance(given, str | Model | ModelSpec) else list(given)
+    several = [given] if isinstance(given, str | Model | ModelSpec) else given
+    if not isinstance(several, Iterable):
+        raise refused("models", "must be models, or names of models", given)
     return tuple(ModelSpec.of(model) for model in several)
 
 
@@ -406,6 +426,8 @@ def check_search(search: Values, options: Values) -> None:
     """
     if not search:
         raise OptionError("search: no model is named; name one, and the values of its options")
+    for model in search:
+        _check_name("search", model)
     others = sorted(set(options) - set(search))
     if others:
         raise OptionError(f"options: {others[0]} is not searched; name it in search, too")

@@ -76,7 +76,7 @@ def read_table_manifest(folder: Path) -> Manifest:
     manifest = _load(path)
     if not isinstance(manifest, dict) or manifest.get("format") != TABLE_FORMAT:
         raise TableError(
-            f"{path}: is no manifest of a price table; import to another folder, or move this file "
+            f"{path}: format: is no manifest of a price table; import to another folder, or move this file "
             "out of a folder of price files"
         )
     version = manifest.get("version")
