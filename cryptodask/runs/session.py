@@ -227,7 +227,7 @@ def open_session(
             yield session
         return
     if client is not None or workers is not None:
-        raise OptionError("source: a manager has its cluster; give no client or workers")
+        raise OptionError("source: a manager has its own cluster; give no client or workers")
     yield source
 
 

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptodask.models import Model, create_model, describe_model, list_models, run_model
-from cryptodask.models.base import rows_needed
 from cryptodask.models.lstm.lstm import LSTM
 from cryptodask.models.pooled.base import is_pooled, train
 from cryptodask.records import DAY, Panel
@@ -228,7 +227,7 @@ def test_neither_the_order_nor_the_company_of_a_coin_matters_bit_for_bit(
 def test_rows_before_those_that_a_model_looks_at_make_no_difference(
     model: Model, data: st.DataObject
 ) -> None:
-    needed = rows_needed(model, 3)
+    needed = model.lookback(3)
     assert (needed is not None) == (model.name in BOUNDED)
     if needed is None:
         return

@@ -10,17 +10,16 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from cryptodask.errors import TableError
+from cryptodask.errors import CryptoDaskError
+from cryptodask.io.files import record_of
+from cryptodask.io.parquet import write_frame, write_frames
 from cryptodask.results.forecasts import (
-    MANIFEST,
     empty_forecasts,
     forecast_schema,
-    read_manifest,
     read_part,
     sort_forecasts,
-    write_frames,
-    write_part,
 )
+from cryptodask.results.manifest import MANIFEST, read_manifest
 
 
 def frame(*rows: tuple[str, str, int, float]) -> pd.DataFrame:
@@ -36,25 +35,25 @@ ONE = frame(("A", "naive", 1, 1.0), ("A", "naive", 2, 1.0))
 
 
 def test_what_was_written_is_read_back(tmp_path: Path) -> None:
-    write_part(tmp_path, NAME, ONE)
-    write_part(tmp_path, NAME, ONE)  # a task that ran twice
-    pd.testing.assert_frame_equal(read_part(tmp_path / NAME), ONE)
+    write_frame(ONE, tmp_path / NAME)
+    write_frame(ONE, tmp_path / NAME)  # a task that ran twice
+    pd.testing.assert_frame_equal(read_part(tmp_path, record_of(tmp_path / NAME)), ONE)
     assert len(pd.read_parquet(tmp_path)) == 2
 
 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (None, "run the forecast again"),
-        ("{", "run the forecast again"),
-        (json.dumps({"files": ["../forecasts-00000.parquet"]}), "names no files of a forecast"),
-        (json.dumps({"files": "all"}), "names no files of a forecast"),
+        (None, "holds no result that is whole"),
+        ("{", "_manifest.json"),
+        (json.dumps({"files": ["forecasts-00000.parquet"]}), "an earlier CryptoDask wrote"),
+        (json.dumps({"version": 2}), "_manifest.json: kind: is missing"),
     ],
 )
 def test_a_folder_that_is_not_whole_is_refused(tmp_path: Path, text: str | None, why: str) -> None:
     if text is not None:
         (tmp_path / MANIFEST).write_text(text)
-    with pytest.raises(TableError, match=why):
+    with pytest.raises(CryptoDaskError, match=why):
         read_manifest(tmp_path)
 
 
@@ -69,9 +68,13 @@ def test_forecasts_are_sorted_by_coin_then_model_as_asked_then_step() -> None:
 TWO = frame(("B", "naive", 1, 2.0), ("B", "naive", 2, 2.5))
 
 
+def read_file(path: Path) -> pd.DataFrame:
+    return read_part(path.parent, record_of(path))
+
+
 def write_groups(folder: Path, *frames: pd.DataFrame) -> Path:
     folder.mkdir(exist_ok=True)
-    with write_frames(folder, NAME, forecast_schema()) as write:
+    with write_frames(folder / NAME, forecast_schema()) as write:
         for each in frames:
             write(each)
     return folder / NAME
@@ -79,27 +82,29 @@ def write_groups(folder: Path, *frames: pd.DataFrame) -> Path:
 
 def test_a_file_of_groups_is_that_of_the_whole_and_the_same_when_done_twice(tmp_path: Path) -> None:
     groups = write_groups(tmp_path / "one", ONE, ONE[:0], TWO)
-    write_part(tmp_path, NAME, pd.concat([ONE, TWO], ignore_index=True))
-    pd.testing.assert_frame_equal(read_part(groups), read_part(tmp_path / NAME))
+    write_frame(pd.concat([ONE, TWO], ignore_index=True), tmp_path / NAME)
+    pd.testing.assert_frame_equal(
+        read_part(groups.parent, record_of(groups)), read_part(tmp_path, record_of(tmp_path / NAME))
+    )
     assert pq.read_schema(groups).equals(pq.read_schema(tmp_path / NAME), check_metadata=True)
     assert pq.ParquetFile(groups).num_row_groups == 2
     assert groups.read_bytes() == write_groups(tmp_path / "two", ONE, ONE[:0], TWO).read_bytes()
 
 
 def test_a_file_without_a_forecast_is_a_table_of_no_rows(tmp_path: Path) -> None:
-    pd.testing.assert_frame_equal(read_part(write_groups(tmp_path / "none")), empty_forecasts())
+    pd.testing.assert_frame_equal(read_file(write_groups(tmp_path / "none")), empty_forecasts())
 
 
 def test_what_fails_half_way_leaves_no_file_and_the_one_before_it(tmp_path: Path) -> None:
-    write_part(tmp_path, NAME, ONE)
+    write_frame(ONE, tmp_path / NAME)
     with pytest.raises(KeyError):
         write_groups(tmp_path, TWO, TWO.drop(columns="step"))
     assert [file.name for file in tmp_path.iterdir()] == [NAME]
-    pd.testing.assert_frame_equal(read_part(tmp_path / NAME), ONE)
+    pd.testing.assert_frame_equal(read_part(tmp_path, record_of(tmp_path / NAME)), ONE)
 
 
 def write_and_die(folder: Path) -> None:
-    with write_frames(folder, NAME, forecast_schema()) as write:
+    with write_frames(folder / NAME, forecast_schema()) as write:
         write(ONE)
         os.kill(os.getpid(), signal.SIGKILL)
 

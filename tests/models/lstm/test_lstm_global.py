@@ -28,8 +28,9 @@ from cryptodask.models.lstm.global_training import (
 from cryptodask.models.lstm.lstm import LSTM
 from cryptodask.models.lstm.lstm_global import LSTMGlobal
 from cryptodask.models.lstm.weights import Weights, shapes_of
-from cryptodask.models.pooled.base import contribute, is_pooled, train
+from cryptodask.models.pooled.base import is_pooled, train
 from cryptodask.records import DAY, Panel
+from cryptodask.worker.train import contribute
 from tests.models.conftest import START, join, make_panel, one_coin, walk
 from tests.models.reference import build_network, load_weights
 

@@ -10,26 +10,34 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from cryptodask.backtests import Backtest
-from cryptodask.backtests.result import no_failures
-from cryptodask.backtests.sweep import cut_by_coin, sweep
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cryptodask.errors import DamagedFileError
 from cryptodask.evaluate import compare, scores
 from cryptodask.evaluate.backtest import empty_backtest
+from cryptodask.io.files import FileRecord, record_of
+from cryptodask.results import Backtest
+from cryptodask.results.failures import failure_table
+from cryptodask.results.sweep import cut_by_coin, sweep
 from tests.evaluate.tables import make_backtest
 
 N_COINS = 9
+
+
+def no_failures() -> pd.DataFrame:
+    return failure_table([], dated=True)
+
+
 TABLE, _ = make_backtest(N_COINS, seed=1, missing=0.1)
 MODELS = ["naive", "drift", "wild"]
 COINS = sorted(TABLE["coin"].unique())
 A_COIN = len(TABLE) // N_COINS
 
 
-def write(folder: Path, cuts: dict[str, list[int]], statistics: bool = True) -> list[Path]:
+def write(folder: Path, cuts: dict[str, list[int]], statistics: bool = True) -> list[FileRecord]:
     """Write each model's coins in groups that begin at these places, two to a file."""
-    paths = []
+    records = []
     for model, inner in cuts.items():
         edges = sorted({0, *inner, N_COINS})
         groups = [COINS[a:b] for a, b in pairwise(edges)]
@@ -42,8 +50,8 @@ def write(folder: Path, cuts: dict[str, list[int]], statistics: bool = True) -> 
                     rows = rows.sort_values(["cutoff", "coin", "step"])
                     rows = rows.astype(empty_backtest().dtypes.to_dict())[list(like.names)]
                     sink.write_table(pa.Table.from_pandas(rows, like, preserve_index=False))
-            paths.append(path)
-    return paths
+            records.append(record_of(path))
+    return records
 
 
 def in_order(table: pd.DataFrame) -> pd.DataFrame:
@@ -51,10 +59,9 @@ def in_order(table: pd.DataFrame) -> pd.DataFrame:
     return rows[list(empty_backtest().columns)].astype(empty_backtest().dtypes.to_dict())
 
 
-def backtest_of(paths: list[Path], folder: Path) -> Backtest:
+def backtest_of(files: list[FileRecord], folder: Path) -> Backtest:
     origins = np.sort(TABLE["cutoff"].unique()).astype("datetime64[s]")
-    names = tuple(path.name for path in paths)
-    return Backtest(MODELS, 4, origins, no_failures(), folder, names)
+    return Backtest(MODELS, 4, origins, no_failures(), folder, tuple(files))
 
 
 @settings(max_examples=25, deadline=None)
@@ -68,7 +75,7 @@ def test_every_coin_comes_once_and_whole(
     cuts: dict[str, list[int]], most: int, wanted: set[str] | None, statistics: bool
 ) -> None:
     with TemporaryDirectory() as folder:
-        parts = list(sweep(write(Path(folder), cuts, statistics), wanted, most))
+        parts = list(sweep(Path(folder), write(Path(folder), cuts, statistics), wanted, most))
     seen = [coin for part in parts for coin in part["coin"].unique()]
     expected = [coin for coin in COINS if wanted is None or coin in wanted]
     assert seen == expected
@@ -91,14 +98,14 @@ def test_a_table_is_cut_where_coins_end(most: int, random: Random) -> None:
 
 def test_groups_are_read_when_they_are_needed(tmp_path: Path) -> None:
     cuts = {"naive": [3, 6], "drift": list(range(1, N_COINS)), "wild": list(range(1, N_COINS))}
-    paths = write(tmp_path, cuts)
-    parts = sweep(paths, most=1)
+    files = write(tmp_path, cuts)
+    parts = sweep(tmp_path, files, most=1)
     next(parts)
-    for path in paths:
-        if "wild-4" in path.name or "naive-1" in path.name:
-            path.unlink()
+    for file in files:
+        if "wild-4" in file.name or "naive-1" in file.name:
+            (tmp_path / file.name).unlink()
     # What comes last was not read yet, or the sweep would not miss it.
-    with pytest.raises(FileNotFoundError, match=r"naive-1"):
+    with pytest.raises(DamagedFileError, match=r"naive-1"):
         list(parts)
 
 

@@ -5,14 +5,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cryptodask.models.trained import is_trainable
-from cryptodask.tuning.candidates import Candidate, make_candidates, option_text
 
 from cryptodask.errors import OptionError, UnknownModelError
 from cryptodask.models import Model, create_model, list_models, run_model
-from cryptodask.models.base import columns_needed, fingerprints, rows_needed
+from cryptodask.models.base import TrainableModel, fingerprints
 from cryptodask.models.pooled.base import is_pooled, train
+from cryptodask.models.renamed import Renamed, rename
 from cryptodask.records import Panel
+from cryptodask.runs.kinds.candidates import make_candidates, option_text
+from cryptodask.runs.spec import SearchSpec
 
 SMALL: dict[str, dict[str, Any]] = {
     "random": {},
@@ -34,6 +35,11 @@ def panel() -> Panel:
     return Panel.from_series([*series, ("flat", np.full(90, 2.0), days)])
 
 
+def plain(model: Model) -> Model:
+    """Return the model that is renamed, or the model itself."""
+    return model.model if isinstance(model, Renamed) else model
+
+
 def test_every_combination_is_a_candidate_after_the_model_as_given() -> None:
     found = make_candidates({"ridge": {"lags": [5, 10], "alpha": ["1", "100", "1e2"]}})["ridge"]
     assert [c.name for c in found] == [
@@ -41,13 +47,13 @@ def test_every_combination_is_a_candidate_after_the_model_as_given() -> None:
     ]  # fmt: skip
     assert found[0].model == create_model("ridge")
     assert found[0].options == ()
-    assert found[-1].model == create_model("ridge", lags=5, alpha=100.0)
+    assert plain(found[-1].model) == create_model("ridge", lags=5, alpha=100.0)
 
 
 def test_options_that_are_set_are_those_of_all_candidates_of_their_model() -> None:
     search = {"ridge": {"alpha": [1.0]}, "lstm": {"units": [(8, 4), (6,)], "epochs": [2]}}
     found = make_candidates(search, {"ridge": {"lags": 4}, "lstm": {"batch_norm": True}})
-    assert [c.model for c in found["ridge"]] == [
+    assert [plain(c.model) for c in found["ridge"]] == [
         create_model("ridge", lags=4),
         create_model("ridge", lags=4, alpha=1.0),
     ]
@@ -55,7 +61,8 @@ def test_options_that_are_set_are_those_of_all_candidates_of_their_model() -> No
         "lstm[epochs=2,units=8,4]", "lstm[epochs=2,units=6]",
     ]  # fmt: skip
     for own in (c for family in found.values() for c in family):
-        assert create_model(own.model.name, **dict(own.options)) == own.model  # as it is pasted
+        model = plain(own.model)
+        assert create_model(model.name, **dict(own.options)) == model  # as it is pasted
 
 
 def test_so_many_at_random_are_drawn_by_the_seed_without_repeats() -> None:
@@ -94,14 +101,14 @@ def test_what_there_is_not_is_told(
 
 def test_a_number_of_candidates_below_1_is_told() -> None:
     with pytest.raises(OptionError, match="random: must be at least 1 candidate, got 0"):
-        make_candidates({"ridge": {"alpha": [1]}}, random=0)
+        SearchSpec(search={"ridge": {"alpha": [1]}}, random=0)
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_its_forecasts_are_the_models_bit_for_bit(panel: Panel, name: str) -> None:
     """And so is its randomness, which is drawn by the name of the model."""
     model = create_model(name, **SMALL[name])
-    own, other = run_model(model, panel, 3, 7), run_model(Candidate("x", model), panel, 3, 7)
+    own, other = run_model(model, panel, 3, 7), run_model(rename(model, "x"), panel, 3, 7)
     assert other.model == "x"
     assert other.coins == own.coins
     assert np.array_equal(other.values, own.values)
@@ -114,15 +121,13 @@ def test_its_forecasts_are_the_models_bit_for_bit(panel: Panel, name: str) -> No
 @pytest.mark.parametrize("name", [*list_models(), "sklearn:sklearn.linear_model.Lasso"])
 def test_it_has_what_the_model_has_and_nothing_else(name: str) -> None:
     model = create_model(name)
-    own = Candidate("x", model)
-    for ability in ("lookback", "explain", "space", "columns", "train", "contribute", "no_such"):
-        assert hasattr(own, ability) == hasattr(model, ability), ability
+    own = rename(model, "x")
     assert is_pooled(own) == is_pooled(model)
-    assert is_trainable(own) == is_trainable(model)
-    assert columns_needed(own) == columns_needed(model)
-    assert rows_needed(own, 5) == rows_needed(model, 5)
+    assert isinstance(own, TrainableModel) == isinstance(model, TrainableModel)
+    assert own.lookback(5) == model.lookback(5)
+    assert own.rows_at_ends(5) == model.rows_at_ends(5)
     assert list(fingerprints([own]).values()) == list(fingerprints([model]).values())
-    members = ("cost", "needs_variation", "gaps")
+    members = ("cost", "needs_variation", "gaps", "columns", "batches_dates")
     assert [getattr(own, m) for m in members] == [getattr(model, m) for m in members]
     assert own.min_length(5) == model.min_length(5)
     assert pickle.loads(pickle.dumps(own)) == own
@@ -135,7 +140,7 @@ def test_once_it_is_trained_on_all_coins_it_forecasts_under_its_own_name(
     model: Any = create_model(name, **SMALL[name])
     sound = panel.take([0, 1, 2])
     expected = run_model(model.trained(train(model, sound, 7)), sound, 3, 7)
-    own: Any = Candidate("x", model)
+    own: Any = rename(model, "x")
     found = run_model(own.trained(train(own, sound, 7)), sound, 3, 7)
     assert found.model == "x"
     assert np.array_equal(found.values, expected.values)
@@ -144,8 +149,8 @@ def test_once_it_is_trained_on_all_coins_it_forecasts_under_its_own_name(
 def test_once_it_is_trained_on_some_coins_it_forecasts_under_its_own_name(panel: Panel) -> None:
     model: Any = create_model("lstm", **SMALL["lstm"])
     sound = panel.take([0, 1, 2])
-    own: Model = Candidate("x", model)
-    assert is_trainable(own)
+    own: Model = rename(model, "x")
+    assert isinstance(own, TrainableModel)
     found = run_model(own.train(sound, 7), sound, 3, 7)
     assert found.model == "x"
     assert np.array_equal(found.values, run_model(model, sound, 3, 7).values)

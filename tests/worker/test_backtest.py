@@ -3,8 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from cryptodask.backtests.task import run_task
-from cryptodask.work import Job, ShippedPartition, run_job
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +14,9 @@ from cryptodask.prices.reading import Reading
 from cryptodask.prices.row_filter import RowFilter
 from cryptodask.prices.synthetic import synthetic_prices
 from cryptodask.records import DAY
+from cryptodask.worker.backtest import BacktestPlan, backtest_job
+from cryptodask.worker.forecast import forecast_job
+from cryptodask.worker.job import EmbeddedPartition, Job
 
 DAYS, HORIZON = 26, 3
 WHOLE = synthetic_prices(3, DAYS, seed=4, short=(), broken=())
@@ -29,15 +30,15 @@ MODELS: list[Model] = [
 
 def job_of(prices: pd.DataFrame) -> Job:
     coins = tuple(sorted(set(prices["coin"])))
-    return Job((ShippedPartition(coins, Reading(prices, empty_findings()), len(prices), "1d"),))
+    return Job((EmbeddedPartition(coins, Reading(prices, empty_findings()), len(prices), "1d"),))
 
 
 def forecasts_at(
     prices: pd.DataFrame, origin: np.datetime64, gaps: GapHandling, model: Model
 ) -> pd.DataFrame:
     """Return what `forecast --to ORIGIN` gives of the coins whose last row is of that day."""
-    done = run_job(job_of(prices), RowFilter.of(None, None, origin, gaps), model, HORIZON, 0)
-    return done.forecasts[done.forecasts["cutoff"] == origin].reset_index(drop=True)
+    done = forecast_job(job_of(prices), RowFilter.of(None, None, origin, gaps), model, HORIZON, 0)
+    return done.table[done.table["cutoff"] == origin].reset_index(drop=True)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
@@ -56,17 +57,8 @@ def test_at_each_origin_it_is_what_could_be_forecast_on_that_date(
     ways = GapHandling(), GapHandling("fill", 1), GapHandling("fill", 3), GapHandling("split")
     how = data.draw(st.sampled_from(ways), label="gaps")
     origins = DATES[10:-1]
-    done = run_task(
-        job_of(prices),
-        RowFilter.of(None, None, None, how),
-        model,
-        origins,
-        HORIZON,
-        0,
-        None,
-        1,
-        None,
-    )
+    cut = RowFilter.of(None, None, None, how)
+    done = backtest_job(job_of(prices), BacktestPlan(cut, model, origins, HORIZON, 0, None, 1))
     for origin in origins:
         expected = forecasts_at(prices, origin, how, model)
         found = done.table[done.table["cutoff"] == origin].reset_index(drop=True)
@@ -82,7 +74,8 @@ def test_an_origin_inside_a_gap_that_is_filled_later_is_none() -> None:
     hole = (WHOLE["coin"] == name) & WHOLE["date"].isin([day, day + DAY])
     prices = WHOLE[~hole].reset_index(drop=True)
     cut = RowFilter.of(None, None, None, GapHandling("fill", 2))
-    done = run_task(job_of(prices), cut, MODELS[1], DATES[13:18], HORIZON, 0, None, 1, None).table
+    plan = BacktestPlan(cut, MODELS[1], DATES[13:18], HORIZON, 0, None, 1)
+    done = backtest_job(job_of(prices), plan).table
     own = done[done["coin"] == name]
     assert sorted(own["cutoff"].unique()) == [DATES[13], DATES[14], DATES[17]]
     assert set(own.loc[own["actual"].isna(), "date"]) == {day, day + DAY}

@@ -9,23 +9,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from cryptodask.backtests import Backtest
-from cryptodask.backtests.result import no_failures
-from cryptodask.tuning.candidates import Search, make_candidates
-from cryptodask.tuning.choice import time_splits
-from cryptodask.tuning.run import choose
 from dask.distributed import Client
 
 from cryptodask import CryptoLoader, CryptoManager, create_model
 from cryptodask.errors import OptionError
 from cryptodask.evaluate.backtest import backtest_panel
+from cryptodask.evaluate.choice import time_splits
 from cryptodask.evaluate.rolling import choose_origins
 from cryptodask.prices.panels import to_panel
 from cryptodask.records import DAY, DateArray, FloatArray, Panel
-from cryptodask.tuning import TuneResult, tune
+from cryptodask.results import Backtest, SearchResult
+from cryptodask.results.failures import failure_table
+from cryptodask.runs import tune
+from cryptodask.runs.kinds.candidates import make_candidates
+from cryptodask.runs.kinds.search import choose
+from cryptodask.runs.spec import Values
 from tests.conftest import Cluster
 
-SEARCH: Search = {"ridge": {"alpha": [1, 1e7], "lags": [1, 2]}}
+SEARCH: Values = {"ridge": {"alpha": [1, 1e7], "lags": [1, 2]}}
 HORIZON = 3
 
 
@@ -52,24 +53,24 @@ def panel_of(returns: FloatArray) -> Panel:
 
 
 def plain(
-    panel: Panel, search: Search, origins: DateArray, horizon: int, splits: int, **options: Any
-) -> TuneResult:
+    panel: Panel, search: Values, origins: DateArray, horizon: int, splits: int, **options: Any
+) -> SearchResult:
     """What a loop gives, without a cluster."""
     by_model = make_candidates(search, **options)
-    models = [create_model("naive"), *(c for own in by_model.values() for c in own)]
+    models = [create_model("naive"), *(c.model for own in by_model.values() for c in own)]
     tables = [backtest_panel(panel, model, origins, horizon, 0).table for model in models]
-    done = Backtest([m.name for m in models], horizon, origins, no_failures(),
+    done = Backtest([m.name for m in models], horizon, origins, failure_table([], dated=True),
                     frame=pd.concat(tables, ignore_index=True))  # fmt: skip
     return choose(done, by_model, time_splits(origins, horizon * DAY, splits))
 
 
 @cache
-def fitting() -> TuneResult:
+def fitting() -> SearchResult:
     """Return a search among prices that have something to be found."""
     return tuned(returns_of_lag_2(1))
 
 
-def tuned(returns: FloatArray) -> TuneResult:
+def tuned(returns: FloatArray) -> SearchResult:
     panel = panel_of(returns)
     origins = choose_origins(panel.dates.min(), panel.dates.max(), DAY, HORIZON, 16)
     return plain(panel, SEARCH, origins, HORIZON, 3)
@@ -122,7 +123,7 @@ def test_prices_that_came_later_change_no_earlier_choice() -> None:
 def test_on_a_cluster_it_is_that_of_a_plain_loop_whatever_the_partitions(
     client: Client, small_folder: Path, tmp_path: Path
 ) -> None:
-    search: Search = {
+    search: Values = {
         "ridge": {"lags": [5, 90]},
         "pooled_linear": {"alpha": [0.1]},
     }
@@ -163,7 +164,7 @@ def test_what_is_written_can_be_given_to_the_other_commands() -> None:
 
 
 def test_what_a_shell_would_take_apart_is_quoted() -> None:
-    done = TuneResult(1, np.empty(0, dtype="datetime64[s]"),
+    done = SearchResult(1, np.empty(0, dtype="datetime64[s]"),
                       {"pooled_linear": {"features": "lag:1-5 rsi:14"}},
                       *[pd.DataFrame()] * 4)  # fmt: skip
     assert done.option_lines("pooled_linear") == [

@@ -9,19 +9,39 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from cryptodask.work import Job, join_jobs, plan_jobs, read_panel, run_job, share, ship
 
 from cryptodask import CryptoLoader, PriceTable, create_model, import_prices
 from cryptodask.errors import TableError
+from cryptodask.io.files import record_of
+from cryptodask.models import Model
 from cryptodask.prices import partition
 from cryptodask.prices.clean.findings import empty_findings
+from cryptodask.prices.partition import Source
 from cryptodask.prices.row_filter import RowFilter
 from cryptodask.prices.synthetic import coin_name
 from cryptodask.prices.table.storage import writing
 from cryptodask.results.forecasts import read_part
+from cryptodask.results.jobs import TaskFiles, read_done
+from cryptodask.runs.workload import Workload, plan_tasks, share
+from cryptodask.worker.forecast import forecast_job
+from cryptodask.worker.job import Job, embed_prices, join_jobs
+from cryptodask.worker.read import read_panel
 from tests.conftest import write_folder
 
 CUT = RowFilter.of(None, None, None)
+
+
+def plan_jobs(
+    source: Source, coins: Sequence[str], model: Model, workers: int, n: int | None
+) -> list[Job]:
+    """Plan the work of one model, and return its jobs."""
+    tasks = plan_tasks(source, coins, [model], workers, n)
+    workload = Workload(source, coins, [model], tasks, list)
+    return [workload.job(task) for task in workload.task_ids()]
+
+
+def files_in(folder: Path, task: str = "00000") -> TaskFiles:
+    return TaskFiles(folder / f"forecasts-{task}.parquet", folder / f"_done-{task}.json")
 
 
 @pytest.mark.parametrize("kind", ["folder", "table"])
@@ -55,13 +75,13 @@ def test_a_long_job_is_read_in_parts_and_gives_the_same(
     table = import_prices(small_folder, tmp_path / "table")
     model = create_model("linear")
     [whole] = plan_jobs(table, table.coins, model, 1, 1)
-    assert len(whole.parts) == 1
+    assert len(whole.partitions) == 1
     monkeypatch.setattr(partition, "ROWS_PER_PARTITION", 400)
     [cut] = plan_jobs(table, table.coins, model, 1, 1)
-    assert len(cut.parts) > 3
-    assert max(part.rows for part in cut.parts) < 800
-    one, other = (run_job(job, CUT, model, 5, 0) for job in (whole, cut))
-    pd.testing.assert_frame_equal(one.forecasts, other.forecasts, check_exact=True)
+    assert len(cut.partitions) > 3
+    assert max(part.rows for part in cut.partitions) < 800
+    one, other = (forecast_job(job, CUT, model, 5, 0) for job in (whole, cut))
+    pd.testing.assert_frame_equal(one.forecasts, other.table, check_exact=True)
     assert (one.rows, one.coins, one.failures) == (other.rows, other.coins, other.failures)
 
 
@@ -106,7 +126,7 @@ def test_planning_looks_up_each_coin_a_few_times_however_many_jobs_there_are(
     monkeypatch.setattr(large_table, "_place", places)
     jobs = plan_jobs(large_table, large_table.coins, create_model(model), 100, None)
     assert len(jobs) > 500
-    assert sum(len(part.coins) for job in jobs for part in job.parts) == COINS
+    assert sum(len(part.coins) for job in jobs for part in job.partitions) == COINS
     assert places.asked <= 3 * COINS
 
 
@@ -122,7 +142,7 @@ def test_a_folder_is_asked_for_all_jobs_at_once(
 
 def opened(jobs: Sequence[Job]) -> Counter[str]:
     """Count how often each file is opened."""
-    return Counter(path for job in jobs for part in job.parts for path in part.paths)
+    return Counter(path for job in jobs for part in job.partitions for path in part.paths)
 
 
 def test_parts_of_a_table_are_opened_once_or_where_a_job_ends_inside_twice(
@@ -148,17 +168,23 @@ def test_a_job_in_parts_writes_what_it_would_return(
     monkeypatch.setattr(partition, "ROWS_PER_PARTITION", 400)
     model = create_model("linear")
     [job] = plan_jobs(table, table.coins, model, 1, 1)
-    assert len(job.parts) > 3
-    here = run_job(job, CUT, model, 5, 0)
+    assert len(job.partitions) > 3
+    here = forecast_job(job, CUT, model, 5, 0)
     assert len(here.failures) == 1
-    files = []
-    for name in ("forecasts-00000.parquet", "forecasts-00001.parquet"):
-        there = run_job(job, CUT, model, 5, 0, (tmp_path, name))
+    contents = []
+    for task in ("00000", "00001"):
+        files = files_in(tmp_path, task)
+        there = forecast_job(job, CUT, model, 5, 0, files)
         assert (there.coins, there.rows) == (here.coins, here.rows) == (11, len(table))
         assert there.failures == here.failures
-        pd.testing.assert_frame_equal(read_part(tmp_path / name), here.forecasts, check_exact=True)
-        files.append((tmp_path / name).read_bytes())
-    assert files[0] == files[1]
+        assert there.file == record_of(files.table)
+        written = read_part(tmp_path, there.file)
+        pd.testing.assert_frame_equal(written, here.table, check_exact=True)
+        contents.append(files.table.read_bytes())
+        done = read_done(files.done)
+        assert done is not None
+        assert (done.coins, done.rows, done.failures) == (11, len(table), here.failures)
+    assert contents[0] == contents[1]
 
 
 def test_a_job_whose_last_part_is_damaged_leaves_no_file(
@@ -168,11 +194,11 @@ def test_a_job_whose_last_part_is_damaged_leaves_no_file(
     monkeypatch.setattr(partition, "ROWS_PER_PARTITION", 400)
     model = create_model("naive")
     [job] = plan_jobs(table, table.coins, model, 1, 1)
-    Path(job.parts[-1].paths[-1]).write_bytes(b"PAR1 and no more")
+    Path(job.partitions[-1].paths[-1]).write_bytes(b"PAR1 and no more")
     out = tmp_path / "out"
     out.mkdir()
     with pytest.raises(TableError, match="can't be read"):
-        run_job(job, CUT, model, 5, 0, (out, "forecasts-00000.parquet"))
+        forecast_job(job, CUT, model, 5, 0, files_in(out))
     assert list(out.iterdir()) == []
 
 
@@ -181,9 +207,10 @@ def test_a_shipped_job_gives_what_its_files_give(small_folder: Path) -> None:
     model = create_model("random")
     [job] = plan_jobs(source, source.coins, model, 1, 1)
     one, other = (
-        run_job(j, CUT, model, 5, 3) for j in (job, pickle.loads(pickle.dumps(ship(job))))
+        forecast_job(j, CUT, model, 5, 3)
+        for j in (job, pickle.loads(pickle.dumps(embed_prices(job))))
     )
-    pd.testing.assert_frame_equal(one.forecasts, other.forecasts, check_exact=True)
+    pd.testing.assert_frame_equal(one.forecasts, other.table, check_exact=True)
 
 
 def test_seconds_are_told_by_stage_and_a_file_is_written_where_asked(
@@ -192,13 +219,13 @@ def test_seconds_are_told_by_stage_and_a_file_is_written_where_asked(
     source = CryptoLoader(small_folder).source
     model = create_model("naive")
     [job] = plan_jobs(source, source.coins, model, 1, 1)
-    here = run_job(job, CUT, model, 5, 0)
+    here = forecast_job(job, CUT, model, 5, 0)
     assert set(here.seconds) == {"read", "fit"}
-    there = run_job(job, CUT, model, 5, 0, (tmp_path, "forecasts-00000.parquet"))
+    there = forecast_job(job, CUT, model, 5, 0, files_in(tmp_path))
     assert set(there.seconds) == {"read", "fit", "write"}
-    assert there.forecasts.empty
+    assert there.table.empty
     written = pd.read_parquet(tmp_path / "forecasts-00000.parquet")
-    assert np.array_equal(written["forecast"], here.forecasts["forecast"])
+    assert np.array_equal(written["forecast"], here.table["forecast"])
     assert sum(there.seconds.values()) <= there.ended - there.began
 
 
@@ -219,7 +246,7 @@ def test_jobs_are_shared_out_among_few_groups_of_similar_cost() -> None:
     assert len(share(costs[:2], 3)) == 2
     assert share([], 3) == []
     whole = join_jobs([Job((name,), 2.0, 5.0) for name in "ab"])
-    assert (whole.parts, whole.seconds, whole.timeout) == (("a", "b"), 4.0, 5.0)
+    assert (whole.partitions, whole.seconds, whole.timeout) == (("a", "b"), 4.0, 5.0)
 
 
 @pytest.mark.parametrize("to_table", [True, False])
@@ -230,8 +257,8 @@ def test_a_panel_has_the_columns_that_are_asked_for(
     loader = CryptoLoader(source)
     [job] = plan_jobs(loader.source, loader.get_crypto_names(), create_model("naive"), 1, 1)
     for cut in (RowFilter.of(None, None, None), RowFilter.of(9, None, None)):
-        panel, _, rows = read_panel(job.parts[0], cut, columns=("volume", "market_cap"))
-        plain, _, plain_rows = read_panel(job.parts[0], cut)
+        panel, _, rows = read_panel(job.partitions[0], cut, columns=("volume", "market_cap"))
+        plain, _, plain_rows = read_panel(job.partitions[0], cut)
         assert plain.extra == {}
         assert rows == plain_rows
         assert np.array_equal(panel.values, plain.values)
@@ -251,7 +278,7 @@ def test_columns_of_a_table_that_grew_are_those_of_its_rows(
     table.append(small_prices)
     grown = PriceTable(table.path)
     [job] = plan_jobs(grown, list(grown.index["coin"]), create_model("naive"), 1, 1)
-    panel, _, _ = read_panel(job.parts[0], CUT, columns=("volume",))
+    panel, _, _ = read_panel(job.partitions[0], CUT, columns=("volume",))
     wanted = small_prices.sort_values(["coin", "date"])
     assert len(panel.values) == len(wanted)
     np.testing.assert_allclose(panel.extra["volume"], wanted["volume"], rtol=1e-12)
@@ -268,18 +295,18 @@ def test_however_the_rows_of_a_table_are_read_the_forecasts_are_the_same(
     late = rows.groupby("coin").tail(1)
     table.append(late.assign(date=late["date"] + pd.Timedelta(days=1)))
     jobs = plan_jobs(table, table.coins, model, 2, 4)
-    assert any(part.deltas for job in jobs for part in job.parts)
+    assert any(part.deltas for job in jobs for part in job.partitions)
     for job in jobs:
         one, other, out = (
-            run_job(*call)
+            forecast_job(*call)
             for call in (
                 (job, CUT, model, 5, 3),
-                (ship(job), CUT, model, 5, 3),
-                (job, CUT, model, 5, 3, (tmp_path, "out.parquet")),
+                (embed_prices(job), CUT, model, 5, 3),
+                (job, CUT, model, 5, 3, files_in(tmp_path)),
             )
         )
-        pd.testing.assert_frame_equal(one.forecasts, other.forecasts, check_exact=True)
+        pd.testing.assert_frame_equal(one.forecasts, other.table, check_exact=True)
         assert one.failures == other.failures == out.failures
         assert one.coins == other.coins == out.coins
-        written = read_part(tmp_path / "out.parquet")
-        pd.testing.assert_frame_equal(one.forecasts, written, check_exact=True)
+        written = read_part(tmp_path, out.file)
+        pd.testing.assert_frame_equal(one.table, written, check_exact=True)

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from cryptodask.backtests import Backtest, backtest, open_backtest
 from dask.distributed import Client
 
-from cryptodask import CryptoLoader, CryptoManager, create_model, import_prices
-from cryptodask.errors import InputError, OptionError
+from cryptodask import CryptoLoader, CryptoManager, backtest, create_model, import_prices
+from cryptodask.errors import InputError, OptionError, TableError
 from cryptodask.evaluate.backtest import backtest_panel
 from cryptodask.evaluate.rolling import choose_origins
 from cryptodask.evaluate.rows import BACKTEST_COLUMNS, BOUNDS
 from cryptodask.models import Model, run_model
 from cryptodask.prices.panels import to_panel
 from cryptodask.records import DAY, Panel
+from cryptodask.results import Backtest, open_backtest
 from tests.conftest import Cluster, write_folder
 
 LSTM = create_model("lstm", window=8, units=(4, 6), batch_size=64)
@@ -118,7 +118,7 @@ def test_a_run_that_was_stopped_goes_on_and_does_nothing_twice(
     kept = {file.name: file.read_bytes() for file in files}
     looks = {file.name: file.stat().st_mtime_ns for file in files}
     (out / "_manifest.json").unlink()
-    with pytest.raises(InputError, match="is no backtest that has ended"):
+    with pytest.raises(TableError, match="holds no result that is whole; `cryptodask resume"):
         open_backtest(out)
     for lost in files[1:3]:
         lost.unlink()
@@ -147,7 +147,7 @@ def test_a_folder_of_something_else_is_left_alone(
     client: Client, small_folder: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(InputError, match="something other than a backtest"):
+    with pytest.raises(InputError, match="something other than backtest"):
         run(small_folder, client, out=tmp_path, overwrite=True)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 

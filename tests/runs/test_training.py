@@ -9,18 +9,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from cryptodask.training import History, Seen, contribute_histories, read_histories
-from cryptodask.work import Job, prepare_job
 from dask.distributed import Client
 
 from cryptodask import CryptoLoader, CryptoManager
-from cryptodask.models.base import columns_needed
 from cryptodask.models.lstm.lstm_global import LSTMGlobal
 from cryptodask.models.pooled.base import PooledModel
 from cryptodask.models.pooled.dated_sums import Sums
 from cryptodask.models.pooled.pooled_linear import PooledLinear, TrainedPooledLinear
 from cryptodask.prices.clean.gaps import GapHandling
 from cryptodask.prices.row_filter import RowFilter
+from cryptodask.runs.training import PastTraining
+from cryptodask.runs.workload import Workload, plan_tasks
+from cryptodask.worker.job import Job
+from cryptodask.worker.train import (
+    CoinHistories,
+    TrainingDates,
+    contribute_histories,
+    prepare_job,
+    read_histories,
+)
 from tests.conftest import Cluster, write_folder
 
 EVERY = "lag:1-2 return:3 close mean:3 std:4 min:3 max:2 bollinger:6 volume_change weekday"
@@ -63,7 +70,10 @@ def origins_of(folder: Path) -> np.ndarray[Any, Any]:
 
 
 def sums_of(
-    model: PooledLinear, histories: list[History], seen: Seen, messages: dict[int, Any]
+    model: PooledLinear,
+    histories: list[CoinHistories],
+    seen: TrainingDates,
+    messages: dict[int, Any],
 ) -> dict[int, Sums]:
     found: dict[int, Sums] = contribute_histories(seen, histories, messages, model.steps - 1)
     return found
@@ -96,9 +106,9 @@ def test_sums_as_of_every_date_are_those_of_reading_up_to_it(
     jobs = jobs_of(holey_folder)
     cut = RowFilter.of(None, FIRST, None, gaps)
     states = [plainly(model, jobs, cut, date, window) for date in origins]
-    seen = Seen(model, origins, window, HORIZON, 0)
+    seen = TrainingDates(model, origins, window, HORIZON, 0)
     whole = replace(cut, last=origins.max())
-    histories = [h for job in jobs for h in read_histories(job, whole, columns_needed(model))]
+    histories = [h for job in jobs for h in read_histories(job, whole, model.columns)]
     messages = {number: model.message(state) for number, state in enumerate(states)}
     found = sums_of(model, histories, seen, messages)
     counts = []
@@ -114,8 +124,8 @@ def test_sums_as_of_every_date_are_those_of_reading_up_to_it(
 def test_later_rows_change_no_sum_as_of_a_date(holey_folder: Path, name: str) -> None:
     model, origins = DECLARED[name], origins_of(holey_folder)
     cut = RowFilter.of(None, None, None)
-    [history] = read_histories(jobs_of(holey_folder, 1)[0], cut, columns_needed(model))
-    seen = Seen(model, origins, None, HORIZON, 0)
+    [history] = read_histories(jobs_of(holey_folder, 1)[0], cut, model.columns)
+    seen = TrainingDates(model, origins, None, HORIZON, 0)
     panel = history.panel
     later = panel.dates > origins[2]
     poisoned = replace(panel, values=np.where(later, panel.values[::-1] * 1e6, panel.values))
@@ -144,15 +154,18 @@ def test_models_over_the_workers_are_those_of_the_plain_loop(
         RowFilter.of(None, None, None),
     )
     manager, said = CryptoManager(CryptoLoader(holey_folder, 3), client), list[str]()
-    work = manager.work(manager.loader.get_crypto_names(), [model])
-    (models, kept), failures = manager.train_at(
-        model, work, cut, HORIZON, 0, origins, said.append, window=60, refit=refit
+    source, coins = manager.loader.source, manager.loader.get_crypto_names()
+    tasks = plan_tasks(source, coins, [model], 2, 3)
+    work = Workload(source, coins, [model], tasks, manager.localised).together(model, 4)
+    training = PastTraining(
+        client, model, work, cut, HORIZON, 0, said.append, origins=origins, window=60
     )
-    assert not failures
-    assert np.array_equal(kept, origins)
-    for number, trained in enumerate(models):
+    done = training.train_every(refit)
+    assert not done.failures
+    assert np.array_equal(done.origins, origins)
+    for number, trained in enumerate(done.models):
         if number % refit:
-            assert trained is models[number - 1]
+            assert trained is done.models[number - 1]
             continue
         plain = model.trained(plainly(model, jobs, cut, origins[number], 60))
         assert pickle.dumps(numbers_of(trained)) == pickle.dumps(numbers_of(plain))

@@ -8,16 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from cryptodask.backtests import backtest
 from dask.distributed import Client
 
-from cryptodask import CryptoLoader, CryptoManager, Forecasts, create_model, import_prices
+from cryptodask import CryptoLoader, CryptoManager, Forecasts, backtest, create_model, import_prices
 from cryptodask.errors import BrokenSeriesError, OptionError
 from cryptodask.evaluate.intervals.cohorts import Intervals
 from cryptodask.evaluate.rows import BOUNDS
 from cryptodask.models import Model
 from cryptodask.prices.clean.gaps import GapMode
-from cryptodask.results.forecasts import FORECAST_COLUMNS, ForecastFolder, sort_forecasts
+from cryptodask.results.forecasts import FORECAST_COLUMNS, sort_forecasts
 from tests.conftest import Cluster, write_folder
 from tests.test_manager import Spoiled
 
@@ -54,9 +53,7 @@ def folder(prices: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 def forecast(manager: CryptoManager, models: list[str | Model], **options: object) -> Forecasts:
-    result = manager.forecast(models, 5, progress=False, **options)  # type: ignore[arg-type]
-    assert isinstance(result, Forecasts)
-    return result
+    return manager.forecast(models, 5, progress=False, **options)
 
 
 def test_they_are_those_of_a_backtest_and_change_no_forecast(
@@ -65,12 +62,14 @@ def test_they_are_those_of_a_backtest_and_change_no_forecast(
     manager = CryptoManager(CryptoLoader(folder, 3), client)
     models: list[str | Model] = ["naive", LSTM, GLOBAL]
     day = prices["date"].max() - pd.Timedelta(days=6)
-    made = forecast(manager, models, to_date=day, intervals=HOW, seed=3)
+    result = forecast(manager, models, to_date=day, intervals=HOW, seed=3)
+    made = result.get_df()
     assert tuple(made.columns) == (*FORECAST_COLUMNS, *BOUNDS)
-    plain = forecast(manager, models, to_date=day, seed=3)
+    without = forecast(manager, models, to_date=day, seed=3)
+    plain = without.get_df()
     assert tuple(plain.columns) == FORECAST_COLUMNS
-    pd.testing.assert_frame_equal(made[list(plain.columns)], pd.DataFrame(plain), check_exact=True)
-    pd.testing.assert_frame_equal(made.failures, plain.failures)
+    pd.testing.assert_frame_equal(made[list(plain.columns)], plain, check_exact=True)
+    pd.testing.assert_frame_equal(result.failures, without.failures)
     done = backtest(manager, models, 5, origins=[day], calibrate=5, warmup=45, refit=3, seed=3,
                     progress=False).get_df()  # fmt: skip
     now = made[made["cutoff"] == day].sort_values(KEYS, ignore_index=True)
@@ -81,7 +80,7 @@ def test_they_are_those_of_a_backtest_and_change_no_forecast(
     before = made[made["cutoff"] < day]
     assert before["coin"].nunique() >= 3
     assert before.loc[before["model"] == "naive", list(BOUNDS)].notna().all(axis=None)
-    assert made.tasks.groupby("model")["bounded"].sum().to_dict() == (
+    assert result.tasks.groupby("model")["bounded"].sum().to_dict() == (
         made[made["lower_80"].notna()].groupby("model")["coin"].nunique().to_dict()
     )
 
@@ -91,27 +90,27 @@ def test_they_are_the_same_in_memory_in_a_folder_on_workers_and_of_a_table(
 ) -> None:
     models = ["naive", "linear"]
     here = forecast(CryptoManager(CryptoLoader(folder, 1), client), models, intervals=HOW)
-    plain = pd.DataFrame(here)
+    plain = here.get_df()
     assert plain[list(BOUNDS)].notna().any(axis=None)
     table = import_prices(folder, tmp_path / "table", partitions=3)
     for source in (CryptoLoader(folder, 3), CryptoLoader(table.path)):
         again = forecast(CryptoManager(source, client), models, intervals=HOW)
-        pd.testing.assert_frame_equal(pd.DataFrame(again), plain, check_exact=True)
+        pd.testing.assert_frame_equal(again.get_df(), plain, check_exact=True)
 
     manager = CryptoManager(CryptoLoader(folder, 3), client)
     written = manager.forecast(models, 5, intervals=HOW, out=tmp_path / "out", progress=False)
-    assert isinstance(written, ForecastFolder)
     assert written.has_intervals
     joined = sort_forecasts([written.get_ddf().compute()], models, intervals=True)
     pd.testing.assert_frame_equal(joined, plain, check_exact=True)
     lazy = manager.forecast(models, 5, intervals=HOW, as_dask=True, progress=False)
-    assert list(lazy.columns) == list(plain.columns)
-    joined = sort_forecasts([lazy.compute()], models, intervals=True)
+    frame = lazy.get_ddf()
+    assert list(frame.columns) == list(plain.columns)
+    joined = sort_forecasts([frame.compute()], models, intervals=True)
     pd.testing.assert_frame_equal(joined, plain, check_exact=True)
 
     monkeypatch.setattr("cryptodask.cluster.paths_visible", lambda *_: False)
     shipped = forecast(manager, models, intervals=HOW)
-    pd.testing.assert_frame_equal(pd.DataFrame(shipped), plain, check_exact=True)
+    pd.testing.assert_frame_equal(shipped.get_df(), plain, check_exact=True)
 
 
 @pytest.mark.parametrize("gaps", ["leave", "split"])
