@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from cryptodask.backtests import backtest
 from dask.distributed import Client
 
-from cryptodask import CryptoLoader, CryptoManager, Forecasts, import_prices
+from cryptodask import CryptoLoader, CryptoManager, Forecasts, backtest, import_prices
 from cryptodask.errors import OptionError
 from cryptodask.models import run_model
 from cryptodask.models.pooled.pooled_linear import PooledLinear
@@ -42,7 +41,7 @@ def plainly(folder: Path, model: PooledLinear) -> pd.DataFrame:
 
 
 def wide(forecasts: Forecasts) -> pd.DataFrame:
-    return forecasts.pivot(index="coin", columns="step", values="forecast")
+    return forecasts.get_df().pivot(index="coin", columns="step", values="forecast")
 
 
 @pytest.mark.parametrize("partitions", [1, 5, 12])
@@ -82,7 +81,7 @@ def test_the_fingerprint_of_what_was_seen_travels_with_the_result(
     assert isinstance(result, Forecasts)
     assert result.features == expected
     folder = manager.forecast(models, 4, out=tmp_path / "out", progress=False)
-    assert folder.features == expected  # type: ignore[union-attr]
+    assert folder.features == expected
 
 
 def test_a_backtest_trains_at_every_origin_and_sees_nothing_later(

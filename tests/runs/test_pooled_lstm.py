@@ -20,6 +20,8 @@ from cryptodask.prices.panels import to_panel
 from cryptodask.prices.row_filter import RowFilter
 from cryptodask.prices.synthetic import coin_name
 from cryptodask.records import Panel
+from cryptodask.runs.training import Training
+from cryptodask.runs.workload import Workload, plan_tasks
 from tests.conftest import Cluster, running
 
 SMALL = LSTMGlobal(window=8, units=(4, 6), steps=6, sample=8)
@@ -46,7 +48,8 @@ def plainly(folder: Path, model: LSTMGlobal, coins: list[str] | None = None) -> 
 
 
 def wide(forecasts: Forecasts) -> pd.DataFrame:
-    frame = forecasts[forecasts["model"] == SMALL.name]
+    table = forecasts.get_df()
+    frame = table[table["model"] == SMALL.name]
     return frame.pivot(index="coin", columns="step", values="forecast")
 
 
@@ -62,7 +65,7 @@ def test_equals_the_plain_loop_for_any_partitioning(
     loader = CryptoLoader(small_folder, partitions)
     result = CryptoManager(loader, client).forecast(["naive", SMALL], 4, seed=3, progress=False)
     assert_same(result, plain)
-    assert result["model"].nunique() == 2
+    assert result.get_df()["model"].nunique() == 2
     [failure] = result.failures[result.failures["model"] == SMALL.name].itertuples()
     assert failure.exception == "ConstantSeriesError"
 
@@ -109,7 +112,7 @@ def test_what_concerns_every_coin_is_raised(
     def missing(*_: object) -> None:
         raise MissingExtraError("pip install it")
 
-    monkeypatch.setattr("cryptodask.training.prepare_job", missing)
+    monkeypatch.setattr("cryptodask.runs.training.prepare_job", missing)
     with pytest.raises(MissingExtraError, match="pip install"):
         CryptoManager(small_folder, client).forecast([SMALL], progress=False)
 
@@ -149,8 +152,10 @@ def test_the_bar_says_how_far_training_is(
 ) -> None:
     manager = CryptoManager(small_folder, client)
     said: list[str] = []
-    work = manager.work(manager.wanted(None, [SMALL])[0], [SMALL])
-    manager.train_pooled(SMALL, work, RowFilter.of(None, None, None), 4, 3, said.append)
+    source, coins = manager.loader.source, manager.loader.get_crypto_names()
+    tasks = plan_tasks(source, coins, [SMALL], 2, None)
+    work = Workload(source, coins, [SMALL], tasks, manager.localised)
+    Training(client, SMALL, work, RowFilter.of(None, None, None), 4, 3, said.append).train()
     steps = [f"lstm_global: step {n} of 6" for n in range(1, 7)]
     assert said == ["lstm_global: reading", *steps, ""]
     manager.forecast([SMALL], 4, progress=True)
