@@ -152,13 +152,12 @@ def check(model: str, ours: Any, folder: Path) -> float:
 
 def compare(model: str, folder: Path, client: Any, peer: Peer, args: Any) -> None:
     """Time all ways of one model in turn, and print."""
-    from cryptodask.backtests import backtest
-
     from cryptodask import CryptoLoader, CryptoManager
     from cryptodask.evaluate.backtest import backtest_panel
     from cryptodask.evaluate.rolling import choose_origins
     from cryptodask.models import create_model
     from cryptodask.prices.panels import to_panel
+    from cryptodask.runs import backtest
 
     made = create_model(model, **(LINEAR if model == "pooled_linear" else {}))
     panel = to_panel(CryptoLoader(folder / "table").get_df())

@@ -70,18 +70,15 @@ PEERS = {
 
 def by_core(model: str, folder: Path, out: Path) -> None:
     """Forecast in this process: what the workers do, one job after the other."""
-    from cryptodask.work import plan_jobs, run_job
+    from jobs import files_in, plan_jobs, run_job
 
-    from cryptodask import CryptoLoader
-    from cryptodask.models import create_model
-    from cryptodask.prices.row_filter import RowFilter
+    from cryptodask import CryptoLoader, create_model
 
-    loader, made = CryptoLoader(folder / "table"), create_model(model)
-    jobs = plan_jobs(loader.source, loader.check_names(), made, 1, None)
-    cut, place = RowFilter.of(None, None, None), out.with_name("alone")
+    loader, engine = CryptoLoader(folder / "table"), create_model(model)
+    place = out.with_name("alone")
     place.mkdir(exist_ok=True)
-    for i, job in enumerate(jobs):
-        run_job(job, cut, made, HORIZON, 0, (place, f"forecasts-{i:05d}.parquet"))
+    for i, job in enumerate(plan_jobs(loader.source, loader.check_names(), engine, 1)):
+        run_job(job, engine, HORIZON, files_in(place, i))
 
 
 def read_plain(path: Path, frames: str) -> Any:

@@ -28,7 +28,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from common import parse, print_versions
-from cryptodask.backtests import backtest
 
 from cryptodask import CryptoManager
 from cryptodask.evaluate.compare import (
@@ -44,6 +43,7 @@ from cryptodask.prices import write_table
 from cryptodask.prices.clean.findings import empty_findings
 from cryptodask.prices.reading import Reading
 from cryptodask.records import FloatArray
+from cryptodask.runs import backtest
 
 PHI, BETA, NOISE = 0.3, 0.5, 0.03
 LEADER, START = "Leader", np.datetime64("2020-01-01", "s")

@@ -15,10 +15,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from common import parse, print_versions
-from cryptodask.backtests import Backtest, backtest
 
 from cryptodask import CryptoLoader, CryptoManager
 from cryptodask.evaluate.compare import compare_coins, compare_models, judge_coins
+from cryptodask.results import Backtest
+from cryptodask.runs import backtest
 
 MODELS = (
     "naive", "drift", "seasonal_naive", "historic_mean", "linear", "ridge", "ridge_features",

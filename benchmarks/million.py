@@ -47,8 +47,8 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from common import parse, print_versions
-from cryptodask.work import UNIT, Job, JobResult, plan_jobs, run_job
 from dask.distributed import Client
+from jobs import files_in, plan_jobs, run_job
 from processes import Others, dask_cluster, in_process, memory
 from tables import make_table, name_of
 
@@ -58,10 +58,12 @@ from cryptodask.cluster.plan import cut_guided, workers_to_plan_for
 from cryptodask.models import Model
 from cryptodask.prices.clean.findings import empty_findings
 from cryptodask.prices.partition import ROWS_PER_PARTITION
-from cryptodask.prices.row_filter import RowFilter
 from cryptodask.prices.table.storage import writing
 from cryptodask.records import FloatArray
 from cryptodask.results.forecasts import sort_forecasts
+from cryptodask.results.jobs import JobDone, TaskFiles
+from cryptodask.runs.workload import ROW_SECONDS
+from cryptodask.worker.job import Job
 
 MODELS, HORIZON = ("naive", "linear", "ridge", "lstm"), 10
 NETWORK = 10e9 / 8
@@ -77,7 +79,6 @@ DONE = {
     "client": "a job names coins and files and holds no prices, and the workers write",
 }
 """What is done about each resource."""
-ALL = RowFilter.of(None, None, None)
 
 
 @dataclass(frozen=True)
@@ -114,15 +115,15 @@ def measure_work(folder: Path, days: int, lstm_coins: int) -> Costs:
     coins = table.coins
     whole = Job(tuple(table.partitions(coins)))
     few = Job(tuple(table.pick(coins, [(0, lstm_coins)])))
-    out = (folder, "forecasts-00000.parquet")
+    out = files_in(folder)
     reads, writes, fit = [], [], {}
     for name in MODELS[:-1]:
         runs = [timed(whole, name, out) for _ in range(6)][1:]
         reads += [spent["read"] / run.rows for run, spent in runs]
         writes += [spent["write"] / run.coins for run, spent in runs]
         fit[name] = statistics.median(spent["fit"] / run.rows for run, spent in runs)
-    written = (folder / out[1]).stat().st_size / SMALL
-    returned = len(pickle.dumps(run_job(whole, ALL, create_model("naive"), HORIZON, 0))) / SMALL
+    written = out.table.stat().st_size / SMALL
+    returned = len(pickle.dumps(run_job(whole, create_model("naive"), HORIZON))) / SMALL
     (first, began), *later = [timed(few, "lstm") for _ in range(3)]
     again = statistics.median(sum(spent.values()) for _, spent in later)
     fit["lstm"] = again / first.rows  # with next to nothing of reading
@@ -148,12 +149,10 @@ def read_size(table: PriceTable) -> int:
     return size
 
 
-def timed(
-    job: Job, model: str, out: tuple[Path, str] | None = None
-) -> tuple[JobResult, dict[str, float]]:
+def timed(job: Job, model: str, out: TaskFiles | None = None) -> tuple[JobDone, dict[str, float]]:
     """Run a job, and return its stages in seconds of the processor, as it had all of one core."""
     began, used = time.perf_counter(), time.process_time()
-    result = run_job(job, ALL, create_model(model), HORIZON, 0, out)
+    result = run_job(job, create_model(model), HORIZON, out)
     share = min(1.0, (time.process_time() - used) / (time.perf_counter() - began))
     return result, {name: seconds * share for name, seconds in result.seconds.items()}
 
@@ -201,12 +200,12 @@ def measure_client(path: Path, workers: int, address: str, models: Sequence[str]
         jobs: list[Job] = []
         for name in models:
             started = time.process_time()
-            jobs = plan_jobs(loader.source, coins, create_model(name), workers, None)
+            jobs = plan_jobs(loader.source, coins, create_model(name), workers)
             planning[name] = time.process_time() - started
             print(f"  planned {name}: {planning[name]:.1f} s", flush=True)
             tasks[name] = len(jobs)
             sent[name] = sum(len(pickle.dumps(job)) for job in jobs)
-            files = sum(len(part.paths) for job in jobs for part in job.parts)
+            files = sum(len(part.paths) for job in jobs for part in job.partitions)
             opened[name] = files / len(loader.partitions())
         peak = memory() - before
         at_scheduler = client.run_on_scheduler(time.process_time)
@@ -233,10 +232,10 @@ def measure_gather(folder: Path) -> tuple[float, float]:
     """Return seconds a coin to bring forecasts here, and the peak in bytes a coin."""
     table = make_table(folder / "short", 1_000, 2)
     job = Job(tuple(table.partitions(table.coins)))
-    result = run_job(job, ALL, create_model("naive"), HORIZON, 0)
+    result = run_job(job, create_model("naive"), HORIZON)
     sent = [pickle.dumps(result)] * (GATHERED // 1_000)
     before, started = memory(), time.process_time()
-    frames = [pickle.loads(one).forecasts for one in sent]  # noqa: S301 - made here
+    frames = [pickle.loads(bytes_).table for bytes_ in sent]  # noqa: S301 - made here
     forecasts = sort_forecasts(frames, ["naive"])
     seconds = time.process_time() - started
     return seconds / GATHERED, (memory() - before) * 2**20 / len(forecasts) * HORIZON
@@ -266,7 +265,7 @@ def ideal(total: float, speeds: FloatArray, joins: FloatArray) -> float:
 
 def show_plan(model: Model, coins: int, days: int, seconds: float, workers: int) -> None:
     """Print the simulated end of guided and of even plans over the ideal end, of many draws."""
-    planned = np.full(coins, days * (PriceTable.seconds_a_row + model.cost * UNIT))
+    planned = np.full(coins, days * (PriceTable.seconds_a_row + model.cost * ROW_SECONDS))
     file_boundaries = np.arange(inside(days), coins, inside(days))
     late = workers // 10
     cases = {

@@ -27,15 +27,13 @@ from pathlib import Path
 from typing import Any
 
 from common import parse, print_versions
-from cryptodask.work import plan_jobs
 from dask.distributed import Client
+from jobs import ALL, files_in, plan_jobs
 from processes import Others, dask_cluster, in_process, memory, worker_peaks
 from tables import DISTINCT, make_table, size_of
 
 from cryptodask import CryptoLoader, CryptoManager, create_model
 from cryptodask.prices import PriceTable
-from cryptodask.prices.row_filter import RowFilter
-from cryptodask.results.forecasts import ForecastFolder
 
 SIZES, MODELS, HORIZON = (100, 1_000, 10_000, 100_000), ("naive", "linear", "ridge"), 10
 WORKERS, LIMIT = 2, "1GiB"
@@ -81,17 +79,14 @@ def forecast(table: Path, out: Path, address: str) -> dict[str, Any]:
         result = CryptoManager(loader, client).forecast(MODELS, HORIZON, out=out, progress=False)
         seconds = time.perf_counter() - started
         peak, used = memory(), processor(client) - before
-        assert isinstance(result, ForecastFolder)
         wanted = len(loader.source.coins) * len(MODELS) * HORIZON
         if len(result) != wanted or len(result.failures):
             raise SystemExit(f"{len(result):,} forecasts, not {wanted:,}; {result.failures}")
         compute = (result.tasks["ended"] - result.tasks["began"]).sum()
         jobs = [
-            (job, RowFilter.of(None, None, None), create_model(name), HORIZON, 0, (out, "0" * 24))
+            (job, ALL, create_model(name), HORIZON, 0, files_in(out))
             for name in MODELS
-            for job in plan_jobs(
-                loader.source, loader.source.coins, create_model(name), WORKERS, None
-            )
+            for job in plan_jobs(loader.source, loader.source.coins, create_model(name), WORKERS)
         ]
         return {
             "seconds": seconds,
@@ -101,7 +96,7 @@ def forecast(table: Path, out: Path, address: str) -> dict[str, Any]:
             "client": peak,
             "tasks": len(result.tasks),
             "sent": sum(len(pickle.dumps(job)) for job in jobs),
-            "reads": sum(len(part.paths) for job in jobs for part in job[0].parts),
+            "reads": sum(len(part.paths) for job in jobs for part in job[0].partitions),
         }
 
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 BY_THEMSELVES = {"lstm_workers", "plot"}
-HELPERS = {"celery_tasks", "common", "processes", "sleeping", "tables"}
+HELPERS = {"celery_tasks", "common", "jobs", "processes", "sleeping", "tables"}
 SOURCE = "SOURCE"
 SPREAD = r"median \S+( s)? \(from \S+ to \S+, n=\d+\)"
 RABBITMQ = ("127.0.0.1", 5672)
