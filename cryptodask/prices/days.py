@@ -1,7 +1,7 @@
 """Days that a user gives as options."""
 
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,14 +11,24 @@ from cryptodask.errors import (
 )
 from cryptodask.prices.read.days import parse_days
 
-if TYPE_CHECKING:
-    pass
-
 Day = str | date | np.datetime64 | pd.Timestamp
 
 
 def read_day(option: str, value: Day | None, default: str | None = None) -> np.datetime64:
-    """Return a day that a user gave.
+    """Return a day that a user gave, at midnight.
+
+    Parameters
+    ----------
+    option : str
+        Its name, for errors.
+    value : str, date, datetime64 or Timestamp, optional
+        A text is read in the forms that price files have; a moment with a zone is taken in UTC.
+    default : str, optional
+        ISO day in place of no value.
+
+    Returns
+    -------
+    datetime64[s]
 
     Raises
     ------
@@ -39,7 +49,18 @@ def read_day(option: str, value: Day | None, default: str | None = None) -> np.d
 
 
 def day_text(value: Day | None) -> str | None:
-    """Return a day that a user gave as text, if one was given."""
+    """Return a day that a user gave as ``YYYY-MM-DD``, if there is one.
+
+    Parameters
+    ----------
+    value : str, date, datetime64 or Timestamp, optional
+        As of `read_day`.
+
+    Raises
+    ------
+    OptionError
+        It is no day.
+    """
     return None if value is None else str(read_day("day", value).astype("datetime64[D]"))
 
 

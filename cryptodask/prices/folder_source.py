@@ -51,32 +51,32 @@ class FolderPartition:
         return self.options.freq or DAILY
 
     def read(self) -> pd.DataFrame:
-        """Read the rows, in the columns of the schema, by coin and date."""
+        """Return the rows, in the columns of the schema, by coin and date."""
         return self.load().prices
 
     def load(self, columns: Sequence[str] | None = None) -> Reading:
-        """Read the rows, and say what was found in the files; all columns of them are read."""
+        """Return the rows and findings; all columns are read. See `Partition`."""
         del columns
         return read_price_files(self.files, self.options)
 
 
 class FolderSource:
-    """A folder of files: of one coin, whose name the file has, or of many that it names itself.
+    """A folder of price files: of one coin, named for it, or of many that the file names.
 
     Parameters
     ----------
     folder : path
-        Read without its subfolders. What is no file of prices is reported and left out. Of each
-        file the first bytes are read; a file that names its coins is read whole, for its names.
+        Read without its subfolders. Other files are reported and left out. Only the first bytes
+        of each file are read, but all of a file that names its coins.
     options : ReadOptions
-        What the files do not tell themselves.
+        What the files leave open.
     files : sequence of path, optional
         Only these files, wherever they lie, in place of those of the folder.
 
     Raises
     ------
     SourceError
-        There is no such folder, or no file of prices in it, or their bars differ in length.
+        There is no such folder, it has no file of prices, or bars of more than one length.
     PolicyError
         A file is none of prices, or can't be read, and the policy for that is to fail.
     """
@@ -90,7 +90,7 @@ class FolderSource:
         files: Sequence[Path] | None = None,
     ) -> None:
         self.folder = folder
-        found: list[pd.DataFrame] = []
+        left_out: list[pd.DataFrame] = []
         freqs: dict[str, list[str]] = {}
         groups: dict[str, list[PriceFile]] = {}
         sizes: dict[str, int] = {}
@@ -100,20 +100,20 @@ class FolderSource:
                 continue
             try:
                 coin = coin_of(path, path.parent)
-                look = check_price_file(path, options)
-                inside = look.coins
+                summary = check_price_file(path, options)
+                inside = summary.coins
                 rows = {coin: path.stat().st_size // _ROW} if inside is None else inside
             except PriceFileError as error:
-                found.append(self._leave_out(path, error))
+                left_out.append(self._leave_out(path, error))
                 continue
-            if look.freq is not None:
-                freqs.setdefault(look.freq, []).append(path.name)
+            if summary.freq is not None:
+                freqs.setdefault(summary.freq, []).append(path.name)
             for name, count in rows.items():
                 key = name.casefold()
                 source = PriceFile(name, path, None if inside is None else name)
                 groups.setdefault(key, []).append(source)
                 sizes[key] = sizes.get(key, 0) + count + 1
-        self._found = settle(join_findings(found), options.policies)
+        self._findings = settle(join_findings(left_out), options.policies)
         self.options = replace(options, freq=options.freq or _one_freq(folder, freqs))
         # Names that differ by case or spaces are one coin: it has the name of the first file.
         self._files = {
@@ -124,9 +124,9 @@ class FolderSource:
         self._sizes = {group[0].coin: sizes[key] for key, group in groups.items()}
         self.empty = {c: why for c, why in self.empty.items() if c.casefold() not in groups}
         if not self.coins:
-            told = [f"{row.file}: {row.message}" for row in self._found[:3].itertuples()]
+            reasons = [f"{row.file}: {row.message}" for row in self._findings[:3].itertuples()]
             raise SourceError(
-                f"{folder}: no file of prices here ({'; '.join(told) or 'it is empty'}); "
+                f"{folder}: no file of prices here ({'; '.join(reasons) or 'it is empty'}); "
                 "give a folder of CSV files, one a coin, with at least Date and Close columns"
             )
 
@@ -141,7 +141,7 @@ class FolderSource:
         return sum(self._sizes.values())
 
     def _leave_out(self, path: Path, error: PriceFileError) -> pd.DataFrame:
-        """Return what is to be told of a file that is none of prices, or can't be read."""
+        """Return a finding for a file that is not one of prices, or can't be read."""
         # Only a file that is named like one of prices counts as a coin that was lost.
         named = _unpacked(path.name).suffix.lower() in TEXT_SUFFIXES
         kind = kind_of(error) if named else "not_a_price_file"
@@ -165,7 +165,7 @@ class FolderSource:
         return np.empty(0, dtype=np.int64)
 
     def pick(self, coins: Sequence[str], spans: Iterable[tuple[int, int]]) -> list[FolderPartition]:
-        """Return a partition of each run of these coins; see `Source`."""
+        """Return a partition for each span of these coins; see `Source`."""
         seen: set[Path] = set()
         picked = []
         for a, b in spans:
@@ -173,7 +173,7 @@ class FolderSource:
             picked.append(
                 FolderPartition(
                     coins=tuple(coins[a:b]),
-                    files=tuple(_told_once(files, seen)),
+                    files=tuple(_reported_once(files, seen)),
                     rows=int(self.rows_of(coins[a:b]).sum()),
                     options=self.options,
                 )
@@ -181,21 +181,21 @@ class FolderSource:
         return picked
 
     def partitions(self, coins: Sequence[str], n: int | None = None) -> list[FolderPartition]:
-        """Pack these coins, in order, into partitions of similar size; see `Source`."""
+        """Return partitions of these coins, of similar size; see `Source`."""
         return self.pick(coins, pack(self.rows_of(coins), n))
 
     def findings(self) -> pd.DataFrame:
-        """Read every file and return what was found; see `Source`."""
-        read = [p.load().findings for p in self.partitions(self.coins)]
-        return join_findings([self._found, *read])
+        """Return the findings of all files, which are read for that; see `Source`."""
+        tables = [p.load().findings for p in self.partitions(self.coins)]
+        return join_findings([self._findings, *tables])
 
     def file_findings(self) -> pd.DataFrame:
-        """Return what was found of whole files, without reading the rest of them."""
-        return self._found
+        """Return the findings about files, without reading their rows."""
+        return self._findings
 
 
 def _one_freq(folder: Path, freqs: Mapping[str, Sequence[str]]) -> str:
-    """Return the frequency that all files have; daily, where none tells.
+    """Return the frequency that all files have; daily, where no file shows one.
 
     Raises
     ------
@@ -203,32 +203,39 @@ def _one_freq(folder: Path, freqs: Mapping[str, Sequence[str]]) -> str:
         They have more than one.
     """
     if len(freqs) > 1:
-        told = [
+        named = [
             f"{freq} ({names[0]}{f' and {len(names) - 1} more' * (len(names) > 1)})"
             for freq, names in sorted(freqs.items())
         ]
         raise SourceError(
-            f"{folder}: bars of {' and of '.join(told)} are mixed, and a table has those of one "
+            f"{folder}: bars of {' and of '.join(named)} are mixed, and a table has those of one "
             "length; say which to read, by --freq, and read the others into a table of their own"
         )
     return next(iter(freqs), DAILY)
 
 
-def _told_once(files: Iterable[PriceFile], seen: set[Path]) -> Iterable[PriceFile]:
-    """Let only the first coin of a file of many tell what is found of the file as a whole."""
+def _reported_once(files: Iterable[PriceFile], seen: set[Path]) -> Iterable[PriceFile]:
+    """Let only the first coin of a file of many report findings about the file."""
     for file in files:
         first = file.path not in seen
         seen.add(file.path)
-        yield file if first else replace(file, tells=False)
+        yield file if first else replace(file, reports_file=False)
 
 
 def coin_of(path: Path, folder: Path) -> str:
     """Return the coin that a file of a folder is named for.
 
+    Parameters
+    ----------
+    path : Path
+        Of the file.
+    folder : Path
+        That it must be in.
+
     Raises
     ------
     UnreadableFileError
-        It is no file inside this folder, or its name is no coin's or would be a path somewhere.
+        It is not a file inside this folder, or its name can't be that of a coin.
     NotAPriceFileError
         It is a folder.
     """

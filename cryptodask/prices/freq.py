@@ -15,7 +15,12 @@ _SLACK = 0.05  # snapshots come some seconds early or late
 
 
 def check_freq(freq: str) -> str:
-    """Return a frequency that a table can have.
+    """Return a frequency, checked to be one that a table can have.
+
+    Parameters
+    ----------
+    freq : str
+        1h, 4h or 1d.
 
     Raises
     ------
@@ -28,14 +33,32 @@ def check_freq(freq: str) -> str:
 
 
 def step_of(freq: str) -> np.timedelta64:
-    """Return the time from one bar to the next."""
+    """Return the time from one bar to the next.
+
+    Parameters
+    ----------
+    freq : str
+        1h, 4h or 1d.
+
+    Returns
+    -------
+    timedelta64[s]
+
+    Raises
+    ------
+    OptionError
+        It is none of these.
+    """
     return np.timedelta64(FREQS[check_freq(freq)], "s")
 
 
 def name_step(seconds: float) -> str | None:
-    """Return the frequency of bars that come so many seconds apart; None where it is none.
+    """Return the frequency of bars that are ``seconds`` apart; None where no table has it.
 
-    Bars that are days apart are those of a day: coins have gaps.
+    Parameters
+    ----------
+    seconds : float
+        Bars that are several days apart are daily: coins have gaps.
     """
     if seconds >= FREQS[DAILY] * (1 - _SLACK):
         return DAILY
@@ -44,5 +67,11 @@ def name_step(seconds: float) -> str | None:
 
 
 def bars(freq: str) -> str:
-    """Say "days", or which bars."""
+    """Return what messages call the bars: ``days``, or ``bars of 4h``.
+
+    Parameters
+    ----------
+    freq : str
+        How long a bar lasts.
+    """
     return "days" if freq == DAILY else f"bars of {freq}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -16,13 +16,10 @@ from cryptodask.prices.partition import Partition, partitions_for
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
 from cryptodask.prices.reading import Reading
 from cryptodask.prices.schema import empty_prices
+from cryptodask.prices.sources import no_rows_message, open_source
 from cryptodask.prices.table.manifest import is_table
 from cryptodask.prices.table.price_table import PriceTable, write_table
 from cryptodask.prices.table.storage import is_free
-
-if TYPE_CHECKING:
-    pass
-from cryptodask.prices.sources import no_rows_message, open_source
 
 
 def import_prices(
@@ -34,7 +31,7 @@ def import_prices(
     options: ReadOptions = DEFAULT_OPTIONS,
     run: Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]] = map,
 ) -> PriceTable:
-    """Read a folder of price files and write them as one partitioned table.
+    """Write a folder of price files as one table, and return it.
 
     Parameters
     ----------
@@ -43,19 +40,19 @@ def import_prices(
     out : path
         Where to write the table.
     partitions : int, optional
-        Into how many parts to pack the coins; see `CryptoLoader`.
+        Number of parts to pack the coins into; see `CryptoLoader`.
     overwrite : bool
-        Whether a table that is there already may be replaced.
+        Replace a table that is there already.
     options : ReadOptions, optional
-        What the files do not tell themselves.
+        What the files leave open.
     run : callable, optional
-        What calls a function for each partition, in order, such as ``map`` itself or
+        Calls a function for each partition and yields the results in order: ``map`` itself, or
         `cryptodask.cluster.ordered_map` with a client, to read them on a cluster.
 
     Returns
     -------
     PriceTable
-        Its ``findings()`` tell what was wrong in the files and what was done about it.
+        Its ``findings()`` list what was wrong in the files and what was done about it.
 
     Raises
     ------
@@ -99,19 +96,19 @@ def import_prices(
 
 
 def read_files(paths: Sequence[str | Path], options: ReadOptions = DEFAULT_OPTIONS) -> Reading:
-    """Read files, or all files of folders, as an import would, without writing anything.
+    """Return the rows and findings of files, read as an import would, without writing a table.
 
     Parameters
     ----------
     paths : sequence of path
         Files of one coin, named for it, or of many; and folders of such.
     options : ReadOptions, optional
-        What the files do not tell themselves.
+        What the files leave open.
 
     Returns
     -------
     Reading
-        Rows of all coins, and everything that was found.
+        Rows of all coins, and all findings.
 
     Raises
     ------
@@ -126,10 +123,10 @@ def read_files(paths: Sequence[str | Path], options: ReadOptions = DEFAULT_OPTIO
     source = FolderSource(Path(files[0]).parent if files else Path(), options, files)
     # No more partitions than memory asks for: a file of many coins is read once for each.
     parts = source.partitions(source.coins, partitions_for(source.rows))
-    read = [p.load() for p in parts]
+    readings = [p.load() for p in parts]
     return Reading(
-        pd.concat([empty_prices(), *(r.prices for r in read)], ignore_index=True),
-        join_findings([source.file_findings(), *(r.findings for r in read)]),
+        pd.concat([empty_prices(), *(r.prices for r in readings)], ignore_index=True),
+        join_findings([source.file_findings(), *(r.findings for r in readings)]),
     )
 
 

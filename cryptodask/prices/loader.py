@@ -38,10 +38,10 @@ class CryptoLoader:
         A folder of files, of one coin each and named for it or of many that they name; or a table
         that ``cryptodask prices import`` or `import_prices` made.
     partitions : int, optional
-        Into how many partitions to pack the coins. By default as the table was packed, or for a
-        folder at least 16 and about 250,000 rows each. Forecasts do not depend on it.
+        Number of partitions to pack the coins into. By default as the table was packed, or for a
+        folder at least 16, of about 250,000 rows each. Forecasts do not depend on it.
     options : ReadOptions, optional
-        What the files of a folder do not tell themselves: the order of day and month, say.
+        What the files of a folder leave open, such as the order of day and month.
 
     Raises
     ------
@@ -87,9 +87,25 @@ class CryptoLoader:
         from_date: Day | None = None,
         to_date: Day | None = None,
     ) -> FloatArray:
-        """Return the closes of one coin, oldest first, in the quote currency, ``(n_rows,)``.
+        """Return the closes of one coin, oldest first.
 
-        The parameters are those of `get_df`.
+        Parameters
+        ----------
+        coin : str
+        max_points : int, optional
+            Rows at most, the latest.
+        from_date, to_date : day, optional
+            First and last day, both included; see `get_df`.
+
+        Returns
+        -------
+        ndarray of float64, ``(n_rows,)``
+            In the quote currency, USD by default.
+
+        Raises
+        ------
+        UnknownCoinError, NoPricesError, OptionError
+            As of `get_df`.
         """
         frame = self.get_df(coin, max_points, from_date, to_date)
         return frame["close"].to_numpy(dtype=np.float64)
@@ -110,13 +126,13 @@ class CryptoLoader:
         coins : str or sequence of str, optional
             One coin, several, or (by default) all.
         max_points : int, optional
-            At most so many rows a coin, the latest.
+            Rows a coin at most, the latest.
         from_date, to_date : day, optional
             First and last day, both included; a text is read in the forms that files may have,
             such as ``2017-09-22``.
         gaps : {"leave", "fill", "split"}
             Leave gaps between rows as they are; fill those of up to ``gap_limit`` bars with the
-            close before them; or number the runs between them.
+            close before them; or number the segments between them.
         gap_limit : int, optional
             For "fill", which needs it: missing bars at most. A longer gap stays.
 
@@ -125,7 +141,7 @@ class CryptoLoader:
         DataFrame
             ``coin, date, open, high, low, close, volume, market_cap``, by coin and date; and by
             "fill" a column ``filled``, True where nobody quoted a price, or by "split" a column
-            ``run``, the number from 0 of the run of a coin that a row is in.
+            ``run``, the number of the row's segment, from 0 for each coin.
 
         Raises
         ------
@@ -141,7 +157,9 @@ class CryptoLoader:
         PriceWarning
             Rows of a folder's files could not be read.
         """
-        cut = RowFilter.of(max_points, from_date, to_date, GapHandling(gaps, gap_limit), self.freq)
+        row_filter = RowFilter.of(
+            max_points, from_date, to_date, GapHandling(gaps, gap_limit), self.freq
+        )
         readings = [p.load() for p in self.partitions(coins)]
         left_out = sum(len(lost(reading.findings)) for reading in readings)
         if left_out:
@@ -154,7 +172,7 @@ class CryptoLoader:
         frames = [reading.prices for reading in readings]
         if isinstance(coins, str) and not any(map(len, frames)):
             raise NoPricesError(no_rows_message(coins))
-        return pd.concat([cut(empty_prices()), *map(cut, frames)], ignore_index=True)
+        return pd.concat([row_filter(empty_prices()), *map(row_filter, frames)], ignore_index=True)
 
     def get_ddf(
         self,
@@ -168,13 +186,29 @@ class CryptoLoader:
         """Return rows as a Dask dataframe, indexed by coin; nothing is read yet.
 
         Its divisions are coin names and every coin lies whole in one partition, so that
-        ``ddf.loc["Bitcoin"]`` reads one partition and ``map_partitions`` sees whole coins. The
-        parameters are those of `get_df`.
+        ``ddf.loc["Bitcoin"]`` reads one partition and ``map_partitions`` sees whole coins.
+
+        Parameters
+        ----------
+        coins, max_points, from_date, to_date, gaps, gap_limit
+            As of `get_df`.
+
+        Returns
+        -------
+        dask.dataframe.DataFrame
+            The columns of `get_df`, but ``coin``, which is the index.
+
+        Raises
+        ------
+        UnknownCoinError, OptionError
+            As of `get_df`.
         """
         import dask
         import dask.dataframe as dd
 
-        cut = RowFilter.of(max_points, from_date, to_date, GapHandling(gaps, gap_limit), self.freq)
+        row_filter = RowFilter.of(
+            max_points, from_date, to_date, GapHandling(gaps, gap_limit), self.freq
+        )
         partitions = self.partitions(coins)
         # Dask would turn pandas' own strings into another string type, and frames that came over
         # the cluster would not equal those read here.
@@ -182,14 +216,19 @@ class CryptoLoader:
             return dd.from_map(
                 _read_indexed,
                 partitions,
-                cut=cut,
-                meta=cut(empty_prices()).set_index("coin"),
+                row_filter=row_filter,
+                meta=row_filter(empty_prices()).set_index("coin"),
                 divisions=(*(p.coins[0] for p in partitions), partitions[-1].coins[-1]),
                 label="prices",
             )
 
     def partitions(self, coins: str | Sequence[str] | None = None) -> Sequence[Partition]:
-        """Return the partitions that hold these coins (by default all), and only these.
+        """Return the partitions that hold these coins, and only these.
+
+        Parameters
+        ----------
+        coins : str or sequence of str, optional
+            By default all.
 
         Raises
         ------
@@ -203,7 +242,12 @@ class CryptoLoader:
         return self.source.findings()
 
     def check_names(self, coins: str | Sequence[str] | None = None) -> list[str]:
-        """Return these coins (by default all), each once and in order.
+        """Return these coins, each once and in order.
+
+        Parameters
+        ----------
+        coins : str or sequence of str, optional
+            By default all.
 
         Raises
         ------
@@ -231,5 +275,5 @@ class CryptoLoader:
         return sorted(set(names))
 
 
-def _read_indexed(partition: Partition, *, cut: RowFilter) -> pd.DataFrame:
-    return cut(partition.read()).set_index("coin")
+def _read_indexed(partition: Partition, *, row_filter: RowFilter) -> pd.DataFrame:
+    return row_filter(partition.read()).set_index("coin")

@@ -1,7 +1,6 @@
 """Price frames to the panels that models take."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -9,14 +8,23 @@ import pandas as pd
 from cryptodask.prices.freq import DAILY, step_of
 from cryptodask.records import Panel
 
-if TYPE_CHECKING:
-    pass
-
 
 def to_panel(prices: pd.DataFrame, freq: str = DAILY, columns: Sequence[str] = ()) -> Panel:
-    """Turn rows, by coin and date, into the ragged array of closes that models take.
+    """Return price rows as a panel, the ragged array that models take.
 
-    Other columns are kept beside the closes where they are asked for.
+    Parameters
+    ----------
+    prices : DataFrame, ``(n_rows,)``
+        By coin and date.
+    freq : str
+        How long a bar lasts.
+    columns : sequence of str
+        Columns to keep beside the closes, in ``extra``.
+
+    Returns
+    -------
+    Panel
+        Of ``n_rows`` rows.
     """
     coin = prices["coin"].to_numpy()
     starts = np.flatnonzero(np.concatenate([[True], coin[1:] != coin[:-1]]))[: len(coin)]

@@ -24,10 +24,10 @@ ROWS_PER_PARTITION = 250_000
 """About 20 MB of prices: small beside a worker's memory, large beside the cost of a task."""
 
 SLACK = 1.25
-"""A file of so many times as many rows is read whole: it takes less than opening it twice."""
+"""A file of up to ``SLACK * ROWS_PER_PARTITION`` rows is one partition: it is then read once."""
 
 MOST_FILES = 16
-"""Files at most of a partition of coins that are far apart, of each of which little is kept."""
+"""Files a partition at most, where its coins are far apart and little of each file is kept."""
 
 
 class Partition(Protocol):
@@ -54,14 +54,16 @@ class Partition(Protocol):
         ...
 
     def read(self) -> pd.DataFrame:
-        """Read the rows, in the columns of the schema, by coin and date."""
+        """Return the rows, in the columns of the schema, by coin and date."""
         ...
 
     def load(self, columns: Sequence[str] | None = None) -> Reading:
-        """Read the rows, and say what was found in doing so that nobody was told yet.
+        """Return the rows, and the findings of reading them that were not reported before.
 
-        ``columns`` are those that are needed beside coin and date, by default all; others may
-        be left out.
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            Columns that are needed beside coin and date; others may be left out. By default all.
         """
         ...
 
@@ -87,7 +89,7 @@ class Source(Protocol):
 
     @property
     def seconds_a_row(self) -> float:
-        """What it takes to read a row, about, on a core of 2025."""
+        """Seconds to read a row, about, on a core of 2025."""
         ...
 
     @property
@@ -96,49 +98,90 @@ class Source(Protocol):
         ...
 
     def rows_of(self, coins: Sequence[str]) -> NDArray[np.int64]:
-        """Return the rows of each coin, or a guess from the size of the files."""
+        """Return the number of rows of each coin, or a guess from the size of the files.
+
+        Parameters
+        ----------
+        coins : sequence of str, ``(n_coins,)``
+
+        Returns
+        -------
+        ndarray of int64, ``(n_coins,)``
+        """
         ...
 
     def file_boundaries(self, coins: Sequence[str]) -> NDArray[np.int64]:
-        """Return where, among these coins, one file of many ends and the next begins, in order.
+        """Return the places at which one file of many coins ends and the next begins.
 
-        A cut before such a coin lets both files be read once; of files of one coin none is told.
+        Coins that are divided there let both files be read once. Files of one coin have none.
+
+        Parameters
+        ----------
+        coins : sequence of str
+            In order.
+
+        Returns
+        -------
+        ndarray of int64
+            Places among these coins, ascending.
         """
         ...
 
     def pick(self, coins: Sequence[str], spans: Iterable[tuple[int, int]]) -> Sequence[Partition]:
-        """Return a partition of each run (start, stop) of these coins, in order."""
+        """Return a partition for each span of these coins.
+
+        Parameters
+        ----------
+        coins : sequence of str
+            In order.
+        spans : iterable of (start, stop)
+            Places among these coins, as of `pack`.
+        """
         ...
 
     def partitions(self, coins: Sequence[str], n: int | None = None) -> Sequence[Partition]:
-        """Pack these coins, in order, into partitions of similar cost."""
+        """Return partitions of these coins, of similar cost.
+
+        Parameters
+        ----------
+        coins : sequence of str
+            In order.
+        n : int, optional
+            Number of partitions; see `pack`.
+        """
         ...
 
     def findings(self) -> pd.DataFrame:
-        """Return what was found in the files that the prices came from."""
+        """Return the findings of the files that the prices came from."""
         ...
 
 
 def partitions_for(rows: int) -> int:
-    """Return into how many partitions so many rows are packed for the sake of memory."""
+    """Return the number of partitions that keeps each within `ROWS_PER_PARTITION`, about.
+
+    Parameters
+    ----------
+    rows : int
+        Rows of all coins.
+    """
     return max(1, -(-rows // ROWS_PER_PARTITION))
 
 
 def pack(costs: Iterable[int], n: int | None = None) -> list[tuple[int, int]]:
-    """Cut a list of costs into runs of similar sum, without changing its order.
+    """Return spans of similar total cost, without changing the order of the coins.
 
     Parameters
     ----------
     costs : iterable of int
         Cost of each coin, in order; rows, say.
     n : int, optional
-        How many runs, at least 1; by default as many as `ROWS_PER_PARTITION` and
+        Number of spans, at least 1; by default as many as `ROWS_PER_PARTITION` and
         `MIN_PARTITIONS` ask for. Never more than there are coins.
 
     Returns
     -------
     list of (start, stop)
-        No run is empty, and none costs more than its even share and the dearest coin together.
+        No span is empty, and none costs more than its even share plus the costliest coin.
 
     Raises
     ------
@@ -154,7 +197,7 @@ def pack(costs: Iterable[int], n: int | None = None) -> list[tuple[int, int]]:
     wanted = n or max(MIN_PARTITIONS, partitions_for(int(sums[-1])))
     wanted = min(wanted, count)
     goals = sums[-1] * np.arange(1, wanted) / wanted
-    # The cut nearest to each goal; then pushed apart until no run is empty.
+    # The cut nearest to each goal; then pushed apart until no span is empty.
     middles = sums - np.diff(sums, prepend=0) / 2
     cuts = np.searchsorted(middles, goals)
     steps = np.arange(wanted - 1)
@@ -167,30 +210,30 @@ def pack(costs: Iterable[int], n: int | None = None) -> list[tuple[int, int]]:
 def pack_files(
     rows: NDArray[np.int64], file_boundaries: NDArray[np.int64]
 ) -> list[tuple[int, int]]:
-    """Cut coins into runs that fit into memory, at the end of a file wherever that can be.
+    """Return spans of coins that fit into memory, divided at the end of a file where possible.
 
     Parameters
     ----------
-    rows : int array ``(n_coins,)``
-        Of each coin, in order.
-    seams : int array
-        Between which coins a file ends, in order; see `Source.seams`.
+    rows : ndarray of int64, ``(n_coins,)``
+        Number of rows of each coin, in order.
+    file_boundaries : ndarray of int64
+        Places at which a file ends, ascending; see `Source.file_boundaries`.
 
     Returns
     -------
     list of (start, stop)
-        No run is empty. None has more rows than `ROWS_PER_PARTITION`, but for a file that has up
-        to `SLACK` times as many, and for the last coin of a run inside a larger one.
+        No span is empty. None has more rows than `ROWS_PER_PARTITION`, except for a file that has
+        up to `SLACK` times as many, and for the last coin of a span inside a larger file.
     """
     edges = np.array([0, *file_boundaries, len(rows)])
     ends = np.concatenate([[0], np.cumsum(rows)])[edges]
-    runs = []
+    spans = []
     i = 0
     while i < len(edges) - 1:
         fits = int(np.searchsorted(ends, ends[i] + ROWS_PER_PARTITION, side="right")) - 1
         j = min(max(fits, i + 1), i + MOST_FILES)
         start, stop, size = int(edges[i]), int(edges[j]), int(ends[j] - ends[i])
         n = 1 if size <= SLACK * ROWS_PER_PARTITION else partitions_for(size)
-        runs += [(start + a, start + b) for a, b in pack(rows[start:stop], n)]
+        spans += [(start + a, start + b) for a, b in pack(rows[start:stop], n)]
         i = j
-    return runs
+    return spans

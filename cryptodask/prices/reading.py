@@ -7,7 +7,7 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Reading:
-    """What files gave.
+    """Prices that were read, and what was found in reading them.
 
     Attributes
     ----------

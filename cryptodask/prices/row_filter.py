@@ -1,28 +1,33 @@
 """Which rows of each coin a model may see."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from cryptodask.errors import (
-    OptionError,
-)
+from cryptodask.errors import OptionError
 from cryptodask.prices.clean.gaps import GapHandling
+from cryptodask.prices.days import Day, read_day
 from cryptodask.prices.freq import DAILY
 from cryptodask.records import DAY
-
-if TYPE_CHECKING:
-    pass
-from cryptodask.prices.days import Day, read_day
 
 
 @dataclass(frozen=True)
 class RowFilter:
-    """Which rows of each coin to keep: a range of days, then the latest so many.
+    """Which rows of each coin to keep: a range of days, then at most the latest ``max_points``.
 
     Gaps are dealt with between the two, so that rows that were filled in count.
+
+    Attributes
+    ----------
+    max_points : int, optional
+        Rows a coin at most.
+    first, last : datetime64[s]
+        First and last moment, both included, in UTC.
+    gaps : GapHandling
+        What to do about gaps.
+    freq : str
+        How long a bar lasts.
     """
 
     max_points: int | None
@@ -40,12 +45,23 @@ class RowFilter:
         gaps: GapHandling | None = None,
         freq: str = DAILY,
     ) -> "RowFilter":
-        """Check what a user asked for.
+        """Return the filter of options that a user gave.
+
+        Parameters
+        ----------
+        max_points : int, optional
+            Rows a coin at most, the latest.
+        from_date, to_date : day, optional
+            First and last day, both included; see `cryptodask.prices.days.read_day`.
+        gaps : GapHandling, optional
+            By default gaps are left as they are.
+        freq : str
+            How long a bar lasts.
 
         Raises
         ------
         OptionError
-            It makes no sense.
+            ``max_points`` is below 1, a day can't be read, or the first is after the last.
         """
         if max_points is not None and max_points < 1:
             raise OptionError(f"max_points: must be at least 1, got {max_points}")

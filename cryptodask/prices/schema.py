@@ -27,5 +27,13 @@ def empty_prices() -> pd.DataFrame:
 
 
 def as_price_dtypes(frame: pd.DataFrame, columns: Sequence[str] = TABLE_COLUMNS) -> pd.DataFrame:
-    """Give the columns of a price frame their order and dtypes (Parquet keeps no seconds)."""
+    """Return a price frame with the order and dtypes of the schema (Parquet keeps no seconds).
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With these columns at least.
+    columns : sequence of str
+        Those to return, by default all of the schema.
+    """
     return frame.loc[:, list(columns)].astype({"coin": "str", "date": DATE_DTYPE})

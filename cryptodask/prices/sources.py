@@ -1,7 +1,6 @@
 """Open what holds prices: a folder of files, or a price table."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cryptodask.errors import (
     OptionError,
@@ -13,12 +12,16 @@ from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
 from cryptodask.prices.table.manifest import is_table
 from cryptodask.prices.table.price_table import PriceTable
 
-if TYPE_CHECKING:
-    pass
-
 
 def open_source(path: str | Path, options: ReadOptions = DEFAULT_OPTIONS) -> Source:
-    """Open a folder of files or a table.
+    """Return a folder of files or a table as a source of prices.
+
+    Parameters
+    ----------
+    path : path
+        Of the folder or table.
+    options : ReadOptions
+        How to read the files of a folder.
 
     Raises
     ------
@@ -42,5 +45,10 @@ def open_source(path: str | Path, options: ReadOptions = DEFAULT_OPTIONS) -> Sou
 
 
 def no_rows_message(coin: str) -> str:
-    """Say that a coin has a file and not one row that can be read."""
+    """Return why a coin whose file has no row that can be read has no prices.
+
+    Parameters
+    ----------
+    coin : str
+    """
     return f"{coin}: not one row of its file can be read; `cryptodask prices import` tells why"

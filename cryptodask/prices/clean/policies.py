@@ -117,7 +117,7 @@ def refuse(findings: pd.DataFrame, policies: Policies) -> None:
     message = f" ({first['message']})" if first["message"] else ""
     others = ", ".join(action for action in FINDING_KINDS[kind].actions if action != "fail")
     raise PolicyError(
-        f"{', '.join(filter(None, where))}: {kind}{value}{message}: {FINDING_KINDS[kind].meaning}, and the "
-        f"policy for it is to fail; {int((refused['kind'] == kind).sum())} found in these rows: "
+        f"{', '.join(filter(None, where))}: {kind}{value}{message}: {FINDING_KINDS[kind].meaning}, "
+        f"and the policy for it is to fail; {int((refused['kind'] == kind).sum())} found in these rows: "
         f"correct the file, or choose another policy: {others}"
     )

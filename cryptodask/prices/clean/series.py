@@ -166,7 +166,7 @@ def _find_moves(prices: pd.DataFrame, next_bar: Mask) -> list[tuple[Mask, pd.Dat
     large = np.abs(moves) > np.fmax(ROBUST_SIGMAS * scale, SMALLEST_MOVE)
     after = np.append(moves[1:], np.nan)[: len(moves)]
     undone = large & (np.abs(moves + after) < 0.2 * np.abs(moves))
-    # The way back is reported with the jump, and is none itself: of jumps in a row every other one is.
+    # The way back is reported with the jump: of jumps in a row, every other one is a finding.
     at = np.arange(len(undone))
     undone &= (at - np.maximum.accumulate(np.where(undone, -1, at))) % 2 == 1
     back = np.append(False, undone[:-1])[: len(moves)]

@@ -37,7 +37,7 @@ class Page:
 
 
 class RequestError(Exception):
-    """A request failed for good; ``may_pass`` tells whether the cause is one that may pass."""
+    """A request failed for good; ``may_pass``: whether its cause is temporary."""
 
     def __init__(self, reason: str, *, may_pass: bool) -> None:
         super().__init__(reason)
@@ -45,20 +45,45 @@ class RequestError(Exception):
 
 
 class Client:
-    """An exchange of ccxt's and one frequency, with retries; the only part that talks."""
+    """One exchange and frequency, with retries.
+
+    Parameters
+    ----------
+    api : ccxt.Exchange
+    freq : str
+        Of the bars.
+    retries : int
+        How often a request that failed for a temporary cause is sent again.
+    backoff : float
+        Seconds before the first retry; doubled for each further one.
+    sleep : callable
+        Waits some seconds.
+    """
 
     def __init__(
         self, api: Any, freq: str, retries: int, backoff: float, sleep: Callable[[float], object]
     ) -> None:
         self.api, self.freq = api, freq
         self.retries, self.backoff, self.sleep = retries, backoff, sleep
-        # Only Binance's own endpoint tells the volume in the quote currency.
+        # Only Binance's own endpoint has the volume in the quote currency.
         self.raw = api.id in ("binance", "binanceus")
         spot = (api.features or {}).get("spot") or {}
         self.page_size = int((spot.get("fetchOHLCV") or {}).get("limit") or 500)
 
     def bars(self, market: Any, page: Page) -> list[Bar]:
-        """Return the bars of one page, with those from before it that the exchange adds."""
+        """Return the bars of one page, with those from before it that the exchange adds.
+
+        Parameters
+        ----------
+        market : dict
+            ccxt's market of the coin.
+        page : Page
+
+        Raises
+        ------
+        RequestError
+            As of `call`.
+        """
         freq = self.freq
         start = page.first * FREQS[freq] * 1000
 
@@ -74,7 +99,20 @@ class Client:
         return self.call(ask)
 
     def must(self, what: str, ask: Callable[[], Any]) -> Any:
-        """Return an answer without which there is no run."""
+        """Return an answer without which nothing can be fetched.
+
+        Parameters
+        ----------
+        what : str
+            The answer, for errors.
+        ask : callable
+            Sends the request.
+
+        Raises
+        ------
+        ExchangeError
+            It can't be had.
+        """
         try:
             return self.call(ask)
         except RequestError as error:
@@ -84,7 +122,20 @@ class Client:
             ) from error
 
     def call(self, ask: Callable[[], _T]) -> _T:
-        """Ask, and ask again while the cause may pass."""
+        """Return an answer; a request that failed for a temporary cause is sent again.
+
+        Parameters
+        ----------
+        ask : callable
+            Sends the request.
+
+        Raises
+        ------
+        RequestError
+            It failed for another cause, or too often.
+        ExchangeError
+            The exchange asks to wait for longer than ten minutes.
+        """
         import ccxt
 
         for attempt in range(self.retries + 1):
@@ -96,19 +147,19 @@ class Client:
                 if not may_pass or attempt == self.retries:
                     times = f" (asked {attempt + 1} times)" if attempt else ""
                     raise RequestError(_say(error) + times, may_pass=may_pass) from error
-                asked = _retry_after(self.api.last_response_headers)
-                if asked > _LONGEST_WAIT:
+                requested = _retry_after(self.api.last_response_headers)
+                if requested > _LONGEST_WAIT:
                     raise ExchangeError(
-                        f"{self.api.id}: asks to wait {asked:.0f} s ({_say(error)}); what came "
+                        f"{self.api.id}: asks to wait {requested:.0f} s ({_say(error)}); what came "
                         "before is good: run again after that time"
                     ) from error
                 wait = min(self.backoff * 2**attempt, _BACKOFF_LIMIT)
-                self.sleep(max(asked, wait * random.uniform(0.5, 1.0)))
+                self.sleep(max(requested, wait * random.uniform(0.5, 1.0)))
         raise AssertionError("unreachable")
 
 
 def _may_pass(error: Exception) -> bool:
-    """Tell whether the cause of a request's failure is one that may pass."""
+    """Return whether the cause of a request's failure is temporary."""
     import ccxt
 
     if isinstance(error, _WrongHoursError):
@@ -134,7 +185,7 @@ def _number(value: Any) -> float:
 
 
 def _bars(freq: str, rows: Sequence[tuple[Any, Sequence[Any], Any]]) -> list[Bar]:
-    """Read a page of bars, of which some begin on the grid; see `Bar` of those that don't."""
+    """Return a page of bars; see `Bar` for those that begin off the grid."""
     step = FREQS[freq] * 1000
     starts = [int(milliseconds) for milliseconds, _, _ in rows]
     if starts and all(start % step for start in starts):
@@ -159,7 +210,7 @@ def _off_grid(freq: str, milliseconds: int) -> str:
 
 
 def _say(error: BaseException) -> str:
-    """Return an error in one short line, with the cause where ccxt tells only the address."""
+    """Return an error in one short line, with the cause where ccxt gives only the address."""
     cause = error.__cause__
     text = f"{type(error).__name__}: {error}" + (f" ({cause})" if cause else "")
     line = " ".join(text.split())
@@ -168,11 +219,11 @@ def _say(error: BaseException) -> str:
 
 def _retry_after(headers: Mapping[str, str]) -> float:
     """Return the seconds that an answer asks to wait, 0 where it does not."""
-    told = next((v for k, v in headers.items() if k.lower() == "retry-after"), "").strip()
-    if not told:
+    text = next((v for k, v in headers.items() if k.lower() == "retry-after"), "").strip()
+    if not text:
         return 0.0
     try:
-        return max(0.0, _number(told) if told[0].isdigit() else _until(told))
+        return max(0.0, _number(text) if text[0].isdigit() else _until(text))
     except (ValueError, TypeError):  # neither seconds nor a moment with a zone
         return 0.0
 
@@ -182,7 +233,26 @@ def _until(moment: str) -> float:
 
 
 def open_exchange(name: str, freq: str, timeout: float, api_url: str | None) -> Any:
-    """Make ccxt's exchange of that name, for spot markets and bars of that frequency only."""
+    """Return ccxt's exchange of that name, for spot markets only.
+
+    Parameters
+    ----------
+    name : str
+        ccxt's name of the exchange.
+    freq : str
+        Of the bars.
+    timeout : float
+        Seconds to wait for an answer.
+    api_url : str, optional
+        Address of a server that speaks the exchange's API, in its place.
+
+    Raises
+    ------
+    MissingExtraError
+        ccxt is not installed.
+    OptionError
+        ccxt does not know the exchange, it has no such bars, or the address is not one by http.
+    """
     try:
         import ccxt
     except ImportError as error:
@@ -195,7 +265,7 @@ def open_exchange(name: str, freq: str, timeout: float, api_url: str | None) -> 
         raise OptionError(f"exchange: ccxt knows none of the name {name!r}; {hint}")
     options = {"enableRateLimit": True, "timeout": max(1, round(timeout * 1000))}
     api = getattr(ccxt, name)(options)
-    given = [one for one in FREQS if one in (api.timeframes or {}) and api.has["fetchOHLCV"]]
+    given = [known for known in FREQS if known in (api.timeframes or {}) and api.has["fetchOHLCV"]]
     if freq not in given:
         others = f" (it does of {', '.join(given)})" if given else ""
         raise OptionError(f"exchange: {name} gives no bars of {freq}{others}; use another one")

@@ -18,7 +18,7 @@ from cryptodask.prices.clean.findings import file_finding, join_findings, lost
 from cryptodask.prices.clean.policies import Policies, check_policies
 from cryptodask.prices.exchange.client import Bar, Client, Page, RequestError, open_exchange
 from cryptodask.prices.exchange.fetch_rows import gap_before, to_rows
-from cryptodask.prices.exchange.grid import Day, bar_of, bars_wanted, in_utc, say_bar
+from cryptodask.prices.exchange.grid import bar_of, bars_wanted, in_utc, say_bar
 from cryptodask.prices.exchange.symbols import DOLLARS, choose_coins
 from cryptodask.prices.freq import DAILY, bars, check_freq
 from cryptodask.prices.schema import empty_prices
@@ -36,7 +36,7 @@ class Fetched:
     coin : str
         The base currency, by ccxt's name: ``BTC``.
     prices : DataFrame
-        New rows in the columns of the schema, without a hole at the end: fetching can go on with
+        New rows in the columns of the schema, without a hole at the end: fetching can continue with
         the bar after the last. No rows where there is nothing new or nothing came.
     findings : DataFrame
         See `cryptodask.prices.clean.findings`; ``file`` is ``exchange:symbol``.
@@ -49,7 +49,17 @@ class Fetched:
 
 @dataclass(frozen=True)
 class FetchResult:
-    """What a run gave: rows by coin and date, findings, and whether nothing was left out."""
+    """What all coins gave.
+
+    Attributes
+    ----------
+    prices : DataFrame
+        In the columns of the schema, by coin and date.
+    findings : DataFrame
+        See `cryptodask.prices.clean.findings`.
+    complete : bool
+        Whether nothing was left out.
+    """
 
     prices: pd.DataFrame
     findings: pd.DataFrame
@@ -57,18 +67,18 @@ class FetchResult:
 
 
 def next_page(
-    asked: Page, came: Collection[int], last: int, size: int, *, seen: bool, windowed: bool
+    page: Page, came: Collection[int], last: int, size: int, *, seen: bool, windowed: bool
 ) -> Page | None:
-    """Decide what to ask for after an answer; every step goes forward, so this comes to an end.
+    """Return what to request after an answer; every step goes forward, so this ends.
 
     Parameters
     ----------
-    asked : Page
-        What was asked for.
+    page : Page
+        What was requested.
     came : collection of int
         Numbers of the bars that came, in any order, those from before the page among them.
     last : int
-        Last bar that is wanted.
+        Number of the last bar that is wanted.
     size : int
         Bars that the exchange gives at once.
     seen : bool
@@ -85,10 +95,10 @@ def next_page(
     if came:
         first = max(came) + 1
     elif windowed and not seen:
-        first = asked.first + asked.limit
+        first = page.first + page.limit
     else:
         return None
-    if first <= asked.first or first > last:
+    if first <= page.first or first > last:
         return None
     return Page(first, min(size, last - first + 1))
 
@@ -96,11 +106,11 @@ def next_page(
 def fetch_prices(
     exchange: str,
     *,
-    since: Day,
+    since: str | date,
     on_coin: Callable[[str, pd.DataFrame], object] | None = None,
     **options: Any,
 ) -> FetchResult:
-    """Fetch prices of many coins and return them at once; see `iter_prices`.
+    """Return prices of many coins; see `iter_prices`.
 
     Parameters
     ----------
@@ -114,23 +124,23 @@ def fetch_prices(
     ExchangeError, OptionError, PolicyError, MissingExtraError
         As for `iter_prices`; coins that came before the error were handed to ``on_coin``.
     """
-    got = []
-    for one in iter_prices(exchange, since=since, **options):
-        got.append(one)
-        if on_coin is not None and len(one.prices):
-            on_coin(one.coin, one.prices)
-    frames = [one.prices for one in got if len(one.prices)]
+    results = []
+    for fetched in iter_prices(exchange, since=since, **options):
+        results.append(fetched)
+        if on_coin is not None and len(fetched.prices):
+            on_coin(fetched.coin, fetched.prices)
+    frames = [fetched.prices for fetched in results if len(fetched.prices)]
     prices = pd.concat(frames, ignore_index=True) if frames else empty_prices()
     prices = prices.sort_values(["coin", "date"], kind="stable", ignore_index=True)
-    told = join_findings(one.findings for one in got)
-    return FetchResult(prices, told, complete=lost(told).empty)
+    findings = join_findings(fetched.findings for fetched in results)
+    return FetchResult(prices, findings, complete=lost(findings).empty)
 
 
 def iter_prices(
     exchange: str,
     *,
-    since: Day,
-    until: Day | None = None,
+    since: str | date,
+    until: str | date | None = None,
     quote: str = "USDT",
     top: int | None = None,
     symbols: Sequence[str] | None = None,
@@ -144,11 +154,11 @@ def iter_prices(
     timeout: float = 10.0,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Iterator[Fetched]:
-    """Fetch prices of many coins, and yield one coin at a time.
+    """Yield the prices of many coins, one coin at a time.
 
-    Whoever keeps each coin as it comes can be stopped at any time: given the last bar kept of
-    each coin as ``already``, the next run goes on from there. A coin that fails is told by a
-    finding ``not_fetched`` with the rows that came before, and the others go on.
+    A caller who keeps each coin as it comes can be stopped at any time: given the last bar kept
+    of each coin as ``already``, the next call continues from there. A coin that fails has a
+    finding ``not_fetched`` and the rows that came before it; the others continue.
 
     Parameters
     ----------
@@ -160,22 +170,22 @@ def iter_prices(
     quote : str
         One of `DOLLARS`. Prices are in it, unconverted; keep one quote a table.
     top : int, optional
-        So many coins of the largest 24-hour volume in the quote (see `rank_bases`). 100 where no
+        Number of coins to take by 24-hour volume in the quote (see `rank_bases`). 100 where no
         symbols are given, none where they are.
     symbols : sequence of str, optional
         Coins by name, before those of ``top``: ``BTC``, ``BTC/USDT``, or the exchange's own name.
     freq : str
         Of the bars, one of `cryptodask.prices.freq.FREQS`; ``date`` of a row is when its bar began.
     policies : mapping of str to str, optional
-        What is done about kinds of findings, see `cryptodask.prices.clean.policies`. Where the policy
-        for what was found is to fail, the run ends at that coin.
+        What to do about each kind of finding; see `cryptodask.prices.clean.policies`. A finding
+        whose policy is to fail ends fetching at that coin.
     already : mapping of str to date or datetime, optional
         ``date`` of the last row that is there for a coin, in UTC; a day is its midnight. The coin
-        goes on with the next bar, whatever ``since`` says.
+        continues with the next bar, whatever ``since`` says.
     api_url : str, optional
         Address (http or https) of a server that speaks the exchange's API, in its place.
     now : datetime, optional
-        Time of the run, for tests; UTC where it has no zone.
+        The present moment, for tests; UTC where it has no zone.
     retries : int
         How often a request that failed for a cause that may pass is sent again.
     backoff : float
@@ -184,13 +194,13 @@ def iter_prices(
     timeout : float
         Seconds to wait for an answer.
     sleep : callable
-        Waits so many seconds between retries, for tests. (The pace of requests is ccxt's.)
+        Waits some seconds between retries, for tests. (The pace of requests is ccxt's.)
 
     Yields
     ------
     Fetched
         For each coin chosen or asked for. ``volume`` is Binance's own quote volume; elsewhere
-        ccxt tells the base volume, which times the close is an estimate. ``market_cap`` is NaN.
+        ccxt gives the base volume, which times the close is an estimate. ``market_cap`` is NaN.
 
     Raises
     ------
@@ -212,14 +222,23 @@ def iter_prices(
     wanted = _Wanted(first, last, had, check_policies(policies or {}), moment)
     client = Client(open_exchange(exchange, freq, timeout, api_url), freq, retries, backoff, sleep)
     count = _TOP if top is None and symbols is None else top or 0
-    return _run(client, quote.upper(), count, list(symbols or ()), wanted)
+    return _fetch_coins(client, quote.upper(), count, list(symbols or ()), wanted)
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What a run is to fetch: numbers of the first and last bar, and of the last that a coin has.
+    """What to fetch.
 
-    ``now`` is the moment of the run, in UTC and without a zone.
+    Attributes
+    ----------
+    first, last : int
+        Numbers of the first and last bar.
+    had : mapping of str to int
+        Number of the last bar that is there for a coin.
+    policies : mapping of str to str
+        As `check_policies` returns them.
+    now : datetime
+        The present moment, in UTC and without a zone.
     """
 
     first: int
@@ -253,23 +272,23 @@ def _check(
         raise OptionError(f"timeout: must be above 0 seconds, got {timeout}")
 
 
-def _run(
+def _fetch_coins(
     client: Client, quote: str, top: int, symbols: list[str], wanted: _Wanted
 ) -> Iterator[Fetched]:
     """Fetch one coin after the other; stop where the exchange is down."""
     failed = 0
     try:
-        for one in choose_coins(client, quote, top, symbols):
-            if one.market is None:
-                yield Fetched(one.coin, empty_prices(), one.told)
+        for choice in choose_coins(client, quote, top, symbols):
+            if choice.market is None:
+                yield Fetched(choice.coin, empty_prices(), choice.findings)
                 continue
-            fetched, reason, down = _fetch_coin(client, one.coin, one.market, wanted)
-            told = join_findings([one.told, fetched.findings])
-            yield Fetched(one.coin, fetched.prices, told)
+            fetched, reason, down = _fetch_coin(client, choice.coin, choice.market, wanted)
+            findings = join_findings([choice.findings, fetched.findings])
+            yield Fetched(choice.coin, fetched.prices, findings)
             failed = failed + 1 if down else 0
             if failed == _DOWN:
                 raise ExchangeError(
-                    f"{client.api.id}: {failed} coins in a row failed, the last one {one.coin}: "
+                    f"{client.api.id}: {failed} coins in a row failed, the last one {choice.coin}: "
                     f"{reason}; what came before is good: run again later to go on from there"
                 )
     finally:
@@ -282,25 +301,25 @@ def _fetch_coin(
     """Return what a coin gave, why bars are missing at the end, and whether the request failed."""
     had = wanted.had.get(coin)
     first = wanted.first if had is None else had + 1
-    told, reason, down = _fetch_bars(client, market, first, wanted.last)
+    bars_by_number, reason, down = _fetch_bars(client, market, first, wanted.last)
     file, freq = f"{client.api.id}:{market['symbol']}", client.freq
-    prices, odd = to_rows(coin, file, told, freq, wanted.policies, wanted.now)
-    found = [odd]
+    prices, row_findings = to_rows(coin, file, bars_by_number, freq, wanted.policies, wanted.now)
+    tables = [row_findings]
     if had is not None:
-        found.append(gap_before(prices, file, had, freq, wanted.policies))
+        tables.append(gap_before(prices, file, had, freq, wanted.policies))
     if reason:
-        found.append(file_finding("not_fetched", coin, file, reason))
-    return Fetched(coin, prices, join_findings(found)), reason, down
+        tables.append(file_finding("not_fetched", coin, file, reason))
+    return Fetched(coin, prices, join_findings(tables)), reason, down
 
 
 def _fetch_bars(
     client: Client, market: Any, first: int, last: int
 ) -> tuple[dict[int, list[Bar]], str, bool]:
-    """Return what was told of each bar, why some are missing at the end, and if a request failed.
+    """Return all answers for each bar, why some are missing at the end, and if a request failed.
 
-    A bar is told more than once where pages overlap.
+    A bar has more than one answer where pages overlap.
     """
-    told: dict[int, list[Bar]] = {}
+    answers: dict[int, list[Bar]] = {}
     freq, size = client.freq, client.page_size
     page = Page(first, min(size, last - first + 1)) if first <= last else None
     while page is not None:
@@ -308,15 +327,15 @@ def _fetch_bars(
             rows = client.bars(market, page)
         except RequestError as error:
             span = f"{say_bar(page.first, freq)} to {say_bar(last, freq)}"
-            return told, f"{span}: {error}; run again to fetch them", error.may_pass
+            return answers, f"{span}: {error}; run again to fetch them", error.may_pass
         for row in rows:
             if first <= row[0] <= last:
-                told.setdefault(row[0], []).append(row)
+                answers.setdefault(row[0], []).append(row)
         came = [row[0] for row in rows]
-        page = next_page(page, came, last, size, seen=bool(told), windowed=not client.raw)
-    reached = max(told, default=first - 1)
+        page = next_page(page, came, last, size, seen=bool(answers), windowed=not client.raw)
+    reached = max(answers, default=first - 1)
     if reached < last:
         span = f"{say_bar(reached + 1, freq)} to {say_bar(last, freq)}"
         why = f"the exchange has no such {bars(freq)}, or gave no more of them"
-        return told, f"{span}: {why}", False
-    return told, "", False
+        return answers, f"{span}: {why}", False
+    return answers, "", False

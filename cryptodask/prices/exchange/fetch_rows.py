@@ -1,4 +1,4 @@
-"""Bars of an exchange to clean price rows, with what is odd in them told and dealt with."""
+"""Clean price rows and findings from the bars of an exchange."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,27 +16,27 @@ from cryptodask.prices.exchange.grid import beginning
 from cryptodask.prices.freq import FREQS
 from cryptodask.prices.schema import DATE_DTYPE, as_price_dtypes, empty_prices
 
-Told = Mapping[int, Sequence[Bar]]
-"""Number of a bar -> what pages told of it, in the order in which they came."""
+Answers = Mapping[int, Sequence[Bar]]
+"""Number of a bar -> what pages say of it, in the order in which they came."""
 
 
 def to_rows(
-    coin: str, file: str, told: Told, freq: str, policies: Policies, now: datetime
+    coin: str, file: str, answers: Answers, freq: str, policies: Policies, now: datetime
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Make clean rows of bars.
+    """Return clean rows of bars, and findings.
 
     Parameters
     ----------
     coin, file : str
         Of the rows, and what findings name as their file.
-    told : mapping of int to sequence of Bar
+    answers : mapping of int to sequence of Bar
         Bars, each of them more than once where pages overlap.
     freq : str
         Of the bars.
     policies : mapping of str to str
         As `check_policies` returns them.
     now : datetime
-        Moment of the run, in UTC and without a zone.
+        The present moment, in UTC and without a zone.
 
     Returns
     -------
@@ -47,20 +47,20 @@ def to_rows(
     PolicyError
         There is a finding whose policy is to fail.
     """
-    if not told:
+    if not answers:
         return empty_prices(), empty_findings()
-    frame, differing = _one_row_a_bar(coin, file, told, freq, policies)
+    frame, differing = _one_row_a_bar(coin, file, answers, freq, policies)
     frame, bad_closes = _without_bad_closes(frame)
     frame, bad_values = _without_bad_values(frame)
-    found = join_findings([differing, bad_closes, bad_values])
-    prices, found = clean_rows(frame, found, policies, freq, now)
-    return as_price_dtypes(prices), found
+    read_findings = join_findings([differing, bad_closes, bad_values])
+    prices, all_findings = clean_rows(frame, read_findings, policies, freq, now)
+    return as_price_dtypes(prices), all_findings
 
 
 def gap_before(
     prices: pd.DataFrame, file: str, had: int, freq: str, policies: Policies
 ) -> pd.DataFrame:
-    """Tell the bars that are missing between the last one that was there and the first new row.
+    """Return a finding if bars are missing between the last bar there was and the first new row.
 
     Parameters
     ----------
@@ -86,46 +86,46 @@ def gap_before(
 
 
 def _one_row_a_bar(
-    coin: str, file: str, told: Told, freq: str, policies: Policies
+    coin: str, file: str, answers: Answers, freq: str, policies: Policies
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Take one of what pages told of each bar, and tell where they differ."""
-    told = {number: _with_values(bars) for number, bars in told.items()}
+    """Return one row for each bar, and findings where its answers differ."""
+    answers = {number: _with_values(bars) for number, bars in answers.items()}
     place = -1 if action_of(policies, "conflicting_row") == "repair:last" else 0
-    numbers = sorted(told)
+    numbers = sorted(answers)
     frame = pd.DataFrame(
-        [told[number][place][1:] for number in numbers],
+        [answers[number][place][1:] for number in numbers],
         columns=["open", "high", "low", "close", "volume"],
     )
     began = (np.array(numbers) * FREQS[freq]).astype(DATE_DTYPE)
     frame = frame.assign(coin=coin, date=began, market_cap=math.nan, file=file, line=0)
     # As text, since a missing number is not even equal to itself.
-    differ = [len(set(map(str, told[number]))) > 1 for number in numbers]
+    differ = [len(set(map(str, answers[number]))) > 1 for number in numbers]
     return frame, findings("conflicting_row", frame[differ], message="pages tell this otherwise")
 
 
 def _with_values(bars: Sequence[Bar]) -> Sequence[Bar]:
-    """Leave out what begins off the grid where a bar on it is told."""
+    """Leave out what begins off the grid where there is a bar on it."""
     return [bar for bar in bars if not math.isnan(bar[4])] or bars
 
 
 def _without_bad_closes(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Leave out rows whose close is missing or can't be a price."""
-    close, found = frame["close"], []
+    close, tables = frame["close"], []
     for kind, bad, message in (
         ("unreadable_row", close.isna(), "no close, or begins off the grid"),
         ("nonpositive_close", close <= 0, "close: must be above 0"),
     ):
         value = close[bad].astype("str")
-        found.append(findings(kind, frame[bad], value=value, message=message))
-    return frame[close > 0].reset_index(drop=True), join_findings(found)
+        tables.append(findings(kind, frame[bad], value=value, message=message))
+    return frame[close > 0].reset_index(drop=True), join_findings(tables)
 
 
 def _without_bad_values(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Set to missing what can't be a price or a volume, and tell what is missing anyway."""
-    good, found = frame.copy(), []
+    """Set what can't be a price or a volume to missing, and report all that is missing."""
+    good, tables = frame.copy(), []
     for column in ("open", "high", "low", "volume"):
         bad = frame[column] < 0 if column == "volume" else frame[column] <= 0
-        found.append(findings("nonpositive_value", frame[bad], message=column))
-        found.append(findings("missing_value", frame[frame[column].isna()], message=column))
+        tables.append(findings("nonpositive_value", frame[bad], message=column))
+        tables.append(findings("missing_value", frame[frame[column].isna()], message=column))
         good[column] = frame[column].mask(bad)
-    return good, join_findings(found)
+    return good, join_findings(tables)

@@ -1,4 +1,4 @@
-"""Bars of one frequency, numbered from 1970 on: which ones a run wants, and when each begins.
+"""Bars of one frequency, numbered from 1970 on: which are wanted, and when each begins.
 
 All moments are naive and UTC, like the ``date`` of a price row.
 """
@@ -11,18 +11,33 @@ import pandas as pd
 from cryptodask.errors import OptionError
 from cryptodask.prices.freq import DAILY, FREQS, bars
 
-Day = str | date
-
 _EPOCH = datetime(1970, 1, 1)
 
 
 def in_utc(moment: datetime) -> datetime:
-    """Return a moment without its zone, in UTC; one that has none is in UTC."""
+    """Return a moment in UTC, without a zone.
+
+    Parameters
+    ----------
+    moment : datetime
+        In UTC where it has no zone.
+    """
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
-def bars_wanted(since: Day, until: Day | None, freq: str, now: datetime) -> tuple[int, int]:
+def bars_wanted(
+    since: str | date, until: str | date | None, freq: str, now: datetime
+) -> tuple[int, int]:
     """Return the numbers of the first and the last bar of these days that have ended.
+
+    Parameters
+    ----------
+    since, until : str or date
+        First and last UTC day, both included; by default until now.
+    freq : str
+        Of the bars.
+    now : datetime
+        The present moment.
 
     Raises
     ------
@@ -45,6 +60,14 @@ def bars_wanted(since: Day, until: Day | None, freq: str, now: datetime) -> tupl
 def bar_of(name: str, began: Any, freq: str) -> int:
     """Return the number of the bar that began at a moment, or at midnight of a day.
 
+    Parameters
+    ----------
+    name : str
+        Of the option, for errors.
+    began : date or datetime
+    freq : str
+        Of the bars.
+
     Raises
     ------
     OptionError
@@ -63,12 +86,26 @@ def bar_of(name: str, began: Any, freq: str) -> int:
 
 
 def beginning(number: int, freq: str) -> datetime:
-    """Return when a bar begins."""
+    """Return when a bar begins, in UTC and without a zone.
+
+    Parameters
+    ----------
+    number : int
+    freq : str
+        Of the bars.
+    """
     return _EPOCH + number * _step(freq)
 
 
 def say_bar(number: int, freq: str) -> str:
-    """Return when a bar begins as text, without a time where bars are days."""
+    """Return when a bar begins as text, without a time where bars are days.
+
+    Parameters
+    ----------
+    number : int
+    freq : str
+        Of the bars.
+    """
     return f"{beginning(number, freq):{'%Y-%m-%d' if freq == DAILY else '%Y-%m-%d %H:%M'}}"
 
 

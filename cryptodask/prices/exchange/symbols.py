@@ -36,17 +36,17 @@ class Choice:
         The base currency, by ccxt's name.
     market : dict or None
         ccxt's market of it; None where the exchange does not trade it.
-    told : DataFrame
+    findings : DataFrame
         Findings about its name, see `cryptodask.prices.clean.findings`.
     """
 
     coin: str
     market: Any
-    told: pd.DataFrame
+    findings: pd.DataFrame
 
 
 def choose_coins(client: Client, quote: str, top: int, symbols: Sequence[str]) -> list[Choice]:
-    """Choose coins, each of them once: first those asked for by name.
+    """Return coins to fetch, each once: those named first, then those of the largest volume.
 
     Parameters
     ----------
@@ -55,14 +55,14 @@ def choose_coins(client: Client, quote: str, top: int, symbols: Sequence[str]) -
     quote : str
         Quote currency, in capitals.
     top : int
-        So many of the largest volume.
+        Number of coins to take by volume.
     symbols : sequence of str
         Names as ``BTC``, ``BTC/USDT`` or the exchange's own.
 
     Raises
     ------
     OptionError
-        The exchange has nothing in that quote, tells no volumes, or a symbol is in another quote.
+        The exchange has nothing in that quote, has no volumes, or a symbol is in another quote.
     ExchangeError
         Its markets or volumes can't be had.
     """
@@ -71,12 +71,12 @@ def choose_coins(client: Client, quote: str, top: int, symbols: Sequence[str]) -
     spot = {m["base"]: m for m in every.values() if m["spot"] and m["quote"] == quote}
     if not spot:
         raise OptionError(f"quote: {api.id} has no spot market in {quote}")
-    picked = {one.coin: one for one in _by_name(api, spot, quote, symbols)}
+    picked = {choice.coin: choice for choice in _by_name(api, spot, quote, symbols)}
     if top:
         known = {m["base"] for m in every.values()}
         for base in rank_bases(_volumes(client, spot), _active(spot), known, top):
             if base not in picked:
-                picked[base] = Choice(base, spot[base], _tell_renamed(api, spot[base]))
+                picked[base] = Choice(base, spot[base], _find_renamed(api, spot[base]))
     return list(picked.values())
 
 
@@ -121,27 +121,27 @@ def _by_name(
         if other.upper() not in ("", quote):
             raise OptionError(f"symbols: {symbol!r} is not in {quote}, the quote of this run")
         spellings = (name, name.upper())
-        found = [s for s in spellings if s in spot]
-        found += [own_names[s] for s in spellings if s in own_names]
-        coin = found[0] if found else name
+        matches = [s for s in spellings if s in spot]
+        matches += [own_names[s] for s in spellings if s in own_names]
+        coin = matches[0] if matches else name
         if coin in active:
-            yield Choice(coin, spot[coin], _tell_renamed(api, spot[coin]))
+            yield Choice(coin, spot[coin], _find_renamed(api, spot[coin]))
         else:
-            why = "is listed and not traded any more" if found else f"not listed in {quote}"
+            why = "is listed and not traded any more" if matches else f"not listed in {quote}"
             yield Choice(coin, None, file_finding("delisted", coin, f"{api.id}:{symbol}", why))
 
 
 def _active(spot: Mapping[str, Any]) -> set[str]:
-    """Return the bases that are traded; where that is not told, they are."""
+    """Return the bases that are traded; where the exchange does not say, they are."""
     return {base for base, market in spot.items() if market["active"] is not False}
 
 
-def _tell_renamed(api: Any, market: Any) -> pd.DataFrame:
-    """Tell that the exchange has another name for a coin than ccxt, and so the table."""
-    coin, own = market["base"], market["baseId"]
-    if own == coin or api.commonCurrencies.get(own) != coin:
+def _find_renamed(api: Any, market: Any) -> pd.DataFrame:
+    """Return a finding if the exchange has another name for a coin than ccxt and the table."""
+    coin, listed = market["base"], market["baseId"]
+    if listed == coin or api.commonCurrencies.get(listed) != coin:
         return empty_findings()
-    message = f"the exchange calls it {own}"
+    message = f"the exchange calls it {listed}"
     return file_finding("renamed", coin, f"{api.id}:{market['symbol']}", message)
 
 
@@ -154,9 +154,9 @@ def _volumes(client: Client, spot: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _volume(ticker: Any) -> float:
-    """Return the volume of the last 24 hours in the quote currency, 0 where it is not told."""
-    told = ticker or {}
-    volume = told.get("quoteVolume")
+    """Return the volume of the last 24 hours in the quote currency, 0 where it is unknown."""
+    ticker = ticker or {}
+    volume = ticker.get("quoteVolume")
     if volume is None:
-        volume = (told.get("baseVolume") or 0) * (told.get("last") or 0)
+        volume = (ticker.get("baseVolume") or 0) * (ticker.get("last") or 0)
     return float(volume)

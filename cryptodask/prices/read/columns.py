@@ -22,23 +22,45 @@ TEXT_COLUMNS = ("coin", "date", *NUMBER_COLUMNS)
 
 @dataclass
 class TextColumns:
-    """Cells of all files as text, in the columns of the schema, and what was found of files."""
+    """Cells of all files as text, and findings about the files.
+
+    Attributes
+    ----------
+    columns : dict of str to list
+        Column of the schema -> its cells ``(n_rows,)``; None in files without that column.
+    lines : list of int, ``(n_rows,)``
+        The line of each row in its file.
+    files : list of str, ``(n_files,)``
+        Names.
+    sizes : list of int, ``(n_files,)``
+        Number of rows of each.
+    stamps : list of (stamp, epoch, offset, order), ``(n_files,)``
+        How dates are written; see `parse_stamps`.
+    noted : dict of str to list
+        Kind of finding -> ``(coin, file, line, value, message)`` of each.
+    """
 
     columns: dict[str, list[Any]] = field(default_factory=lambda: {n: [] for n in TEXT_COLUMNS})
     lines: list[int] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     stamps: list[tuple[str, bool, bool, int]] = field(default_factory=list)
-    told: dict[str, list[tuple[str, str, int, str, str]]] = field(default_factory=dict)
+    noted: dict[str, list[tuple[str, str, int, str, str]]] = field(default_factory=dict)
 
-    def tell(self, kind: str, coin: str, file: str, line: int, value: str, message: str) -> None:
-        """Note one finding; all of a kind become a table at once, which costs far less."""
-        self.told.setdefault(kind, []).append((coin, file, line, value, message))
+    def note(self, kind: str, coin: str, file: str, line: int, value: str, message: str) -> None:
+        """Note one finding; all of a kind become a table at once, which costs far less.
+
+        Parameters
+        ----------
+        kind, coin, file, line, value, message
+            Cells of the finding.
+        """
+        self.noted.setdefault(kind, []).append((coin, file, line, value, message))
 
     def findings(self) -> list[pd.DataFrame]:
-        """Return what was noted."""
+        """Return the findings that were noted, a table a kind."""
         tables = []
-        for kind, rows in self.told.items():
+        for kind, rows in self.noted.items():
             names = ["coin", "file", "line", "value", "message"]
             table = pd.DataFrame(rows, columns=names)
             tables.append(findings(kind, table, value=table["value"], message=table["message"]))
@@ -48,17 +70,34 @@ class TextColumns:
 def add_file(
     texts: TextColumns, path: Path, group: Sequence[PriceFile], options: ReadOptions
 ) -> None:
-    """Split one file, and add its cells and what was found of it as a whole."""
+    """Add the cells of one file, and the findings about it.
+
+    Parameters
+    ----------
+    texts : TextColumns
+        To add to.
+    path : Path
+        Of the file.
+    group : sequence of PriceFile
+        The coins of it that are wanted, at least one.
+    options : ReadOptions
+        What the file leaves open.
+
+    Raises
+    ------
+    NotAPriceFileError, UnreadableFileError
+        The file can't be read; nothing was added.
+    """
     cells = read_cells(path, options)
     layout = cells.layout
     coin = group[0].coin
-    tells = any(file.tells for file in group)
+    reports_file = any(file.reports_file for file in group)
     ragged = [i for i, row in enumerate(cells.rows) if len(row) != layout.width]
     if ragged:
-        for i in ragged if tells else ():
+        for i in ragged if reports_file else ():
             row, line = cells.rows[i], cells.lines[i]
             why = f"{len(row)} fields, the header has {layout.width}"
-            texts.tell("unreadable_row", coin, path.name, line, ",".join(row), why)
+            texts.note("unreadable_row", coin, path.name, line, ",".join(row), why)
         bad = set(ragged)
         cells.lines = [line for i, line in enumerate(cells.lines) if i not in bad]
         cells.rows = [row for i, row in enumerate(cells.rows) if i not in bad]
@@ -79,11 +118,11 @@ def add_file(
     texts.files.append(path.name)
     texts.sizes.append(len(lines))
     texts.stamps.append((layout.stamp, layout.epoch, layout.offset, order))
-    if tells:
+    if reports_file:
         message = "; ".join([layout.message, *cells.notes])
-        texts.tell("layout", coin, path.name, 0, layout.name, message)
+        texts.note("layout", coin, path.name, 0, layout.name, message)
         if order:
-            texts.tell("day_month_order", coin, path.name, 0, why.partition(",")[0], why)
+            texts.note("day_month_order", coin, path.name, 0, why.partition(",")[0], why)
 
 
 def _mend_numbers(cells: Cells) -> None:
@@ -118,8 +157,8 @@ def _long(cells: Cells, group: Sequence[PriceFile]) -> tuple[dict[str, list[Any]
         for i, row in enumerate(rows):
             name = row[place]
             if not is_name(name):
-                # Of no coin: told once, by the reading that tells of the file.
-                if any(file.tells for file in group):
+                # Of no coin: reported once, by the partition that reports the file.
+                if any(file.reports_file for file in group):
                     coins.append("")
                     picked.append(i)
                 continue

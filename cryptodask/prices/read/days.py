@@ -46,7 +46,7 @@ _SERIAL_RANGE = (32_874, 73_415)  # 1990-01-01 to 2100-12-31
 def parse_days(
     cells: pd.Series, order: NDArray[np.int8] | None = None
 ) -> tuple[pd.Series, pd.Series, pd.Series]:
-    """Read days as price files write them.
+    """Return days as price files write them.
 
     Forms: ``Sep 22, 2017``, ``September 22, 2017``, ``22-Sep-2017``, ``2017-09-22`` (with a UTC
     time of that day or without), ``2017/9/22``, ``20170922``, and the serial number of a
@@ -115,7 +115,7 @@ def parse_days(
 
 
 def day_month_order(cells: Iterable[str], day_first: bool | None) -> tuple[int, str]:
-    """Decide from all days of a file whether ``09/10/2017`` has the day or the month first.
+    """Return from all days of a file whether ``09/10/2017`` has the day or the month first.
 
     Parameters
     ----------

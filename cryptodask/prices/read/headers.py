@@ -10,10 +10,10 @@ from cryptodask.prices.read.stamps import is_epoch
 from cryptodask.prices.schema import NUMBER_COLUMNS
 
 NEEDED = ("date", "close")
+"""Columns without which a file is not one of prices."""
 
 OHL = ("open", "high", "low")
 
-# Names of a header, letters only and in lower case; those that come first win.
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "date": (
         "date", "dateutc", "day", "datetime", "snappedat", "timeopen", "opentime", "opentimeutc",
@@ -32,15 +32,21 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     ),
     "market_cap": ("marketcap", "marketcapusd", "marketcapitalization", "marketcaps"),
 }  # fmt: skip
+"""Column -> names of it, letters only and in lower case; those that come first win."""
 
 QUOTE_VOLUME = (
     "quotevolume", "quoteassetvolume", "volumequote", "turnover", "volumeusd", "volumeusdt",
     "volumeusdc", "volumebusd",
 )  # fmt: skip
 
+"""Names of the volume in the quote currency."""
+
 OPEN_STAMPS = ("timeopen", "opentime", "opentimeutc", "openutc")
 
-NOT_COIN_COLUMNS = {"", "unnamed", "index", "indexlevel"}  # columns of a row number, not of a coin
+"""Names of dates that are the open of a bar."""
+
+NOT_COIN_COLUMNS = {"", "unnamed", "index", "indexlevel"}
+"""Names of a column of row numbers."""
 
 _NUMBER = re.compile(r"[$+-]?[0-9.][0-9.,]*(?:[eE][+-]?[0-9]+)?")
 
@@ -52,7 +58,18 @@ _DAY = re.compile(
 
 
 def places_given(header: Sequence[str], options: ReadOptions) -> dict[str, int]:
-    """Return the places of the columns that options name and the header has."""
+    """Return the places of the columns that options name and the header has.
+
+    Parameters
+    ----------
+    header : sequence of str, ``(width,)``
+    options : ReadOptions
+
+    Returns
+    -------
+    dict of str to int
+        Column of the schema -> its place in a row.
+    """
     exact = {name: options.columns[name].strip() for name in options.columns}
     folded = [name.casefold() for name in header]
     return {
@@ -63,6 +80,20 @@ def places_given(header: Sequence[str], options: ReadOptions) -> dict[str, int]:
 
 
 def place_of(name: str, plain: Sequence[str]) -> int | None:
+    """Return the place of a column that the header names in a way of `ALIASES`, if it does.
+
+    Parameters
+    ----------
+    name : str
+        Column of the schema.
+    plain : sequence of str, ``(width,)``
+        Names of the header, letters only and in lower case.
+
+    Raises
+    ------
+    UnreadableFileError
+        The header has that name twice.
+    """
     for alias in ALIASES[name]:
         count = plain.count(alias)
         if count > 1 and name != "coin":
@@ -73,7 +104,15 @@ def place_of(name: str, plain: Sequence[str]) -> int | None:
 
 
 def holds_names(place: int, rows: Sequence[Sequence[str]]) -> bool:
-    """Tell whether a column holds names; one of numbers only is an id of who knows what."""
+    """Return whether a column holds names; one of numbers only is some id.
+
+    Parameters
+    ----------
+    place : int
+        Of the column.
+    rows : sequence of sequences of str, ``(n_rows, width)``
+        First rows under the header.
+    """
     return not rows or not all(_NUMBER.fullmatch(row[place].strip()) for row in rows)
 
 
@@ -84,7 +123,23 @@ def wide_columns(
     rows: Sequence[Sequence[str]],
     options: ReadOptions,
 ) -> dict[str, int]:
-    """Return the coins of a wide table; none where this is no wide table."""
+    """Return the coins of a wide table and their places; none where this is another table.
+
+    Parameters
+    ----------
+    header, plain : sequence of str, ``(width,)``
+        Names as written, and letters only in lower case.
+    names : mapping of str to int
+        Columns of the schema that the header has, and their places.
+    rows : sequence of sequences of str, ``(n_rows, width)``
+        First rows under the header.
+    options : ReadOptions
+
+    Raises
+    ------
+    UnreadableFileError
+        Two columns are of one coin.
+    """
     if options.layout not in (None, "wide") or (set(names) & set(NUMBER_COLUMNS)):
         return {}
     if "date" not in names:
@@ -103,22 +158,40 @@ def wide_columns(
 
 
 def first_cells(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the first cell of each row."""
     return [row[0] for row in rows]
 
 
 def is_stamp(cell: str) -> bool:
+    """Return whether a cell looks like a day or a count from 1970."""
     return bool(_DAY.fullmatch(cell.strip())) or is_epoch(cell.strip())
 
 
 def are_numbers(cells: Iterable[str]) -> bool:
+    """Return whether all cells are numbers or missing."""
     return all(cell.lower() in MISSING or _NUMBER.fullmatch(cell) for cell in map(str.strip, cells))
 
 
 def shorten(header: Sequence[str]) -> str:
+    """Return the names of a header as an error shows them."""
     return ", ".join(header[:12])[:200]
 
 
 def refuse_columns(header: Sequence[str], missing: Sequence[str], lost: Mapping[str, str]) -> None:
+    """Raise about a column that a header lacks.
+
+    Parameters
+    ----------
+    header : sequence of str
+    missing : sequence of str
+        Columns without which a file is not one of prices.
+    lost : mapping of str to str
+        Column of the schema -> the name for it that options have and the header lacks.
+
+    Raises
+    ------
+    NotAPriceFileError, UnreadableFileError
+    """
     shown = shorten(header)
     if missing:
         raise NotAPriceFileError(

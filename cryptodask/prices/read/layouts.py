@@ -1,4 +1,4 @@
-"""How a file of prices is laid out, decided from its first rows and never from its name.
+"""The layout of a price file, decided from its first rows and never from its name.
 
 ============  ===========================================  =====================================
 layout        taken where                                  stored ``date``
@@ -57,7 +57,7 @@ from cryptodask.prices.read.options import LAYOUTS, ReadOptions
 from cryptodask.prices.read.stamps import is_epoch
 
 HEAD = 25
-"""So many of the first rows decide."""
+"""The number of first rows that decide."""
 
 _BANNER = 5  # rows over the header at most
 
@@ -109,19 +109,21 @@ class Layout:
 
 
 def find_layout(rows: Sequence[Sequence[str]], options: ReadOptions) -> Layout:
-    """Decide the layout of a file from its first rows, a banner and a header among them.
+    """Return the layout of a file, from its first rows with banner and header.
 
     Parameters
     ----------
     rows : sequence of sequences of str
         The first rows that are not blank.
+    options : ReadOptions
+        What the file leaves open.
 
     Raises
     ------
     NotAPriceFileError
-        They are not those of prices. (This and what follows name no file, which is not known.)
+        They are not those of prices. (Errors name no file, which is not known here.)
     UnreadableFileError
-        They are, and can't be told apart.
+        They are, and which column is which can't be decided.
     """
     rows = rows[: HEAD + _BANNER]
     if options.layout in (None, "klines") and rows and _is_numeric(rows[0]):
@@ -139,7 +141,7 @@ def find_layout(rows: Sequence[Sequence[str]], options: ReadOptions) -> Layout:
 
 
 def _of_three_headers(rows: Sequence[Sequence[str]], options: ReadOptions) -> Layout:
-    """Decide the layout of a finance download whose header has rows of prices and of tickers."""
+    """Return the layout of a finance download whose header has rows of prices and of tickers."""
     tickers = set(rows[1][1:])
     if len(tickers) != 1:
         raise UnreadableFileError(
@@ -153,49 +155,43 @@ def _of_three_headers(rows: Sequence[Sequence[str]], options: ReadOptions) -> La
 def layout_of(
     header: Sequence[str], rows: Sequence[Sequence[str]], options: ReadOptions, banner: int = 0
 ) -> Layout:
-    """Decide the layout of a table from its header and its first rows; see `find_layout`."""
+    """Return the layout of a table with a header; see `find_layout`.
+
+    Parameters
+    ----------
+    header : sequence of str, ``(width,)``
+    rows : sequence of sequences of str
+        The first rows under it; those of another width are passed over.
+    options : ReadOptions
+    banner : int
+        Rows over the header.
+
+    Raises
+    ------
+    NotAPriceFileError, UnreadableFileError
+        As of `find_layout`.
+    """
     header = [cell.strip() for cell in header]
     plain = [re.sub(r"[^a-z]", "", name.lower()) for name in header]
     rows = [row for row in rows if len(row) == len(header)]
     given = places_given(header, options)
-    places = {name: place_of(name, plain) for name in ALIASES} | given
-    names = {name: place for name, place in places.items() if place is not None}
-    if "coin" in names and "coin" not in given and not holds_names(names["coin"], rows):
-        del names["coin"]
-        if (symbol := place_of("coin", [p if p != "name" else "" for p in plain])) is not None:
-            names |= {"coin": symbol} if holds_names(symbol, rows) else {}
-    if (
-        "date" not in names
-        and rows
-        and plain[0] in NOT_COIN_COLUMNS
-        and all(map(is_stamp, first_cells(rows)))
-    ):
-        names["date"] = 0  # a table that was written with its days as an index without a name
-    wide = wide_columns(header, plain, names, rows, options)
+    columns = _columns_of(plain, rows, given)
+    wide = wide_columns(header, plain, columns, rows, options)
     if wide:
-        names = {"date": names["date"]}
-    needed = () if wide else (*NEEDED, *(["coin"] if options.layout == "long" else []))
-    missing = [name for name in needed if name not in names]
-    if options.layout == "wide" and not wide:
-        raise NotAPriceFileError(
-            "is no wide table, which has a date and then a column of numbers for each coin; "
-            f"columns found: {shorten(header)}"
-        )
-    lost = [name for name in options.columns if name not in given]
-    if missing or lost:
-        refuse_columns(header, missing, {name: options.columns[name] for name in lost})
-    stamps = [row[names["date"]].strip() for row in rows]
+        columns = {"date": columns["date"]}
+    _check_columns(header, columns, given, options, is_wide=bool(wide))
+    stamps = [row[columns["date"]].strip() for row in rows]
     stamps = [stamp for stamp in stamps if stamp.lower() not in MISSING]
     epoch = bool(stamps) and all(map(is_epoch, stamps))
     offset = any(map(_OFFSET.search, stamps))
-    opens = epoch or plain[names["date"]] in OPEN_STAMPS
-    name = options.layout or _name(names, plain, bool(wide), opens, offset)
+    opens = epoch or plain[columns["date"]] in OPEN_STAMPS
+    name = options.layout or _name(columns, plain, bool(wide), opens, offset)
     if name == "klines" and "volume" not in given:
-        names.pop("volume", None)
-        names |= next(({"volume": plain.index(v)} for v in QUOTE_VOLUME if v in plain), {})
+        columns.pop("volume", None)
+        columns |= next(({"volume": plain.index(v)} for v in QUOTE_VOLUME if v in plain), {})
     return Layout(
         name=name,
-        columns=names,
+        columns=columns,
         width=len(header),
         first=banner + 1,
         stamp={"klines": "open", "prices": "instant", "wide": "instant"}.get(name, "day"),
@@ -204,6 +200,43 @@ def layout_of(
         coins=wide,
         note=f"; {banner} banner lines over the header" if banner else "",
     )
+
+
+def _columns_of(
+    plain: Sequence[str], rows: Sequence[Sequence[str]], given: Mapping[str, int]
+) -> dict[str, int]:
+    """Return the columns of the schema that a header has, and their places."""
+    places = {name: place_of(name, plain) for name in ALIASES} | given
+    columns = {name: place for name, place in places.items() if place is not None}
+    if "coin" in columns and "coin" not in given and not holds_names(columns["coin"], rows):
+        del columns["coin"]
+        if (symbol := place_of("coin", [p if p != "name" else "" for p in plain])) is not None:
+            columns |= {"coin": symbol} if holds_names(symbol, rows) else {}
+    has_index = bool(rows) and plain[0] in NOT_COIN_COLUMNS
+    if "date" not in columns and has_index and all(map(is_stamp, first_cells(rows))):
+        columns["date"] = 0  # a table that was written with its days as an index without a name
+    return columns
+
+
+def _check_columns(
+    header: Sequence[str],
+    columns: Mapping[str, int],
+    given: Mapping[str, int],
+    options: ReadOptions,
+    *,
+    is_wide: bool,
+) -> None:
+    """Refuse a header that lacks a column that is needed or that options name."""
+    if options.layout == "wide" and not is_wide:
+        raise NotAPriceFileError(
+            "is no wide table, which has a date and then a column of numbers for each coin; "
+            f"columns found: {shorten(header)}"
+        )
+    needed = () if is_wide else (*NEEDED, *(["coin"] if options.layout == "long" else []))
+    missing = [name for name in needed if name not in columns]
+    lost = {name: wanted for name, wanted in options.columns.items() if name not in given}
+    if missing or lost:
+        refuse_columns(header, missing, lost)
 
 
 def _name(
@@ -221,12 +254,12 @@ def _name(
 
 
 def _is_numeric(row: Sequence[str]) -> bool:
-    """Tell whether a first row is one of klines rather than a header."""
+    """Return whether a first row is one of klines and not a header."""
     return len(row) >= 6 and is_epoch(row[0].strip()) and are_numbers(row[1:6])
 
 
 def _without_header(rows: Sequence[Sequence[str]]) -> Layout:
-    """Decide what the columns of klines without a header are, from the values themselves."""
+    """Return the layout of klines without a header, from the values themselves."""
     width = len(rows[0])
     rows = [row for row in rows if len(row) == width and are_numbers(row[1:5])]
     for order in (("open", "high", "low", "close"), ("low", "high", "open", "close")):

@@ -8,12 +8,24 @@ from cryptodask.prices.read.numbers import MISSING
 
 @cache
 def plain_name(name: str) -> str:
-    """Return a coin's name as it is told: composed characters, single spaces."""
+    """Return a coin's name as tables have it: composed characters, single spaces.
+
+    Parameters
+    ----------
+    name : str
+        As a file has it.
+    """
     return " ".join(unicodedata.normalize("NFC", name).split())
 
 
 @cache
 def is_name(name: str) -> bool:
-    """Tell whether a cell names a coin and can be shown."""
+    """Return whether a cell names a coin and can be shown.
+
+    Parameters
+    ----------
+    name : str
+        As a file has it.
+    """
     plain = plain_name(name)
     return plain.isprintable() and plain.lower() not in MISSING

@@ -26,7 +26,7 @@ _POINT = re.compile(_NUMBER)
 
 
 def parse_numbers(cells: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Read numbers as price files write them: ``1,234.5``, ``$0.17``, ``4.9E-05``, ``-``.
+    """Return numbers as price files write them: ``1,234.5``, ``$0.17``, ``4.9E-05``, ``-``.
 
     A comma is a thousands separator and stands only where one can; ``1,23``, ``0,123`` or
     ``1.234,5`` is not guessed at.
@@ -52,7 +52,12 @@ def parse_numbers(cells: pd.Series) -> tuple[pd.Series, pd.Series]:
 
 
 def has_comma_decimals(cells: Iterable[str]) -> bool:
-    """Decide from all numbers of a file whether a comma is its decimal mark.
+    """Return whether a comma is the decimal mark of a file, as all its numbers show.
+
+    Parameters
+    ----------
+    cells : iterable of str
+        All cells of its number columns.
 
     Raises
     ------
@@ -82,13 +87,23 @@ def has_comma_decimals(cells: Iterable[str]) -> bool:
 
 
 def with_points(cell: str) -> str:
-    """Write a number that has a decimal comma with a point; leave any other cell as it is."""
+    """Return a number that has a decimal comma with a point, and any other cell as it is.
+
+    Parameters
+    ----------
+    cell : str
+    """
     text = cell.strip().removeprefix("$")
     return text.replace(".", "").replace(",", ".") if _COMMA.fullmatch(text) else cell
 
 
 def without_suffix(cell: str) -> str:
-    """Write ``1.5K``, ``2M`` and ``3B`` as numbers without a suffix; leave any other cell."""
+    """Return ``1.5K``, ``2M`` and ``3B`` as numbers without a suffix, and any other cell as it is.
+
+    Parameters
+    ----------
+    cell : str
+    """
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)([KMBT])\s*", cell)
     power = {"K": 3, "M": 6, "B": 9, "T": 12}
     return f"{match[1]}e{power[match[2]]}" if match else cell

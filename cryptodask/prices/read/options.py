@@ -1,4 +1,4 @@
-"""What a user says of price files that the files leave open."""
+"""Options for reading price files: what the files leave open."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ LAYOUTS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What a user knows of files that the files do not tell.
+    """What a user knows of price files, and the files do not show.
 
     Attributes
     ----------
@@ -31,11 +31,11 @@ class ReadOptions:
         (True) or the month (False).
     columns : mapping of str to str
         Column of the schema (or ``coin``) -> the name it has in the header. It wins over what
-        the header's names would tell; a file without that name is refused.
+        the header's names would mean; a file without that name is refused.
     layout : str, optional
         Read every file in this one of `LAYOUTS`.
     freq : str, optional
-        How long a bar lasts: 1h, 4h or 1d. Files of another frequency are left out and told. By
+        How long a bar lasts: 1h, 4h or 1d. Files of another frequency are left out and reported. By
         default that of the files, which then must all have one.
     policies : mapping of str to str
         What to do about each kind of finding; see `cryptodask.prices.clean.policies`.
@@ -65,4 +65,4 @@ class ReadOptions:
 
 
 DEFAULT_OPTIONS = ReadOptions()
-"""Nothing that the files do not tell themselves."""
+"""Everything is decided from the files."""

@@ -28,27 +28,27 @@ class PriceFile:
         The coin's name; of a file that names its coins itself, only where ``inside`` is given.
     path : Path
     inside : str, optional
-        The coin's name in a file that holds many, of which then only this one is read.
-    tells : bool
-        Whether what is found of the file as a whole, and not of one coin, is told.
+        The coin's name in a file that holds many; only its rows are read.
+    reports_file : bool
+        Whether findings about the file, and not about one coin, are reported.
     """
 
     coin: str
     path: Path
     inside: str | None = None
-    tells: bool = True
+    reports_file: bool = True
 
 
 @dataclass(frozen=True)
 class FileSummary:
-    """What a look at a file's first bytes tells.
+    """What the first bytes of a file show.
 
     Attributes
     ----------
     coins : mapping of str to int, optional
-        Of a file that names its coins, which is read whole for that, the rows of each.
+        Number of rows of each coin, for a file that names its coins; it is read to its end.
     freq : str, optional
-        Of its bars, where it has more than one.
+        Of its bars; None where the file has one row.
     """
 
     coins: Mapping[str, int] | None
@@ -56,7 +56,13 @@ class FileSummary:
 
 
 def check_price_file(path: Path, options: ReadOptions = DEFAULT_OPTIONS) -> FileSummary:
-    """Look at a file's first bytes, and refuse what is no file of prices with at least one row.
+    """Return what the first bytes of a file show, if it is one of prices and has a row.
+
+    Parameters
+    ----------
+    path : Path
+    options : ReadOptions
+        What the file leaves open.
 
     Raises
     ------
@@ -91,7 +97,16 @@ def _count_coins(path: Path, cells: Cells) -> dict[str, int]:
 
 
 def freq_of(path: Path, cells: Cells, options: ReadOptions) -> str | None:
-    """Return how long a file's bars last; None where its stamps do not tell.
+    """Return how long a file's bars last; None where its stamps do not show it.
+
+    Parameters
+    ----------
+    path : Path
+        For errors.
+    cells : Cells
+        Rows of the file, the first ones at least.
+    options : ReadOptions
+        With the frequency that is wanted, if any.
 
     Raises
     ------
@@ -109,7 +124,7 @@ def freq_of(path: Path, cells: Cells, options: ReadOptions) -> str | None:
         step = FREQS[DAILY]
     freq = name_step(step)
     if options.freq and step < FREQS[DAILY] and len(set(stamps)) < _FEW:
-        # Too few to tell bars from gaps between them: they are what they are said to be.
+        # Too few to distinguish bars from gaps: the user's word counts.
         freq = options.freq if step % FREQS[options.freq] == 0 else freq
     if freq is None:
         raise UnreadableFileError(
@@ -124,11 +139,21 @@ def freq_of(path: Path, cells: Cells, options: ReadOptions) -> str | None:
 
 
 def kind_of(error: PriceFileError) -> str:
-    """Return the kind of finding that an error about a whole file is."""
+    """Return the kind of finding that an error about a file becomes.
+
+    Parameters
+    ----------
+    error : PriceFileError
+    """
     is_other = isinstance(error, NotAPriceFileError)
     return "not_a_price_file" if is_other else "unreadable_file"
 
 
 def reason_of(error: PriceFileError) -> str:
-    """Return the message without the file's name, which a finding has in a column of its own."""
+    """Return the message without the file's name, for which a finding has a column.
+
+    Parameters
+    ----------
+    error : PriceFileError
+    """
     return str(error).partition(": ")[2]

@@ -1,7 +1,7 @@
-"""Files of prices to rows and findings, many files at a time.
+"""Read price files into rows and findings, many files at a time.
 
-Nothing here knows of folders, tables or Dask. The text of all files of a partition is split one
-file at a time and then parsed as one long frame, which costs a tenth of doing it file by file.
+Files are split into cells one by one, and the cells of all are parsed as one long frame, which
+takes a tenth of the time of parsing file by file. Nothing here knows of folders, tables or Dask.
 """
 
 from collections.abc import Sequence
@@ -24,12 +24,19 @@ from cryptodask.prices.schema import as_price_dtypes
 
 
 def read_price_files(files: Sequence[PriceFile], options: ReadOptions = DEFAULT_OPTIONS) -> Reading:
-    """Read files in any layout of `cryptodask.prices.read.layouts`, which is found from the content.
+    """Return the rows and findings of price files in any layout.
 
-    Columns are found by their names, in any order; only date and close are needed. What can't be
-    read becomes a finding with its file, line and reason, and everything else is kept. A file of
-    many coins is read once for all of them that are asked for. Bars are daily where the options
-    do not say otherwise.
+    The layout is found from the content; see `cryptodask.prices.read.layouts`. Columns are found
+    by their names, in any order; only date and close are needed. What can't be read becomes a
+    finding with its file, line and reason, and everything else is kept. A file of many coins is
+    read once for all of them that are wanted.
+
+    Parameters
+    ----------
+    files : sequence of PriceFile
+        Files and the coins that are wanted of them.
+    options : ReadOptions
+        What the files leave open. Bars are daily where it has no frequency.
 
     Raises
     ------
@@ -38,7 +45,7 @@ def read_price_files(files: Sequence[PriceFile], options: ReadOptions = DEFAULT_
     """
     freq = options.freq or DAILY
     options = replace(options, freq=freq)
-    found: list[pd.DataFrame] = []
+    unread: list[pd.DataFrame] = []
     texts = TextColumns()
     groups: dict[Path, list[PriceFile]] = {}
     for file in files:
@@ -47,7 +54,7 @@ def read_price_files(files: Sequence[PriceFile], options: ReadOptions = DEFAULT_
         try:
             add_file(texts, path, group, options)
         except PriceFileError as error:
-            found += [
+            unread += [
                 file_finding(kind_of(error), file.coin, path.name, reason_of(error))
                 for file in group
             ]
@@ -59,6 +66,7 @@ def read_price_files(files: Sequence[PriceFile], options: ReadOptions = DEFAULT_
         np.repeat(np.asarray(texts.files, dtype=object), texts.sizes), dtype="str"
     )
     rows, row_findings = parse_rows(cells, texts, FREQS[freq])
-    read = join_findings([*found, *texts.findings(), row_findings])  # texts tells more by now
-    prices, told = clean_rows(rows, read, options.policies, freq)
-    return Reading(as_price_dtypes(prices).reset_index(drop=True), told)
+    # Parsing has noted further findings in the texts.
+    read_findings = join_findings([*unread, *texts.findings(), row_findings])
+    prices, all_findings = clean_rows(rows, read_findings, options.policies, freq)
+    return Reading(as_price_dtypes(prices).reset_index(drop=True), all_findings)

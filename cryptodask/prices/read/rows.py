@@ -1,6 +1,6 @@
 """Columns of text to price rows: numbers, dates, and a finding for each cell that is neither."""
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,13 +12,42 @@ from cryptodask.prices.read.columns import TextColumns
 from cryptodask.prices.read.numbers import parse_numbers
 from cryptodask.prices.read.stamps import parse_stamps
 from cryptodask.prices.schema import AMOUNT_COLUMNS, NUMBER_COLUMNS
-from cryptodask.records import DAY
+from cryptodask.records import DAY, FloatArray
+
+_CLOSE = NUMBER_COLUMNS.index("close")
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """Cells of the number columns, read.
+
+    Attributes
+    ----------
+    values : ndarray of float64, ``(n_columns, n_rows)``
+        NaN where a cell is missing or no number.
+    bad : ndarray of bool, ``(n_columns, n_rows)``
+        Where a cell has something that is no finite number.
+    """
+
+    values: FloatArray
+    bad: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, cells: pd.DataFrame) -> "_Numbers":
+        # All columns as one: pandas costs more for a call than for the few rows of a coin.
+        stacked = pd.concat([cells[name].fillna("") for name in NUMBER_COLUMNS], ignore_index=True)
+        shape = (len(NUMBER_COLUMNS), len(cells))
+        values, bad = (column.to_numpy().reshape(shape) for column in parse_numbers(stacked))
+        return cls(values.copy(), bad)
 
 
 def _parse_dates(
     cells: pd.DataFrame, texts: TextColumns, step: int
 ) -> tuple[NDArray[np.datetime64], NDArray[np.object_], NDArray[np.bool_]]:
-    """Read the stamps of all files, those of one convention together."""
+    """Return date, reason and whether it was a serial number, of each row ``(n_rows,)``.
+
+    The stamps of one convention are read together.
+    """
     kinds = list(dict.fromkeys(texts.stamps))
     of_file = np.asarray([kinds.index(kind) for kind in texts.stamps], dtype=np.int64)
     of_row = np.repeat(of_file, texts.sizes)
@@ -29,15 +58,15 @@ def _parse_dates(
     for i, (stamp, epoch, offset, order) in enumerate(kinds):
         here = np.flatnonzero(of_row == i)
         part = dates.iloc[here] if len(kinds) > 1 else dates
-        read = parse_stamps(part, stamp, epoch=epoch, offset=offset, order=order, step=step)
-        days[here], reasons[here], serial[here] = (column.to_numpy() for column in read)
+        parsed = parse_stamps(part, stamp, epoch=epoch, offset=offset, order=order, step=step)
+        days[here], reasons[here], serial[here] = (column.to_numpy() for column in parsed)
     return days, reasons, serial
 
 
-def _tell_longer(
+def _find_longer(
     cells: pd.DataFrame, days: NDArray[np.datetime64], texts: TextColumns
 ) -> NDArray[np.bool_]:
-    """Tell of files whose bars are weeks or months, which as days would be mostly gaps.
+    """Note files whose bars are weeks or months, which as days would be mostly gaps.
 
     Returns
     -------
@@ -53,60 +82,94 @@ def _tell_longer(
             refused[here] = True
             why = f"date: bars of {np.median(steps):.0f} days; get bars of {', '.join(FREQS)}"
             for coin in cells["coin"].iloc[here].unique():
-                texts.tell("unreadable_file", coin, file, 0, "", why)
+                texts.note("unreadable_file", coin, file, 0, "", why)
     return refused
 
 
 def parse_rows(
     cells: pd.DataFrame, texts: TextColumns, step: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Turn text into numbers and days; rows without a day or a close above 0 are left out."""
-    days, day_reasons, serial = _parse_dates(cells, texts, step)
-    if (longer := _tell_longer(cells, days, texts)).any():
-        cells = cells[~longer].reset_index(drop=True)
-        days, day_reasons, serial = days[~longer], day_reasons[~longer], serial[~longer]
-    # All columns as one: pandas costs more for a call than for the few rows of a coin.
-    stacked = pd.concat([cells[name].fillna("") for name in NUMBER_COLUMNS], ignore_index=True)
-    shape = (len(NUMBER_COLUMNS), len(cells))
-    values, bad = (column.to_numpy().reshape(shape) for column in parse_numbers(stacked))
-    values = values.copy()
-    close = NUMBER_COLUMNS.index("close")
+    """Return price rows, and findings; rows without a date or a close above 0 are left out.
 
-    reason = np.where(day_reasons != "", "date: " + day_reasons, "")
+    Parameters
+    ----------
+    cells : DataFrame, ``(n_rows,)``
+        Text in the columns of the schema, and ``file`` and ``line``.
+    texts : TextColumns
+        How dates are written; findings about files are noted there.
+    step : int
+        Seconds of a bar.
+
+    Returns
+    -------
+    prices, findings : DataFrame
+        Rows in the columns of the schema with ``file`` and ``line``, in the order of the files.
+    """
+    dates, date_reasons, serial = _parse_dates(cells, texts, step)
+    if (longer := _find_longer(cells, dates, texts)).any():
+        cells = cells[~longer].reset_index(drop=True)
+        dates, date_reasons, serial = dates[~longer], date_reasons[~longer], serial[~longer]
+    numbers = _Numbers.of(cells)
+    values = numbers.values
+    reason, culprit, blank = _why_unreadable(cells, date_reasons, numbers)
+    readable = reason == ""
+    nonpositive = readable & (values[_CLOSE] <= 0)
+    kept = readable & ~nonpositive & ~blank
+
+    rows = cells[["coin", "file", "line"]].assign(date=dates)
+    tables = [
+        findings("unreadable_row", rows[~readable], value=culprit[~readable],
+                 message=reason[~readable]),
+        _note(rows, cells, "nonpositive_close", "close", nonpositive, "close: must be above 0"),
+        _note(rows, cells, "blank_row", "close", blank),
+        _note(rows, cells, "serial_date", "date", serial & kept),
+    ]  # fmt: skip
+    for i, name in enumerate(NUMBER_COLUMNS):
+        there = kept & cells[name].notna().to_numpy()  # a column that is not there misses nothing
+        tables.append(_note(rows, cells, "missing_value", name, there & np.isnan(values[i]), name))
+        low = values[i] < 0 if name in AMOUNT_COLUMNS else values[i] <= 0
+        tables.append(_note(rows, cells, "nonpositive_value", name, there & low, name))
+        values[i, low] = np.nan
+    prices = rows.assign(**dict(zip(NUMBER_COLUMNS, values, strict=True)))
+    return prices[kept], join_findings(tables)
+
+
+def _why_unreadable(
+    cells: pd.DataFrame, date_reasons: NDArray[np.object_], numbers: _Numbers
+) -> tuple[NDArray[np.object_], NDArray[np.object_], NDArray[np.bool_]]:
+    """Return why each row can't be read, the cell that is why, and where a row is blank.
+
+    Returns
+    -------
+    reason, culprit : ndarray of str, ``(n_rows,)``
+        The reason is empty where a row can be read.
+    blank : ndarray of bool, ``(n_rows,)``
+        Where a row has a date and no value, such as a day before the coin was listed.
+    """
+    reason = np.where(date_reasons != "", "date: " + date_reasons, "")
     culprit = cells["date"].to_numpy(dtype=object)
     nameless = (cells["coin"] == "").to_numpy()
     reason[nameless] = "coin: no name that can be shown"
     culprit[nameless] = ""
-    # A day before the coin was listed, or one that a site left open: it tells nothing.
-    blank = (reason == "") & np.isnan(values).all(axis=0) & ~bad.any(axis=0)
+    missing = np.isnan(numbers.values)
+    blank = (reason == "") & missing.all(axis=0) & ~numbers.bad.any(axis=0)
     for i, name in enumerate(NUMBER_COLUMNS):
-        wrong = bad[i] | (np.isnan(values[i]) & ~blank if i == close else False)
+        wrong = numbers.bad[i] | (missing[i] & ~blank if i == _CLOSE else False)
         new = (reason == "") & wrong
         if new.any():
-            told = np.where(bad[i], f"{name}: no number", f"{name}: missing")
-            reason = np.where(new, told, reason)
+            why = np.where(numbers.bad[i], f"{name}: no number", f"{name}: missing")
+            reason = np.where(new, why, reason)
             culprit = np.where(new, cells[name], culprit)
-    readable = reason == ""
-    nonpositive = readable & (values[close] <= 0)
-    kept = readable & ~nonpositive & ~blank
+    return reason, culprit, blank
 
-    rows = cells[["coin", "file", "line"]].assign(date=days)
-    found: list[pd.DataFrame] = []
 
-    def tell(kind: str, where: NDArray[np.bool_], value: Any, message: Any) -> None:
-        if where.any():
-            picked = message[where] if isinstance(message, np.ndarray) else message
-            found.append(findings(kind, rows[where], value=value[where], message=picked))
-
-    tell("unreadable_row", ~readable, culprit, reason)
-    tell("nonpositive_close", nonpositive, cells["close"], "close: must be above 0")
-    tell("blank_row", blank, cells["close"], "")
-    tell("serial_date", serial & kept, cells["date"], "")
-    for i, name in enumerate(NUMBER_COLUMNS):
-        there = kept & cells[name].notna().to_numpy()  # a column that is not there misses nothing
-        tell("missing_value", there & np.isnan(values[i]), cells[name], name)
-        low = values[i] < 0 if name in AMOUNT_COLUMNS else values[i] <= 0
-        tell("nonpositive_value", there & low, cells[name], name)
-        values[i, low] = np.nan
-    prices = rows.assign(**dict(zip(NUMBER_COLUMNS, values, strict=True)))
-    return prices[kept], join_findings(found)
+def _note(
+    rows: pd.DataFrame,
+    cells: pd.DataFrame,
+    kind: str,
+    column: str,
+    where: NDArray[np.bool_],
+    message: str = "",
+) -> pd.DataFrame:
+    """Return findings of the rows in a mask, with their cells of a column as value."""
+    return findings(kind, rows[where], value=cells[column][where], message=message)

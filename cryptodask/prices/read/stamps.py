@@ -30,14 +30,23 @@ TIMES = re.compile(r"[T ][0-9]{1,2}:[0-9]{2}.*$")
 
 
 def is_epoch(cell: str) -> bool:
-    """Tell whether a cell is a moment from 1990 to 2100, counted from 1970 in a known unit."""
+    """Return whether a cell is a moment from 1990 to 2100, counted from 1970 in a known unit.
+
+    Parameters
+    ----------
+    cell : str
+    """
     return _EPOCH.fullmatch(cell) is not None and any(
         _EPOCH_RANGE[0] <= float(cell) / unit < _EPOCH_RANGE[1] for unit in _EPOCH_UNITS
     )
 
 
 def parse_epochs(cells: pd.Series) -> tuple[NDArray[np.float64], NDArray[np.object_]]:
-    """Read moments counted from 1970 in seconds, milli-, micro- or nanoseconds.
+    """Return moments counted from 1970 in seconds, milli-, micro- or nanoseconds.
+
+    Parameters
+    ----------
+    cells : Series of str, ``(n,)``
 
     Returns
     -------
@@ -62,7 +71,7 @@ def parse_epochs(cells: pd.Series) -> tuple[NDArray[np.float64], NDArray[np.obje
 def parse_stamps(
     cells: pd.Series, stamp: str, *, epoch: bool, offset: bool, order: int, step: int = _DAY_SECONDS
 ) -> tuple[pd.Series, pd.Series, pd.Series]:
-    """Read stamps of one convention as the beginning of their bar, in UTC; see `layouts`.
+    """Return when the bars of stamps of one convention begin, in UTC; see `layouts`.
 
     Parameters
     ----------
@@ -129,7 +138,7 @@ def bar_seconds(cells: Iterable[str], *, epoch: bool) -> float:
     Returns
     -------
     float
-        The median step between those that differ; NaN where that can't be told. Days without a
+        The median step between those that differ; NaN where that is not clear. Days without a
         time, and those that all have one time, are a day apart.
     """
     stamps = dict.fromkeys(cell.strip() for cell in cells)
@@ -152,7 +161,12 @@ def bar_seconds(cells: Iterable[str], *, epoch: bool) -> float:
 
 
 def in_24_hours(cell: str) -> str:
-    """Write the time of a stamp that has AM or PM by 24 hours; leave any other cell as it is."""
+    """Return a stamp that has AM or PM by 24 hours, and any other cell as it is.
+
+    Parameters
+    ----------
+    cell : str
+    """
     match = _TWELVE.fullmatch(cell.strip())
     if match is None:
         return cell
@@ -161,5 +175,10 @@ def in_24_hours(cell: str) -> str:
 
 
 def is_timed(cell: str) -> bool:
-    """Tell whether a stamp has a time of day."""
+    """Return whether a stamp has a time of day.
+
+    Parameters
+    ----------
+    cell : str
+    """
     return TIMES.search(cell) is not None
