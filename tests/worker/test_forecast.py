@@ -81,7 +81,7 @@ def test_a_long_job_is_read_in_parts_and_gives_the_same(
     assert len(cut.partitions) > 3
     assert max(part.rows for part in cut.partitions) < 800
     one, other = (forecast_job(job, CUT, model, 5, 0) for job in (whole, cut))
-    pd.testing.assert_frame_equal(one.forecasts, other.table, check_exact=True)
+    pd.testing.assert_frame_equal(one.table, other.table, check_exact=True)
     assert (one.rows, one.coins, one.failures) == (other.rows, other.coins, other.failures)
 
 
@@ -210,7 +210,7 @@ def test_a_shipped_job_gives_what_its_files_give(small_folder: Path) -> None:
         forecast_job(j, CUT, model, 5, 3)
         for j in (job, pickle.loads(pickle.dumps(embed_prices(job))))
     )
-    pd.testing.assert_frame_equal(one.forecasts, other.table, check_exact=True)
+    pd.testing.assert_frame_equal(one.table, other.table, check_exact=True)
 
 
 def test_seconds_are_told_by_stage_and_a_file_is_written_where_asked(
@@ -305,7 +305,7 @@ def test_however_the_rows_of_a_table_are_read_the_forecasts_are_the_same(
                 (job, CUT, model, 5, 3, files_in(tmp_path)),
             )
         )
-        pd.testing.assert_frame_equal(one.forecasts, other.table, check_exact=True)
+        pd.testing.assert_frame_equal(one.table, other.table, check_exact=True)
         assert one.failures == other.failures == out.failures
         assert one.coins == other.coins == out.coins
         written = read_part(tmp_path, out.file)
