@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from cryptodask.models.trained import is_trainable
 
 from cryptodask.evaluate.backtest import backtest_panel, empty_backtest, scales
 from cryptodask.evaluate.rolling import Rolling
 from cryptodask.evaluate.rows import BACKTEST_COLUMNS
 from cryptodask.models import create_model, list_models, run_model
-from cryptodask.models.base import ends_needed, takes_repeats
+from cryptodask.models.base import TrainableModel
 from cryptodask.models.baseline.naive import Naive
 from cryptodask.records import DAY, DateArray, Panel
 from tests.models.conftest import QUICK, START, join, make_panel, one_coin, walk
@@ -119,8 +118,8 @@ def shifted(length: int, days: int) -> Panel:
 
 
 def test_training_is_kept_only_where_it_is_the_better_part() -> None:
-    assert is_trainable(lstm())
-    assert not is_trainable(create_model("linear"))
+    assert isinstance(lstm(), TrainableModel)
+    assert not isinstance(create_model("linear"), TrainableModel)
 
 
 def test_a_model_for_each_origin_can_be_given() -> None:
@@ -151,7 +150,7 @@ def plainly(model: Any) -> Any:
 
 
 @pytest.mark.parametrize("window", [None, 30])
-@pytest.mark.parametrize("name", [m for m in list_models() if takes_repeats(create_model(m))])
+@pytest.mark.parametrize("name", [m for m in list_models() if create_model(m).batches_dates])
 def test_many_dates_in_a_batch_are_the_same_as_one_by_one(
     name: str, window: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,11 +190,11 @@ def test_a_batch_that_fails_is_tried_date_by_date() -> None:
     assert failures == [(day, "coin-0", "not on this day"), (day, "coin-1", "not on this day")]
 
 
-@pytest.mark.parametrize("name", [m for m in list_models() if ends_needed(create_model(m), 4)])
+@pytest.mark.parametrize("name", [m for m in list_models() if create_model(m).rows_at_ends(4)])
 def test_rows_between_the_ends_that_a_model_looks_at_change_nothing(name: str) -> None:
     model, panel = create_model(name), make_panel([40, 25], gaps=True)
     rolling = Rolling(panel)
     spans = rolling.spans(panel.last_dates[:1])
-    thin, full = rolling.copy(spans, ends_needed(model, 4)), rolling.copy(spans)
+    thin, full = rolling.copy(spans, model.rows_at_ends(4)), rolling.copy(spans)
     assert len(thin.values) < len(full.values)
     assert np.array_equal(model.forecast(thin, 4, 1), model.forecast(full, 4, 1))

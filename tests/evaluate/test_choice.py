@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from cryptodask.tuning.choice import compare, error_sums, held_out, time_splits
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptodask.errors import OptionError
 from cryptodask.evaluate import scores
+from cryptodask.evaluate.choice import compare, error_sums, held_out, time_splits
 from cryptodask.evaluate.rows import common_rows
 from cryptodask.records import DAY, DateArray, FloatArray
 from tests.evaluate.tables import make_backtest
