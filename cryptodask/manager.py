@@ -46,9 +46,21 @@ class CryptoManager(Session):
         models: Sequence[str | Model] = ("linear",),
         horizon: int = 10,
         coins: Sequence[str] | None = None,
+        *,
+        max_points: int | None = None,
         **options: Any,
     ) -> Forecasts:
-        """Forecast coins with several models; see `cryptodask.runs.forecast` for all options."""
+        """Forecast coins with several models; see `cryptodask.runs.forecast` for all options.
+
+        Parameters
+        ----------
+        models, horizon, coins, **options
+            See `cryptodask.runs.forecast`.
+        max_points : int, optional
+            What ``window`` was called before.
+        """
+        if max_points is not None:
+            options["window"] = max_points
         return forecast(self, models, horizon, coins, **options)
 
     def backtest(

@@ -65,7 +65,7 @@ def test_no_name_becomes_a_path(cluster: Cluster, tmp_path: Path):
         done = backtest(loader, ["naive"], horizon=2, origins=2, calibrate=0, client=client,
                         out=tmp_path / "backtest")  # fmt: skip
         assert set(done.get_df()["coin"]) == set(HOSTILE)
-    assert set(whole["coin"]) == set(HOSTILE)
+    assert set(whole.get_df()["coin"]) == set(HOSTILE)
     assert {path.name for path in tmp_path.iterdir()} == {"src", "table", "forecasts", "backtest"}
     for name in files(tmp_path):
         assert name.isascii()

@@ -83,7 +83,7 @@ def build_overlay(
     Parameters
     ----------
     table : DataFrame
-        All rows of these coins; see `cryptodask.evaluate.backtest.COLUMNS`.
+        All rows of these coins; see `cryptodask.evaluate.rows.BACKTEST_COLUMNS`.
     coins, models : sequence of str
         In the order in which they are chosen from.
     origins : ndarray of datetime64

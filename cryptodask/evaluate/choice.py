@@ -1,7 +1,6 @@
-"""Which candidate was best at which origins: decided from errors, by nothing that came later.
+"""Which candidate was best at which origins, decided from errors that were known by then.
 
-Here is no model and no price any more: of each candidate, coin and origin there is one number, the
-sum of its absolute errors.
+Each candidate, coin and origin gives one number, the sum of its absolute errors.
 """
 
 from collections.abc import Sequence
@@ -14,10 +13,10 @@ from numpy.typing import NDArray
 from cryptodask.errors import OptionError
 from cryptodask.records import DateArray, FloatArray
 
-ENOUGH = 0.9
-"""A candidate may be chosen that forecasts so large a share of what another one does."""
+LEAST_SHARE = 0.9
+"""Share of the forecasts of the most complete candidate that a candidate must have to be chosen."""
 
-Places = NDArray[np.intp]
+PlaceArray = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -26,33 +25,35 @@ class Split:
 
     Attributes
     ----------
-    train, test : ndarray of int, ``(n,)``
-        Places among all origins; all of ``train`` had come in full at the first of ``test``.
+    train : ndarray of int, ``(n_train,)``
+        Places among all origins; their last dates are not after the first origin of ``test``.
+    test : ndarray of int, ``(n_test,)``
+        Places among all origins.
     """
 
-    train: Places
-    test: Places
+    train: PlaceArray
+    test: PlaceArray
 
 
 def time_splits(origins: DateArray, span: np.timedelta64, splits: int) -> list[Split]:
-    """Divide origins into the past and what follows it, so many times.
+    """Divide origins into the past and what follows it, several times.
 
-    scikit-learn's ``TimeSeriesSplit``, with a gap of as many origins as have not come in full when
-    the next part begins.
+    scikit-learn's ``TimeSeriesSplit``, with a gap: origins with dates that are still to come when
+    the next part begins are left out.
 
     Parameters
     ----------
     origins : ndarray of datetime64, ``(n_origins,)``
-        In order.
+        Rising.
     span : timedelta64
-        From an origin to the last date that is forecast from it.
+        Time from an origin to the last date forecast.
     splits : int
-        At least 2.
+        Number of splits, at least 2.
 
     Raises
     ------
     OptionError
-        There are too few origins for so many.
+        There are too few origins for this number of splits.
     """
     from sklearn.model_selection import TimeSeriesSplit
 
@@ -64,7 +65,7 @@ def time_splits(origins: DateArray, span: np.timedelta64, splits: int) -> list[S
     size = n // (splits + 1)
     if n - splits * size - gap < 1 or not size:
         raise OptionError(
-            f"splits: {splits} splits of {n} origins, of which {gap} are left out before each "
+            f"splits: {splits} splits of {n} origins, with {gap} left out before each "
             "since they overlap it, leave none to choose by; ask for more origins, farther "
             "apart, or fewer splits"
         )
@@ -73,20 +74,21 @@ def time_splits(origins: DateArray, span: np.timedelta64, splits: int) -> list[S
 
 
 def error_sums(table: pd.DataFrame, models: Sequence[str], origins: DateArray) -> FloatArray:
-    """Add up absolute errors over the steps that came.
+    """Add up absolute errors over the steps that have an actual.
 
     Parameters
     ----------
     table : DataFrame
-        Of a backtest, of whole coins.
+        A backtest, of whole coins.
     models : sequence of str
+        All models of the table, in the order wanted.
     origins : ndarray of datetime64, ``(n_origins,)``
-        In order.
+        All origins of the table, rising.
 
     Returns
     -------
     ndarray of float64, ``(n_models, n_coins, n_origins)``
-        By coin; in the quote currency; NaN where there is no forecast, or nothing that came.
+        In the quote currency, by coin; NaN without a forecast or without an actual.
     """
     rows = table[table["forecast"].notna() & table["actual"].notna()]
     coins, coin = np.unique(rows["coin"].to_numpy(dtype=object), return_inverse=True)
@@ -108,14 +110,14 @@ class Comparison:
     Attributes
     ----------
     scores : ndarray of float64, ``(n_candidates,)``
-        Mean absolute error over that of naive, as the geometric mean over coins; NaN of a
-        candidate that forecast too little to be chosen.
+        Mean absolute error over that of naive, a ratio, as the geometric mean over coins; NaN for
+        a candidate that forecast too little to be chosen.
     forecasts : ndarray of int64, ``(n_candidates,)``
-        Coins and origins that each forecast.
+        Number of pairs of coin and origin that each forecast.
     shared : int
-        Coins and origins that all of the others forecast, on which they are compared.
+        Number of pairs that all other candidates forecast, on which they are compared.
     coins : int
-        The coins of those.
+        Number of coins in these pairs.
     """
 
     scores: FloatArray
@@ -125,34 +127,35 @@ class Comparison:
 
     @property
     def best(self) -> int:
-        """The place of the best, of equals the first; the first, too, where nothing is known."""
+        """Place of the best candidate: the first of equals, and the first if none has a score."""
         known = np.isfinite(self.scores)
         return int(np.nanargmin(self.scores)) if known.any() else 0
 
 
-def compare(naive: FloatArray, sums: FloatArray, origins: Places) -> Comparison:
+def compare(naive: FloatArray, sums: FloatArray, origins: PlaceArray) -> Comparison:
     """Compare candidates at some origins, on the coins and origins that they all forecast.
 
-    Those that forecast much less than the others would leave little to compare on, and are left
-    out: see `ENOUGH`.
+    Candidates that forecast much less than the others would leave little to compare on, and are
+    left out: see `LEAST_SHARE`.
 
     Parameters
     ----------
-    naive : ndarray, ``(n_coins, n_origins)``
-        See `error_sums`.
-    sums : ndarray, ``(n_candidates, n_coins, n_origins)``
-    origins : ndarray of int
-        The places of those that count; others are not looked at.
+    naive : ndarray of float64, ``(n_coins, n_origins)``
+        Sums of errors of naive, from `error_sums`.
+    sums : ndarray of float64, ``(n_candidates, n_coins, n_origins)``
+        Those of the candidates.
+    origins : ndarray of int, ``(n_chosen,)``
+        Places of the origins that count; others are not looked at.
     """
-    of_naive, own = naive[:, origins], sums[:, :, origins]
-    there = np.isfinite(own) & np.isfinite(of_naive)
+    of_naive, errors = naive[:, origins], sums[:, :, origins]
+    there = np.isfinite(errors) & np.isfinite(of_naive)
     forecasts = there.sum(axis=(1, 2))
-    running = (forecasts > 0) & (forecasts >= ENOUGH * forecasts.max(initial=0))
+    running = (forecasts > 0) & (forecasts >= LEAST_SHARE * forecasts.max(initial=0))
     shared = there[running].all(axis=0) & running.any()
     scores = np.full(len(sums), np.nan)
     base = np.where(shared, of_naive, 0.0).sum(axis=1)
     for i in np.flatnonzero(running):
-        error = np.where(shared, own[i], 0.0).sum(axis=1)
+        error = np.where(shared, errors[i], 0.0).sum(axis=1)
         sound = (base > 0) & (error > 0)
         if sound.any():
             scores[i] = np.exp(np.mean(np.log(error[sound] / base[sound])))
@@ -162,18 +165,18 @@ def compare(naive: FloatArray, sums: FloatArray, origins: Places) -> Comparison:
 def held_out(
     table: pd.DataFrame, chosen: Sequence[tuple[DateArray, str]], given: str, names: Sequence[str]
 ) -> pd.DataFrame:
-    """Return the rows of a backtest by which choosing is judged, each under the name of its role.
+    """Return the rows of a backtest that judge the search, with models named by their role.
 
     Parameters
     ----------
     table : DataFrame
-        Of a backtest, of whole coins, with ``naive``.
-    chosen : sequence of (ndarray of datetime64, str)
+        A backtest, of whole coins, with ``naive``.
+    chosen : sequence of (ndarray of datetime64, ``(n_origins,)``, str)
         Origins, and the candidate that was chosen before them.
     given : str
-        The candidate that nothing was searched in.
+        The candidate with the options given, without a search.
     names : sequence of str
-        What to call the chosen, and that one.
+        Two names, of the chosen candidates and of the given one.
     """
     parts: list[pd.DataFrame] = [table.iloc[:0]]
     for origins, best in chosen:

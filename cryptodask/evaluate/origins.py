@@ -72,6 +72,7 @@ def join_forecasts(
     Parameters
     ----------
     forecasts : iterable of PanelForecast
+        Prices in the quote currency.
     coins : sequence of str
         All coins of the parts, in the order wanted.
     horizon : int

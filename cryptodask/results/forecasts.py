@@ -120,7 +120,7 @@ class Forecasts:
             assert self.path is not None
             yield read_part(self.path, record)
 
-    def head(self, rows: int = 10) -> pd.DataFrame:
+    def head(self, rows: int = 5) -> pd.DataFrame:
         """Return the first rows."""
         first = next(self.parts(), empty_forecasts(self.has_intervals))
         return first.head(rows)

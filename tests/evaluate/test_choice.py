@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptodask.errors import OptionError
@@ -22,6 +22,7 @@ def dates_of(table: pd.DataFrame) -> DateArray:
     return dates
 
 
+@settings(deadline=None)  # the first example imports scikit-learn
 @given(
     days=st.lists(st.integers(0, 400), min_size=12, max_size=40, unique=True),
     horizon=st.integers(1, 30),

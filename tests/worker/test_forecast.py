@@ -223,7 +223,7 @@ def test_seconds_are_told_by_stage_and_a_file_is_written_where_asked(
     assert set(here.seconds) == {"read", "fit"}
     there = forecast_job(job, CUT, model, 5, 0, files_in(tmp_path))
     assert set(there.seconds) == {"read", "fit", "write"}
-    assert there.table.empty
+    assert there.table is None
     written = pd.read_parquet(tmp_path / "forecasts-00000.parquet")
     assert np.array_equal(written["forecast"], here.table["forecast"])
     assert sum(there.seconds.values()) <= there.ended - there.began

@@ -125,9 +125,9 @@ def test_what_models_see_is_cut_at_past_dates_as_it_is_now(
     manager = CryptoManager(write_folder(tmp_path / "holey", holey), client)
     since = prices["date"].min() + pd.Timedelta(days=90)
     cut = {"from_date": since, "to_date": day, "gaps": gaps}
-    made = forecast(manager, ["linear"], **cut, max_points=15, intervals=HOW)
-    plain = forecast(manager, ["linear"], **cut, max_points=15)
-    pd.testing.assert_frame_equal(made[list(plain.columns)], pd.DataFrame(plain), check_exact=True)
+    made = forecast(manager, ["linear"], **cut, window=15, intervals=HOW).get_df()
+    plain = forecast(manager, ["linear"], **cut, max_points=15).get_df()
+    pd.testing.assert_frame_equal(made[list(plain.columns)], plain, check_exact=True)
     done = backtest(manager, ["linear"], 5, origins=[day], calibrate=5, warmup=45, window=15,
                     from_date=since, gaps=gaps, progress=False).get_df()  # fmt: skip
     now = made[made["cutoff"] == day].sort_values(KEYS, ignore_index=True)
@@ -139,13 +139,13 @@ def test_a_model_that_fails_costs_the_others_nothing(client: Client, folder: Pat
     manager = CryptoManager(folder, client)
     made = forecast(manager, [Spoiled(BrokenSeriesError("odd")), "naive"], intervals=HOW)
     alone = forecast(manager, ["naive"], intervals=HOW)
-    pd.testing.assert_frame_equal(pd.DataFrame(made), pd.DataFrame(alone), check_exact=True)
+    pd.testing.assert_frame_equal(made.get_df(), alone.get_df(), check_exact=True)
     assert set(made.failures["exception"]) == {"BrokenSeriesError"}
     none = forecast(manager, [Spoiled(BrokenSeriesError("odd"))], intervals=HOW)
-    assert tuple(none.columns) == (*FORECAST_COLUMNS, *BOUNDS)
-    assert none.empty
+    assert tuple(none.get_df().columns) == (*FORECAST_COLUMNS, *BOUNDS)
+    assert none.get_df().empty
     early = forecast(manager, ["naive"], to_date="2001-01-01", intervals=HOW)
-    assert early.empty
+    assert len(early) == 0
     assert set(early.failures["exception"]) == {"NoPricesError"}
 
 
@@ -171,5 +171,5 @@ def test_what_a_killed_worker_held_is_made_again(own_cluster: Cluster, folder: P
 
         hurt = forecast(manager, ["naive", "linear"], intervals=HOW, on_done=kill_one)
         assert own_cluster.workers[0].wait(10) == -signal.SIGKILL
-    assert np.isfinite(whole["lower_80"]).any()
-    pd.testing.assert_frame_equal(pd.DataFrame(hurt), pd.DataFrame(whole), check_exact=True)
+    assert np.isfinite(whole.get_df()["lower_80"]).any()
+    pd.testing.assert_frame_equal(hurt.get_df(), whole.get_df(), check_exact=True)

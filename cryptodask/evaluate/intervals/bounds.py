@@ -67,8 +67,10 @@ def table_bounds(
 
     Parameters
     ----------
-    table, origins, horizon, step
+    table, horizon, step
         As for `cryptodask.evaluate.intervals.past_errors.table_errors`.
+    origins : ndarray of datetime64[s], ``(n_origins,)``
+        All origins of the backtest, rising.
     summaries, quantiles
         As for `forecast_bounds`; of the one cohort of a backtest, 0.
 
