@@ -43,7 +43,7 @@ from processes import Others, dask_cluster, started, watched
 
 from cryptodask import CryptoLoader
 from cryptodask.errors import SeriesError
-from cryptodask.models.base import check_series
+from cryptodask.models.fitting import check_series
 from cryptodask.models.lstm.lstm import LSTM
 from cryptodask.prices.panels import to_panel
 from cryptodask.records import FloatArray

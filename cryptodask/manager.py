@@ -6,7 +6,7 @@ from typing import Any
 from cryptodask.models import Model
 from cryptodask.results import Backtest, Forecasts, SearchResult
 from cryptodask.runs import Session, backtest, forecast, tune
-from cryptodask.runs.spec import Values
+from cryptodask.runs.model_spec import Values
 
 
 class CryptoManager(Session):

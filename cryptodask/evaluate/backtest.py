@@ -12,7 +12,8 @@ from cryptodask.evaluate.origins import at_cutoff, forecast_spans, join_forecast
 from cryptodask.evaluate.rolling import Rolling, Spans
 from cryptodask.evaluate.rows import BACKTEST_COLUMNS, BOUNDS
 from cryptodask.models import Model, run_model
-from cryptodask.models.base import PanelForecast, TrainableModel, check_horizon, sound_coins
+from cryptodask.models.base import PanelForecast, TrainableModel, check_horizon
+from cryptodask.models.fitting import sound_coins
 from cryptodask.records import CoinFailure, DateArray, FloatArray, Panel
 
 Trained = tuple[frozenset[str], Model]

@@ -1,6 +1,6 @@
 """The models, one file each, and the catalog that names them."""
 
-from cryptodask.models.base import Model, PanelForecast, run_model
+from cryptodask.models.base import Model, PanelForecast
 from cryptodask.models.catalog import (
     create_model,
     describe_model,
@@ -9,6 +9,7 @@ from cryptodask.models.catalog import (
     model_gaps,
     model_options,
 )
+from cryptodask.models.fitting import run_model
 from cryptodask.models.single import deep_predict, linear_predict, predict_one
 
 __all__ = [

@@ -6,19 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cryptodask.errors import (
-    BrokenSeriesError,
-    ConstantSeriesError,
     ForecastError,
-    InputError,
-    MissingExtraError,
     OptionError,
-    SeriesError,
-    TooShortError,
 )
-from cryptodask.records import DAY, CoinFailure, DateArray, FloatArray, Panel
+from cryptodask.records import CoinFailure, DateArray, FloatArray, Panel
 
 if TYPE_CHECKING:
     from cryptodask.features.space import FeatureSpace
@@ -201,82 +194,6 @@ class PanelForecast:
     failures: list[CoinFailure] = field(default_factory=list)
 
 
-def run_model(model: Model, panel: Panel, horizon: int, seed: int = 0) -> PanelForecast:
-    """Forecast every coin of a panel that can be forecast, and say why the others can't.
-
-    Coins are checked first and the model gets the sound ones as one batch. If the batch as a
-    whole fails, its coins are tried one by one, so that only those at fault are lost.
-
-    Raises
-    ------
-    OptionError
-        A horizon below 1, or an option that the model can't work with.
-    MissingExtraError
-        The model needs a package that is not installed.
-    """
-    check_horizon(horizon)
-    batch, failures = sound_coins(model, panel, horizon)
-    values = _forecast_each_if_needed(model, batch, horizon, seed, failures)
-    good = np.isfinite(values).all(axis=1)
-    told = {failure.coin for failure in failures}
-    for i in np.flatnonzero(~good).tolist():
-        if batch.coins[i] not in told:
-            error = model.explain(batch.take([i])) or not_finite(batch.coins[i], model, values[i])
-            failures.append(CoinFailure.of(batch.coins[i], model.name, error))
-    done = batch if good.all() else batch.take(np.flatnonzero(good))
-    return PanelForecast(
-        model.name, done.coins, done.last_dates, done.future_dates(horizon), values[good], failures
-    )
-
-
-def sound_coins(model: Model, panel: Panel, horizon: int) -> tuple[Panel, list[CoinFailure]]:
-    """Return the coins of a panel that the model can be fitted to, and why the others are not."""
-    failures: list[CoinFailure] = []
-    sound = np.ones(len(panel), dtype=bool)
-    for i in np.flatnonzero(_suspects(panel, model, horizon)):
-        a, b = panel.indptr[i], panel.indptr[i + 1]
-        series = panel.coins[i], panel.values[a:b], panel.dates[a:b]
-        try:
-            check_series(*series, model, horizon, panel.step)
-        except SeriesError as error:
-            failures.append(CoinFailure.of(panel.coins[i], model.name, error))
-            sound[i] = False
-    return panel if sound.all() else panel.take(np.flatnonzero(sound)), failures
-
-
-def _suspects(panel: Panel, model: Model, horizon: int) -> NDArray[np.bool_]:
-    """Return which coins `check_series` is to look at: none that it would refuse is left out.
-
-    All coins at once, since a check one by one costs more than fitting a closed form.
-    """
-    if not len(panel):
-        return np.zeros(0, dtype=bool)
-    starts, lengths = panel.indptr[:-1], panel.lengths
-    needed = model.min_length(horizon)
-    if (lengths == 0).any():
-        return np.ones(len(panel), dtype=bool)
-    # Where one close is NaN, so are both.
-    low, high = (f.reduceat(panel.values, starts) for f in (np.minimum, np.maximum))
-    suspect = ~((low > 0) & (high < np.inf)) | (lengths < needed)
-    if model.needs_variation:
-        suspect |= low == high
-    return suspect if panel.is_even() else suspect | _suspect_dates(panel, model, needed)
-
-
-def _suspect_dates(panel: Panel, model: Model, needed: int) -> NDArray[np.bool_]:
-    """Return the coins with dates that do not rise, or with too few after their last gap."""
-    starts = panel.indptr[:-1]
-    step = np.diff(panel.dates, prepend=panel.dates[:1])
-    step[starts] = panel.step
-    rising = (step > np.timedelta64(0)) & ~np.isnat(panel.dates)
-    suspect: NDArray[np.bool_] = ~np.logical_and.reduceat(rising, starts)
-    if model.gaps == "split":
-        rows = np.arange(len(step))
-        last = np.maximum.reduceat(np.where(step != panel.step, rows, -1), starts)
-        suspect |= panel.indptr[1:] - np.maximum(last, starts) < needed
-    return suspect
-
-
 def check_horizon(horizon: int) -> None:
     """Check that there is a bar to forecast.
 
@@ -287,52 +204,6 @@ def check_horizon(horizon: int) -> None:
     """
     if horizon < 1:
         raise OptionError(f"horizon: must be at least 1, got {horizon}")
-
-
-def check_series(
-    coin: str,
-    values: FloatArray,
-    dates: DateArray,
-    model: Model,
-    horizon: int,
-    step: np.timedelta64 = DAY,
-) -> None:
-    """Check that a model can be fitted to one coin, whose bars are a step apart but for gaps.
-
-    Raises
-    ------
-    TooShortError, ConstantSeriesError, BrokenSeriesError
-        It can't.
-    """
-    if not (np.isfinite(values) & (values > 0)).all():
-        bad = int(np.flatnonzero(~(np.isfinite(values) & (values > 0)))[0])
-        raise BrokenSeriesError(
-            f"{coin}: close {values[bad]} on {dates[bad].astype('datetime64[D]')}: "
-            "closes must be finite and above 0; correct or remove the row"
-        )
-    if np.isnat(dates).any():
-        raise BrokenSeriesError(f"{coin}: a date is missing; give each close its day")
-    if (np.diff(dates) <= np.timedelta64(0)).any():
-        raise BrokenSeriesError(f"{coin}: dates must rise from row to row; sort and deduplicate")
-    needed = model.min_length(horizon)
-    if len(values) < needed:
-        raise TooShortError(
-            f"{coin}: {len(values)} rows, {model.name} needs {needed} for a horizon of {horizon}"
-        )
-    holes = np.flatnonzero(np.diff(dates) != step)
-    if model.gaps == "split" and len(holes) and len(values) - holes[-1] - 1 < needed:
-        ends = dates[holes[-1] : holes[-1] + 2]
-        before, after = np.datetime_as_string(ends, unit="D" if step >= DAY else "m")
-        raise TooShortError(
-            f"{coin}: {len(values) - holes[-1] - 1} rows after its last gap, from {before} to "
-            f"{after}; {model.name} needs {needed} without a gap for a horizon of {horizon}: fill "
-            "short gaps with gaps='fill' (--gaps fill --gap-limit N), or use another model"
-        )
-    if model.needs_variation and (values == values[0]).all():
-        raise ConstantSeriesError(
-            f"{coin}: all {len(values)} closes are {values[0]:.10g}, so {model.name} has nothing "
-            "to fit; use naive for it, or check the prices"
-        )
 
 
 def not_finite(coin: str, model: Model, row: FloatArray) -> ForecastError:
@@ -347,23 +218,3 @@ def rng_for(seed: int, model: str, coin: str) -> np.random.Generator:
     """Return the random numbers of one coin: the same wherever and in whatever order it runs."""
     digest = hashlib.sha256(f"{seed}\0{model}\0{coin}".encode()).digest()
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "big")))
-
-
-def _forecast_each_if_needed(
-    model: Model, batch: Panel, horizon: int, seed: int, failures: list[CoinFailure]
-) -> FloatArray:
-    """Forecast a batch; if that raises, coin by coin, with NaN for those that raise alone."""
-    if not len(batch):
-        return np.empty((0, horizon))
-    try:
-        return model.forecast(batch, horizon, seed)
-    except (MemoryError, MissingExtraError, InputError):
-        raise  # no coin's fault
-    except Exception as error:  # noqa: BLE001 - whatever one coin causes, the others go on
-        if len(batch) == 1:
-            failures.append(CoinFailure.of(batch.coins[0], model.name, error))
-            return np.full((1, horizon), np.nan)
-    singles = [batch.take([i]) for i in range(len(batch))]
-    return np.concatenate(
-        [_forecast_each_if_needed(model, single, horizon, seed, failures) for single in singles]
-    )

@@ -8,16 +8,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cryptodask.runs.api import backtest, forecast, tune
     from cryptodask.runs.plan import read_plan
     from cryptodask.runs.session import Session
-    from cryptodask.runs.start import backtest, forecast, run_spec, tune
+    from cryptodask.runs.start import run_spec
 
 __all__ = ["Session", "backtest", "forecast", "read_plan", "run_spec", "tune"]
 
 _HOME = {
     "Session": "cryptodask.runs.session",
     "read_plan": "cryptodask.runs.plan",
-    **dict.fromkeys(("backtest", "forecast", "run_spec", "tune"), "cryptodask.runs.start"),
+    "run_spec": "cryptodask.runs.start",
+    **dict.fromkeys(("backtest", "forecast", "tune"), "cryptodask.runs.api"),
 }
 
 

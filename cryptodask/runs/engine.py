@@ -14,13 +14,11 @@ import attrs
 from cryptodask.cluster import Ended, RunLog, Work, WorkerState, run_pieces
 from cryptodask.cluster.retry import TaskId, is_fatal
 from cryptodask.errors import ENDING, WorkerDiedError
-from cryptodask.io.parquet import write_frame
 from cryptodask.io.paths import AnyPath
-from cryptodask.models.base import fingerprints
 from cryptodask.records import CoinFailure
 from cryptodask.results.failures import all_failed
-from cryptodask.results.jobs import JobDone, lost_table, task_table, write_done
-from cryptodask.results.manifest import FAILURES, LOST, TASKS, Manifest
+from cryptodask.results.jobs import JobDone, write_done
+from cryptodask.runs.closing import close_folder, run_log
 from cryptodask.runs.folder import RunFolder, check_shared
 from cryptodask.runs.kind import Call, Kind, Outcome
 from cryptodask.runs.pooling import pool_errors
@@ -87,27 +85,13 @@ def run_kind(
         total = len(kind.coins) * len(kind.models)
         bar = stack.enter_context(progress_bar(total, progress))
         report: list[OnDone] = [bar, *([on_done] if on_done else [])]
-        log = stack.enter_context(_log_of(kind, folder))
+        log = stack.enter_context(run_log(kind, folder))
         run = _Run(kind, session, folder, log, report, bar.say, as_dask=as_dask)
         result: R = run.execute(tasks)
         session.release_memory()
         in_memory = folder is None and not as_dask
         log.end(**(kind.event_tables(result) if in_memory and log.listens else {}))
         return result
-
-
-def _log_of(kind: Kind[Any, Any], folder: RunFolder | None) -> RunLog:
-    """Return what sends messages of a run to the scheduler."""
-    coins = sorted({*kind.coins, *(failure.coin for failure in kind.without)})
-    return RunLog(
-        kind.session.client if kind.coins else None,
-        kind.event,
-        [model.name for model in kind.models],
-        coins,
-        kind.spec.horizon,
-        kind.session.loader.path,
-        None if folder is None else folder.path,
-    )
 
 
 @dataclass
@@ -345,35 +329,15 @@ class _Run:
 
     def _close(self) -> Any:
         """Return the result: of the folder, which is made whole, or in memory."""
-        kind = self.kind
         if self.as_dask:
             self._bring_reports()
         jobs = [(self.workload.model(task), self.done[task]) for task in sorted(self.done)]
         failures = [*self.failures, *(f for _, done in jobs for f in done.failures)]
         outcome = Outcome(jobs, failures, [self.futures[task] for task in sorted(self.futures)])
         if self.folder is None:
-            return kind.result(outcome)
-        beside = {
-            FAILURES: kind.failure_table(failures),
-            LOST: lost_table(done for _, done in jobs),
-            TASKS: task_table((model.name, done) for model, done in jobs if done.worker),
-        }
-        records = [write_frame(table, self.folder.path / name) for name, table in beside.items()]
-        self.folder.close(
-            Manifest(
-                kind=kind.tables,
-                models=[model.name for model in kind.models],
-                horizon=kind.spec.horizon,
-                seed=kind.spec.seed,
-                features=fingerprints(kind.models),
-                intervals=kind.intervals,
-                rows=int(beside[TASKS]["coins"].sum()) * kind.spec.horizon,
-                files=[done.file for _, done in jobs if done.file is not None],
-                beside=records,
-                **kind.manifest_facts(),
-            )
-        )
-        return kind.open(self.folder.path)
+            return self.kind.result(outcome)
+        close_folder(self.folder, self.kind, outcome)
+        return self.kind.open(self.folder.path)
 
     def _bring_reports(self) -> None:
         """Bring what jobs did, without their rows, which stay on the workers."""

@@ -18,7 +18,7 @@ from cryptodask.evaluate.origins import suspects
 from cryptodask.evaluate.rolling import Rolling, Spans
 from cryptodask.features.rows import rows_at
 from cryptodask.features.segments import Segments
-from cryptodask.models.base import check_series, sound_coins
+from cryptodask.models.fitting import check_series, sound_coins
 from cryptodask.models.pooled.base import PooledModel
 from cryptodask.prices.panels import to_panel
 from cryptodask.prices.row_filter import RowFilter

@@ -21,13 +21,8 @@ from cryptodask.cli.options.fields import parameters_of, typed
 from cryptodask.cli.options.specs import make_models, read_search, split_names
 from cryptodask.errors import CryptoDaskError, OptionError
 from cryptodask.runs.fields import option
-from cryptodask.runs.spec import (
-    BacktestSpec,
-    ForecastSpec,
-    ModelSpec,
-    RunSpec,
-    SearchSpec,
-)
+from cryptodask.runs.model_spec import ModelSpec
+from cryptodask.runs.spec import BacktestSpec, ForecastSpec, RunSpec, SearchSpec
 
 COMMANDS = {"forecast": ForecastSpec, "backtest": BacktestSpec, "tune": SearchSpec}
 MODULES = {"forecast": forecast, "backtest": backtest, "tune": tune}

@@ -24,8 +24,9 @@ from cryptodask.prices.reading import Reading
 from cryptodask.prices.synthetic import synthetic_prices
 from cryptodask.prices.table.price_table import write_table
 from cryptodask.results import open_forecasts
+from cryptodask.runs.model_spec import ModelSpec
 from cryptodask.runs.plan import read_plan
-from cryptodask.runs.spec import ForecastSpec, ModelSpec, spec_from_json, to_json
+from cryptodask.runs.spec import ForecastSpec, spec_from_json, to_json
 from cryptodask.runs.workload import Task
 from tests.chaos.harness import table_of
 from tests.chaos.poison import Poison

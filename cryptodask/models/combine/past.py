@@ -10,7 +10,8 @@ import numpy as np
 
 from cryptodask.errors import ForecastError, OptionError
 from cryptodask.features.rows import rows_on
-from cryptodask.models.base import Model, run_model
+from cryptodask.models.base import Model
+from cryptodask.models.fitting import run_model
 from cryptodask.models.pooled.base import is_pooled
 from cryptodask.records import DateArray, FloatArray, Panel
 

@@ -206,7 +206,7 @@ def _columns_of(
     plain: Sequence[str], rows: Sequence[Sequence[str]], given: Mapping[str, int]
 ) -> dict[str, int]:
     """Return the columns of the schema that a header has, and their places."""
-    places = {name: place_of(name, plain) for name in ALIASES} | given
+    places = {name: place_of(name, plain) for name in ALIASES} | dict(given)
     columns = {name: place for name, place in places.items() if place is not None}
     if "coin" in columns and "coin" not in given and not holds_names(columns["coin"], rows):
         del columns["coin"]

@@ -7,7 +7,7 @@ from typing import Any
 from cryptodask.models import Model, create_model
 from cryptodask.models.base import rng_for
 from cryptodask.models.renamed import rename
-from cryptodask.runs.spec import Values, check_search
+from cryptodask.runs.model_spec import Values, check_search
 
 
 @dataclass(frozen=True)

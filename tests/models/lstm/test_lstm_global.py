@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cryptodask.errors import ForecastError, OptionError, TooShortError
 from cryptodask.models import create_model, run_model
-from cryptodask.models.base import sound_coins
+from cryptodask.models.fitting import sound_coins
 from cryptodask.models.lstm.forward import forward
 from cryptodask.models.lstm.global_training import (
     LOSS_UNIT,

@@ -23,7 +23,7 @@ from cryptodask.results.failures import failure_table
 from cryptodask.runs import tune
 from cryptodask.runs.kinds.candidates import make_candidates
 from cryptodask.runs.kinds.search import choose
-from cryptodask.runs.spec import Values
+from cryptodask.runs.model_spec import Values
 from tests.conftest import Cluster
 
 SEARCH: Values = {"ridge": {"alpha": [1, 1e7], "lags": [1, 2]}}
