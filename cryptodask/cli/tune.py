@@ -50,7 +50,7 @@ def announce(spec: SearchSpec) -> None:
 
     by_model = make_candidates(spec.search, spec.options, spec.random, spec.seed)
     for name, candidates in by_model.items():
-        text = f"{name}: as given, and {len(candidates) - 1:,} candidates"
+        text = f"{name}: as given, and {counted(len(candidates) - 1, 'candidate')}"
         err.print(Text(text if spec.random is None else f"{text} at random"), soft_wrap=True)
 
 
@@ -157,8 +157,9 @@ def print_search_failures(result: "SearchResult") -> None:
     at_some = failures.drop(throughout.index)
     for (name, exception), rows in at_some.groupby(["searched", "exception"]):
         text = (
-            f"failed: {name}: {exception}: {len(rows):,} times, of {rows['model'].nunique():,} "
-            f"candidates and {rows['coin'].nunique():,} coins, as {rows['message'].iloc[0]}"
+            f"failed: {name}: {exception}: {counted(len(rows), 'time')}, of "
+            f"{counted(rows['model'].nunique(), 'candidate')} and "
+            f"{counted(rows['coin'].nunique(), 'coin')}, as {rows['message'].iloc[0]}"
         )
         err.print(Text(text), soft_wrap=True)
     left_out = result.candidates[result.candidates["relative_mae"].isna()]

@@ -195,7 +195,10 @@ def test_out_is_a_folder_for_workers_or_a_file(call: Callable[..., Call], tmp_pa
         ("forecast --workers many", "--workers many: write a number, or the fewest and the most"),
         ("backtest --resources GPU", "--resources GPU: write it as NAME=AMOUNT, such as GPU=1"),
         ("backtest --out f.json", "--out f.json: must end in .parquet or .csv or be a folder"),
-        ("tune --model ridge --out f.parquet", "must end in .json or .csv or be a folder"),
+        (
+            "tune --model ridge --search ridge.alpha=1 --out f.parquet",
+            "must end in .json or .csv or be a folder",
+        ),
         ("forecast --out no/such/f.csv", "there is no folder no/such; make it first"),
         ("tune", "--model: name the model to search the options of"),
         ("tune --model ridge --model ridge", "--model ridge: is given twice; its --search may"),

@@ -21,7 +21,7 @@ def test_a_search_prints_both_figures_and_options_to_paste(
     said, told = " ".join(done.stdout.split()), " ".join(done.stderr.split())
     assert "ridge: as given, and 2 candidates" in told
     assert "failed: ridge[lags=90]: forecast " in told
-    assert "failed: ridge: ConstantSeriesError: 12 times, of 2 candidates and 1 coins" in told
+    assert "failed: ridge: ConstantSeriesError: 12 times, of 2 candidates and 1 coin" in told
     assert "ridge: 3 candidates, 6 origins from" in said
     figures = re.search(r"chosen by (\S+), the best of many .* coins\): (\S+) where each", said)
     assert figures, said
@@ -54,7 +54,7 @@ def test_a_search_in_a_folder_is_resumed_and_its_result_is_the_same(
     cluster: Cluster, healthy: Path, tmp_path: Path
 ) -> None:
     out, where = tmp_path / "out", ["--scheduler", cluster.address]
-    command = ["tune", healthy, "--model", "ridge", "--search", "ridge.alpha=1,100", "--origins", 4,
+    command = ["tune", healthy, "--model", "ridge", "--search", "ridge.alpha=1,10", "--origins", 4,
                "--splits", 2, "--horizon", 5, *where]  # fmt: skip
     done = run(*command, "--folder", out, "--out", tmp_path / "a.json", "--profile")
     assert done.returncode == 0, done.stderr
