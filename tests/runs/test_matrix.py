@@ -124,7 +124,8 @@ def test_all_kinds_take_the_same_options(
     coins = sorted(path.stem for path in source.iterdir())[:2]
     ended = inside(
         *kind.words, source, "--scheduler", cluster.address, "--out", tmp_path / "out",
-        *(["--intervals"] if kind.name == "forecast" else []), "--overwrite", "--window", 60, "--refit", 2, "--seed", 3, "--timeout", 60,
+        *(["--intervals"] if kind.name == "forecast" else []), "--overwrite", "--window", 60,
+        "--refit", 2, "--seed", 3, "--timeout", 60,
         "--partitions", 2, "--coins", ",".join(coins), "--to", "2026-06-20", "--gaps", "leave",
         "--profile",
     )  # fmt: skip

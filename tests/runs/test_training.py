@@ -96,7 +96,8 @@ def plainly(
 
 
 @pytest.mark.parametrize(("gaps", "window"), [
-    (GapHandling(), None), (GapHandling(), 40), (GapHandling("split"), None), (GapHandling("split"), 40), (GapHandling("fill", 3), 40),
+    (GapHandling(), None), (GapHandling(), 40), (GapHandling("split"), None),
+    (GapHandling("split"), 40), (GapHandling("fill", 3), 40),
 ])  # fmt: skip
 @pytest.mark.parametrize("name", DECLARED)
 def test_sums_as_of_every_date_are_those_of_reading_up_to_it(

@@ -84,6 +84,8 @@ def read_policies(given: list[str] | None) -> dict[str, str]:
         A kind or an action is unknown.
     """
     chosen = _pairs("--policy", given, "KIND=ACTION, such as stale_run=drop")
+    from cryptodask.prices.clean.policies import check_policies
+
     check_policies(chosen)
     return chosen
 

@@ -148,7 +148,7 @@ class LSTMGlobal(PooledModel):
         return forecast
 
     def prepare(self, panel: Panel) -> "Examples":
-        """Return the windows of a panel's coins; see `cryptodask.models.pooled.base.PooledModel`."""
+        """Return the windows of a panel's coins."""
         returns, starts, coins, counts = [], [], [], []
         rows = 0
         for coin, closes, dates in panel:
@@ -182,7 +182,7 @@ class LSTMGlobal(PooledModel):
         return state.values.astype(np.float32)
 
     def contribute(self, prepared: "Examples", message: FloatArray32, step: int, seed: int) -> Sums:
-        """Return the sum of the coins' gradients; see `cryptodask.models.pooled.base.PooledModel`."""
+        """Return the sum of the coins' gradients."""
         total = Sums(np.zeros(len(message), dtype=np.int64))
         for coin, starts in prepared:
             rng = rng_for(seed, f"{self.name} step {step}", coin)
@@ -197,7 +197,7 @@ class LSTMGlobal(PooledModel):
         return total
 
     def advance(self, state: State, sums: Sums) -> State:
-        """Return the network after a step of Adam; see `cryptodask.models.pooled.base.PooledModel`."""
+        """Return the network after a step of Adam."""
         rate = self.learning_rate * (1 - len(state.losses) / self.steps)
         return adam(state, sums, self.sample, rate, self.weight_decay)
 

@@ -16,8 +16,8 @@ class SVRLinear(Model):
     """Support vector regression of the next log return on the last ones, linear kernel.
 
     scikit-learn's ``SVR``, one fit a coin, on windows of returns over the coin's own standard
-    deviation; see `cryptodask.models.regression.lagged.forecast_by_lags`. Time grows with the square of
-    the windows, hence ``max_rows``.
+    deviation; see `cryptodask.models.regression.lagged.forecast_by_lags`. Time grows with the
+    square of the windows, hence ``max_rows``.
 
     After Drucker, Burges, Kaufman, Smola and Vapnik, Support Vector Regression Machines, Advances
     in Neural Information Processing Systems 9 (1997).
