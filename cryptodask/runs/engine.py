@@ -14,6 +14,7 @@ import attrs
 from cryptodask.cluster import Ended, RunLog, Work, WorkerState, run_pieces
 from cryptodask.cluster.retry import TaskId, is_fatal
 from cryptodask.errors import ENDING, WorkerDiedError
+from cryptodask.evaluate.intervals.pooling import PooledErrors
 from cryptodask.io.paths import AnyPath
 from cryptodask.records import CoinFailure
 from cryptodask.results.failures import all_failed
@@ -123,11 +124,14 @@ class _Run:
         self._fail(kind.without)
         todo = self._left()
         if todo:
-            needed = {self.workload.model(task).name for task in todo}
+            pools = self._read_pools(todo)
+            # Errors of all coins are pooled, so that all are needed until they were counted once.
+            used = [*self.done, *todo] if kind.intervals and pools is None else todo
+            needed = {self.workload.model(task).name for task in used}
             self._fail(kind.train(self.workload, needed, self.say), count=True)
             todo = [task for task in todo if kind.ready(self.workload.model(task))]
         if todo and kind.intervals:
-            self._run_with_intervals(todo)
+            self._run_with_intervals(todo, pools)
         elif todo:
             work = self._work(self._call)
             self._collect(run_pieces(self.client, work, todo, results=not self.as_dask))
@@ -273,14 +277,17 @@ class _Run:
             "memory or time (--timeout), or forecast it by another model"
         )
 
-    def _run_with_intervals(self, todo: Sequence[TaskId]) -> None:
-        """Forecast as of now and of past dates, count errors, and put intervals around forecasts.
+    def _read_pools(self, todo: Sequence[TaskId]) -> dict[str, PooledErrors] | None:
+        """Return the pooled errors of a run that goes on, if it had those of all models."""
+        pools = self.folder.read_pools() if self.folder and self.kind.intervals else None
+        if pools is None or any(self.workload.model(task).name not in pools for task in todo):
+            return None
+        return pools
 
-        Errors of all coins are pooled, so that all are needed until they were counted once.
-        """
-        pools = None if self.folder is None else self.folder.read_pools()
-        if pools is not None and any(self.workload.model(t).name not in pools for t in todo):
-            pools = None
+    def _run_with_intervals(
+        self, todo: Sequence[TaskId], pools: dict[str, PooledErrors] | None
+    ) -> None:
+        """Forecast as of now and of past dates, count errors, and put intervals around forecasts."""
         needed = list(todo) if pools is not None else [*self.done, *todo]
         needed = [task for task in needed if self._has_rows(task)]
         state = self._states(sorted(needed))

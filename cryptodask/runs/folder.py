@@ -40,7 +40,7 @@ LOCK = "_lock"
 POOLS = "_pools.json"
 
 OWN = (
-    MANIFEST, PLAN, LOCK, POOLS, FAILURES, LOST, TASKS, "_done-", "_part-", "_split-",
+    MANIFEST, PLAN, LOCK, POOLS, FAILURES, LOST, TASKS, "_done-", "_split-",
     "_failures-", "_lost-", "_task-", "forecasts-probe",
 )  # fmt: skip
 """How names of files begin that runs write into their folders, beside the tables."""
@@ -78,7 +78,7 @@ class RunFolder:
 
     def _check_own(self) -> None:
         names = names_in(self.path) if is_folder(self.path) else None
-        own = (*OWN, f"{self.tables}-")
+        own = (*OWN, f"{self.tables}-", *(["_part-"] if self.tables == "backtest" else []))
         if names is None:
             raise InputError(f"{self.path}: is a file; name a folder")
         foreign = sorted(name for name in names if not name.lstrip(".").startswith(own))
