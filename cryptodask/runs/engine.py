@@ -52,15 +52,8 @@ def run_kind(
     Parameters
     ----------
     kind : Kind
-    out : Path or UPath, optional
-        The folder that workers write to.
-    overwrite : bool
-        Whether another run in that folder may be replaced.
-    as_dask : bool
-        Whether rows stay on the workers.
-    progress : bool
-        Whether a progress bar is shown on standard error.
-    on_done : callable, optional
+    out, overwrite, as_dask, progress, on_done
+        See `cryptodask.runs.start.run_spec`.
 
     Returns
     -------

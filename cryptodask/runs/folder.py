@@ -70,9 +70,10 @@ class RunFolder:
         TableError
             Another process holds it.
         """
-        if not exists(self.path):
+        if exists(self.path):
+            self._check_own()
+        else:
             make_folder(self.path)
-        self._check_own()
         with locked(self.path, LOCK), with_resume_hint(self.path):
             yield
 
