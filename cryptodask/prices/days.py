@@ -42,7 +42,7 @@ def read_day(option: str, value: Day | None, default: str | None = None) -> np.d
     except (ValueError, TypeError) as error:
         why = str(error).partition(";")[0]
         raise OptionError(
-            f"{option}: {value!r} is no day ({why}); write it as YYYY-MM-DD"
+            f"{option}: {value!r} is not a day ({why}); write it as YYYY-MM-DD"
         ) from error
     # The whole day, at whatever hour a datetime is.
     return np.datetime64(day.normalize(), "s")
@@ -59,7 +59,7 @@ def day_text(value: Day | None) -> str | None:
     Raises
     ------
     OptionError
-        It is no day.
+        It is not a day.
     """
     return None if value is None else str(read_day("day", value).astype("datetime64[D]"))
 

@@ -76,7 +76,7 @@ class FolderSource:
     Raises
     ------
     SourceError
-        There is no such folder, it has no file of prices, or bars of more than one length.
+        The folder is missing, it has no file of prices, or bars of more than one length.
     PolicyError
         A file is none of prices, or can't be read, and the policy for that is to fail.
     """
@@ -209,7 +209,7 @@ def _one_freq(folder: Path, freqs: Mapping[str, Sequence[str]]) -> str:
         ]
         raise SourceError(
             f"{folder}: bars of {' and of '.join(named)} are mixed, and a table has those of one "
-            "length; say which to read, by --freq, and read the others into a table of their own"
+            "length; say which to read, by --freq, and read the others into a separate table"
         )
     return next(iter(freqs), DAILY)
 
@@ -255,7 +255,7 @@ def coin_of(path: Path, folder: Path) -> str:
             f"{name}: is a link to outside of the folder; put the file itself there"
         )
     if path.exists() and not path.is_file():
-        raise UnreadableFileError(f"{name}: is no file but a pipe or device; remove it")
+        raise UnreadableFileError(f"{name}: is a pipe or device, not a file; remove it")
     if not stem:
         raise UnreadableFileError(f"{name}: has no name before its suffix; name it for the coin")
     return stem

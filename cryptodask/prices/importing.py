@@ -113,7 +113,7 @@ def read_files(paths: Sequence[str | Path], options: ReadOptions = DEFAULT_OPTIO
     Raises
     ------
     SourceError
-        There is no such file, or none of them has prices.
+        A file is missing, or none of them has prices.
     """
     files: list[Path] = []
     for path in map(Path, paths):

@@ -46,7 +46,7 @@ class CryptoLoader:
     Raises
     ------
     SourceError
-        There is no folder or table there, or no file of prices in it.
+        The folder or table is missing, or has no file of prices.
     OptionError
         ``partitions`` is below 1, or options are given for a table.
 

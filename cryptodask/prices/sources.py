@@ -51,4 +51,4 @@ def no_rows_message(coin: str) -> str:
     ----------
     coin : str
     """
-    return f"{coin}: not one row of its file can be read; `cryptodask prices import` tells why"
+    return f"{coin}: not one row of its file can be read; `cryptodask prices import` says why"

@@ -45,7 +45,10 @@ TRAITS = {
     "age": (0.0, 1.0),  # 0: as young as ordinary coins come, 1: as old as the table
     "log10_level": (-4.5, 3.0),  # of the price about which x moves, USD
     "beta": (0.5, 1.7),  # log return for a log return of the market
-    "log_sigma": (-2.4, -1.5),  # of the daily standard deviation of its own log returns
+    "log_sigma": (
+        -2.4,
+        -1.5,
+    ),  # of the daily standard deviation of its log returns apart from the market
     "shock": (0.25, 0.40),  # GARCH: the part of a squared surprise that lasts
     "persistence": (0.94, 0.99),  # GARCH: the part of all variance that lasts, a day
     "dof": (2.6, 4.0),  # degrees of freedom of Student's t
@@ -112,7 +115,7 @@ def synthetic_prices(
     end : str or date
         Last day of every coin.
     short : sequence of int
-        The first coins have so many days each.
+        Number of days of the first coins, one after the other.
     broken : sequence of {"constant", "gap"}
         The coins after those have one price for ever, or lack the middle third of their days.
 

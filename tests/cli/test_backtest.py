@@ -41,7 +41,7 @@ def test_a_backtest_prints_a_leaderboard_and_writes_table_scores_and_page(
     ("options", "told"),
     [
         (["--window", "many"], "window: must be 'expanding' or a number of rows, got 'many'"),
-        (["--origins", "soon"], "origins: 'soon' is no day"),
+        (["--origins", "soon"], "origins: 'soon' is not a day"),
         (["--page", "page.pdf"], "--page page.pdf: must end in .html"),
         (["--refit", "0"], "refit: must be at least 1, got 0"),
     ],

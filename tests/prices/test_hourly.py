@@ -178,7 +178,7 @@ def test_bars_of_two_lengths_are_refused_with_a_file_of_each(tmp_path: Path) -> 
         assert str(caught.value) == (
             f"{folder.resolve()}: bars of 1d (A.csv) and of 1h (B.csv and 2 more) are mixed, and "
             "a table has those of one length; say which to read, by --freq, and read the others "
-            "into a table of their own"
+            "into a separate table"
         )
     assert not (tmp_path / "table").exists()
     with pytest.raises(SourceError, match=r"1h \(B\.csv\) and of 4h \(C\.csv\) are mixed"):
@@ -200,8 +200,8 @@ def test_an_option_says_which_bars_to_read_and_the_others_are_left_out_by_name(
     assert told(lost(table.findings()), "kind", "coin", "file", "message") == [
         (
             "unreadable_file", other, f"{other}.csv",
-            f"date: bars of {length[other]}, and those of {freq} are wanted; bring them to a table "
-            "of their own",
+            f"date: bars of {length[other]}, and those of {freq} are wanted; bring them to a separate "
+            "table",
         )
         for other in others
     ]  # fmt: skip

@@ -212,7 +212,7 @@ def test_what_is_no_day_is_refused_with_option_value_and_advice(
         with pytest.raises(OptionError) as caught:
             get(**{option: value})
         message = str(caught.value)
-        assert message.startswith(f"{option}: {value!r} is no day ({why}")
+        assert message.startswith(f"{option}: {value!r} is not a day ({why}")
         assert message.endswith("; write it as YYYY-MM-DD")
 
 

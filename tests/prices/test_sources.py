@@ -262,8 +262,8 @@ def test_of_two_files_that_contradict_the_second_is_left_out_and_the_difference_
     assert read_all(source)["close"].tolist() == kept
     [row] = lost(source.findings()).itertuples()
     assert (row.kind, row.coin, row.file) == ("contradicting_file", "Bitcoin", other)
-    assert f"{first}, which tells a close of {kept[-1]}" in row.message
-    assert f"on 2017-09-22; this file tells {({1.5: 1.6, 1.6: 1.5})[kept[-1]]}" in row.message
+    assert f"{first}, which has a close of {kept[-1]}" in row.message
+    assert f"on 2017-09-22; this file has {({1.5: 1.6, 1.6: 1.5})[kept[-1]]}" in row.message
 
 
 def test_a_coin_with_a_good_and_an_empty_file_is_no_lost_coin(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def _keep_first(prices: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         return clean, join_findings([*contradictions, others])
 
     closes = prices["close"].map("{:.10g}".format)
-    message = "another row of the file tells this day"
+    message = "another row of the file has this day"
     repeated, conflicting = repeats & same & ~other_file, repeats & ~same
     return prices[~repeats].reset_index(drop=True), join_findings(
         [
@@ -151,8 +151,8 @@ def _find_contradictions(
         row, where = rows.iloc[0], rows.index[0]
         name = next(n for n in ("close", *_VALUES) if not same_cell[n][where])
         message = (
-            f"{len(rows)} days differ from {kept['file'][where]}, which tells a {name} of "
-            f"{kept[name][where]:.10g} on {row['date']:%Y-%m-%d}; this file tells "
+            f"{len(rows)} days differ from {kept['file'][where]}, which has a {name} of "
+            f"{kept[name][where]:.10g} on {row['date']:%Y-%m-%d}; this file has "
             f"{row[name]:.10g}; rename or remove one of the two"
         )
         place = {"line": row["line"], "date": row["date"]}

@@ -1,4 +1,4 @@
-"""Findings: what is odd in price files, of which kind, and whether it cost rows."""
+"""Findings: what is odd in price files, its kind, and whether it cost rows."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ ACTIONS: Mapping[str, str] = {
     "drop": "left out",
     "fail": "refused",
     "repair:sort": "put in order",
-    "repair:last": "the last one told is taken",
+    "repair:last": "the last one is taken",
     "repair:missing": "set to missing",
     "repair:day": "read as its day",
     "repair:swap": "high and low swapped",
@@ -60,7 +60,7 @@ FINDING_KINDS: Mapping[str, FindingKind] = {
     "unreadable_row": FindingKind("a row that can't be read", ("drop", "fail"), loses=True),
     "nonpositive_close": FindingKind("a close of zero or below", ("drop", "fail"), loses=True),
     "conflicting_row": FindingKind(
-        "a day told again with other values; the first one stands unless told otherwise",
+        "a day repeated with other values; the first row is kept unless a policy says otherwise",
         ("drop", "repair:last", "fail"),
         loses=True,
     ),
@@ -69,7 +69,7 @@ FINDING_KINDS: Mapping[str, FindingKind] = {
     "kept_old_row": FindingKind(
         "an appended row that differs from the table's; left out, as asked for"
     ),
-    "repeated_row": FindingKind("a day told again with the same values", ("drop", "fail")),
+    "repeated_row": FindingKind("a day repeated with the same values", ("drop", "fail")),
     "blank_row": FindingKind("a row with a day and no value", ("drop", "fail")),
     "merged_file": FindingKind(
         "a second file of a coin that agrees with the first", ("keep", "fail")

@@ -118,6 +118,6 @@ def refuse(findings: pd.DataFrame, policies: Policies) -> None:
     others = ", ".join(action for action in FINDING_KINDS[kind].actions if action != "fail")
     raise PolicyError(
         f"{', '.join(filter(None, where))}: {kind}{value}{message}: {FINDING_KINDS[kind].meaning}, "
-        f"and the policy for it is to fail; {int((refused['kind'] == kind).sum())} found in these rows: "
-        f"correct the file, or choose another policy: {others}"
+        f"and the policy for it is to fail; {int((refused['kind'] == kind).sum())} found in these "
+        f"rows: correct the file, or choose another policy: {others}"
     )

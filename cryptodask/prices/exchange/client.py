@@ -282,7 +282,7 @@ def open_exchange(name: str, freq: str, timeout: float, api_url: str | None) -> 
     plain = api.fetch
 
     def fetch(*args: Any, **kwargs: Any) -> Any:
-        # ccxt hands on a body that is no JSON as text, whose letters it would then take for bars.
+        # ccxt hands on a body other than JSON as text, whose letters it would then take for bars.
         answer = plain(*args, **kwargs)
         if isinstance(answer, (str, bytes)):
             raise ccxt.BadResponse(f"{len(answer)} characters that are no JSON: {answer[:60]!r}")

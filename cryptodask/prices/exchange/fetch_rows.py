@@ -100,7 +100,7 @@ def _one_row_a_bar(
     frame = frame.assign(coin=coin, date=began, market_cap=math.nan, file=file, line=0)
     # As text, since a missing number is not even equal to itself.
     differ = [len(set(map(str, answers[number]))) > 1 for number in numbers]
-    return frame, findings("conflicting_row", frame[differ], message="pages tell this otherwise")
+    return frame, findings("conflicting_row", frame[differ], message="pages differ in this bar")
 
 
 def _with_values(bars: Sequence[Bar]) -> Sequence[Bar]:

@@ -42,7 +42,7 @@ def bars_wanted(
     Raises
     ------
     OptionError
-        There is none, or `since` or `until` is no day.
+        There is none, or `since` or `until` is not a day.
     """
     a_day = FREQS[DAILY] // FREQS[freq]
     first = _day("since", since) * a_day

@@ -21,7 +21,7 @@ NOT_COINS = frozenset({
     "IDR", "PLN", "RON", "ARS", "MXN", "COP", "CZK",
 })
 # fmt: on
-"""Stablecoins and currencies, which `top` leaves out: their price in dollars is no series."""
+"""Stablecoins and currencies, which `top` leaves out: their price in dollars does not move."""
 
 _LEVERAGED = ("UP", "DOWN", "BULL", "BEAR", "2L", "2S", "3L", "3S", "4L", "4S", "5L", "5S")
 
@@ -148,7 +148,7 @@ def _find_renamed(api: Any, market: Any) -> pd.DataFrame:
 def _volumes(client: Client, spot: Mapping[str, Any]) -> dict[str, float]:
     """Return the volume of each base in the last 24 hours."""
     if not client.api.has["fetchTickers"]:
-        raise OptionError(f"top: {client.api.id} tells no volumes; name the coins by symbols")
+        raise OptionError(f"top: {client.api.id} has no volumes; name the coins by symbols")
     tickers = client.must("volumes", client.api.fetch_tickers)
     return {base: _volume(tickers.get(market["symbol"])) for base, market in spot.items()}
 

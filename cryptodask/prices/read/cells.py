@@ -1,4 +1,4 @@
-"""The bytes of a file to rows of cells: text of any encoding and delimiter, gzip, and Parquet."""
+"""Read a file into rows of cells: text of any encoding and delimiter, gzip, and Parquet."""
 
 import codecs
 import csv
@@ -15,7 +15,7 @@ from cryptodask.prices.read.options import ReadOptions
 from cryptodask.prices.read.stamps import in_24_hours
 
 SNIFF = 65_536
-"""Bytes of a look at a file: enough for any header and some rows."""
+"""Bytes that are read to see what a file is: enough for any header and some rows."""
 
 _DELIMITERS = (",", ";", "\t")
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
@@ -47,8 +47,16 @@ class Cells:
         self.rows, self.lines = rows[layout.first :], lines[layout.first :]
 
 
-def read_cells(path: Path, options: ReadOptions, *, whole: bool = True) -> Cells:
-    """Read the rows of a file, or (not ``whole``) only its first ones.
+def read_cells(path: Path, options: ReadOptions, *, all_rows: bool = True) -> Cells:
+    """Return the rows of a file, all of them or only the first ones.
+
+    Parameters
+    ----------
+    path : Path
+    options : ReadOptions
+        What the file leaves open.
+    all_rows : bool
+        Whether all rows are read.
 
     Raises
     ------
@@ -57,13 +65,13 @@ def read_cells(path: Path, options: ReadOptions, *, whole: bool = True) -> Cells
     UnreadableFileError
         It is empty, binary, has no row or two columns of one name, or can't be opened.
     """
-    data, packed, cut = _load(path, -1 if whole else SNIFF)
+    data, packed, cut = _load(path, -1 if all_rows else SNIFF)
     notes = ["gzip"] if packed else []
     if data.startswith(_PARQUET):
-        rows = _parquet_rows(path, packed, whole)
+        rows = _parquet_rows(path, packed, all_rows)
         return _understood(path, {"": (rows, list(range(len(rows))))}, options, [*notes, "Parquet"])
     text = _decode(path, data, cut)
-    limit = None if whole else 2 * HEAD
+    limit = None if all_rows else 2 * HEAD
     splits: dict[str, tuple[CellRows, list[int]]] = {}
     for delimiter in _DELIMITERS:
         rows, lines = _split(path, text, delimiter, limit)
@@ -125,11 +133,11 @@ def _decode(path: Path, data: bytes, cut: bool) -> str:
     if encoding == "utf-8-sig" and b"\0" in data:
         raise UnreadableFileError(f"{path.name}: is binary, not a text file of prices")
     try:
-        # A cut may fall inside a character, which then is left out and is no fault of the file.
+        # A cut may fall inside a character, which then is left out; the file is not at fault.
         text = codecs.getincrementaldecoder(encoding)().decode(data, final=not cut)
     except UnicodeDecodeError as error:
         raise UnreadableFileError(
-            f"{path.name}: byte {error.start} is no {error.encoding} text; save the file as UTF-8"
+            f"{path.name}: byte {error.start} is not {error.encoding} text; save the file as UTF-8"
         ) from error
     if not text.strip():
         raise UnreadableFileError(f"{path.name}: is empty; get the file again")
@@ -138,7 +146,7 @@ def _decode(path: Path, data: bytes, cut: bool) -> str:
 
 def _split(path: Path, text: str, delimiter: str, limit: int | None) -> tuple[CellRows, list[int]]:
     """Split a text into rows of cells that are not all blank, and their line numbers (from 1)."""
-    # csv.reader and not pandas: it alone tells the line that a row began on.
+    # csv.reader and not pandas: it alone knows the line that a row began on.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     lines: list[int] = []
     rows: CellRows = []
@@ -156,7 +164,7 @@ def _split(path: Path, text: str, delimiter: str, limit: int | None) -> tuple[Ce
     return rows, lines
 
 
-def _parquet_rows(path: Path, packed: bool, whole: bool) -> CellRows:
+def _parquet_rows(path: Path, packed: bool, all_rows: bool) -> CellRows:
     """Return the columns' names and the rows of a Parquet file as text."""
     import pyarrow
     import pyarrow.parquet
@@ -164,7 +172,7 @@ def _parquet_rows(path: Path, packed: bool, whole: bool) -> CellRows:
     try:
         source = io.BytesIO(_load(path, -1)[0]) if packed else path
         file = pyarrow.parquet.ParquetFile(source)
-        if whole:
+        if all_rows:
             table = file.read()
         else:
             batches = list(file.iter_batches(batch_size=HEAD))[:1]
@@ -180,7 +188,7 @@ def _as_text(column: pd.Series) -> list[str]:
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         text = column.dt.tz_convert("UTC").dt.strftime("%Y-%m-%d %H:%M:%S+00:00")
     elif pd.api.types.is_datetime64_dtype(column.dtype):
-        # Days have no type of their own in pandas: all at midnight, they are days without a time.
+        # pandas has no type for days: moments that are all at midnight are days without a time.
         days = (column.dropna() == column.dropna().dt.normalize()).all()
         text = column.dt.strftime("%Y-%m-%d" if days else "%Y-%m-%d %H:%M:%S")
     else:

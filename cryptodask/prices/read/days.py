@@ -62,9 +62,9 @@ def parse_days(
     Returns
     -------
     days : Series of datetime64[s], ``(n,)``
-        NaT where the cell is no day.
+        NaT where the cell is not a day.
     reasons : Series of str, ``(n,)``
-        Why a cell is no day; ``""`` where it is one.
+        Why a cell is not a day; ``""`` where it is one.
     serial : Series of bool, ``(n,)``
         Where a serial number was read.
     """

@@ -195,7 +195,7 @@ def refuse_columns(header: Sequence[str], missing: Sequence[str], lost: Mapping[
     shown = shorten(header)
     if missing:
         raise NotAPriceFileError(
-            f"has no {' and no '.join(missing)} column, so it is no file of prices; "
+            f"has no {' and no '.join(missing)} column, so it is not a file of prices; "
             f"columns found: {shown}; needed: date, close"
         )
     name, wanted = next(iter(lost.items()))

@@ -229,7 +229,7 @@ def _check_columns(
     """Refuse a header that lacks a column that is needed or that options name."""
     if options.layout == "wide" and not is_wide:
         raise NotAPriceFileError(
-            "is no wide table, which has a date and then a column of numbers for each coin; "
+            "is not a wide table, which has a date and then a column of numbers for each coin; "
             f"columns found: {shorten(header)}"
         )
     needed = () if is_wide else (*NEEDED, *(["coin"] if options.layout == "long" else []))

@@ -40,7 +40,7 @@ def parse_numbers(cells: pd.Series) -> tuple[pd.Series, pd.Series]:
     values : Series of float64, ``(n,)``
         NaN where the cell is missing or no number.
     bad : Series of bool, ``(n,)``
-        Where the cell says something that is no finite number.
+        Where the cell says something other than a finite number.
     """
     text = cells.str.strip().str.removeprefix("$")
     missing = text.str.lower().isin(MISSING)
@@ -80,7 +80,7 @@ def has_comma_decimals(cells: Iterable[str]) -> bool:
         )
     if both and not comma and not point:
         raise UnreadableFileError(
-            f"numbers: can't tell a decimal mark from one of thousands in {both[0]!r}; write all "
+            f"numbers: decimal and thousands mark can't be told apart in {both[0]!r}; write all "
             "with a decimal point and without marks of thousands"
         )
     return bool(comma)

@@ -72,7 +72,7 @@ def check_price_file(path: Path, options: ReadOptions = DEFAULT_OPTIONS) -> File
         It is empty, binary, has no row or two columns of one name, can't be opened, or its bars
         are of a length that no table has.
     """
-    cells = read_cells(path, options, whole=False)
+    cells = read_cells(path, options, all_rows=False)
     layout = cells.layout
     if layout.coins or "coin" in layout.columns:
         cells = read_cells(path, options)
@@ -133,7 +133,7 @@ def freq_of(path: Path, cells: Cells, options: ReadOptions) -> str | None:
     if options.freq not in (None, freq):
         raise UnreadableFileError(
             f"{path.name}: date: bars of {freq}, and those of {options.freq} are wanted; bring "
-            "them to a table of their own"
+            "them to a separate table"
         )
     return freq
 

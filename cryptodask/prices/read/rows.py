@@ -26,7 +26,7 @@ class _Numbers:
     values : ndarray of float64, ``(n_columns, n_rows)``
         NaN where a cell is missing or no number.
     bad : ndarray of bool, ``(n_columns, n_rows)``
-        Where a cell has something that is no finite number.
+        Where a cell has something other than a finite number.
     """
 
     values: FloatArray

@@ -51,7 +51,7 @@ def parse_epochs(cells: pd.Series) -> tuple[NDArray[np.float64], NDArray[np.obje
     Returns
     -------
     seconds : array of float64, ``(n,)``
-        Seconds since 1970, NaN where a cell is no moment.
+        Seconds since 1970, NaN where a cell is not a moment.
     reasons : array of str, ``(n,)``
         Why it is none; ``""`` where it is one.
     """

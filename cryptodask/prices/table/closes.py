@@ -1,7 +1,7 @@
-"""The closes of a table's files as a panel, without a frame.
+"""Read the closes of a table's files as a panel, without a frame.
 
-With the outline of a file (`cryptodask.prices.table.footer_stats`) that is one column of numbers, copied
-once. A file without one, of a table that an earlier CryptoDask wrote, is read by all its names.
+With footer statistics (`cryptodask.prices.table.footer_stats`) that is one column of numbers,
+copied once. A file without them, written by an earlier CryptoDask, is read with all its names.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from cryptodask.records import DateArray, FloatArray, Panel
 class _Closes(NamedTuple):
     """Rows of some coins, by coin and date; as in `Panel`, with lengths in place of offsets.
 
-    Where all rows of each coin are a step apart, ``first`` may tell the coins' first dates in
+    Where all rows of each coin are a step apart, ``first`` may hold the coins' first dates in
     place of ``dates``.
     """
 
@@ -37,7 +37,7 @@ def read_closes(
     step: np.timedelta64,
     lookback: int | None = None,
 ) -> Panel:
-    """Read closes of these coins, as far as the files have them.
+    """Return the closes of these coins, as far as the files have them.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def read_closes(
     step : timedelta64
         From one bar to the next.
     lookback : int, optional
-        So many of the last rows of each coin are enough; there may be more. All by default.
+        Number of last rows of each coin that are enough; there may be more. All by default.
 
     Raises
     ------
@@ -58,57 +58,57 @@ def read_closes(
         A file can't be read.
     """
     wanted = set(coins)
-    read = [_read_file(path, wanted, step, lookback == 1) for path in (*parts, *deltas)]
-    whole = _join(read[: len(parts)], step)
-    if any(len(one.coins) for one in read[len(parts) :]):
-        whole = _overlay(whole, _join(read[len(parts) :], step), coins, step)
-        whole = _keep_last(whole) if lookback == 1 else whole
-    indptr = np.concatenate([[0], np.cumsum(whole.lengths)]).astype(np.int64)
-    dates, even = _dates_of(whole, step), whole.dates is None or None
-    return Panel(tuple(whole.coins), whole.values, dates, indptr, step, even)
+    pieces = [_read_file(path, wanted, step, lookback == 1) for path in (*parts, *deltas)]
+    closes = _join(pieces[: len(parts)], step)
+    if any(len(delta.coins) for delta in pieces[len(parts) :]):
+        closes = _overlay(closes, _join(pieces[len(parts) :], step), coins, step)
+        closes = _keep_last(closes) if lookback == 1 else closes
+    indptr = np.concatenate([[0], np.cumsum(closes.lengths)]).astype(np.int64)
+    dates, even = _dates_of(closes, step), closes.dates is None or None
+    return Panel(tuple(closes.coins), closes.values, dates, indptr, step, even)
 
 
 def _read_file(path: str, wanted: set[str], step: np.timedelta64, only_last: bool) -> _Closes:
     file = pq.ParquetFile(path, read_dictionary=["coin"])
-    outline = footer_stats_in(file.metadata)
-    if outline is None:
+    stats = footer_stats_in(file.metadata)
+    if stats is None:
         return _read_by_names(file, wanted)
-    chosen = [i for i, coin in enumerate(outline.coins) if coin in wanted]
+    chosen = [i for i, coin in enumerate(stats.coins) if coin in wanted]
     if only_last:
         ones = np.ones(len(chosen), dtype=np.int64)
-        names = [outline.coins[i] for i in chosen]
-        return _Closes(names, ones, outline.close[chosen], None, outline.last[chosen])
-    return _read_by_outline(file, outline, chosen, step)
+        names = [stats.coins[i] for i in chosen]
+        return _Closes(names, ones, stats.close[chosen], None, stats.last[chosen])
+    return _read_by_stats(file, stats, chosen, step)
 
 
-def _read_by_outline(
-    file: pq.ParquetFile, outline: FooterStats, chosen: list[int], step: np.timedelta64
+def _read_by_stats(
+    file: pq.ParquetFile, stats: FooterStats, chosen: list[int], step: np.timedelta64
 ) -> _Closes:
-    """Read the coins at these places of the outline, and what lies between them no further."""
-    names = [outline.coins[i] for i in chosen]
-    lengths = outline.rows[chosen]
+    """Read the coins at these places of the statistics, and drop the rows between them."""
+    names = [stats.coins[i] for i in chosen]
+    lengths = stats.rows[chosen]
     if not chosen:
-        return _Closes(names, lengths, np.empty(0), None, outline.first[chosen])
-    edges = np.concatenate([[0], np.cumsum(outline.rows)])
+        return _Closes(names, lengths, np.empty(0), None, stats.first[chosen])
+    edges = np.concatenate([[0], np.cumsum(stats.rows)])
     begin, end = edges[chosen[0]], edges[chosen[-1] + 1]
     sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
     bounds = np.concatenate([[0], np.cumsum(sizes)])
     groups = range(np.searchsorted(bounds, begin, "right") - 1, np.searchsorted(bounds, end))
-    even = bool(outline.is_even(step)[chosen].all())
+    even = bool(stats.is_even(step)[chosen].all())
     columns = ["close"] if even else ["close", "date"]
     rows = file.read_row_groups(list(groups), columns=columns, use_threads=False)
     rows = rows.slice(begin - bounds[groups.start], end - begin)
     values = rows["close"].to_numpy()
     dates = None if even else rows["date"].to_numpy()
     if len(chosen) != chosen[-1] + 1 - chosen[0]:
-        kept = np.zeros(len(outline.coins), dtype=np.bool_)
+        kept = np.zeros(len(stats.coins), dtype=np.bool_)
         kept[chosen] = True
         among = slice(chosen[0], chosen[-1] + 1)
-        mask = np.repeat(kept[among], outline.rows[among])
+        mask = np.repeat(kept[among], stats.rows[among])
         values = values[mask]
         dates = None if dates is None else dates[mask]
     if dates is None:
-        return _Closes(names, lengths, values, None, outline.first[chosen])
+        return _Closes(names, lengths, values, None, stats.first[chosen])
     return _Closes(names, lengths, values, dates.astype("datetime64[s]"))
 
 
@@ -125,14 +125,14 @@ def _dates_of(closes: _Closes, step: np.timedelta64) -> DateArray:
 
 
 def _read_by_names(file: pq.ParquetFile, wanted: set[str]) -> _Closes:
-    """Read a file that has no outline."""
+    """Read a file that has no footer statistics."""
     low, high = min(wanted), max(wanted)
     place = file.schema_arrow.get_field_index("coin")
     groups = [
         i
         for i in range(file.num_row_groups)
-        if (told := file.metadata.row_group(i).column(place).statistics) is None
-        or (told.min <= high and told.max >= low)
+        if (limits := file.metadata.row_group(i).column(place).statistics) is None
+        or (limits.min <= high and limits.max >= low)
     ]
     columns = ["coin", "date", "close"]
     rows = file.read_row_groups(groups, columns=columns, use_threads=False).unify_dictionaries()
@@ -150,17 +150,19 @@ def _read_by_names(file: pq.ParquetFile, wanted: set[str]) -> _Closes:
     return _Closes(names, lengths, values, dates.astype("datetime64[s]"))
 
 
-def _join(read: Sequence[_Closes], step: np.timedelta64) -> _Closes:
+def _join(pieces: Sequence[_Closes], step: np.timedelta64) -> _Closes:
     """Lay files one behind the other."""
-    if len(read) == 1:
-        return read[0]
-    names = [name for one in read for name in one.coins]
-    lengths = np.concatenate([one.lengths for one in read])
-    values = np.concatenate([one.values for one in read])
-    first = [one.first for one in read if one.first is not None]
-    if len(first) == len(read):
+    if len(pieces) == 1:
+        return pieces[0]
+    names = [name for piece in pieces for name in piece.coins]
+    lengths = np.concatenate([piece.lengths for piece in pieces])
+    values = np.concatenate([piece.values for piece in pieces])
+    first = [piece.first for piece in pieces if piece.first is not None]
+    if len(first) == len(pieces):
         return _Closes(names, lengths, values, None, np.concatenate(first))
-    return _Closes(names, lengths, values, np.concatenate([_dates_of(one, step) for one in read]))
+    return _Closes(
+        names, lengths, values, np.concatenate([_dates_of(piece, step) for piece in pieces])
+    )
 
 
 def _overlay(below: _Closes, above: _Closes, coins: Sequence[str], step: np.timedelta64) -> _Closes:

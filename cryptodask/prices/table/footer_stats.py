@@ -1,9 +1,9 @@
-"""The outline of a file of rows: what its footer tells of each coin, for readers of the closes.
+"""Statistics of each coin in the footer of a file of rows, for readers of closes.
 
-A part or a delta of a table is a Parquet file like any other. Under a key of its own its footer
-says how many rows each coin has, from when to when, how far they are apart, and the last close.
-So who wants the closes need read neither names nor, of a coin without gaps, dates; and who wants
-the last closes need read no row. Files without an outline are those of an earlier CryptoDask.
+A part or a delta of a table is a Parquet file whose footer also has, under `FOOTER_KEY`, the
+number of rows of each coin, their first and last date, the time between them, and the last close.
+A reader of closes then needs no names and, of coins without gaps, no dates; a reader of last
+closes needs no row. An earlier CryptoDask wrote files without these statistics.
 """
 
 import base64
@@ -24,7 +24,7 @@ _COLUMNS = ("coin", "rows", "first", "last", "step", "close")
 
 @dataclass(frozen=True, slots=True)
 class FooterStats:
-    """What a file of rows, by coin and date, has of each coin.
+    """Statistics of each coin in a file of rows by coin and date.
 
     Attributes
     ----------
@@ -49,7 +49,13 @@ class FooterStats:
 
     @classmethod
     def of(cls, prices: pd.DataFrame) -> "FooterStats":
-        """Return the outline of at least one row, by coin and date."""
+        """Return the statistics of price rows.
+
+        Parameters
+        ----------
+        prices : DataFrame, ``(n_rows,)``
+            At least one row, by coin and date.
+        """
         coin = prices["coin"].to_numpy()
         dates = prices["date"].to_numpy().astype("datetime64[s]")
         starts = np.flatnonzero(np.concatenate([[True], coin[1:] != coin[:-1]]))
@@ -63,12 +69,21 @@ class FooterStats:
         return cls(list(coin[starts]), ends - starts + 1, dates[starts], dates[ends], usual, close)
 
     def is_even(self, step: np.timedelta64) -> NDArray[np.bool_]:
-        """Tell of which coins all rows are this far apart, ``(n_coins,)``."""
+        """Return whether all rows of each coin are this far apart.
+
+        Parameters
+        ----------
+        step : timedelta64
+
+        Returns
+        -------
+        ndarray of bool, ``(n_coins,)``
+        """
         even: NDArray[np.bool_] = (self.step == step) | (self.rows == 1)
         return even
 
     def encode(self) -> str:
-        """Return it as text, which is all that a footer may hold."""
+        """Return them as text, which is all that a footer may hold."""
         columns = (self.coins, self.rows, self.first, self.last, self.step, self.close)
         batch = pa.record_batch(dict(zip(_COLUMNS, columns, strict=True)))
         sink = pa.BufferOutputStream()
@@ -78,12 +93,16 @@ class FooterStats:
 
 
 def footer_stats_in(footer: pq.FileMetaData) -> FooterStats | None:
-    """Return the outline that a footer holds; None if it has none, or one of other rows.
+    """Return the statistics in a footer; None if it has none, or those of other rows.
+
+    Parameters
+    ----------
+    footer : pyarrow.parquet.FileMetaData
 
     Raises
     ------
     ValueError
-        It is damaged.
+        They are damaged.
     """
     text = (footer.metadata or {}).get(FOOTER_KEY.encode())
     if text is None:

@@ -1,4 +1,4 @@
-"""How a table is written, and grows: parts of whole coins, and deltas of later rows laid over them.
+"""Write a price table, and make it grow: parts of whole coins, and deltas of later rows.
 
 A delta holds the rows that one append added or corrected, of all the coins it touched, in one
 file. What an append costs follows its rows and the index of coins, not the rows of the table;
@@ -38,7 +38,7 @@ from cryptodask.prices.table.merge import (
 from cryptodask.prices.table.storage import Writer, writing
 from cryptodask.prices.table.table_reader import TableReader
 
-_REASONS = 3  # that an error tells
+_REASONS = 3  # that an error names
 _PART_GROUP, _DELTA_GROUP = 65_536, 4_096  # rows that are read or skipped together
 
 # Prices hardly ever repeat: dictionaries and compression of them cost time and save nothing.
@@ -85,9 +85,14 @@ def write_base(
     freq: str,
     policies: Policies,
 ) -> Manifest:
-    """Write all files of a table without deltas, and return its manifest.
+    """Write all files of a table without deltas, and return what its manifest names.
 
-    The parameters are those of `write_table`.
+    Parameters
+    ----------
+    writer : Writer
+        Of the table.
+    readings, empty, notes, freq, policies
+        As of `cryptodask.prices.table.price_table.write_table`.
 
     Raises
     ------
@@ -97,20 +102,20 @@ def write_base(
     parts: list[str] = []
     index: list[pd.DataFrame] = []
     losses: list[pd.DataFrame] = []
-    with writer.stream("findings", empty_findings()) as (findings, tell):
-        tell(notes)
+    with writer.stream("findings", empty_findings()) as (findings, add_findings):
+        add_findings(notes)
         for reading in readings:
-            tell(reading.findings)
+            add_findings(reading.findings)
             if len(reading.prices):
                 index.append(count_rows(reading.prices).assign(part=len(parts), reason=""))
                 parts.append(_write_rows(writer, "part", reading.prices, len(parts), _PART_GROUP))
             elif not parts:
                 losses.append(lost(reading.findings).head(_REASONS))
     if not parts:
-        told = join_findings([lost(notes), *losses]).head(_REASONS)
+        first = join_findings([lost(notes), *losses]).head(_REASONS)
         reasons = [
             f"{file}, line {line}: {why}" if line else f"{file}: {why}"
-            for file, line, why in told[["file", "line", "message"]].to_numpy()
+            for file, line, why in first[["file", "line", "message"]].to_numpy()
         ]
         head = f"{writer.folder}: not written, for no row was read"
         raise SourceError(f"{head}: {'; '.join(reasons)}")
@@ -125,7 +130,7 @@ def write_base(
 
 
 def _write_rows(writer: Writer, kind: str, rows: pd.DataFrame, number: int, group: int) -> str:
-    """Write rows, by coin and date, with their outline."""
+    """Write rows, by coin and date, with their footer statistics."""
     facts = {FOOTER_KEY: FooterStats.of(rows).encode()}
     return writer.write(kind, rows, number, facts=facts, row_group_size=group, **_ROWS)
 
@@ -133,31 +138,49 @@ def _write_rows(writer: Writer, kind: str, rows: pd.DataFrame, number: int, grou
 def append(
     table: TableReader,
     frame: pd.DataFrame,
-    told: pd.DataFrame | None,
+    given_findings: pd.DataFrame | None,
     corrections: Corrections,
     policies: Policies | None = None,
 ) -> AppendResult:
-    """Add rows to a table, by its policies or these; see `PriceTable.append`.
+    """Add rows to a table, and return what that did; see `PriceTable.append`.
 
-    What was told of rows was settled when they were read, but for gaps, which the table may fill.
+    Parameters
+    ----------
+    table : TableReader
+        Refreshed before and after.
+    frame : DataFrame
+        Rows, in any order.
+    given_findings : DataFrame or None
+        Those of reading the rows. Policies were applied to them then, except for gaps, which the
+        table may fill. None: the rows are checked here.
+    corrections : {"replace", "keep", "fail"}
+        What to do with rows that differ from the table's.
+    policies : mapping of str to str, optional
+        In place of the table's.
+
+    Raises
+    ------
+    InputError, OptionError, TableError
+        As of `PriceTable.append`.
     """
     check_corrections(corrections)
     policies = table.policies if policies is None else check_policies(policies)
     rows = check_rows(frame, table.freq)
-    if told is None:
+    if given_findings is None:
         rows = rows if "file" in rows else rows.assign(file="")
         rows = rows if "line" in rows else rows.assign(line=0)
-        rows, told = clean_rows(rows, empty_findings(), without_gaps(policies), table.freq)
-    told = _check_findings(told)
+        checked = clean_rows(rows, empty_findings(), without_gaps(policies), table.freq)
+        rows, given_findings = checked
+    given_findings = _check_findings(given_findings)
     with writing(table.path) as writer:
         table.refresh()  # another process may have written since it was opened
         merged = merge_rows(_old_rows(table, rows), rows, corrections)
         new_coins = sorted(set(merged.added["coin"]) - set(table.coins))
         _check_names(new_coins, table.coins)
-        gaps = settle(_tell_new_gaps(table, rows), policies)
-        found = join_findings([_with_gaps(told, gaps), merged.findings])
+        gaps = settle(_find_new_gaps(table, rows), policies)
+        findings = join_findings([_with_gaps(given_findings, gaps), merged.findings])
         if len(merged.added) or len(merged.corrected):
-            writer.publish(_write_delta(writer, table, merged, found), keep_old=True)
+            writer.publish(_write_delta(writer, table, merged, findings), keep_old=True)
             table.refresh()
     return AppendResult(
         new_rows=len(merged.added),
@@ -166,25 +189,25 @@ def append(
         kept_rows=merged.kept,
         new_coins=tuple(new_coins),
         generation=table.generation,
-        findings=found,
+        findings=findings,
     )
 
 
-def _with_gaps(told: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
+def _with_gaps(findings: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
     """Return findings of files with these gaps in place of theirs, which a table may fill.
 
     A gap that a file was found to have keeps its file and line.
     """
-    is_gap = told["kind"] == "gap"
-    theirs = told[is_gap].drop_duplicates(["coin", "date"])
+    is_gap = findings["kind"] == "gap"
+    theirs = findings[is_gap].drop_duplicates(["coin", "date"])
     keys, known = (pd.MultiIndex.from_frame(g[["coin", "date"]]) for g in (gaps, theirs))
-    return join_findings([told[~is_gap], theirs[known.isin(keys)], gaps[~keys.isin(known)]])
+    return join_findings([findings[~is_gap], theirs[known.isin(keys)], gaps[~keys.isin(known)]])
 
 
-def _tell_new_gaps(table: TableReader, rows: pd.DataFrame) -> pd.DataFrame:
-    """Report gaps among rows before or after those that a table has, and between the two.
+def _find_new_gaps(table: TableReader, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return gaps among rows before or after those that a table has, and between the two.
 
-    Between its first and its last row of a coin nothing is told: new rows there fill gaps.
+    None between the first and last row of a coin in the table: new rows there fill gaps.
     """
     spans = table.index[["coin", "first", "last"]]
     known = rows[["coin", "date"]].merge(spans, on="coin", how="left")
@@ -193,14 +216,27 @@ def _tell_new_gaps(table: TableReader, rows: pd.DataFrame) -> pd.DataFrame:
     ends = [spans.rename(columns={end: "date"})[["coin", "date"]] for end in ("first", "last")]
     both = pd.concat([*ends, outside[["coin", "date"]]]).drop_duplicates()
     both = both.sort_values(["coin", "date"], ignore_index=True).assign(file="", line=0)
-    found = find_gaps(both, table.freq)
+    gaps = find_gaps(both, table.freq)
     # What lies between the first and the last row of the table is none of these gaps.
-    own = pd.MultiIndex.from_frame(spans[["coin", "first"]][spans["first"] < spans["last"]])
-    return found[~pd.MultiIndex.from_frame(found[["coin", "date"]]).isin(own)]
+    inside = pd.MultiIndex.from_frame(spans[["coin", "first"]][spans["first"] < spans["last"]])
+    return gaps[~pd.MultiIndex.from_frame(gaps[["coin", "date"]]).isin(inside)]
 
 
 def compact(table: TableReader, partitions: int | None) -> None:
-    """Write a table anew, without deltas; see `PriceTable.compact`."""
+    """Write a table again, without deltas; see `PriceTable.compact`.
+
+    Parameters
+    ----------
+    table : TableReader
+        Refreshed before and after.
+    partitions : int or None
+        Number of parts to pack the coins into.
+
+    Raises
+    ------
+    OptionError, TableError
+        As of `PriceTable.compact`.
+    """
     pack([1], partitions)  # refuses a number that makes no sense, before anything is touched
     with writing(table.path) as writer:
         table.refresh()
@@ -209,8 +245,8 @@ def compact(table: TableReader, partitions: int | None) -> None:
 
         def readings() -> Iterator[Reading]:
             for a, b in pack(table.index["rows"], partitions):
-                [whole] = table.partitions(table.coins[a:b], 1)
-                yield Reading(whole.read(), empty_findings())
+                [partition] = table.partitions(table.coins[a:b], 1)
+                yield Reading(partition.read(), empty_findings())
 
         manifest = write_base(
             writer, readings(), table.empty, table.findings(), table.freq, table.policies
@@ -220,7 +256,7 @@ def compact(table: TableReader, partitions: int | None) -> None:
 
 
 def _old_rows(table: TableReader, rows: pd.DataFrame) -> pd.DataFrame:
-    """Read what the table has on days that these rows tell too.
+    """Return the rows of a table on days that these rows have too.
 
     Rows before or after all that the table has of a coin need no look, which is what makes
     appending a new day cheap.
@@ -235,7 +271,7 @@ def _old_rows(table: TableReader, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _write_delta(
-    writer: Writer, table: TableReader, merged: Merged, found: pd.DataFrame
+    writer: Writer, table: TableReader, merged: Merged, findings: pd.DataFrame
 ) -> Manifest:
     """Write the files of an append, and return what the new manifest names."""
     rows = keep_last(pd.concat([merged.added, merged.corrected], ignore_index=True))
@@ -244,8 +280,8 @@ def _write_delta(
         "first": rows["coin"].iloc[0],
         "last": rows["coin"].iloc[-1],
     }
-    if len(found):
-        delta["findings"] = writer.write("findings", found)
+    if len(findings):
+        delta["findings"] = writer.write("findings", findings)
     had = table.manifest
     empty = {c: why for c, why in table.empty.items() if c not in set(rows["coin"])}
     index = grow_index(table.index, merged.added)
@@ -274,11 +310,11 @@ def _check_names(new: list[str], old: list[str]) -> None:
             )
 
 
-def _check_findings(told: pd.DataFrame) -> pd.DataFrame:
-    missing = [name for name in FINDING_COLUMNS if name not in told]
+def _check_findings(findings: pd.DataFrame) -> pd.DataFrame:
+    missing = [name for name in FINDING_COLUMNS if name not in findings]
     if missing:
         raise InputError(
             f"findings: no column {', '.join(missing)}; give a table that "
             "cryptodask.prices.clean.findings made, or leave it out"
         )
-    return told[list(FINDING_COLUMNS)]
+    return findings[list(FINDING_COLUMNS)]

@@ -15,7 +15,26 @@ _INDEX = ("coin", "rows", "first", "last", "part", "reason")
 
 
 def read_index(folder: Path) -> tuple[Manifest, pd.DataFrame]:
-    """Read a manifest and the index that it names."""
+    """Return the manifest of a table and the index that it names.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the table.
+
+    Returns
+    -------
+    manifest : dict
+    index : DataFrame
+        ``coin, rows, first, last, part, reason``, one row a coin, by coin.
+
+    Raises
+    ------
+    SourceError
+        The table is missing.
+    TableError
+        The table is damaged or of another version.
+    """
     while True:
         manifest = read_table_manifest(folder)
         path = folder / manifest["index"]
@@ -41,7 +60,19 @@ def _load_whole(path: Path) -> pd.DataFrame:
 
 
 def load(path: Path, **how: Any) -> pd.DataFrame:
-    """Read a file of a table, as pandas is told to, or say that it is damaged."""
+    """Return a file of a table.
+
+    Parameters
+    ----------
+    path : Path
+    **how
+        For `pandas.read_parquet`.
+
+    Raises
+    ------
+    TableError
+        It is damaged.
+    """
     try:
         return pd.read_parquet(path, partitioning=None, **how)
     except (OSError, ValueError) as error:
@@ -49,7 +80,18 @@ def load(path: Path, **how: Any) -> pd.DataFrame:
 
 
 def load_codes(path: Path, columns: Sequence[str]) -> pa.Table:
-    """Read columns of a file of a table, every text of them once, or say that it is damaged."""
+    """Return columns of text of a file of a table, each text kept once.
+
+    Parameters
+    ----------
+    path : Path
+    columns : sequence of str
+
+    Raises
+    ------
+    TableError
+        It is damaged.
+    """
     names = list(columns)
     try:
         return pq.read_table(
@@ -60,7 +102,7 @@ def load_codes(path: Path, columns: Sequence[str]) -> pa.Table:
 
 
 def _check_index(index: pd.DataFrame, parts: int, path: Path) -> None:
-    """Refuse an index that is none of a table of so many parts, or would break its divisions."""
+    """Refuse an index that does not fit the number of parts, or would break divisions."""
     good = set(_INDEX) <= set(index.columns) and all(
         pd.api.types.is_integer_dtype(index[name]) for name in ("rows", "part")
     )
@@ -75,11 +117,22 @@ def _check_index(index: pd.DataFrame, parts: int, path: Path) -> None:
             and full["coin"].is_unique
         )
     if not good:
-        raise TableError(f"{path}: is no index of the table's {parts} parts; {AGAIN}")
+        raise TableError(f"{path}: is not an index of the table's {parts} parts; {AGAIN}")
 
 
 def count_rows(prices: pd.DataFrame) -> pd.DataFrame:
-    """Count the rows and find the first and last day of each coin: ``coin, rows, first, last``."""
+    """Return the number of rows and the first and last date of each coin.
+
+    Parameters
+    ----------
+    prices : DataFrame
+        By coin and date.
+
+    Returns
+    -------
+    DataFrame
+        ``coin, rows, first, last``, one row a coin.
+    """
     dates = prices.groupby("coin", sort=False)["date"]
     return pd.DataFrame(
         {"rows": dates.size(), "first": dates.first(), "last": dates.last()}
@@ -87,10 +140,17 @@ def count_rows(prices: pd.DataFrame) -> pd.DataFrame:
 
 
 def grow_index(index: pd.DataFrame, added: pd.DataFrame) -> pd.DataFrame:
-    """Count rows in that were added.
+    """Return an index with the rows that were added.
 
     A coin that has no row in any part goes to the partition of the coin before it, by name, so
     that the coins of every partition stay a range of names.
+
+    Parameters
+    ----------
+    index : DataFrame
+        Of coins with rows.
+    added : DataFrame
+        Price rows of dates that the table does not have, by coin and date.
     """
     both = pd.concat([index, count_rows(added)], ignore_index=True).groupby("coin", sort=True)
     grown = both.agg({"rows": "sum", "first": "min", "last": "max", "part": "first"}).reset_index()
@@ -99,7 +159,15 @@ def grow_index(index: pd.DataFrame, added: pd.DataFrame) -> pd.DataFrame:
 
 
 def join_index(index: list[pd.DataFrame], empty: dict[str, str]) -> pd.DataFrame:
-    """Join the indexes of parts and the coins that have no row."""
+    """Return one index of all coins, those without rows included.
+
+    Parameters
+    ----------
+    index : list of DataFrame
+        Of coins with rows.
+    empty : dict of str to str
+        Coins without a row, and why.
+    """
     without = pd.DataFrame(
         {"coin": list(empty), "rows": 0, "part": -1, "reason": list(empty.values())}
     )

@@ -43,12 +43,23 @@ Manifest = dict[str, Any]
 
 
 def is_table(path: Path) -> bool:
-    """Tell whether there is a table at a path."""
+    """Return whether there is a table at a path.
+
+    Parameters
+    ----------
+    path : Path
+        Of a folder.
+    """
     return (path / TABLE_MANIFEST).is_file()
 
 
 def is_table_file(name: str) -> bool:
-    """Tell whether a name is one that files of a table have, other than the manifest's."""
+    """Return whether files of a table may have that name; the manifest has another.
+
+    Parameters
+    ----------
+    name : str
+    """
     return any(pattern.fullmatch(name) for pattern in _FILE_NAMES.values())
 
 
@@ -68,7 +79,7 @@ def read_table_manifest(folder: Path) -> Manifest:
     Raises
     ------
     SourceError
-        There is no table in that folder.
+        The folder has no table.
     TableError
         The manifest is damaged, of another version, or has a field that no table has.
     """
@@ -76,8 +87,8 @@ def read_table_manifest(folder: Path) -> Manifest:
     manifest = _load(path)
     if not isinstance(manifest, dict) or manifest.get("format") != TABLE_FORMAT:
         raise TableError(
-            f"{path}: format: is no manifest of a price table; import to another folder, or move this file "
-            "out of a folder of price files"
+            f"{path}: format: is not a manifest of a price table; import to another folder, or "
+            "move this file out of a folder of price files"
         )
     version = manifest.get("version")
     # True and 1.0 are equal to 1 in Python, and no version.
@@ -103,7 +114,13 @@ def read_table_manifest(folder: Path) -> Manifest:
 
 
 def files_of(manifest: Manifest) -> list[str]:
-    """Return the names of all files of a table but its manifest."""
+    """Return the names of all files of a table but its manifest.
+
+    Parameters
+    ----------
+    manifest : dict
+        As of `read_table_manifest`.
+    """
     deltas = manifest["deltas"]
     return [
         *manifest["parts"],
@@ -178,7 +195,7 @@ def _broken_deltas(value: object) -> str:
     for delta in value:
         unknown = sorted(set(delta) - set(_DELTA_FIELDS))
         if unknown:
-            return f"{_SHORT.repr(unknown[0])} is no field of a delta"
+            return f"{_SHORT.repr(unknown[0])} is not a field of a delta"
         if reason := _broken_name("delta", delta.get("rows")):
             return f"rows: {reason}"
         findings = delta.get("findings")
@@ -198,7 +215,7 @@ def _broken_name(kind: str, name: object) -> str:
     if isinstance(name, str) and _FILE_NAMES[kind].fullmatch(name):
         return ""
     return (
-        f"names {_SHORT.repr(name)}, which is no file of a table; do not use this table unless you "
+        f"names {_SHORT.repr(name)}, which is not a file of a table; do not use this table unless you "
         "know why"
     )
 

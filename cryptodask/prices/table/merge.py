@@ -1,4 +1,4 @@
-"""New rows beside those that a table has: what is new, what corrects, what is the same.
+"""Compare new rows with those that a table has: what is new, corrected or the same.
 
 Pure functions of frames. Nothing here reads or writes a file.
 """
@@ -23,10 +23,10 @@ from cryptodask.prices.schema import (
 )
 
 Corrections = Literal["replace", "keep", "fail"]
-"""What to do with a row that tells a day other than the table does."""
+"""What to do with a row that differs from the table's row of the same bar."""
 
 _KEY = ["coin", "date"]
-_ENOUGH = 3  # rows that tell how long bars last
+_ENOUGH = 3  # rows that show how long bars last
 _VALUES = list(NUMBER_COLUMNS)
 _ORIGIN = ("file", "line")
 
@@ -55,10 +55,14 @@ class Merged:
 
 
 def check_rows(frame: pd.DataFrame, freq: str = DAILY) -> pd.DataFrame:
-    """Return rows in the dtypes of the schema, by coin and date, or say what is wrong with them.
+    """Return rows in the dtypes of the schema, by coin and date, if they are valid.
 
-    ``freq`` is how long their bars last. Columns ``file`` and ``line``, where there are any, stay:
-    they tell where a row came from.
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns of the schema, and maybe ``file`` and ``line``, where a row came from; these stay.
+    freq : str
+        How long a bar lasts.
 
     Raises
     ------
@@ -77,12 +81,12 @@ def check_rows(frame: pd.DataFrame, freq: str = DAILY) -> pd.DataFrame:
     rows = rows.astype({"coin": "str", "date": DATE_DTYPE} | dict.fromkeys(_VALUES, "float64"))
     _check_values(rows)
     rows = rows.sort_values(_KEY, ignore_index=True)
-    _refuse(rows, rows.duplicated(_KEY), "date", "another row tells this day; keep one of them")
+    _refuse(rows, rows.duplicated(_KEY), "date", "another row has this day; keep one of them")
     return rows
 
 
 def merge_rows(old: pd.DataFrame, new: pd.DataFrame, corrections: Corrections) -> Merged:
-    """Compare new rows with those that a table has for the same days.
+    """Return what new rows do to those that a table has for the same days.
 
     A cell that is missing in a new row says nothing: it neither contradicts the table nor takes a
     value from it.
@@ -105,22 +109,22 @@ def merge_rows(old: pd.DataFrame, new: pd.DataFrame, corrections: Corrections) -
     had, gets = matched[_VALUES].to_numpy(), new[_VALUES].to_numpy()
     differs = known[:, None] & ~np.isnan(gets) & (gets != had)
     changed = differs.any(axis=1)
-    told = [_tell(had[i], gets[i], differs[i]) for i in np.flatnonzero(changed)]
+    messages = [_describe(had[i], gets[i], differs[i]) for i in np.flatnonzero(changed)]
     if changed.any() and corrections == "fail":
         row = new[changed].iloc[0]
         raise InputError(
-            f"{row['coin']}, {row['date']:%Y-%m-%d}: {told[0]}, and corrections are to fail; "
-            f"{len(told)} rows differ from the table: leave them out, or say which rows stay, by "
-            "corrections 'replace' or 'keep'"
+            f"{row['coin']}, {row['date']:%Y-%m-%d}: {messages[0]}, and corrections are to fail; "
+            f"{len(messages)} rows differ from the table: leave them out, or say which rows stay, "
+            "by corrections 'replace' or 'keep'"
         )
-    found = empty_findings()
-    if told:
+    changes = empty_findings()
+    if messages:
         origin = new[changed] if "file" in new else new[changed].assign(file="")
-        found = findings(
+        changes = findings(
             "corrected_row" if corrections == "replace" else "kept_old_row",
             origin,
             value=origin["close"].map("{:.10g}".format),
-            message=pd.Series(told, dtype="str"),
+            message=pd.Series(messages, dtype="str"),
         )
     right = pd.DataFrame(np.where(np.isnan(gets), had, gets), columns=_VALUES)
     right = pd.concat([new[_KEY], right], axis=1)
@@ -130,17 +134,21 @@ def merge_rows(old: pd.DataFrame, new: pd.DataFrame, corrections: Corrections) -
         corrected=as_price_dtypes(right[replaced]).reset_index(drop=True),
         unchanged=int((known & ~changed).sum()),
         kept=int((changed & ~replaced).sum()),
-        findings=found,
+        findings=changes,
     )
 
 
 def check_corrections(corrections: str) -> None:
-    """Refuse a policy that is none.
+    """Refuse what is not a way to treat corrections.
+
+    Parameters
+    ----------
+    corrections : str
 
     Raises
     ------
     OptionError
-        It is none.
+        It is not one of `Corrections`.
     """
     if corrections not in get_args(Corrections):
         known = ", ".join(get_args(Corrections))
@@ -148,7 +156,7 @@ def check_corrections(corrections: str) -> None:
 
 
 def keep_last(rows: pd.DataFrame) -> pd.DataFrame:
-    """Sort rows by coin and date; of one coin and day the last row stays.
+    """Return rows by coin and date, of each bar the last one.
 
     Parameters
     ----------
@@ -164,12 +172,12 @@ def keep_last(rows: pd.DataFrame) -> pd.DataFrame:
     return kept.reset_index(drop=True)
 
 
-def _tell(
+def _describe(
     had: np.ndarray[tuple[int], np.dtype[np.float64]],
     gets: np.ndarray[tuple[int], np.dtype[np.float64]],
     differs: np.ndarray[tuple[int], np.dtype[np.bool_]],
 ) -> str:
-    """Say how a row differs from the one of the table."""
+    """Return how a row differs from the one of the table."""
     cells = [
         f"{name} {'missing' if np.isnan(a) else f'{a:.10g}'} -> {b:.10g}"
         for name, a, b, other in zip(_VALUES, had, gets, differs, strict=True)
@@ -182,8 +190,8 @@ def _check_columns(frame: pd.DataFrame) -> None:
     missing = [name for name in TABLE_COLUMNS if name not in frame]
     if missing:
         raise InputError(
-            f"rows: no column {', '.join(missing)}; give {', '.join(TABLE_COLUMNS)}, with NaN where "
-            "there is no value"
+            f"rows: no column {', '.join(missing)}; give {', '.join(TABLE_COLUMNS)}, with NaN "
+            "where a value is missing"
         )
     if not frame.columns.is_unique:
         raise InputError("rows: two columns of one name; keep one of them")
@@ -234,7 +242,7 @@ def _check_dates(rows: pd.DataFrame, freq: str) -> None:
         if name and len(mine) >= _ENOUGH:
             raise InputError(
                 f"{coin}: date: all rows are {name} apart, and the bars of this table last {freq}; "
-                "append them to a table of their own"
+                "append them to a separate table"
             )
 
 

@@ -10,7 +10,7 @@
     TABLE/findings-TOKEN.parquet    what was found in the files that the rows came from
     TABLE/writer.lock               there only while a process writes, or after one was killed
 
-The footers of parts and deltas tell of each coin what readers of closes need most often; see
+The footers of parts and deltas have of each coin what readers of closes need most often; see
 `cryptodask.prices.table.footer_stats`.
 
 Files are never changed once written. An append, a compaction or a new import writes files under a
@@ -31,14 +31,12 @@ from cryptodask.prices.freq import DAILY, check_freq
 from cryptodask.prices.reading import Reading
 from cryptodask.prices.table.growth import AppendResult, append, compact, write_base
 from cryptodask.prices.table.merge import Corrections
-from cryptodask.prices.table.storage import (
-    writing,
-)
+from cryptodask.prices.table.storage import writing
 from cryptodask.prices.table.table_reader import TableReader
 
 
 class PriceTable(TableReader):
-    """A table that was imported; a `Source` of prices.
+    """A table of prices on disk; a `Source` of prices.
 
     It stays as it was when it was opened, whatever other processes append meanwhile, until
     `refresh`; but not longer than its files are there (see the head of this module).
@@ -65,7 +63,7 @@ class PriceTable(TableReader):
     Raises
     ------
     SourceError
-        There is no table at that path.
+        That path has no table.
     TableError
         The table is damaged or of another version.
     """
@@ -87,14 +85,14 @@ class PriceTable(TableReader):
         ----------
         frame : DataFrame
             Rows in the columns of `cryptodask.prices.schema`, in any order. Columns ``file`` and
-            ``line`` may tell where each row came from. A value that is missing (NaN) says
+            ``line`` may say where each row came from. A value that is missing (NaN) says
             nothing: the table keeps the one that it has.
         findings : DataFrame, optional
             What was found in the files that the rows came from, to be kept with the table. By
             default the rows themselves are looked at, and the table's policies followed.
         corrections : {"replace", "keep", "fail"}
             What to do with a row that differs from the one of the table: put it in its place,
-            leave it out, or refuse all rows. Either of the first two is told as a finding.
+            leave it out, or refuse all rows. The first two are each reported as a finding.
 
         Returns
         -------
@@ -119,14 +117,30 @@ class PriceTable(TableReader):
         corrections: Corrections = "replace",
         policies: Policies | None = None,
     ) -> AppendResult:
-        """Add what was read from files, rows and findings; see `append`.
+        """Add the rows and findings of files; see `append`.
 
-        ``policies`` are those that it was read by, in place of the table's; they decide on gaps.
+        Parameters
+        ----------
+        reading : Reading
+            Of the files.
+        corrections : {"replace", "keep", "fail"}
+            What to do with a row that differs from the one of the table.
+        policies : mapping of str to str, optional
+            Those that the files were read by, in place of the table's; they decide on gaps.
+
+        Returns
+        -------
+        AppendResult
+
+        Raises
+        ------
+        InputError, OptionError, TableError
+            As of `append`.
         """
         return append(self, reading.prices, reading.findings, corrections, policies)
 
     def compact(self, partitions: int | None = None) -> None:
-        """Make the deltas one with the parts, which makes reading as fast as after an import.
+        """Merge the deltas into the parts, so that reading is as fast as after an import.
 
         The files that are not named any more go when the table is next written: those who read
         the table meanwhile may finish.
@@ -134,7 +148,7 @@ class PriceTable(TableReader):
         Parameters
         ----------
         partitions : int, optional
-            Into how many parts to pack the coins; see `CryptoLoader`. By default a table without
+            Number of parts to pack the coins into; see `CryptoLoader`. By default a table without
             deltas is left as it is.
 
         Raises

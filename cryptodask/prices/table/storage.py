@@ -38,10 +38,14 @@ Append = Callable[[pd.DataFrame], None]
 
 
 def is_free(path: Path) -> bool:
-    """Tell whether a new table may be made at a path.
+    """Return whether a new table may be made at a path.
 
-    That is so where nothing is, where an empty folder is, and where there is nothing but what
-    writing a table left behind that was killed before it was one.
+    It may where there is nothing, an empty folder, or only what a killed writer left of a table
+    that it did not finish.
+
+    Parameters
+    ----------
+    path : Path
     """
     if not path.is_dir():
         return not path.exists() and not path.is_symlink()
@@ -172,7 +176,7 @@ class Writer:
                 file.unlink(missing_ok=True)
 
     def _check_alone(self) -> None:
-        """Refuse to go on if another process has changed the table in spite of the lock."""
+        """Refuse to continue if another process has changed the table in spite of the lock."""
         if _bytes_there(self.folder) != self._had:
             raise TableError(
                 f"{self.folder}: another process changed the table meanwhile, so nothing was "
@@ -192,15 +196,24 @@ class Writer:
 def writing(folder: Path) -> Iterator[Writer]:
     """Hold the table in a folder for writing; a folder that is missing is made.
 
+    Parameters
+    ----------
+    folder : Path
+        Of the table.
+
+    Yields
+    ------
+    Writer
+
     Raises
     ------
     TableError
         Another process is writing there, or nobody can.
     """
-    made = not folder.exists()
+    is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if made:
+        if is_new:
             _sync(folder.parent)
     except OSError as error:
         raise unwritable(folder, error) from error
@@ -213,7 +226,7 @@ def writing(folder: Path) -> Iterator[Writer]:
                 writer.give_up()
                 raise
     finally:
-        if made and not any(folder.iterdir()):
+        if is_new and not any(folder.iterdir()):
             folder.rmdir()
 
 
@@ -244,7 +257,7 @@ def _bytes_there(folder: Path) -> bytes | None:
 
 
 def _is_left_over(name: str) -> bool:
-    """Tell whether a file that no manifest names is what a writer left behind."""
+    """Return whether a file that no manifest names is what a writer left behind."""
     return is_table_file(name) or _DRAFT.fullmatch(name) is not None
 
 

@@ -41,7 +41,18 @@ class TablePartition:
         return tuple(str(Path(self.folder) / name) for name in (*self.parts, *self.deltas))
 
     def read(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Read the rows, by coin and date, in all columns of the schema or these and its key."""
+        """Return the rows, by coin and date.
+
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            Columns beside coin and date, by default all of the schema.
+
+        Raises
+        ------
+        TableError
+            A file can't be read, or has other rows than the index says.
+        """
         rows = self.read_days(None, columns)
         if len(rows) != self.rows:
             raise TableError(
@@ -51,7 +62,20 @@ class TablePartition:
         return rows
 
     def read_days(self, days: Days | None, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Read the rows from one day to another, both included; or all."""
+        """Return the rows between two dates, by coin and date.
+
+        Parameters
+        ----------
+        days : (Timestamp, Timestamp) or None
+            First and last date, both included; None for all.
+        columns : sequence of str, optional
+            Columns beside coin and date, by default all of the schema.
+
+        Raises
+        ------
+        TableError
+            A file can't be read.
+        """
         names = TABLE_COLUMNS if columns is None else ("coin", "date", *columns)
         # A range is enough to skip groups of rows; the exact coins are picked from what it leaves.
         wanted: list[tuple[str, str, Any]] = [
@@ -77,16 +101,16 @@ class TablePartition:
         return frame[frame["coin"].isin(self.coins)].reset_index(drop=True)
 
     def load(self, columns: Sequence[str] | None = None) -> Reading:
-        """Read the rows; what was found in their files was told when they were imported."""
+        """Return the rows; the findings of their files were reported by the import. See `read`."""
         return Reading(self.read(columns), empty_findings())
 
     def read_panel(self, lookback: int | None = None) -> Panel:
-        """Read the closes straight into a panel; a frame would take many times as long.
+        """Return the closes as a panel; a frame would take many times as long.
 
         Parameters
         ----------
         lookback : int, optional
-            So many of the last rows of each coin are enough, so that others need not be read;
+            Number of last rows of each coin that are enough, so that others need not be read;
             there may be more. All by default.
         """
         paths = self.paths

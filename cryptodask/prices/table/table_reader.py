@@ -59,7 +59,7 @@ class TableReader:
         return int(self.manifest["generation"])
 
     def refresh(self) -> None:
-        """Look at the table as it is now.
+        """Read the table as it is now.
 
         Raises
         ------
@@ -76,7 +76,7 @@ class TableReader:
         self._place = {coin: i for i, coin in enumerate(self.coins)}
 
     def partitions(self, coins: Sequence[str], n: int | None = None) -> list[TablePartition]:
-        """Pack these coins, in order, into partitions; see `Source`.
+        """Return partitions of these coins; see `Source`.
 
         By default a partition is a part of the table; ``n`` packs the coins anew.
         """
@@ -99,7 +99,7 @@ class TableReader:
         return np.array([self._place[coin] for coin in coins], dtype=np.int64)
 
     def pick(self, coins: Sequence[str], spans: Iterable[tuple[int, int]]) -> list[TablePartition]:
-        """Return a partition of each run of these coins; see `Source`."""
+        """Return a partition for each span of these coins; see `Source`."""
         places = self._places_of(coins)
         part, rows = (self.index[name].to_numpy()[places] for name in ("part", "rows"))
         return [
@@ -121,7 +121,7 @@ class TableReader:
     def findings(self, kinds: Iterable[str] | None = None) -> pd.DataFrame:
         """Return what was found in the files that the table was made from and grew by.
 
-        What was found again in a file that was appended again is told once.
+        A finding of a file that was appended twice is reported once.
 
         Parameters
         ----------
@@ -133,8 +133,8 @@ class TableReader:
             return empty_findings()
         types = empty_findings().dtypes.to_dict()
         tables = [load(self.path / name, filters=wanted) for name in self._finding_files()]
-        found = join_findings(table[list(types)].astype(types) for table in tables)
-        return found.drop_duplicates(ignore_index=True) if len(tables) > 1 else found
+        findings = join_findings(table[list(types)].astype(types) for table in tables)
+        return findings.drop_duplicates(ignore_index=True) if len(tables) > 1 else findings
 
     def count_findings(self) -> pd.DataFrame:
         """Count what was found, as `cryptodask.prices.clean.findings.summarize_findings` does.
@@ -145,7 +145,7 @@ class TableReader:
         columns = FINDING_COLUMNS if len(files) > 1 else ("kind", "action", "coin")
         tables = [load_codes(self.path / name, columns) for name in files]
         rows = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
-        if len(files) > 1:  # what was told twice counts once
+        if len(files) > 1:  # a finding that was reported twice counts once
             rows = rows.group_by(list(columns), use_threads=False).aggregate([])
         return summarize_findings(rows)
 

@@ -73,7 +73,7 @@ def test_a_second_file_that_contradicts_is_left_out_whole_and_the_values_are_tol
     assert kept(clean) == [("A", "A.csv", 2, 5.0), ("B", "a.csv", 4, 8.0)]
     row = the_finding(found, "contradicting_file")
     assert (row.coin, row.file, row.line) == ("A", "a.csv", 2)
-    assert "A.csv, which tells a close of 5 on 2017-01-01; this file tells 5.5" in row.message
+    assert "A.csv, which has a close of 5 on 2017-01-01; this file has 5.5" in row.message
     assert "rename or remove" in row.message
     assert len(found) == 1
 
@@ -81,7 +81,7 @@ def test_a_second_file_that_contradicts_is_left_out_whole_and_the_values_are_tol
 def test_a_contradiction_in_another_column_names_that_column() -> None:
     frame = rows(("A", "A.csv", 2, 1, 5.0), ("A", "a.csv", 2, 1, 5.0), volume=[3.0, 4.0])
     message = the_finding(keep_one_row_a_day(frame)[1], "contradicting_file").message
-    assert "tells a volume of 3 on 2017-01-01; this file tells 4" in message
+    assert "has a volume of 3 on 2017-01-01; this file has 4" in message
 
 
 def test_a_file_that_contradicts_only_a_file_that_is_left_out_is_kept() -> None:

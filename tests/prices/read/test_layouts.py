@@ -221,7 +221,7 @@ def test_the_order_of_klines_without_a_header_is_that_which_the_values_allow(
 @pytest.mark.parametrize(
     ("seconds", "why"),
     [
-        (3600, "bars of 1h, and those of 1d are wanted; bring them to a table of their own"),
+        (3600, "bars of 1h, and those of 1d are wanted; bring them to a separate table"),
         (900, "bars of 900 seconds; get bars of 1h, 4h, 1d"),
         (7 * DAY, "bars of 7 days; get bars of 1h, 4h, 1d"),
         (30 * DAY, "bars of 30 days; get bars of 1h, 4h, 1d"),
@@ -278,7 +278,10 @@ def test_an_option_decides_only_what_the_file_does_not(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("Date;Close\n2017-09-22;1,5\n2017-09-23;1.5\n", "a decimal comma and '1.5' a decimal"),
-        ("Date;Close\n2017-09-22;1,500\n2017-09-23;2.500\n", "can't tell a decimal mark"),
+        (
+            "Date;Close\n2017-09-22;1,500\n2017-09-23;2.500\n",
+            "decimal and thousands mark can't be told apart",
+        ),
     ],
 )
 def test_decimal_marks_that_a_file_does_not_decide_are_an_error(
@@ -303,7 +306,7 @@ def test_a_layout_that_is_not_known_names_columns_found_and_needed(
     row = the_finding(read(tmp_path, text).findings, "not_a_price_file")
     header = text.partition("\n")[0].replace(",", ", ")
     assert row.message == (
-        f"has no {missing} column, so it is no file of prices; columns found: {header}; needed: "
+        f"has no {missing} column, so it is not a file of prices; columns found: {header}; needed: "
         "date, close"
     )
 
@@ -325,7 +328,7 @@ def test_a_layout_may_be_named_by_option(tmp_path: Path) -> None:
     assert layout(read(tmp_path, one, ReadOptions(layout="wide"))) == "wide"
     found = read(tmp_path, GOOD, ReadOptions(layout="wide")).findings
     assert lost(found).empty
-    assert "is no wide table" in the_finding(found, "not_a_price_file").message
+    assert "is not a wide table" in the_finding(found, "not_a_price_file").message
     found = read(tmp_path, GOOD, ReadOptions(layout="long")).findings
     assert "has no coin column" in the_finding(found, "not_a_price_file").message
 

@@ -155,7 +155,9 @@ def test_parts_that_the_index_does_not_have_are_found(table: Path) -> None:
     manifest = manifest_of(table)
     for parts in (manifest["parts"][:-1], [*manifest["parts"], "part-00000000-00000.parquet"]):
         (table / TABLE_MANIFEST).write_text(json.dumps(manifest | {"parts": parts}))
-        with pytest.raises(TableError, match=rf"index-.*: is no index of the table's {len(parts)}"):
+        with pytest.raises(
+            TableError, match=rf"index-.*: is not an index of the table's {len(parts)}"
+        ):
             CryptoLoader(table)
 
 

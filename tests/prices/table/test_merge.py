@@ -65,7 +65,7 @@ BAD: dict[str, tuple[object, str]] = {
     "an open of zero": (ONE.assign(open=0.0), "open 0.0: must be above 0; set it to NaN"),
     "a volume below zero": (ONE.assign(volume=-1.0), "volume -1.0: must not be below 0"),
     "a volume without end": (ONE.assign(volume=np.inf), "volume inf: must be finite"),
-    "a day twice": (pd.concat([ONE, ONE]), "A, 2026-01-01: date .*: another row tells this day"),
+    "a day twice": (pd.concat([ONE, ONE]), "A, 2026-01-01: date .*: another row has this day"),
     "two wrong": (
         rows(("A", "2026-01-01", 0.0), ("B", "2026-01-01", 0.0)),
         r"A, 2026-01-01: close 0.0: must be above 0; leave the row out \(2 such rows\)",
@@ -119,17 +119,17 @@ OFF: dict[str, tuple[str, pd.DataFrame, str]] = {
     "days for hours": (
         "1h", hours(24, 3),
         "A: date: all rows are 1d apart, and the bars of this table last 1h; append them to a "
-        "table of their own",
+        "separate table",
     ),
     "days for fours": (
         "4h", pd.concat([hours(4, 3), hours(24, 5, "B")]),
         "B: date: all rows are 1d apart, and the bars of this table last 4h; append them to a "
-        "table of their own",
+        "separate table",
     ),
     "fours for hours": (
         "1h", hours(4, 3)[::-1],
         "A: date: all rows are 4h apart, and the bars of this table last 1h; append them to a "
-        "table of their own",
+        "separate table",
     ),
 }  # fmt: skip
 
@@ -145,7 +145,7 @@ def test_bars_of_another_length_are_refused_with_coin_date_and_rule(what: str) -
 def test_two_rows_of_one_hour_are_refused_and_two_of_one_day_are_not() -> None:
     frame = hours(1, 3)
     assert check_rows(frame, "1h")["date"].dt.day.tolist() == [1, 1, 1]
-    with pytest.raises(InputError, match="date 2026-01-01 01:00:00: another row tells this day"):
+    with pytest.raises(InputError, match="date 2026-01-01 01:00:00: another row has this day"):
         check_rows(pd.concat([frame, frame[1:2]]), "1h")
 
 

@@ -115,7 +115,7 @@ def test_coins_without_a_row_are_kept_with_the_reason(table: Path) -> None:
     assert opened.empty == {
         "Empty": "Empty.csv: has a header and no row; get the file again",
         "Hopeless": (
-            "Hopeless: not one row of its file can be read; `cryptodask prices import` tells why"
+            "Hopeless: not one row of its file can be read; `cryptodask prices import` says why"
         ),
     }
     assert told(lost(opened.findings())) == [
@@ -307,9 +307,9 @@ BAD_MANIFESTS: dict[str, tuple[str, str]] = {
     "nothing": ("", "can't be read"),
     "no JSON": ("\x00\x01", "can't be read"),
     "deeper than any reader goes": ("[" * 100_000, "can't be read"),
-    "a list": ("[1]", "is no manifest of a price table"),
-    "a text": ('"cryptodask price table"', "is no manifest of a price table"),
-    "of a web page": ('{"name": "my app", "icons": []}', "is no manifest of a price table"),
+    "a list": ("[1]", "is not a manifest of a price table"),
+    "a text": ('"cryptodask price table"', "is not a manifest of a price table"),
+    "of a web page": ('{"name": "my app", "icons": []}', "is not a manifest of a price table"),
 }
 
 
@@ -354,14 +354,14 @@ BAD_DELTAS: dict[str, tuple[object, str]] = {
     "a text": ("delta", "its deltas are no list"),
     "names alone": (["delta-00000000-00000.parquet"], "its deltas are no list"),
     "without coins": ([{"rows": "delta-00000000-00000.parquet"}], "its deltas are no list"),
-    "without rows": ([{"first": "A", "last": "B"}], "names None, which is no file"),
+    "without rows": ([{"first": "A", "last": "B"}], "names None, which is not a file"),
     "out of the folder": (
         [{"rows": "../delta-00000000-00000.parquet", "first": "A", "last": "B"}],
-        "which is no file of a table; do not use",
+        "which is not a file of a table; do not use",
     ),
     "findings out of it": (
         [{"rows": "delta-00000000-00000.parquet", "first": "A", "last": "B", "findings": "/x"}],
-        "names '/x', which is no file of a table; do not use",
+        "names '/x', which is not a file of a table; do not use",
     ),
 }
 
@@ -393,7 +393,7 @@ def test_a_manifest_that_names_no_file_of_its_table_is_refused(
 ) -> None:
     parts = manifest_of(table)["parts"]
     change(table, **{what: [*parts, name] if what == "parts" else name})
-    with pytest.raises(TableError, match="no file of a table; do not use this table") as caught:
+    with pytest.raises(TableError, match="not a file of a table; do not use this table") as caught:
         CryptoLoader(table)
     assert repr(name) in str(caught.value)
 
@@ -408,7 +408,7 @@ def test_a_manifest_without_a_list_of_parts_is_refused(table: Path, changes: dic
 @pytest.mark.parametrize("key", ["index", "findings"])
 def test_a_manifest_that_lacks_a_name_is_refused(table: Path, key: str) -> None:
     change(table, **{key: None})
-    with pytest.raises(TableError, match="names None, which is no file of a table"):
+    with pytest.raises(TableError, match="names None, which is not a file of a table"):
         CryptoLoader(table)
 
 
@@ -467,7 +467,7 @@ def bad_indexes(index: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def test_an_index_that_does_not_fit_the_table_is_refused(table: Path, what: str) -> None:
     path = path_of(table, "index")
     bad_indexes(pd.read_parquet(path))[what].to_parquet(path, index=False)
-    with pytest.raises(TableError, match="is no index of the table's 3 parts; import again"):
+    with pytest.raises(TableError, match="is not an index of the table's 3 parts; import again"):
         CryptoLoader(table)
 
 
@@ -504,7 +504,9 @@ def test_no_file_out_of_the_table_is_removed_whatever_the_manifest_says(
 def test_the_manifest_of_something_else_is_not_overwritten(other: Path, tmp_path: Path) -> None:
     app = write_files(tmp_path / "app", {TABLE_MANIFEST: '{"name": "my app"}', "index.html": "<p>"})
     before = contents(app)
-    with pytest.raises(TableError, match="no manifest of a price table; import to another folder"):
+    with pytest.raises(
+        TableError, match="not a manifest of a price table; import to another folder"
+    ):
         import_prices(other, app, overwrite=True)
     assert contents(app) == before
 

@@ -225,7 +225,7 @@ def test_a_table_that_is_cut_ends_on_the_last_day_that_is_kept(
         ({"window": 0}, "window: must be 'expanding' or a number of rows, got 0"),
         ({"window": "all"}, "window: must be 'expanding' or a number of rows, got 'all'"),
         ({"origins": 400}, "400 origins 10 bars apart and a horizon of 5 do not fit"),
-        ({"origins": [None]}, "origins: None is no day"),
+        ({"origins": [None]}, "origins: None is not a day"),
     ],
 )
 def test_options_that_make_no_sense_are_told(
