@@ -200,8 +200,8 @@ def test_an_option_says_which_bars_to_read_and_the_others_are_left_out_by_name(
     assert told(lost(table.findings()), "kind", "coin", "file", "message") == [
         (
             "unreadable_file", other, f"{other}.csv",
-            f"date: bars of {length[other]}, and those of {freq} are wanted; bring them to a separate "
-            "table",
+            f"date: bars of {length[other]}, and those of {freq} are wanted; bring them to a "
+            "separate table",
         )
         for other in others
     ]  # fmt: skip

@@ -215,8 +215,8 @@ def _broken_name(kind: str, name: object) -> str:
     if isinstance(name, str) and _FILE_NAMES[kind].fullmatch(name):
         return ""
     return (
-        f"names {_SHORT.repr(name)}, which is not a file of a table; do not use this table unless you "
-        "know why"
+        f"names {_SHORT.repr(name)}, which is not a file of a table; do not use this table unless "
+        "you know why"
     )
 
 

@@ -345,7 +345,8 @@ several = st.lists(
 )  # fmt: skip
 any_policies = st.fixed_dictionaries(
     {}, optional={
-        kind: st.sampled_from([a for a in FINDING_KINDS[kind].actions if a != "fail"]) for kind in ODD
+        kind: st.sampled_from([a for a in FINDING_KINDS[kind].actions if a != "fail"])
+        for kind in ODD
     },
 )  # fmt: skip
 

@@ -189,7 +189,7 @@ BAD_FILES: dict[str, tuple[str | bytes, str]] = {
     "compressed": (b"\x1f\x8b\x08\x08\xc3\x28\xff\xfe,\n1,2\n", "is damaged gzip"),
     "a header and no row": (HEADER + "\n\n", "has a header and no row"),
     "Latin-1": ((GOOD + "2017-09-20,1,1,1,é,1,1\n").encode("latin-1"), "is not utf-8 text"),
-    "half of UTF-16": (GOOD.encode("utf-16")[:-1], "is no utf-16"),
+    "half of UTF-16": (GOOD.encode("utf-16")[:-1], "is not utf-16"),
     "two closes": (listing("2017-09-22,1,2", header="Date,Close,close"), "has 2 columns close"),
     "a field without an end": (GOOD + '2017-09-20,"' + "x" * 140_000, "field larger than"),
 }

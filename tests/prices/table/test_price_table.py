@@ -307,9 +307,12 @@ BAD_MANIFESTS: dict[str, tuple[str, str]] = {
     "nothing": ("", "can't be read"),
     "no JSON": ("\x00\x01", "can't be read"),
     "deeper than any reader goes": ("[" * 100_000, "can't be read"),
-    "a list": ("[1]", "is not a manifest of a price table"),
-    "a text": ('"cryptodask price table"', "is not a manifest of a price table"),
-    "of a web page": ('{"name": "my app", "icons": []}', "is not a manifest of a price table"),
+    "a list": ("[1]", "format: is not a manifest of a price table"),
+    "a text": ('"cryptodask price table"', "format: is not a manifest of a price table"),
+    "of a web page": (
+        '{"name": "my app", "icons": []}',
+        "format: is not a manifest of a price table",
+    ),
 }
 
 

@@ -1,0 +1,141 @@
+"""The commands of ``cryptodask prices``."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from cryptodask.cli.options import Tls, read_tls
+from cryptodask.cli.prices.fetch import fetch
+from cryptodask.cli.prices.options import (
+    ColumnOption,
+    CorrectionsOption,
+    DayFirstOption,
+    FreqOption,
+    LayoutOption,
+    PolicyOption,
+    read_options,
+    read_policies,
+)
+from cryptodask.cli.prices.report import print_append, print_findings, report, write_report
+from cryptodask.cli.show import out
+from cryptodask.errors import OptionError
+
+prices_app = typer.Typer(
+    help="Bring prices from files and exchanges into a table, and check it.", no_args_is_help=True
+)
+
+
+@prices_app.command("import")
+def import_command(
+    folder: Annotated[Path, typer.Argument(help="Folder of price files.")],
+    table: Annotated[Path, typer.Option("--out", help="Table to write, a folder.")],
+    partitions: Annotated[int | None, typer.Option(help="Number of parts.")] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace an existing table.")] = False,
+    dayfirst: DayFirstOption = None,
+    column: ColumnOption = None,
+    layout: LayoutOption = None,
+    freq: FreqOption = None,
+    policy: PolicyOption = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a cluster to read on, as tcp://host:8786.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes of a local cluster to read on.")
+    ] = None,
+    tls: Tls = None,
+) -> None:
+    """Read a folder of price files, write them as one table, and report what was found."""
+    from cryptodask.cluster import connect, ordered_map
+    from cryptodask.prices import import_prices
+
+    options = read_options(dayfirst, column, layout, freq, read_policies(policy))
+    read = partial(
+        import_prices, folder, table, partitions=partitions, overwrite=overwrite, options=options
+    )
+    if scheduler or tls or workers is not None:
+        with connect(scheduler, workers, read_tls(tls)) as client:
+            imported = read(run=partial(ordered_map, client))
+    else:
+        imported = read()
+    report(imported)
+
+
+@prices_app.command()
+def append(
+    table: Annotated[Path, typer.Argument(help="Table, a folder.")],
+    files: Annotated[list[Path], typer.Argument(help="Price files, or folders of them.")],
+    corrections: CorrectionsOption = "replace",
+    dayfirst: DayFirstOption = None,
+    column: ColumnOption = None,
+    layout: LayoutOption = None,
+    policy: PolicyOption = None,
+) -> None:
+    """Add new days, new coins and corrections from files to a table."""
+    from cryptodask.prices import PriceTable, read_files
+    from cryptodask.prices.clean.findings import summarize_findings
+    from cryptodask.prices.clean.policies import without_gaps
+
+    place = PriceTable(table)
+    policies = place.policies | read_policies(policy)
+    # The table may have the rows that a file lacks, so it decides what is a gap.
+    options = read_options(dayfirst, column, layout, place.freq, without_gaps(policies))
+    result = place.append_reading(
+        read_files(files, options),
+        corrections=corrections,  # type: ignore[arg-type]
+        policies=policies,
+    )
+    print_append(result)
+    raise typer.Exit(print_findings(summarize_findings(result.findings), result.findings))
+
+
+@prices_app.command()
+def compact(
+    table: Annotated[Path, typer.Argument(help="Table, a folder.")],
+    partitions: Annotated[int | None, typer.Option(help="Number of parts.")] = None,
+) -> None:
+    """Merge what was appended into the parts of a table, so that reading it is fast again."""
+    from cryptodask.prices import PriceTable
+
+    place = PriceTable(table)
+    place.compact(partitions)
+    parts = len(place.manifest["parts"])
+    out.print(f"{len(place):,} rows in {parts} parts, generation {place.generation}")
+
+
+prices_app.command()(fetch)
+
+
+@prices_app.command()
+def check(
+    table: Annotated[Path, typer.Argument(help="Table, a folder.")],
+    html: Annotated[
+        Path | None, typer.Option(help="Write the report to this .html file too.")
+    ] = None,
+) -> None:
+    """Report what is in a table and what was found in its files."""
+    from cryptodask.prices import PriceTable
+
+    if html and (html.suffix != ".html" or not html.parent.is_dir()):
+        raise OptionError(f"--html {html}: must end in .html, in a folder that is there")
+    place = PriceTable(table)
+    if html:
+        write_report(place, html)
+        out.print(Text(f"wrote {html}"), soft_wrap=True)
+    report(place)
+
+
+@prices_app.command()
+def policies() -> None:
+    """List the kinds of finding and what can be done about each."""
+    from cryptodask.prices.clean.findings import ACTIONS, FINDING_KINDS
+
+    table = Table("finding", "what it is", "what can be done, the default first")
+    for name, kind in FINDING_KINDS.items():
+        if kind.actions:
+            lines = (f"{action}: {ACTIONS[action]}" for action in kind.actions)
+            table.add_row(name, kind.meaning, "\n".join(lines))
+    out.print(table)

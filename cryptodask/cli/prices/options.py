@@ -1,0 +1,98 @@
+"""Options that commands of prices share, and what they mean."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cryptodask.errors import OptionError
+
+if TYPE_CHECKING:
+    from cryptodask.prices import ReadOptions
+
+DayFirstOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--dayfirst/--monthfirst", help="How to read 09/10/2017 where a file does not show it."
+    ),
+]
+
+ColumnOption = Annotated[
+    list[str] | None,
+    typer.Option("--column", help="Header of a column, as close=Last; repeat it for more."),
+]
+
+LayoutOption = Annotated[
+    str | None, typer.Option(help="Layout of all files; by default found from each file.")
+]
+
+FreqOption = Annotated[
+    str | None, typer.Option(help="Length of a bar: 1h, 4h or 1d; by default that of the files.")
+]
+
+PolicyOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Action for a kind of finding, as stale_run=drop; see `prices policies`."),
+]
+
+CorrectionsOption = Annotated[
+    str, typer.Option(help="Rows that differ from the table's: replace, keep or fail.")
+]
+
+
+def read_options(
+    day_first: bool | None,
+    columns: list[str] | None,
+    layout: str | None,
+    freq: str | None,
+    policies: dict[str, str],
+) -> "ReadOptions":
+    """Return what the options of a command say of files.
+
+    Parameters
+    ----------
+    day_first : bool or None
+        Whether days such as 09/10/2017 have the day first.
+    columns : list of str or None
+        ``COLUMN=HEADER`` of each.
+    layout, freq : str or None
+        As of `cryptodask.prices.ReadOptions`.
+    policies : dict of str to str
+        As `read_policies` returns them.
+
+    Raises
+    ------
+    OptionError
+        One of them makes no sense.
+    """
+    from cryptodask.prices import ReadOptions
+
+    named = _pairs("--column", columns, "COLUMN=HEADER, such as close=Last")
+    return ReadOptions(day_first, named, layout, freq, policies)
+
+
+def read_policies(given: list[str] | None) -> dict[str, str]:
+    """Return the policies of a command.
+
+    Parameters
+    ----------
+    given : list of str or None
+        ``KIND=ACTION`` of each.
+
+    Raises
+    ------
+    OptionError
+        A kind or an action is unknown.
+    """
+    chosen = _pairs("--policy", given, "KIND=ACTION, such as stale_run=drop")
+    check_policies(chosen)
+    return chosen
+
+
+def _pairs(option: str, texts: list[str] | None, form: str) -> dict[str, str]:
+    pairs = {}
+    for text in texts or []:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise OptionError(f"{option} {text!r}: write it as {form}")
+        pairs[name.strip()] = value.strip()
+    return pairs
