@@ -83,9 +83,9 @@ def read_policies(given: list[str] | None) -> dict[str, str]:
     OptionError
         A kind or an action is unknown.
     """
-    chosen = _pairs("--policy", given, "KIND=ACTION, such as stale_run=drop")
     from cryptodask.prices.clean.policies import check_policies
 
+    chosen = _pairs("--policy", given, "KIND=ACTION, such as stale_run=drop")
     check_policies(chosen)
     return chosen
 

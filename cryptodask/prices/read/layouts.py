@@ -203,7 +203,7 @@ def layout_of(
 
 
 def _columns_of(
-    plain: Sequence[str], rows: Sequence[Sequence[str]], given: Mapping[str, int]
+    plain: Sequence[str], rows: Sequence[Sequence[str]], given: dict[str, int]
 ) -> dict[str, int]:
     """Return the columns of the schema that a header has, and their places."""
     places = {name: place_of(name, plain) for name in ALIASES} | dict(given)
