@@ -326,7 +326,7 @@ def test_a_backtest_in_a_store_is_that_of_a_folder_and_goes_on(
     files = written(url, "backtest")
     lost = sorted(files)[1]
     remove([folder / "_manifest.json", folder / lost])
-    with pytest.raises(InputError, match="is no backtest that has ended"):
+    with pytest.raises(TableError, match="holds no result that is whole"):
         open_backtest(url)
     done = command("resume", url, "--scheduler", store_cluster.address)
     assert done.returncode == 0, done.stderr
@@ -423,7 +423,7 @@ def test_the_pages_show_what_is_in_a_store(client: Client, small_folder: Path, u
              progress=False)  # fmt: skip
     for name in ("f", "b"):
         assert callable(page_of(path_of(f"{url}/{name}"), small_folder))
-    with pytest.raises(InputError, match="is no forecast or backtest that has ended"):
+    with pytest.raises(InputError, match="is neither a forecast nor a backtest that has ended"):
         page_of(path_of(url))
     nothing: dict[str, list[str]] = {"coin": [], "model": [], "exception": [], "message": []}
     entry = Entry(url, "f", 0, ("linear",), str(small_folder), f"{url}/f", (), nothing)
