@@ -112,8 +112,9 @@ def write_done(path: AnyPath, done: JobDone) -> None:
         [f.coin, f.model, None if f.cutoff is None else str(f.cutoff), f.exception, f.message]
         for f in done.failures
     ]
-    lost = done.lost.assign(date=done.lost["date"].astype("str"))
-    content["lost"] = lost.to_dict("records")
+    days = [None if pd.isna(day) else day.isoformat() for day in done.lost["date"]]
+    lost = done.lost.astype(object).assign(date=days)
+    content["lost"] = lost.where(lost.notna(), None).to_dict("records")
     write_json(content, path)
 
 

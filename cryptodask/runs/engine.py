@@ -280,7 +280,7 @@ class _Run:
     def _run_with_intervals(
         self, todo: Sequence[TaskId], pools: dict[str, PooledErrors] | None
     ) -> None:
-        """Forecast as of now and of past dates, count errors, and put intervals around forecasts."""
+        """Forecast as of now and of past dates, count errors, and make intervals."""
         needed = list(todo) if pools is not None else [*self.done, *todo]
         needed = [task for task in needed if self._has_rows(task)]
         state = self._states(sorted(needed))

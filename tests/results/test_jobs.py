@@ -1,0 +1,50 @@
+"""The record of a job: read back as written, and none where it or its table is torn."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cryptodask.io.parquet import write_frame
+from cryptodask.prices.clean.findings import file_finding
+from cryptodask.records import CoinFailure
+from cryptodask.results.jobs import JobDone, read_done, write_done
+
+
+@pytest.fixture
+def done(tmp_path: Path) -> JobDone:
+    """What a job did, whose table and record are in a folder."""
+    record = write_frame(pd.DataFrame({"x": [1.5, 2.5]}), tmp_path / "forecasts-00000.parquet")
+    failures = (
+        CoinFailure("A", "naive", "TooShortError", "1 row"),
+        CoinFailure("B", "naive", "ForecastError", "NaN", np.datetime64("2026-01-02", "s")),
+    )
+    lost = file_finding("unreadable_file", "C", "C.csv", "cut off")
+    job = JobDone(None, record, failures, lost, 3, 2, 90, "tcp://w", {"fit": 0.5}, 1.0, 2.0)
+    write_done(tmp_path / "_done-00000.json", job)
+    return job
+
+
+def test_it_is_read_back(tmp_path: Path, done: JobDone) -> None:
+    again = read_done(tmp_path / "_done-00000.json")
+    assert again is not None
+    pd.testing.assert_frame_equal(again.lost, done.lost)
+    for name in ("file", "failures", "coins", "bounded", "rows", "worker", "seconds", "began"):
+        assert getattr(again, name) == getattr(done, name), name
+
+
+@pytest.mark.parametrize("name", ["_done-00000.json", "forecasts-00000.parquet"])
+@pytest.mark.parametrize("damage", ["gone", "empty", "cut", "zeros", "flipped"])
+def test_what_is_torn_is_not_done(tmp_path: Path, done: JobDone, name: str, damage: str) -> None:
+    assert read_done(tmp_path / "_done-00000.json") is not None
+    path = tmp_path / name
+    content = path.read_bytes()
+    if damage == "gone":
+        path.unlink()
+    else:
+        middle = len(content) // 2
+        flipped = content[:middle] + bytes([content[middle] ^ 0x80]) + content[middle + 1 :]
+        torn = {"empty": b"", "cut": content[:middle], "zeros": bytes(len(content))}
+        path.write_bytes(torn.get(damage, flipped))
+    assert read_done(tmp_path / "_done-00000.json") is None
