@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def whole_plans(draw: st.DrawFn) -> Plan:
     for model in range(models):
         inner = draw(st.sets(st.integers(1, coins - 1))) if coins > 1 else set()
         edges = sorted({0, coins, *inner})
-        spans = list(zip(edges, edges[1:], strict=False))
+        spans = list(pairwise(edges))
         cut = draw(st.integers(0, len(spans) - 1))
         tasks += [Task(model, tuple(part)) for part in (spans[:cut], spans[cut:]) if part]
     return plan_of(draw(st.permutations(tasks)), models, coins)
