@@ -113,7 +113,8 @@ def write_done(path: AnyPath, done: JobDone) -> None:
         for f in done.failures
     ]
     days = [None if pd.isna(day) else day.isoformat() for day in done.lost["date"]]
-    lost = done.lost.astype(object).assign(date=days)
+    lost = done.lost.astype(object)
+    lost["date"] = days
     content["lost"] = lost.where(lost.notna(), None).to_dict("records")
     write_json(content, path)
 
