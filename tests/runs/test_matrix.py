@@ -229,6 +229,13 @@ class TestTornFiles:
             damage(path)
         self._resume(kind, out, complete, cluster)
 
+    def test_of_the_last_model_alone_is_made_again(
+        self, kind: Kind, complete: Path, cluster: Cluster, tmp_path: Path
+    ) -> None:
+        out = copied(complete, tmp_path / "out")
+        emptied(data_files(out)[-1])
+        self._resume(kind, out, complete, cluster)
+
     @pytest.mark.parametrize("damages", [("emptied", "halved"), ("zeroed", "flipped")], ids=str)
     def test_of_a_run_that_was_stopped_are_made_again(
         self, kind: Kind, stopped: Path, complete: Path, cluster: Cluster, tmp_path: Path,
