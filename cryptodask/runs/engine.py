@@ -126,7 +126,7 @@ class _Run:
         if todo and kind.intervals:
             self._run_with_intervals(todo, pools)
         elif todo:
-            work = self._work(self._call)
+            work = self._work(self._call, todo)
             self._collect(run_pieces(self.client, work, todo, results=not self.as_dask))
         return self._close()
 
@@ -167,10 +167,10 @@ class _Run:
     def _state_call(self, task: TaskId) -> Call:
         return self.kind.state_call(self.workload.job(task), self.workload.model(task))
 
-    def _work(self, call: Callable[[TaskId], Call]) -> Work:
+    def _work(self, call: Callable[[TaskId], Call], tasks: Sequence[TaskId]) -> Work:
         """Return how tasks are submitted; all of a run have one function."""
         workload, folder = self.workload, self.folder
-        function = call(next(iter(workload.task_ids())))[0]
+        function = call(tasks[0])[0]
         return Work(
             function,
             lambda task: call(task)[1],
@@ -311,17 +311,17 @@ class _Run:
     def _states(self, tasks: Sequence[TaskId]) -> WorkerState:
         """Have workers keep what intervals need of each task, or write it to the folder."""
         if self.folder is None or not self.kind.writes_parts:
-            state = WorkerState(self.client, self._work(self._state_call), tasks)
+            state = WorkerState(self.client, self._work(self._state_call, tasks), tasks)
             self._collect(state.make(), keep=False)
             return state
-        state = WorkerState(self.client, self._work(self._part_call), [])
+        state = WorkerState(self.client, self._work(self._part_call, tasks), [])
         parts = self.folder.done(tasks, parts=True)
         for task, done in parts.items():
             state.put(task, self.kind.state_of(done, self.folder.path))
             self._count(self.workload.size(task))
         left = [task for task in tasks if task not in parts]
         for outcome in self._collect(
-            run_pieces(self.client, self._work(self._part_call), left), keep=False
+            run_pieces(self.client, self._work(self._part_call, tasks), left), keep=False
         ):
             if outcome.error is None:
                 state.put(outcome.piece, self.kind.state_of(outcome.result, self.folder.path))

@@ -17,7 +17,7 @@ from tests.models.conftest import OF_LIBRARIES, QUICK, make_panel, need_package
 
 
 @dataclass(frozen=True)
-class Cheat:
+class Cheat(Model):
     """What the cheats have in common: all but where they look."""
 
     name: ClassVar[str] = "cheat"
