@@ -163,6 +163,6 @@ def count_or_days(given: Any) -> int | tuple[str, ...]:
         given = [part.strip() for part in given.split(",") if part.strip()]
     if not isinstance(given, Iterable):
         raise refused("origins", "must be a number of origins, or their days", given)
-    to_text = day("origins")
-    days = [to_text(item) for item in given]
-    return tuple(item for item in days if item is not None)
+    from cryptodask.prices.days import read_day
+
+    return tuple(str(read_day("origins", item).astype("datetime64[D]")) for item in given)
