@@ -254,8 +254,8 @@ def test_a_loss_that_is_not_for_one_number_is_an_option_error(loss: str) -> None
         ),
         (
             {"patience": 2},
-            "lstm patience: 2 with epochs 1: there is no epoch to stop before; set epochs to the "
-            "most that training may take, as 50",
+            "lstm patience: 2 with epochs 1: training can't stop before its only epoch; set "
+            "epochs to the most that training may take, as 50",
         ),
         ({"activation": "soft"}, f"lstm activation: 'soft' is none of {', '.join(ACTIVATIONS)}"),
     ],
