@@ -218,7 +218,10 @@ def test_a_network_that_blew_up_is_a_forecast_error_and_hurts_no_other_coin() ->
 @pytest.mark.parametrize("option", ["loss", "optimizer"])
 def test_a_name_that_keras_does_not_know_is_an_option_error(option: str) -> None:
     model = create_model("lstm", **quick, **{option: "nonsense"})
-    with pytest.raises(OptionError, match=f"lstm {option}: 'nonsense' is no {option} of Keras"):
+    with pytest.raises(
+        OptionError,
+        match=f"lstm {option}: 'nonsense' is not in Keras; its documentation lists each {option}",
+    ):
         run_model(model, make_panel([30, 40]), 3)
 
 
