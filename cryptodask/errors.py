@@ -22,6 +22,7 @@
     │   ├── ForecastError         the model ran, and gave no finite number
     │   └── WorkerDiedError       workers died of it, or took too long
     ├── LookaheadError            a forecast depends on rows after its cutoff
+    ├── ContractError             a model breaks a rule of models
     ├── ClusterError              no scheduler or no worker there, or one that can't be used
     ├── WriteError                results can't be written: the disk is full, or gone
     ├── ExchangeError             an exchange can't be reached, or does not answer any more
@@ -111,6 +112,10 @@ class WorkerDiedError(SeriesError):
 
 class LookaheadError(CryptoDaskError):
     """A forecast depends on rows after its cutoff, so that no backtest of the model is true."""
+
+
+class ContractError(CryptoDaskError):
+    """A model breaks a rule that every model obeys; see `cryptodask.testing.check_model`."""
 
 
 class ClusterError(CryptoDaskError):

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
-DateArray = NDArray[np.datetime64]
-
+FloatArray32 = NDArray[np.float32]
 IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+DateArray = NDArray[np.datetime64]
 
 DAY = np.timedelta64(1, "D")
 
@@ -43,7 +44,7 @@ class Panel:
     coins: tuple[str, ...]
     values: FloatArray
     dates: DateArray
-    indptr: NDArray[np.int64]
+    indptr: IntArray
     step: np.timedelta64 = DAY
     even: bool | None = None
     extra: Mapping[str, FloatArray] = field(default_factory=dict)
@@ -57,7 +58,7 @@ class Panel:
             yield coin, self.values[start:stop], self.dates[start:stop]
 
     @property
-    def lengths(self) -> NDArray[np.int64]:
+    def lengths(self) -> IntArray:
         """Rows of each coin, ``(n_coins,)``."""
         return np.diff(self.indptr)
 
@@ -77,7 +78,7 @@ class Panel:
         return float(self.step / np.timedelta64(1, "s"))
 
     def is_even(self) -> bool:
-        """Tell whether the rows of every coin, at least one each, are a step apart: no gaps."""
+        """Whether the rows of every coin, at least one each, are a step apart: no gaps."""
         if self.even is not None:
             return self.even
         days = self.dates.astype("datetime64[s]", copy=False).view(np.int64)
@@ -86,13 +87,29 @@ class Panel:
         return bool(apart.all()) and not np.isnat(self.dates[self.indptr[:-1]]).any()
 
     def future_dates(self, horizon: int) -> DateArray:
-        """Dates of the ``horizon`` bars after each coin's last one, ``(n_coins, horizon)``."""
+        """Return the dates of the bars after each coin's last one.
+
+        Parameters
+        ----------
+        horizon : int
+            Bars ahead.
+
+        Returns
+        -------
+        ndarray of datetime64[s], ``(n_coins, horizon)``
+        """
         steps = np.arange(1, horizon + 1) * self.step.astype("timedelta64[s]")
         dates: DateArray = self.last_dates[:, None] + steps[None, :]
         return dates
 
-    def take(self, positions: Sequence[int] | NDArray[np.int64]) -> "Panel":
-        """Return the panel of the coins at these positions, in this order."""
+    def take(self, positions: Sequence[int] | IntArray) -> "Panel":
+        """Return the panel of some coins.
+
+        Parameters
+        ----------
+        positions : sequence of int, ``(n_taken,)``
+            Places of the coins, in the order wanted.
+        """
         kept = np.asarray(positions, dtype=np.int64).reshape(-1)
         lengths = self.lengths[kept]
         indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
@@ -107,8 +124,14 @@ class Panel:
             extra={name: column[rows] for name, column in self.extra.items()},
         )
 
-    def tail(self, rows: int | NDArray[np.int64]) -> "Panel":
-        """Return the panel of each coin's last rows, so many at most: of all, or of each coin."""
+    def tail(self, rows: int | IntArray) -> "Panel":
+        """Return the panel of each coin's last rows.
+
+        Parameters
+        ----------
+        rows : int or ndarray of int64, ``(n_coins,)``
+            The most rows of all coins, or of each.
+        """
         lengths = np.minimum(self.lengths, rows)
         indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         kept = np.arange(indptr[-1]) + np.repeat(self.indptr[1:] - indptr[1:], lengths)
@@ -129,9 +152,16 @@ class Panel:
         step: np.timedelta64 = DAY,
         extra: Mapping[str, Sequence[FloatArray]] | None = None,
     ) -> "Panel":
-        """Build a panel from an iterable of ``(coin, closes, dates)``.
+        """Build a panel from coins.
 
-        Other columns are given by name, each as one array a coin.
+        Parameters
+        ----------
+        series : iterable of (str, ndarray, ndarray)
+            Name, closes ``(n_rows,)`` in the quote currency, and dates ``(n_rows,)`` of each coin.
+        step : timedelta64
+            From one bar to the next.
+        extra : mapping of str to sequence of ndarray of float64, optional
+            Other columns by name, each as one array ``(n_rows,)`` a coin.
         """
         rows = [
             (coin, np.asarray(v, dtype=np.float64), np.asarray(d, dtype="datetime64[s]"))
@@ -177,5 +207,14 @@ class CoinFailure:
     def of(
         cls, coin: str, model: str, error: BaseException, cutoff: np.datetime64 | None = None
     ) -> "CoinFailure":
-        """Record an exception."""
+        """Record an exception.
+
+        Parameters
+        ----------
+        coin, model : str
+            Their names.
+        error : BaseException
+        cutoff : datetime64[s], optional
+            In a backtest, the origin without a forecast.
+        """
         return cls(coin, model, type(error).__name__, str(error) or repr(error), cutoff)

@@ -10,6 +10,7 @@ from cryptodask.errors import LookaheadError, OptionError
 from cryptodask.evaluate.rolling import Rolling
 from cryptodask.models.base import Model, PanelForecast, check_horizon
 from cryptodask.models.fitting import run_model
+from cryptodask.models.walks import random_panel
 from cryptodask.records import Panel
 
 ForecastAt = Callable[[Model, Panel, np.datetime64, int, int], PanelForecast]
@@ -22,22 +23,38 @@ SHARES = (0.5, 0.75, 0.9)
 
 @dataclass(frozen=True)
 class _Future:
-    """A panel whose rows after the cutoffs are of one kind, and what that kind is."""
+    """A panel with other rows after the cutoffs, and what is other about them."""
 
     panel: Panel
-    told: str
+    change: str
 
 
 def forecast_at(
     model: Model, panel: Panel, cutoff: np.datetime64, horizon: int, seed: int = 0
 ) -> PanelForecast:
-    """Run a model on copies of the rows up to a date, of the coins that have a row at it."""
+    """Forecast at a date, from copies of the rows up to it.
+
+    Parameters
+    ----------
+    model : Model
+    panel : Panel
+        Of ``n_coins``; those with a row on the date are forecast.
+    cutoff : datetime64
+    horizon : int
+        Bars ahead.
+    seed : int
+
+    Returns
+    -------
+    PanelForecast
+        Prices ``(n_forecast, horizon)`` in the quote currency.
+    """
     return run_model(model, _until(panel, cutoff), horizon, seed)
 
 
 def check_lookahead(
     model: Model,
-    panel: Panel,
+    panel: Panel | None = None,
     horizon: int = 10,
     seed: int = 0,
     *,
@@ -57,9 +74,13 @@ def check_lookahead(
     Parameters
     ----------
     model : Model
-    panel : Panel
-        Sound coins with some rows after the cutoffs.
-    horizon, seed : int
+    panel : Panel, optional
+        Sound coins, ``(n_coins,)``, with some rows after the cutoffs; by default two seeded random
+        walks that are long enough for the model.
+    horizon : int
+        Bars ahead.
+    seed : int
+        Of the forecasts, and of the panel unless it is given.
     cutoffs : sequence of datetime64, optional
         Dates of the panel; by default the dates at a half, three quarters and nine tenths of it.
     path : callable, optional
@@ -68,7 +89,7 @@ def check_lookahead(
     Returns
     -------
     int
-        How many forecasts were compared, each of one coin at one cutoff.
+        How many forecasts were compared, each of one coin, ``(horizon,)``, at one cutoff.
 
     Raises
     ------
@@ -77,8 +98,17 @@ def check_lookahead(
     OptionError
         No coin could be forecast at any of the cutoffs and has rows after it, so that nothing was
         checked.
+
+    Examples
+    --------
+    >>> from cryptodask.models import create_model
+    >>> check_lookahead(create_model("drift"))
+    6
     """
     check_horizon(horizon)
+    if panel is None:
+        rows = 2 * model.min_length(horizon) + 60
+        panel = random_panel([rows, rows - 5], seed, columns=model.columns)
     # The earliest first, so that none of these runs comes after one that saw later rows.
     origins = sorted(_default_cutoffs(panel) if cutoffs is None else cutoffs)
     mark = f" (check {uuid4().hex})"
@@ -90,7 +120,7 @@ def check_lookahead(
             run_model(model, future.panel, horizon, seed)
             again = path(model, future.panel, cutoff, horizon, seed)
             try:
-                _compare(model, alone, again, cutoff, future.told)
+                _compare(model, alone, again, cutoff, future.change)
             except LookaheadError as error:
                 raise LookaheadError(str(error).replace(mark, "")) from None
         compared += _with_future(named, alone, cutoff)
@@ -126,12 +156,12 @@ def _futures(panel: Panel, cutoff: np.datetime64) -> list[_Future]:
 
 
 def _compare(
-    model: Model, first: PanelForecast, again: PanelForecast, cutoff: np.datetime64, told: str
+    model: Model, first: PanelForecast, again: PanelForecast, cutoff: np.datetime64, change: str
 ) -> None:
     """Raise if two forecasts at one cutoff are not the same bits."""
     here = f"{model.name} at {_day(cutoff)}"
     rule = (
-        f"though only {told} changed; a forecast must depend on rows up to its cutoff alone, so "
+        f"though only {change} changed; a forecast must depend on rows up to its cutoff alone, so "
         "let the model keep nothing between runs and read nothing but its panel"
     )
     changed = set(first.coins) ^ set(again.coins)
@@ -141,11 +171,11 @@ def _compare(
         )
     place = {coin: i for i, coin in enumerate(again.coins)}
     for i, coin in enumerate(first.coins):
-        one, other = first.values[i], again.values[place[coin]]
-        if not np.array_equal(one, other):
-            step = int(np.flatnonzero(one != other)[0])
+        before, other = first.values[i], again.values[place[coin]]
+        if not np.array_equal(before, other):
+            step = int(np.flatnonzero(before != other)[0])
             raise LookaheadError(
-                f"{coin}: {here} forecast {one[step]!r} for "
+                f"{coin}: {here} forecast {before[step]!r} for "
                 f"{_day(first.dates[i, step])} and then {other[step]!r}, {rule}"
             )
 
@@ -162,7 +192,7 @@ def _until(panel: Panel, cutoff: np.datetime64) -> Panel:
 
 
 def _longer(panel: Panel, rows: int) -> Panel:
-    """Return the panel with so many more rows of each coin, at ever higher prices."""
+    """Return the panel with more rows of each coin, at ever higher prices."""
     ahead = np.arange(1, rows + 1)
     return Panel.from_series(
         [
@@ -176,8 +206,8 @@ def _longer(panel: Panel, rows: int) -> Panel:
         panel.step,
         {
             name: [
-                np.concatenate([own, np.full(rows, own[-1] * 7.0)])
-                for own in np.split(column, panel.indptr[1:-1])
+                np.concatenate([amounts, np.full(rows, amounts[-1] * 7.0)])
+                for amounts in np.split(column, panel.indptr[1:-1])
             ]
             for name, column in panel.extra.items()
         },

@@ -1,8 +1,8 @@
 """The features that can be declared: what each is made of, and from how many rows.
 
 Every feature of a row is computed from rows of its coin up to that row; those of the market and
-of another coin, from returns of dates up to the row's date. Each run of rows between gaps stands
-for itself: after a gap a feature is NaN until the run has enough rows again.
+of another coin, from returns of dates up to the row's date. Each segment of rows between gaps
+stands for itself: after a gap a feature is NaN until the segment has enough rows again.
 
 A definition that changes gets a new version, so that a model that was trained on the old one is
 known by its fingerprint.
@@ -37,24 +37,45 @@ class Rows:
         self.panel, self.market = panel, market
 
     @cached_property
-    def runs(self) -> Segments:
-        """Where each row is in its run."""
+    def segments(self) -> Segments:
+        """Where each row is in its segment."""
         return Segments.of(self.panel)
 
     @cached_property
     def returns(self) -> FloatArray:
-        """The log return from the row before, NaN of the first row of a run."""
+        """The log return from the row before, ``(n_rows,)``, NaN of the first row of a segment."""
         return self.growth(self.panel.values, 1)
 
     def growth(self, values: FloatArray, rows: int) -> FloatArray:
-        """Return the log of values over those so many rows before, NaN where it is not finite."""
+        """Return the log of values over those some rows before, NaN where it is not finite.
+
+        Parameters
+        ----------
+        values : ndarray of float64, ``(n_rows,)``
+        rows : int
+            How many before.
+
+        Returns
+        -------
+        ndarray of float64, ``(n_rows,)``
+        """
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            growth = np.log(values / self.runs.shift(values, rows))
+            growth = np.log(values / self.segments.shift(values, rows))
         growth[~np.isfinite(growth)] = np.nan
         return growth
 
     def dates_before(self, lag: int) -> DateArray:
-        """Return the date of the bar that is ``lag - 1`` before each row."""
+        """Return the date of the bar that is ``lag - 1`` before each row.
+
+        Parameters
+        ----------
+        lag : int
+            In bars, from 1.
+
+        Returns
+        -------
+        ndarray of datetime64, ``(n_rows,)``
+        """
         dates: DateArray = self.panel.dates - (lag - 1) * self.panel.step
         return dates
 
@@ -73,9 +94,9 @@ class Definition:
     compute : callable
         See `Compute`.
     rows : callable
-        Of the parameters: the rows of a run, the feature's own one included, until it is known.
+        Of the parameters: the rows of a segment, the feature's own one included, until it is known.
     takes : {"each", "all", "none"}
-        Whether each number that is written after the name makes a feature of its own, or all of
+        Whether each number that is written after the name makes a separate feature, or all of
         them one, or there are none.
     default : tuple of int
         The numbers where none is written.
@@ -92,7 +113,7 @@ class Definition:
     least : int
         The least number that it takes.
     endless : bool
-        Whether it depends on all rows of the run, and not on the last `rows` of them alone.
+        Whether it depends on all rows of the segment, and not on the last `rows` of them alone.
     """
 
     meaning: str
@@ -110,7 +131,7 @@ class Definition:
 
 
 def _lag(rows: Rows, lag: int) -> list[FloatArray]:
-    return [rows.runs.shift(rows.returns, lag - 1)]
+    return [rows.segments.shift(rows.returns, lag - 1)]
 
 
 def _return(rows: Rows, over: int) -> list[FloatArray]:
@@ -118,23 +139,23 @@ def _return(rows: Rows, over: int) -> list[FloatArray]:
 
 
 def _close(rows: Rows, lag: int) -> list[FloatArray]:
-    return [rows.runs.shift(rows.panel.values, lag - 1)]
+    return [rows.segments.shift(rows.panel.values, lag - 1)]
 
 
 def _mean(rows: Rows, width: int) -> list[FloatArray]:
-    return [rows.runs.mean(rows.returns, width)]
+    return [rows.segments.mean(rows.returns, width)]
 
 
 def _std(rows: Rows, width: int) -> list[FloatArray]:
-    return [rows.runs.moments(rows.returns, width)[1]]
+    return [rows.segments.moments(rows.returns, width)[1]]
 
 
 def _min(rows: Rows, width: int) -> list[FloatArray]:
-    return [rows.runs.least(rows.returns, width)]
+    return [rows.segments.least(rows.returns, width)]
 
 
 def _max(rows: Rows, width: int) -> list[FloatArray]:
-    return [rows.runs.greatest(rows.returns, width)]
+    return [rows.segments.greatest(rows.returns, width)]
 
 
 def _rsi(rows: Rows, width: int) -> list[FloatArray]:
@@ -145,9 +166,9 @@ def _rsi(rows: Rows, width: int) -> list[FloatArray]:
     each later one takes in 1 / ``width`` of the next change.
     """
     closes = rows.panel.values
-    change = closes - rows.runs.shift(closes, 1)
+    change = closes - rows.segments.shift(closes, 1)
     rise, fall = (
-        rows.runs.smoothed(side, width, 1 / width)
+        rows.segments.smoothed(side, width, 1 / width)
         for side in (np.maximum(change, 0.0), np.maximum(-change, 0.0))
     )
     both = rise + fall
@@ -162,7 +183,7 @@ def _macd(rows: Rows, fast: int, slow: int, signal: int) -> list[FloatArray]:
     two exponential averages of closes, and an exponential average of that. An average over ``n``
     takes in 2 / (n + 1) of each close, and its first is the mean of the first ``n``.
     """
-    closes, smoothed = rows.panel.values, rows.runs.smoothed
+    closes, smoothed = rows.panel.values, rows.segments.smoothed
     line = smoothed(closes, fast, 2 / (fast + 1)) - smoothed(closes, slow, 2 / (slow + 1))
     average = smoothed(line, signal, 2 / (signal + 1))
     return [line / closes, average / closes]
@@ -177,7 +198,7 @@ def _bollinger(rows: Rows, width: int) -> list[FloatArray]:
     upper less lower over the mean.
     """
     closes = rows.panel.values
-    mean, deviation = rows.runs.moments(closes, width)
+    mean, deviation = rows.segments.moments(closes, width)
     still = deviation == 0
     share = 0.5 + (closes - mean) / np.where(still, 1.0, 4 * deviation)
     return [np.where(still, 0.5, share), 4 * deviation / mean]
@@ -216,7 +237,7 @@ def _same(n: int) -> int:
 
 DEFINITIONS: Mapping[str, Definition] = {
     "lag": Definition("log return of the row, of the one before, …", _lag, _next),
-    "return": Definition("log return over so many bars", _return, _next),
+    "return": Definition("log return over N bars", _return, _next),
     "close": Definition("close of the row, of the one before, …", _close, _same),
     "mean": Definition("mean of the last log returns", _mean, _next),
     "std": Definition("standard deviation of the last log returns", _std, _next, least=2),
@@ -241,13 +262,13 @@ DEFINITIONS: Mapping[str, Definition] = {
         least=2,
     ),
     "volume_change": Definition(
-        "log of the volume over that of so many bars before",
+        "log of the volume over that N bars before",
         _change_of("volume"),
         _next,
         columns=("volume",),
     ),
     "market_cap_change": Definition(
-        "log of the market cap over that of so many bars before",
+        "log of the market cap over that N bars before",
         _change_of("market_cap"),
         _next,
         columns=("market_cap",),

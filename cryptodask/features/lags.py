@@ -3,11 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cryptodask.records import FloatArray, Panel
-
-BoolArray = NDArray[np.bool_]
+from cryptodask.records import BoolArray, FloatArray, IntArray, Panel
 
 
 @dataclass(frozen=True)
@@ -35,11 +32,15 @@ class LagMoments:
 def log_returns(panel: Panel) -> tuple[FloatArray, BoolArray]:
     """Return the log return from each row to the next.
 
+    Parameters
+    ----------
+    panel : Panel
+
     Returns
     -------
     returns : ndarray of float64, ``(n_rows,)``
         0 where the next row is of another coin, or is not the next bar; infinite where the two
-        closes are further apart than floats can tell.
+        closes are further apart than floats can hold.
     linked : ndarray of bool, ``(n_rows,)``
         Whether there is a return.
     """
@@ -54,8 +55,8 @@ def log_returns(panel: Panel) -> tuple[FloatArray, BoolArray]:
         return np.log(ratio, out=ratio), linked
 
 
-def whole_windows(linked: BoolArray, width: int) -> BoolArray:
-    """Tell at which rows ``width`` returns without a gap begin, ``(n_rows,)``.
+def window_starts(linked: BoolArray, width: int) -> BoolArray:
+    """Return at which rows ``width`` returns without a gap begin.
 
     Parameters
     ----------
@@ -63,34 +64,40 @@ def whole_windows(linked: BoolArray, width: int) -> BoolArray:
         Of `log_returns`: the last row of a coin has no return.
     width : int
         At least 1.
+
+    Returns
+    -------
+    ndarray of bool, ``(n_rows,)``
     """
-    whole = np.ones(len(linked), dtype=np.bool_)
+    begins = np.ones(len(linked), dtype=np.bool_)
     ends = np.flatnonzero(~linked)
     for back in range(width):
-        whole[ends[np.searchsorted(ends, back) :] - back] = False
-    return whole
+        begins[ends[np.searchsorted(ends, back) :] - back] = False
+    return begins
 
 
-def lag_moments(returns: FloatArray, whole: BoolArray, panel: Panel, width: int) -> LagMoments:
+def lag_moments(returns: FloatArray, begins: BoolArray, panel: Panel, width: int) -> LagMoments:
     """Sum returns, and products of two, over the windows of each coin.
 
-    From one place to the next the windows of a run shift by one bar: a sum loses the first
+    From one place to the next the windows of a segment shift by one bar: a sum loses the first
     window's product and gains the last one's. So only the products with the oldest place are
     summed over all rows, ``width`` sums in place of ``width * (width + 1) / 2``.
 
     Parameters
     ----------
-    returns, whole
-        Of `log_returns` and `whole_windows`.
+    returns : ndarray of float64, ``(n_rows,)``
+        Of `log_returns`.
+    begins : ndarray of bool, ``(n_rows,)``
+        Of `window_starts`.
     panel : Panel
-        Every coin of which has at least one window.
+        Each of whose coins has at least one window.
     width : int
         Returns in a window, at least 1.
     """
     starts, n_rows = panel.indptr[:-1], len(returns)
-    count = np.add.reduceat(whole, starts, dtype=np.float64)
+    count = np.add.reduceat(begins, starts, dtype=np.float64)
     # Centred near the mean first, so that a steady rise does not cost the digits of the scatter.
-    no_window = np.flatnonzero(~whole)
+    no_window = np.flatnonzero(~begins)
     oldest = returns.copy()
     oldest[no_window] = 0.0
     centre = np.add.reduceat(oldest, starts) / count
@@ -112,7 +119,7 @@ def lag_moments(returns: FloatArray, whole: BoolArray, panel: Panel, width: int)
         np.multiply(oldest, near[b : b + n_rows], out=product)
         products[:, 0, b] = np.add.reduceat(product, starts)
 
-    first, last, of_coin = _ends_of_runs(near, whole, starts, width)
+    first, last, of_coin = _ends_of_segments(near, begins, starts, width)
     lost = np.add.reduceat(first[:, :-1], of_coin, axis=0)
     gained = np.add.reduceat(last[:, 1:], of_coin, axis=0)
     for a in range(width - 1):
@@ -126,19 +133,19 @@ def lag_moments(returns: FloatArray, whole: BoolArray, panel: Panel, width: int)
     return LagMoments(count, mean + centre[:, None], scatter)
 
 
-def _ends_of_runs(
-    returns: FloatArray, whole: BoolArray, starts: NDArray[np.int64], width: int
-) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
-    """Return the first and last window of every run, and where the runs of each coin begin.
+def _ends_of_segments(
+    returns: FloatArray, begins: BoolArray, starts: IntArray, width: int
+) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Return the first and last window of each segment, and where the segments of coins begin.
 
     Returns
     -------
-    first, last : ndarray of float64, ``(n_runs, width)``
+    first, last : ndarray of float64, ``(n_segments, width)``
     of_coin : ndarray of int64, ``(n_coins,)``
     """
-    # A window that is whole ends inside its coin, so that no run goes on into the next coin.
-    padded = np.zeros(len(whole) + 2, dtype=np.bool_)
-    padded[1:-1] = whole
+    # A window without a gap ends inside its coin, so no segment reaches into the next coin.
+    padded = np.zeros(len(begins) + 2, dtype=np.bool_)
+    padded[1:-1] = begins
     edges = np.flatnonzero(padded[1:] != padded[:-1])
     begin, end = edges[::2], edges[1::2] - 1
     places = np.arange(width)

@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cryptodask.features.segments import Segments
-from cryptodask.records import DateArray, FloatArray, Panel
+from cryptodask.records import DateArray, FloatArray, IntArray, Panel
 
 UNIT, FARTHEST = 2.0**-32, 32.0
 """What an integer stands for, and the log return beyond which one counts as this: a price times
@@ -37,13 +36,21 @@ class Market:
     """
 
     dates: DateArray
-    sums: NDArray[np.int64]
-    counts: NDArray[np.int64]
+    sums: IntArray
+    counts: IntArray
     coins: Mapping[str, tuple[DateArray, FloatArray]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, panel: Panel, names: Sequence[str] = ()) -> "Market":
-        """Sum the returns of a panel's coins, and keep those of the coins that are named."""
+        """Sum the returns of a panel's coins, and keep those of the coins that are named.
+
+        Parameters
+        ----------
+        panel : Panel
+            Of ``(n_coins,)``.
+        names : sequence of str
+            Coins whose returns are kept, if they are among these.
+        """
         # What overflows is not finite in the end.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             returns = np.log(panel.values / Segments.of(panel).shift(panel.values, 1))
@@ -54,8 +61,8 @@ class Market:
             rows = np.arange(panel.indptr[i], panel.indptr[i + 1])
             rows = rows[returned[rows]]
             coins[name] = panel.dates[rows], returns[rows]
-        whole = np.rint(returns[returned].clip(-FARTHEST, FARTHEST) / UNIT).astype(np.int64)
-        return cls(*_by_date(panel.dates[returned], whole, np.ones_like(whole)), coins)
+        units = np.rint(returns[returned].clip(-FARTHEST, FARTHEST) / UNIT).astype(np.int64)
+        return cls(*_by_date(panel.dates[returned], units, np.ones_like(units)), coins)
 
     def __add__(self, other: "Market") -> "Market":
         joined = (
@@ -63,21 +70,40 @@ class Market:
         )
         return Market(*_by_date(*joined), {**self.coins, **other.coins})
 
-    def _arrays(self) -> tuple[DateArray, NDArray[np.int64], NDArray[np.int64]]:
+    def _arrays(self) -> tuple[DateArray, IntArray, IntArray]:
         return self.dates, self.sums, self.counts
 
     def mean_on(self, dates: DateArray) -> FloatArray:
-        """Return the mean log return of all coins on dates, NaN where none has a return."""
+        """Return the mean log return of all coins on dates, NaN where none has a return.
+
+        Parameters
+        ----------
+        dates : ndarray of datetime64, ``(n,)``
+
+        Returns
+        -------
+        ndarray of float64, ``(n,)``
+        """
         return _look_up(self.dates, self.sums * UNIT / self.counts, dates)
 
     def return_on(self, coin: str, dates: DateArray) -> FloatArray:
-        """Return the log return of a coin that was named on dates, NaN where it has none."""
+        """Return the log return of a coin that was named on dates, NaN where it has none.
+
+        Parameters
+        ----------
+        coin : str
+        dates : ndarray of datetime64, ``(n,)``
+
+        Returns
+        -------
+        ndarray of float64, ``(n,)``
+        """
         return _look_up(*self.coins[coin], dates)
 
 
 def _by_date(
-    dates: DateArray, sums: NDArray[np.int64], counts: NDArray[np.int64]
-) -> tuple[DateArray, NDArray[np.int64], NDArray[np.int64]]:
+    dates: DateArray, sums: IntArray, counts: IntArray
+) -> tuple[DateArray, IntArray, IntArray]:
     """Add up what is of the same date."""
     order = np.argsort(dates, kind="stable")
     dates = dates[order]

@@ -1,11 +1,8 @@
 """Rows of a panel by date, of all coins at once."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cryptodask.records import DateArray, Panel
-
-IntArray = NDArray[np.int64]
+from cryptodask.records import DateArray, IntArray, Panel
 
 
 def rows_at(panel: Panel, dates: DateArray) -> IntArray:
@@ -36,15 +33,37 @@ def rows_at(panel: Panel, dates: DateArray) -> IntArray:
 
 
 def rows_on(panel: Panel, dates: DateArray) -> IntArray:
-    """Return the row of each coin on each of its dates, as `rows_at`; -1 where there is none."""
+    """Return the row of each coin on each of its dates.
+
+    Parameters
+    ----------
+    panel : Panel
+    dates : ndarray of datetime64[s], ``(n_coins, n)``
+        One row a coin.
+
+    Returns
+    -------
+    ndarray of int64, ``(n_coins, n)``
+        Rows of the panel; -1 where a coin has none on the date.
+    """
     rows = rows_at(panel, dates)
     there = rows >= 0
     there[there] = panel.dates[rows[there]] == dates[there]
     return np.where(there, rows, -1)
 
 
-def last_run(panel: Panel) -> IntArray:
-    """Return the row at which each coin's last run without a gap begins, ``(n_coins,)``."""
+def last_segment(panel: Panel) -> IntArray:
+    """Return the row at which each coin's last segment without a gap begins.
+
+    Parameters
+    ----------
+    panel : Panel
+        Each of whose coins has a row.
+
+    Returns
+    -------
+    ndarray of int64, ``(n_coins,)``
+    """
     starts = panel.indptr[:-1]
     begins = np.ones(len(panel.values), dtype=np.bool_)
     begins[1:] = np.diff(panel.dates) != panel.step

@@ -22,10 +22,10 @@ class Scaling:
     Attributes
     ----------
     kind : {"none", "window", "coin", "global"}
-        Over what mean and deviation are taken. ``window``: the last rows of the run, up to the
-        row itself. ``coin``: all rows of the coin that the model sees, so that a feature depends
-        on later rows, of the train part only: no model sees others. ``global``: those of all
-        coins; left to the model, which alone sees all coins.
+        Over what mean and deviation are taken. ``window``: the last rows of the segment, up to the
+        row itself. ``coin``: all rows of the coin that the model sees, so that a feature depends on
+        later rows, of the train part only: no model sees others. ``global``: those of all coins;
+        left to the model, which alone sees all coins.
     rows : int
         Of a window; 0 of others.
     """
@@ -38,6 +38,10 @@ class Scaling:
     @classmethod
     def parse(cls, text: str) -> "Scaling":
         """Read ``none``, ``window``, ``window:60``, ``coin`` or ``global``.
+
+        Parameters
+        ----------
+        text : str
 
         Raises
         ------
@@ -54,13 +58,13 @@ class Scaling:
 
     @property
     def history(self) -> int:
-        """Rows of a run, beside a row's own one, that it takes until a row is normalised."""
+        """Rows of a segment, beside a row itself, that it takes until a row is normalised."""
         return max(self.rows - 1, 0)
 
     def __call__(self, rows: Rows, feature: FloatArray) -> FloatArray:
         """Return a feature's column normalised, ``(n_rows,)``."""
         if self.kind == "window":
-            return standardise(feature, *rows.runs.moments(feature, self.rows))
+            return standardise(feature, *rows.segments.moments(feature, self.rows))
         return (
             standardise(feature, *_moments_of_coins(rows, feature))
             if self.kind == "coin"
@@ -69,7 +73,16 @@ class Scaling:
 
 
 def standardise(values: FloatArray, mean: FloatArray, deviation: FloatArray) -> FloatArray:
-    """Return values less a mean over a deviation, 0 where they do not deviate."""
+    """Return values less a mean over a deviation, 0 where they do not deviate.
+
+    Parameters
+    ----------
+    values, mean, deviation : ndarray of float64, ``(n_rows,)``
+
+    Returns
+    -------
+    ndarray of float64, ``(n_rows,)``
+    """
     still = deviation == 0
     scaled: FloatArray = np.where(still, 0.0, (values - mean) / np.where(still, 1.0, deviation))
     return scaled

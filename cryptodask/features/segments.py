@@ -1,9 +1,9 @@
-"""Runs of rows without a gap, and what rolls along them: all coins at once, bit for bit as alone.
+"""Segments of rows without a gap, and what rolls along them, of all coins at once.
 
-A row's result is computed from the rows of its window in an order that depends on the width
-alone, so neither the coins beside it nor later rows change a bit of it. Sums over a window are
-made of sums over windows of 1, 2, 4, … rows, so that their cost grows with the logarithm of the
-width.
+The bits are those of each coin alone. A row's result is computed from the rows of its window in an
+order that depends on the width alone, so neither the coins beside it nor later rows change a bit of
+it. Sums over a window are made of sums over windows of 1, 2, 4, … rows, so that their cost grows
+with the logarithm of the width.
 """
 
 from collections.abc import Callable
@@ -11,29 +11,34 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cryptodask.records import FloatArray, Panel
+from cryptodask.records import BoolArray, FloatArray, IntArray, Panel
 
 State = TypeVar("State")
 
 
 @dataclass(frozen=True, eq=False)
 class Segments:
-    """Where each row of a panel is in its run, the rows of one coin between two gaps.
+    """Where each row of a panel is in its segment, the rows of one coin between two gaps.
 
     Attributes
     ----------
     before, after : ndarray of int64, ``(n_rows,)``
-        Rows of the same run before and after each row.
+        Rows of the same segment before and after each row.
     """
 
-    before: NDArray[np.int64]
-    after: NDArray[np.int64]
+    before: IntArray
+    after: IntArray
 
     @classmethod
     def of(cls, panel: Panel) -> "Segments":
-        """Find the runs of a panel."""
+        """Find the segments of a panel.
+
+        Parameters
+        ----------
+        panel : Panel
+            Of ``(n_rows,)`` in all.
+        """
         n = len(panel.values)
         first = np.ones(n, dtype=np.bool_)
         first[1:] = np.diff(panel.dates) != panel.step
@@ -44,12 +49,23 @@ class Segments:
         return cls(before, np.repeat(lengths, lengths) - 1 - before)
 
     @property
-    def begins(self) -> NDArray[np.int64]:
-        """The first row of each row's run, ``(n_rows,)``."""
+    def begins(self) -> IntArray:
+        """The first row of each row's segment, ``(n_rows,)``."""
         return np.arange(len(self.before)) - self.before
 
     def shift(self, values: FloatArray, rows: int) -> FloatArray:
-        """Return what values were so many rows before, NaN where the run had not begun."""
+        """Return the values some rows before, NaN where the segment had not begun.
+
+        Parameters
+        ----------
+        values : ndarray of float64, ``(n_rows,)``
+        rows : int
+            How many before.
+
+        Returns
+        -------
+        ndarray of float64, ``(n_rows,)``
+        """
         shifted = np.full(len(values), np.nan)
         if rows < len(values):
             shifted[rows:] = values[: len(values) - rows]
@@ -57,7 +73,18 @@ class Segments:
         return shifted
 
     def ahead(self, values: FloatArray, rows: int) -> FloatArray:
-        """Return what values are so many rows later, NaN where the run has ended."""
+        """Return the values some rows later, NaN where the segment has ended.
+
+        Parameters
+        ----------
+        values : ndarray of float64, ``(n_rows,)``
+        rows : int
+            How many later.
+
+        Returns
+        -------
+        ndarray of float64, ``(n_rows,)``
+        """
         shifted = np.full(len(values), np.nan)
         if rows < len(values):
             shifted[: len(values) - rows] = values[rows:]
@@ -65,7 +92,18 @@ class Segments:
         return shifted
 
     def mean(self, values: FloatArray, width: int) -> FloatArray:
-        """Return the mean of the last values, NaN where one of them is missing."""
+        """Return the mean of the last values, NaN where one of them is missing.
+
+        Parameters
+        ----------
+        values : ndarray of float64, ``(n_rows,)``
+        width : int
+            Rows of a window, up to the row itself.
+
+        Returns
+        -------
+        ndarray of float64, ``(n_rows,)``
+        """
         return self.moments(values, width)[0]
 
     def moments(self, values: FloatArray, width: int) -> tuple[FloatArray, FloatArray]:
@@ -75,6 +113,16 @@ class Segments:
         and squares of two neighbouring windows are joined after Chan, Golub and LeVeque, Updating
         Formulae and a Pairwise Algorithm for Computing Sample Variances (1979), which loses no
         digits where the mean is large.
+
+        Parameters
+        ----------
+        values : ndarray of float64, ``(n_rows,)``
+        width : int
+            Rows of a window, up to the row itself.
+
+        Returns
+        -------
+        mean, deviation : ndarray of float64, ``(n_rows,)``
         """
 
         def join(
@@ -96,21 +144,55 @@ class Segments:
             return mean, np.sqrt(squares / width)
 
     def least(self, values: FloatArray, width: int) -> FloatArray:
-        """Return the least of the last values, NaN where one of them is missing."""
+        """Return the least of the last values, NaN where one of them is missing.
+
+        Parameters
+        ----------
+        values : ndarray of float64, ``(n_rows,)``
+        width : int
+            Rows of a window, up to the row itself.
+
+        Returns
+        -------
+        ndarray of float64, ``(n_rows,)``
+        """
         return _doubled(values, width, lambda a, _, b, __: np.minimum(a, b), self.shift)
 
     def greatest(self, values: FloatArray, width: int) -> FloatArray:
-        """Return the greatest of the last values, NaN where one of them is missing."""
+        """Return the greatest of the last values, NaN where one of them is missing.
+
+        Parameters
+        ----------
+        values : ndarray of float64, ``(n_rows,)``
+        width : int
+            Rows of a window, up to the row itself.
+
+        Returns
+        -------
+        ndarray of float64, ``(n_rows,)``
+        """
         return _doubled(values, width, lambda a, _, b, __: np.maximum(a, b), self.shift)
 
     def smoothed(self, values: FloatArray, width: int, weight: float) -> FloatArray:
         """Return exponential averages, each ``weight`` of a value and the rest of the last one.
 
-        The first is the mean of the first ``width`` values of a run that are not missing, after
+        The first is the mean of the first ``width`` values of a segment that are not missing, after
         which none may be; rows before it are NaN.
+
+        Parameters
+        ----------
+        values : ndarray of float64, ``(n_rows,)``
+        width : int
+            Rows of the first average.
+        weight : float
+            Share of each new value, in (0, 1].
+
+        Returns
+        -------
+        ndarray of float64, ``(n_rows,)``
         """
         known = np.isfinite(values)
-        number = _count_in_run(known, self.before)
+        number = _count_in_segment(known, self.before)
         seed = number == width
         mean = self.mean(values, width)
         average = np.where(seed, mean, np.where(number > width, weight * values, 0.0))
@@ -124,11 +206,11 @@ class Segments:
         return average
 
 
-def _count_in_run(known: NDArray[np.bool_], before: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return how many rows of a run up to each row are known, 0 before the first."""
+def _count_in_segment(known: BoolArray, before: IntArray) -> IntArray:
+    """Return how many rows of a segment up to each row are known, 0 before the first."""
     total = np.cumsum(known)
     begin = np.arange(len(known)) - before
-    count: NDArray[np.int64] = total - (total[begin] - known[begin])
+    count: IntArray = total - (total[begin] - known[begin])
     return count
 
 

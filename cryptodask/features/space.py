@@ -60,7 +60,7 @@ class Feature:
 
     @property
     def history(self) -> int:
-        """Rows of a run, a row's own one included, until it is known."""
+        """Rows of a segment, a row itself included, until it is known."""
         return self.definition.rows(*self.parameters)
 
 
@@ -139,12 +139,12 @@ class FeatureSpace:
 
     @property
     def history(self) -> int:
-        """Rows of a run, a row's own one included, until all its features are known."""
-        own = max(
+        """Rows of a segment, a row itself included, until all its features are known."""
+        longest = max(
             f.history + (0 if f.definition.calendar else self.scaling.history)
             for f in self.features
         )
-        return max(own, self.target.history)
+        return max(longest, self.target.history)
 
     @property
     def fingerprint(self) -> str:
@@ -152,7 +152,7 @@ class FeatureSpace:
 
         It changes when any number that is computed may change.
         """
-        told = {
+        facts = {
             "format": FORMAT,
             "dtype": "float64",
             "features": [
@@ -167,16 +167,23 @@ class FeatureSpace:
             "target": {"name": self.target.text, "version": self.target.VERSION},
             "normalise": {"name": self.scaling.text, "version": self.scaling.VERSION},
         }
-        text = json.dumps(told, sort_keys=True, separators=(",", ":"))
+        text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode("ascii")).hexdigest()
 
     def rows(self, panel: Panel, market: Market | None = None) -> Rows:
         """Return the rows of a panel, for `compute` and the target.
 
+        Parameters
+        ----------
+        panel : Panel
+            Of ``(n_coins,)``, with the `columns` that the features need.
+        market : Market, optional
+            Of all coins.
+
         Raises
         ------
         OptionError
-            A feature needs a column that the panel has not, or the market and there is none.
+            A feature needs a column that the panel lacks, or the market and there is none.
         """
         for feature in self.features:
             missing = set(feature.definition.columns) - set(panel.extra)
@@ -193,9 +200,17 @@ class FeatureSpace:
         return Rows(panel, market)
 
     def compute(self, rows: Rows) -> FloatArray:
-        """Return all features of every row, ``(n_rows, n_columns)``.
+        """Return all features of every row.
 
-        NaN where a run has not enough rows yet, and where what a feature is made of is missing.
+        Parameters
+        ----------
+        rows : Rows
+
+        Returns
+        -------
+        ndarray of float64, ``(n_rows, n_columns)``
+            NaN where a segment has not enough rows yet, and where what a feature is made of is
+            missing.
         """
         columns = np.empty((len(self.names), len(rows.panel.values)))
         place = 0
@@ -273,7 +288,7 @@ def _numbers(text: str, where: str, least: int) -> tuple[int, ...]:
         low, dash, high = part.partition("-")
         ends = [low, high] if dash else [low]
         if not all(end.isascii() and end.isdecimal() and len(end) < 9 for end in ends):
-            raise OptionError(f"{where}: {part!r} is no number and no range, as 3 or 1-10")
+            raise OptionError(f"{where}: {part!r} is neither a number nor a range, as 3 or 1-10")
         start, stop = int(ends[0]), int(ends[-1])
         if not least <= start <= stop <= MOST_ROWS:
             raise OptionError(

@@ -37,6 +37,10 @@ class Target:
     def parse(cls, text: str) -> "Target":
         """Read ``price``, ``return``, ``log_return``, ``scaled`` or ``scaled:60``.
 
+        Parameters
+        ----------
+        text : str
+
         Raises
         ------
         OptionError
@@ -52,21 +56,30 @@ class Target:
 
     @property
     def history(self) -> int:
-        """Rows of a run, a row's own one included, until it has a target."""
+        """Rows of a segment, a row itself included, until it has a target."""
         return self.rows + 1
 
     def of(self, rows: Rows, horizon: int) -> FloatArray:
-        """Return the targets of every row, ``(n_rows, horizon)``.
+        """Return the targets of every row.
 
-        NaN where the run ends before, and where the price stood still all the while from which
-        volatility is taken.
+        Parameters
+        ----------
+        rows : Rows
+        horizon : int
+            Bars ahead.
+
+        Returns
+        -------
+        ndarray of float64, ``(n_rows, horizon)``
+            NaN where the segment ends before, and where the price stood still in all the rows from
+            which volatility is taken.
         """
         closes = rows.panel.values
         targets = np.empty((horizon, len(closes)))
         scale = self.scale(rows)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             for step, target in enumerate(targets, start=1):
-                later = rows.runs.ahead(closes, step)
+                later = rows.segments.ahead(closes, step)
                 if self.kind == "price":
                     target[:] = later
                 elif self.kind == "return":
@@ -77,23 +90,37 @@ class Target:
         return targets.T
 
     def scale(self, rows: Rows) -> FloatArray:
-        """Return what a log return is measured in, ``(n_rows,)``: volatility, or 1."""
+        """Return the unit of log returns at each row: volatility, or 1.
+
+        Parameters
+        ----------
+        rows : Rows
+
+        Returns
+        -------
+        ndarray of float64, ``(n_rows,)``
+        """
         if self.kind != "scaled":
             return np.ones(len(rows.panel.values))
-        return np.sqrt(rows.runs.mean(rows.returns * rows.returns, self.rows))
+        return np.sqrt(rows.segments.mean(rows.returns * rows.returns, self.rows))
 
     def prices(self, targets: FloatArray, closes: FloatArray, scale: FloatArray) -> FloatArray:
-        """Return the prices that targets stand for, ``(n, horizon)``.
+        """Return the prices that targets stand for.
 
         Parameters
         ----------
         targets : ndarray of float64, ``(n, horizon)``
         closes, scale : ndarray of float64, ``(n,)``
-            Of the rows that are forecast from.
+            Of the rows that are forecast from; closes in the quote currency.
+
+        Returns
+        -------
+        ndarray of float64, ``(n, horizon)``
+            In the quote currency.
         """
         if self.kind == "price":
             return targets
-        with np.errstate(over="ignore"):  # told by name, as a forecast that is not finite
+        with np.errstate(over="ignore"):  # reported as a forecast that is not finite
             growth = targets + 1.0 if self.kind == "return" else np.exp(targets * scale[:, None])
             return growth * closes[:, None]
 
@@ -101,7 +128,16 @@ class Target:
 def parse_kind(
     option: str, text: str, kinds: tuple[str, ...], rows: dict[str, int]
 ) -> tuple[str, int]:
-    """Read one of several words, some of which may be followed by a number of rows.
+    """Read one of several words; a number of rows may follow some of them.
+
+    Parameters
+    ----------
+    option, text : str
+        The option's name, for the message, and its value.
+    kinds : tuple of str
+        The words.
+    rows : dict of str to int
+        The words that take a number, and the number by default.
 
     Raises
     ------

@@ -1,13 +1,12 @@
 """Windows over a series, each as growth over its own first value, and back."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cryptodask.records import DateArray, FloatArray
+from cryptodask.records import BoolArray, DateArray, FloatArray, FloatArray32
 
 
 def windows(values: FloatArray, length: int) -> FloatArray:
-    """Return every run of ``length`` consecutive values, oldest first.
+    """Return every ``length`` consecutive values, oldest first.
 
     Parameters
     ----------
@@ -26,8 +25,8 @@ def windows(values: FloatArray, length: int) -> FloatArray:
     return view
 
 
-def unbroken(dates: DateArray, length: int, step: np.timedelta64) -> NDArray[np.bool_]:
-    """Tell which of the windows over a series have no gap in them.
+def unbroken(dates: DateArray, length: int, step: np.timedelta64) -> BoolArray:
+    """Return which of the windows over a series have no gap in them.
 
     Parameters
     ----------
@@ -43,8 +42,8 @@ def unbroken(dates: DateArray, length: int, step: np.timedelta64) -> NDArray[np.
     ndarray of bool, ``(max(n - length + 1, 0),)``
     """
     n = max(len(dates) - length + 1, 0)
-    whole: NDArray[np.bool_] = dates[length - 1 :] - dates[:n] == (length - 1) * step
-    return whole
+    even: BoolArray = dates[length - 1 :] - dates[:n] == (length - 1) * step
+    return even
 
 
 def normalize(prices: FloatArray, base: FloatArray) -> FloatArray:
@@ -52,13 +51,35 @@ def normalize(prices: FloatArray, base: FloatArray) -> FloatArray:
 
     Parameters
     ----------
-    prices : ndarray, ``(..., n)``
-    base : ndarray, ``(...)``
+    prices : ndarray of float64, ``(n_rows, n)``
+        In the quote currency.
+    base : ndarray of float64, ``(n_rows,)``
         The close that each row is measured from, above 0.
+
+    Returns
+    -------
+    ndarray of float64, ``(n_rows, n)``
+
+    Examples
+    --------
+    >>> normalize(np.array([[2.0, 3.0]]), np.array([2.0]))
+    array([[0. , 0.5]])
     """
     return prices / np.asarray(base)[..., None] - 1.0
 
 
-def denormalize(growth: FloatArray | NDArray[np.float32], base: FloatArray) -> FloatArray:
-    """Return growth over a base as prices again; the inverse of `normalize`."""
+def denormalize(growth: FloatArray | FloatArray32, base: FloatArray) -> FloatArray:
+    """Return growth over a base as prices again; the inverse of `normalize`.
+
+    Parameters
+    ----------
+    growth : ndarray of float, ``(n_rows, n)``
+    base : ndarray of float64, ``(n_rows,)``
+        In the quote currency.
+
+    Returns
+    -------
+    ndarray of float64, ``(n_rows, n)``
+        Prices in the quote currency.
+    """
     return (np.asarray(growth, dtype=np.float64) + 1.0) * np.asarray(base)[..., None]

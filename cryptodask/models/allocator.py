@@ -13,13 +13,13 @@ KEPT = 1 << 28  # bytes at most; batches need some tens of MB
 def keep_freed_memory() -> None:
     """Let the C library keep what one batch frees, for the next batch to take.
 
-    It gives arrays of megabytes back to the system at once otherwise, of which every page then
-    has to be made anew: two fifths of the time of a closed form. Dask's workers are told to give
-    back even more.
+    Otherwise it gives arrays of megabytes back to the system at once, and then every page has to
+    be made anew: two fifths of the time of a closed form. Dask sets its workers to give back even
+    more.
     """
     trim_threshold, mmap_threshold = -1, -3  # names and numbers of malloc.h
     libc: Any = _libc()
-    if hasattr(libc, "mallopt"):  # musl has none, and needs none
+    if hasattr(libc, "mallopt"):  # musl lacks it, and needs none
         libc.mallopt(trim_threshold, KEPT)
         libc.mallopt(mmap_threshold, KEPT)
 
@@ -37,7 +37,7 @@ def release_memory() -> None:
 
 
 async def release_memory_soon() -> None:
-    """Do that when what a run held has been let go, which takes a moment from its end."""
+    """Do that when the data of a run has been released, which takes a moment from its end."""
     await asyncio.sleep(1)
     release_memory()
 

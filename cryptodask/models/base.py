@@ -1,4 +1,4 @@
-"""What a model is, and how any model is run on a panel so that a bad coin fails alone."""
+"""What a model is: the base class, with a default for everything that most models leave alone."""
 
 import hashlib
 from collections.abc import Iterable
@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from cryptodask.errors import (
-    ForecastError,
-    OptionError,
-)
+from cryptodask.errors import ForecastError, OptionError
 from cryptodask.records import CoinFailure, DateArray, FloatArray, Panel
 
 if TYPE_CHECKING:
@@ -25,7 +22,7 @@ class Model:
     A model is a frozen dataclass that derives from this class. Its fields are its options. It must
     have a ``name``, `min_length` and `forecast`; all else has a default, which is right for a model
     that looks at all rows of the closes and needs nothing before it can forecast. It gets whole
-    panels, every coin of which is long enough and sound, and keeps nothing between calls. It draws
+    panels of coins that are sound and long enough, and keeps nothing between calls. It draws
     random numbers from `rng_for` only.
 
     Attributes
@@ -129,15 +126,35 @@ class Model:
         raise NotImplementedError(f"{self.name}: a model needs forecast")
 
     def lookback(self, horizon: int) -> int | None:
-        """Return how many of a coin's last rows the model looks at; None of all.
+        """Return how many of a coin's last rows the model looks at; by default all.
 
         Of a panel without the others its forecast is the same, bit for bit.
+
+        Parameters
+        ----------
+        horizon : int
+            Bars ahead.
+
+        Returns
+        -------
+        int or None
+            Rows; None if it looks at all of them.
         """
-        del horizon
         return None
 
     def rows_at_ends(self, horizon: int) -> tuple[int, int] | None:
-        """Return how many of a coin's first and last rows it looks at; None of others, too."""
+        """Return how many of a coin's first and last rows it looks at; by default `lookback`.
+
+        Parameters
+        ----------
+        horizon : int
+            Bars ahead.
+
+        Returns
+        -------
+        (int, int) or None
+            First and last rows; None if it looks at others, too.
+        """
         last = self.lookback(horizon)
         return None if last is None else (0, last)
 
@@ -145,25 +162,55 @@ class Model:
         """Import and compile what the first forecast in a process needs."""
 
     def explain(self, panel: Panel) -> ForecastError | None:
-        """Return why there is no forecast, but NaN, of a panel of one coin, if the model knows."""
-        del panel
+        """Return why a coin has NaN in place of a forecast, if the model knows.
+
+        Parameters
+        ----------
+        panel : Panel
+            Of one coin, ``(1,)``.
+
+        Returns
+        -------
+        ForecastError or None
+            The message names the coin and what to do.
+        """
         return None
 
 
 class TrainableModel(Model):
-    """A model of which training is most of the work, and can be kept."""
+    """A model whose training takes most of its time, and can be kept."""
 
     def train(self, panel: Panel, seed: int) -> Model:
-        """Return a model that was trained on these sound coins, and forecasts them only.
+        """Return a model that is trained on these coins, and forecasts them only.
 
-        From the rows on which it was trained it forecasts what the model itself does, bit for
-        bit; from newer rows, by the same training.
+        Parameters
+        ----------
+        panel : Panel
+            Sound coins, ``(n_coins,)``.
+        seed : int
+            Random seed.
+
+        Returns
+        -------
+        Model
+            From the rows on which it was trained it forecasts what the model itself does, bit for
+            bit; from newer rows, by the same training.
         """
         raise NotImplementedError(f"{self.name}: a trainable model needs train")
 
 
 def fingerprints(models: Iterable[Model]) -> dict[str, str]:
-    """Return the fingerprint of the features of each model that declares some, by name."""
+    """Return the fingerprints of the feature spaces that models declare.
+
+    Parameters
+    ----------
+    models : iterable of Model
+
+    Returns
+    -------
+    dict of str to str
+        By model, of those that declare features.
+    """
     return {m.name: str(m.space.fingerprint) for m in models if m.space is not None}
 
 
@@ -197,17 +244,30 @@ class PanelForecast:
 def check_horizon(horizon: int) -> None:
     """Check that there is a bar to forecast.
 
+    Parameters
+    ----------
+    horizon : int
+        How far ahead, in bars.
+
     Raises
     ------
     OptionError
-        There is none.
+        It is below 1.
     """
     if horizon < 1:
         raise OptionError(f"horizon: must be at least 1, got {horizon}")
 
 
 def not_finite(coin: str, model: Model, row: FloatArray) -> ForecastError:
-    """Return the error of a coin whose forecast has a NaN or an infinity in it."""
+    """Return the error of a coin whose forecast has a NaN or an infinity in it.
+
+    Parameters
+    ----------
+    coin : str
+    model : Model
+    row : ndarray of float64, ``(horizon,)``
+        The forecast.
+    """
     return ForecastError(
         f"{coin}: {model.name} gave {row.tolist()}, not finite prices; "
         "look at the coin's prices, or try other options"
@@ -215,6 +275,18 @@ def not_finite(coin: str, model: Model, row: FloatArray) -> ForecastError:
 
 
 def rng_for(seed: int, model: str, coin: str) -> np.random.Generator:
-    """Return the random numbers of one coin: the same wherever and in whatever order it runs."""
+    """Return the random numbers of one coin: the same wherever and in whatever order it runs.
+
+    Parameters
+    ----------
+    seed : int
+    model, coin : str
+        Names.
+
+    Examples
+    --------
+    >>> rng_for(0, "random", "Bitcoin").integers(100, size=3)
+    array([88, 68, 36])
+    """
     digest = hashlib.sha256(f"{seed}\0{model}\0{coin}".encode()).digest()
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "big")))

@@ -89,7 +89,13 @@ patience=0)
 
 
 def model_options(name: str) -> dict[str, tuple[Any, Any]]:
-    """Return type and default of each option of a model; a default of ... is none."""
+    """Return type and default of each option of a model; a default of ... is none.
+
+    Parameters
+    ----------
+    name : str
+        See `list_models` and `list_families`.
+    """
     kind, inner = _find(name)
     if inner is not None:
         options: dict[str, tuple[Any, Any]] = kind.options(inner)
@@ -99,13 +105,25 @@ def model_options(name: str) -> dict[str, tuple[Any, Any]]:
 
 
 def describe_model(name: str) -> str:
-    """Return a line on a model: the first of its docstring."""
+    """Return a line on a model: the first of its docstring.
+
+    Parameters
+    ----------
+    name : str
+        See `list_models` and `list_families`.
+    """
     kind, inner = _find(name)
     return _first_line(kind) if inner is None else str(kind.describe(inner))
 
 
 def model_gaps(name: str) -> str:
-    """Return what a model makes of gaps, with default options; see `Model.gaps`."""
+    """Return how a model treats gaps, with default options; see `Model.gaps`.
+
+    Parameters
+    ----------
+    name : str
+        See `list_models` and `list_families`.
+    """
     kind, inner = _find(name)
     return str(kind().gaps if inner is None else kind.gaps)
 

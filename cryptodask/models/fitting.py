@@ -1,7 +1,6 @@
 """How any model is run on a panel so that a bad coin fails alone."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cryptodask.errors import (
     BrokenSeriesError,
@@ -12,7 +11,7 @@ from cryptodask.errors import (
     TooShortError,
 )
 from cryptodask.models.base import Model, PanelForecast, check_horizon, not_finite
-from cryptodask.records import DAY, CoinFailure, DateArray, FloatArray, Panel
+from cryptodask.records import DAY, BoolArray, CoinFailure, DateArray, FloatArray, Panel
 
 
 def run_model(model: Model, panel: Panel, horizon: int, seed: int = 0) -> PanelForecast:
@@ -20,6 +19,21 @@ def run_model(model: Model, panel: Panel, horizon: int, seed: int = 0) -> PanelF
 
     Coins are checked first and the model gets the sound ones as one batch. If the batch as a
     whole fails, its coins are tried one by one, so that only those at fault are lost.
+
+    Parameters
+    ----------
+    model : Model
+    panel : Panel
+        Of ``(n_coins,)``.
+    horizon : int
+        How far ahead, in bars, at least 1.
+    seed : int
+        Random seed.
+
+    Returns
+    -------
+    PanelForecast
+        Prices ``(n_forecast, horizon)`` in the quote currency, and failures of the other coins.
 
     Raises
     ------
@@ -32,9 +46,9 @@ def run_model(model: Model, panel: Panel, horizon: int, seed: int = 0) -> PanelF
     batch, failures = sound_coins(model, panel, horizon)
     values = _forecast_each_if_needed(model, batch, horizon, seed, failures)
     good = np.isfinite(values).all(axis=1)
-    told = {failure.coin for failure in failures}
+    failed = {failure.coin for failure in failures}
     for i in np.flatnonzero(~good).tolist():
-        if batch.coins[i] not in told:
+        if batch.coins[i] not in failed:
             error = model.explain(batch.take([i])) or not_finite(batch.coins[i], model, values[i])
             failures.append(CoinFailure.of(batch.coins[i], model.name, error))
     done = batch if good.all() else batch.take(np.flatnonzero(good))
@@ -44,7 +58,23 @@ def run_model(model: Model, panel: Panel, horizon: int, seed: int = 0) -> PanelF
 
 
 def sound_coins(model: Model, panel: Panel, horizon: int) -> tuple[Panel, list[CoinFailure]]:
-    """Return the coins of a panel that the model can be fitted to, and why the others are not."""
+    """Return the coins of a panel that a model can be fitted to, and why it can't to the others.
+
+    Parameters
+    ----------
+    model : Model
+    panel : Panel
+        Of ``(n_coins,)``.
+    horizon : int
+        How far ahead, in bars.
+
+    Returns
+    -------
+    panel : Panel
+        Of ``(n_sound,)``.
+    failures : list of CoinFailure
+        One for each other coin.
+    """
     failures: list[CoinFailure] = []
     sound = np.ones(len(panel), dtype=bool)
     for i in np.flatnonzero(_suspects(panel, model, horizon)):
@@ -58,10 +88,10 @@ def sound_coins(model: Model, panel: Panel, horizon: int) -> tuple[Panel, list[C
     return panel if sound.all() else panel.take(np.flatnonzero(sound)), failures
 
 
-def _suspects(panel: Panel, model: Model, horizon: int) -> NDArray[np.bool_]:
-    """Return which coins `check_series` is to look at: none that it would refuse is left out.
+def _suspects(panel: Panel, model: Model, horizon: int) -> BoolArray:
+    """Return the coins that `check_series` must look at, among them all that it would refuse.
 
-    All coins at once, since a check one by one costs more than fitting a closed form.
+    All coins at once, since a check coin by coin costs more than fitting a closed form.
     """
     if not len(panel):
         return np.zeros(0, dtype=bool)
@@ -77,13 +107,13 @@ def _suspects(panel: Panel, model: Model, horizon: int) -> NDArray[np.bool_]:
     return suspect if panel.is_even() else suspect | _suspect_dates(panel, model, needed)
 
 
-def _suspect_dates(panel: Panel, model: Model, needed: int) -> NDArray[np.bool_]:
+def _suspect_dates(panel: Panel, model: Model, needed: int) -> BoolArray:
     """Return the coins with dates that do not rise, or with too few after their last gap."""
     starts = panel.indptr[:-1]
     step = np.diff(panel.dates, prepend=panel.dates[:1])
     step[starts] = panel.step
     rising = (step > np.timedelta64(0)) & ~np.isnat(panel.dates)
-    suspect: NDArray[np.bool_] = ~np.logical_and.reduceat(rising, starts)
+    suspect: BoolArray = ~np.logical_and.reduceat(rising, starts)
     if model.gaps == "split":
         rows = np.arange(len(step))
         last = np.maximum.reduceat(np.where(step != panel.step, rows, -1), starts)
@@ -99,12 +129,25 @@ def check_series(
     horizon: int,
     step: np.timedelta64 = DAY,
 ) -> None:
-    """Check that a model can be fitted to one coin, whose bars are a step apart but for gaps.
+    """Check that a model can be fitted to one coin.
+
+    Parameters
+    ----------
+    coin : str
+        Its name.
+    values : ndarray of float64, ``(n_rows,)``
+        Closes in the quote currency.
+    dates : ndarray of datetime64, ``(n_rows,)``
+    model : Model
+    horizon : int
+        How far ahead, in bars.
+    step : timedelta64
+        From one bar to the next; rows that are further apart have a gap between them.
 
     Raises
     ------
     TooShortError, ConstantSeriesError, BrokenSeriesError
-        It can't.
+        It can't be fitted.
     """
     if not (np.isfinite(values) & (values > 0)).all():
         bad = int(np.flatnonzero(~(np.isfinite(values) & (values > 0)))[0])

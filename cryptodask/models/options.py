@@ -44,11 +44,24 @@ def convert(model: str, option: str, value: Any, kind: Any) -> Any:
 
 
 def from_text(model: str, option: str, value: Any, default: Any) -> Any:
-    """Convert an option that another library checks: None, truth, numbers, text, or tuples of them.
+    """Convert an option that another library checks.
 
-    Text is read as a JSON literal, ``None``, ``True`` or ``False``; where it is none of these it is
-    itself. Where the default is a tuple, text with commas is one; where it is a truth, so are
-    ``yes``, ``no``, 0 and 1.
+    Text is read as a JSON literal, ``None``, ``True`` or ``False``; anything else is a text. Where
+    the default is a tuple, text with commas is one; where it is a truth, so are ``yes``, ``no``, 0
+    and 1.
+
+    Parameters
+    ----------
+    model, option : str
+        For the message.
+    value : Any
+        Text or a value.
+    default : Any
+        The library's.
+
+    Returns
+    -------
+    None, bool, int, float, str, or a tuple of these
 
     Raises
     ------
@@ -74,7 +87,10 @@ def from_text(model: str, option: str, value: Any, default: Any) -> Any:
 
 
 def of_family(
-    name: str, known: Mapping[str, tuple[Any, Any]], own: tuple[str, ...], values: Mapping[str, Any]
+    name: str,
+    known: Mapping[str, tuple[Any, Any]],
+    ours: tuple[str, ...],
+    values: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Convert the options of a library's model to the fields of our dataclass of it.
 
@@ -84,7 +100,7 @@ def of_family(
         Of the model, for messages.
     known : mapping
         From an option to its type and default; see `cryptodask.models.catalog.model_options`.
-    own : tuple of str
+    ours : tuple of str
         The options that are ours; all others are the library's.
     values : mapping
         From options to values, as text or not.
@@ -94,9 +110,9 @@ def of_family(
     dict
         Our options, and ``params``: names and values of the library's, in order.
     """
-    ours = {k: convert(name, k, v, known[k][0]) for k, v in values.items() if k in own}
-    theirs = {k: from_text(name, k, v, known[k][1]) for k, v in values.items() if k not in own}
-    return {**ours, "params": tuple(sorted(theirs.items()))}
+    converted = {k: convert(name, k, v, known[k][0]) for k, v in values.items() if k in ours}
+    theirs = {k: from_text(name, k, v, known[k][1]) for k, v in values.items() if k not in ours}
+    return {**converted, "params": tuple(sorted(theirs.items()))}
 
 
 def _literal(text: str) -> Any:

@@ -19,7 +19,7 @@ def linear_predict(prices: ArrayLike, times: ArrayLike, predict: int = 10) -> Fl
     Parameters
     ----------
     prices : array_like, ``(n,)``
-        Closes, oldest first.
+        Closes in the quote currency, oldest first.
     times : array_like, ``(n,)``
         Their days in UTC: dates, text as ``2017-09-22`` or in another form that price files have,
         or numbers of days since 1970-01-01. Bars may be shorter than a day; then `predict`
@@ -30,7 +30,7 @@ def linear_predict(prices: ArrayLike, times: ArrayLike, predict: int = 10) -> Fl
     Returns
     -------
     ndarray of float64, ``(predict,)``
-        The forecasts that `CryptoManager` gives for the same coin.
+        The forecasts that `CryptoManager` gives for the same coin, in the quote currency.
 
     Raises
     ------
@@ -38,6 +38,11 @@ def linear_predict(prices: ArrayLike, times: ArrayLike, predict: int = 10) -> Fl
         ``predict`` is below 1.
     SeriesError
         The series is too short, constant or broken.
+
+    Examples
+    --------
+    >>> linear_predict([10.0, 12.0, 14.0], ["2024-01-01", "2024-01-02", "2024-01-03"], 2)
+    array([16., 18.])
     """
     return predict_one(create_model("linear"), prices, times, predict)
 
@@ -55,8 +60,10 @@ def deep_predict(
 
     Parameters
     ----------
-    prices, times, predict
-        As for `linear_predict`.
+    prices, times : array_like, ``(n,)``
+        Closes in the quote currency and their days, as for `linear_predict`.
+    predict : int
+        Days ahead.
     coin : str
         Name of the coin, which with the seed decides the random numbers: give it to get the very
         numbers that `CryptoManager` gives.
@@ -88,7 +95,23 @@ def predict_one(
     coin: str = "",
     seed: int = 0,
 ) -> FloatArray:
-    """Forecast one coin with any model; the parameters are those of `deep_predict`.
+    """Forecast one coin with any model.
+
+    Parameters
+    ----------
+    model : Model
+    prices, times : array_like, ``(n,)``
+        Closes in the quote currency and their days, as for `linear_predict`.
+    predict : int
+        Days ahead.
+    coin : str
+        Name of the coin, which with the seed decides the random numbers.
+    seed : int
+
+    Returns
+    -------
+    ndarray of float64, ``(predict,)``
+        In the quote currency.
 
     Raises
     ------

@@ -10,7 +10,7 @@ import pytest
 from cryptodask.errors import LookaheadError, OptionError
 from cryptodask.evaluate.lookahead import check_lookahead, forecast_at
 from cryptodask.models import create_model, list_models, run_model
-from cryptodask.models.base import Gaps, Model, PanelForecast
+from cryptodask.models.base import Model, PanelForecast
 from cryptodask.models.baseline.naive import Naive
 from cryptodask.records import DAY, FloatArray, Panel
 from tests.models.conftest import OF_LIBRARIES, QUICK, make_panel, need_package
@@ -21,9 +21,6 @@ class Cheat(Model):
     """What the cheats have in common: all but where they look."""
 
     name: ClassVar[str] = "cheat"
-    cost: ClassVar[float] = 1.0
-    needs_variation: ClassVar[bool] = False
-    gaps: ClassVar[Gaps] = "leave"
 
     def min_length(self, horizon: int) -> int:
         return 1
@@ -126,6 +123,12 @@ def test_a_model_that_reads_beyond_its_arrays_is_caught_where_the_path_lets_it()
     panel = make_panel([60])
     with pytest.raises(LookaheadError, match="coin-0: cheat at "):
         check_lookahead(Peeper(), panel, path=by_views)
+
+
+@pytest.mark.parametrize("name", ["naive", "ridge", "pooled_linear", "svr_rbf"])
+def test_a_panel_that_is_long_enough_is_made_if_none_is_given(name: str) -> None:
+    assert check_lookahead(create_model(name)) == 6
+    assert check_lookahead(create_model(name), horizon=3, seed=5) == 6
 
 
 def test_there_is_nothing_beyond_the_arrays_of_our_own_path() -> None:

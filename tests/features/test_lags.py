@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptodask.features import windows
-from cryptodask.features.lags import lag_moments, log_returns, whole_windows
+from cryptodask.features.lags import lag_moments, log_returns, window_starts
 from cryptodask.records import DAY, DateArray, FloatArray, Panel
 from tests.models.conftest import START, make_panel, panels
 
@@ -24,7 +24,7 @@ def windows_of(closes: FloatArray, dates: DateArray, width: int, step: np.timede
 
 def assert_as_one_by_one(panel: Panel, width: int) -> None:
     returns, linked = log_returns(panel)
-    whole = whole_windows(linked, width)
+    whole = window_starts(linked, width)
     moments = lag_moments(returns, whole, panel, width)
     for i, (_, closes, dates) in enumerate(panel):
         begin = windows_of(closes, dates, width, panel.step)
@@ -76,7 +76,7 @@ def test_infinite_returns_are_told_and_disturb_no_coin_beside() -> None:
         )
         returns, linked = log_returns(panel)
         with np.errstate(invalid="ignore"):
-            moments = lag_moments(returns, whole_windows(linked, 3), panel, 3)
+            moments = lag_moments(returns, window_starts(linked, 3), panel, 3)
         of_wild = np.array(panel.coins) == "wild"
         assert np.isnan(moments.mean[of_wild]).all()
         assert np.isfinite(moments.scatter[~of_wild]).all()
@@ -87,18 +87,18 @@ def test_a_bar_may_be_an_hour_and_a_shorter_way_is_a_gap_too() -> None:
     hours = START + np.array([0, 60, 120, 150, 210]) * np.timedelta64(1, "m")
     _, linked = log_returns(Panel.from_series([("coin", np.ones(5), hours)], HOUR))
     assert linked.tolist() == [True, True, False, True, False]
-    assert whole_windows(linked, 2).tolist() == [True, False, False, False, False]
+    assert window_starts(linked, 2).tolist() == [True, False, False, False, False]
 
 
 def test_half_a_bar_too_little_does_not_make_up_for_half_a_bar_too_much() -> None:
     hours = START + np.array([0, 30, 120, 180]) * np.timedelta64(1, "m")
     _, linked = log_returns(Panel.from_series([("coin", np.ones(4), hours)], HOUR))
-    assert not whole_windows(linked, 2).any()
+    assert not window_starts(linked, 2).any()
 
 
 def test_a_window_longer_than_everything_is_nowhere() -> None:
     _, linked = log_returns(make_panel([3]))
-    assert whole_windows(linked, 9).tolist() == [False] * 3
+    assert window_starts(linked, 9).tolist() == [False] * 3
 
 
 def test_a_steady_rise_costs_no_digits() -> None:
@@ -106,7 +106,7 @@ def test_a_steady_rise_costs_no_digits() -> None:
     closes = np.exp(np.concatenate([[0], (0.01 + noise).cumsum()]))
     panel = Panel.from_series([("coin", closes, START + np.arange(1_000) * DAY)])
     returns, linked = log_returns(panel)
-    moments = lag_moments(returns, whole_windows(linked, 3), panel, 3)
+    moments = lag_moments(returns, window_starts(linked, 3), panel, 3)
     table = windows(returns[:-1] - 0.01, 3)
     off = table - table.mean(axis=0)
     np.testing.assert_allclose(moments.scatter[0], off.T @ off, rtol=0, atol=1e-9 * 999e-18)

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptodask.features.rows import last_run, rows_at
+from cryptodask.features.rows import last_segment, rows_at
 from cryptodask.records import DAY, Panel
 from tests.models.conftest import START, make_panel, panels
 
@@ -26,7 +26,7 @@ def test_the_last_run_begins_after_the_last_gap(panel: Panel) -> None:
     for i, (_, _, own) in enumerate(panel):
         holes = np.flatnonzero(np.diff(own) != DAY)
         expected = panel.indptr[i] + (holes[-1] + 1 if len(holes) else 0)
-        assert last_run(panel)[i] == expected
+        assert last_segment(panel)[i] == expected
 
 
 def test_a_coin_does_not_see_the_rows_of_the_one_before() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import strategies as st
 
 from cryptodask.models.lstm.weights import Weights
+from cryptodask.models.walks import START, random_panel, random_walk
 from cryptodask.records import DAY, DateArray, FloatArray, Panel
 
 QUICK: dict[str, dict[str, Any]] = {
@@ -38,24 +39,17 @@ OF_LIBRARIES = tuple(name for name in QUICK if ":" in name)
 NEEDS = {"prophet": "prophet", "stats": "statsforecast"}
 """The packages of extras that models need, by name or prefix."""
 
-START = np.datetime64("2017-09-22", "s")
-
 
 def walk(
     length: int, seed: int = 0, *, gaps: bool = False, run: int = 0
 ) -> tuple[FloatArray, DateArray]:
     """Closes and dates of one coin, a day apart or with holes, but for the last run of days."""
-    rng = np.random.default_rng([seed, length])
-    closes = 10 ** rng.uniform(-6, 5) * np.exp(rng.normal(0, 0.05, length).cumsum())
-    steps = rng.integers(1, 11, length) if gaps else np.ones(length, dtype=np.int64)
-    steps[length - max(run - 1, 0) :] = 1
-    return closes, START + steps.cumsum() * DAY
+    return random_walk(length, seed, gaps=gaps, unbroken=run)
 
 
 def make_panel(lengths: Sequence[int], seed: int = 0, *, gaps: bool = False, run: int = 0) -> Panel:
     """Coins ``coin-0``, ``coin-1``, … of these lengths; with gaps, if any, before the last run."""
-    walks = [walk(length, seed + 1_000 * i, gaps=gaps, run=run) for i, length in enumerate(lengths)]
-    return Panel.from_series((f"coin-{i}", *pair) for i, pair in enumerate(walks))
+    return random_panel(lengths, seed, gaps=gaps, unbroken=run)
 
 
 def join(panels: Iterable[Panel]) -> Panel:

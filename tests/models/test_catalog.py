@@ -1,12 +1,10 @@
 """From names and options, as text or not, to models."""
 
-import doctest
 from typing import Any
 
 import numpy as np
 import pytest
 
-import cryptodask.models.catalog
 from cryptodask.errors import OptionError, UnknownModelError
 from cryptodask.models import (
     create_model,
@@ -154,9 +152,3 @@ def test_what_can_not_be_converted_is_told(option: str, given: Any, wanted: str)
     with pytest.raises(OptionError) as caught:
         create_model("lstm", **{option: given})
     assert str(caught.value) == f"lstm {option}: must be {wanted}, got {given!r}"
-
-
-def test_the_examples_of_the_documentation_run() -> None:
-    result = doctest.testmod(cryptodask.models.catalog)
-    assert result.attempted >= 1
-    assert result.failed == 0

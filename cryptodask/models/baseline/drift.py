@@ -1,4 +1,4 @@
-"""``drift``: the price goes on as it went from the first close to the last."""
+"""``drift``: the price continues as it went from the first close to the last."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,9 +13,10 @@ from cryptodask.records import FloatArray, Panel
 class Drift(Model):
     """A random walk with drift: the last close, moved on by the mean change a bar.
 
-    The mean change is that from the first close to the last over the bars between them (calendar
-    days, of daily prices), so that a gap counts as what it lasted. Of a coin without gaps it is
-    statsforecast's ``RandomWalkWithDrift``, by default on log prices.
+    The forecast made at ``t`` is ``y[t + h] = y[t] + h * (y[t] - y[0]) / t``, of logs of prices by
+    default. Time is counted in bars between the first and the last row (calendar days, of daily
+    prices), so that a gap counts as what it lasted. Of a coin without gaps it is statsforecast's
+    ``RandomWalkWithDrift``.
 
     See Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 3rd ed., section 5.2.
 
@@ -24,6 +25,14 @@ class Drift(Model):
     log : bool
         Whether the change is that of the log of the price, so that forecasts stay above 0; else
         that of the price, in the quote currency.
+
+    Examples
+    --------
+    >>> from cryptodask.models import predict_one
+    >>> predict_one(Drift(log=False), [10.0, 12.0, 11.0], [0, 1, 2], predict=2)
+    array([11.5, 12. ])
+    >>> predict_one(Drift(), [10.0, 15.0, 40.0], [0, 1, 2], predict=2).round(6)
+    array([ 80., 160.])
     """
 
     name: ClassVar[str] = "drift"
@@ -33,15 +42,12 @@ class Drift(Model):
     log: bool = True
 
     def rows_at_ends(self, horizon: int) -> tuple[int, int]:
-        """Return that it looks at the first row and the last."""
         return 1, 1
 
     def min_length(self, horizon: int) -> int:
-        """Return 2: a change is between two closes."""
-        return 2
+        return 2  # a change is between two closes
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
         first, last = panel.indptr[:-1], panel.indptr[1:] - 1
         bars = (panel.dates[last] - panel.dates[first]) / panel.step
         ahead = np.arange(1, horizon + 1) / bars[:, None]

@@ -13,22 +13,25 @@ from cryptodask.records import FloatArray, Panel
 class Naive(Model):
     """The last close, on every day of the horizon.
 
-    Very hard to beat on daily prices; see Hyndman and Athanasopoulos, Forecasting: Principles and
-    Practice, 3rd ed., section 5.2.
+    The forecast made at ``t`` is ``y[t + h] = y[t]``. Very hard to beat on daily prices; see
+    Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 3rd ed., section 5.2.
+
+    Examples
+    --------
+    >>> from cryptodask.models import predict_one
+    >>> predict_one(Naive(), [10.0, 12.0, 11.0], [0, 1, 2], predict=2)
+    array([11., 11.])
     """
 
     name: ClassVar[str] = "naive"
     batches_dates: ClassVar[bool] = True
 
     def min_length(self, horizon: int) -> int:
-        """Return 1: only the last close is used."""
         return 1
 
     def lookback(self, horizon: int) -> int:
-        """Return 1: it starts from the last close."""
         return 1
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
         last: FloatArray = panel.values[panel.indptr[1:] - 1]
         return np.repeat(last[:, None], horizon, axis=1)

@@ -13,23 +13,27 @@ from cryptodask.records import FloatArray, Panel
 class Random(Model):
     """A seeded random walk from the last close, with no claim to be right.
 
-    Every step multiplies the price by a log-normal factor of 1% a day, so that prices stay above
-    0 and near the last one.
+    The forecast made at ``t`` is ``y[t + h] = y[t] * exp(e[1] + … + e[h])`` with independent normal
+    ``e`` of mean 0 and standard deviation 0.01, a log return a day: so prices stay above 0 and near
+    the last one.
+
+    Examples
+    --------
+    >>> from cryptodask.models import predict_one
+    >>> predict_one(Random(), [10.0, 12.0, 11.0], [0, 1, 2], predict=2, coin="Bitcoin").round(2)
+    array([11.08, 11.01])
     """
 
     name: ClassVar[str] = "random"
     batches_dates: ClassVar[bool] = True
 
     def min_length(self, horizon: int) -> int:
-        """Return 1: only the last close is used."""
         return 1
 
     def lookback(self, horizon: int) -> int:
-        """Return 1: it starts from the last close."""
         return 1
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
         walks = [
             rng_for(seed, self.name, coin).normal(0.0, 0.01, horizon).cumsum()
             for coin in panel.coins

@@ -7,11 +7,10 @@ from typing import ClassVar
 import numpy as np
 
 from cryptodask.errors import OptionError
-from cryptodask.features.rows import IntArray
 from cryptodask.models.base import Model
 from cryptodask.models.baseline.naive import Naive
 from cryptodask.models.combine.past import create_members, forecast_with, past_errors
-from cryptodask.records import FloatArray, Panel
+from cryptodask.records import FloatArray, IntArray, Panel
 
 FEWEST = 8
 """Past origins at which a coin has to have been forecast before a member gets any weight."""
@@ -63,15 +62,12 @@ class Auto(Model):
 
     @property
     def cost(self) -> float:
-        """What its members and naive cost, at every origin."""
         return (self.inner + 1) * (Naive().cost + sum(member.cost for member in self._models))
 
     def min_length(self, horizon: int) -> int:
-        """Return 1: a coin too young for evidence is forecast as it is by naive."""
-        return 1
+        return 1  # a coin too young for evidence is forecast as it is by naive
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
         naive = Naive().forecast(panel, horizon, seed)
         best, weight = self._weigh(panel, horizon, seed)
         ahead = naive.copy()

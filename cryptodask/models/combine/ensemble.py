@@ -54,27 +54,22 @@ class Ensemble(Model):
 
     @property
     def cost(self) -> float:
-        """What its members cost, at every origin."""
         fits = self.inner + 1 if self.how == "inverse_error" else 1
         return fits * sum(member.cost for member in self._models)
 
     @property
     def needs_variation(self) -> bool:
-        """Whether a member does."""
         return any(member.needs_variation for member in self._models)
 
     @property
     def gaps(self) -> Gaps:
-        """``split`` if it is so of a member."""
         split = any(member.gaps == "split" for member in self._models)
         return "split" if split else "leave"
 
     def min_length(self, horizon: int) -> int:
-        """Return the rows that the hungriest member needs."""
         return max(member.min_length(horizon) for member in self._models)
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
         if not len(panel):
             return np.empty((0, horizon))
         values = forecast_with_all(self._models, panel, horizon, seed)

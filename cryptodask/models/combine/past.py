@@ -1,7 +1,7 @@
 """What members would have forecast at past origins of each coin, for models that weigh members.
 
-An origin is a row of a coin; a member sees the rows up to it and is compared with those after it,
-all of which are in the panel: nothing after a coin's last row is ever seen.
+An origin is a row of a coin. A member sees the rows up to it and is compared with those after it,
+which are in the panel: nothing after a coin's last row is ever seen.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,15 @@ from cryptodask.records import DateArray, FloatArray, Panel
 
 def create_members(model: str, names: Sequence[str], fewest: int) -> tuple[Model, ...]:
     """Create the members of a model by their names in the catalog, with default options.
+
+    Parameters
+    ----------
+    model : str
+        The model's name, for messages.
+    names : sequence of str
+        Of the members.
+    fewest : int
+        How many there must be.
 
     Raises
     ------
@@ -52,10 +61,18 @@ def forecast_with(
 ) -> tuple[FloatArray, dict[str, str]]:
     """Forecast every coin that a member can forecast.
 
+    Parameters
+    ----------
+    member : Model
+    panel : Panel
+    horizon : int
+        How far ahead, in bars.
+    seed : int
+
     Returns
     -------
     ndarray of float64, ``(n_coins, horizon)``
-        NaN for the others.
+        Prices in the quote currency; NaN for coins that it can't forecast.
     dict of str to str
         Why each of the others could not be.
     """
@@ -69,7 +86,20 @@ def forecast_with(
 def forecast_with_all(
     members: Sequence[Model], panel: Panel, horizon: int, seed: int
 ) -> FloatArray:
-    """Forecast with every member, ``(n_members, n_coins, horizon)``.
+    """Forecast with every member.
+
+    Parameters
+    ----------
+    members : sequence of Model
+    panel : Panel
+    horizon : int
+        How far ahead, in bars.
+    seed : int
+
+    Returns
+    -------
+    ndarray of float64, ``(n_members, n_coins, horizon)``
+        Prices in the quote currency.
 
     Raises
     ------
@@ -87,11 +117,25 @@ def forecast_with_all(
 def past_errors(
     members: Sequence[Model], panel: Panel, horizon: int, inner: int, seed: int
 ) -> FloatArray:
-    """Return how far off members were at past origins, ``(inner, n_members, n_coins, horizon)``.
+    """Return how far off members were at past origins.
 
-    Origins are ``horizon`` rows apart, the latest one ``horizon`` rows before the coin's last. An
-    error is the log of forecast over close; it is NaN where a coin has no such origin or no row at
-    that bar, where the member could not forecast, or forecast no price above 0.
+    Origins are ``horizon`` rows apart, the latest one ``horizon`` rows before the coin's last.
+
+    Parameters
+    ----------
+    members : sequence of Model
+    panel : Panel
+    horizon : int
+        How far ahead, in bars.
+    inner : int
+        Past origins.
+    seed : int
+
+    Returns
+    -------
+    ndarray of float64, ``(inner, n_members, n_coins, horizon)``
+        The log of forecast over close. NaN where a coin has no such origin or no row at that bar,
+        and where the member could not forecast it, or forecast 0 or less.
     """
     errors = np.full((inner, len(members), len(panel), horizon), np.nan)
     for k in range(inner):
@@ -104,14 +148,14 @@ def past_errors(
         actual = _closes_at(older, past.future_dates(horizon))
         for m, member in enumerate(members):
             forecast, _ = forecast_with(member, past, horizon, seed)
-            # A forecast of 0 or less is no price: it has no log.
+            # A forecast of 0 or less has no log.
             usable = np.where(forecast > 0, forecast, np.nan)
             errors[k, m, kept] = np.log(usable) - np.log(actual)
     return errors
 
 
 def _without_last(panel: Panel, rows: int) -> Panel:
-    """Return every coin without its last rows, of which it has more."""
+    """Return every coin without its last rows; it has more than these."""
     kept = np.arange(len(panel.values)) < np.repeat(panel.indptr[1:] - rows, panel.lengths)
     indptr = panel.indptr - rows * np.arange(len(panel) + 1)
     extra = {name: column[kept] for name, column in panel.extra.items()}

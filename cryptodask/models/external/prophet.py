@@ -19,6 +19,9 @@ FIRST_DAY = np.datetime64("2000-01-01", "s")
 class Prophet(Model):
     """Prophet: a trend that bends, and seasons, fitted to the closes of each coin.
 
+    It is ``y[t] = g[t] + s[t] + e[t]``: a line whose slope changes at changepoints, Fourier sums of
+    a week and a year, and noise.
+
     Bars since a coin's first row are given to Prophet as days, whatever they last, so that its
     weekly and yearly seasons are of 7 and 365.25 bars; which days of the week they are makes no
     difference to it. It is the point forecast alone, by optimisation, without sampling.
@@ -66,15 +69,12 @@ class Prophet(Model):
                 )
 
     def warm_up(self) -> None:
-        """Import Prophet."""
         _import_prophet()
 
     def min_length(self, horizon: int) -> int:
-        """Return the rows of two weeks."""
-        return 14
+        return 14  # two weeks
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
         make = _import_prophet()
         ahead = np.empty((len(panel), horizon))
         with _quiet():
@@ -124,7 +124,7 @@ def _import_prophet() -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what Prophet tells of every fit out of the log, but not its warnings."""
+    """Keep what Prophet says of every fit out of the log, but not its warnings."""
     loggers = [logging.getLogger(name) for name in ("prophet", "prophet.plot", "cmdstanpy")]
     levels = [logger.level for logger in loggers]
     try:

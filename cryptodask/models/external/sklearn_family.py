@@ -31,7 +31,7 @@ class SklearnRegressor(Model):
     estimator : str
         As ``sklearn.ensemble.RandomForestRegressor``.
     lags : int
-        Returns that the next one is predicted from.
+        Returns from which the next one is predicted, a bar each.
     max_rows : int
         Windows to fit to, the latest ones; at least two more than ``lags``.
     params : tuple of (str, value)
@@ -52,20 +52,26 @@ class SklearnRegressor(Model):
         check_lags(self.name, self.lags, self.max_rows)
         kind = find_regressor(self.estimator)
         try:
-            made = kind(**dict(self.params))
-            made._validate_params()
+            regressor = kind(**dict(self.params))
+            regressor._validate_params()
         except (TypeError, ValueError) as error:
             raise OptionError(f"{self.name}: {error}") from error
-        _check_fit_for_returns(self.name, made)
+        _check_fit_for_returns(self.name, regressor)
 
     @property
     def name(self) -> str:
-        """Its name, as it was asked for."""
+        """Its name, as it was given."""
         return f"sklearn:{self.estimator}"
 
     @classmethod
     def options(cls, estimator: str) -> dict[str, tuple[Any, Any]]:
-        """Return type and default of each option of a regressor."""
+        """Return type and default of each option of a regressor.
+
+        Parameters
+        ----------
+        estimator : str
+            As ``sklearn.ensemble.RandomForestRegressor``.
+        """
         from inspect import Parameter, signature
 
         parameters = signature(find_regressor(estimator).__init__).parameters.values()
@@ -78,22 +84,34 @@ class SklearnRegressor(Model):
 
     @classmethod
     def create(cls, estimator: str, options: Mapping[str, Any]) -> "SklearnRegressor":
-        """Create a model from its options, as text or not."""
+        """Create a model from its options.
+
+        Parameters
+        ----------
+        estimator : str
+            As ``sklearn.ensemble.RandomForestRegressor``.
+        options : mapping of str to Any
+            Values, as text or not.
+        """
         known = cls.options(estimator)
         name = f"sklearn:{estimator}"
         return cls(estimator, **of_family(name, known, ("lags", "max_rows"), options))
 
     @classmethod
     def describe(cls, estimator: str) -> str:
-        """Return a line on a regressor."""
+        """Return a line on a regressor.
+
+        Parameters
+        ----------
+        estimator : str
+            As ``sklearn.ensemble.RandomForestRegressor``.
+        """
         return f"scikit-learn's {estimator.rpartition('.')[2]} on a coin's last log returns."
 
     def min_length(self, horizon: int) -> int:
-        """Return the rows without a gap of which there are more windows than lags."""
         return shortest(self.lags)
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
         from threadpoolctl import threadpool_limits
 
         kind, given = find_regressor(self.estimator), dict(self.params)
@@ -103,8 +121,8 @@ class SklearnRegressor(Model):
             ours: dict[str, Any] = {"n_jobs": 1} if "n_jobs" in takes else {}
             if "random_state" in takes:
                 ours["random_state"] = int(rng_for(seed, self.name, coin).integers(2**31))
-            made: Regressor = kind(**given, **ours)
-            return made
+            regressor: Regressor = kind(**given, **ours)
+            return regressor
 
         with threadpool_limits(1, user_api="openmp"):
             return forecast_by_lags(panel, horizon, self.lags, self.max_rows, make)
@@ -115,6 +133,11 @@ def find_regressor(dotted: str) -> Any:
 
     The name comes from a command line or a file, and importing runs code: so nothing is imported
     but modules that scikit-learn lists as its own, and nothing returned but a regressor.
+
+    Parameters
+    ----------
+    dotted : str
+        As ``sklearn.ensemble.RandomForestRegressor``.
 
     Raises
     ------

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cryptodask.errors import MissingExtraError, OptionError, UnknownModelError
-from cryptodask.features.rows import last_run
+from cryptodask.features.rows import last_segment
 from cryptodask.models.base import Gaps, Model
 from cryptodask.models.options import of_family
 from cryptodask.records import FloatArray, Panel
@@ -54,12 +54,18 @@ class StatsModel(Model):
 
     @property
     def name(self) -> str:
-        """Its name, as it was asked for."""
+        """Its name, as it was given."""
         return f"stats:{self.kind}"
 
     @classmethod
     def options(cls, kind: str) -> dict[str, tuple[Any, Any]]:
-        """Return type and default of each option of a model; a default of ... is none."""
+        """Return type and default of each option of a model; a default of ... is none.
+
+        Parameters
+        ----------
+        kind : str
+            A class of ``statsforecast.models``, as ``AutoETS``.
+        """
         from inspect import Parameter, signature
 
         parameters = list(signature(find_model(kind).__init__).parameters.values())[1:]
@@ -72,31 +78,42 @@ class StatsModel(Model):
 
     @classmethod
     def create(cls, kind: str, options: Mapping[str, Any]) -> "StatsModel":
-        """Create a model from its options, as text or not."""
+        """Create a model from its options.
+
+        Parameters
+        ----------
+        kind : str
+            A class of ``statsforecast.models``, as ``AutoETS``.
+        options : mapping of str to Any
+            Values, as text or not.
+        """
         return cls(kind, **of_family(f"stats:{kind}", cls.options(kind), ("log",), options))
 
     @classmethod
     def describe(cls, kind: str) -> str:
-        """Return a line on a model."""
+        """Return a line on a model.
+
+        Parameters
+        ----------
+        kind : str
+            A class of ``statsforecast.models``, as ``AutoETS``.
+        """
         return f"statsforecast's {kind} on a coin's closes."
 
     def warm_up(self) -> None:
-        """Import statsforecast."""
         find_model(self.kind)
 
     def min_length(self, horizon: int) -> int:
-        """Return the rows of two seasons, and ten at least, without a gap."""
         season = dict(self.params).get("season_length", 1)
         longest = max(season) if isinstance(season, tuple) else int(season or 1)
         return max(2 * longest + 2, 10)
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
         make, params = find_model(self.kind), dict(self.params)
         ahead = np.empty((len(panel), horizon))
         if not len(panel):
             return ahead
-        for i, (a, b) in enumerate(zip(last_run(panel), panel.indptr[1:], strict=True)):
+        for i, (a, b) in enumerate(zip(last_segment(panel), panel.indptr[1:], strict=True)):
             closes = np.log(panel.values[a:b]) if self.log else panel.values[a:b].copy()
             ahead[i] = make(**params).forecast(y=closes, h=horizon)["mean"]
         with np.errstate(over="ignore"):  # what overflows is not finite, and of that coin alone
@@ -106,10 +123,15 @@ class StatsModel(Model):
 def find_model(name: str) -> Any:
     """Return a class of ``statsforecast.models`` by its name.
 
+    Parameters
+    ----------
+    name : str
+        As ``AutoETS``.
+
     Raises
     ------
     UnknownModelError
-        There is none of that name.
+        statsforecast has none of that name.
     MissingExtraError
         statsforecast is not installed.
     """

@@ -8,12 +8,10 @@ is computed on its own inside it, so that a forecast does not depend on the coin
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cryptodask.models.lstm.cell import halve_sigmoids, pack
 from cryptodask.models.lstm.weights import Weights
-
-FloatArray32 = NDArray[np.float32]
+from cryptodask.records import FloatArray32
 
 BATCH_NORM_EPSILON = np.float32(1e-3)
 """Keras's default."""

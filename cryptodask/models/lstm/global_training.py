@@ -11,24 +11,22 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cryptodask.errors import ForecastError
 from cryptodask.models.blas import one_blas_thread
 from cryptodask.models.lstm.learning import huber
 from cryptodask.models.lstm.weights import Weights, first_value, shapes_of, split
-from cryptodask.records import FloatArray
+from cryptodask.records import FloatArray, FloatArray32, IntArray
 
 if TYPE_CHECKING:
     from cryptodask.models.lstm.network import Network
 
-FloatArray32 = NDArray[np.float32]
 
 UNIT = 2.0**-40
 """What one of a gradient's integers stands for."""
 
 LOSS_UNIT, LOSS_LIMIT = 2.0**-20, 2.0**20
-"""The same for losses, and the loss above which a coin's is no longer counted in full."""
+"""The same for losses, and the loss above which a coin's is not counted in full."""
 
 NORM_LIMIT = 1.0
 """Norm to which a coin's gradient is shortened, so that no coin decides a step alone.
@@ -42,9 +40,19 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 
 
 def first_values(units: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
-    """Return the flat vector of a new network, float64.
+    """Return the flat vector of a new network.
 
     As Keras draws it, but for the dense unit, which is 0: training starts from "no change".
+
+    Parameters
+    ----------
+    units : tuple of int
+        Of each layer.
+    rng : Generator
+
+    Returns
+    -------
+    ndarray of float64, ``(n_weights,)``
     """
     parts = []
     for name, shape in shapes_of(units).items():
@@ -55,7 +63,14 @@ def first_values(units: tuple[int, ...], rng: np.random.Generator) -> FloatArray
 
 
 def to_weights(vector: FloatArray32, units: tuple[int, ...]) -> Weights:
-    """Return a flat vector as weights for `forward`, of one network for any number of coins."""
+    """Return a flat vector as weights for `forward`, of one network for any number of coins.
+
+    Parameters
+    ----------
+    vector : ndarray of float32, ``(n_weights,)``
+    units : tuple of int
+        Of each layer.
+    """
     return Weights({name: a[None] for name, a in split(vector, shapes_of(units)).items()})
 
 
@@ -73,7 +88,7 @@ class Sums:
         Over how many.
     """
 
-    gradient: NDArray[np.int64]
+    gradient: IntArray
     loss: int = 0
     windows: int = 0
     coins: int = 0
@@ -110,7 +125,12 @@ class State:
 
     @classmethod
     def of(cls, values: FloatArray) -> "State":
-        """Return the state before the first step."""
+        """Return the state before the first step.
+
+        Parameters
+        ----------
+        values : ndarray of float64, ``(n_weights,)``
+        """
         return cls(values, np.zeros_like(values), np.zeros_like(values))
 
 
@@ -165,6 +185,16 @@ def adam(state: State, sums: Sums, sample: int, rate: float, decay: float = 0.0)
     In float64 and element by element, so that every machine does the same. A step to which no
     coin contributed changes nothing. After Kingma and Ba, Adam, ICLR 2015; all weights shrink by
     ``rate * decay`` before, after Loshchilov and Hutter, Decoupled Weight Decay, ICLR 2019.
+
+    Parameters
+    ----------
+    state : State
+    sums : Sums
+        Over all coins.
+    sample : int
+        Windows of a full contribution of a coin.
+    rate, decay : float
+        Learning rate, and weight decay.
     """
     if not sums.windows:
         return State(

@@ -4,20 +4,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cryptodask.errors import OptionError
 from cryptodask.features import FeatureSpace, windows
-from cryptodask.features.rows import last_run
+from cryptodask.features.rows import last_segment
 from cryptodask.models.regression.declared import declared, some_at_a_time
 from cryptodask.models.regression.ridge_features import STILL
-from cryptodask.records import FloatArray, Panel
-
-FloatArray32 = NDArray[np.float32]
+from cryptodask.records import BoolArray, FloatArray, FloatArray32, IntArray, Panel
 
 
 def space_of(model: str, features: str) -> FeatureSpace | None:
     """Return the space that a recursive model declares; None where it declares nothing.
+
+    Parameters
+    ----------
+    model : str
+        Its name, for the message.
+    features : str
+        See `cryptodask.features.space.FeatureSpace.parse`.
 
     Raises
     ------
@@ -55,7 +59,12 @@ class Measure:
 
     @classmethod
     def of(cls, features: FloatArray) -> "Measure":
-        """Return the measure of one coin, from its bars' features, ``(n, n_columns)``."""
+        """Return the measure of one coin from its bars' features.
+
+        Parameters
+        ----------
+        features : ndarray of float64, ``(n, n_columns)``
+        """
         mean = features.mean(axis=0)
         off = features - mean
         deviation = np.sqrt((off * off).mean(axis=0))
@@ -64,14 +73,24 @@ class Measure:
 
     @classmethod
     def stack(cls, measures: Sequence["Measure"]) -> "Measure":
-        """Return the measures of many coins, in this order."""
+        """Return the measures of many coins, in this order.
+
+        Parameters
+        ----------
+        measures : sequence of Measure
+        """
         return cls(
-            np.concatenate([one.mean for one in measures]),
-            np.concatenate([one.deviation for one in measures]),
+            np.concatenate([measure.mean for measure in measures]),
+            np.concatenate([measure.deviation for measure in measures]),
         )
 
     def take(self, positions: Sequence[int]) -> "Measure":
-        """Return the measure of the coins at these positions, in this order."""
+        """Return the measure of some coins, in this order.
+
+        Parameters
+        ----------
+        positions : sequence of int
+        """
         return Measure(self.mean[positions], self.deviation[positions])
 
     def __call__(self, features: FloatArray) -> FloatArray32:
@@ -80,16 +99,27 @@ class Measure:
         return scaled.astype(np.float32)
 
 
-def known_windows(features: FloatArray, window: int) -> NDArray[np.bool_]:
-    """Tell of which windows with a row after them all features of all their rows are known."""
-    known: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(features), axis=1)
+def known_windows(features: FloatArray, window: int) -> BoolArray:
+    """Return the windows in whose rows all features are known, of those with a row after them.
+
+    Parameters
+    ----------
+    features : ndarray of float64, ``(n_rows, n_columns)``
+    window : int
+        Rows.
+
+    Returns
+    -------
+    ndarray of bool, ``(max(n_rows - window, 0),)``
+    """
+    known: BoolArray = np.logical_and.reduce(np.isfinite(features), axis=1)
     views = windows(known.astype(np.float64), window + 1)
-    found: NDArray[np.bool_] = np.logical_and.reduce(views[:, :-1] == 1, axis=1)
-    return found
+    complete: BoolArray = np.logical_and.reduce(views[:, :-1] == 1, axis=1)
+    return complete
 
 
 def beside_closes(
-    features: FloatArray, starts: NDArray[np.int64], window: int, trained: int
+    features: FloatArray, starts: IntArray, window: int, trained: int
 ) -> tuple[FloatArray32, Measure]:
     """Return what one coin's windows hold beside closes.
 
@@ -117,8 +147,8 @@ def beside_closes(
 class Ahead:
     """The features of windows that move into the bars ahead, of all coins of a panel together.
 
-    A bar's features follow from the closes of its run up to it, those ahead as they are
-    predicted; some, as exponential averages, from all of the run. Those of known bars stay.
+    A bar's features follow from the closes of its segment up to it, those ahead as they are
+    predicted; some, as exponential averages, from all of the segment. Those of known bars stay.
 
     Parameters
     ----------
@@ -141,27 +171,33 @@ class Ahead:
         self.inputs: FloatArray32 = measure(known)
 
     def move(self, closes: FloatArray) -> None:
-        """Move the windows on by a bar, of which the closes are predicted, ``(n_coins,)``."""
+        """Move the windows on by a bar, with its predicted closes.
+
+        Parameters
+        ----------
+        closes : ndarray of float64, ``(n_coins,)``
+            In the quote currency.
+        """
         self._panel.values[self._next] = closes
         latest = self._measure(self._at(self._next[:, None]))
         self.inputs = np.concatenate([self.inputs[:, 1:], latest], axis=1)
         self._next = self._next + 1
 
-    def _at(self, rows: NDArray[np.int64]) -> FloatArray:
+    def _at(self, rows: IntArray) -> FloatArray:
         """Return the features of rows of each coin, ``(n_coins, n, n_columns)``."""
-        found = np.empty((*rows.shape, len(self._space.names)))
+        features = np.empty((*rows.shape, len(self._space.names)))
         for chosen in some_at_a_time(self._panel):
-            own = rows[chosen] - self._panel.indptr[chosen[0]]
-            with np.errstate(all="ignore"):  # a predicted close of 0 or below makes NaN, told later
+            rows_of_group = rows[chosen] - self._panel.indptr[chosen[0]]
+            with np.errstate(all="ignore"):  # closes of 0 or below make NaN, reported later
                 known = self._space.compute(self._space.rows(self._panel.take(chosen)))
-            found[chosen] = known[own]
-        return found
+            features[chosen] = known[rows_of_group]
+        return features
 
 
 def _with_bars_ahead(panel: Panel, horizon: int) -> Panel:
-    """Return each coin's last run without a gap, and bars ahead, whose closes are to come."""
+    """Return each coin's last segment without a gap, and bars ahead, whose closes are to come."""
     dates = panel.future_dates(horizon)
-    runs = zip(panel.coins, last_run(panel), panel.indptr[1:], dates, strict=True)
+    segments = zip(panel.coins, last_segment(panel), panel.indptr[1:], dates, strict=True)
     return Panel.from_series(
         (
             (
@@ -169,7 +205,7 @@ def _with_bars_ahead(panel: Panel, horizon: int) -> Panel:
                 np.append(panel.values[start:end], np.repeat(panel.values[end - 1], horizon)),
                 np.append(panel.dates[start:end], ahead),
             )
-            for coin, start, end, ahead in runs
+            for coin, start, end, ahead in segments
         ),
         panel.step,
     )

@@ -14,12 +14,23 @@ from typing import Any
 import numpy as np
 
 from cryptodask.errors import MissingExtraError, OptionError
-from cryptodask.models.lstm.learning import FloatArray32, Loss
+from cryptodask.models.lstm.learning import Loss, Optimizer
 from cryptodask.models.lstm.weights import split
+from cryptodask.records import FloatArray32
 
 
 def keras_loss(name: str) -> Loss:
     """Return a loss of Keras.
+
+    Parameters
+    ----------
+    name : str
+        Its name in Keras.
+
+    Returns
+    -------
+    callable
+        See `cryptodask.models.lstm.learning.Loss`.
 
     Raises
     ------
@@ -52,7 +63,7 @@ def keras_loss(name: str) -> Loss:
     return call
 
 
-class KerasOptimizer:
+class KerasOptimizer(Optimizer):
     """An optimiser of Keras.
 
     Parameters
@@ -77,7 +88,6 @@ class KerasOptimizer:
         self._shapes: dict[str, tuple[int, ...]] = {}
 
     def begin(self, shapes: Mapping[str, tuple[int, ...]], rate: float) -> None:
-        """See `cryptodask.models.lstm.learning.Optimizer`."""
         if self._shapes != shapes:
             self._shapes = dict(shapes)
             self._build()
@@ -86,7 +96,6 @@ class KerasOptimizer:
         self._optimizer.learning_rate = rate
 
     def step(self, weights: FloatArray32, gradient: FloatArray32) -> FloatArray32:
-        """See `cryptodask.models.lstm.learning.Optimizer`."""
         parts = [*split(weights, self._shapes).values(), *split(gradient, self._shapes).values()]
         return np.concatenate([np.ravel(value) for value in self._update(*parts)])
 
@@ -115,7 +124,7 @@ def _named(option: str, name: str, get: Callable[[str], Any]) -> Any:
         return get(name)
     except (TypeError, ValueError) as error:
         raise OptionError(
-            f"lstm {option}: {name!r} is no {option} of Keras; its documentation lists them"
+            f"lstm {option}: {name!r} is not in Keras; its documentation lists each {option}"
         ) from error
 
 
@@ -133,8 +142,8 @@ def _without_chatter() -> Iterator[None]:
             os.dup2(stderr, 2)
             os.close(stderr)
             file.seek(0)
-            told = [line for line in file if not any(words in line for words in chatter)]
-            os.write(2, b"".join(told))
+            kept = [line for line in file if not any(words in line for words in chatter)]
+            os.write(2, b"".join(kept))
 
 
 def _check_backend(backend: str) -> None:
@@ -167,7 +176,7 @@ def import_keras() -> tuple[Any, Any]:
             import tensorflow as tf
     except ImportError as error:
         raise MissingExtraError(
-            f"lstm has losses mse, mae and huber and optimisers sgd, rmsprop and adam of its own; "
+            f"lstm has the losses mse, mae and huber and the optimisers sgd, rmsprop and adam; "
             f"others need Keras and TensorFlow ({error}): pip install 'cryptodask[lstm]' on the "
             "client and every worker"
         ) from error

@@ -15,7 +15,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray32 = NDArray[np.float32]
+from cryptodask.records import FloatArray32
+
 Function = TypeVar("Function", bound=Callable[..., object])
 
 HALF, ONE = np.float32(0.5), np.float32(1.0)
@@ -46,7 +47,12 @@ def _compiled(function: Function) -> Function:
 
 @_compiled
 def tanh(x: np.float32) -> np.float32:
-    """Return the tanh of a number; NaN stays NaN."""
+    """Return the tanh of a number; NaN stays NaN.
+
+    Parameters
+    ----------
+    x : float32
+    """
     x = LIMIT if x > LIMIT else x
     x = -LIMIT if x < -LIMIT else x
     z = x * x
@@ -107,14 +113,18 @@ def apply(raw: FloatArray32, cell: FloatArray32, seen: FloatArray32, first: int)
     coins, units, rows = cell.shape
     n, offset = units * rows, first * rows
     for coin in range(coins):
-        product, own, out = raw[coin].reshape(-1), cell[coin].reshape(-1), seen[coin].reshape(-1)
+        product, kept_cell, out = (
+            raw[coin].reshape(-1),
+            cell[coin].reshape(-1),
+            seen[coin].reshape(-1),
+        )
         for i in range(n):
             enter = HALF * tanh(product[i]) + HALF
             forget = HALF * tanh(product[n + i]) + HALF
             leave = HALF * tanh(product[2 * n + i]) + HALF
             candidate = tanh(product[3 * n + i])
-            after = enter * candidate + forget * own[i]
-            own[i] = after
+            after = enter * candidate + forget * kept_cell[i]
+            kept_cell[i] = after
             out[offset + i] = leave * tanh(after)
 
 
@@ -165,12 +175,12 @@ def drop(
     scale: np.float32,
     kept: FloatArray32,
 ) -> None:
-    """Drop out what drew a lot below ``least``, and scale the rest.
+    """Drop the values whose draw is below ``least``, and scale the rest.
 
     Parameters
     ----------
     values : ndarray, ``(units, n)``
-    lots : ndarray of uint16, ``(units, n)``
+    dropout_draws : ndarray of uint16, ``(units, n)``
     least : int
     scale : float32
     kept : ndarray, ``(units, n)``

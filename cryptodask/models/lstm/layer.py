@@ -8,12 +8,10 @@ After Werbos, Backpropagation through time, Proceedings of the IEEE 78 (1990).
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cryptodask.models.lstm.cell import halve_sigmoids, pack, unpack
 from cryptodask.models.lstm.kernels import advance, backward
-
-FloatArray32 = NDArray[np.float32]
+from cryptodask.records import FloatArray32
 
 LINE = 16
 """Floats in a line of the processor's cache: arrays that start with one are read 2% faster."""
@@ -30,7 +28,14 @@ class Buffers:
         self._flat: dict[str, FloatArray32] = {}
 
     def take(self, name: str, *shape: int) -> FloatArray32:
-        """Return the array of a name in a shape; what is in it is undefined."""
+        """Return the array of a name in a shape, with undefined content.
+
+        Parameters
+        ----------
+        name : str
+        *shape : int
+            Such as ``(units, rows)``.
+        """
         size = int(np.prod(shape))
         if name not in self._flat or self._flat[name].size < size:
             flat = np.empty(size + LINE, dtype=np.float32)
@@ -54,12 +59,24 @@ class Layer:
         self._buffers = Buffers()
 
     def load(self, kernel: FloatArray32, recurrent: FloatArray32, bias: FloatArray32) -> None:
-        """Take weights, in the shapes and order of Keras."""
+        """Take weights, in the shapes and order of Keras.
+
+        Parameters
+        ----------
+        kernel : ndarray of float32, ``(inputs, 4 * units)``
+        recurrent : ndarray of float32, ``(units, 4 * units)``
+        bias : ndarray of float32, ``(4 * units,)``
+        """
         self._matrix = pack(kernel, recurrent, bias)
         self._halved = halve_sigmoids(self._matrix)
 
     def open(self, rows: int) -> FloatArray32:
         """Prepare for a number of windows.
+
+        Parameters
+        ----------
+        rows : int
+            Windows.
 
         Returns
         -------
@@ -81,7 +98,10 @@ class Layer:
 
     @property
     def gradient(self) -> FloatArray32:
-        """The inputs; after `backward` their gradient, unless the layer is the first."""
+        """The inputs, ``(window, inputs, rows)``; after `backward` their gradient.
+
+        The first layer has none.
+        """
         return self._seen[:-1, 1 : 1 + self.inputs]
 
     def forward(self) -> FloatArray32:
@@ -110,7 +130,7 @@ class Layer:
         Returns
         -------
         list of ndarray of float32
-            Gradients of kernel, recurrent kernel and bias.
+            Gradients of kernel, recurrent kernel and bias, in the shapes of `load`.
         """
         states = self._seen[:, 1 + self.inputs :]
         total = np.zeros(self._matrix.T.shape, dtype=np.float32)
@@ -142,8 +162,8 @@ class Layer:
 
     def _hand_back(self, t: int, gradient: FloatArray32) -> None:
         """Put the gradient of a step's inputs and state before where these are."""
-        asked = slice(1 + self.inputs if self.first else 1, self._used(t).stop)
-        np.matmul(self._matrix[asked], gradient, self._seen[t, asked])
+        wanted = slice(1 + self.inputs if self.first else 1, self._used(t).stop)
+        np.matmul(self._matrix[wanted], gradient, self._seen[t, wanted])
 
     def _used(self, t: int) -> slice:
         """Return the rows that a step's product needs: before the first step the state is 0."""
@@ -153,7 +173,7 @@ class Layer:
 class DroppingLayer(Layer):
     """An LSTM layer that drops part of its state on the way into each next step.
 
-    As in Keras, each gate has lots of its own, and they are the same at all steps of a window. So
+    As in Keras, each gate has separate draws, and they are the same at all steps of a window. So
     the state has to go through one product a gate, and no longer through that of the inputs.
 
     After Gal and Ghahramani, A Theoretically Grounded Application of Dropout in Recurrent Neural
@@ -161,15 +181,18 @@ class DroppingLayer(Layer):
     """
 
     def keep(self, factors: FloatArray32) -> None:
-        """Take what the state is multiplied by, ``(4, units, rows)``.
+        """Take what the state is multiplied by.
 
-        The gates are in the order input, forget, output, cell.
+        Parameters
+        ----------
+        factors : ndarray of float32, ``(4, units, rows)``
+            With the gates in the order input, forget, output, cell.
         """
         self._factors = factors
 
     def _multiply(self, t: int) -> None:
-        own = slice(0, 1 + self.inputs)
-        np.matmul(self._halved[own].T, self._seen[t, own], self._product)
+        inputs = slice(0, 1 + self.inputs)
+        np.matmul(self._halved[inputs].T, self._seen[t, inputs], self._product)
         if t:
             recurrent = self._by_gate(self._halved).transpose(0, 2, 1)
             self._product += (recurrent @ self._kept(t)).reshape(self._product.shape)
@@ -177,17 +200,17 @@ class DroppingLayer(Layer):
     def _collect(
         self, t: int, gradient: FloatArray32, product: FloatArray32, total: FloatArray32
     ) -> None:
-        own = slice(0, 1 + self.inputs)
-        np.matmul(gradient, self._seen[t, own].T, product[:, own])
-        total[:, own] += product[:, own]
+        inputs = slice(0, 1 + self.inputs)
+        np.matmul(gradient, self._seen[t, inputs].T, product[:, inputs])
+        total[:, inputs] += product[:, inputs]
         if t:
-            by_gate = total.reshape(4, self.units, -1)[:, :, own.stop :]
+            by_gate = total.reshape(4, self.units, -1)[:, :, inputs.stop :]
             by_gate += self._of_gates(gradient) @ self._kept(t).transpose(0, 2, 1)
 
     def _hand_back(self, t: int, gradient: FloatArray32) -> None:
         if not self.first:
-            own = slice(1, 1 + self.inputs)
-            np.matmul(self._matrix[own], gradient, self._seen[t, own])
+            inputs = slice(1, 1 + self.inputs)
+            np.matmul(self._matrix[inputs], gradient, self._seen[t, inputs])
         if t:
             wanted = self._by_gate(self._matrix) @ self._of_gates(gradient)
             np.sum(wanted * self._factors, axis=0, out=self._seen[t, 1 + self.inputs :])

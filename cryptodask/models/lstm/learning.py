@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray32 = NDArray[np.float32]
+from cryptodask.records import FloatArray32
 
 Loss = Callable[[FloatArray32, FloatArray32], tuple[float, FloatArray32]]
 """Of predictions and targets, both ``(n,)``: the mean loss, and its gradient by predictions."""
@@ -23,31 +22,84 @@ RHO, BETA_1, BETA_2 = np.float32(0.9), np.float32(0.9), np.float32(0.999)
 
 
 class Optimizer(Protocol):
-    """What changes weights by their gradient, step after step."""
+    """An optimiser: it changes weights by their gradient, step after step."""
 
     def begin(self, shapes: Mapping[str, tuple[int, ...]], rate: float) -> None:
-        """Forget everything, for weights of these shapes and at this learning rate."""
+        """Forget everything, for new weights.
+
+        Parameters
+        ----------
+        shapes : mapping of str to tuple of int
+            Of the weights, by name.
+        rate : float
+            Learning rate.
+        """
         ...
 
     def step(self, weights: FloatArray32, gradient: FloatArray32) -> FloatArray32:
-        """Return the weights after a step, both ``(n_weights,)``."""
+        """Return the weights after a step.
+
+        Parameters
+        ----------
+        weights, gradient : ndarray of float32, ``(n_weights,)``
+
+        Returns
+        -------
+        ndarray of float32, ``(n_weights,)``
+        """
         ...
 
 
 def mse(predicted: FloatArray32, y: FloatArray32) -> tuple[float, FloatArray32]:
-    """Return the mean squared error."""
+    """Return the mean squared error.
+
+    Parameters
+    ----------
+    predicted, y : ndarray of float32, ``(n,)``
+
+    Returns
+    -------
+    loss : float
+        Mean over the windows.
+    gradient : ndarray of float32, ``(n,)``
+        By predictions.
+    """
     error = predicted - y
     return float((error * error).mean()), error * np.float32(2 / len(y))
 
 
 def mae(predicted: FloatArray32, y: FloatArray32) -> tuple[float, FloatArray32]:
-    """Return the mean absolute error."""
+    """Return the mean absolute error.
+
+    Parameters
+    ----------
+    predicted, y : ndarray of float32, ``(n,)``
+
+    Returns
+    -------
+    loss : float
+        Mean over the windows.
+    gradient : ndarray of float32, ``(n,)``
+        By predictions.
+    """
     error = predicted - y
     return float(np.abs(error).mean()), np.sign(error) * np.float32(1 / len(y))
 
 
 def huber(predicted: FloatArray32, y: FloatArray32) -> tuple[float, FloatArray32]:
-    """Return the loss of Huber, Annals of Mathematical Statistics 35 (1964), beyond 1 linear."""
+    """Return the loss of Huber, Annals of Mathematical Statistics 35 (1964), beyond 1 linear.
+
+    Parameters
+    ----------
+    predicted, y : ndarray of float32, ``(n,)``
+
+    Returns
+    -------
+    loss : float
+        Mean over the windows.
+    gradient : ndarray of float32, ``(n,)``
+        By predictions.
+    """
     error = predicted - y
     size, near = np.abs(error), np.clip(error, -1, 1)
     loss = np.where(size > 1, size - np.float32(0.5), np.float32(0.5) * error * error)
@@ -57,44 +109,38 @@ def huber(predicted: FloatArray32, y: FloatArray32) -> tuple[float, FloatArray32
 LOSSES: Mapping[str, Loss] = {"mse": mse, "mae": mae, "huber": huber}
 
 
-class SGD:
+class SGD(Optimizer):
     """Plain gradient descent."""
 
     def begin(self, shapes: Mapping[str, tuple[int, ...]], rate: float) -> None:
-        """See `Optimizer`."""
         self._rate = np.float32(rate)
 
     def step(self, weights: FloatArray32, gradient: FloatArray32) -> FloatArray32:
-        """See `Optimizer`."""
         return weights - self._rate * gradient
 
 
-class RMSprop:
+class RMSprop(Optimizer):
     """Gradients over the root of their mean square (Tieleman and Hinton, lecture 6.5, 2012)."""
 
     def begin(self, shapes: Mapping[str, tuple[int, ...]], rate: float) -> None:
-        """See `Optimizer`."""
         self._rate = np.float32(rate)
         self._square: FloatArray32 = np.zeros(1, dtype=np.float32)
 
     def step(self, weights: FloatArray32, gradient: FloatArray32) -> FloatArray32:
-        """See `Optimizer`."""
         self._square = self._square + (1 - RHO) * (gradient * gradient - self._square)
         changed: FloatArray32 = weights - self._rate * gradient / np.sqrt(self._square + EPSILON)
         return changed
 
 
-class Adam:
+class Adam(Optimizer):
     """Averages of gradient and square, freed of their bias (Kingma and Ba, ICLR 2015)."""
 
     def begin(self, shapes: Mapping[str, tuple[int, ...]], rate: float) -> None:
-        """See `Optimizer`."""
         self._rate, self._steps = np.float32(rate), 0
         self._mean: FloatArray32 = np.zeros(1, dtype=np.float32)
         self._square: FloatArray32 = np.zeros(1, dtype=np.float32)
 
     def step(self, weights: FloatArray32, gradient: FloatArray32) -> FloatArray32:
-        """See `Optimizer`."""
         self._steps += 1
         self._mean = self._mean + (1 - BETA_1) * (gradient - self._mean)
         self._square = self._square + (1 - BETA_2) * (gradient * gradient - self._square)
@@ -105,7 +151,7 @@ class Adam:
         return changed
 
 
-class Decaying:
+class Decaying(Optimizer):
     """An optimiser before whose steps all weights shrink, as Keras has its ``weight_decay``.
 
     After Loshchilov and Hutter, Decoupled Weight Decay Regularization, ICLR 2019.
@@ -121,12 +167,10 @@ class Decaying:
         self._optimizer, self._decay = optimizer, np.float32(decay)
 
     def begin(self, shapes: Mapping[str, tuple[int, ...]], rate: float) -> None:
-        """See `Optimizer`."""
         self._share = self._decay * np.float32(rate)
         self._optimizer.begin(shapes, rate)
 
     def step(self, weights: FloatArray32, gradient: FloatArray32) -> FloatArray32:
-        """See `Optimizer`."""
         return self._optimizer.step(weights - self._share * weights, gradient)
 
 

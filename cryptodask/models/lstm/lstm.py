@@ -4,7 +4,6 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cryptodask.errors import ForecastError, OptionError
 from cryptodask.features import FeatureSpace, denormalize, normalize, unbroken, windows
@@ -12,10 +11,8 @@ from cryptodask.models.base import Gaps, Model, TrainableModel, rng_for
 from cryptodask.models.lstm.forward import ACTIVATIONS, Forward, forward
 from cryptodask.models.lstm.inputs import Ahead, Measure, beside_closes, known_windows, space_of
 from cryptodask.models.lstm.weights import Weights
-from cryptodask.records import DAY, DateArray, FloatArray, Panel
+from cryptodask.records import DAY, BoolArray, DateArray, FloatArray, FloatArray32, Panel
 from cryptodask.timing import stage
-
-FloatArray32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -34,16 +31,16 @@ class LSTM(TrainableModel):
     and the coin then has no forecast.
 
     Network and training step are Keras's, with its first weights, and agree with it to 1e-4, but
-    are computed by code of our own that is faster and needs no TensorFlow. Every coin starts from
-    weights of its own seed and from a fresh state of the optimiser, so that what a coin gets does
-    not depend on which coins were trained before it.
+    are computed by our code, which is faster and needs no TensorFlow. Every coin starts from
+    weights that its seed draws and from a fresh state of the optimiser, so that what a coin gets
+    does not depend on which coins were trained before it.
 
     After Hochreiter and Schmidhuber, Long Short-Term Memory, Neural Computation 9 (1997).
 
     Attributes
     ----------
     window : int
-        Closes in a window.
+        Closes in a window, a bar each.
     units : tuple of int
         Units of each LSTM layer, the first one first.
     dropout : float
@@ -72,10 +69,10 @@ class LSTM(TrainableModel):
         Times ``learning_rate``, the share of every weight and bias that each step takes away,
         apart from the gradient; 0 or above.
     patience : int
-        Early stopping: training ends after so many epochs in a row without a lower loss over the
-        windows held out than the least so far, and the network of the least is taken, so that
-        ``epochs`` is the most. 0: all epochs, and the last network. A coin of so few windows that
-        none is held out is trained for all epochs.
+        Early stopping: training ends after ``patience`` epochs in a row without a lower loss over
+        the windows held out than the least so far, and the network of the least is taken, so that
+        ``epochs`` is the most. 0: all epochs, and the last network. A coin without a window held
+        out is trained for all epochs.
     """
 
     name: ClassVar[str] = "lstm"
@@ -133,13 +130,12 @@ class LSTM(TrainableModel):
             )
         if self.patience and self.epochs == 1:
             raise OptionError(
-                f"lstm patience: {self.patience} with epochs 1: there is no epoch to stop before; "
-                "set epochs to the most that training may take, as 50"
+                f"lstm patience: {self.patience} with epochs 1: training can't stop before "
+                "its only epoch; set epochs to the most that training may take, as 50"
             )
 
     @property
     def space(self) -> FeatureSpace | None:
-        """What it sees of a bar beside the close, if anything."""
         return space_of(self.name, self.features)
 
     @property
@@ -148,21 +144,16 @@ class LSTM(TrainableModel):
         return 1 + (len(self.space.names) if self.space else 0)
 
     def min_length(self, horizon: int) -> int:
-        """Return the rows, without a gap, of one window and one horizon after it.
-
-        And of those before it from which the features of its first bar are made.
-        """
+        # The features of the first bar of a window are made from rows before it.
         before = self.space.history - 1 if self.space else 0
         return before + self.window + horizon
 
     def warm_up(self) -> None:
-        """Compile the arithmetic, by a training of one epoch on a coin that was made up for it."""
         closes = np.exp(rng_for(0, self.name, "").normal(0, 0.02, self.min_length(1) + 1).cumsum())
         coin = "", closes, np.datetime64(0, "s") + np.arange(len(closes)) * DAY
         replace(self, epochs=1, patience=0).forecast(Panel.from_series([coin]), 1, 0)
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
         if not len(panel):
             return np.empty((0, horizon))
         fit = self.fit(panel, seed)
@@ -171,6 +162,12 @@ class LSTM(TrainableModel):
 
     def fit(self, panel: Panel, seed: int) -> "LSTMFit":
         """Train one network a coin.
+
+        Parameters
+        ----------
+        panel : Panel
+            Of ``(n_coins,)``.
+        seed : int
 
         Returns
         -------
@@ -197,15 +194,23 @@ class LSTM(TrainableModel):
         return LSTMFit(Weights.stack(fits), losses, measure)
 
     def train(self, panel: Panel, seed: int) -> "TrainedLSTM":
-        """Return the model trained on these coins; see `cryptodask.models.trained.Trainable`."""
         return TrainedLSTM(self, panel.coins, self.fit(panel, seed))
 
     def predict(self, fit: "LSTMFit", panel: Panel, horizon: int) -> FloatArray:
         """Forecast from trained networks, all coins together.
 
+        Parameters
+        ----------
+        fit : LSTMFit
+            Of the panel's coins, in their order.
+        panel : Panel
+        horizon : int
+            Bars ahead.
+
         Returns
         -------
         ndarray of float64, ``(n_coins, horizon)``
+            Prices in the quote currency.
         """
         latest = panel.indptr[1:, None] + np.arange(-self.window, 0)
         seen = np.concatenate([panel.values[latest], np.empty((len(panel), horizon))], axis=1)
@@ -232,26 +237,26 @@ class LSTM(TrainableModel):
         ForecastError
             In none of its windows all features are known.
         """
-        own = slice(panel.indptr[i], panel.indptr[i + 1])
-        closes, dates = panel.values[own], panel.dates[own]
+        rows = slice(panel.indptr[i], panel.indptr[i + 1])
+        closes, dates = panel.values[rows], panel.dates[rows]
         if self.space is None:
             x, y = self._examples(closes, dates, panel.step)
             return x, y, self._trained(len(x)), None
         features = self.space.compute(self.space.rows(panel.take([i])))
-        whole = unbroken(dates, self.window + 1, panel.step)
-        whole &= known_windows(features, self.window)
-        if not whole.any():
+        usable = unbroken(dates, self.window + 1, panel.step)
+        usable &= known_windows(features, self.window)
+        if not usable.any():
             raise ForecastError(
-                f"{panel.coins[i]}: lstm: there is no window of {self.window} rows in all of which "
-                f"{self.space.text} is known; look at the prices, or leave features out"
+                f"{panel.coins[i]}: lstm: no window of {self.window} rows has "
+                f"{self.space.text} known in all of them; look at the prices, or leave features out"
             )
-        x, y = self._examples(closes, dates, panel.step, whole)
+        x, y = self._examples(closes, dates, panel.step, usable)
         split = self._trained(len(x))
-        beside, measure = beside_closes(features, np.flatnonzero(whole), self.window, split)
+        beside, measure = beside_closes(features, np.flatnonzero(usable), self.window, split)
         return np.concatenate([x[..., None], beside], axis=2), y, split, measure
 
     def _trained(self, n: int) -> int:
-        """Return how many of so many windows are trained on, at least one."""
+        """Return how many of ``n`` windows are trained on, at least one."""
         return n - int(n * self.validation_split)
 
     def _examples(
@@ -259,16 +264,16 @@ class LSTM(TrainableModel):
         closes: FloatArray,
         dates: DateArray,
         step: np.timedelta64,
-        whole: NDArray[np.bool_] | None = None,
+        usable: BoolArray | None = None,
     ) -> tuple[FloatArray32, FloatArray32]:
         """Return inputs ``(n, window)`` and targets ``(n,)``, none of them across a gap.
 
-        ``whole`` says of each window that it may be used, if more than gaps decides that.
+        ``usable`` says of each window that it may be used, if more than gaps decides that.
         """
         views = windows(closes, self.window + 1)
-        if whole is None:
-            whole = unbroken(dates, self.window + 1, step)
-        views = views if whole.all() else views[whole]
+        if usable is None:
+            usable = unbroken(dates, self.window + 1, step)
+        views = views if usable.all() else views[usable]
         growth = normalize(views, views[:, 0]).astype(np.float32)
         return growth[:, :-1], growth[:, -1]
 
@@ -294,10 +299,15 @@ class LSTMFit:
     measure: Measure | None = field(default=None, repr=False)
 
     def take(self, positions: list[int]) -> "LSTMFit":
-        """Return the networks of the coins at these positions, in this order."""
-        own = Weights({name: a[positions] for name, a in self.weights.arrays.items()})
+        """Return the networks of some coins, in this order.
+
+        Parameters
+        ----------
+        positions : list of int
+        """
+        weights = Weights({name: a[positions] for name, a in self.weights.arrays.items()})
         measure = self.measure.take(positions) if self.measure else None
-        return LSTMFit(own, self.losses[positions], measure)
+        return LSTMFit(weights, self.losses[positions], measure)
 
 
 @dataclass(frozen=True, eq=False)
@@ -323,15 +333,12 @@ class TrainedLSTM(Model):
 
     @property
     def space(self) -> FeatureSpace | None:
-        """What it sees of a bar beside the close, if anything."""
         return self.options.space
 
     def min_length(self, horizon: int) -> int:
-        """Return the rows of one window and one horizon after it, without a gap."""
         return self.options.min_length(horizon)
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        """Forecast coins of those trained on; nothing is random any more."""
         place = {coin: i for i, coin in enumerate(self.coins)}
-        own = self.fit.take([place[coin] for coin in panel.coins])
-        return self.options.predict(own, panel, horizon)
+        fit = self.fit.take([place[coin] for coin in panel.coins])
+        return self.options.predict(fit, panel, horizon)

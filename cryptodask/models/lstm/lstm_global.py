@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cryptodask.errors import OptionError, TooShortError
 from cryptodask.features import unbroken, windows
@@ -21,9 +20,7 @@ from cryptodask.models.lstm.global_training import (
 )
 from cryptodask.models.lstm.weights import Weights
 from cryptodask.models.pooled.base import PooledModel, train
-from cryptodask.records import FloatArray, Panel
-
-FloatArray32 = NDArray[np.float32]
+from cryptodask.records import FloatArray, FloatArray32, IntArray, Panel
 
 FARTHEST = 1e3
 """Target, in volatilities, beyond which it counts as this: after a price that stood still."""
@@ -107,17 +104,21 @@ class LSTMGlobal(PooledModel):
             )
 
     def min_length(self, horizon: int) -> int:
-        """Return the rows of one window, without a gap; a coin is forecast from no more."""
-        return self.window
+        return self.window  # a coin is forecast from these rows alone
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        """Train on a panel's coins and forecast them; see `cryptodask.models.base.Model`."""
         if not len(panel):
             return np.empty((0, horizon))
         return self.predict(self.fit(panel, seed), panel, horizon)
 
     def fit(self, panel: Panel, seed: int) -> "LSTMGlobalFit":
         """Train one network on all coins of a panel.
+
+        Parameters
+        ----------
+        panel : Panel
+            Of ``(n_coins,)``.
+        seed : int
 
         Raises
         ------
@@ -129,9 +130,17 @@ class LSTMGlobal(PooledModel):
     def predict(self, fit: "LSTMGlobalFit", panel: Panel, horizon: int) -> FloatArray:
         """Forecast coins, whether trained on or not, all together.
 
+        Parameters
+        ----------
+        fit : LSTMGlobalFit
+        panel : Panel
+        horizon : int
+            Bars ahead.
+
         Returns
         -------
         ndarray of float64, ``(n_coins, horizon)``
+            Prices in the quote currency.
         """
         latest = panel.indptr[1:, None] + np.arange(-self.window, 0)
         closes = panel.values[latest]
@@ -142,13 +151,12 @@ class LSTMGlobal(PooledModel):
         for step in range(horizon):
             x = seen[:, None, step : step + length].astype(np.float32)
             seen[:, length + step] = forward(fit.weights, x)[:, 0]
-        with np.errstate(over="ignore"):  # told by name, as a forecast that is not finite
+        with np.errstate(over="ignore"):  # reported as a forecast that is not finite
             growth = np.exp(np.cumsum(seen[:, length:], axis=1) * scale)
             forecast: FloatArray = closes[:, -1:] * growth
         return forecast
 
     def prepare(self, panel: Panel) -> "Examples":
-        """Return the windows of a panel's coins."""
         returns, starts, coins, counts = [], [], [], []
         rows = 0
         for coin, closes, dates in panel:
@@ -157,14 +165,14 @@ class LSTMGlobal(PooledModel):
                 continue
             dates = dates[-self.max_rows :]
             change = np.diff(logs)
-            whole = unbroken(dates, self.window + 1, panel.step)
+            even = unbroken(dates, self.window + 1, panel.step)
             moves = windows(change, self.window)[:, :-1].any(axis=1)
-            found = np.flatnonzero(whole & moves)
-            if len(found):
+            begins = np.flatnonzero(even & moves)
+            if len(begins):
                 coins.append(coin)
                 returns.append(change.astype(np.float32))
-                starts.append(found + rows)
-                counts.append(len(found))
+                starts.append(begins + rows)
+                counts.append(len(begins))
                 rows += len(change)
         return Examples(
             tuple(coins),
@@ -174,15 +182,12 @@ class LSTMGlobal(PooledModel):
         )
 
     def begin(self, seed: int) -> State:
-        """Return a new network."""
         return State.of(first_values(self.units, rng_for(seed, f"{self.name} weights", "")))
 
     def message(self, state: State) -> FloatArray32:
-        """Return a network's weights, ``(n_weights,)``."""
         return state.values.astype(np.float32)
 
     def contribute(self, prepared: "Examples", message: FloatArray32, step: int, seed: int) -> Sums:
-        """Return the sum of the coins' gradients."""
         total = Sums(np.zeros(len(message), dtype=np.int64))
         for coin, starts in prepared:
             rng = rng_for(seed, f"{self.name} step {step}", coin)
@@ -197,16 +202,24 @@ class LSTMGlobal(PooledModel):
         return total
 
     def advance(self, state: State, sums: Sums) -> State:
-        """Return the network after a step of Adam."""
         rate = self.learning_rate * (1 - len(state.losses) / self.steps)
         return adam(state, sums, self.sample, rate, self.weight_decay)
 
     def trained(self, state: State) -> "TrainedLSTMGlobal":
-        """Return the model that forecasts by a state's network."""
         return TrainedLSTMGlobal(self, self.fit_of(state))
 
     def fit_of(self, state: State) -> "LSTMGlobalFit":
-        """Return weights and losses of a state after its last step."""
+        """Return weights and losses of a state after its last step.
+
+        Parameters
+        ----------
+        state : State
+
+        Raises
+        ------
+        TooShortError
+            No coin has a window and a target.
+        """
         losses = np.array(state.losses)
         if np.isnan(losses).all():
             raise TooShortError(
@@ -235,7 +248,13 @@ class LSTMGlobalFit:
 
 @dataclass(frozen=True)
 class TrainedLSTMGlobal(Model):
-    """``lstm_global`` after its training: it forecasts any coin, and is trained no more."""
+    """``lstm_global`` after its training: it forecasts any coin, and is trained no more.
+
+    Attributes
+    ----------
+    options : LSTMGlobal
+    fit : LSTMGlobalFit
+    """
 
     name: ClassVar[str] = LSTMGlobal.name
     cost: ClassVar[float] = 10.0
@@ -246,11 +265,9 @@ class TrainedLSTMGlobal(Model):
     fit: LSTMGlobalFit
 
     def min_length(self, horizon: int) -> int:
-        """Return the rows of one window, without a gap."""
         return self.options.min_length(horizon)
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        """Forecast every coin of a panel; nothing is random any more."""
         return self.options.predict(self.fit, panel, horizon)
 
 
@@ -272,10 +289,10 @@ class Examples:
 
     coins: tuple[str, ...]
     returns: FloatArray32
-    starts: NDArray[np.int64]
-    indptr: NDArray[np.int64]
+    starts: IntArray
+    indptr: IntArray
 
-    def __iter__(self) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    def __iter__(self) -> Iterator[tuple[str, IntArray]]:
         """Yield each coin with the beginnings of its windows."""
         for coin, a, b in zip(self.coins, self.indptr[:-1], self.indptr[1:], strict=True):
             yield coin, self.starts[a:b]

@@ -1,7 +1,7 @@
 """The LSTM network in training: forward, and the gradient backward through time.
 
 It is the network that Keras would build, and computes what Keras's training step does; its layers
-are those of `lstm_layer`. The windows are the last axis of every array.
+are those of `layer`. The windows are the last axis of every array.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,9 +13,9 @@ from cryptodask.models.lstm.forward import ACTIVATIONS, BATCH_NORM_EPSILON
 from cryptodask.models.lstm.kernels import drop
 from cryptodask.models.lstm.layer import Buffers, DroppingLayer, Layer
 from cryptodask.models.lstm.weights import moving_of, shapes_of, split
+from cryptodask.records import FloatArray32
 
-FloatArray32 = NDArray[np.float32]
-Lots = NDArray[np.uint16]
+Draws = NDArray[np.uint16]
 
 SLOPES: Mapping[str, Callable[[FloatArray32], FloatArray32]] = {
     "linear": np.ones_like,
@@ -25,12 +25,12 @@ SLOPES: Mapping[str, Callable[[FloatArray32], FloatArray32]] = {
 }
 """The slope of each of `ACTIVATIONS`, from its value."""
 
-LOTS = 1 << 16
-"""Dropout draws lots below this, and so takes its share as the nearest of so many."""
+DRAWS = 1 << 16
+"""Dropout draws numbers below this: its share is rounded to 1 / 65,536."""
 
 
 class Share:
-    """A share of numbers that is dropped by lot, and by what the others are multiplied.
+    """A share of numbers that is dropped at random, and by what the others are multiplied.
 
     Parameters
     ----------
@@ -39,11 +39,20 @@ class Share:
     """
 
     def __init__(self, dropped: float) -> None:
-        self.least = min(round(dropped * LOTS), LOTS - 1)
-        self.scale = np.float32(LOTS / (LOTS - self.least))
+        self.least = min(round(dropped * DRAWS), DRAWS - 1)
+        self.scale = np.float32(DRAWS / (DRAWS - self.least))
 
-    def factors(self, dropout_draws: Lots) -> FloatArray32:
-        """Return what is multiplied by: 0 where a lot is below the least, else the scale."""
+    def factors(self, dropout_draws: Draws) -> FloatArray32:
+        """Return what numbers are multiplied by: 0 where a draw is below the least, else the scale.
+
+        Parameters
+        ----------
+        dropout_draws : ndarray of uint16, any shape such as ``(units, rows)``
+
+        Returns
+        -------
+        ndarray of float32, ``(units, rows)``
+        """
         return np.where(dropout_draws >= self.least, self.scale, np.float32(0))
 
 
@@ -54,11 +63,25 @@ class BatchNorm:
     """
 
     def load(self, gamma: FloatArray32, beta: FloatArray32) -> None:
-        """Take weights, each ``(units,)``."""
+        """Take weights.
+
+        Parameters
+        ----------
+        gamma, beta : ndarray of float32, ``(units,)``
+        """
         self._gamma, self._beta = gamma[:, None], beta[:, None]
 
     def forward(self, sequence: FloatArray32) -> FloatArray32:
-        """Normalise ``(window, units, rows)`` over time and windows."""
+        """Normalise over time and windows.
+
+        Parameters
+        ----------
+        sequence : ndarray of float32, ``(window, units, rows)``
+
+        Returns
+        -------
+        ndarray of float32, ``(window, units, rows)``
+        """
         self.mean = sequence.mean(axis=(0, 2))
         centred = sequence - self.mean[:, None]
         self.variance = (centred * centred).mean(axis=(0, 2))
@@ -68,7 +91,18 @@ class BatchNorm:
         return normed
 
     def backward(self, wanted: FloatArray32) -> tuple[FloatArray32, list[FloatArray32]]:
-        """Return the gradients of the input, and of gamma and beta."""
+        """Return the gradients of the input, and of gamma and beta.
+
+        Parameters
+        ----------
+        wanted : ndarray of float32, ``(window, units, rows)``
+            Gradient of what `forward` returned.
+
+        Returns
+        -------
+        input : ndarray of float32, ``(window, units, rows)``
+        weights : list of ndarray of float32, ``(units,)``
+        """
         gamma = (wanted * self._normal).sum(axis=(0, 2))
         beta = wanted.sum(axis=(0, 2))
         n = np.float32(wanted.shape[0] * wanted.shape[2])
@@ -110,8 +144,8 @@ class Network:
         self.states = Share(recurrent_dropout)
         kind = DroppingLayer if self.states.least else Layer
         self.layers = [
-            kind(n, own, window, first=not i)
-            for i, (n, own) in enumerate(zip(widths, units, strict=True))
+            kind(n, outputs_of_layer, window, first=not i)
+            for i, (n, outputs_of_layer) in enumerate(zip(widths, units, strict=True))
         ]
         self._dropping = [layer for layer in self.layers if isinstance(layer, DroppingLayer)]
         self.norms = [BatchNorm() for _ in units] if batch_norm else []
@@ -121,7 +155,13 @@ class Network:
         self._buffers = Buffers()
 
     def load(self, weights: FloatArray32) -> None:
-        """Take the weights that are trained, in the order of `shapes_of`, ``(n_weights,)``."""
+        """Take the weights that are trained.
+
+        Parameters
+        ----------
+        weights : ndarray of float32, ``(n_weights,)``
+            In the order of `shapes_of`.
+        """
         arrays = split(weights, self.shapes)
         for i, layer in enumerate(self.layers):
             layer.load(*(arrays[f"{part}_{i}"] for part in ("kernel", "recurrent_kernel", "bias")))
@@ -129,8 +169,14 @@ class Network:
                 self.norms[i].load(arrays[f"gamma_{i}"], arrays[f"beta_{i}"])
         self._kernel, self._bias = arrays["dense_kernel"], arrays["dense_bias"]
 
-    def draw(self, rows: int, rng: np.random.Generator) -> list[Lots]:
-        """Draw lots for dropout, one an output of each layer that the next one sees.
+    def draw(self, rows: int, rng: np.random.Generator) -> list[Draws]:
+        """Draw numbers for dropout, one an output of each layer that the next one sees.
+
+        Parameters
+        ----------
+        rows : int
+            Windows.
+        rng : Generator
 
         Returns
         -------
@@ -143,13 +189,19 @@ class Network:
         last = self.layers[-1]
         return [
             rng.integers(
-                0, LOTS, (1 if layer is last else layer.window, layer.units, rows), np.uint16
+                0, DRAWS, (1 if layer is last else layer.window, layer.units, rows), np.uint16
             )
             for layer in self.layers
         ]
 
-    def draw_for_states(self, rows: int, rng: np.random.Generator) -> list[Lots]:
-        """Draw lots for recurrent dropout, one a gate and unit of each layer.
+    def draw_for_states(self, rows: int, rng: np.random.Generator) -> list[Draws]:
+        """Draw numbers for recurrent dropout, one a gate and unit of each layer.
+
+        Parameters
+        ----------
+        rows : int
+            Windows.
+        rng : Generator
 
         Returns
         -------
@@ -158,25 +210,25 @@ class Network:
             none where nothing is dropped.
         """
         return [
-            rng.integers(0, LOTS, (4, layer.units, rows), np.uint16) for layer in self._dropping
+            rng.integers(0, DRAWS, (4, layer.units, rows), np.uint16) for layer in self._dropping
         ]
 
     def forward(
-        self, x: FloatArray32, dropout_draws: Sequence[Lots] = (), for_states: Sequence[Lots] = ()
+        self, x: FloatArray32, dropout_draws: Sequence[Draws] = (), for_states: Sequence[Draws] = ()
     ) -> FloatArray32:
         """Apply the network.
 
         Parameters
         ----------
         x : ndarray of float32, ``(rows, window)`` or ``(rows, window, inputs)``
-        lots, for_states : sequence of ndarray of uint16
+        dropout_draws, for_states : sequence of ndarray of uint16
             As `draw` and `draw_for_states` give them.
 
         Returns
         -------
         ndarray of float32, ``(rows,)``
         """
-        self._lots = dropout_draws
+        self._draws = dropout_draws
         for dropping, drawn in zip(self._dropping, for_states, strict=True):
             dropping.keep(self.states.factors(drawn))
         inputs = self.layers[0].open(len(x))
@@ -204,22 +256,28 @@ class Network:
             Gradient of what `forward` returned.
         """
         wanted = (wanted * self._slope(self._output)).astype(np.float32)
-        found = [self._last @ wanted, wanted.sum(keepdims=True)]
+        gradients = [self._last @ wanted, wanted.sum(keepdims=True)]
         gradient = (self._kernel * wanted)[None]
         for i in reversed(range(len(self.layers))):
-            if self._lots:
+            if self._draws:
                 kept = self._buffers.take(f"kept {i}", *gradient.shape)
                 self._drop(i, gradient, kept)
                 gradient = kept
             following: list[FloatArray32] = []
             if self.norms:
                 gradient, following = self.norms[i].backward(gradient)
-            found = [*self.layers[i].backward(gradient), *following, *found]
+            gradients = [*self.layers[i].backward(gradient), *following, *gradients]
             gradient = self.layers[i].gradient
-        return np.concatenate([array.ravel() for array in found])
+        return np.concatenate([array.ravel() for array in gradients])
 
     def move(self, momentum: np.float32) -> None:
-        """Let the moving averages of batch normalisation follow the batch that was seen last."""
+        """Let the moving averages of batch normalisation follow the batch that was seen last.
+
+        Parameters
+        ----------
+        momentum : float32
+            Share of the old averages that stays.
+        """
         for i, norm in enumerate(self.norms):
             for name, moment in (("mean", norm.mean), ("variance", norm.variance)):
                 old = self.moving[f"moving_{name}_{i}"]
@@ -227,8 +285,8 @@ class Network:
 
     def _drop(self, i: int, values: FloatArray32, kept: FloatArray32) -> None:
         """Apply a layer's dropout to outputs, or to their gradient: ``(length, units, rows)``."""
-        if not self._lots:
+        if not self._draws:
             kept[:] = values
             return
-        for t, dropout_draws in enumerate(self._lots[i]):
+        for t, dropout_draws in enumerate(self._draws[i]):
             drop(values[t], dropout_draws, self.outputs.least, self.outputs.scale, kept[t])

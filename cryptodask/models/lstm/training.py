@@ -5,18 +5,17 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cryptodask.models.blas import one_blas_thread
 from cryptodask.models.lstm.forward import forward
 from cryptodask.models.lstm.learning import LOSSES, OPTIMIZERS, Decaying, Optimizer
 from cryptodask.models.lstm.network import Network
 from cryptodask.models.lstm.weights import Weights, first_value, moving_of, split
+from cryptodask.records import FloatArray32
 
 if TYPE_CHECKING:
     from cryptodask.models.lstm.lstm import LSTM
 
-FloatArray32 = NDArray[np.float32]
 
 MOMENTUM = np.float32(0.99)
 """Of the moving averages of batch normalisation; Keras's default."""
@@ -26,6 +25,10 @@ _building = threading.Lock()
 
 def trainer(options: "LSTM") -> "Trainer":
     """Return this process's trainer for networks of these options.
+
+    Parameters
+    ----------
+    options : LSTM
 
     Raises
     ------
@@ -44,7 +47,12 @@ def _trainer(options: "LSTM") -> "Trainer":
 
 
 class Trainer:
-    """The memory in which one coin's network after the other is trained."""
+    """The memory in which one coin's network after the other is trained.
+
+    Parameters
+    ----------
+    options : LSTM
+    """
 
     def __init__(self, options: "LSTM") -> None:
         self._options = options
@@ -91,7 +99,7 @@ class Trainer:
             Of the coin: weights, order and dropout all come from it.
         held_out : tuple of ndarray, optional
             Windows and targets that are not trained on. With ``patience``, and at least one of
-            them, training stops after so many epochs in a row that do not lower the loss over
+            them, training stops after ``patience`` epochs in a row that do not lower the loss over
             them below the least so far, and the network is the one of the least, as by Keras's
             ``EarlyStopping`` that restores the best weights.
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray32 = NDArray[np.float32]
+from cryptodask.records import FloatArray32
+
 Shapes = dict[str, tuple[int, ...]]
 
 
@@ -29,13 +29,28 @@ class Weights:
 
     @classmethod
     def stack(cls, networks: Sequence["Weights"]) -> "Weights":
-        """Stack the weights of single networks along a new first axis."""
+        """Stack the weights of single networks along a new first axis.
+
+        Parameters
+        ----------
+        networks : sequence of Weights
+        """
         names = networks[0].arrays
         return cls({name: np.stack([w.arrays[name] for w in networks]) for name in names})
 
 
 def shapes_of(units: Sequence[int], *, batch_norm: bool = False, inputs: int = 1) -> Shapes:
-    """Return name and shape of each array that is trained, in the order of Keras."""
+    """Return name and shape of each array that is trained, in the order of Keras.
+
+    Parameters
+    ----------
+    units : sequence of int
+        Of each layer.
+    batch_norm : bool
+        Whether outputs are normalised.
+    inputs : int
+        Numbers of a bar.
+    """
     shapes: Shapes = {}
     for layer, n in enumerate(units):
         shapes[f"kernel_{layer}"] = (inputs, 4 * n)
@@ -48,21 +63,46 @@ def shapes_of(units: Sequence[int], *, batch_norm: bool = False, inputs: int = 1
 
 
 def moving_of(units: Sequence[int], *, batch_norm: bool) -> dict[str, FloatArray32]:
-    """Return the first values of what batch normalisation averages and nobody trains."""
-    found: dict[str, FloatArray32] = {}
+    """Return the first values of the averages of batch normalisation, which nobody trains.
+
+    Parameters
+    ----------
+    units : sequence of int
+        Of each layer.
+    batch_norm : bool
+        Whether outputs are normalised.
+
+    Returns
+    -------
+    dict of str to ndarray of float32, ``(units,)``
+    """
+    averages: dict[str, FloatArray32] = {}
     for layer, n in enumerate(units if batch_norm else ()):
-        found[f"moving_mean_{layer}"] = np.zeros(n, dtype=np.float32)
-        found[f"moving_variance_{layer}"] = np.ones(n, dtype=np.float32)
-    return found
+        averages[f"moving_mean_{layer}"] = np.zeros(n, dtype=np.float32)
+        averages[f"moving_variance_{layer}"] = np.ones(n, dtype=np.float32)
+    return averages
 
 
 def size_of(shapes: Shapes) -> int:
-    """Return how many numbers arrays of these shapes have together."""
+    """Return how many numbers arrays of these shapes have together.
+
+    Parameters
+    ----------
+    shapes : dict of str to tuple of int
+        By name.
+    """
     return sum(int(np.prod(shape)) for shape in shapes.values())
 
 
 def split(vector: FloatArray32, shapes: Shapes) -> dict[str, FloatArray32]:
-    """Return the arrays of these shapes that lie one behind the other in a vector, as views."""
+    """Return the arrays that lie one behind the other in a vector, as views.
+
+    Parameters
+    ----------
+    vector : ndarray of float32, ``(n_weights,)``
+    shapes : dict of str to tuple of int
+        By name.
+    """
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes.values()])[:-1]
     parts = np.split(vector, ends)
     return {
@@ -81,6 +121,7 @@ def first_value(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> 
     name : str
         A name of `shapes_of`.
     shape : tuple of int
+        Such as ``(inputs, 4 * units)``.
     rng : Generator
     """
     if name.startswith("recurrent_kernel"):

@@ -2,7 +2,7 @@
 
 Such a model forecasts like any other once it is trained. Training is a number of steps; in each,
 whatever holds some of the coins contributes sums over them, and the sums of all advance the state.
-Sums are added exactly, so that what comes out depends neither on how the coins are divided nor on
+Sums are added exactly, so that the result depends neither on how the coins are divided nor on
 the order in which sums arrive. Nothing here knows where the coins lie: `train` has them in one
 panel, and `cryptodask.cluster.rounds` goes over partitions on workers.
 """
@@ -18,8 +18,9 @@ from cryptodask.records import IntArray, Panel
 class PooledModel(Model, ABC):
     """Base class of models whose forecasts depend on all the coins they were trained on.
 
-    Its `forecast` trains on the panel's coins first. What `trained` returns only forecasts: of it,
-    a batch of many equals many batches of one.
+    Its `forecast` trains on the panel's coins first. What `trained` returns is a plain model: a
+    batch of many equals many batches of one. The kinds of what is prepared, of states, messages and
+    sums are the model's; the last three are sent between processes.
     """
 
     @property
@@ -29,35 +30,76 @@ class PooledModel(Model, ABC):
 
     @property
     def dates_at_once(self) -> int:
-        """How many dates at most may take their steps together; see `contribute_at`."""
+        """The most dates that may take their steps together; see `contribute_at`."""
         return 1
 
     @abstractmethod
     def prepare(self, panel: Panel) -> Any:
-        """Return what training needs of a panel of sound coins; it stays where it is made."""
+        """Return what training needs of some coins; it stays where it is made.
+
+        Parameters
+        ----------
+        panel : Panel
+            Sound coins, ``(n_coins,)``.
+        """
 
     @abstractmethod
     def begin(self, seed: int) -> Any:
-        """Return the state before the first step."""
+        """Return the state before the first step.
+
+        Parameters
+        ----------
+        seed : int
+            Random seed.
+        """
 
     @abstractmethod
     def message(self, state: Any) -> Any:
-        """Return the part of a state that `contribute` needs; it travels in every step."""
+        """Return the part of a state that `contribute` needs; it travels in every step.
+
+        Parameters
+        ----------
+        state : Any
+            Of `begin` or `advance`.
+        """
 
     @abstractmethod
     def contribute(self, prepared: Any, message: Any, step: int, seed: int) -> Any:
         """Return the sums of one step over some coins: small, and added exactly by ``+``.
 
         A pure function: the sum over any division of the coins is the same.
+
+        Parameters
+        ----------
+        prepared : Any
+            Of `prepare`.
+        message : Any
+            Of `message`.
+        step : int
+            From 0 to `steps` less one.
+        seed : int
         """
 
     @abstractmethod
     def advance(self, state: Any, sums: Any) -> Any:
-        """Return the state after a step, from the sums over all coins."""
+        """Return the state after a step.
+
+        Parameters
+        ----------
+        state : Any
+            Before it.
+        sums : Any
+            Of `contribute`, added over all coins.
+        """
 
     @abstractmethod
     def trained(self, state: Any) -> Model:
         """Return a model that forecasts from a state, and is trained no more.
+
+        Parameters
+        ----------
+        state : Any
+            After the last step.
 
         Raises
         ------
@@ -84,17 +126,28 @@ class PooledModel(Model, ABC):
         iterable or None
             One for each date, the same to the last bit; None where each date must be done alone.
         """
-        del panel, starts, stops, step, seed
         return None
 
 
 def is_pooled(model: Model) -> TypeGuard[PooledModel]:
-    """Tell whether a model is trained on all coins before it forecasts any."""
+    """Whether a model is trained on all coins before it forecasts any.
+
+    Parameters
+    ----------
+    model : Model
+    """
     return isinstance(model, PooledModel)
 
 
 def train(model: PooledModel, panel: Panel, seed: int) -> Any:
     """Train on one panel of sound coins, here.
+
+    Parameters
+    ----------
+    model : PooledModel
+    panel : Panel
+        Of ``(n_coins,)``.
+    seed : int
 
     Returns
     -------

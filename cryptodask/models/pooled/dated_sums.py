@@ -4,12 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cryptodask.models.pooled.exact import IntArray, exact_products
-from cryptodask.records import FloatArray
-
-RowArray = NDArray[np.int64]
+from cryptodask.models.pooled.exact import BigIntArray, exact_products
+from cryptodask.records import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,24 +16,32 @@ class Sums:
     Attributes
     ----------
     inner : ndarray of int, ``(ahead, 1 + n_columns, 1 + n_columns)``
-        Of a 1 and the features with one another, over the rows whose target is known so many
-        steps ahead, and no further but for the last, in units of ``UNIT**2``.
+        Of a 1 and the features with one another, in units of ``UNIT**2``. Place ``h`` is over the
+        rows whose targets are known for ``h + 1`` steps ahead, and no further.
     outer : ndarray of int, ``(1 + n_columns, ahead)``
         Of the same with the targets, over all rows.
     """
 
-    inner: IntArray
-    outer: IntArray
+    inner: BigIntArray
+    outer: BigIntArray
 
     @classmethod
     def nothing(cls, n_columns: int, ahead: int) -> "Sums":
-        """Return the sums over no row."""
+        """Return the sums over no row.
+
+        Parameters
+        ----------
+        n_columns : int
+            Features.
+        ahead : int
+            Bars.
+        """
         n = 1 + n_columns
         return cls(np.zeros((ahead, n, n), dtype=object), np.zeros((n, ahead), dtype=object))
 
     @classmethod
     def of(cls, features: FloatArray, targets: FloatArray) -> "Sums":
-        """Sum over rows, of which those count whose features and first target are known.
+        """Sum over the rows whose features and first target are known.
 
         Parameters
         ----------
@@ -48,7 +53,7 @@ class Sums:
 
     @classmethod
     def between(
-        cls, features: FloatArray, targets: FloatArray, old: RowArray, new: RowArray
+        cls, features: FloatArray, targets: FloatArray, old: IntArray, new: IntArray
     ) -> "Sums":
         """Return by how much sums differ where other targets are known.
 
@@ -85,17 +90,27 @@ class Sums:
         return Sums(self.inner + other.inner, self.outer + other.outer)
 
 
-def known_ahead(features: FloatArray, targets: FloatArray) -> RowArray:
-    """Return how many targets of each row are known, ``(n,)``; 0 where a feature is not."""
-    known: RowArray = np.isfinite(targets).cumprod(axis=1).sum(axis=1)
+def known_ahead(features: FloatArray, targets: FloatArray) -> IntArray:
+    """Return how many targets of each row are known; 0 where a feature is not.
+
+    Parameters
+    ----------
+    features : ndarray of float64, ``(n, n_columns)``
+    targets : ndarray of float64, ``(n, ahead)``
+
+    Returns
+    -------
+    ndarray of int64, ``(n,)``
+    """
+    known: IntArray = np.isfinite(targets).cumprod(axis=1).sum(axis=1)
     known[~np.isfinite(features).all(axis=1)] = 0
     return known
 
 
 def sums_at(
-    features: FloatArray, targets: FloatArray, indptr: RowArray, firsts: RowArray, stops: RowArray
+    features: FloatArray, targets: FloatArray, indptr: IntArray, firsts: IntArray, stops: IntArray
 ) -> Iterator[Sums]:
-    """Yield the sums as of each of several dates, of which each begins with those before it.
+    """Yield the sums as of each of several dates, each made from those before it.
 
     Nothing of a row that comes after a date is in its sums: neither the row nor, of earlier ones,
     the targets that reach it.
@@ -107,7 +122,7 @@ def sums_at(
     indptr : ndarray of int64, ``(n_coins + 1,)``
         Offsets of the coins' rows.
     firsts, stops : ndarray of int64, ``(n_dates, n_coins)``
-        The first row that counts, and the end of the rows that were to be seen.
+        The first row that counts, and the end of the rows that are visible.
     """
     ends, rows = known_ahead(features, targets), np.arange(len(features))
     lengths = np.diff(indptr)

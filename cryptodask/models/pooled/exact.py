@@ -1,9 +1,9 @@
 """Sums of products that are exact, so that they are the same in any order and any grouping.
 
 Numbers are rounded to whole multiples of `UNIT` and kept in two halves of 20 bits. Products of
-halves over so many rows stay whole numbers below 2**53, which a matrix product of floats adds up
-without rounding, whatever the order in which it does so. So exactness costs four products where
-one would do, and sums are whole numbers of any size.
+halves over a few thousand rows stay whole numbers below 2**53, which a matrix product of floats
+adds up without rounding, whatever the order in which it does so. So exactness costs four products
+where one would do, and sums are whole numbers of any size.
 
 The splitting is that of Ozaki et al., Error-free transformations of matrix multiplication by using
 fast routines of matrix multiplication, Numerical Algorithms 59 (2012).
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cryptodask.records import FloatArray
 
-IntArray = NDArray[Any]
+BigIntArray = NDArray[Any]
 """Of dtype object: Python's integers, which have no largest one."""
 
 LIMIT = 2.0**10
@@ -30,42 +30,51 @@ _ROWS = 4_096  # halves of at most 2**20: products add up to 2**52 at most
 _BLOCKS = 1_024  # of at most 2**52 each: 2**62 in an int64
 
 
-def exact_products(one: FloatArray, other: FloatArray) -> IntArray:
-    """Return ``one.T @ other``, exactly, of numbers that were rounded and limited.
+def exact_products(left: FloatArray, right: FloatArray) -> BigIntArray:
+    """Return ``left.T @ right``, exactly, of numbers that were rounded and limited.
 
     Parameters
     ----------
-    one : ndarray of float64, ``(n, a)``
-    other : ndarray of float64, ``(n, b)``
+    left : ndarray of float64, ``(n, a)``
+    right : ndarray of float64, ``(n, b)``
 
     Returns
     -------
     ndarray of int, ``(a, b)``
         In units of ``UNIT**2``.
     """
-    a, b = one.shape[1], other.shape[1]
-    total: IntArray = np.zeros((2 * a, 2 * b), dtype=object)
-    for first in range(0, len(one), _ROWS * _BLOCKS):
+    a, b = left.shape[1], right.shape[1]
+    total: BigIntArray = np.zeros((2 * a, 2 * b), dtype=object)
+    for first in range(0, len(left), _ROWS * _BLOCKS):
         part = np.zeros((2 * a, 2 * b), dtype=np.int64)
-        for start in range(first, min(first + _ROWS * _BLOCKS, len(one)), _ROWS):
+        for start in range(first, min(first + _ROWS * _BLOCKS, len(left)), _ROWS):
             rows = slice(start, start + _ROWS)
-            part += (_halves(one[rows]).T @ _halves(other[rows])).astype(np.int64)
+            part += (_halves(left[rows]).T @ _halves(right[rows])).astype(np.int64)
         total = total + part.astype(object)
     high = int(_HALF)
-    whole: IntArray = (
+    products: BigIntArray = (
         total[:a, :b] * high**2 + (total[:a, b:] + total[a:, :b]) * high + total[a:, b:]
     )
-    return whole
+    return products
 
 
 def rounded(values: FloatArray) -> FloatArray:
-    """Return numbers as they count in `exact_products`."""
+    """Return numbers as they count in `exact_products`.
+
+    Parameters
+    ----------
+    values : ndarray of float64, any shape such as ``(n, m)``
+
+    Returns
+    -------
+    ndarray of float64, ``(n, m)``
+    """
     result: FloatArray = np.rint(values.clip(-LIMIT, LIMIT) / UNIT) * UNIT
     return result
 
 
 def _halves(values: FloatArray) -> FloatArray:
     """Return upper halves and then lower ones, ``(n, 2 * m)``."""
-    whole = np.rint(values.clip(-LIMIT, LIMIT) / UNIT)
-    upper = np.rint(whole / _HALF)
-    return np.concatenate([upper, whole - upper * _HALF], axis=1)
+    units = np.rint(values.clip(-LIMIT, LIMIT) / UNIT)
+    upper = np.rint(units / _HALF)
+    return np.concatenate([upper, units - upper * _HALF], axis=1)

@@ -13,31 +13,32 @@ from cryptodask.features.space import FeatureSpace
 from cryptodask.models.base import Gaps, Model
 from cryptodask.models.blas import one_blas_thread
 from cryptodask.models.pooled.base import PooledModel, train
-from cryptodask.models.pooled.dated_sums import RowArray, Sums, sums_at
-from cryptodask.models.pooled.exact import LIMIT, UNIT, IntArray
+from cryptodask.models.pooled.dated_sums import Sums, sums_at
+from cryptodask.models.pooled.exact import LIMIT
+from cryptodask.models.pooled.least_squares import least_squares
 from cryptodask.models.regression.declared import (
     declared,
     latest_features,
     missing_feature_error,
     some_at_a_time,
 )
-from cryptodask.records import FloatArray, Panel
+from cryptodask.records import FloatArray, IntArray, Panel
 
 MOST_NUMBERS, MOST_MARKETS = 2**20, 32
 """Of sums as of many dates the whole numbers, and of markets, that are held at once."""
 
-STILL = 1e-8
-"""A feature that deviates by less does not vary: it was rounded to `UNIT`."""
-
 
 @dataclass(frozen=True)
 class PooledLinear(PooledModel):
-    """Linear regression of the return so many bars ahead on declared features, over all coins.
+    """Linear regression of the returns ahead on declared features, over all coins.
 
-    It is direct: each step ahead has coefficients of its own, so that no feature has to be known
-    of days to come. By default the target is the log return over the coin's volatility and
-    features are normalised along a window, so that coins of any price and volatility look alike.
-    Rows count where all features and the target are known; no window or target lies across a gap.
+    With features ``x`` and the target ``y[h]`` of step ``h`` it is ``y[h] = a[h] + x · w[h]``,
+    where ``a`` and ``w`` are those of the least ``sum((y - predicted)**2) + alpha * sum(w**2)``
+    over the rows of all coins. It is direct: each step ahead has separate coefficients, so that no
+    feature has to be known of days to come. By default the target is the log return over the coin's
+    volatility and features are normalised along a window, so that coins of any price and volatility
+    look alike. Rows count where all features and the target are known; no window or target lies
+    across a gap.
 
     It is ordinary least squares with an intercept, as scikit-learn's ``LinearRegression`` on the
     rows of all coins stacked, or with ``alpha`` its ``Ridge`` on standardised features. dask-ml's
@@ -65,7 +66,7 @@ class PooledLinear(PooledModel):
     alpha : float
         Penalty on the squared coefficients of features standardised over all rows, at least 0.
     ahead : int
-        The longest horizon that can be forecast: so many steps have coefficients.
+        The longest horizon that can be forecast, in bars: each step has coefficients.
     """
 
     name: ClassVar[str] = "pooled_linear"
@@ -102,16 +103,13 @@ class PooledLinear(PooledModel):
 
     @property
     def space(self) -> FeatureSpace:
-        """What it sees of a coin."""
         return declared(self.name, self.features, self.target, self.normalise)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """What it reads beside closes."""
         return self.space.columns
 
     def explain(self, panel: Panel) -> ForecastError | None:
-        """Return which feature of a coin is not known; see `ExplainingModel`."""
         return missing_feature_error(self.name, self.space, panel, None)
 
     @property
@@ -120,7 +118,6 @@ class PooledLinear(PooledModel):
         return 2 if self.space.crosses else 1
 
     def min_length(self, horizon: int) -> int:
-        """Return the rows, without a gap, of one example: all features and the farthest target."""
         if horizon > self.ahead:
             raise OptionError(
                 f"pooled_linear ahead: {self.ahead} steps have coefficients and the horizon is "
@@ -129,27 +126,22 @@ class PooledLinear(PooledModel):
         return self.space.history + horizon
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        """Train on a panel's coins and forecast them; see `cryptodask.models.base.Model`."""
         if not len(panel):
             return np.empty((0, horizon))
         return self.trained(train(self, panel, seed)).forecast(panel, horizon, seed)
 
     def prepare(self, panel: Panel) -> Panel:
-        """Return the rows; see `cryptodask.models.pooled.base.PooledModel`."""
         return panel
 
     def begin(self, seed: int) -> "State":
-        """Return that nothing is known."""
         return State()
 
     def message(self, state: "State") -> Market | None:
-        """Return the market, once it is known."""
         return state.market
 
     def contribute(
         self, prepared: Panel, message: Market | None, step: int, seed: int
     ) -> "Market | Sums":
-        """Return some coins' returns by date, or their sums of products; see `PooledModel`."""
         space = self.space
         if step + 1 < self.steps:
             return Market.of(prepared, space.coins)
@@ -162,19 +154,25 @@ class PooledLinear(PooledModel):
 
     @property
     def dates_at_once(self) -> int:
-        """Trainings as of how many dates may take their steps together; see `DatedModel`."""
         n = 1 + len(self.space.names)
         most = MOST_NUMBERS // (self.ahead * n * (n + 1))
         return max(1, min(most, MOST_MARKETS) if self.space.crosses else most)
 
     def contribute_at(
-        self, panel: Panel, starts: RowArray, stops: RowArray, step: int, seed: int
+        self, panel: Panel, starts: IntArray, stops: IntArray, step: int, seed: int
     ) -> Iterator[Sums] | None:
-        """Return some coins' sums as of many dates, each from those before; see `DatedModel`.
+        """Return some coins' sums as of many dates.
 
-        None where features of a row are others as of other dates: of other coins, since more of
-        them are trained on later; normalised over all rows of the coin; or of all rows of a run,
-        where a window cuts runs.
+        None where features of a row are others as of another date: of other coins, since more of
+        them are trained on later; normalised over all rows of the coin; or of all rows of a
+        segment, where a window cuts segments.
+
+        Parameters
+        ----------
+        panel : Panel
+        starts, stops : ndarray of int64, ``(n_dates, n_coins)``
+            The rows that are visible as of each date.
+        step, seed : int
         """
         space = self.space
         if space.crosses or space.scaling.kind == "coin":
@@ -185,7 +183,7 @@ class PooledLinear(PooledModel):
                 return None
         return self._sums_at(panel, starts, stops)
 
-    def _sums_at(self, panel: Panel, starts: RowArray, stops: RowArray) -> Iterator[Sums]:
+    def _sums_at(self, panel: Panel, starts: IntArray, stops: IntArray) -> Iterator[Sums]:
         """Yield the sums as of each date, those of all coins in exact integers."""
         space, ahead = self.space, self.ahead
         total = [Sums.nothing(len(space.names), ahead)] * len(starts)
@@ -197,12 +195,18 @@ class PooledLinear(PooledModel):
                 firsts = starts[:, chosen] + moved + (space.history - 1)
                 rows = space.rows(part)
                 features, targets = space.compute(rows), space.target.of(rows, ahead)
-                found = sums_at(features, targets, part.indptr, firsts, stops[:, chosen] + moved)
-                total = [one + other for one, other in zip(total, found, strict=True)]
+                more = sums_at(features, targets, part.indptr, firsts, stops[:, chosen] + moved)
+                total = [before + sums for before, sums in zip(total, more, strict=True)]
         yield from total
 
     def advance(self, state: "State", sums: "Market | Sums") -> "State":
         """Return what is known after a pass.
+
+        Parameters
+        ----------
+        state : State
+        sums : Market or Sums
+            Over all coins.
 
         Raises
         ------
@@ -224,10 +228,14 @@ class PooledLinear(PooledModel):
     def trained(self, state: "State") -> "TrainedPooledLinear":
         """Return the model that forecasts by the coefficients.
 
+        Parameters
+        ----------
+        state : State
+
         Raises
         ------
         TooShortError
-            There is no row to fit the first step to.
+            No row can be fitted to for the first step.
         """
         assert state.sums is not None
         inner = np.cumsum(state.sums.inner[::-1], axis=0)[::-1]
@@ -243,7 +251,13 @@ class PooledLinear(PooledModel):
         return TrainedPooledLinear(self, coefficients, state.market)
 
     def nothing_known(self, step: int) -> TooShortError:
-        """Return the error of a step that there is no row to fit to."""
+        """Return the error of a step without a row to fit to.
+
+        Parameters
+        ----------
+        step : int
+            Bars ahead.
+        """
         return TooShortError(
             f"{self.name}: nothing to train on for step {step}: no coin has "
             f"{self.min_length(step)} rows without a gap in which all features are known; look "
@@ -253,7 +267,13 @@ class PooledLinear(PooledModel):
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """What the passes so far have given, on the client."""
+    """What the passes so far have given, on the client.
+
+    Attributes
+    ----------
+    market : Market or None
+    sums : Sums or None
+    """
 
     market: Market | None = None
     sums: Sums | None = None
@@ -284,26 +304,16 @@ class TrainedPooledLinear(Model):
 
     @property
     def space(self) -> FeatureSpace:
-        """What it sees of a coin."""
         return self.options.space
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """What it reads beside closes."""
         return self.options.columns
 
     def min_length(self, horizon: int) -> int:
-        """Return the rows, without a gap, that it takes to be trained on, too."""
         return self.options.min_length(horizon)
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        """Forecast every coin of a panel; nothing is random.
-
-        Raises
-        ------
-        TooShortError
-            There was no row to fit the last step to.
-        """
         if len(self.coefficients) < min(horizon, self.options.ahead):
             raise self.options.nothing_known(len(self.coefficients) + 1)
         self.min_length(horizon)
@@ -311,7 +321,6 @@ class TrainedPooledLinear(Model):
         return np.concatenate([np.empty((0, horizon)), *parts])
 
     def explain(self, panel: Panel) -> ForecastError | None:
-        """Return which feature of a coin is not known; see `ExplainingModel`."""
         return missing_feature_error(self.name, self.space, panel, self.market)
 
     def _forecast(self, panel: Panel, horizon: int) -> FloatArray:
@@ -324,39 +333,3 @@ class TrainedPooledLinear(Model):
         ends = panel.indptr[1:] - 1
         scale = self.space.target.scale(rows)[ends]
         return self.space.target.prices(targets, panel.values[ends], scale)
-
-
-def least_squares(inner: IntArray, outer: IntArray, alpha: float) -> tuple[float, FloatArray]:
-    """Return intercept and weights, ``(n_columns,)``, from exact sums of products.
-
-    Parameters
-    ----------
-    inner : ndarray of int, ``(1 + n_columns, 1 + n_columns)``
-    outer : ndarray of int, ``(1 + n_columns,)``
-    alpha : float
-        Penalty on the squared weights of the features standardised; the intercept has none. Of 0,
-        of features that depend on one another, those weights that are least.
-    """
-    count = inner[0, 0]
-    # Less their means before anything is rounded.
-    scatter = _ratio(inner[1:, 1:] * count - np.outer(inner[1:, 0], inner[0, 1:]), count * count)
-    relation = _ratio(outer[1:] * count - inner[1:, 0] * outer[0], count * count)
-    mean, target_mean = _ratio(inner[1:, 0], count), float(outer[0] / count)
-    deviation = np.sqrt(np.diag(scatter))
-    varies = deviation > STILL
-    deviation = np.where(varies, deviation, 1.0)
-    correlation = np.where(np.outer(varies, varies), scatter / np.outer(deviation, deviation), 0.0)
-    relation = np.where(varies, relation / deviation, 0.0)
-    rows = float(count * UNIT**2)
-    if alpha > 0:
-        weights = np.linalg.solve(correlation + np.eye(len(mean)) * (alpha / rows), relation)
-    else:
-        weights = np.linalg.lstsq(correlation, relation, rcond=1e-12)[0]
-    weights = weights / deviation
-    return target_mean - float((weights * mean).sum()), weights
-
-
-def _ratio(whole: IntArray, by: int) -> FloatArray:
-    """Return whole numbers over another, each rounded once."""
-    ratio: FloatArray = (whole / by).astype(np.float64)
-    return ratio

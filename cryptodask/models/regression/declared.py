@@ -4,19 +4,25 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cryptodask.errors import ForecastError, OptionError
 from cryptodask.features.definitions import Rows
 from cryptodask.features.market import Market
 from cryptodask.features.space import FeatureSpace
-from cryptodask.records import DAY, FloatArray, Panel
+from cryptodask.records import DAY, FloatArray, IntArray, Panel
 
 ROWS_AT_ONCE = 2**17
 
 
 def declared(model: str, features: str, target: str, normalise: str) -> FeatureSpace:
     """Return the space that a model's options declare.
+
+    Parameters
+    ----------
+    model : str
+        Its name, for the message.
+    features, target, normalise : str
+        See `cryptodask.features.space.FeatureSpace.parse`.
 
     Raises
     ------
@@ -29,8 +35,19 @@ def declared(model: str, features: str, target: str, normalise: str) -> FeatureS
         raise OptionError(f"{model} {error}") from error
 
 
-def some_at_a_time(panel: Panel, rows: int = ROWS_AT_ONCE) -> Iterator[NDArray[np.int64]]:
-    """Yield positions of coins, of about so many rows together: features take memory."""
+def some_at_a_time(panel: Panel, rows: int = ROWS_AT_ONCE) -> Iterator[IntArray]:
+    """Yield positions of coins in groups, since features take memory.
+
+    Parameters
+    ----------
+    panel : Panel
+    rows : int
+        Rows of a group, about.
+
+    Yields
+    ------
+    ndarray of int64, ``(n_coins_of_group,)``
+    """
     before = panel.indptr[:-1] // rows
     for chunk in np.split(np.arange(len(panel)), np.flatnonzero(np.diff(before)) + 1):
         if len(chunk):
@@ -38,12 +55,23 @@ def some_at_a_time(panel: Panel, rows: int = ROWS_AT_ONCE) -> Iterator[NDArray[n
 
 
 def latest_features(model: str, space: FeatureSpace, rows: Rows) -> FloatArray:
-    """Return the features of each coin's last row, ``(n_coins, n_columns)``; NaN if not known.
+    """Return the features of each coin's last row; NaN where they are not known.
+
+    Parameters
+    ----------
+    model : str
+        Its name, for the message.
+    space : FeatureSpace
+    rows : Rows
+
+    Returns
+    -------
+    ndarray of float64, ``(n_coins, n_columns)``
 
     Raises
     ------
     OptionError
-        One depends on other coins, at a date after the last that they are known of.
+        A feature depends on other coins, at a date after the last that they are known of.
     """
     panel, market = rows.panel, rows.market
     latest = space.compute(rows)[panel.indptr[1:] - 1]
@@ -63,16 +91,24 @@ def latest_features(model: str, space: FeatureSpace, rows: Rows) -> FloatArray:
 def missing_feature_error(
     model: str, space: FeatureSpace, panel: Panel, market: Market | None
 ) -> ForecastError | None:
-    """Return the error that names the feature which is not known on the last day of one coin.
+    """Return the error that names the feature which is not known on the last day of alone coin.
 
-    Features that depend on other coins count only where there is a market.
+    Parameters
+    ----------
+    model : str
+        Its name, for the message.
+    space : FeatureSpace
+    panel : Panel
+        Of alone coin, ``(1,)``.
+    market : Market or None
+        Features that depend on other coins count only where there is alone.
     """
     day = _day(panel.last_dates[0], panel)
     for feature in space.features:
         if feature.definition.crosses and market is None:
             continue
-        one = replace(space, features=(feature,))
-        if not np.isfinite(one.compute(one.rows(panel, market))[-1]).all():
+        alone = replace(space, features=(feature,))
+        if not np.isfinite(alone.compute(alone.rows(panel, market))[-1]).all():
             source = ", ".join(feature.definition.columns) or "the prices"
             if feature.name == "coin":
                 source = f"the rows of {feature.parameters[0]}"

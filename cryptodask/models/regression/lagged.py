@@ -6,25 +6,46 @@ from typing import Protocol
 import numpy as np
 
 from cryptodask.errors import OptionError
-from cryptodask.features.lags import log_returns, whole_windows
+from cryptodask.features.lags import log_returns, window_starts
 from cryptodask.models.blas import one_blas_thread
 from cryptodask.records import FloatArray, Panel
 
 
 class Regressor(Protocol):
-    """What is asked of a regressor: scikit-learn's two methods."""
+    """A regressor as scikit-learn has them."""
 
     def fit(self, x: FloatArray, y: FloatArray) -> object:
-        """Fit to windows ``(n, lags)`` and what came after each, ``(n,)``."""
+        """Fit to windows.
+
+        Parameters
+        ----------
+        x : ndarray of float64, ``(n, lags)``
+        y : ndarray of float64, ``(n,)``
+            The return after each window.
+        """
         ...
 
     def predict(self, x: FloatArray) -> FloatArray:
-        """Predict what comes after each window."""
+        """Predict the returns after windows, ``(n,)``.
+
+        Parameters
+        ----------
+        x : ndarray of float64, ``(n, lags)``
+        """
         ...
 
 
 def check_lags(model: str, lags: int, max_rows: int) -> None:
     """Check the options that all regressions on lags have.
+
+    Parameters
+    ----------
+    model : str
+        Its name, for the message.
+    lags : int
+        Returns in a window, a bar each.
+    max_rows : int
+        Windows to fit to.
 
     Raises
     ------
@@ -40,7 +61,13 @@ def check_lags(model: str, lags: int, max_rows: int) -> None:
 
 
 def shortest(lags: int) -> int:
-    """Return the rows without a gap of which there are more windows than lags."""
+    """Return the fewest rows without a gap that have more windows than lags.
+
+    Parameters
+    ----------
+    lags : int
+        Returns in a window.
+    """
     return 2 * lags + 2
 
 
@@ -51,15 +78,15 @@ def forecast_by_lags(
 
     Each log return is predicted from the ``lags`` before it, all of them over the coin's own
     standard deviation, so that one option means the same for a calm coin as for a wild one. No
-    window lies across a gap; those of all runs between gaps are fitted to together. Each
+    window lies across a gap; those of all segments between gaps are fitted to together. Each
     predicted return enters the next window, and is held within the returns that the regressor was
-    fitted to: outside of them a curve of degree three is no forecast, and recursion makes it worse.
+    fitted to: outside of them a curve of degree three runs away, and recursion makes it worse.
     Prices are the last close times the exponential of the returns added up.
 
     Parameters
     ----------
     panel : Panel
-        Every coin of which has ``2 * lags + 2`` rows after its last gap.
+        Each of whose coins has ``2 * lags + 2`` rows after its last gap.
     horizon, lags : int
         Bars ahead, and returns in a window.
     max_rows : int
@@ -73,13 +100,13 @@ def forecast_by_lags(
         Prices in the quote currency.
     """
     returns, linked = log_returns(panel)
-    whole = whole_windows(linked, lags + 1)
+    begin_here = window_starts(linked, lags + 1)
     last = panel.values[panel.indptr[1:] - 1]
     ahead = np.empty((len(panel), horizon))
     with one_blas_thread():
         for i, coin in enumerate(panel.coins):
             a, b = panel.indptr[i], panel.indptr[i + 1]
-            begins = a + np.flatnonzero(whole[a:b])[-max_rows:]
+            begins = a + np.flatnonzero(begin_here[a:b])[-max_rows:]
             windows = returns[begins[:, None] + np.arange(lags + 1)]
             latest = returns[b - 1 - lags : b - 1]
             ahead[i] = _recursion(make(coin), windows, latest, horizon)

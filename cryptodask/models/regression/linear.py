@@ -16,10 +16,16 @@ EXACT = 1 << 17
 class Linear(Model):
     """Least squares of close on time, extrapolated to the days after the last one.
 
-    Time is counted in bars (calendar days, of daily prices), so that a gap counts as what it
-    lasted. It is scikit-learn's
-    ``LinearRegression`` on one feature, in closed form for all coins of a panel: slope is the
-    covariance of time and close over the variance of time.
+    The forecast made at ``t`` is ``y[t + h] = mean(y) + slope * (t + h - mean(time))``, where slope
+    is the covariance of time and close over the variance of time. Time is counted in bars (calendar
+    days, of daily prices), so that a gap counts as what it lasted. It is scikit-learn's
+    ``LinearRegression`` on one feature, in closed form for all coins of a panel.
+
+    Examples
+    --------
+    >>> from cryptodask.models import predict_one
+    >>> predict_one(Linear(), [10.0, 12.0, 11.0], [0, 1, 2], predict=2)
+    array([12. , 12.5])
     """
 
     name: ClassVar[str] = "linear"
@@ -28,11 +34,9 @@ class Linear(Model):
     batches_dates: ClassVar[bool] = True
 
     def min_length(self, horizon: int) -> int:
-        """Return 2: a line has two parameters."""
-        return 2
+        return 2  # a line has two parameters
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
         starts, ends, lengths = panel.indptr[:-1], panel.indptr[1:] - 1, panel.lengths
         even = panel.is_even()
         bars = _centred_bars(panel, even)

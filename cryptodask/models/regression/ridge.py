@@ -6,9 +6,9 @@ from typing import ClassVar
 import numpy as np
 
 from cryptodask.errors import OptionError
-from cryptodask.features.lags import BoolArray, lag_moments, log_returns, whole_windows
+from cryptodask.features.lags import lag_moments, log_returns, window_starts
 from cryptodask.models.base import Gaps, Model
-from cryptodask.records import FloatArray, Panel
+from cryptodask.records import BoolArray, FloatArray, Panel
 
 STILL, STILLER = 1e-12, 1e-6
 """A lag does not vary if it varies by less, in log return or as a share of the coin's other lags:
@@ -19,13 +19,17 @@ closes have no more digits, nor have sums of squares that one great leap went in
 class Ridge(Model):
     """Ridge regression of the next log return on the last ones, one fit a coin.
 
-    The lags of a coin are standardised over its windows, so that one ``alpha`` means the same for
-    a calm coin as for a wild one; the intercept is not penalised. Of one coin it is scikit-learn's
-    ``make_pipeline(StandardScaler(), Ridge(alpha))``, here in closed form for all coins of a
-    panel. A forecast is recursive: each predicted return enters the next window. Prices are the
-    last close times the exponential of the returns added up.
+    With log returns ``r`` and lags ``x[i] = (r[t - i] - mean) / deviation`` it is
+    ``r[t + 1] = a + w[0] * x[0] + … + w[lags - 1] * x[lags - 1]``, where ``a`` and ``w`` are those
+    of the least ``sum((r - predicted)**2) + alpha * sum(w**2)`` over the coin's windows. Lags are
+    standardised so that one ``alpha`` means the same for a calm coin as for a wild one; the
+    intercept is not penalised. Of one coin it is scikit-learn's
+    ``make_pipeline(StandardScaler(), Ridge(alpha))``, here in closed form for all coins of a panel.
+    A forecast is recursive: each predicted return enters the next window. Prices are the last close
+    times the exponential of the returns added up.
 
-    No window of returns lies across a gap; those of all runs between gaps are fitted to together.
+    No window of returns lies across a gap; those of all segments between gaps are fitted to
+    together.
 
     After Hoerl and Kennard, Ridge Regression: Biased Estimation for Nonorthogonal Problems,
     Technometrics 12 (1970).
@@ -33,10 +37,17 @@ class Ridge(Model):
     Attributes
     ----------
     lags : int
-        Returns that the next one is predicted from.
+        Returns from which the next one is predicted, a bar each.
     alpha : float
-        Penalty on the squared coefficients of the standardised lags, above 0; it shrinks as so
-        many more windows would that show no relation at all.
+        Penalty on the squared coefficients of the standardised lags, above 0. It weighs as much as
+        that many windows without any relation between returns.
+
+    Examples
+    --------
+    >>> from cryptodask.models import predict_one
+    >>> closes = [10.0, 11.0, 10.0, 11.0, 10.0, 11.0]
+    >>> predict_one(Ridge(lags=1, alpha=0.001), closes, range(6), predict=3).round(2)
+    array([10., 11., 10.])
     """
 
     name: ClassVar[str] = "ridge"
@@ -55,17 +66,15 @@ class Ridge(Model):
             raise OptionError(f"ridge alpha: must be above 0 and finite, got {self.alpha}")
 
     def min_length(self, horizon: int) -> int:
-        """Return the rows of as many windows as there are coefficients, without a gap."""
-        return 2 * self.lags + 2
+        return 2 * self.lags + 2  # as many windows as coefficients
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
         if not len(panel):
             return np.empty((0, horizon))
         returns, linked = log_returns(panel)
         # What overflows is not finite in the end, and of that coin alone.
         with np.errstate(over="ignore", invalid="ignore"):
-            intercept, weights = self._fit(returns, whole_windows(linked, self.lags + 1), panel)
+            intercept, weights = self._fit(returns, window_starts(linked, self.lags + 1), panel)
             latest = panel.indptr[1:] - 1 + np.arange(-self.lags, 0)[:, None]
             seen = np.concatenate([returns[latest], np.empty((horizon, len(panel)))])
             for step in range(horizon):
@@ -78,10 +87,10 @@ class Ridge(Model):
             return (panel.values[panel.indptr[1:] - 1] * growth).T
 
     def _fit(
-        self, returns: FloatArray, whole: BoolArray, panel: Panel
+        self, returns: FloatArray, begins: BoolArray, panel: Panel
     ) -> tuple[FloatArray, FloatArray]:
         """Return intercepts ``(n_coins,)`` and weights ``(lags, n_coins)``, oldest lag first."""
-        moments = lag_moments(returns, whole, panel, self.lags + 1)
+        moments = lag_moments(returns, begins, panel, self.lags + 1)
         spread = np.sqrt(np.einsum("ijj->ij", moments.scatter)[:, :-1] / moments.count[:, None])
         least = np.fmax(STILL, STILLER * np.fmax.reduce(spread, axis=1))
         scale = np.where(spread > least[:, None], spread, 1.0)

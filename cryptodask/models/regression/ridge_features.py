@@ -25,10 +25,13 @@ STILL = 1e-12
 class RidgeFeatures(Model):
     """Ridge regression of the returns ahead on declared features, one fit a coin and step.
 
-    It is direct: each step ahead has weights of its own, so that no feature has to be known of
-    days to come. Features are standardised over the coin's rows, so that one ``alpha`` means the
-    same for all; the intercept is not penalised. Rows count where all features and the target are
-    known, of all runs between gaps together; no feature or target lies across a gap.
+    With features ``x`` and the target ``y[h]`` of step ``h`` it is ``y[h] = a[h] + x · w[h]``,
+    where ``a`` and ``w`` are those of the least ``sum((y - predicted)**2) + alpha * sum(w**2)``
+    over the coin's rows. It is direct: each step ahead has weights for itself, so that no feature
+    has to be known of days to come. Features are standardised over the coin's rows, so that one
+    ``alpha`` means the same for all; the intercept is not penalised. Rows count where all features
+    and the target are known, of all segments between gaps together; no feature or target lies
+    across a gap.
 
     Features that depend on other coins are refused: a coin is fitted where it lies, and sees no
     other. ``pooled_linear`` has them.
@@ -47,6 +50,14 @@ class RidgeFeatures(Model):
         standardised over the coin in any case.
     alpha : float
         Penalty on the squared weights of the standardised features, above 0.
+
+    Examples
+    --------
+    >>> from cryptodask.models import predict_one
+    >>> closes = [10.0, 11.0, 10.0, 11.0, 10.0, 11.0, 10.0, 11.0]
+    >>> model = RidgeFeatures(features="lag:1", alpha=0.001)
+    >>> predict_one(model, closes, range(8), predict=2).round(2)
+    array([10., 11.])
     """
 
     name: ClassVar[str] = "ridge_features"
@@ -76,20 +87,17 @@ class RidgeFeatures(Model):
 
     @property
     def space(self) -> FeatureSpace:
-        """What it sees of a coin."""
         return declared(self.name, self.features, self.target, self.normalise)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """What it reads beside closes."""
         return self.space.columns
 
     def min_length(self, horizon: int) -> int:
-        """Return the rows, without a gap, of as many examples as there are features."""
-        return self.space.history + horizon + len(self.space.names)
+        rows = self.space.history + horizon  # of one example
+        return rows + len(self.space.names)
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
         with one_blas_thread():
             parts = [
                 self._forecast(panel.take(chosen), horizon) for chosen in some_at_a_time(panel)
@@ -97,7 +105,6 @@ class RidgeFeatures(Model):
         return np.concatenate([np.empty((0, horizon)), *parts])
 
     def explain(self, panel: Panel) -> ForecastError | None:
-        """Return which feature of a coin is not known; see `ExplainingModel`."""
         return missing_feature_error(self.name, self.space, panel, None)
 
     def _forecast(self, panel: Panel, horizon: int) -> FloatArray:
@@ -107,8 +114,8 @@ class RidgeFeatures(Model):
         targets = np.full((len(panel), horizon), np.nan)
         latest = latest_features(self.name, self.space, rows)
         for i in np.flatnonzero(np.isfinite(latest).all(axis=1)):
-            own = slice(panel.indptr[i], panel.indptr[i + 1])
-            targets[i] = _fit_and_predict(x[own], y[own], latest[i], self.alpha)
+            rows_of_coin = slice(panel.indptr[i], panel.indptr[i + 1])
+            targets[i] = _fit_and_predict(x[rows_of_coin], y[rows_of_coin], latest[i], self.alpha)
         scale = self.space.target.scale(rows)[ends]
         return self.space.target.prices(targets, panel.values[ends], scale)
 
@@ -121,13 +128,13 @@ def _fit_and_predict(x: FloatArray, y: FloatArray, latest: FloatArray, alpha: fl
         chosen = known & np.isfinite(values)
         if not chosen.any():
             continue
-        own, wanted = x[chosen], values[chosen]
-        mean, wanted_mean = own.mean(axis=0), wanted.mean()
-        own = np.ascontiguousarray(own - mean)
-        deviation = np.sqrt((own * own).mean(axis=0))
+        known_x, wanted = x[chosen], values[chosen]
+        mean, wanted_mean = known_x.mean(axis=0), wanted.mean()
+        centred = np.ascontiguousarray(known_x - mean)
+        deviation = np.sqrt((centred * centred).mean(axis=0))
         scale = np.where(deviation > STILL * np.maximum(1.0, np.abs(mean)), deviation, np.inf)
-        own /= scale
-        inner = own.T @ own + alpha * np.eye(own.shape[1])
-        weights = np.linalg.solve(inner, own.T @ (wanted - wanted_mean))
+        centred /= scale
+        inner = centred.T @ centred + alpha * np.eye(centred.shape[1])
+        weights = np.linalg.solve(inner, centred.T @ (wanted - wanted_mean))
         targets[step] = wanted_mean + (weights * ((latest - mean) / scale)).sum()
     return targets

@@ -15,9 +15,10 @@ from cryptodask.records import FloatArray, Panel
 class SVRLinear(Model):
     """Support vector regression of the next log return on the last ones, linear kernel.
 
-    scikit-learn's ``SVR``, one fit a coin, on windows of returns over the coin's own standard
-    deviation; see `cryptodask.models.regression.lagged.forecast_by_lags`. Time grows with the
-    square of the windows, hence ``max_rows``.
+    It minimises ``|w|**2 / 2 + C * sum(max(0, |r - predicted| - epsilon))``. It is scikit-learn's
+    ``SVR``, one fit a coin, on windows of returns over the coin's standard deviation; see
+    `cryptodask.models.regression.lagged.forecast_by_lags`. Time grows with the square of the
+    windows, hence ``max_rows``.
 
     After Drucker, Burges, Kaufman, Smola and Vapnik, Support Vector Regression Machines, Advances
     in Neural Information Processing Systems 9 (1997).
@@ -25,13 +26,20 @@ class SVRLinear(Model):
     Attributes
     ----------
     lags : int
-        Returns that the next one is predicted from.
+        Returns from which the next one is predicted, a bar each.
     C : float
         Weight of the errors beside that of a flat function, above 0.
     epsilon : float
-        Errors up to so many standard deviations of the coin's returns cost nothing; at least 0.
+        Errors up to this cost nothing, in standard deviations of the coin's returns; at least 0.
     max_rows : int
         Windows to fit to, the latest ones; at least two more than ``lags``.
+
+    Examples
+    --------
+    >>> from cryptodask.models import predict_one
+    >>> closes = [10.0, 11.0, 10.0, 11.0, 10.0, 11.0]
+    >>> predict_one(SVRLinear(lags=1, C=10.0), closes, range(6), predict=3).round(1)
+    array([10.1, 10.9, 10.2])
     """
 
     name: ClassVar[str] = "svr_linear"
@@ -50,11 +58,9 @@ class SVRLinear(Model):
         self._check("epsilon", self.epsilon, 0 <= self.epsilon < np.inf, "at least 0 and finite")
 
     def min_length(self, horizon: int) -> int:
-        """Return the rows of as many windows as there are coefficients, without a gap."""
         return shortest(self.lags)
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        """Forecast every coin of a panel; see `cryptodask.models.base.Model`."""
         from sklearn.svm import SVR
 
         kernel = self._kernel()

@@ -179,7 +179,7 @@ def test_a_coin_of_no_window_with_all_features_fails_alone_and_by_name() -> None
     [failure] = result.failures
     assert failure.exception == ForecastError.__name__
     assert failure.message.startswith(
-        "wild: lstm: there is no window of 8 rows in all of which lag:1 is known"
+        "wild: lstm: no window of 8 rows has lag:1 known in all of them"
     )
 
 

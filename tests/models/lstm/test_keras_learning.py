@@ -49,7 +49,9 @@ def test_without_keras_the_usual_options_go_on_and_others_are_told(
     assert run_model(create_model("lstm", **QUICK["lstm"]), panel, 3).failures == []
     for option in ({"optimizer": "ftrl"}, {"loss": "log_cosh"}):
         model = create_model("lstm", **QUICK["lstm"], **option)
-        with pytest.raises(MissingExtraError, match="losses mse, mae and huber and optimisers sgd"):
+        with pytest.raises(
+            MissingExtraError, match="the losses mse, mae and huber and the optimisers sgd"
+        ):
             run_model(model, panel, 3)
 
 

@@ -218,7 +218,10 @@ def test_a_network_that_blew_up_is_a_forecast_error_and_hurts_no_other_coin() ->
 @pytest.mark.parametrize("option", ["loss", "optimizer"])
 def test_a_name_that_keras_does_not_know_is_an_option_error(option: str) -> None:
     model = create_model("lstm", **quick, **{option: "nonsense"})
-    with pytest.raises(OptionError, match=f"lstm {option}: 'nonsense' is no {option} of Keras"):
+    with pytest.raises(
+        OptionError,
+        match=f"lstm {option}: 'nonsense' is not in Keras; its documentation lists each {option}",
+    ):
         run_model(model, make_panel([30, 40]), 3)
 
 
@@ -254,8 +257,8 @@ def test_a_loss_that_is_not_for_one_number_is_an_option_error(loss: str) -> None
         ),
         (
             {"patience": 2},
-            "lstm patience: 2 with epochs 1: there is no epoch to stop before; set epochs to the "
-            "most that training may take, as 50",
+            "lstm patience: 2 with epochs 1: training can't stop before its only epoch; set "
+            "epochs to the most that training may take, as 50",
         ),
         ({"activation": "soft"}, f"lstm activation: 'soft' is none of {', '.join(ACTIVATIONS)}"),
     ],
