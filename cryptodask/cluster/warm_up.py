@@ -24,11 +24,12 @@ _adding = threading.Lock()
 class WarmUp(WorkerPlugin):  # type: ignore[misc]
     """Calls functions on a worker, now and on each that joins later, in the thread of its tasks.
 
-    The worker goes on answering meanwhile, and its first task waits for no more than is left.
+    The worker still answers meanwhile, and its first task waits only for the calls that are left.
 
     Parameters
     ----------
     actions : mapping of str to callable
+        By a name of each, for messages.
     """
 
     name = "cryptodask-warm-up"
@@ -38,7 +39,12 @@ class WarmUp(WorkerPlugin):  # type: ignore[misc]
         self._pickled = {name: pickle.dumps(action) for name, action in actions.items()}
 
     def setup(self, worker: Worker) -> None:
-        """Begin, on this worker."""
+        """Begin, on this worker.
+
+        Parameters
+        ----------
+        worker : Worker
+        """
         worker.executors["default"].submit(self._call_all)
 
     def _call_all(self) -> None:
@@ -46,7 +52,7 @@ class WarmUp(WorkerPlugin):  # type: ignore[misc]
             try:
                 pickle.loads(pickled)()  # from the client, as the tasks of this worker are
             except Exception:
-                # The task that needs it meets the same error, and tells it to the client.
+                # The task that needs it meets the same error, and the client gets it.
                 logger.warning("warming up for %s failed", name, exc_info=True)
 
 
@@ -66,7 +72,7 @@ def warm_up(client: Client, actions: Mapping[str, Action]) -> None:
             return
         plugin: Any = WarmUp(known | new)
         # Nothing needs it: where the scheduler is gone, whatever asks next says so. Where a worker
-        # goes while it is told, the others have been told, and those that join will be.
+        # leaves meanwhile, the others have the plugin, and those that join get it.
         with suppress(*LOST):
             client.register_plugin(plugin)
             known |= new

@@ -128,9 +128,9 @@ def test_paths_are_visible_only_where_a_worker_sees_the_same_file(client: Client
 
 
 def _sees(sizes: dict[str, int]) -> bool:
-    from cryptodask.cluster.futures import _has_files
+    from cryptodask.worker.calls import has_files
 
-    return _has_files(sizes)
+    return has_files(sizes)
 
 
 def told_in(folder: Path) -> int:
