@@ -1,5 +1,12 @@
 """Connecting to a cluster, and running a callable over partitions by futures. Never a model."""
 
+from cryptodask.cluster.broadcast import (
+    as_cluster_error,
+    ask_workers,
+    paths_visible,
+    tell_workers,
+    workers_of,
+)
 from cryptodask.cluster.connect import (
     close_local,
     connect,
@@ -8,18 +15,7 @@ from cryptodask.cluster.connect import (
     requiring,
 )
 from cryptodask.cluster.events import RunLog
-from cryptodask.cluster.futures import (
-    FutureOutcome,
-    as_cluster_error,
-    ask_workers,
-    cancel,
-    collect,
-    ordered_map,
-    paths_visible,
-    submit,
-    tell_workers,
-    workers_of,
-)
+from cryptodask.cluster.futures import FutureOutcome, cancel, collect, ordered_map, submit
 from cryptodask.cluster.retry import TaskCall, TaskId, TaskOutcome, run_tasks
 from cryptodask.cluster.rounds import hold_tasks, run_rounds
 from cryptodask.cluster.warm_up import warm_up

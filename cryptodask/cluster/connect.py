@@ -13,7 +13,7 @@ import dask
 import psutil  # of distributed
 from dask.distributed import Client, LocalCluster, Security
 
-from cryptodask.cluster.futures import LOST
+from cryptodask.cluster.broadcast import LOST
 from cryptodask.cluster.security.tls import explain
 from cryptodask.cluster.versions import check_versions
 from cryptodask.errors import ClusterError, OptionError

@@ -20,15 +20,8 @@ from uuid import uuid4
 
 from dask.distributed import Client, Future, KilledWorker
 
-from cryptodask.cluster.futures import (
-    FutureOutcome,
-    NoWorkerWarning,
-    cancel,
-    collect,
-    outcome_of,
-    submit,
-    workers_of,
-)
+from cryptodask.cluster.broadcast import NoWorkerWarning, workers_of
+from cryptodask.cluster.futures import FutureOutcome, cancel, collect, outcome_of, submit
 from cryptodask.errors import WorkerDiedError
 
 ALONE = 3

@@ -5,7 +5,7 @@ from typing import Any
 
 from dask.distributed import Client
 
-from cryptodask.cluster.futures import scheduler_errors
+from cryptodask.cluster.broadcast import scheduler_errors
 from cryptodask.errors import ClusterError
 
 PACKAGES = ("cryptodask", "numba", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")

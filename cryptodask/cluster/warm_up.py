@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from dask.distributed import Client, Worker, WorkerPlugin
 from distributed.protocol import pickle
 
-from cryptodask.cluster.futures import LOST
+from cryptodask.cluster.broadcast import LOST
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from dask.distributed import Client, Future
 
-from cryptodask.cluster.futures import scheduler_errors
+from cryptodask.cluster.broadcast import scheduler_errors
 from cryptodask.cluster.retry import TaskCall, TaskId, TaskOutcome, run_tasks, submit_tasks
 from cryptodask.worker.calls import Rebuild, call_on, same
 

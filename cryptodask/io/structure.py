@@ -1,8 +1,8 @@
 """From JSON to values of attrs classes, strictly: every error names the key.
 
-What we read was written by us, with all keys, so that one which is missing was lost. cattrs does
-the work. Numbers and texts are not converted into each other, and keys that are
-unknown or missing are errors.
+CryptoDask wrote what is read here, with all keys, so that a missing key was lost. cattrs does the
+work. Numbers and texts are not converted into each other, and keys that are unknown or missing are
+errors.
 """
 
 from collections.abc import Iterator, Mapping
@@ -58,7 +58,13 @@ def _short(value: Any) -> str:
 
 
 def unstructured(value: Any) -> Any:
-    """Return a value of an attrs class or a dataclass as what JSON holds."""
+    """Return a value as JSON holds it: objects with keys, lists, texts and numbers.
+
+    Parameters
+    ----------
+    value : Any
+        Of an attrs class or a dataclass.
+    """
     return _converter().unstructure(value)
 
 
@@ -68,7 +74,9 @@ def structured(kind: type[T], content: Any, where: str) -> T:
     Parameters
     ----------
     kind : type
+        An attrs class.
     content : Any
+        As `json.loads` returns it.
     where : str
         File, and place in it, that errors begin with.
 

@@ -25,7 +25,7 @@ from cryptodask.cluster import (
     tell_workers,
     warm_up,
 )
-from cryptodask.cluster.futures import ask_workers, workers_of
+from cryptodask.cluster.broadcast import ask_workers, workers_of
 from cryptodask.cluster.versions import versions_of
 from cryptodask.errors import ClusterError
 from tests.chaos.poison import Poison
