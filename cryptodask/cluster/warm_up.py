@@ -1,59 +1,18 @@
 """Workers that import and compile what a run needs before its first task comes."""
 
-import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from dask.distributed import Client, Worker, WorkerPlugin
-from distributed.protocol import pickle
+from dask.distributed import Client
 
 from cryptodask.cluster.broadcast import LOST
-
-logger = logging.getLogger(__name__)
-
-Action = Callable[[], object]
-"""Of a module that workers can import; done twice, it is as good as once."""
+from cryptodask.worker.calls import Action, WarmUp
 
 _known: "WeakKeyDictionary[Client, dict[str, Action]]" = WeakKeyDictionary()
 _adding = threading.Lock()
-
-
-class WarmUp(WorkerPlugin):  # type: ignore[misc]
-    """Calls functions on a worker, now and on each that joins later, in the thread of its tasks.
-
-    The worker still answers meanwhile, and its first task waits only for the calls that are left.
-
-    Parameters
-    ----------
-    actions : mapping of str to callable
-        By a name of each, for messages.
-    """
-
-    name = "cryptodask-warm-up"
-
-    def __init__(self, actions: Mapping[str, Action]) -> None:
-        # To be opened in that thread, since opening imports the modules that functions are of.
-        self._pickled = {name: pickle.dumps(action) for name, action in actions.items()}
-
-    def setup(self, worker: Worker) -> None:
-        """Begin, on this worker.
-
-        Parameters
-        ----------
-        worker : Worker
-        """
-        worker.executors["default"].submit(self._call_all)
-
-    def _call_all(self) -> None:
-        for name, pickled in self._pickled.items():
-            try:
-                pickle.loads(pickled)()  # from the client, as the tasks of this worker are
-            except Exception:
-                # The task that needs it meets the same error, and the client gets it.
-                logger.warning("warming up for %s failed", name, exc_info=True)
 
 
 def warm_up(client: Client, actions: Mapping[str, Action]) -> None:

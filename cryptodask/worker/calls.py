@@ -1,12 +1,21 @@
 """Small calls that the cluster makes on workers, whatever they work on."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dask.distributed import Worker, WorkerPlugin, get_worker
+from distributed.protocol import pickle
+
 from cryptodask.errors import CryptoDaskError
 from cryptodask.io.paths import AnyPath, exists, fresh
+
+Action = Callable[[], object]
+"""Of a module that workers can import; called twice, it does no more than once."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -95,9 +104,42 @@ def has_files(sizes: dict[str, int]) -> bool:
 
 def worker_address() -> str:
     """Return the address of the worker that this runs on, or "local"."""
-    from dask.distributed import get_worker
-
     try:
         return str(get_worker().address)
     except ValueError:
         return "local"
+
+
+class WarmUp(WorkerPlugin):  # type: ignore[misc]
+    """Calls functions on a worker, now and on each that joins later, in the thread of its tasks.
+
+    The worker still answers meanwhile, and its first task waits only for the calls that are left.
+
+    Parameters
+    ----------
+    actions : mapping of str to callable
+        By a name of each, for messages.
+    """
+
+    name = "cryptodask-warm-up"
+
+    def __init__(self, actions: Mapping[str, Action]) -> None:
+        # To be opened in that thread, since opening imports the modules that functions are of.
+        self._pickled = {name: pickle.dumps(action) for name, action in actions.items()}
+
+    def setup(self, worker: Worker) -> None:
+        """Begin, on this worker.
+
+        Parameters
+        ----------
+        worker : Worker
+        """
+        worker.executors["default"].submit(self._call_all)
+
+    def _call_all(self) -> None:
+        for name, pickled in self._pickled.items():
+            try:
+                pickle.loads(pickled)()  # from the client, as the tasks of this worker are
+            except Exception:
+                # The task that needs it meets the same error, and the client gets it.
+                logger.warning("warming up for %s failed", name, exc_info=True)
