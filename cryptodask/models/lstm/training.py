@@ -1,6 +1,7 @@
 """The LSTM's training: memory and compiled code once a process, and a fresh network a coin."""
 
 import threading
+from collections.abc import Hashable
 from functools import lru_cache
 from typing import Protocol
 
@@ -19,7 +20,7 @@ MOMENTUM = np.float32(0.99)
 _building = threading.Lock()
 
 
-class _Options(Protocol):
+class _Options(Hashable, Protocol):
     """What training has to know of a network: options of `cryptodask.models.lstm.lstm.LSTM`."""
 
     @property
