@@ -61,21 +61,21 @@ class Watched:
         )  # fmt: skip
         self.holding = WorkerState(client, work, [TaskId(i) for i in range(len(PARTS))])
 
-    def lose(self, one: TaskOutcome) -> None:
+    def lose(self, outcome: TaskOutcome) -> None:
         """Take a task that was given up."""
-        assert isinstance(one.error, WorkerDiedError)
-        self.lost += numbers_of(one.task)
+        assert isinstance(outcome.error, WorkerDiedError)
+        self.lost += numbers_of(outcome.task)
 
     def weigh(self, holding: WorkerState | None = None, **options: object) -> int:
         """Return a sum over all that is held."""
         total = 0
-        each = (holding or self.holding).each(partial(weigh, **options), lambda _: (2,), "weigh")
-        with closing(each) as endings:
-            for one in endings:
-                if one.error is None:
-                    total += one.result
+        state = holding or self.holding
+        with closing(state.map(partial(weigh, **options), lambda _: (2,), "weigh")) as outcomes:
+            for outcome in outcomes:
+                if outcome.error is None:
+                    total += outcome.result
                 else:
-                    self.lose(one)
+                    self.lose(outcome)
         return total
 
 
