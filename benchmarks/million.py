@@ -54,7 +54,7 @@ from tables import make_table, name_of
 
 from cryptodask import CryptoLoader, PriceTable, create_model
 from cryptodask.cluster import submit
-from cryptodask.cluster.plan import cut_guided, workers_to_plan_for
+from cryptodask.cluster.plan import cut_into_jobs, workers_to_plan_for
 from cryptodask.models import Model
 from cryptodask.prices.clean.findings import empty_findings
 from cryptodask.prices.partition import ROWS_PER_PARTITION
@@ -276,7 +276,7 @@ def show_plan(model: Model, coins: int, days: int, seconds: float, workers: int)
     }
     for title, (joining, mixed, spread) in cases.items():
         there = workers_to_plan_for(float(planned.sum()), workers - joining)
-        guided = np.diff(cut_guided(planned, there, file_boundaries), axis=1)[:, 0]
+        guided = np.diff(cut_into_jobs(planned, there, file_boundaries), axis=1)[:, 0]
         plans = {
             f"guided, {len(guided):,} tasks": -np.sort(-guided),  # as they are submitted
             f"as many even tasks, {len(guided):,}": np.full(len(guided), coins / len(guided)),

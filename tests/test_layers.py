@@ -109,8 +109,8 @@ def allowed(part: str) -> set[str]:
     """Return the parts that a part may import."""
     if part in FOR_ALL:
         # A folder may import from itself.
-        own = {part} if (PACKAGE / part).is_dir() else set()
-        return own | set(FOR_ALL[: FOR_ALL.index(part)])
+        inside = {part} if (PACKAGE / part).is_dir() else set()
+        return inside | set(FOR_ALL[: FOR_ALL.index(part)])
     return {*FOR_ALL, *ORDER[: ORDER.index(part) + 1]}
 
 
@@ -214,3 +214,7 @@ def test_what_is_allowed_is_what_lies_above() -> None:
     assert allowed("models") == {*FOR_ALL, "prices", "features", "models"}
     assert "manager" in allowed("cli")
     assert "manager" not in allowed("cluster")
+    assert CALLS in allowed("cluster")
+    assert "worker" not in allowed("cluster")
+    assert part_of("cryptodask.worker.calls.same") == CALLS
+    assert part_of("cryptodask.worker.job") == part_of("cryptodask.worker") == "worker"

@@ -1,5 +1,12 @@
 """Connecting to a cluster, and running a callable over partitions by futures. Never a model."""
 
+from cryptodask.cluster.broadcast import (
+    as_cluster_error,
+    ask_workers,
+    paths_visible,
+    tell_workers,
+    workers_of,
+)
 from cryptodask.cluster.connect import (
     close_local,
     connect,
@@ -8,43 +15,32 @@ from cryptodask.cluster.connect import (
     requiring,
 )
 from cryptodask.cluster.events import RunLog
-from cryptodask.cluster.futures import (
-    Outcome,
-    ask_workers,
-    cancel,
-    collect,
-    comms_lost,
-    ordered_map,
-    paths_visible,
-    submit,
-    tell_workers,
-    workers_of,
-)
-from cryptodask.cluster.retry import Ended, TaskId, Work, run_pieces
-from cryptodask.cluster.rounds import hold_all, run_rounds
+from cryptodask.cluster.futures import FutureOutcome, cancel, collect, ordered_map, submit
+from cryptodask.cluster.retry import TaskCall, TaskId, TaskOutcome, run_tasks
+from cryptodask.cluster.rounds import hold_tasks, run_rounds
 from cryptodask.cluster.warm_up import warm_up
 from cryptodask.cluster.worker_state import WorkerState
 
 __all__ = [
-    "Ended",
+    "TaskOutcome",
     "WorkerState",
-    "Outcome",
+    "FutureOutcome",
     "ask_workers",
-    "comms_lost",
+    "as_cluster_error",
     "TaskId",
-    "Work",
+    "TaskCall",
     "RunLog",
     "cancel",
     "close_local",
     "collect",
     "connect",
-    "hold_all",
+    "hold_tasks",
     "local_client",
     "most_workers",
     "ordered_map",
     "paths_visible",
     "requiring",
-    "run_pieces",
+    "run_tasks",
     "run_rounds",
     "submit",
     "tell_workers",

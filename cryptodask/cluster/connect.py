@@ -13,7 +13,7 @@ import dask
 import psutil  # of distributed
 from dask.distributed import Client, LocalCluster, Security
 
-from cryptodask.cluster.futures import LOST
+from cryptodask.cluster.broadcast import LOST
 from cryptodask.cluster.security.tls import explain
 from cryptodask.cluster.versions import check_versions
 from cryptodask.errors import ClusterError, OptionError
@@ -25,7 +25,7 @@ WORKER_TIMEOUT = 30
 """Seconds to wait for a first worker."""
 
 Workers = int | tuple[int, int]
-"""How many processes; or at least and at most so many, as the work needs them."""
+"""How many processes; or the fewest and the most, between which the work decides."""
 
 ADAPT = {"interval": "500ms", "target_duration": "1s", "wait_count": 6}
 """How a cluster grows and shrinks: a worker for each second of work that waits, so that it grows at
@@ -62,8 +62,8 @@ def connect(
         No scheduler answers there, it refuses this client, it has no worker, or versions differ
         that must not.
     OptionError
-        So many workers were asked for beside a scheduler, or less than one; or a certificate
-        without one.
+        Workers were asked for beside a scheduler, or less than one; or a certificate was given
+        without a scheduler.
     """
     if scheduler is None:
         if security is not None:
@@ -97,8 +97,18 @@ def local_client(workers: Workers | None = None) -> Client:
     Two processes of one thread are faster than one of two, since much of a fit holds Python's
     lock, and the sums of one thread have one order, so that forecasts are the same everywhere.
 
-    The caller ends it with `close_local`. With a pair of numbers, workers are started when there is
-    work for them and let go when there is none.
+    The caller ends it with `close_local`.
+
+    Parameters
+    ----------
+    workers : int or (int, int), optional
+        Processes, by default one a core. With a pair of numbers, workers are started when there is
+        work for them and ended when there is none.
+
+    Raises
+    ------
+    OptionError
+        Less than one worker, or a fewest above the most.
     """
     least, most = _bounds(workers if workers is not None else os.cpu_count() or 1)
     with warnings.catch_warnings(), _ctrl_c_is_ours():
@@ -118,7 +128,12 @@ def local_client(workers: Workers | None = None) -> Client:
 
 
 def most_workers(client: Client) -> int:
-    """Return how many workers a cluster that was started here may grow to; 0 of others."""
+    """Return how many workers a cluster that was started here may grow to; 0 of others.
+
+    Parameters
+    ----------
+    client : Client
+    """
     adaptive = getattr(client.cluster, "_adaptive", None)
     return int(adaptive.maximum) if adaptive is not None else 0
 
@@ -129,14 +144,22 @@ def _bounds(workers: Workers) -> tuple[int, int]:
     if most < 1 or least < 0:
         raise OptionError(f"workers: must be at least 1, got {most if most < 1 else least}")
     if least > most:
-        raise OptionError(f"workers: at least {least} and at most {most} is no number of workers")
+        raise OptionError(
+            f"workers: at least {least} and at most {most} can't both hold; give the fewest first, "
+            "as in 0:8"
+        )
     return least, most
 
 
 def close_local(client: Client) -> None:
-    """Close a client that `local_client` gave, and its cluster."""
-    # Nothing is left on the workers that anyone wants, and asked to leave, one in the middle of a
-    # fit tells of it at length, or takes seconds if it has loaded much.
+    """Close a client that `local_client` returned, and its cluster.
+
+    Parameters
+    ----------
+    client : Client
+    """
+    # Nobody needs what is left on the workers. A worker that is asked to leave in the middle of a
+    # fit logs much about it, or takes seconds if it has loaded much.
     with _quiet():
         if most_workers(client):
             client.cluster.adapt(minimum=0, maximum=0).stop()  # none is started for one that goes
@@ -151,7 +174,7 @@ def close_local(client: Client) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Dask from telling, in this block, of workers that are gone.
+    """Keep Dask from logging, in this block, that workers are gone.
 
     Each of its loggers is set by itself, since closing a local cluster resets the one above them.
     """
@@ -190,13 +213,17 @@ def _ctrl_c_is_ours() -> Iterator[None]:
 def requiring(client: Client, resources: Mapping[str, float] | None) -> Iterator[None]:
     """Have what is submitted in this block run on workers with these resources only.
 
-    They are Dask's own: what a worker was started with (``dask worker --resources "GPU=1"``), and
-    what `dask.annotate` asks for.
+    Parameters
+    ----------
+    client : Client
+    resources : mapping of str to float, optional
+        Dask's resources, by name: what a worker was started with (``dask worker --resources
+        "GPU=1"``), and what `dask.annotate` asks for. By default any worker will do.
 
     Raises
     ------
     ClusterError
-        There are workers, and none of them has so much.
+        There are workers, and none of them has that much.
     """
     wanted = dict(resources or {})
     if not wanted:
@@ -207,10 +234,10 @@ def requiring(client: Client, resources: Mapping[str, float] | None) -> Iterator
         all(worker["resources"].get(name, 0) >= amount for name, amount in wanted.items())
         for worker in workers
     ):
-        asked = " ".join(f"{name}={amount:g}" for name, amount in wanted.items())
+        needed = " ".join(f"{name}={amount:g}" for name, amount in wanted.items())
         raise ClusterError(
-            f"resources: no worker has {asked}; start one with `dask worker … --resources "
-            f"'{asked}'`, or ask for less"
+            f"resources: no worker has {needed}; start one with `dask worker … --resources "
+            f"'{needed}'`, or ask for less"
         )
     with dask.annotate(resources=wanted):
         yield
@@ -218,7 +245,13 @@ def requiring(client: Client, resources: Mapping[str, float] | None) -> Iterator
 
 @contextmanager
 def reporting(path: Path | None) -> Iterator[None]:
-    """Write Dask's performance report of this block, where a path is given."""
+    """Write Dask's performance report of this block.
+
+    Parameters
+    ----------
+    path : Path or None
+        Of the HTML file; without one nothing is written.
+    """
     if path is None:
         yield
         return

@@ -1,8 +1,9 @@
-"""What a run tells the scheduler, for whoever looks: the pages there, or ``Client.get_events``.
+"""What a run reports to the scheduler, for its pages and for ``Client.get_events``.
 
-Messages go out on the client's own event loop while the run goes on. They carry totals and not
-differences, so that one which is lost, late or told twice changes nothing. Forecasts travel only
-where a page listens, and only of so many coins. No message that can't be sent ends a run.
+Messages are sent on the client's event loop while the run is in progress. They carry totals and
+not differences, so that a message which is lost, late or sent twice changes nothing. Forecasts
+travel only where a page listens, and only those of the first coins. A message that can't be sent
+ends no run.
 """
 
 import asyncio
@@ -29,16 +30,16 @@ LISTENS = "cryptodask-pages"
 """Key of the scheduler's metadata that is there where a page listens."""
 
 TOGETHER = 0.2
-"""Seconds over which jobs that ended are told in one message."""
+"""Seconds in which jobs that ended share one message."""
 
 PATIENCE = 5.0
 """Seconds to wait for an answer of the scheduler, at the start and at the end of a run."""
 
 MOST_FAILURES, MOST_TEXT = 50, 300
-"""So many failures are told by name, the others as a number; and so much of a message's text."""
+"""Failures that are sent by name, the others as a number; and characters of a message's text."""
 
 MOST_PAIRS, MOST_ROWS = 500, 20_000
-"""So many coins times models, and rows, of a run's forecasts are told."""
+"""Coins times models, and rows, of a run's forecasts that are sent, at most."""
 
 _UNSENT = (OSError, TimeoutError, ValueError, RuntimeError, asyncio.CancelledError)
 """What is raised where a scheduler is gone, does not answer, or was left."""
@@ -47,10 +48,10 @@ RUNNING, ENDED, FAILED, STOPPED = "running", "ended", "failed", "stopped"
 
 
 class RunLog:
-    """What one run tells the scheduler: that it began, which jobs ended, and how it ended.
+    """Reports one run to the scheduler: that it began, which jobs ended, and how it ended.
 
-    In a ``with`` block, which tells the beginning, and the end if something is raised; `end` tells
-    it otherwise.
+    A ``with`` block reports the beginning, and the end if something is raised; `end` reports it
+    otherwise.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ class RunLog:
     kind : {"forecast", "backtest"}
     models : sequence of str
     coins : sequence of str
-        In order; the first ones are those whose forecasts are told.
+        In order; the forecasts of the first ones are sent.
     horizon : int
         In bars.
     source, out : path, optional
@@ -77,7 +78,7 @@ class RunLog:
         out: str | AnyPath | None = None,
     ) -> None:
         self._client, self._listens = client, False
-        self._told = dict.fromkeys(models, len(coins))
+        self._planned = dict.fromkeys(models, len(coins))
         each = max(1, len(models))
         most = max(1, min(MOST_PAIRS // each, MOST_ROWS // (each * horizon)))
         self._shown = frozenset(() if out else coins[:most])
@@ -112,7 +113,12 @@ class RunLog:
             self._finish({"state": state, "error": f"{type(error).__name__}: {error}"[:MOST_TEXT]})
 
     def failed(self, failures: Iterable[CoinFailure]) -> None:
-        """Count coins that failed before any job."""
+        """Count coins that failed before any job.
+
+        Parameters
+        ----------
+        failures : iterable of CoinFailure
+        """
         for failure in failures:
             self.ended(failure.model, [failure.coin], [failure])
 
@@ -146,7 +152,7 @@ class RunLog:
         """
         if self._client is None:
             return
-        told = self._pack(table, coins)
+        packed = self._pack(table, coins)
         with self._lock:
             totals = self._totals[model]
             totals[0] += 0 if counted else len(coins)
@@ -157,34 +163,34 @@ class RunLog:
             for failure in failures[: MOST_FAILURES - len(self._failures)]:
                 texts = failure.coin, failure.model, failure.exception, failure.message
                 self._failures.append([text[:MOST_TEXT] for text in texts])
-            self._tables += told
+            self._tables += packed
         self._wake()
 
     def end(
         self, forecasts: "pd.DataFrame | None" = None, scores: "pd.DataFrame | None" = None
     ) -> None:
-        """Tell that the run ended.
+        """Report that the run ended.
 
         Parameters
         ----------
         forecasts : DataFrame, optional
             All of them, to take the place of those that jobs made.
         scores : DataFrame, optional
-            Of a backtest, a row a model.
+            Of a backtest, one row for each model.
         """
         if self._client is None:
             return
-        told: dict[str, Any] = {"state": ENDED}
-        whole = self._pack(forecasts, tuple(self._shown))
-        if whole:
-            told["whole"] = whole[0]
+        ending: dict[str, Any] = {"state": ENDED}
+        packed = self._pack(forecasts, tuple(self._shown))
+        if packed:
+            ending["whole"] = packed[0]
         if scores is not None:
-            told["scores"] = [_plain(row) for row in scores.to_dict("records")]
-        self._finish(told)
+            ending["scores"] = [_plain(row) for row in scores.to_dict("records")]
+        self._finish(ending)
 
     @property
     def listens(self) -> bool:
-        """Whether a page would show what it is told."""
+        """Whether a page would show what is sent."""
         return self._listens
 
     def _pack(self, table: "pd.DataFrame | None", coins: Sequence[str]) -> list[bytes]:
@@ -195,7 +201,7 @@ class RunLog:
         return [] if rows.empty else [to_stream(rows)]
 
     def _message(self) -> dict[str, Any]:
-        """Return all that is known now, and the forecasts that have not been told."""
+        """Return all that is known now, and the forecasts that have not been sent."""
         with self._lock:
             tables, self._tables = self._tables, []
             totals = {
@@ -203,12 +209,12 @@ class RunLog:
             }
             failures = list(self._failures)
         assert self._client is not None
-        message = self._facts | {"client": self._client.id, "models": self._told}
+        message = self._facts | {"client": self._client.id, "models": self._planned}
         message |= {"state": RUNNING, "totals": totals, "failures": failures}
         return message | ({"tables": tables} if tables else {})
 
     def _wake(self) -> None:
-        """See that what is new will be told, soon and together."""
+        """Have what is new sent, soon and together."""
         if self._client is None:
             return
         with self._lock:
@@ -227,17 +233,17 @@ class RunLog:
             try:
                 await _log(self._client, self._message())
             except _UNSENT:
-                self._client = None  # the run goes on, and nobody is told
+                self._client = None  # the run continues without messages
 
-    def _finish(self, told: dict[str, Any]) -> None:
-        """Tell the last, and wait until it was heard, so that the client may be closed then."""
+    def _finish(self, ending: dict[str, Any]) -> None:
+        """Send the last message, and wait for the answer, so that the client may be closed then."""
         if self._client is None:
             return
         with self._lock:
             if self._over:
                 return
             self._over = True
-        message = self._message() | told
+        message = self._message() | ending
         self._ask(_log, message)
 
     def _ask(self, call: Callable[..., Awaitable[Any]], *args: Any) -> Any:
@@ -262,15 +268,20 @@ async def _listens(client: Client) -> Any:
 
 
 def to_stream(table: "pd.DataFrame") -> bytes:
-    """Return a table as Arrow's stream."""
+    """Return a table as bytes of Arrow's stream.
+
+    Parameters
+    ----------
+    table : DataFrame
+    """
     import pyarrow as pa
 
     packed = pa.Table.from_pandas(table, preserve_index=False)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, packed.schema) as stream:
         stream.write_table(packed)
-    made: bytes = sink.getvalue().to_pybytes()
-    return made
+    stream_bytes: bytes = sink.getvalue().to_pybytes()
+    return stream_bytes
 
 
 def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:

@@ -1,49 +1,36 @@
 """Run a callable over many arguments as futures: the longest first, results as they come."""
 
-import asyncio
-import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import numpy as np
 from dask.distributed import Client, Future, KilledWorker
-from distributed.comm import CommClosedError
 from distributed.utils import CancelledError
 
+from cryptodask.cluster.broadcast import NoWorkerWarning, scheduler_lost, workers_of
 from cryptodask.errors import ClusterError
-from cryptodask.worker.calls import has_files
 
-POLL, ANSWER, ASKED = 0.02, 30.0, 3
+POLL, ANSWER, ATTEMPTS = 0.02, 30.0, 3
 """Seconds between looks at the futures, seconds to wait for one answer, and how often to ask."""
-
-TELLING = 5.0
-"""Seconds in which workers are told what they need not answer."""
-
-LOST = (OSError, RuntimeError, ValueError, AttributeError, CancelledError, asyncio.CancelledError)
-"""What Dask raises of a scheduler that is gone, or does not answer."""
-
-WATCH = 5.0
-"""Seconds between looks for workers; none at two of them is told."""
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FutureOutcome:
     """How one future ended.
 
     Attributes
     ----------
     index : int
-        Its place among those submitted.
+        Its place among those submitted, from 0.
     result : Any
         What the callable returned, if it returned.
     error : Exception or None
-        What it raised, or what the cluster says of it (``KilledWorker``).
+        What it raised, or the error that the cluster gave it (``KilledWorker``).
     """
 
     index: int
@@ -70,13 +57,13 @@ def submit(
     calls : sequence of tuple
         Arguments of each call.
     costs : sequence of float
-        In any one unit.
+        In the same unit for all, such as seconds.
     names : sequence of str
-        Under which the dashboard groups each call.
+        The dashboard groups each call under its name.
     run : str, optional
-        Tells these futures from those of any other call; by default it is drawn.
+        Part of the keys of these futures, unlike that of any other call; by default it is drawn.
     near : sequence of sequence of str, optional
-        Workers on which each call is best run, if one of them is free.
+        Workers on which each call is best done, if one of them is free.
 
     Returns
     -------
@@ -98,32 +85,41 @@ def submit(
     return futures
 
 
-def collect(futures: Sequence[Future], *, results: bool = True) -> Iterator[Outcome]:
+def collect(futures: Sequence[Future], *, results: bool = True) -> Iterator[FutureOutcome]:
     """Yield how each future ended, in the order in which they end.
 
-    A future whose worker died has been run again elsewhere by then; an error is yielded, not
-    raised, so that the others go on.
+    A future whose worker died has been done again elsewhere by then. An error is yielded, not
+    raised, so that the others continue.
 
     Parameters
     ----------
     futures : sequence of Future
     results : bool
         Whether results are brought here; otherwise they stay on the workers. Futures whose
-        outcome was brought are released, so that workers and scheduler forget their arguments.
+        result was brought are released, so that workers and scheduler forget their arguments.
+
+    Yields
+    ------
+    FutureOutcome
+
+    Raises
+    ------
+    ClusterError
+        The scheduler is gone.
     """
     waiting = dict(enumerate(futures))
-    watch = Watch(futures[0].client) if futures else None
+    warning = NoWorkerWarning(futures[0].client) if futures else None
     while waiting:
         ended = {i: future for i, future in waiting.items() if future.status != "pending"}
         if not ended:
             time.sleep(POLL)
-            assert watch is not None
-            watch.look()
+            assert warning is not None
+            warning.look()
         for i, future in ended.items():
             try:
                 outcome = outcome_of(i, future, results)
             except TimeoutError:
-                if future.status == "pending":  # its worker died, and it is run again elsewhere
+                if future.status == "pending":  # its worker died, and it is done again elsewhere
                     continue
                 raise
             del waiting[i]
@@ -132,139 +128,44 @@ def collect(futures: Sequence[Future], *, results: bool = True) -> Iterator[Outc
             yield outcome
 
 
-def outcome_of(index: int, future: Future, results: bool) -> Outcome:
-    """Return how a future ended."""
+def outcome_of(index: int, future: Future, results: bool) -> FutureOutcome:
+    """Return how a future ended.
+
+    Parameters
+    ----------
+    index : int
+        Its place among those submitted.
+    future : Future
+        One that is not pending.
+    results : bool
+        Whether a result is brought here.
+
+    Raises
+    ------
+    ClusterError
+        The scheduler is gone.
+    TimeoutError
+        The result did not come.
+    """
     if future.status in ("cancelled", "lost"):
-        # Of what was cancelled here nobody asks.
+        # Nobody asks for the outcome of a future that was cancelled here.
         raise scheduler_lost(future.client)
     if future.status != "finished":
-        return Outcome(index, error=future.exception(timeout=ANSWER))
+        return FutureOutcome(index, error=future.exception(timeout=ANSWER))
     try:
-        return Outcome(index, _fetch(future) if results else None)
+        return FutureOutcome(index, _fetch(future) if results else None)
     except KilledWorker as error:  # its worker died, and others in making it again
-        return Outcome(index, error=error)
+        return FutureOutcome(index, error=error)
 
 
-def scheduler_lost(client: Client) -> ClusterError:
-    """Say that the scheduler is gone, and with it all that it knew."""
-    return ClusterError(
-        f"{client.scheduler.address if client.scheduler else 'the scheduler'}: the connection to "
-        "the scheduler was lost, and with it what was under way; see whether it still runs"
-    )
-
-
-def workers_of(client: Client) -> dict[str, int]:
-    """Return the threads of each worker that is there, by its address.
-
-    Raises
-    ------
-    ClusterError
-        The scheduler does not answer.
-    """
-    with asking(client):
-        found: dict[str, int] = client.nthreads()
-    return found
-
-
-@contextmanager
-def asking(client: Client) -> Iterator[None]:
-    """Say of what fails in this block, where a scheduler is asked something, that it is gone.
-
-    Raises
-    ------
-    ClusterError
-    """
-    try:
-        yield
-    except LOST as error:
-        raise scheduler_lost(client) from error
-
-
-def ask_workers(client: Client, function: Callable[..., Any], *args: Any) -> dict[str, Any]:
-    """Call a function on every worker, and return what each of them answered, by its address.
-
-    One that goes away meanwhile has no answer, and one that comes meanwhile may have one.
+def cancel(client: Client, futures: Sequence[Future]) -> None:
+    """Cancel futures that have not ended; others may have been released by `collect`.
 
     Parameters
     ----------
     client : Client
-    function : callable
-        Of a module that workers can import. It should not raise `OSError`, which is what is heard
-        of a worker that does not answer.
-    *args
-        Its arguments.
-
-    Raises
-    ------
-    Exception
-        What the function raises on a worker.
-    ClusterError
-        The scheduler is gone.
+    futures : sequence of Future
     """
-    answers: dict[str, Any] = {}
-    for _ in range(ASKED):
-        left = [worker for worker in workers_of(client) if worker not in answers]
-        if not left:
-            break
-        with asking(client):
-            told = client.run(function, *args, workers=left, on_error="return")
-        for worker, answer in told.items():
-            if isinstance(answer, OSError):
-                continue  # it is gone, or else it is asked again
-            if isinstance(answer, Exception):
-                raise answer
-            answers[worker] = answer
-    return answers
-
-
-def tell_workers(client: Client, function: Callable[[], Any]) -> None:
-    """Have every worker call a function on which nothing depends; none is waited for for long."""
-    if client.status == "running":
-        with suppress(*LOST):
-            client.run(function, wait=False, on_error="ignore", callback_timeout=TELLING)
-
-
-@contextmanager
-def comms_lost() -> Iterator[None]:
-    """Say of a connection that was cut in this block that it is the cluster's.
-
-    Raises
-    ------
-    ClusterError
-    """
-    try:
-        yield
-    except CommClosedError as error:
-        raise ClusterError(
-            f"a connection of the cluster was cut: {error}; see whether scheduler and workers "
-            "still run"
-        ) from error
-
-
-class Watch:
-    """Says once, on standard error, that no worker is left to do what is waited for."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._next = time.monotonic() + WATCH
-        self._alone = self._told = False
-
-    def look(self) -> None:
-        """Look, if it is time to, whether there are workers."""
-        if self._told or time.monotonic() < self._next or self._client.status != "running":
-            return
-        self._next = time.monotonic() + WATCH
-        none, self._alone = self._alone, not workers_of(self._client)
-        if none and self._alone:
-            self._told = True
-            logging.getLogger(__name__).warning(
-                "no worker left; waiting for one: dask worker %s --nthreads 1",
-                self._client.scheduler.address,
-            )
-
-
-def cancel(client: Client, futures: Sequence[Future]) -> None:
-    """Cancel futures that have not ended; others may have been released by `collect`."""
     if client.status != "running":
         return  # the scheduler is gone, and all of them with it
     # Dask refuses to cancel any where one of them was released.
@@ -272,12 +173,12 @@ def cancel(client: Client, futures: Sequence[Future]) -> None:
 
 
 def _fetch(future: Future) -> Any:
-    """Bring a result that is in a worker's memory, asking again where no answer comes.
+    """Bring a result that is in a worker's memory, scheduler_errors again where no answer comes.
 
     Seen once with as_completed: all results in memory, all workers idle, and an answer that never
     came. Asking again costs nothing, since results are small.
     """
-    for _ in range(ASKED):
+    for _ in range(ATTEMPTS):
         with suppress(TimeoutError):
             return future.result(timeout=ANSWER)
     return future.result(timeout=ANSWER)
@@ -288,13 +189,27 @@ def ordered_map(
 ) -> Iterator[Any]:
     """Call a function for each item on the workers, and yield results in the items' order.
 
-    No more than two calls a worker are under way or waiting to be taken, so that neither workers
-    nor client hold more results than that. What a call raises is raised here.
+    No more than two calls a worker are in progress or wait to be taken, so that neither workers
+    nor client hold more results than that.
+
+    Parameters
+    ----------
+    client : Client
+    function : callable
+        Of an item; of a module that workers can import.
+    items : sequence
+
+    Yields
+    ------
+    Any
+        What the function returned.
 
     Raises
     ------
+    Exception
+        What the function raised.
     ClusterError
-        The scheduler is gone, or workers die of a call each time that it is made.
+        The scheduler is gone, or workers die of a call each time.
     """
     limit = 2 * max(1, len(workers_of(client)))
     waiting: deque[tuple[Any, Future]] = deque()
@@ -307,8 +222,8 @@ def ordered_map(
 
 
 def _result(client: Client, function: Callable[[Any], Any], item: Any, future: Future) -> Any:
-    """Return what a call returned; where its workers were killed, it is made again."""
-    for _ in range(ASKED):
+    """Return what a call returned; call again where its workers were killed."""
+    for _ in range(ATTEMPTS):
         try:
             return future.result()
         except KilledWorker as error:
@@ -321,9 +236,3 @@ def _result(client: Client, function: Callable[[Any], Any], item: Any, future: F
         f"{died.last_worker.address}: worker after worker died of one task; see their logs for "
         "why (a crash, or more memory than a worker has)"
     ) from died
-
-
-def paths_visible(client: Client, paths: Sequence[str]) -> bool:
-    """Tell whether every worker sees these files, with the sizes that they have here."""
-    sizes = {path: Path(path).stat().st_size for path in paths}
-    return all(ask_workers(client, has_files, sizes).values())

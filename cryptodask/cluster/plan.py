@@ -1,9 +1,9 @@
-"""How work is cut into tasks, so that all workers end together; nothing here runs anything.
+"""How work is cut into jobs, so that all workers end together; nothing is run here.
 
 Guided self-scheduling (Polychronopoulos and Kuck, IEEE Transactions on Computers C-36, 1987):
-each task takes a share of what is left, so the first ones are large and the last ones small, and
+each job takes a share of what is left, so the first ones are large and the last ones small, and
 whichever worker is free takes the next. That balances workers of different speed, and ones that
-join late or leave, with few tasks: their number grows with the workers, and only with the
+join late or leave, with few jobs: their number grows with the workers, and only with the
 logarithm of how fine the last ones are, but not with the rows.
 """
 
@@ -14,50 +14,57 @@ import numpy as np
 from numpy.typing import NDArray
 
 SHARE = 3
-"""A task takes one in so many times the workers of what is left."""
+"""A job takes what is left, divided by this and by the workers."""
 
 FINEST = 32
-"""The last tasks are one in so many of a worker's even share."""
+"""The last jobs are a worker's even share, divided by this."""
 
 PATIENCE = 30.0
-"""Seconds of work for which one more worker may turn up while a run is under way."""
+"""Seconds of work for which one more worker may join while a run is in progress."""
 
 MOST_GUESSED = 64
 """Workers that a plan allows for, at most, where fewer are there."""
 
 SHORTEST = 0.1
-"""Seconds of a task at least, beside which what a task costs is little."""
+"""Seconds of a job at least: starting a job costs little beside them."""
 
 GIVE = 0.25
-"""A task is this much longer or shorter, at most, for the sake of a better place to cut."""
+"""A job is longer or shorter by this share, at most, for a better place to cut."""
 
 
 def workers_to_plan_for(seconds: float, workers: int) -> int:
-    """Return for how many workers to cut so many seconds of work.
+    """Return for how many workers to cut work.
 
     Those that are there; or more, where the work is long enough for others to join.
+
+    Parameters
+    ----------
+    seconds : float
+        Of work for one worker.
+    workers : int
+        That are there.
     """
     return max(workers, min(MOST_GUESSED, int(seconds / PATIENCE)), 1)
 
 
-def cut_guided(
+def cut_into_jobs(
     seconds: Iterable[float], workers: int, file_boundaries: Sequence[int] | NDArray[np.int64] = ()
 ) -> list[tuple[int, int]]:
-    """Cut a list of costs into runs that get smaller, without changing its order.
+    """Cut a list of costs into jobs that get smaller, without changing its order.
 
     Parameters
     ----------
     seconds : iterable of float
         What each item costs, in order.
     workers : int
-    seams : sequence of int, optional
+    file_boundaries : sequence of int, optional
         Items before which a cut is better than elsewhere, in order.
 
     Returns
     -------
     list of (start, stop)
-        No run is empty. None is longer than its share of what is left and one item, but for
-        `GIVE` of it where it ends at a seam.
+        Items of each job, at least one. No job is longer than its share of what is left and one
+        item, but for `GIVE` of it where it ends at a boundary.
     """
     sums = np.cumsum(np.fromiter(seconds, dtype=np.float64))
     if not len(sums):
@@ -73,7 +80,7 @@ def cut_guided(
         wanted = max((total - done) / (workers * SHARE), least)
         stop = int(np.searchsorted(sums, done + wanted))
         file_boundary = _nearest(ends, done + wanted)
-        # Not for the last task, lest a scrap be left after it.
+        # Not for the last job, or a scrap could be left after it.
         if stop < len(sums) and abs(ends[file_boundary] - done - wanted) <= GIVE * wanted:
             stop = int(places[file_boundary])
         edges.append(min(max(stop, edges[-1] + 1), len(sums)))

@@ -1,12 +1,12 @@
-"""Jobs whose workers died: which is run again, which is split, and which coin is at fault.
+"""Tasks whose workers died: which is done again, which is split, and which coin is at fault.
 
-When a worker dies, Dask runs elsewhere what it held, and gives up on a task of which that happened
-several times (``KilledWorker``). That blames every task that lay on the worker, and one that was
-killed from outside, too. So a job that was given up on is only suspected. When all others have
-ended, suspects are run alone, one a worker; what dies alone is split into halves of its coins,
-and so on, until what dies is a single coin. Most suspects are innocent, and cost a second run.
+When a worker dies, Dask runs elsewhere what it held, and gives up on a task whose workers died
+several times (``KilledWorker``). That blames every task that lay on the worker, even if the worker
+was killed from outside. So a task that Dask gave up is only suspected. When all others have ended,
+suspects run alone, one on each worker. What dies alone is split into halves of its coins, and so
+on, until what dies is a single coin. Most suspects are innocent, and are done twice.
 
-`QuarantineQueue` decides and runs nothing; `run_pieces` does what it decides.
+`QuarantineQueue` decides and runs nothing; `run_tasks` does what it decides.
 """
 
 import logging
@@ -20,23 +20,16 @@ from uuid import uuid4
 
 from dask.distributed import Client, Future, KilledWorker
 
-from cryptodask.cluster.futures import (
-    Outcome,
-    Watch,
-    cancel,
-    collect,
-    outcome_of,
-    submit,
-    workers_of,
-)
+from cryptodask.cluster.broadcast import NoWorkerWarning, workers_of
+from cryptodask.cluster.futures import FutureOutcome, cancel, collect, outcome_of, submit
 from cryptodask.errors import WorkerDiedError
 
 ALONE = 3
-"""Deaths alone on a worker after which a single coin is held to be at fault: whoever kills workers
-from outside would have to hit the same coin so many times in a row."""
+"""Deaths alone on a worker after which a single coin is at fault: whoever kills workers from
+outside would have to hit the same coin each of these times."""
 
 POLL = 0.2
-"""Seconds between looks at suspects that are being run."""
+"""Seconds between looks at suspects that run."""
 
 
 @dataclass(frozen=True, order=True)
@@ -59,23 +52,28 @@ class TaskId:
 
     @property
     def halves(self) -> "tuple[TaskId, TaskId]":
-        """The two pieces that this one is split into."""
+        """The two tasks that this one is split into."""
         return TaskId(self.job, self.path + "0"), TaskId(self.job, self.path + "1")
 
 
-class Verdict(Enum):
-    """What is to be done with a piece that a worker died of, alone."""
+class NextStep(Enum):
+    """What follows when a worker died of a task that it ran alone."""
 
-    AGAIN, SPLIT, GUILTY = "again", "split", "guilty"
+    RETRY, SPLIT, GIVE_UP = "retry", "split", "give up"
 
 
 class QuarantineQueue:
-    """Pieces whose workers died, in the order in which they are to be run alone.
+    """Tasks whose workers died, in the order in which they run alone.
 
     Parameters
     ----------
     size : callable
-        Of a piece, the number of its coins.
+        Of a task: the number of its coins.
+
+    Attributes
+    ----------
+    waiting : deque of TaskId
+        The next one to run is the first.
     """
 
     def __init__(self, size: Callable[[TaskId], int]) -> None:
@@ -83,49 +81,65 @@ class QuarantineQueue:
         self._deaths: Counter[TaskId] = Counter()
         self.waiting: deque[TaskId] = deque()
 
-    def accuse(self, piece: TaskId) -> None:
-        """Take a piece that a worker died of which others shared."""
-        self.waiting.append(piece)
+    def add(self, task: TaskId) -> None:
+        """Add a task whose worker died while it held others, too.
 
-    def died(self, piece: TaskId) -> Verdict:
-        """Tell what is to be done with a piece that a worker died of alone; it waits again then."""
-        self._deaths[piece] += 1
-        if self._size(piece) > 1:
-            # First, so that what is left to do is known as soon as can be.
-            self.waiting.extendleft(reversed(piece.halves))
-            return Verdict.SPLIT
-        if self._deaths[piece] < ALONE:
-            self.waiting.append(piece)
-            return Verdict.AGAIN
-        return Verdict.GUILTY
+        Parameters
+        ----------
+        task : TaskId
+        """
+        self.waiting.append(task)
+
+    def after_death(self, task: TaskId) -> NextStep:
+        """Return what follows a death of a worker that ran a task alone.
+
+        Unless it is given up, the task or its halves wait again.
+
+        Parameters
+        ----------
+        task : TaskId
+
+        Returns
+        -------
+        NextStep
+        """
+        self._deaths[task] += 1
+        if self._size(task) > 1:
+            # First, so that what is left to do is known soon.
+            self.waiting.extendleft(reversed(task.halves))
+            return NextStep.SPLIT
+        if self._deaths[task] < ALONE:
+            self.waiting.append(task)
+            return NextStep.RETRY
+        return NextStep.GIVE_UP
 
 
 @dataclass(frozen=True)
-class Work:
-    """What is to be run of each piece.
+class TaskCall:
+    """How each task is called.
 
     Attributes
     ----------
     function : callable
         Of a module that workers can import.
-    call : callable
-        Of a piece: the function's arguments.
+    arguments : callable
+        Of a task: the function's arguments.
     name : callable
-        Of a piece: under which the dashboard groups its call.
+        Of a task: the name under which the dashboard groups its call.
     cost : callable
-        Of a piece: in any one unit.
+        Of a task: its cost, in the same unit for all, such as seconds.
     size : callable
-        Of a piece: its coins.
+        Of a task: the number of its coins.
     on_split : callable
-        Told each piece that is split, before its halves are run.
+        Called with each task that is split, before its halves run.
     alone : callable, optional
-        Of a piece that is run alone: the function's arguments, if these are others.
+        Of a task that runs alone: the function's arguments, if these are others.
     near : callable, optional
-        Of a piece: the workers on which it is best run.
+        Of a task: the workers on which it is best done.
     """
 
     function: Callable[..., Any]
-    call: Callable[[TaskId], tuple[Any, ...]]
+    arguments: Callable[[TaskId], tuple[Any, ...]]
     name: Callable[[TaskId], str]
     cost: Callable[[TaskId], float]
     size: Callable[[TaskId], int]
@@ -135,12 +149,12 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a piece ended.
+class TaskOutcome:
+    """How a task ended.
 
     Attributes
     ----------
-    piece : TaskId
+    task : TaskId
     future : Future
     result : Any
         What the function returned, if it was brought here.
@@ -148,129 +162,157 @@ class Ended:
         What it raised; a `WorkerDiedError` of a single coin that workers died of.
     """
 
-    piece: TaskId
+    task: TaskId
     future: Future
     result: Any = None
     error: BaseException | None = None
 
 
-def run_pieces(
-    client: Client, work: Work, pieces: Sequence[TaskId], *, results: bool = True
-) -> Generator[Ended]:
-    """Run pieces, the costly first, and yield how each ended; those of which workers died, split.
+def run_tasks(
+    client: Client, task_call: TaskCall, tasks: Sequence[TaskId], *, results: bool = True
+) -> Generator[TaskOutcome]:
+    """Run tasks, the costly first, and yield how each ended.
 
-    What was split is not told of, but its halves are. When the iterator is closed before its end,
-    what is under way is cancelled; do so with `contextlib.closing`.
+    A task whose workers died may be split; then its halves are yielded and not the task. When the
+    iterator is closed before its end, tasks in progress are cancelled: use `contextlib.closing`.
 
     Parameters
     ----------
     client : Client
-    work : Work
-    pieces : sequence of TaskId
+    task_call : TaskCall
+    tasks : sequence of TaskId
     results : bool
         Whether results are brought here; see `cryptodask.cluster.collect`.
+
+    Yields
+    ------
+    TaskOutcome
 
     Raises
     ------
     ClusterError
         The scheduler is gone.
     """
-    if not pieces:
+    if not tasks:
         return
-    futures = submit_pieces(client, work, pieces)
-    suspects = QuarantineQueue(work.size)
+    futures = submit_tasks(client, task_call, tasks)
+    suspects = QuarantineQueue(task_call.size)
     try:
         for outcome in collect(futures, results=results):
-            piece = pieces[outcome.index]
-            if is_death(outcome.error):
-                suspects.accuse(piece)
+            task = tasks[outcome.index]
+            if killed_its_worker(outcome.error):
+                suspects.add(task)
             else:
-                yield Ended(piece, futures[outcome.index], outcome.result, outcome.error)
-        yield from _run_alone(client, work, suspects, results)
+                yield TaskOutcome(task, futures[outcome.index], outcome.result, outcome.error)
+        yield from _run_alone(client, task_call, suspects, results)
     except BaseException:
         cancel(client, futures)
         raise
 
 
-def submit_pieces(client: Client, work: Work, pieces: Sequence[TaskId]) -> list[Future]:
-    """Submit a future for each piece, the costly first; in the order of the pieces."""
+def submit_tasks(client: Client, task_call: TaskCall, tasks: Sequence[TaskId]) -> list[Future]:
+    """Submit a call of each task, the costly first.
+
+    Parameters
+    ----------
+    client : Client
+    task_call : TaskCall
+    tasks : sequence of TaskId
+
+    Returns
+    -------
+    list of Future
+        In the order of the tasks.
+    """
     return submit(
         client,
-        work.function,
-        [work.call(piece) for piece in pieces],
-        [work.cost(piece) for piece in pieces],
-        [work.name(piece) for piece in pieces],
-        near=work.near and [work.near(piece) for piece in pieces],
+        task_call.function,
+        [task_call.arguments(task) for task in tasks],
+        [task_call.cost(task) for task in tasks],
+        [task_call.name(task) for task in tasks],
+        near=task_call.near and [task_call.near(task) for task in tasks],
     )
 
 
-def is_fatal(error: BaseException | None) -> bool:
-    """Tell whether a single coin was found to be at fault, by `run_pieces`."""
+def is_coin_at_fault(error: BaseException | None) -> bool:
+    """Whether an error is of a single coin that `run_tasks` gave up.
+
+    Parameters
+    ----------
+    error : Exception or None
+        Of a `TaskOutcome`.
+    """
     return isinstance(error, WorkerDiedError | MemoryError)
 
 
-def is_death(error: BaseException | None) -> bool:
-    """Tell whether a worker died of a call, or would have, had it got the memory it wanted."""
+def killed_its_worker(error: BaseException | None) -> bool:
+    """Whether a worker died of a call, or would have with the memory that the call wanted.
+
+    Parameters
+    ----------
+    error : Exception or None
+        Of a `FutureOutcome`.
+    """
     return isinstance(error, KilledWorker | MemoryError | _GoneError)
 
 
 def _run_alone(
-    client: Client, work: Work, suspects: QuarantineQueue, results: bool
-) -> Iterator[Ended]:
-    """Run suspects, each on a worker of its own."""
+    client: Client, task_call: TaskCall, suspects: QuarantineQueue, results: bool
+) -> Iterator[TaskOutcome]:
+    """Run suspects, each alone on a worker."""
     running: dict[str, tuple[TaskId, Future]] = {}
-    watch = Watch(client)
+    warning = NoWorkerWarning(client)
     try:
         while suspects.waiting or running:
             there = workers_of(client)
             for worker in [w for w in there if w not in running][: len(suspects.waiting)]:
-                piece = suspects.waiting.popleft()
-                running[worker] = piece, _start_on(client, worker, work, piece)
-            for worker, (piece, future) in list(running.items()):
+                task = suspects.waiting.popleft()
+                running[worker] = task, _start_on(client, worker, task_call, task)
+            for worker, (task, future) in list(running.items()):
                 if future.status == "pending" and worker in there:
                     continue
                 del running[worker]
                 outcome = _ending(client, future, results)
                 if outcome is None:
-                    suspects.waiting.append(piece)
-                elif not is_death(outcome.error):
+                    suspects.waiting.append(task)
+                elif not killed_its_worker(outcome.error):
                     if results:
                         future.release()  # or it would be made again where its worker dies later
-                    yield Ended(piece, future, outcome.result, outcome.error)
+                    yield TaskOutcome(task, future, outcome.result, outcome.error)
                 else:
                     cancel(client, [future])
-                    verdict = suspects.died(piece)
-                    if verdict is Verdict.SPLIT:
-                        work.on_split(piece)
-                    elif verdict is Verdict.GUILTY:
-                        yield Ended(piece, future, error=_guilty(outcome.error))
+                    step = suspects.after_death(task)
+                    if step is NextStep.SPLIT:
+                        task_call.on_split(task)
+                    elif step is NextStep.GIVE_UP:
+                        yield TaskOutcome(task, future, error=_given_up(outcome.error))
             if suspects.waiting or running:
                 time.sleep(POLL)
-                watch.look()
+                warning.look()
     finally:
         cancel(client, [future for _, future in running.values()])
 
 
-def _start_on(client: Client, worker: str, work: Work, piece: TaskId) -> Future:
-    """Run a piece on one worker and on no other."""
-    logging.getLogger(__name__).info("running %s alone, since workers died of it", piece)
+def _start_on(client: Client, worker: str, task_call: TaskCall, task: TaskId) -> Future:
+    """Run a task on one worker and on no other."""
+    logging.getLogger(__name__).info("running %s alone, since workers died of it", task)
     return client.submit(
-        work.function,
-        *(work.alone or work.call)(piece),
-        key=(f"{work.name(piece)}-alone-{uuid4().hex[:8]}", str(piece)),
+        task_call.function,
+        *(task_call.alone or task_call.arguments)(task),
+        key=(f"{task_call.name(task)}-alone-{uuid4().hex[:8]}", str(task)),
         workers=[worker],
         allow_other_workers=False,
         pure=False,
     )
 
 
-def _ending(client: Client, future: Future, results: bool) -> Outcome | None:
-    """Return how a call ended that was run on one worker only; None if it is to be run again."""
+def _ending(client: Client, future: Future, results: bool) -> FutureOutcome | None:
+    """Return how a call on one worker only ended; None if it must be done again."""
     if future.status == "pending":
         # It has no other worker to go to, and would wait for ever.
-        return Outcome(0, error=_GoneError())
+        return FutureOutcome(0, error=_GoneError())
     if future.status == "finished":
-        # Lest what it left on its worker could not be made again elsewhere.
+        # Or what it left on its worker could not be made again elsewhere.
         client.sync(client.scheduler.set_restrictions, worker={future.key: None})
         if future.status == "pending":
             cancel(client, [future])
@@ -286,7 +328,7 @@ class _GoneError(Exception):
     """The worker is not there any more."""
 
 
-def _guilty(error: BaseException | None) -> BaseException:
+def _given_up(error: BaseException | None) -> BaseException:
     if isinstance(error, MemoryError):
         return error
     return WorkerDiedError(f"{ALONE} workers died of it, one after the other, with nothing else")

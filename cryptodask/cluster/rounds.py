@@ -1,13 +1,13 @@
-"""Rounds over pieces: all contribute, contributions are combined, and the state goes on.
+"""Rounds over tasks: all contribute, contributions are combined, and the client's state advances.
 
-What a piece needs in every round lies on a worker, made once. A round sends one message to the
-workers, calls a function on each piece where it lies, and combines what comes back on the client,
-in the order in which it comes.
+Workers hold what a task needs in every round, made once. A round sends one message to the workers,
+calls a function on what is held of each task, and combines contributions on the client, in the
+order in which they come.
 
-Everything that a worker holds can be made again: what was prepared of its pieces, and the message
-from the task that carries it. So a worker that dies in a round costs time only. A coin of which
-workers die again and again is left out, and the rounds begin again without it: the state is then
-that of the other coins alone, whatever the round in which it happened.
+Everything that a worker holds can be made again: what was prepared of its tasks, and the message.
+So a worker that dies in a round costs time only. A coin that kills workers again and again is left
+out, and the rounds begin again without it: the state is then that of the other coins alone,
+whatever the round in which it happened.
 """
 
 from collections.abc import Callable
@@ -18,14 +18,14 @@ from uuid import uuid4
 
 from dask.distributed import Client, Future
 
-from cryptodask.cluster.retry import Ended, is_fatal
+from cryptodask.cluster.retry import TaskOutcome, is_coin_at_fault
 from cryptodask.cluster.worker_state import WorkerState
 from cryptodask.worker.calls import same
 
 
 def run_rounds(
     client: Client,
-    holding: WorkerState,
+    worker_state: WorkerState,
     function: Callable[[Any, Any, int], Any],
     begin: Callable[[], Any],
     rounds: int,
@@ -35,35 +35,35 @@ def run_rounds(
     message: Callable[[Any], Any],
     name: str = "round",
     on_round: Callable[[int], None] = lambda _: None,
-    on_lost: Callable[[Ended], None] = lambda _: None,
+    on_lost: Callable[[TaskOutcome], None] = lambda _: None,
 ) -> Any:
-    """Advance a state, round by round, by what all pieces contribute.
+    """Advance a state, round by round, by what all tasks contribute.
 
     Parameters
     ----------
     client : Client
-    holding : WorkerState
-        What each piece needs in every round, of at least one.
+    worker_state : WorkerState
+        What each task needs in every round, of at least one task.
     function : callable
-        Of what was prepared, the message, and the number of the round; what it returns should be
-        small. Of a module that workers can import, and pure: a call may be made twice.
+        Of what is held, the message, and the number of the round; it returns a contribution, which
+        should be small. Of a module that workers can import, and pure: it may be called twice.
     begin : callable
-        Gives the state before the first round. It stays here.
+        Returns the state before the first round. The state stays here.
     rounds : int
-        How many.
+        Number of rounds.
     combine : callable
-        Of two contributions: one. Associative and commutative, to the last bit where the result
-        must not depend on the cluster.
+        Of two contributions: their sum, or another that stands for both. Associative and
+        commutative, to the last bit where the result must not depend on the cluster.
     advance : callable
         Of a state and the combined contributions of a round: the next state.
     message : callable
         Of a state: the part of it that the function needs.
     name : str
-        Under which the dashboard groups the calls.
+        The dashboard groups the calls under it.
     on_round : callable
-        Told the number of each round that has ended.
+        Called with the number of each round that has ended.
     on_lost : callable
-        Told each single coin that is left out, since workers died of it.
+        Called with the outcome of each single coin that is left out, since workers died of it.
 
     Returns
     -------
@@ -73,22 +73,22 @@ def run_rounds(
     Raises
     ------
     Exception
-        What a call, or the preparing of a piece, raised; or what became of the last coin. A round
-        without one of its pieces would give another state, so nothing else is left out.
+        What a call, or the making of a state, raised; or the error of the last coin. A round
+        without one of its tasks would give another state, so nothing else is left out.
     """
     state, number = begin(), 0
     while number < rounds:
-        told = client.submit(
+        sent = client.submit(
             same, message(state), key=(f"{name}-message-{uuid4().hex[:8]}", number), pure=False
         )
-        total, lost = _round(holding, function, told, number, f"{name}-{number}", combine)
-        for one in lost:
-            on_lost(one)
+        total, lost = _round(worker_state, function, sent, number, f"{name}-{number}", combine)
+        for outcome in lost:
+            on_lost(outcome)
         if not lost:
             state = advance(state, total)
             on_round(number)
             number += 1
-        elif holding.pieces:
+        elif worker_state.tasks:
             state, number = begin(), 0
         else:
             assert lost[-1].error is not None
@@ -96,50 +96,58 @@ def run_rounds(
     return state
 
 
-def hold_all(holding: WorkerState, on_lost: Callable[[Ended], None] = lambda _: None) -> None:
-    """Make what rounds need; a coin that workers die of is left out.
+def hold_tasks(
+    worker_state: WorkerState, on_lost: Callable[[TaskOutcome], None] = lambda _: None
+) -> None:
+    """Have workers hold what rounds need; a coin that they die of is left out.
+
+    Parameters
+    ----------
+    worker_state : WorkerState
+    on_lost : callable
+        Called with the outcome of each single coin that is left out.
 
     Raises
     ------
     Exception
-        What the preparing of a piece raised; or what became of the last coin.
+        What the making of a state raised; or the error of the last coin.
     """
-    with closing(holding.make()) as endings:
-        for one in endings:
-            if one.error is None:
+    with closing(worker_state.hold()) as outcomes:
+        for outcome in outcomes:
+            if outcome.error is None:
                 continue
-            if not is_fatal(one.error):
-                raise one.error
-            on_lost(one)
-            if not holding.pieces:
-                raise one.error
+            if not is_coin_at_fault(outcome.error):
+                raise outcome.error
+            on_lost(outcome)
+            if not worker_state.tasks:
+                raise outcome.error
 
 
 def _round(
-    holding: WorkerState,
+    worker_state: WorkerState,
     function: Callable[[Any, Any, int], Any],
-    told: Future,
+    sent: Future,
     number: int,
     name: str,
     combine: Callable[[Any, Any], Any],
-) -> tuple[Any, list[Ended]]:
+) -> tuple[Any, list[TaskOutcome]]:
     """Combine contributions as they come, so that the client holds two at a time.
 
     Returns
     -------
     Any
-        What all pieces contributed, but for those of the list.
-    list of Ended
-        Single coins that workers died of.
+        The combined contributions of all tasks but those in the list.
+    list of TaskOutcome
+        Of single coins that workers died of.
     """
     totals: list[Any] = []
-    lost: list[Ended] = []
-    with closing(holding.each(function, lambda _: (told, number), name)) as endings:
-        for one in endings:
-            if one.error is None:
-                totals = [reduce(combine, totals, one.result)]
-            elif is_fatal(one.error):
-                lost.append(one)
+    lost: list[TaskOutcome] = []
+    with closing(worker_state.map(function, lambda _: (sent, number), name)) as outcomes:
+        for outcome in outcomes:
+            if outcome.error is None:
+                totals = [reduce(combine, totals, outcome.result)]
+            elif is_coin_at_fault(outcome.error):
+                lost.append(outcome)
             else:
-                raise one.error
+                raise outcome.error
     return (totals[0] if totals else None), lost

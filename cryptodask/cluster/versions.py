@@ -5,18 +5,18 @@ from typing import Any
 
 from dask.distributed import Client
 
-from cryptodask.cluster.futures import asking
+from cryptodask.cluster.broadcast import scheduler_errors
 from cryptodask.errors import ClusterError
 
 PACKAGES = ("cryptodask", "numba", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
 """Whose versions decide what a forecast is, besides Python's and Dask's."""
 
 EXACT = ("cryptodask", "dask", "distributed")
-"""Of which client and workers need the same version: what they send each other may change with
-every one."""
+"""Packages that client and workers need in the same version: each version may change what they
+send each other."""
 
 MAJOR = ("numpy", "pandas", "pyarrow")
-"""Of which they need the same major version, since arrays and frames travel pickled."""
+"""Packages that they need in the same major version, since arrays and frames travel pickled."""
 
 Versions = Mapping[str, str | None]
 """Of one process, by package, and of ``python``; None where a package is not installed."""
@@ -25,30 +25,38 @@ Versions = Mapping[str, str | None]
 def versions_of(client: Client) -> dict[str, Versions]:
     """Return the versions of ``client``, ``scheduler`` and each worker, by its address.
 
+    Parameters
+    ----------
+    client : Client
+
     Raises
     ------
     ClusterError
         The scheduler is gone.
     """
-    with asking(client):
-        told = client.get_versions(check=False, packages=list(PACKAGES))
-    workers: dict[str, Any] = told.pop("workers")
-    # A worker that left while it was being asked has none.
-    return {name: _flat(one) for name, one in (told | workers).items() if one}
+    with scheduler_errors(client):
+        replies = client.get_versions(check=False, packages=list(PACKAGES))
+    workers: dict[str, Any] = replies.pop("workers")
+    # A worker that left meanwhile has none.
+    return {name: _flat(reply) for name, reply in (replies | workers).items() if reply}
 
 
 def check_versions(client: Client) -> None:
     """See that the cluster can do this client's work.
+
+    Parameters
+    ----------
+    client : Client
 
     Raises
     ------
     ClusterError
         A difference that matters, see `mismatches`; or the scheduler is gone.
     """
-    found = mismatches(versions_of(client))
-    if found:
+    differences = mismatches(versions_of(client))
+    if differences:
         raise ClusterError(
-            "versions differ: " + "; ".join(found) + ". Install the same on all of them"
+            "versions differ: " + "; ".join(differences) + ". Install the same on all of them"
         )
 
 
@@ -64,11 +72,11 @@ def mismatches(versions: Mapping[str, Versions]) -> list[str]:
     versions : mapping
         Of ``client``, ``scheduler`` and each worker; see `versions_of`.
     """
-    own = versions["client"]
+    client = versions["client"]
     lines: dict[str, list[str]] = {}
     for name, other in versions.items():
         for package in ("python", *EXACT, *MAJOR):
-            ours, theirs = own.get(package), other.get(package)
+            ours, theirs = client.get(package), other.get(package)
             spared = name == "scheduler" and package in ("cryptodask", *MAJOR)
             if ours is None or spared or _same(package, ours, theirs):
                 continue
@@ -91,6 +99,6 @@ def _named(names: list[str]) -> str:
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
 
 
-def _flat(told: Mapping[str, Any]) -> Versions:
-    python = ".".join(told["host"]["python"].split(".")[:3])
-    return {**told["packages"], "python": python}
+def _flat(reply: Mapping[str, Any]) -> Versions:
+    python = ".".join(reply["host"]["python"].split(".")[:3])
+    return {**reply["packages"], "python": python}

@@ -1,53 +1,18 @@
 """Workers that import and compile what a run needs before its first task comes."""
 
-import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from dask.distributed import Client, Worker, WorkerPlugin
-from distributed.protocol import pickle
+from dask.distributed import Client
 
-from cryptodask.cluster.futures import LOST
-
-logger = logging.getLogger(__name__)
-
-Action = Callable[[], object]
-"""Of a module that workers can import; done twice, it is as good as once."""
+from cryptodask.cluster.broadcast import LOST
+from cryptodask.worker.calls import Action, WarmUp
 
 _known: "WeakKeyDictionary[Client, dict[str, Action]]" = WeakKeyDictionary()
 _adding = threading.Lock()
-
-
-class WarmUp(WorkerPlugin):  # type: ignore[misc]
-    """Calls functions on a worker, now and on each that joins later, in the thread of its tasks.
-
-    The worker goes on answering meanwhile, and its first task waits for no more than is left.
-
-    Parameters
-    ----------
-    actions : mapping of str to callable
-    """
-
-    name = "cryptodask-warm-up"
-
-    def __init__(self, actions: Mapping[str, Action]) -> None:
-        # To be opened in that thread, since opening imports the modules that functions are of.
-        self._pickled = {name: pickle.dumps(action) for name, action in actions.items()}
-
-    def setup(self, worker: Worker) -> None:
-        """Begin, on this worker."""
-        worker.executors["default"].submit(self._call_all)
-
-    def _call_all(self) -> None:
-        for name, pickled in self._pickled.items():
-            try:
-                pickle.loads(pickled)()  # from the client, as the tasks of this worker are
-            except Exception:
-                # The task that needs it meets the same error, and tells it to the client.
-                logger.warning("warming up for %s failed", name, exc_info=True)
 
 
 def warm_up(client: Client, actions: Mapping[str, Action]) -> None:
@@ -66,7 +31,7 @@ def warm_up(client: Client, actions: Mapping[str, Action]) -> None:
             return
         plugin: Any = WarmUp(known | new)
         # Nothing needs it: where the scheduler is gone, whatever asks next says so. Where a worker
-        # goes while it is told, the others have been told, and those that join will be.
+        # leaves meanwhile, the others have the plugin, and those that join get it.
         with suppress(*LOST):
             client.register_plugin(plugin)
             known |= new

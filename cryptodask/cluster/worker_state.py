@@ -1,9 +1,9 @@
-"""What workers hold of each piece while the client joins what all of them come to.
+"""What workers hold of each task while the client joins the results of all of them.
 
-A pass over the pieces calls a function on each where it lies. A worker that dies costs what it
-held, which Dask makes again elsewhere. A piece that workers die of is run alone, and then all that
-is needed is made by that one call, so that nobody else's work dies with it; what is split or given
-up stays so in later passes. See `cryptodask.cluster.retry`.
+A pass over the tasks calls a function on the state of each, on the worker that holds it. A worker
+that dies costs what it held, which Dask makes again elsewhere. A task that workers die of runs
+alone, and then that one call makes all that it needs, so that no other task is lost with it. What
+is split or given up stays so in later passes. See `cryptodask.cluster.retry`.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -13,141 +13,170 @@ from typing import Any
 
 from dask.distributed import Client, Future
 
-from cryptodask.cluster.futures import asking
-from cryptodask.cluster.retry import Ended, TaskId, Work, run_pieces, submit_pieces
+from cryptodask.cluster.broadcast import scheduler_errors
+from cryptodask.cluster.retry import TaskCall, TaskId, TaskOutcome, run_tasks, submit_tasks
 from cryptodask.worker.calls import Rebuild, call_on, same
 
 
 class WorkerState:
-    """What workers hold of each of some pieces.
+    """What workers hold of each of some tasks.
 
     Parameters
     ----------
     client : Client
-    work : Work
-        Which makes what is held.
-    pieces : sequence of TaskId
+    task_call : TaskCall
+        Returns what is held.
+    tasks : sequence of TaskId
 
     Attributes
     ----------
-    pieces : list of TaskId
-        That are left: without those that failed, and with halves of those that were split.
+    tasks : list of TaskId
+        Those that are left: without those that failed, and with halves of those that were split.
     """
 
-    def __init__(self, client: Client, work: Work, pieces: Sequence[TaskId]) -> None:
-        self._client, self._work = client, work
+    def __init__(self, client: Client, task_call: TaskCall, tasks: Sequence[TaskId]) -> None:
+        self._client, self._task_call = client, task_call
         self._futures: dict[TaskId, Any] = {}
-        self.pieces = list(pieces)
+        self.tasks = list(tasks)
 
-    def make(self) -> Generator[Ended]:
-        """Make what is to be held, and yield how each piece ended, without a result."""
-        work = replace(self._work, on_split=self._split)
-        return self._pass(work, results=False, hold=True)
+    def hold(self) -> Generator[TaskOutcome]:
+        """Have workers make and hold the state of each task; yield how each ended, no result."""
+        task_call = replace(self._task_call, on_split=self._split)
+        return self._pass(task_call, results=False, hold=True)
 
-    def each(
+    def map(
         self,
         function: Callable[..., Any],
         args: Callable[[TaskId], tuple[Any, ...]],
         name: str,
         *,
         results: bool = True,
-    ) -> Generator[Ended]:
-        """Call a function on what is held of each piece, where it lies, and yield how each ended.
+    ) -> Generator[TaskOutcome]:
+        """Call a function on the state of each task, where it lies, and yield how each ended.
 
         Parameters
         ----------
         function : callable
-            Of what is held, and of more arguments. Of a module that workers can import.
+            Of a state and of more arguments; of a module that workers can import.
         args : callable
-            Of a piece: those arguments.
+            Of a task: those arguments.
         name : str
-            Under which the dashboard groups the calls.
+            The dashboard groups the calls under it.
         results : bool
             Whether results are brought here.
+
+        Yields
+        ------
+        TaskOutcome
 
         Raises
         ------
         ClusterError
             The scheduler is gone.
         """
-        work = self._calling(function, args)
-        work = replace(work, name=lambda _: name, near=self._holders())
-        return self._pass(work, results=results, hold=False)
+        task_call = self._calling(function, args)
+        task_call = replace(task_call, name=lambda _: name, near=self._holders())
+        return self._pass(task_call, results=results, hold=False)
 
-    def then(self, function: Callable[..., Any], *args: Any) -> "WorkerState":
-        """Have workers hold what a function makes of what they hold, beside it."""
-        return WorkerState(self._client, self._calling(function, lambda _: args), self.pieces)
+    def derive(self, function: Callable[..., Any], *args: Any) -> "WorkerState":
+        """Return a second state: what a function returns of the state of each task.
 
-    def put(self, piece: TaskId, value: Any) -> None:
-        """Add a task whose state is a small value that is known here, such as a path."""
-        self._futures[piece] = value
-        self.pieces.append(piece)
+        Parameters
+        ----------
+        function : callable
+            Of a state and of `args`; of a module that workers can import.
+        *args
 
-    def drop(self, piece: TaskId) -> None:
-        """Leave a piece out of what comes."""
-        self._futures.pop(piece, None)
-        if piece in self.pieces:
-            self.pieces.remove(piece)
+        Returns
+        -------
+        WorkerState
+            Of the same tasks; not held yet.
+        """
+        return WorkerState(self._client, self._calling(function, lambda _: args), self.tasks)
+
+    def put(self, task: TaskId, value: Any) -> None:
+        """Add a task whose state is known here.
+
+        Parameters
+        ----------
+        task : TaskId
+        value : Any
+            Small, such as a path: it travels with each call.
+        """
+        self._futures[task] = value
+        self.tasks.append(task)
+
+    def drop(self, task: TaskId) -> None:
+        """Leave a task out of later passes.
+
+        Parameters
+        ----------
+        task : TaskId
+        """
+        self._futures.pop(task, None)
+        if task in self.tasks:
+            self.tasks.remove(task)
 
     def _calling(
         self, function: Callable[..., Any], args: Callable[[TaskId], tuple[Any, ...]]
-    ) -> Work:
-        """Return the work of calling a function on what is held, or made again, of each piece."""
+    ) -> TaskCall:
+        """Return how a function is called on the state of each task, held or made again."""
         self._fill()
         return replace(
-            self._work,
+            self._task_call,
             function=call_on,
-            call=lambda piece: (function, self._held(piece), *args(piece)),
-            alone=lambda piece: (function, self._recipe(piece), *args(piece)),
+            arguments=lambda task: (function, self._held(task), *args(task)),
+            alone=lambda task: (function, self._recipe(task), *args(task)),
             on_split=self._split,
         )
 
-    def _pass(self, work: Work, *, results: bool, hold: bool) -> Generator[Ended]:
-        pieces = tuple(self.pieces)
-        with closing(run_pieces(self._client, work, pieces, results=results)) as endings:
-            for one in endings:
-                if one.error is not None:
-                    self.drop(one.piece)
+    def _pass(self, task_call: TaskCall, *, results: bool, hold: bool) -> Generator[TaskOutcome]:
+        tasks = tuple(self.tasks)
+        with closing(run_tasks(self._client, task_call, tasks, results=results)) as outcomes:
+            for outcome in outcomes:
+                if outcome.error is not None:
+                    self.drop(outcome.task)
                 elif hold:
-                    self._futures[one.piece] = one.future
-                yield one
+                    self._futures[outcome.task] = outcome.future
+                yield outcome
 
     def _fill(self) -> None:
-        """Have workers hold again what is left of pieces that were run alone, which was well."""
-        missing = [piece for piece in self.pieces if piece not in self._futures]
-        made_again = submit_pieces(self._client, self._work, missing)
-        self._futures |= zip(missing, made_again, strict=True)
+        """Have workers hold again the state of tasks that ran alone, and ended well."""
+        missing = [task for task in self.tasks if task not in self._futures]
+        futures = submit_tasks(self._client, self._task_call, missing)
+        self._futures |= zip(missing, futures, strict=True)
 
-    def _held(self, piece: TaskId) -> "Future | Rebuild":
-        return self._futures.get(piece) or self._recipe(piece)
+    def _held(self, task: TaskId) -> "Future | Rebuild":
+        return self._futures.get(task) or self._recipe(task)
 
-    def _recipe(self, piece: TaskId) -> Rebuild:
-        """Return how it is made on a worker that does this piece alone, which holds nothing."""
-        state = self._futures.get(piece)
+    def _recipe(self, task: TaskId) -> Rebuild:
+        """Return how a worker that runs this task alone, and holds nothing, makes its state."""
+        state = self._futures.get(task)
         if state is not None and not isinstance(state, Future):
             return Rebuild(same, (state,))
-        self._futures.pop(piece, None)
-        return Rebuild(self._work.function, (self._work.alone or self._work.call)(piece))
+        self._futures.pop(task, None)
+        make = self._task_call
+        return Rebuild(make.function, (make.alone or make.arguments)(task))
 
-    def _split(self, piece: TaskId) -> None:
-        self._work.on_split(piece)
-        place = self.pieces.index(piece)
-        self._futures.pop(piece, None)
-        self.pieces[place : place + 1] = piece.halves
+    def _split(self, task: TaskId) -> None:
+        self._task_call.on_split(task)
+        place = self.tasks.index(task)
+        self._futures.pop(task, None)
+        self.tasks[place : place + 1] = task.halves
 
     def _holders(self) -> Callable[[TaskId], Sequence[str]]:
-        """Return what tells which workers hold a piece.
+        """Return a function of a task: the workers that hold its state.
 
-        Without such a hint Dask might take another argument for the larger one, and bring what is
-        held to the worker that happens to have that.
+        Without that hint Dask might take another argument for the larger one, and bring the state
+        to a worker that has that argument.
         """
-        with asking(self._client):
-            found = self._client.who_has(
-                [f for piece in self.pieces if isinstance(f := self._futures[piece], Future)]
+        with scheduler_errors(self._client):
+            holders = self._client.who_has(
+                [f for task in self.tasks if isinstance(f := self._futures[task], Future)]
             )
 
-        def of(piece: TaskId) -> Sequence[str]:
-            future = self._futures.get(piece)
-            return () if not isinstance(future, Future) else tuple(found.get(future.key, ()))
+        def of(task: TaskId) -> Sequence[str]:
+            future = self._futures.get(task)
+            return () if not isinstance(future, Future) else tuple(holders.get(future.key, ()))
 
         return of

@@ -122,22 +122,39 @@ def write_bytes(content: bytes, path: AnyPath, mode: int = 0o666) -> None:
 
 
 def write_text(text: str, path: AnyPath) -> None:
-    """Write a text in UTF-8, complete or not at all."""
+    """Write a text in UTF-8, complete or not at all.
+
+    Parameters
+    ----------
+    text : str
+    path : Path or UPath
+    """
     write_bytes(text.encode("utf-8"), path)
 
 
 def write_json(value: Any, path: AnyPath) -> None:
-    """Write a value as JSON, complete or not at all."""
+    """Write a value as JSON, complete or not at all.
+
+    Parameters
+    ----------
+    value : Any
+        What `json.dumps` knows.
+    path : Path or UPath
+    """
     write_text(json.dumps(value, indent=1) + "\n", path)
 
 
 def read_json(path: AnyPath) -> Any:
     """Read a value from a file of JSON.
 
+    Parameters
+    ----------
+    path : Path or UPath
+
     Raises
     ------
     FileNotFoundError
-        There is no such file.
+        The file is missing.
     InputError
         It can't be read, or is not JSON in UTF-8; NaN, numbers out of range, a name that occurs
         twice in one object, and too deep nesting count as that.
@@ -191,7 +208,12 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def record_of(path: AnyPath) -> FileRecord:
-    """Return size and checksum of a file, which is read for that, block by block."""
+    """Return size and checksum of a file, which is read for that, block by block.
+
+    Parameters
+    ----------
+    path : Path or UPath
+    """
     with reading(path), ExitStack() as stack:
         if isinstance(path, Path):
             file = stack.enter_context(path.open("rb"))
@@ -206,6 +228,11 @@ def damage(path: AnyPath, record: FileRecord) -> str | None:
 
     A file of this machine is read and its checksum compared. Of an object only the size is asked
     for: a store guards content itself, and reading it would cost as much as using it.
+
+    Parameters
+    ----------
+    path : Path or UPath
+    record : FileRecord
     """
     try:
         size = size_damage(path, record)
@@ -217,7 +244,13 @@ def damage(path: AnyPath, record: FileRecord) -> str | None:
 
 
 def size_damage(path: AnyPath, record: FileRecord) -> str | None:
-    """Return why the size of a file is not what was recorded, or None if it is; nothing is read."""
+    """Return why the size of a file is not what was recorded, or None if it is; nothing is read.
+
+    Parameters
+    ----------
+    path : Path or UPath
+    record : FileRecord
+    """
     try:
         with reading(path):
             size = fresh(path).stat().st_size
@@ -235,6 +268,12 @@ def _content_damage(sha256: str, record: FileRecord) -> str | None:
 def read_checked(path: AnyPath, record: FileRecord) -> bytes:
     """Read a whole file that has to be as it was written.
 
+    Parameters
+    ----------
+    path : Path or UPath
+    record : FileRecord
+        Noted when it was written.
+
     Raises
     ------
     DamagedFileError
@@ -250,7 +289,14 @@ def read_checked(path: AnyPath, record: FileRecord) -> bytes:
 
 
 def damaged(path: AnyPath, reason: str) -> DamagedFileError:
-    """Say that a file is not as it was written, and what to do."""
+    """Return the error of a file that is not as it was written, which says what to do.
+
+    Parameters
+    ----------
+    path : Path or UPath
+    reason : str
+        A sentence about the file, without capital and full stop.
+    """
     return DamagedFileError(
         f"{path}: is damaged: {reason}; restore it from a copy, or do again what wrote it (a run: "
         "`cryptodask resume FOLDER`)"

@@ -20,59 +20,66 @@ from cryptodask.io.paths import AnyPath, exists, read_text, remove, storing
 
 LOCK = "writer.lock"
 
-SAME = 5.0
-"""Seconds by which a process's start may seem to move when a clock is set."""
+CLOCK_ERROR = 5.0
+"""Seconds by which the start of a process may seem to move when a clock is set."""
 
 
 def locked(folder: AnyPath, name: str = LOCK) -> AbstractContextManager[None]:
     """Hold the lock of a folder in a block.
+
+    Parameters
+    ----------
+    folder : Path or UPath
+    name : str
+        Of the lock's file in it.
 
     Raises
     ------
     TableError
         Another process holds it, or no file can be made there.
     InputError
-        A URL is of no bucket that is there, or of one that this process may not write to.
+        The bucket of a URL is missing, or this process may not write to it.
     """
-    return _locked_file(folder, name) if isinstance(folder, Path) else _made(folder, name)
+    return _locked_file(folder, name) if isinstance(folder, Path) else _locked_object(folder, name)
 
 
 @contextmanager
-def _made(folder: UPath, name: str) -> Iterator[None]:
+def _locked_object(folder: UPath, name: str) -> Iterator[None]:
     """Hold a lock that is an object, which a store makes only where there is none.
 
-    A store does not know when a process ends, so that one which is killed leaves its lock. Where
-    that was on this machine it is seen to be gone, and its lock is taken over. Of other machines
+    A store does not know when a process ends, so a process that is killed leaves its lock. If it
+    was on this machine, this process sees that it is gone and takes the lock. Of other machines
     only their users know: ``cryptodask resume --unlock``.
     """
     lock = folder / name
-    mine = {"holder": _holder(), **_process(), "token": secrets.token_hex(8)}
-    text = json.dumps(mine).encode()
-    for again in (True, False):
+    content = {"holder": _holder(), **_process(), "token": secrets.token_hex(8)}
+    text = json.dumps(content).encode()
+    for may_take_over in (True, False):
         try:
             with storing(folder):
-                _make(lock, text)
+                _create(lock, text)
             break
         except CryptoDaskError as error:
-            told = _told(lock)
-            if told is None:
-                # Nothing is written yet, so that there is nothing to go on with.
+            holder = _content_of(lock)
+            if holder is None:
+                # Nothing is written yet, so that there is nothing to resume.
                 raise InputError(str(error)) from error
-            if not (again and _is_over(told)):
+            if not (may_take_over and _has_ended(holder)):
+                writer = _printable(str(holder.get("holder")))
                 raise TableError(
-                    f"{folder}: is being written by {_plain(str(told.get('holder')))}; nothing was "
-                    "changed: wait until that has ended, and do this again; if it was killed, "
-                    f"`cryptodask resume {folder} --unlock` goes on"
+                    f"{folder}: is being written by {writer}; nothing was changed: wait "
+                    "until that has ended, and do this again; if it was killed, "
+                    f"`cryptodask resume {folder} --unlock` continues"
                 ) from error
             remove([lock])
     try:
         yield
     finally:
-        if (_told(lock) or {}).get("token") == mine["token"]:
+        if (_content_of(lock) or {}).get("token") == content["token"]:
             remove([lock])
 
 
-def _make(lock: UPath, text: bytes) -> None:
+def _create(lock: UPath, text: bytes) -> None:
     """Make a lock, or raise if there is one."""
     try:
         lock.fs.pipe_file(lock.path, text, mode="create")
@@ -83,19 +90,19 @@ def _make(lock: UPath, text: bytes) -> None:
         lock.fs.pipe_file(lock.path, text)
 
 
-def _told(lock: UPath) -> dict[str, Any] | None:
+def _content_of(lock: UPath) -> dict[str, Any] | None:
     """Read a lock, or return None where there is none."""
     try:
-        told = json.loads(read_text(lock))
+        content = json.loads(read_text(lock))
     except (OSError, InputError):
         return None
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _process() -> dict[str, Any]:
-    """Tell this process from all others: those of this machine that can see each other, by id."""
+    """Return what no other process has: the machine, and number and start of this one."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("utf-8").strip()
         machine = f"{boot} {Path('/proc/self/ns/pid').readlink()}"
@@ -105,23 +112,23 @@ def _process() -> dict[str, Any]:
     return {"machine": machine, "pid": pid, "started": psutil.Process(pid).create_time()}
 
 
-def _is_over(told: dict[str, Any]) -> bool:
-    """Tell whether the process that made a lock was one of this machine, and has ended."""
-    if told.get("machine") != _process()["machine"]:
+def _has_ended(holder: dict[str, Any]) -> bool:
+    """Whether the process that made a lock was one of this machine, and has ended."""
+    if holder.get("machine") != _process()["machine"]:
         return False
     try:
-        there: float = psutil.Process(told["pid"]).create_time()
+        started: float = psutil.Process(holder["pid"]).create_time()
     except psutil.NoSuchProcess:
         return True
-    return abs(there - float(told["started"])) > SAME
+    return abs(started - float(holder["started"])) > CLOCK_ERROR
 
 
 @contextmanager
 def _locked_file(folder: Path, name: str) -> Iterator[None]:
     """Hold the lock, which the operating system drops whenever its process ends, however it does.
 
-    The file itself tells who holds it. It is removed at the end, so that a table has no file that
-    is not a table's; a process that locked a file which was removed meanwhile tries again.
+    The file says who holds it. It is removed at the end, so that a table has its own files only. A
+    process that locked a file which was removed meanwhile tries again.
     """
     path = folder / name
     while True:
@@ -153,7 +160,7 @@ def _lock(handle: int, folder: Path) -> None:
         _lock_now(handle)
     except (BlockingIOError, PermissionError) as error:
         os.lseek(handle, 0, os.SEEK_SET)
-        holder = _plain(os.read(handle, 200).decode("utf-8", "replace"))
+        holder = _printable(os.read(handle, 200).decode("utf-8", "replace"))
         raise TableError(
             f"{folder}: is being written by {holder}; nothing was changed: wait until that has "
             "ended, and do this again"
@@ -170,7 +177,7 @@ def _holder() -> str:
     return f"process {os.getpid()} on {socket.gethostname()} since {since}"
 
 
-def _plain(holder: str) -> str:
+def _printable(holder: str) -> str:
     return "".join(c for c in holder[:200] if c.isprintable()) or "another process"
 
 
@@ -178,7 +185,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def _lock_now(handle: int) -> None:
-        # Of a byte far behind the text, which nobody could read otherwise.
+        # Lock a byte far behind the text, since nobody can read a byte that is locked.
         os.lseek(handle, 1 << 30, os.SEEK_SET)
         msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
         os.lseek(handle, 0, os.SEEK_SET)
@@ -198,7 +205,14 @@ def _same_file(handle: int, path: Path) -> bool:
 
 
 def unwritable(path: Path, error: OSError) -> TableError:
-    """Say that a file can't be written."""
+    """Return the error of a file that can't be written.
+
+    Parameters
+    ----------
+    path : Path
+    error : OSError
+        Which was raised.
+    """
     return TableError(
         f"{path}: can't be written: {error.strerror or error}; nothing was changed: make room or "
         "get the right to write there, and do this again"

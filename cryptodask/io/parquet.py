@@ -99,7 +99,15 @@ def write_frames(
 def write_frame(
     frame: pd.DataFrame, path: AnyPath, repeating: Sequence[str] | None = None
 ) -> FileRecord:
-    """Write one frame as a file, complete or not at all; the same frame gives the same file."""
+    """Write one frame as a file, complete or not at all; the same frame gives the same file.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    path : Path or UPath
+    repeating : sequence of str, optional
+        Columns whose values repeat; see `write_frames`.
+    """
     schema = pa.Schema.from_pandas(frame.iloc[:0], preserve_index=False)
     with write_frames(path, schema, repeating) as writer:
         writer(frame)
@@ -120,7 +128,7 @@ def read_frame(path: AnyPath, record: FileRecord | None = None) -> pd.DataFrame:
     DamagedFileError
         The file is not as it was written.
     FileNotFoundError
-        There is no such file, and no record says that there was one.
+        The file is missing, and no record was given.
     """
     content = read_bytes(path) if record is None else read_checked(path, record)
     with _parsing(path):
@@ -149,12 +157,26 @@ class ParquetReader:
         return int(self._file.num_row_groups)
 
     def read_row_group(self, number: int, columns: Sequence[str] | None = None) -> pa.Table:
-        """Read a group of rows: all columns, or these."""
+        """Read a group of rows.
+
+        Parameters
+        ----------
+        number : int
+            From 0.
+        columns : sequence of str, optional
+            By default all.
+        """
         with _parsing(self._path):
             return self._file.read_row_group(number, columns and list(columns))
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """Read all rows: all columns, or these."""
+        """Read all rows.
+
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            By default all.
+        """
         with _parsing(self._path):
             return self._file.read(columns and list(columns))
 
@@ -181,7 +203,7 @@ def open_parquet(path: AnyPath, record: FileRecord | None = None) -> Iterator[Pa
     DamagedFileError
         The file is not as it was written.
     FileNotFoundError
-        There is no such file, and no record says that there was one.
+        The file is missing, and no record was given.
     """
     import pyarrow.parquet as pq
 

@@ -46,6 +46,10 @@ _HERE = ("file", "local")
 def path_of(given: str | os.PathLike[str] | UPath) -> AnyPath:
     """Return the path that a user gave; of ``file://`` and ``local://``, one of this machine.
 
+    Parameters
+    ----------
+    given : str, path or UPath
+
     Raises
     ------
     OptionError
@@ -54,10 +58,10 @@ def path_of(given: str | os.PathLike[str] | UPath) -> AnyPath:
         The package of its file system is not installed.
     """
     text = str(given)
-    found = _URL.match(text)
-    if not found:
+    match = _URL.match(text)
+    if not match:
         return Path(text)
-    protocol = found[1].lower()
+    protocol = match[1].lower()
     if protocol in _HERE:
         from fsspec.implementations.local import LocalFileSystem
 
@@ -67,7 +71,7 @@ def path_of(given: str | os.PathLike[str] | UPath) -> AnyPath:
     if settings or urlsplit(text).password is not None:
         what = ", ".join(settings) or "a password"
         raise OptionError(
-            f"{protocol} URL: has {what} in it, which every worker needs and none is told; set it "
+            f"{protocol} URL: has {what} in it, which every worker needs and none gets; set it "
             f"in fsspec's configuration, as the environment's FSSPEC_{protocol.upper()}_…, and "
             f"write {protocol}://PATH"
         )
@@ -87,30 +91,50 @@ def _known(given: str | UPath, protocol: str) -> UPath:
         raise _missing(f"{given}", error) from error
     except ValueError as error:
         raise OptionError(
-            f"{given}: is no place for results: {error}; write a path, or a URL that fsspec knows, "
-            "as s3://bucket/folder (gs, abfs, …)"
+            f"{given}: results can't be put there: {error}; write a path, or a URL that fsspec "
+            "knows, as s3://bucket/folder (gs, abfs, …)"
         ) from error
 
 
 def resolved(path: AnyPath) -> AnyPath:
-    """Return a path that is the same whatever the working directory; a URL is so already."""
+    """Return a path that is the same whatever the working directory; a URL is so already.
+
+    Parameters
+    ----------
+    path : Path or UPath
+    """
     return path.resolve() if isinstance(path, Path) else path
 
 
 def exists(path: AnyPath) -> bool:
-    """Tell whether there is a file, an object or a folder."""
+    """Whether there is a file, an object or a folder.
+
+    Parameters
+    ----------
+    path : Path or UPath
+    """
     with reading(path):
         return fresh(path).exists()
 
 
 def is_folder(path: AnyPath) -> bool:
-    """Tell whether there is a folder, or objects whose names begin like one's."""
+    """Whether there is a folder, or objects whose names begin like one's.
+
+    Parameters
+    ----------
+    path : Path or UPath
+    """
     with reading(path):
         return fresh(path).is_dir()
 
 
 def make_folder(path: AnyPath) -> None:
-    """Make a folder; a store of buckets has none, and no bucket is made."""
+    """Make a folder; a store of buckets has none, and no bucket is made.
+
+    Parameters
+    ----------
+    path : Path or UPath
+    """
     if isinstance(path, CloudPath):
         return
     with storing(path):
@@ -131,6 +155,10 @@ def sync_folder(folder: Path) -> None:
 
     Windows can't, nor can some network file systems; a folder that may be written to and not be
     read can't be opened for it.
+
+    Parameters
+    ----------
+    folder : Path
     """
     if os.name == "nt":
         return
@@ -148,22 +176,37 @@ def sync_folder(folder: Path) -> None:
 
 
 def names_in(folder: AnyPath) -> list[str]:
-    """Return the names of what is in a folder, asked for at once; a store has no empty ones."""
+    """Return the names of files and folders in a folder; a store has no empty folders.
+
+    Parameters
+    ----------
+    folder : Path or UPath
+    """
     if isinstance(folder, Path):
         return [file.name for file in folder.iterdir()]
-    own, found = folder.path.strip("/"), []
+    folder_name, names = folder.path.strip("/"), []
     with reading(folder), suppress(FileNotFoundError):
-        found = [str(name).strip("/") for name in fresh(folder).fs.ls(folder.path, detail=False)]
-    return [name.rpartition("/")[2] for name in found if name != own]
+        names = [str(name).strip("/") for name in fresh(folder).fs.ls(folder.path, detail=False)]
+    return [name.rpartition("/")[2] for name in names if name != folder_name]
 
 
 def read_text(path: AnyPath) -> str:
-    """Read a text in UTF-8."""
+    """Read a text in UTF-8.
+
+    Parameters
+    ----------
+    path : Path or UPath
+    """
     return read_bytes(path).decode("utf-8")
 
 
 def read_bytes(path: AnyPath) -> bytes:
-    """Read a whole file, or a whole object."""
+    """Read a whole file, or a whole object.
+
+    Parameters
+    ----------
+    path : Path or UPath
+    """
     if isinstance(path, Path):
         return path.read_bytes()
     with reading(path):
@@ -172,14 +215,24 @@ def read_bytes(path: AnyPath) -> bytes:
 
 
 def fresh(path: P) -> P:
-    """Have a file system forget what it was told, which others may have changed since."""
+    """Return a path whose file system forgot earlier answers, which may not hold any more.
+
+    Parameters
+    ----------
+    path : Path or UPath
+    """
     if not isinstance(path, Path):
         path.fs.invalidate_cache()
     return path
 
 
 def remove(paths: Iterable[AnyPath]) -> None:
-    """Remove files, of which some may be gone."""
+    """Remove files; some of them may be gone.
+
+    Parameters
+    ----------
+    paths : iterable of Path or UPath
+    """
     each(_remove, list(paths))
 
 
@@ -193,27 +246,32 @@ def _remove(path: AnyPath) -> None:
 
 
 def each(function: Callable[[AnyPath], T], paths: Sequence[AnyPath]) -> list[T]:
-    """Call a function for each path of a folder; of a store, for many at the same time."""
+    """Call a function for each path of a folder; of a store, for many at the same time.
+
+    Parameters
+    ----------
+    function : callable
+        Of a path.
+    paths : sequence of Path or UPath
+
+    Returns
+    -------
+    list
+        In the order of the paths.
+    """
     if not paths or isinstance(paths[0], Path):
         return [function(path) for path in paths]
     with ThreadPoolExecutor(TOGETHER) as pool:
         return list(pool.map(function, paths))
 
 
-def visibility_error(path: AnyPath, size: int) -> str | None:
-    """Return why a file of this size is not seen here, or None where it is: what a worker does."""
-    try:
-        if not exists(path):
-            return "it is not there"
-        there = fresh(path).stat().st_size
-    except (CryptoDaskError, OSError) as error:
-        return str(error)
-    return None if there == size else f"it has {there} bytes, and not {size}"
-
-
 @contextmanager
 def storing(folder: AnyPath) -> Iterator[None]:
-    """Say of an error in this block that it is about writing to a folder, not about a coin.
+    """Raise an error of this block as one of writing to a folder, which concerns no coin.
+
+    Parameters
+    ----------
+    folder : Path or UPath
 
     Raises
     ------
@@ -244,7 +302,13 @@ def storing(folder: AnyPath) -> Iterator[None]:
 
 @contextmanager
 def reading(path: AnyPath) -> Iterator[None]:
-    """Say of an error of a store in this block what it is about; what is not there stays as it is.
+    """Raise an error of a store in this block as one that names the path.
+
+    A `FileNotFoundError` is raised as it is.
+
+    Parameters
+    ----------
+    path : Path or UPath
 
     Raises
     ------

@@ -1,11 +1,11 @@
 """From JSON to values of attrs classes, strictly: every error names the key.
 
-What we read was written by us, with all keys, so that one which is missing was lost. cattrs does
-the work. Numbers and texts are not converted into each other, and keys that are
-unknown or missing are errors.
+CryptoDask wrote what is read here, with all keys, so that a missing key was lost. cattrs does the
+work. Numbers and texts are not converted into each other, and keys that are unknown or missing are
+errors.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Literal, TypeVar, get_origin
 
@@ -31,9 +31,47 @@ def _converter() -> Any:
     converter = Converter(forbid_extra_keys=True, prefer_attrib_converters=True)
     for kind in KINDS:
         converter.register_structure_hook(kind, _exact)
+    converter.register_structure_hook_factory(attrs.has, _checked_hook)
     # A word that must be one of several is checked by its field.
     converter.register_structure_hook_func(_is_literal, _as_it_is)
     return converter
+
+
+def _checked_hook(kind: type[Any]) -> Callable[[Any, type[Any]], Any]:
+    """Return the hook of cattrs that makes values of an attrs class, with plain messages."""
+    from cattrs.gen import make_dict_structure_fn
+
+    structure = make_dict_structure_fn(
+        kind,
+        _converter(),
+        _cattrs_forbid_extra_keys=True,
+        _cattrs_prefer_attrib_converters=True,
+    )
+
+    def checked(content: Any, _: type[Any]) -> Any:
+        _check_keys(kind, content)
+        return structure(content, kind)
+
+    return checked
+
+
+def _check_keys(kind: type[Any], content: Any) -> None:
+    """See that a value is an object that has the keys of an attrs class, but for defaults."""
+    if not isinstance(content, dict):
+        raise InputError(f"must be an object with keys, got {_short(content)}")
+    fields = {field.name: field for field in attrs.fields(kind)}
+    for key in content:
+        if key not in fields:
+            raise InputError(f"{_short(key)}: unknown key; known: {', '.join(fields)}")
+    for name, field in fields.items():
+        if name not in content:
+            if field.default is attrs.NOTHING:
+                raise InputError(f"{name}: is missing")
+            continue
+        container = get_origin(field.type)
+        if container in CONTAINERS and not isinstance(content[name], container):
+            what = CONTAINERS[container]
+            raise InputError(f"{name}: must be {what}, got {_short(content[name])}")
 
 
 def _is_literal(kind: Any) -> bool:
@@ -58,7 +96,13 @@ def _short(value: Any) -> str:
 
 
 def unstructured(value: Any) -> Any:
-    """Return a value of an attrs class or a dataclass as what JSON holds."""
+    """Return a value as JSON holds it: objects with keys, lists, texts and numbers.
+
+    Parameters
+    ----------
+    value : Any
+        Of an attrs class or a dataclass.
+    """
     return _converter().unstructure(value)
 
 
@@ -68,7 +112,9 @@ def structured(kind: type[T], content: Any, where: str) -> T:
     Parameters
     ----------
     kind : type
+        An attrs class.
     content : Any
+        As `json.loads` returns it.
     where : str
         File, and place in it, that errors begin with.
 
@@ -77,41 +123,35 @@ def structured(kind: type[T], content: Any, where: str) -> T:
     InputError
         The first thing that is wrong, by its place.
     """
-    if not isinstance(content, dict):
-        raise InputError(f"{where}: must be an object with keys, got {_short(content)}")
-    fields = {field.name: field for field in attrs.fields(kind)}  # type: ignore[arg-type]
-    for key in content:
-        if key not in fields:
-            raise InputError(f"{where}: {_short(key)}: unknown key; known: {', '.join(fields)}")
-    for name, field in fields.items():
-        if name not in content:
-            raise InputError(f"{where}: {name}: is missing")
-        container = get_origin(field.type)
-        if container in CONTAINERS and not isinstance(content[name], container):
-            what = CONTAINERS[container]
-            raise InputError(f"{where}: {name}: must be {what}, got {_short(content[name])}")
     try:
         value: T = _converter().structure(content, kind)
     except Exception as error:
         place, why = next(_leaves(error, where))
         raise InputError(f"{place}: {why}") from error
+    # Of what was written with all its keys, one with a default was lost, too.
+    missing = [field.name for field in attrs.fields(kind) if field.name not in content]  # type: ignore[arg-type]
+    if missing:
+        raise InputError(f"{where}: {missing[0]}: is missing")
     return value
 
 
 def _leaves(error: BaseException, place: str) -> Iterator[tuple[str, str]]:
     """Yield place and message of each error in the groups that cattrs raises."""
+    from cattrs import AttributeValidationNote, IterableValidationNote
+
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
-            notes = [note for note in getattr(inner, "__notes__", []) if hasattr(note, "name")]
-            notes += [note for note in getattr(inner, "__notes__", []) if hasattr(note, "index")]
-            names = [str(getattr(note, "name", getattr(note, "index", ""))) for note in notes]
+            names = []
+            for note in getattr(inner, "__notes__", []):
+                if isinstance(note, AttributeValidationNote):
+                    names.append(note.name)
+                elif isinstance(note, IterableValidationNote):
+                    names.append(str(note.index))
             yield from _leaves(inner, ": ".join([place, *names]))
         return
     text = str(error)
     if isinstance(error, CryptoDaskError):
         last = place.rpartition(": ")[2]
         yield place, text.removeprefix(f"{last}: ")
-    elif isinstance(error, KeyError):
-        yield place, f"{text}: is missing"
     else:
         yield place, text or type(error).__name__

@@ -29,7 +29,7 @@ def import_prices(
     partitions: int | None = None,
     overwrite: bool = False,
     options: ReadOptions = DEFAULT_OPTIONS,
-    run: Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]] = map,
+    read: Callable[[Sequence[Partition]], Iterable[Reading]] | None = None,
 ) -> PriceTable:
     """Write a folder of price files as one table, and return it.
 
@@ -45,9 +45,10 @@ def import_prices(
         Replace a table that is there already.
     options : ReadOptions, optional
         What the files leave open.
-    run : callable, optional
-        Calls a function for each partition and yields the results in order: ``map`` itself, or
-        `cryptodask.cluster.ordered_map` with a client, to read them on a cluster.
+    read : callable, optional
+        Yields the reading of each of some partitions, in order. By default this process reads them;
+        ``partial(ordered_map, client, load_partition)`` reads them on a cluster, by
+        `cryptodask.cluster.ordered_map` and `cryptodask.worker.read.load_partition`.
 
     Returns
     -------
@@ -80,7 +81,8 @@ def import_prices(
 
     def readings() -> Any:
         packed = source.partitions(source.coins, partitions)
-        for partition, reading in zip(packed, run(_load, packed), strict=True):
+        loaded = (partition.load() for partition in packed) if read is None else read(packed)
+        for partition, reading in zip(packed, loaded, strict=True):
             for coin in sorted(set(partition.coins) - set(reading.prices["coin"])):
                 empty[coin] = no_rows_message(coin)
             yield reading
@@ -128,7 +130,3 @@ def read_files(paths: Sequence[str | Path], options: ReadOptions = DEFAULT_OPTIO
         pd.concat([empty_prices(), *(r.prices for r in readings)], ignore_index=True),
         join_findings([source.file_findings(), *(r.findings for r in readings)]),
     )
-
-
-def _load(partition: Partition) -> Reading:
-    return partition.load()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from cryptodask.cluster import Ended, RunLog, Work, WorkerState, run_pieces
-from cryptodask.cluster.retry import TaskId, is_fatal
+from cryptodask.cluster import RunLog, TaskCall, TaskOutcome, WorkerState, run_tasks
+from cryptodask.cluster.retry import TaskId, is_coin_at_fault
 from cryptodask.errors import ENDING, WorkerDiedError
 from cryptodask.evaluate.intervals.pooling import PooledErrors
 from cryptodask.io.paths import AnyPath
@@ -127,7 +127,7 @@ class _Run:
             self._run_with_intervals(todo, pools)
         elif todo:
             work = self._work(self._call, todo)
-            self._collect(run_pieces(self.client, work, todo, results=not self.as_dask))
+            self._collect(run_tasks(self.client, work, todo, results=not self.as_dask))
         return self._close()
 
     def _plan(self, tasks: Sequence[Task] | None) -> Workload:
@@ -167,11 +167,11 @@ class _Run:
     def _state_call(self, task: TaskId) -> Call:
         return self.kind.state_call(self.workload.job(task), self.workload.model(task))
 
-    def _work(self, call: Callable[[TaskId], Call], tasks: Sequence[TaskId]) -> Work:
+    def _work(self, call: Callable[[TaskId], Call], tasks: Sequence[TaskId]) -> TaskCall:
         """Return how tasks are submitted; all of a run have one function."""
         workload, folder = self.workload, self.folder
         function = call(tasks[0])[0]
-        return Work(
+        return TaskCall(
             function,
             lambda task: call(task)[1],
             lambda task: f"{self.kind.group}{workload.model(task).name}",
@@ -180,12 +180,14 @@ class _Run:
             folder.note_split if folder else lambda _: None,
         )
 
-    def _collect(self, outcomes: Any, *, keep: bool = True, counted: bool = False) -> list[Ended]:
+    def _collect(
+        self, outcomes: Any, *, keep: bool = True, counted: bool = False
+    ) -> list[TaskOutcome]:
         """Wait for tasks; keep what they did, and return how each ended.
 
         Parameters
         ----------
-        outcomes : generator of Ended
+        outcomes : generator of TaskOutcome
         keep : bool
             Whether the tasks are done then.
         counted : bool
@@ -195,7 +197,7 @@ class _Run:
         with closing(outcomes):
             for outcome in outcomes:
                 ended.append(outcome)
-                task = outcome.piece
+                task = outcome.task
                 if outcome.error is not None:
                     self._give_up(task, outcome.error, counted=counted)
                 elif keep:
@@ -206,7 +208,7 @@ class _Run:
                     self._count(self.workload.size(task))
         return ended
 
-    def _keep(self, task: TaskId, outcome: Ended, *, counted: bool) -> None:
+    def _keep(self, task: TaskId, outcome: TaskOutcome, *, counted: bool) -> None:
         """Keep what a task did, or where it stays."""
         if self.as_dask:
             self.futures[task] = outcome.future
@@ -254,7 +256,7 @@ class _Run:
         failures = all_failed(coins, model, self._explained(task, error))
         self.done[task] = JobDone(failures=tuple(failures))
         self.log.ended(model, coins, failures, counted=counted)
-        if self.folder is not None and is_fatal(error):
+        if self.folder is not None and is_coin_at_fault(error):
             write_done(self.folder.files(task).done, self.done[task])
 
     def _explained(self, task: TaskId, error: BaseException) -> BaseException:
@@ -285,15 +287,15 @@ class _Run:
         needed = [task for task in needed if self._has_rows(task)]
         state = self._states(sorted(needed))
 
-        def lost(outcome: Ended) -> None:
+        def lost(outcome: TaskOutcome) -> None:
             assert outcome.error is not None
-            self._give_up(outcome.piece, outcome.error, counted=True)
+            self._give_up(outcome.task, outcome.error, counted=True)
 
         if pools is None:
             pools = pool_errors(state, lambda task: self.workload.model(task).name, lost)
             if self.folder is not None:
                 self.folder.write_pools(pools)
-        for task in [task for task in state.pieces if task in self.done]:
+        for task in [task for task in state.tasks if task in self.done]:
             state.drop(task)
         known = pools
 
@@ -301,7 +303,7 @@ class _Run:
             files = None if self.folder is None else self.folder.files(task)
             return known[self.workload.model(task).name], files
 
-        passes = state.each(bound_state, arguments, "intervals", results=not self.as_dask)
+        passes = state.map(bound_state, arguments, "intervals", results=not self.as_dask)
         self._collect(passes, counted=True)
 
     def _has_rows(self, task: TaskId) -> bool:
@@ -312,7 +314,7 @@ class _Run:
         """Have workers keep what intervals need of each task, or write it to the folder."""
         if self.folder is None or not self.kind.writes_parts:
             state = WorkerState(self.client, self._work(self._state_call, tasks), tasks)
-            self._collect(state.make(), keep=False)
+            self._collect(state.hold(), keep=False)
             return state
         state = WorkerState(self.client, self._work(self._part_call, tasks), [])
         parts = self.folder.done(tasks, parts=True)
@@ -321,10 +323,10 @@ class _Run:
             self._count(self.workload.size(task))
         left = [task for task in tasks if task not in parts]
         for outcome in self._collect(
-            run_pieces(self.client, self._work(self._part_call, tasks), left), keep=False
+            run_tasks(self.client, self._work(self._part_call, tasks), left), keep=False
         ):
             if outcome.error is None:
-                state.put(outcome.piece, self.kind.state_of(outcome.result, self.folder.path))
+                state.put(outcome.task, self.kind.state_of(outcome.result, self.folder.path))
         return state
 
     def _close(self) -> Any:

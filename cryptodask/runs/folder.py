@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from cryptodask.cluster import comms_lost
+from cryptodask.cluster import as_cluster_error
 from cryptodask.cluster.retry import TaskId
 from cryptodask.errors import ClusterError, InputError, TableError, WriteError
 from cryptodask.evaluate.intervals.pooling import PooledErrors
@@ -236,7 +236,7 @@ def _same(there: Plan, plan: Plan, key: str) -> bool:
 def with_resume_hint(path: AnyPath | None) -> Iterator[None]:
     """Add to errors that end a run how it goes on."""
     try:
-        with comms_lost():
+        with as_cluster_error():
             yield
     except (ClusterError, WriteError) as error:
         if path is None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import closing
 
-from cryptodask.cluster import Ended, WorkerState
+from cryptodask.cluster import TaskOutcome, WorkerState
 from cryptodask.cluster.retry import TaskId
 from cryptodask.evaluate.intervals.error_counts import PoolSummary
 from cryptodask.evaluate.intervals.pooling import (
@@ -17,7 +17,7 @@ from cryptodask.worker.intervals import count_state
 
 
 def pool_errors(
-    state: WorkerState, model_of: Callable[[TaskId], str], on_lost: Callable[[Ended], None]
+    state: WorkerState, model_of: Callable[[TaskId], str], on_lost: Callable[[TaskOutcome], None]
 ) -> dict[str, PooledErrors]:
     """Pool the errors of past forecasts over all tasks.
 
@@ -48,18 +48,16 @@ def _count(
     state: WorkerState,
     model_of: Callable[[TaskId], str],
     summaries: Mapping[str, Mapping[int, PoolSummary]],
-    on_lost: Callable[[Ended], None],
+    on_lost: Callable[[TaskOutcome], None],
 ) -> dict[str, Pools]:
     """Return the counts of each model, added up as they come."""
     pools: dict[str, Pools] = {}
-    outcomes = state.each(
-        count_state, lambda task: (summaries.get(model_of(task)),), "count-errors"
-    )
+    outcomes = state.map(count_state, lambda task: (summaries.get(model_of(task)),), "count-errors")
     with closing(outcomes):
         for outcome in outcomes:
             if outcome.error is not None:
                 on_lost(outcome)
                 continue
-            model = model_of(outcome.piece)
+            model = model_of(outcome.task)
             pools[model] = join_pools([pools.get(model, {}), outcome.result])
     return pools

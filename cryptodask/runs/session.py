@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from cryptodask.cluster import Work, run_pieces
-from cryptodask.cluster.retry import is_fatal
+from cryptodask.cluster import TaskCall, run_tasks
+from cryptodask.cluster.retry import is_coin_at_fault
 from cryptodask.errors import NoPricesError, OptionError
 from cryptodask.models import Model, create_model
 from cryptodask.prices import CryptoLoader
@@ -199,14 +199,14 @@ class Session:
         workers = self.threads() if coins else 1
         tasks = plan_tasks(source, coins, naive, workers, self.loader.n_partitions)
         workload = Workload(source, coins, naive, tasks, self.localised)
-        work = Work(
+        work = TaskCall(
             date_span, lambda task: (workload.job(task), row_filter), lambda _: "date-span",
             workload.cost, workload.size,
         )  # fmt: skip
-        outcomes = list(run_pieces(self.client, work, workload.task_ids()))
+        outcomes = list(run_tasks(self.client, work, workload.task_ids()))
         for outcome in outcomes:
             # A coin that kills workers is named where it is to be forecast.
-            if outcome.error is not None and not is_fatal(outcome.error):
+            if outcome.error is not None and not is_coin_at_fault(outcome.error):
                 raise outcome.error
         return [outcome.result for outcome in outcomes if outcome.result is not None]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cryptodask.cluster import Ended, Work, WorkerState, hold_all, run_rounds
+from cryptodask.cluster import TaskCall, TaskOutcome, WorkerState, hold_tasks, run_rounds
 from cryptodask.errors import ENDING
 from cryptodask.models import Model
 from cryptodask.models.pooled.base import PooledModel
@@ -92,15 +92,15 @@ class Training:
     def _hold(self, function: Callable[..., Any], *args: Any) -> WorkerState:
         """Have workers keep what a function returns for each job."""
         name, workload = f"{self.model.name}-prepare", self.workload
-        work = Work(
+        work = TaskCall(
             function, lambda task: (workload.job(task), *args), lambda _: name, workload.cost,
             workload.size,
         )  # fmt: skip
         state = WorkerState(self.client, work, workload.task_ids())
-        hold_all(state, self._leave_out)
+        hold_tasks(state, self._leave_out)
         return state
 
-    def _in_rounds(self, prepared: WorkerState, on_lost: Callable[[Ended], None]) -> Model:
+    def _in_rounds(self, prepared: WorkerState, on_lost: Callable[[TaskOutcome], None]) -> Model:
         """Train as of one date, on coins that are prepared."""
         model, seed = self.model, self.seed
         state = self._rounds(
@@ -114,7 +114,7 @@ class Training:
         state: WorkerState,
         function: Callable[..., Any],
         begin: Callable[[], Any],
-        on_lost: Callable[[Ended], None],
+        on_lost: Callable[[TaskOutcome], None],
         **how: Any,
     ) -> Any:
         name, steps = self.model.name, self.model.steps
@@ -124,8 +124,8 @@ class Training:
             on_lost=on_lost, **how,
         )  # fmt: skip
 
-    def _leave_out(self, outcome: Ended) -> None:
-        [coin] = self.workload.job(outcome.piece).coins
+    def _leave_out(self, outcome: TaskOutcome) -> None:
+        [coin] = self.workload.job(outcome.task).coins
         logging.getLogger(__name__).warning(
             "%s is trained without %s, which killed its workers: %s",
             self.model.name, coin, outcome.error,
@@ -199,12 +199,12 @@ class PastTraining(Training):
     def _alone(self, training: TrainingDates, histories: WorkerState) -> Model:
         """Train as of one date, in separate rounds."""
 
-        def lost(outcome: Ended) -> None:
-            histories.drop(outcome.piece)
+        def lost(outcome: TaskOutcome) -> None:
+            histories.drop(outcome.task)
             self._leave_out(outcome)
 
-        prepared = histories.then(prepare_histories, training)
-        hold_all(prepared, lost)
+        prepared = histories.derive(prepare_histories, training)
+        hold_tasks(prepared, lost)
         return self._in_rounds(prepared, lost)
 
     def _together(self, training: TrainingDates, histories: WorkerState) -> list[Model | Exception]:

@@ -10,7 +10,7 @@ from itertools import chain, islice, pairwise
 
 import numpy as np
 
-from cryptodask.cluster.plan import cut_guided, workers_to_plan_for
+from cryptodask.cluster.plan import cut_into_jobs, workers_to_plan_for
 from cryptodask.cluster.retry import TaskId
 from cryptodask.models import Model
 from cryptodask.prices.partition import Source, pack, pack_files
@@ -108,7 +108,7 @@ def plan_spans(
         edges = pack(rows, n or workers)
     else:
         planned_for = workers_to_plan_for(float(seconds.sum()), workers)
-        edges = cut_guided(seconds, planned_for, boundaries)
+        edges = cut_into_jobs(seconds, planned_for, boundaries)
     return [_cut_to_memory(rows, boundaries, start, stop) for start, stop in edges]
 
 

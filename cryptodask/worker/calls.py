@@ -1,20 +1,26 @@
 """Small calls that the cluster makes on workers, whatever they work on."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cryptodask.io.paths import visibility_error
+from dask.distributed import Worker, WorkerPlugin, get_worker
+from distributed.protocol import pickle
 
-__all__ = [
-    "Rebuild", "call_on", "has_files", "rebuilt", "same", "visibility_error", "worker_address",
-]  # fmt: skip
+from cryptodask.errors import CryptoDaskError
+from cryptodask.io.paths import AnyPath, exists, fresh
+
+Action = Callable[[], object]
+"""Of a module that workers can import; called twice, it does no more than once."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Rebuild:
-    """How what a worker keeps of a task is made again, by whoever is given it in its place.
+    """How the state of a task is made again, by the worker that gets this in place of the state.
 
     Attributes
     ----------
@@ -29,24 +35,67 @@ class Rebuild:
 
 
 def rebuilt(state: Any) -> Any:
-    """Return a state, which may have to be made again first."""
+    """Return a state, made again if need be.
+
+    Parameters
+    ----------
+    state : Any
+        A state, or a `Rebuild` of one.
+    """
     if not isinstance(state, Rebuild):
         return state
     return state.function(*map(rebuilt, state.args))
 
 
 def call_on(function: Callable[..., Any], state: Any, *args: Any) -> Any:
-    """Call a function on a state and on other arguments."""
+    """Call a function on a state and on other arguments.
+
+    Parameters
+    ----------
+    function : callable
+    state : Any
+        A state, or a `Rebuild` of one.
+    *args
+    """
     return function(rebuilt(state), *args)
 
 
 def same(value: Any) -> Any:
-    """Return a value, which lies on a worker then."""
+    """Return a value, which lies on a worker then.
+
+    Parameters
+    ----------
+    value : Any
+    """
     return value
 
 
+def visibility_error(path: AnyPath, size: int) -> str | None:
+    """Return why this process does not see a file of this size, or None where it does.
+
+    Parameters
+    ----------
+    path : Path or UPath
+    size : int
+        In bytes.
+    """
+    try:
+        if not exists(path):
+            return "it is not there"
+        there = fresh(path).stat().st_size
+    except (CryptoDaskError, OSError) as error:
+        return str(error)
+    return None if there == size else f"it has {there} bytes, and not {size}"
+
+
 def has_files(sizes: dict[str, int]) -> bool:
-    """Tell whether this worker sees files, with these sizes in bytes."""
+    """Whether this worker sees files.
+
+    Parameters
+    ----------
+    sizes : dict of str to int
+        Bytes of each file, by its path.
+    """
     return all(
         visibility_error(Path(path), size) is None and Path(path).is_file()
         for path, size in sizes.items()
@@ -55,9 +104,42 @@ def has_files(sizes: dict[str, int]) -> bool:
 
 def worker_address() -> str:
     """Return the address of the worker that this runs on, or "local"."""
-    from dask.distributed import get_worker
-
     try:
         return str(get_worker().address)
     except ValueError:
         return "local"
+
+
+class WarmUp(WorkerPlugin):  # type: ignore[misc]
+    """Calls functions on a worker, now and on each that joins later, in the thread of its tasks.
+
+    The worker still answers meanwhile, and its first task waits only for the calls that are left.
+
+    Parameters
+    ----------
+    actions : mapping of str to callable
+        By a name of each, for messages.
+    """
+
+    name = "cryptodask-warm-up"
+
+    def __init__(self, actions: Mapping[str, Action]) -> None:
+        # To be opened in that thread, since opening imports the modules that functions are of.
+        self._pickled = {name: pickle.dumps(action) for name, action in actions.items()}
+
+    def setup(self, worker: Worker) -> None:
+        """Begin, on this worker.
+
+        Parameters
+        ----------
+        worker : Worker
+        """
+        worker.executors["default"].submit(self._call_all)
+
+    def _call_all(self) -> None:
+        for name, pickled in self._pickled.items():
+            try:
+                pickle.loads(pickled)()  # from the client, as the tasks of this worker are
+            except Exception:
+                # The task that needs it meets the same error, and the client gets it.
+                logger.warning("warming up for %s failed", name, exc_info=True)

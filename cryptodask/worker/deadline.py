@@ -13,27 +13,27 @@ _deadlines: dict[int, float] = {}
 
 @contextmanager
 def within(seconds: float | None) -> Iterator[None]:
-    """End this process if the block takes longer than so many seconds.
+    """End this process if the block takes longer than a limit.
 
-    A thread of the C library waits for that, and needs neither Python's lock nor its help; what
-    all threads were doing then goes to standard error. A nanny starts the worker anew, and the
-    scheduler gives to another what it held. There is one such limit a process, so that of several
-    threads the one that is first to be over its own ends it.
+    A thread of the C library waits for that, and needs neither Python's lock nor its help. It
+    writes to standard error what all threads were doing. A nanny starts the worker again, and the
+    scheduler gives what it held to another. Where several threads have limits, the first that is
+    over ends the process.
 
     Parameters
     ----------
     seconds : float, optional
-        By default there is no limit.
+        By default the block may take any time.
     """
     if seconds is None:
         yield
         return
-    own = threading.get_ident()
-    _arm(own, time.monotonic() + seconds)
+    thread = threading.get_ident()
+    _arm(thread, time.monotonic() + seconds)
     try:
         yield
     finally:
-        _arm(own, None)
+        _arm(thread, None)
 
 
 def _arm(thread: int, deadline: float | None) -> None:

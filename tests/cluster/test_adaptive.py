@@ -20,19 +20,18 @@ from dask.distributed import Client
 from cryptodask import CryptoLoader, CryptoManager
 from cryptodask.cluster import close_local, local_client
 from cryptodask.errors import OptionError
+from cryptodask.models.base import Model
 from cryptodask.records import FloatArray, Panel
 
 
 @dataclass(frozen=True)
-class Waiting:
+class Waiting(Model):
     """The last close of each coin, once a file is there; workers import this module."""
 
     file: Path
 
     name: ClassVar[str] = "waiting"
     cost: ClassVar[float] = 1.0
-    needs_variation: ClassVar[bool] = False
-    gaps: ClassVar[str] = "leave"
 
     def min_length(self, horizon: int) -> int:
         """Return 1."""
@@ -71,20 +70,20 @@ def test_workers_come_for_a_run_and_go_after_it(small_folder: Path, tmp_path: Pa
             asked = pool.submit(CryptoManager(loader, client).forecast, models, progress=False)
             until(lambda: count(client) == 4, "so few workers come")
             go.touch()
-            forecasts = asked.result(120)
+            forecasts = asked.result(120).get_df()
         assert forecasts["coin"].nunique() == 12
         until(lambda: count(client) == 0, "idle workers stay")
     finally:
         close_local(client)
     with CryptoManager(loader, workers=1) as fixed:
-        assert fixed.forecast(models, progress=False).equals(forecasts)
+        assert fixed.forecast(models, progress=False).get_df().equals(forecasts)
 
 
 def workers_of(command: psutil.Process) -> set[int]:
     """Return the processes that a command has started, but Python's helper that starts them."""
     with suppress(psutil.NoSuchProcess):
-        found = command.children(recursive=True)
-        return {one.pid for one in found if "spawn_main" in " ".join(one.cmdline())}
+        children = command.children(recursive=True)
+        return {child.pid for child in children if "spawn_main" in " ".join(child.cmdline())}
     return set()
 
 
@@ -114,9 +113,9 @@ def test_workers_come_and_go_with_a_command(small_folder: Path, tmp_path: Path) 
     assert most == 4
     until(lambda: not any(map(psutil.pid_exists, seen)), "workers outlive the command")
     with CryptoManager(small_folder, workers=1) as fixed:
-        expected = fixed.forecast(["linear", "ridge"], progress=False)
+        expected = fixed.forecast(["linear", "ridge"], progress=False).get_df()
     written = pd.read_parquet(out).astype(expected.dtypes.to_dict())
-    pd.testing.assert_frame_equal(written, pd.DataFrame(expected), check_exact=True)
+    pd.testing.assert_frame_equal(written, expected, check_exact=True)
 
 
 @pytest.mark.parametrize(

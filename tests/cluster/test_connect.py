@@ -4,6 +4,7 @@ import gc
 import socket
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 from dask.distributed import Client
@@ -11,6 +12,8 @@ from dask.distributed import Client
 from cryptodask.cluster import close_local, connect, local_client
 from cryptodask.errors import ClusterError, OptionError
 from tests.conftest import Cluster
+
+CONNECT = import_module("cryptodask.cluster.connect")  # which a function of that name hides
 
 
 def free_port() -> int:
@@ -37,7 +40,7 @@ def test_connects_to_a_running_scheduler(cluster: Cluster):
 
 
 def test_says_that_no_scheduler_answers(monkeypatch):
-    monkeypatch.setattr("cryptodask.cluster.connect.CONNECT_TIMEOUT", 1)
+    monkeypatch.setattr(CONNECT, "CONNECT_TIMEOUT", 1)
     address = f"tcp://127.0.0.1:{free_port()}"
     with pytest.raises(ClusterError, match="no scheduler answers") as info, connect(address):
         pass
@@ -46,14 +49,14 @@ def test_says_that_no_scheduler_answers(monkeypatch):
 
 
 def test_says_that_a_scheduler_has_no_worker(monkeypatch, own_cluster: Cluster):
-    monkeypatch.setattr("cryptodask.cluster.connect.WORKER_TIMEOUT", 1)
+    monkeypatch.setattr(CONNECT, "WORKER_TIMEOUT", 1)
     with pytest.raises(ClusterError, match="has no worker"), connect(own_cluster.address):
         pass
 
 
 @pytest.mark.parametrize("address", ["nonsense://x:1", "127.0.0.1:notaport"])
 def test_says_that_an_address_is_none(monkeypatch, address: str):
-    monkeypatch.setattr("cryptodask.cluster.connect.CONNECT_TIMEOUT", 1)
+    monkeypatch.setattr(CONNECT, "CONNECT_TIMEOUT", 1)
     with pytest.raises(ClusterError, match="no scheduler answers"), connect(address):
         pass
 
@@ -86,7 +89,7 @@ def test_closing_a_local_cluster_in_the_middle_of_work_tells_nothing_of_its_work
 
 def test_a_client_that_found_nobody_is_closed_at_once(monkeypatch):
     """Collected later, it would wait for a lock that whoever starts the next client may hold."""
-    monkeypatch.setattr("cryptodask.cluster.connect.CONNECT_TIMEOUT", 0.5)
+    monkeypatch.setattr(CONNECT, "CONNECT_TIMEOUT", 0.5)
     made = []
     monkeypatch.setattr(Client, "__del__", lambda self: made.append(self.status))
     for address in (f"tcp://127.0.0.1:{free_port()}", "nonsense://x:1", "127.0.0.1:notaport"):

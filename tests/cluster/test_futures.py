@@ -25,7 +25,7 @@ from cryptodask.cluster import (
     tell_workers,
     warm_up,
 )
-from cryptodask.cluster.futures import ask_workers, workers_of
+from cryptodask.cluster.broadcast import ask_workers, workers_of
 from cryptodask.cluster.versions import versions_of
 from cryptodask.errors import ClusterError
 from tests.chaos.poison import Poison
@@ -128,9 +128,9 @@ def test_paths_are_visible_only_where_a_worker_sees_the_same_file(client: Client
 
 
 def _sees(sizes: dict[str, int]) -> bool:
-    from cryptodask.cluster.futures import _has_files
+    from cryptodask.worker.calls import has_files
 
-    return _has_files(sizes)
+    return has_files(sizes)
 
 
 def told_in(folder: Path) -> int:
@@ -254,7 +254,7 @@ def test_a_run_whose_only_worker_died_says_so_and_ends_with_the_next_one(
         own_cluster.add_worker("--no-nanny")
         done = asked.result(120)
     assert caplog.text.count(NOBODY) == 1
-    pd.testing.assert_frame_equal(pd.DataFrame(done), pd.DataFrame(expected), check_exact=True)
+    pd.testing.assert_frame_equal(done.get_df(), expected.get_df(), check_exact=True)
     pd.testing.assert_frame_equal(done.failures, expected.failures)
 
 
@@ -262,7 +262,8 @@ def test_a_run_whose_only_worker_died_says_so_and_ends_with_the_next_one(
 def test_a_command_whose_scheduler_never_had_a_worker_says_so_and_waits(
     own_cluster: Cluster, client: Client, small_folder: Path, tmp_path: Path
 ):
-    expected = CryptoManager(small_folder, client).forecast(["linear"], 3, progress=False)
+    manager = CryptoManager(small_folder, client)
+    expected = manager.forecast(["linear"], 3, progress=False).get_df()
     out, told = tmp_path / "forecasts.parquet", tmp_path / "told"
     words = [sys.executable, "-m", "cryptodask.cli", "forecast", small_folder, "--horizon", "3",
              "--scheduler", own_cluster.address, "--workers", "0:1", "--out", out]  # fmt: skip
@@ -277,4 +278,4 @@ def test_a_command_whose_scheduler_never_had_a_worker_says_so_and_waits(
     finally:
         command.kill()
     written = pd.read_parquet(out).astype(expected.dtypes.to_dict())
-    pd.testing.assert_frame_equal(written, pd.DataFrame(expected), check_exact=True)
+    pd.testing.assert_frame_equal(written, expected, check_exact=True)

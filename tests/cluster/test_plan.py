@@ -14,7 +14,7 @@ from cryptodask.cluster.plan import (
     PATIENCE,
     SHARE,
     SHORTEST,
-    cut_guided,
+    cut_into_jobs,
     workers_to_plan_for,
 )
 
@@ -23,33 +23,33 @@ places = st.sets(st.integers(1, 199)).map(sorted)
 
 
 @given(costs, st.integers(1, 50), places)
-def test_every_item_is_in_one_run_and_no_run_is_empty(
+def test_every_item_is_in_one_job_and_no_job_is_empty(
     seconds: list[float], workers: int, file_boundaries: list[int]
 ) -> None:
-    runs = cut_guided(seconds, workers, [i for i in file_boundaries if i < len(seconds)])
-    assert [i for start, stop in runs for i in range(start, stop)] == list(range(len(seconds)))
-    assert all(start < stop for start, stop in runs)
+    jobs = cut_into_jobs(seconds, workers, [i for i in file_boundaries if i < len(seconds)])
+    assert [i for start, stop in jobs for i in range(start, stop)] == list(range(len(seconds)))
+    assert all(start < stop for start, stop in jobs)
 
 
 @given(costs, st.integers(1, 50), places)
-def test_no_run_is_longer_than_its_share_with_what_it_gives_and_one_item(
+def test_no_job_is_longer_than_its_share_with_what_it_gives_and_one_item(
     seconds: list[float], workers: int, file_boundaries: list[int]
 ) -> None:
     least = max(sum(seconds) / workers / FINEST, SHORTEST)
-    for start, stop in cut_guided(
+    for start, stop in cut_into_jobs(
         seconds, workers, [i for i in file_boundaries if i < len(seconds)]
     ):
         share = max(sum(seconds[start:]) / workers / SHARE, least)
         assert sum(seconds[start:stop]) <= share * (1 + GIVE) * (1 + 1e-9) + max(seconds)
 
 
-def test_runs_end_at_seams_where_they_are_long_beside_what_is_between() -> None:
+def test_jobs_end_at_boundaries_where_they_are_long_beside_what_is_between() -> None:
     file_boundaries = np.arange(7, 20_000, 50)
-    runs = cut_guided(np.full(20_000, 0.1), 4, file_boundaries)
-    assert min(b - a for a, b in runs[:-1]) > 100
-    assert {b for _, b in runs[:-1]} <= set(file_boundaries.tolist())
-    # A seam that is too far away changes nothing.
-    assert cut_guided(np.full(20_000, 0.1), 4, [20]) == cut_guided(np.full(20_000, 0.1), 4)
+    jobs = cut_into_jobs(np.full(20_000, 0.1), 4, file_boundaries)
+    assert min(b - a for a, b in jobs[:-1]) > 100
+    assert {b for _, b in jobs[:-1]} <= set(file_boundaries.tolist())
+    # A boundary that is too far away changes nothing.
+    assert cut_into_jobs(np.full(20_000, 0.1), 4, [20]) == cut_into_jobs(np.full(20_000, 0.1), 4)
 
 
 def simulate(tasks: list[float], speeds: list[float]) -> list[float]:
@@ -77,24 +77,24 @@ def test_the_last_worker_ends_within_a_tenth_of_the_first(
     rng = np.random.default_rng(seed)
     seconds = rng.lognormal(0.0, 1.0, 20_000)  # coins of very different length
     file_boundaries = [] if between is None else np.arange(between, 20_000, between)
-    runs = cut_guided(seconds, len(speeds), file_boundaries)
-    ends = simulate([float(seconds[a:b].sum()) for a, b in runs], speeds)
+    jobs = cut_into_jobs(seconds, len(speeds), file_boundaries)
+    ends = simulate([float(seconds[a:b].sum()) for a, b in jobs], speeds)
     assert max(ends) <= 1.1 * min(ends)
-    assert len(runs) <= 20 * len(speeds)
+    assert len(jobs) <= 20 * len(speeds)
 
 
 @settings(deadline=None)
 @given(st.integers(1, 100), st.integers(0, 5))
 def test_the_number_of_tasks_follows_workers_and_not_items(workers: int, scale: int) -> None:
-    few = cut_guided(np.full(10_000, 1.0), workers)
-    many = cut_guided(np.full(10_000 * 2**scale, 1.0), workers)
+    few = cut_into_jobs(np.full(10_000, 1.0), workers)
+    many = cut_into_jobs(np.full(10_000 * 2**scale, 1.0), workers)
     assert len(many) <= len(few) + 1
     assert len(many) <= 3 * workers * (1 + np.log(FINEST))
 
 
 def test_little_work_is_one_task() -> None:
-    assert cut_guided([0.0001] * 100, 8) == [(0, 100)]
-    assert cut_guided([], 8) == []
+    assert cut_into_jobs([0.0001] * 100, 8) == [(0, 100)]
+    assert cut_into_jobs([], 8) == []
 
 
 def test_long_work_is_cut_for_workers_that_may_join() -> None:

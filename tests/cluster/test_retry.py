@@ -1,18 +1,18 @@
-"""Which pieces are run again, split or given up: decided without a cluster."""
+"""Which tasks are run again, split or given up: decided without a cluster."""
 
 from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptodask.cluster.retry import ALONE, QuarantineQueue, TaskId, Verdict
-from tests.cluster.pieces import part_of
+from cryptodask.cluster.retry import ALONE, NextStep, QuarantineQueue, TaskId
+from tests.cluster.tasks import part_of
 
 
-def coins_of(piece: TaskId, sizes: list[int]) -> range:
-    """Return the coins of a piece; halves are as even as can be."""
-    start = sum(sizes[: piece.job])
-    return part_of(range(start, start + sizes[piece.job]), piece)
+def coins_of(task: TaskId, sizes: list[int]) -> range:
+    """Return the coins of a task; halves are as even as can be."""
+    start = sum(sizes[: task.job])
+    return part_of(range(start, start + sizes[task.job]), task)
 
 
 @given(st.data())
@@ -20,27 +20,27 @@ def test_exactly_the_coins_at_fault_are_given_up_whatever_kills_besides(data: st
     sizes = data.draw(st.lists(st.integers(1, 9), min_size=1, max_size=6))
     count = sum(sizes)
     poison = data.draw(st.sets(st.integers(0, count - 1), max_size=3))
-    # Kills from outside: of no piece so often in a row that it looks guilty.
+    # Kills from outside: of no task so often in a row that it looks guilty.
     strays = data.draw(st.lists(st.booleans(), max_size=30))
-    suspects = QuarantineQueue(lambda piece: len(coins_of(piece, sizes)))
+    suspects = QuarantineQueue(lambda task: len(coins_of(task, sizes)))
     done: Counter[int] = Counter()
     guilty: list[int] = []
     stray: Counter[TaskId] = Counter()
     for i in range(len(sizes)):
-        suspects.accuse(TaskId(i))
+        suspects.add(TaskId(i))
     deaths = 0
     while suspects.waiting:
-        piece = suspects.waiting.popleft()
-        coins = coins_of(piece, sizes)
-        killed = bool(strays and strays.pop()) and stray[piece] < ALONE - 1
+        task = suspects.waiting.popleft()
+        coins = coins_of(task, sizes)
+        killed = bool(strays and strays.pop()) and stray[task] < ALONE - 1
         if not (killed or poison & set(coins)):
             done.update(coins)
             continue
-        stray[piece] += killed
+        stray[task] += killed
         deaths += 1
-        verdict = suspects.died(piece)
-        assert (verdict is Verdict.SPLIT) == (len(coins) > 1)
-        if verdict is Verdict.GUILTY:
+        step = suspects.after_death(task)
+        assert (step is NextStep.SPLIT) == (len(coins) > 1)
+        if step is NextStep.GIVE_UP:
             guilty += coins
     assert set(guilty) == poison
     assert len(guilty) == len(poison)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from dask.distributed import Client
 
-from cryptodask.cluster.retry import TaskId, Work
-from cryptodask.cluster.rounds import hold_all, run_rounds
+from cryptodask.cluster.retry import TaskCall, TaskId
+from cryptodask.cluster.rounds import hold_tasks, run_rounds
 from cryptodask.cluster.worker_state import WorkerState
-from tests.cluster.pieces import part_of
+from tests.cluster.tasks import part_of
 from tests.conftest import Cluster
 
 
@@ -43,14 +43,14 @@ def refuse(prepared: np.ndarray, message: int, number: int) -> int:
 
 
 def prepare(client: Client, parts: list[list[int]], wait: object = 0.0) -> WorkerState:
-    """Hold parts of so many numbers, of which a piece can be split."""
+    """Hold parts of so many numbers, of which a task can be split."""
 
-    def part(piece: TaskId) -> list[int]:
-        return part_of(parts[piece.job], piece)
+    def part(task: TaskId) -> list[int]:
+        return part_of(parts[task.job], task)
 
-    work = Work(
-        make, lambda piece: (part(piece), wait), lambda _: "make", lambda _: 1.0,
-        lambda piece: len(part(piece)),
+    work = TaskCall(
+        make, lambda task: (part(task), wait), lambda _: "make", lambda _: 1.0,
+        lambda task: len(part(task)),
     )  # fmt: skip
     return WorkerState(client, work, [TaskId(i) for i in range(len(parts))])
 
@@ -58,7 +58,7 @@ def prepare(client: Client, parts: list[list[int]], wait: object = 0.0) -> Worke
 def rounds(client: Client, parts: list[list[int]], function=weigh, **more) -> tuple:
     """Run three rounds of a state of two numbers, one of which travels."""
     holding = prepare(client, parts)
-    hold_all(holding, more.get("on_lost", lambda _: None))
+    hold_tasks(holding, more.get("on_lost", lambda _: None))
     return run_rounds(
         client,
         holding,
@@ -91,12 +91,12 @@ def test_equals_the_plain_loop_for_any_partitioning(client: Client, parts: list[
 
 def test_calls_run_where_the_partitions_lie(client: Client):
     holding = prepare(client, [[i] for i in range(6)], wait=0.2)
-    hold_all(holding)
+    hold_tasks(holding)
     run_rounds(
         client, holding, partial(weigh, wait=0.05), lambda: 1, 4, combine=add,
         advance=lambda state, _: state, message=lambda state: state,
     )  # fmt: skip
-    holders = client.who_has([holding._futures[piece] for piece in holding.pieces])
+    holders = client.who_has([holding._futures[task] for task in holding.tasks])
     assert len({worker for workers in holders.values() for worker in workers}) == 2
     assert sum(map(len, holders.values())) < 12  # not everything everywhere
 
@@ -111,7 +111,7 @@ def test_what_a_call_raises_is_raised_and_nothing_goes_on(client: Client):
 
 def test_what_preparing_raises_is_raised(client: Client):
     with pytest.raises(TypeError):
-        hold_all(prepare(client, [[1], [2]], wait="long"))
+        hold_tasks(prepare(client, [[1], [2]], wait="long"))
 
 
 @pytest.mark.slow

@@ -9,11 +9,11 @@ from operator import add
 import pytest
 from dask.distributed import Client
 
-from cryptodask.cluster.retry import Ended, TaskId, Work
-from cryptodask.cluster.rounds import hold_all, run_rounds
+from cryptodask.cluster.retry import TaskCall, TaskId, TaskOutcome
+from cryptodask.cluster.rounds import hold_tasks, run_rounds
 from cryptodask.cluster.worker_state import WorkerState
 from cryptodask.errors import WorkerDiedError
-from tests.cluster.pieces import part_of
+from tests.cluster.tasks import part_of
 from tests.conftest import running
 
 PARTS = [[1, 2], [3]]
@@ -32,8 +32,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         yield client
 
 
-def numbers_of(piece: TaskId) -> list[int]:
-    return part_of(PARTS[piece.job], piece)
+def numbers_of(task: TaskId) -> list[int]:
+    return part_of(PARTS[task.job], task)
 
 
 def make(numbers: list[int], fatal: int | None = None) -> list[int]:
@@ -50,49 +50,49 @@ def weigh(held: list[int], times: int, number: int = 0, fatal: tuple[int, int] =
 
 
 class Watched:
-    """Pieces that are held, and those that were split or lost."""
+    """Tasks that are held, and those that were split or lost."""
 
     def __init__(self, client: Client, fatal: int | None = None) -> None:
         self.splits: list[TaskId] = []
         self.lost: list[int] = []
-        work = Work(
-            make, lambda piece: (numbers_of(piece), fatal), lambda _: "make", lambda _: 1.0,
-            lambda piece: len(numbers_of(piece)), self.splits.append,
+        work = TaskCall(
+            make, lambda task: (numbers_of(task), fatal), lambda _: "make", lambda _: 1.0,
+            lambda task: len(numbers_of(task)), self.splits.append,
         )  # fmt: skip
         self.holding = WorkerState(client, work, [TaskId(i) for i in range(len(PARTS))])
 
-    def lose(self, one: Ended) -> None:
-        """Take a piece that was given up."""
-        assert isinstance(one.error, WorkerDiedError)
-        self.lost += numbers_of(one.piece)
+    def lose(self, outcome: TaskOutcome) -> None:
+        """Take a task that was given up."""
+        assert isinstance(outcome.error, WorkerDiedError)
+        self.lost += numbers_of(outcome.task)
 
     def weigh(self, holding: WorkerState | None = None, **options: object) -> int:
         """Return a sum over all that is held."""
         total = 0
-        each = (holding or self.holding).each(partial(weigh, **options), lambda _: (2,), "weigh")
-        with closing(each) as endings:
-            for one in endings:
-                if one.error is None:
-                    total += one.result
+        state = holding or self.holding
+        with closing(state.map(partial(weigh, **options), lambda _: (2,), "weigh")) as outcomes:
+            for outcome in outcomes:
+                if outcome.error is None:
+                    total += outcome.result
                 else:
-                    self.lose(one)
+                    self.lose(outcome)
         return total
 
 
 @pytest.mark.slow
 def test_a_number_that_workers_die_of_when_it_is_made_is_left_out(client: Client) -> None:
     watched = Watched(client, fatal=2)
-    hold_all(watched.holding, watched.lose)
+    hold_tasks(watched.holding, watched.lose)
     assert watched.lost == [2]
     assert watched.splits == [TaskId(0)]
-    assert sorted(n for piece in watched.holding.pieces for n in numbers_of(piece)) == [1, 3]
+    assert sorted(n for task in watched.holding.tasks for n in numbers_of(task)) == [1, 3]
     assert watched.weigh() == 2 * (1 + 3)
 
 
 @pytest.mark.slow
 def test_one_that_they_die_of_in_a_pass_is_left_out_of_those_that_follow(client: Client) -> None:
     watched = Watched(client)
-    hold_all(watched.holding, watched.lose)
+    hold_tasks(watched.holding, watched.lose)
     assert watched.weigh(fatal=(0, 3)) == 2 * (1 + 2)
     assert watched.lost == [3]
     assert watched.weigh() == 2 * (1 + 2)
@@ -102,19 +102,19 @@ def test_one_that_they_die_of_in_a_pass_is_left_out_of_those_that_follow(client:
 @pytest.mark.slow
 def test_what_is_made_of_what_is_held_is_split_as_that_is(client: Client) -> None:
     watched = Watched(client)
-    hold_all(watched.holding, watched.lose)
-    made = watched.holding.then(make, 1)
-    hold_all(made, watched.lose)
+    hold_tasks(watched.holding, watched.lose)
+    made = watched.holding.derive(make, 1)
+    hold_tasks(made, watched.lose)
     assert watched.lost == [1]
     assert watched.weigh(made) == 2 * (2 + 3)
     assert watched.weigh() == 2 * (1 + 2 + 3)  # which nobody died of
-    assert set(made.pieces) == {*watched.holding.pieces} - {TaskId(0, "0")}
+    assert set(made.tasks) == {*watched.holding.tasks} - {TaskId(0, "0")}
 
 
 @pytest.mark.slow
 def test_rounds_begin_again_without_what_workers_die_of(client: Client) -> None:
     watched = Watched(client)
-    hold_all(watched.holding, watched.lose)
+    hold_tasks(watched.holding, watched.lose)
     ended: list[int] = []
     state = run_rounds(
         client, watched.holding, partial(weigh, fatal=(2, 3)), lambda: 1, 4, combine=add,

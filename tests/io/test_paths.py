@@ -30,10 +30,11 @@ from cryptodask.errors import (
 )
 from cryptodask.io.files import draft_of, write_text
 from cryptodask.io.lock import locked
-from cryptodask.io.paths import exists, names_in, path_of, read_text, remove, visibility_error
+from cryptodask.io.paths import exists, names_in, path_of, read_text, remove
 from cryptodask.results import open_backtest, open_forecasts
 from cryptodask.results.forecasts import sort_forecasts
 from cryptodask.results.manifest import read_manifest
+from cryptodask.worker.calls import visibility_error
 from tests.chaos.harness import table_of
 from tests.conftest import Cluster
 
@@ -96,7 +97,7 @@ def test_a_url_is_one_and_keeps_its_words() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("foo://bucket/run", "foo://bucket/run: is no place for results: Protocol not known: foo"),
+        ("foo://bucket/run", "results can't be put there: Protocol not known: foo"),
         ("simplecache::s3://bucket/run", "URLs inside URLs are not for results"),
         (f"ftp://me:{SECRET}@host/run", "ftp URL: has host, password, username in it"),
         (f"s3://me:{SECRET}@bucket/run", "s3 URL: has a password in it"),
@@ -190,7 +191,7 @@ def test_two_do_not_hold_the_lock_of_a_store_at_once(url: str) -> None:
     folder = path_of(url)
     with locked(folder, "_lock"):
         with (
-            pytest.raises(TableError, match=r"is being written by process .* --unlock` goes on"),
+            pytest.raises(TableError, match=r"is being written by process .* --unlock` continues"),
             locked(folder, "_lock"),
         ):
             pass
@@ -376,7 +377,7 @@ def test_what_is_written_by_the_client_may_be_a_url_too(
     ("out", "code", "message"),
     [
         ("s3://nowhere/run", 2, "s3://nowhere/run: can't be written to: FileNotFoundError: The"),
-        ("foo://bucket/run", 2, "foo://bucket/run: is no place for results: Protocol not known"),
+        ("foo://bucket/run", 2, "foo://bucket/run: results can't be put there: Protocol not known"),
     ],
 )
 @pytest.mark.parametrize("what", ["forecast", "backtest"])

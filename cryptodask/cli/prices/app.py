@@ -51,16 +51,17 @@ def import_command(
     """Read a folder of price files, write them as one table, and report what was found."""
     from cryptodask.cluster import connect, ordered_map
     from cryptodask.prices import import_prices
+    from cryptodask.worker.read import load_partition
 
     options = read_options(dayfirst, column, layout, freq, read_policies(policy))
-    read = partial(
+    start = partial(
         import_prices, folder, table, partitions=partitions, overwrite=overwrite, options=options
     )
     if scheduler or tls or workers is not None:
         with connect(scheduler, workers, read_tls(tls)) as client:
-            imported = read(run=partial(ordered_map, client))
+            imported = start(read=partial(ordered_map, client, load_partition))
     else:
-        imported = read()
+        imported = start()
     report(imported)
 
 

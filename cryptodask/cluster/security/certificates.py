@@ -8,7 +8,7 @@
         dask.yaml                      the configuration of Dask that says so
 
 Dask asks whether a certificate is of the authority, not whose it is: whoever has any of them is
-let in everywhere. Each part has a key of its own so that none has to be shared.
+let in everywhere. Each part has its own key, so that none has to be shared.
 """
 
 import datetime
@@ -44,7 +44,13 @@ _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 @dataclass(frozen=True)
 class Authority:
-    """A certificate authority: its certificate, and the key that signs."""
+    """A certificate authority: its certificate, and the key that signs.
+
+    Attributes
+    ----------
+    certificate : x509.Certificate
+    key : EllipticCurvePrivateKey
+    """
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
@@ -53,7 +59,7 @@ class Authority:
     def create(cls) -> "Authority":
         """Make a new one, which signs certificates of parts but no other authority."""
         key = ec.generate_private_key(ec.SECP256R1())
-        # A name of its own each time, so that those who mix up two of them are told so.
+        # Each has its own name, so that those who mix up two of them get an error that says so.
         name = _name(f"CryptoDask CA {x509.random_serial_number():x}"[:32])
         builder = _builder(name, name, key.public_key(), CA_DAYS)
         builder = builder.add_extension(x509.BasicConstraints(True, 0), critical=True)
@@ -63,6 +69,10 @@ class Authority:
     @classmethod
     def read(cls, folder: Path) -> "Authority":
         """Read the one that `init` left in a folder.
+
+        Parameters
+        ----------
+        folder : Path
 
         Raises
         ------
@@ -78,7 +88,7 @@ class Authority:
                 f"`cryptodask security init {folder}`, or name the folder that has it"
             ) from error
         if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise OptionError(f"{folder / 'ca.key'}: is no key of `cryptodask security init`")
+            raise OptionError(f"{folder / 'ca.key'}: is not a key of `cryptodask security init`")
         return cls(certificate, key)
 
     def issue(self, name: str, hosts: Iterable[str], days: int) -> tuple[bytes, bytes]:
@@ -143,12 +153,12 @@ def init(
     Raises
     ------
     OptionError
-        There is an authority already, a host is no name or address, days are out of range, or
+        There is an authority already, a host is neither name nor address, days are out of range, or
         ``at`` is not absolute.
     """
     _check(hosts := list(hosts), days, at)
-    made = [folder / name for name in ("ca.key", "ca.crt", *PARTS)]
-    there = [path for path in made if path.exists()]
+    planned = [folder / name for name in ("ca.key", "ca.crt", *PARTS)]
+    there = [path for path in planned if path.exists()]
     if there and not overwrite:
         raise OptionError(
             f"{there[0]} is there already: with a new authority, none of the certificates of the "
@@ -172,12 +182,19 @@ def issue(
 ) -> Path:
     """Make the folder of one more part, or of one whose certificate ends, by the authority there.
 
-    Parameters are those of `init`; ``part`` names the folder to make in ``folder``.
+    Parameters
+    ----------
+    folder : Path
+        Of the authority.
+    part : str
+        Name of the folder to make in it.
+    hosts, days, at, overwrite
+        As for `init`, of this part.
 
     Raises
     ------
     OptionError
-        There is no authority, or such a part already; or what `init` raises it for.
+        The authority is missing, or there is such a part already; or what `init` raises it for.
     """
     _check(hosts := list(hosts), days, at)
     if not _PART.fullmatch(part):
@@ -223,6 +240,11 @@ def dask_config(folder: Path) -> dict[str, object]:
 
     The preload is our guard, which sees that nothing listens without TLS, and that the HTTP
     servers demand a certificate too, which no configuration of Dask can say.
+
+    Parameters
+    ----------
+    folder : Path
+        Absolute, as that machine sees it.
     """
     ca, cert, key = (str(folder / name) for name in ("ca.crt", "tls.crt", "tls.key"))
     roles = {role: {"cert": cert, "key": key} for role in ("scheduler", "worker", "client")}

@@ -30,7 +30,7 @@ def check_exposure(server: "Server", insecure: bool = False) -> None:
     server : distributed.core.Server
         One that listens already; Dask asks preloads no earlier.
     insecure : bool
-        Let it be reached. TLS, where there is some, still demands certificates.
+        Whether it may be reached. TLS, where there is some, still demands certificates.
     """
     exposed = [*exposed_comms(server), *exposed_http(server)]
     if exposed and not insecure:
@@ -44,12 +44,17 @@ def check_exposure(server: "Server", insecure: bool = False) -> None:
             file=sys.stderr,
             flush=True,
         )
-        # Dask would log an exception and go on, and end in order takes seconds with ports open.
+        # Dask would log an exception and continue; an orderly end takes seconds with ports open.
         os._exit(1)
 
 
 def exposed_comms(server: "Server") -> list[str]:
-    """Return the addresses beyond loopback at which a server listens to comms without TLS."""
+    """Return the addresses beyond loopback at which a server listens to comms without TLS.
+
+    Parameters
+    ----------
+    server : distributed.core.Server
+    """
     addresses = []
     for listener in server.listeners:
         protocol, _, place = listener.listen_address.partition("://")
@@ -63,7 +68,12 @@ def exposed_comms(server: "Server") -> list[str]:
 
 
 def exposed_http(server: "Server") -> list[str]:
-    """Demand certificates of the HTTP server's clients; return its addresses if that can't be."""
+    """Demand certificates of the HTTP server's clients; return its addresses if that can't be.
+
+    Parameters
+    ----------
+    server : distributed.core.Server
+    """
     http: Any = getattr(server, "http_server", None)
     if http is None:
         return []
@@ -82,7 +92,12 @@ def _bound(server: Any) -> list[tuple[str, int]]:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether an address, or ``localhost``, is this machine's own and no other's."""
+    """Whether an address, or ``localhost``, is reached from this machine only.
+
+    Parameters
+    ----------
+    host : str
+    """
     try:
         return ipaddress.ip_address(host.strip("[]").partition("%")[0]).is_loopback
     except ValueError:

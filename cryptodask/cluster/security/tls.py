@@ -16,6 +16,10 @@ HINT = (
 def client_security(folder: Path) -> Security:
     """Read a client's certificate, of a folder as `cryptodask security init` makes them.
 
+    Parameters
+    ----------
+    folder : Path
+
     Raises
     ------
     OptionError
@@ -25,7 +29,7 @@ def client_security(folder: Path) -> Security:
     for path in (ca, certificate, key):
         if not path.is_file():
             raise OptionError(
-                f"--tls {folder}: there is no {path.name} in it; name the folder of one part, as "
+                f"--tls {folder}: {path.name} is missing; name the folder of one part, as "
                 "DIR/client of `cryptodask security init DIR`"
             )
     security = Security(

@@ -1,8 +1,9 @@
 """The LSTM's training: memory and compiled code once a process, and a fresh network a coin."""
 
 import threading
+from collections.abc import Hashable
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
@@ -13,17 +14,48 @@ from cryptodask.models.lstm.network import Network
 from cryptodask.models.lstm.weights import Weights, first_value, moving_of, split
 from cryptodask.records import FloatArray32
 
-if TYPE_CHECKING:
-    from cryptodask.models.lstm.lstm import LSTM
-
-
 MOMENTUM = np.float32(0.99)
 """Of the moving averages of batch normalisation; Keras's default."""
 
 _building = threading.Lock()
 
 
-def trainer(options: "LSTM") -> "Trainer":
+class _Options(Hashable, Protocol):
+    """What training has to know of a network: options of `cryptodask.models.lstm.lstm.LSTM`."""
+
+    @property
+    def window(self) -> int: ...
+    @property
+    def inputs(self) -> int: ...
+    @property
+    def units(self) -> tuple[int, ...]: ...
+    @property
+    def batch_norm(self) -> bool: ...
+    @property
+    def dropout(self) -> float: ...
+    @property
+    def recurrent_dropout(self) -> float: ...
+    @property
+    def activation(self) -> str: ...
+    @property
+    def loss(self) -> str: ...
+    @property
+    def optimizer(self) -> str: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def weight_decay(self) -> float: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def shuffle(self) -> bool: ...
+    @property
+    def patience(self) -> int: ...
+
+
+def trainer(options: _Options) -> "Trainer":
     """Return this process's trainer for networks of these options.
 
     Parameters
@@ -42,7 +74,7 @@ def trainer(options: "LSTM") -> "Trainer":
 
 
 @lru_cache(maxsize=8)
-def _trainer(options: "LSTM") -> "Trainer":
+def _trainer(options: _Options) -> "Trainer":
     return Trainer(options)
 
 
@@ -54,7 +86,7 @@ class Trainer:
     options : LSTM
     """
 
-    def __init__(self, options: "LSTM") -> None:
+    def __init__(self, options: _Options) -> None:
         self._options = options
         self._lock = threading.Lock()
         self._network = Network(

@@ -171,7 +171,7 @@ def test_a_certificate_for_a_local_cluster_is_told_to_be_of_no_use(clients: Path
 
 
 def test_a_folder_that_can_not_be_used_is_named(clients: Path, tmp_path: Path):
-    with pytest.raises(OptionError, match=r"there is no tls\.crt in it"):
+    with pytest.raises(OptionError, match=r"tls\.crt is missing"):
         client_security(clients / "tls")
     mixed = tmp_path / "mixed"
     shutil.copytree(clients / "tls" / "client", mixed)
