@@ -36,7 +36,6 @@ from cryptodask.cluster import connect, ordered_map
 from cryptodask.prices import CryptoLoader, PriceTable, import_prices, read_files
 from cryptodask.prices.clean.findings import summarize_findings
 from cryptodask.prices.synthetic import coin_name, synthetic_prices
-from cryptodask.worker.read import load_partition
 
 WORKERS, LIMIT = 2, "1GiB"
 BLOCK = 250  # coins that are made together; a process then has some 300 MB
@@ -100,9 +99,7 @@ def run_import(files: Path, out: Path, address: str) -> dict[str, Any]:
     """Import and report as the command does."""
     started = time.perf_counter()
     with connect(address) as client:
-        table = import_prices(
-            files, out, overwrite=True, read=partial(ordered_map, client, load_partition)
-        )
+        table = import_prices(files, out, overwrite=True, run=partial(ordered_map, client))
     seconds, peak = time.perf_counter() - started, memory()
     found = summarize_findings(table.findings())
     counts = zip(found["count"], found["kind"], strict=True)

@@ -1,6 +1,7 @@
 """Read price files: into a table, or into memory."""
 
 from collections.abc import Callable, Iterable, Sequence
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from cryptodask.errors import (
 )
 from cryptodask.prices.clean.findings import join_findings
 from cryptodask.prices.folder_source import FolderSource
-from cryptodask.prices.partition import Partition, partitions_for
+from cryptodask.prices.partition import partitions_for
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
 from cryptodask.prices.reading import Reading
 from cryptodask.prices.schema import empty_prices
@@ -29,7 +30,7 @@ def import_prices(
     partitions: int | None = None,
     overwrite: bool = False,
     options: ReadOptions = DEFAULT_OPTIONS,
-    read: Callable[[Sequence[Partition]], Iterable[Reading]] | None = None,
+    run: Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]] = map,
 ) -> PriceTable:
     """Write a folder of price files as one table, and return it.
 
@@ -45,10 +46,9 @@ def import_prices(
         Replace a table that is there already.
     options : ReadOptions, optional
         What the files leave open.
-    read : callable, optional
-        Yields the reading of each of some partitions, in order. By default this process reads them;
-        ``partial(ordered_map, client, load_partition)`` reads them on a cluster, by
-        `cryptodask.cluster.ordered_map` and `cryptodask.worker.read.load_partition`.
+    run : callable, optional
+        Calls a function for each partition and yields the results in order: ``map`` itself, or
+        `cryptodask.cluster.ordered_map` with a client, to read them on a cluster.
 
     Returns
     -------
@@ -81,8 +81,8 @@ def import_prices(
 
     def readings() -> Any:
         packed = source.partitions(source.coins, partitions)
-        loaded = (partition.load() for partition in packed) if read is None else read(packed)
-        for partition, reading in zip(packed, loaded, strict=True):
+        # A method's name, since what workers run is no business of this folder.
+        for partition, reading in zip(packed, run(methodcaller("load"), packed), strict=True):
             for coin in sorted(set(partition.coins) - set(reading.prices["coin"])):
                 empty[coin] = no_rows_message(coin)
             yield reading

@@ -11,21 +11,10 @@ from cryptodask.prices.clean.findings import empty_findings, lost
 from cryptodask.prices.clean.gaps import last_segments
 from cryptodask.prices.panels import to_panel
 from cryptodask.prices.partition import Partition
-from cryptodask.prices.reading import Reading
 from cryptodask.prices.row_filter import RowFilter
 from cryptodask.prices.table.table_partition import TablePartition
 from cryptodask.records import CoinFailure, DateArray, Panel
 from cryptodask.worker.job import Job
-
-
-def load_partition(partition: Partition) -> Reading:
-    """Return all rows of a partition, and the findings in its files.
-
-    Parameters
-    ----------
-    partition : Partition
-    """
-    return partition.load()
 
 
 def read_panel(

@@ -241,7 +241,7 @@ def test_what_is_given_to_the_cluster_is_defined_in_the_folder_of_the_worker() -
     assert reader.right >= {
         "WarmUp", "backtest_job", "backtest_state", "bound_state", "call_on", "contribute",
         "contribute_histories", "count_state", "date_span", "forecast_job", "has_files",
-        "load_partition", "look_back_job", "prepare_histories", "prepare_job", "read_histories",
+        "look_back_job", "prepare_histories", "prepare_job", "read_histories",
         "release_memory", "rows_of", "same", "visibility_error", "warm_up_model", "without_rows",
     }  # fmt: skip
     assert {"submit", "ordered_map", "ask_workers", "tell_workers", "run_rounds"} <= {*reader.given}

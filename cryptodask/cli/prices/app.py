@@ -51,7 +51,6 @@ def import_command(
     """Read a folder of price files, write them as one table, and report what was found."""
     from cryptodask.cluster import connect, ordered_map
     from cryptodask.prices import import_prices
-    from cryptodask.worker.read import load_partition
 
     options = read_options(dayfirst, column, layout, freq, read_policies(policy))
     start = partial(
@@ -59,7 +58,7 @@ def import_command(
     )
     if scheduler or tls or workers is not None:
         with connect(scheduler, workers, read_tls(tls)) as client:
-            imported = start(read=partial(ordered_map, client, load_partition))
+            imported = start(run=partial(ordered_map, client))
     else:
         imported = start()
     report(imported)
