@@ -109,6 +109,23 @@ class ForecastError(SeriesError):
 class WorkerDiedError(SeriesError):
     """Each worker that was given the coin died, or took too long."""
 
+    @classmethod
+    def of(cls, coin: str, model: str, timeout: float | None) -> "WorkerDiedError":
+        """Return the error of a coin that killed its workers, with what can be done.
+
+        Parameters
+        ----------
+        coin, model : str
+        timeout : float, optional
+            Seconds that a worker had for it.
+        """
+        slow = "" if timeout is None else f" or took longer than {timeout:g} seconds"
+        return cls(
+            f"{coin}: {model}: each worker that ran it alone died{slow}; see their logs for why (a "
+            "crash, or more memory than a worker has), give workers more memory or time "
+            "(--timeout), or forecast it by another model"
+        )
+
 
 class LookaheadError(CryptoDaskError):
     """A forecast depends on rows after its cutoff, so that no backtest of the model is true."""

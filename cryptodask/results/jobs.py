@@ -32,10 +32,13 @@ class TaskFiles:
         The rows.
     done : Path or UPath
         The record that makes the task done.
+    key : str
+        Names the run, the model and the coins; a record with another is of another task.
     """
 
     table: AnyPath
     done: AnyPath
+    key: str
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ class _Record:
     """A `JobDone` as JSON has it."""
 
     version: int
+    key: str
     file: FileRecord | None
     failures: list[list[str | None]] = attrs.field(factory=list)
     lost: list[dict[str, Any]] = attrs.field(factory=list)
@@ -98,8 +102,13 @@ class _Record:
 PLAIN = ("coins", "bounded", "rows", "worker", "seconds", "began", "ended")
 
 
-def write_done(path: AnyPath, done: JobDone) -> None:
+def write_done(files: TaskFiles, done: JobDone) -> None:
     """Write the record of a job, after its table: from then on it is done.
+
+    Parameters
+    ----------
+    files : TaskFiles
+    done : JobDone
 
     Raises
     ------
@@ -107,7 +116,7 @@ def write_done(path: AnyPath, done: JobDone) -> None:
         It can't be written.
     """
     content = {name: getattr(done, name) for name in PLAIN}
-    content |= {"version": VERSION, "file": done.file and asdict(done.file)}
+    content |= {"version": VERSION, "key": files.key, "file": done.file and asdict(done.file)}
     content["failures"] = [
         [f.coin, f.model, None if f.cutoff is None else str(f.cutoff), f.exception, f.message]
         for f in done.failures
@@ -116,25 +125,25 @@ def write_done(path: AnyPath, done: JobDone) -> None:
     lost = done.lost.astype(object)
     lost["date"] = days
     content["lost"] = lost.where(lost.notna(), None).to_dict("records")
-    write_json(content, path)
+    write_json(content, files.done)
 
 
-def read_done(path: AnyPath) -> JobDone | None:
+def read_done(files: TaskFiles) -> JobDone | None:
     """Read the record of a job and compare its file; None where it is not done.
 
-    A record or a table that was cut off, emptied or changed is as if it were not there: the job is
-    done again.
+    A record or a table that was cut off, emptied or changed, or is of another task, is as if it
+    were not there: the job is done again.
     """
     from cryptodask.io.structure import structured
 
     try:
-        record = structured(_Record, read_json(path), str(path))
+        record = structured(_Record, read_json(files.done), str(files.done))
         done = _done_of(record)
     except (FileNotFoundError, InputError, ValueError, TypeError):
         return None
-    if record.version != VERSION:
+    if record.version != VERSION or record.key != files.key:
         return None
-    if done.file is not None and damage(path.parent / done.file.name, done.file):
+    if done.file is not None and damage(files.done.parent / done.file.name, done.file):
         return None
     return done
 

@@ -7,6 +7,7 @@ are dealt with here, so that no kind can forget them.
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -18,7 +19,7 @@ from cryptodask.evaluate.intervals.pooling import PooledErrors
 from cryptodask.io.paths import AnyPath
 from cryptodask.records import CoinFailure
 from cryptodask.results.failures import all_failed
-from cryptodask.results.jobs import JobDone, write_done
+from cryptodask.results.jobs import JobDone, TaskFiles, write_done
 from cryptodask.runs.closing import close_folder, run_log
 from cryptodask.runs.folder import RunFolder, check_shared
 from cryptodask.runs.kind import Call, Kind, Outcome
@@ -30,7 +31,7 @@ from cryptodask.worker.intervals import bound_state
 from cryptodask.worker.sink import rows_of, without_rows
 
 if TYPE_CHECKING:
-    from dask.distributed import Client, Future
+    from dask.distributed import Future
 
 R = TypeVar("R")
 
@@ -103,11 +104,6 @@ class _Run:
     futures: "dict[TaskId, Future]" = field(default_factory=dict)
     failures: list[CoinFailure] = field(default_factory=list)
 
-    @property
-    def client(self) -> "Client":
-        """The cluster's."""
-        return self.session.client
-
     def execute(self, tasks: Sequence[Task] | None) -> Any:
         """Do all that is left, and return the result."""
         kind = self.kind
@@ -127,7 +123,7 @@ class _Run:
             self._run_with_intervals(todo, pools)
         elif todo:
             work = self._work(self._call, todo)
-            self._collect(run_tasks(self.client, work, todo, results=not self.as_dask))
+            self._collect(run_tasks(self.session.client, work, todo, results=not self.as_dask))
         return self._close()
 
     def _plan(self, tasks: Sequence[Task] | None) -> Workload:
@@ -150,18 +146,27 @@ class _Run:
         if self.folder is None:
             return planned
         tasks = self.folder.tasks(planned)
-        self.done = self.folder.done(tasks)
+        self.done = self._done(tasks)
         for task, done in self.done.items():
             self._log_done(task, done)
             self._count(self.workload.size(task))
         return [task for task in tasks if task not in self.done]
 
-    def _call(self, task: TaskId) -> Call:
-        files = None if self.folder is None else self.folder.files(task)
-        return self.kind.call(self.workload.job(task), self.workload.model(task), files)
+    def _files(self, task: TaskId, *, parts: bool = False) -> TaskFiles | None:
+        """Return the files of a task, or None without a folder."""
+        if self.folder is None:
+            return None
+        return self.folder.files(task, self.workload.task(task), parts=parts)
 
-    def _part_call(self, task: TaskId) -> Call:
-        files = None if self.folder is None else self.folder.part_files(task)
+    def _done(self, tasks: Iterable[TaskId], *, parts: bool = False) -> dict[TaskId, JobDone]:
+        """Return what the folder has of some tasks; with ``parts``, before they had intervals."""
+        if self.folder is None:
+            return {}
+        content, files = self.workload.task, self.folder.files
+        return self.folder.done({task: files(task, content(task), parts=parts) for task in tasks})
+
+    def _call(self, task: TaskId, *, parts: bool = False) -> Call:
+        files = self._files(task, parts=parts)
         return self.kind.call(self.workload.job(task), self.workload.model(task), files)
 
     def _state_call(self, task: TaskId) -> Call:
@@ -253,31 +258,21 @@ class _Run:
         if isinstance(error, ENDING):
             raise error
         model, coins = self.workload.model(task).name, self.workload.job(task).coins
-        failures = all_failed(coins, model, self._explained(task, error))
+        if isinstance(error, WorkerDiedError):
+            [coin] = coins
+            error = WorkerDiedError.of(coin, model, self.workload.timeout)
+        failures = all_failed(coins, model, error)
         self.done[task] = JobDone(failures=tuple(failures))
         self.log.ended(model, coins, failures, counted=counted)
-        if self.folder is not None and is_coin_at_fault(error):
-            write_done(self.folder.files(task).done, self.done[task])
-
-    def _explained(self, task: TaskId, error: BaseException) -> BaseException:
-        """Return the error of a single coin that killed its workers, with what can be done."""
-        if not isinstance(error, WorkerDiedError):
-            return error
-        [coin], slow = self.workload.job(task).coins, ""
-        if self.workload.timeout is not None:
-            slow = f" or took longer than {self.workload.timeout:g} seconds"
-        return WorkerDiedError(
-            f"{coin}: {self.workload.model(task).name}: each worker that ran it alone died{slow}; "
-            "see their logs for why (a crash, or more memory than a worker has), give workers more "
-            "memory or time (--timeout), or forecast it by another model"
-        )
+        files = self._files(task)
+        if files is not None and is_coin_at_fault(error):
+            write_done(files, self.done[task])
 
     def _read_pools(self, todo: Sequence[TaskId]) -> dict[str, PooledErrors] | None:
         """Return the pooled errors of a run that goes on, if it had those of all models."""
-        pools = self.folder.read_pools() if self.folder and self.kind.intervals else None
-        if pools is None or any(self.workload.model(task).name not in pools for task in todo):
+        if self.folder is None or not self.kind.intervals:
             return None
-        return pools
+        return self.folder.read_pools({self.workload.model(task).name for task in todo})
 
     def _run_with_intervals(
         self, todo: Sequence[TaskId], pools: dict[str, PooledErrors] | None
@@ -300,8 +295,7 @@ class _Run:
         known = pools
 
         def arguments(task: TaskId) -> tuple[Any, ...]:
-            files = None if self.folder is None else self.folder.files(task)
-            return known[self.workload.model(task).name], files
+            return known[self.workload.model(task).name], self._files(task)
 
         passes = state.map(bound_state, arguments, "intervals", results=not self.as_dask)
         self._collect(passes, counted=True)
@@ -313,18 +307,17 @@ class _Run:
     def _states(self, tasks: Sequence[TaskId]) -> WorkerState:
         """Have workers keep what intervals need of each task, or write it to the folder."""
         if self.folder is None or not self.kind.writes_parts:
-            state = WorkerState(self.client, self._work(self._state_call, tasks), tasks)
+            state = WorkerState(self.session.client, self._work(self._state_call, tasks), tasks)
             self._collect(state.hold(), keep=False)
             return state
-        state = WorkerState(self.client, self._work(self._part_call, tasks), [])
-        parts = self.folder.done(tasks, parts=True)
+        call = self._work(partial(self._call, parts=True), tasks)
+        state = WorkerState(self.session.client, call, [])
+        parts = self._done(tasks, parts=True)
         for task, done in parts.items():
             state.put(task, self.kind.state_of(done, self.folder.path))
             self._count(self.workload.size(task))
         left = [task for task in tasks if task not in parts]
-        for outcome in self._collect(
-            run_tasks(self.client, self._work(self._part_call, tasks), left), keep=False
-        ):
+        for outcome in self._collect(run_tasks(self.session.client, call, left), keep=False):
             if outcome.error is None:
                 state.put(outcome.task, self.kind.state_of(outcome.result, self.folder.path))
         return state
@@ -344,10 +337,12 @@ class _Run:
     def _bring_reports(self) -> None:
         """Bring what jobs did, without their rows, which stay on the workers."""
         tasks = sorted(self.futures)
-        calls = [self.client.submit(without_rows, self.futures[t], pure=False) for t in tasks]
-        for task, done in zip(tasks, self.client.gather(calls), strict=True):
+        calls = [
+            self.session.client.submit(without_rows, self.futures[t], pure=False) for t in tasks
+        ]
+        for task, done in zip(tasks, self.session.client.gather(calls), strict=True):
             self.done[task] = done
             # Its coins were counted with its job.
             for failure in done.failures:
                 self.log.ended(failure.model, (), [failure])
-            self.futures[task] = self.client.submit(rows_of, self.futures[task], pure=False)
+            self.futures[task] = self.session.client.submit(rows_of, self.futures[task], pure=False)

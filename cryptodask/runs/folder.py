@@ -34,7 +34,8 @@ from cryptodask.results.manifest import (
     read_manifest,
     write_manifest,
 )
-from cryptodask.runs.plan import PLAN, Plan, read_plan, write_plan
+from cryptodask.runs.plan import PLAN, Plan, digest, read_plan, write_plan
+from cryptodask.runs.workload import Task
 
 LOCK = "_lock"
 POOLS = "_pools.json"
@@ -57,7 +58,7 @@ class RunFolder:
     """
 
     def __init__(self, path: AnyPath, tables: str) -> None:
-        self.path, self.tables = resolved(path), tables
+        self.path, self.tables, self.key = resolved(path), tables, ""
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -70,12 +71,13 @@ class RunFolder:
         TableError
             Another process holds it.
         """
-        if exists(self.path):
-            self._check_own()
-        else:
-            make_folder(self.path)
-        with locked(self.path, LOCK), with_resume_hint(self.path):
-            yield
+        with with_resume_hint(self.path):
+            if exists(self.path):
+                self._check_own()
+            else:
+                make_folder(self.path)
+            with locked(self.path, LOCK):
+                yield
 
     def _check_own(self) -> None:
         names = names_in(self.path) if is_folder(self.path) else None
@@ -109,6 +111,7 @@ class RunFolder:
         InputError
             Another run is there, and may not be replaced; or a plan that can't be read.
         """
+        self.key = plan.key
         names = [name for name in names_in(self.path) if name != LOCK]
         try:
             there = read_plan(self.path)
@@ -150,48 +153,54 @@ class RunFolder:
         """Take the manifest away, since the run goes on."""
         remove([self.path / MANIFEST])
 
-    def files(self, task: TaskId) -> TaskFiles:
-        """Return the files of a task."""
-        return TaskFiles(
-            self.path / f"{self.tables}-{task}.parquet", self.path / f"_done-{task}.json"
-        )
+    def files(self, task: TaskId, content: Task, *, parts: bool = False) -> TaskFiles:
+        """Return the files of a task; with ``parts``, those before it has intervals.
 
-    def part_files(self, task: TaskId) -> TaskFiles:
-        """Return the files of a task before it has intervals."""
-        return TaskFiles(self.path / f"_part-{task}.parquet", self.path / f"_part-{task}.json")
+        Parameters
+        ----------
+        task : TaskId
+        content : Task
+            Its coins and its model.
+        parts : bool
+        """
+        table, done = ("_part", "_part") if parts else (self.tables, "_done")
+        return TaskFiles(
+            self.path / f"{table}-{task}.parquet",
+            self.path / f"{done}-{task}.json",
+            digest([self.key, content.model, content.spans]),
+        )
 
     def tasks(self, planned: Sequence[TaskId]) -> list[TaskId]:
         """Return the tasks of the run: those that were not split, and halves of the others."""
         names = set(names_in(self.path))
         return [task for whole in planned for task in _leaves(whole, names)]
 
-    def done(self, tasks: Sequence[TaskId], *, parts: bool = False) -> dict[TaskId, JobDone]:
-        """Return what was done of some tasks; with ``parts``, before they had intervals."""
-        files_of, names = self.part_files if parts else self.files, set(names_in(self.path))
-        by_path = {files_of(task).done: task for task in tasks}
-        paths = [path for path in by_path if path.name in names]
-        records = each(read_done, paths)
-        return {
-            by_path[path]: done
-            for path, done in zip(paths, records, strict=True)
-            if done is not None
-        }
+    def done(self, files: Mapping[TaskId, TaskFiles]) -> dict[TaskId, JobDone]:
+        """Return what was done of some tasks, by their files."""
+        names = set(names_in(self.path))
+        there = [task for task, own in files.items() if own.done.name in names]
+        by_path = {files[task].done: files[task] for task in there}
+        records = each(lambda path: read_done(by_path[path]), list(by_path))
+        return {task: done for task, done in zip(there, records, strict=True) if done is not None}
 
     def note_split(self, task: TaskId) -> None:
         """Note that a task is done as two halves from now on."""
         write_json([str(half) for half in task.halves], self.path / _split(task))
 
-    def read_pools(self) -> dict[str, PooledErrors] | None:
-        """Return the pooled errors by model, if all were counted before."""
+    def read_pools(self, models: Collection[str]) -> dict[str, PooledErrors] | None:
+        """Return the pooled errors by model, if those of these models were counted before."""
         try:
             content = read_json(self.path / POOLS)
-            return {str(model): PooledErrors.from_json(pool) for model, pool in content.items()}
-        except (FileNotFoundError, InputError, AttributeError):
+            if content["key"] != self.key or not set(models) <= set(content["models"]):
+                return None
+            return {str(m): PooledErrors.from_json(pool) for m, pool in content["models"].items()}
+        except (FileNotFoundError, InputError, AttributeError, KeyError, TypeError):
             return None  # counted again
 
     def write_pools(self, pools: Mapping[str, PooledErrors]) -> None:
         """Write the pooled errors by model; JSON keeps every bit of a number."""
-        write_json({model: pool.to_json() for model, pool in pools.items()}, self.path / POOLS)
+        content = {"key": self.key, "models": {m: pool.to_json() for m, pool in pools.items()}}
+        write_json(content, self.path / POOLS)
 
     def close(self, manifest: Manifest) -> None:
         """Write the manifest, which makes the result whole, and remove what led to it."""
@@ -234,15 +243,15 @@ def _same(there: Plan, plan: Plan, key: str) -> bool:
 
 @contextmanager
 def with_resume_hint(path: AnyPath | None) -> Iterator[None]:
-    """Add to errors that end a run how it goes on."""
+    """Add to errors that end a run how to continue it, once its folder holds a plan."""
     try:
         with as_cluster_error():
             yield
     except (ClusterError, WriteError) as error:
-        if path is None:
+        if path is None or not exists(path / PLAN):
             raise
         raise type(error)(
-            f"{error}. What was written is kept, and `cryptodask resume {path}` goes on from there"
+            f"{error}. What was written is kept; `cryptodask resume {path}` continues from there"
         ) from error
 
 

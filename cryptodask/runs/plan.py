@@ -1,5 +1,6 @@
 """The plan of a run, which its folder holds from the start: what was asked, and the tasks."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -57,6 +58,17 @@ class Plan:
     models: Sequence[str]
     coins: int
     tasks: Sequence[Task]
+
+    @property
+    def key(self) -> str:
+        """A digest of all that decides the result, by which the files of a run name it."""
+        return digest([self.kind, self.facts, list(self.models), self.coins])
+
+
+def digest(content: Any) -> str:
+    """Return a short digest of what JSON can hold."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def write_plan(folder: AnyPath, plan: Plan) -> None:

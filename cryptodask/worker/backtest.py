@@ -84,7 +84,7 @@ def backtest_job(job: Job, plan: BacktestPlan, files: TaskFiles | None = None) -
     if files is None:
         return tally.done(table=pd.concat([empty_backtest(), *sink.tables], ignore_index=True))
     done = tally.done(file=sink.record)
-    write_done(files.done, done)
+    write_done(files, done)
     return done
 
 

@@ -47,7 +47,7 @@ def forecast_job(
     if files is None:
         return tally.done(table=forecast_frame(sink.tables))
     done = tally.done(file=sink.record)
-    write_done(files.done, done)
+    write_done(files, done)
     return done
 
 

@@ -69,7 +69,7 @@ def bound_state(state: IntervalState, pooled: PooledErrors, files: TaskFiles | N
     """Put intervals around the forecasts of a job: the last pass."""
     done = state.bound(pooled, files)
     if files is not None:
-        write_done(files.done, done)
+        write_done(files, done)
     return done
 
 

@@ -9,7 +9,11 @@ import pytest
 from cryptodask.io.parquet import write_frame
 from cryptodask.prices.clean.findings import file_finding
 from cryptodask.records import CoinFailure
-from cryptodask.results.jobs import JobDone, read_done, write_done
+from cryptodask.results.jobs import JobDone, TaskFiles, read_done, write_done
+
+
+def files_in(folder: Path, key: str = "key") -> TaskFiles:
+    return TaskFiles(folder / "forecasts-00000.parquet", folder / "_done-00000.json", key)
 
 
 @pytest.fixture
@@ -22,12 +26,12 @@ def done(tmp_path: Path) -> JobDone:
     )
     lost = file_finding("unreadable_file", "C", "C.csv", "cut off")
     job = JobDone(None, record, failures, lost, 3, 2, 90, "tcp://w", {"fit": 0.5}, 1.0, 2.0)
-    write_done(tmp_path / "_done-00000.json", job)
+    write_done(files_in(tmp_path), job)
     return job
 
 
 def test_it_is_read_back(tmp_path: Path, done: JobDone) -> None:
-    again = read_done(tmp_path / "_done-00000.json")
+    again = read_done(files_in(tmp_path))
     assert again is not None
     pd.testing.assert_frame_equal(again.lost, done.lost)
     for name in ("file", "failures", "coins", "bounded", "rows", "worker", "seconds", "began"):
@@ -37,7 +41,7 @@ def test_it_is_read_back(tmp_path: Path, done: JobDone) -> None:
 @pytest.mark.parametrize("name", ["_done-00000.json", "forecasts-00000.parquet"])
 @pytest.mark.parametrize("damage", ["gone", "empty", "cut", "zeros", "flipped"])
 def test_what_is_torn_is_not_done(tmp_path: Path, done: JobDone, name: str, damage: str) -> None:
-    assert read_done(tmp_path / "_done-00000.json") is not None
+    assert read_done(files_in(tmp_path)) is not None
     path = tmp_path / name
     content = path.read_bytes()
     if damage == "gone":
@@ -47,4 +51,9 @@ def test_what_is_torn_is_not_done(tmp_path: Path, done: JobDone, name: str, dama
         flipped = content[:middle] + bytes([content[middle] ^ 0x80]) + content[middle + 1 :]
         torn = {"empty": b"", "cut": content[:middle], "zeros": bytes(len(content))}
         path.write_bytes(torn.get(damage, flipped))
-    assert read_done(tmp_path / "_done-00000.json") is None
+    assert read_done(files_in(tmp_path)) is None
+
+
+@pytest.mark.usefixtures("done")
+def test_the_record_of_another_task_is_not_of_this_one(tmp_path: Path) -> None:
+    assert read_done(files_in(tmp_path, "other")) is None

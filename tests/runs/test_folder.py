@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -113,6 +115,33 @@ def test_prices_that_changed_are_told_of(
     spec = read_plan(out).spec
     assert spec is not None
     assert spec.source == str(folder)
+
+
+@pytest.mark.parametrize("change", ["seed", "tasks"])
+def test_done_files_beside_a_plan_that_is_not_theirs_are_made_again(
+    client: Client, small_folder: Path, tmp_path: Path, change: str
+) -> None:
+    """A plan is put beside files of another run, or its tasks trade places, as a copy may do."""
+    forecast = partial(
+        CryptoManager(small_folder, client).forecast,
+        ["ridge", "random"], 5, intervals=True, progress=False,
+    )  # fmt: skip
+    expected = forecast(seed=1, out=tmp_path / "expected")
+    out, other = tmp_path / "out", tmp_path / "other"
+    forecast(seed=2 if change == "seed" else 1, out=out)
+    shutil.copytree(tmp_path / "expected", other)
+    for path in [other / "_manifest.json", out / "_manifest.json"]:
+        path.unlink()
+    shutil.copy(other / "_plan.json", out)
+    if change == "tasks":
+        content = json.loads((out / "_plan.json").read_text())
+        first, second, *others = content["tasks"]
+        content["tasks"] = [second, first, *others]
+        (out / "_plan.json").write_text(json.dumps(content))
+        next(out.glob("_done-*0.json")).unlink()
+    again = forecast(seed=1, out=out)
+    assert len(again) == len(expected)
+    pd.testing.assert_frame_equal(table_of(out), table_of(tmp_path / "expected"), check_exact=True)
 
 
 def test_two_do_not_write_the_same_run_at_once(

@@ -41,7 +41,7 @@ def plan_jobs(
 
 
 def files_in(folder: Path, task: str = "00000") -> TaskFiles:
-    return TaskFiles(folder / f"forecasts-{task}.parquet", folder / f"_done-{task}.json")
+    return TaskFiles(folder / f"forecasts-{task}.parquet", folder / f"_done-{task}.json", "key")
 
 
 @pytest.mark.parametrize("kind", ["folder", "table"])
@@ -181,7 +181,7 @@ def test_a_job_in_parts_writes_what_it_would_return(
         written = read_part(tmp_path, there.file)
         pd.testing.assert_frame_equal(written, here.table, check_exact=True)
         contents.append(files.table.read_bytes())
-        done = read_done(files.done)
+        done = read_done(files)
         assert done is not None
         assert (done.coins, done.rows, done.failures) == (11, len(table), here.failures)
     assert contents[0] == contents[1]

@@ -192,7 +192,7 @@ def test_where_nothing_was_forecast_there_is_no_figure_and_no_verdict() -> None:
     [
         ({"splits": 30}, "splits: 30 splits of 24 origins"),
         ({"splits": 2, "origins": ["2020-01-09", "2020-01-10"]}, "2 splits of 2 origins"),
-        ({"splits": 2, "step": 1, "origins": 9}, "of which 4 are left out before each"),
+        ({"splits": 2, "step": 1, "origins": 9}, "with 4 left out before each"),
         ({"horizon": 0}, "horizon: must be at least 1"),
     ],
 )
