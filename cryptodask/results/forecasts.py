@@ -21,6 +21,7 @@ from cryptodask.records import FloatArray
 from cryptodask.results.failures import failure_table
 from cryptodask.results.jobs import task_table
 from cryptodask.results.manifest import FAILURES, LOST, TASKS, read_manifest
+from cryptodask.text import counted
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
@@ -90,8 +91,8 @@ class Forecasts:
     def __repr__(self) -> str:
         place = "" if self.path is None else f", {self.path}"
         return (
-            f"Forecasts({len(self):,} rows of {', '.join(self.models)}, "
-            f"{len(self.failures):,} failures{place})"
+            f"Forecasts({counted(len(self), 'row')} of {', '.join(self.models)}, "
+            f"{counted(len(self.failures), 'failure')}{place})"
         )
 
     def _repr_html_(self) -> str:
