@@ -15,6 +15,16 @@ ROOT = Path(__file__).parents[1]
 READ = ("cryptodask/**/*.py", "docs/**/*.md", "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md",
         "CHANGELOG.md")  # fmt: skip
 
+# "They tell two coins apart" is plain, and so is "rows of its own file": its own, and a noun. What
+# follows "a name of its own" is none.
+APART = r"(?: [\w'`]+){0,4} apart"
+NOT_NOUNS = (
+    "a|after|also|an|and|are|as|at|because|before|but|by|can|for|from|has|have|if|in|is|it|may|no|"
+    "nor|not|of|on|or|over|so|such|than|that|the|then|there|they|to|under|unless|until|was|were|"
+    "when|where|which|while|who|whose|with|without"
+)
+NOUN = rf" (?!(?:{NOT_NOUNS})\b)[\w`]"
+
 PHRASES = {
     "so many": 'the number: "N", "the last N rows", "every N origins"',
     "of which": 'two sentences, or "whose", "with", "including"',
@@ -26,10 +36,10 @@ PHRASES = {
     "in turn": '"alternately" or "one after the other"',
     "under way": '"in progress"',
     "dear|dearer|dearest": '"expensive"',
-    r"(?<!\.)(?:tell|tells|telling|told)(?! apart)": '"report", "say"; "Tell whether": "Whether"',
-    "of its own|of their own": '"its own x", "their own x", or "separate"',
+    rf"(?<!\.)(?:tell|tells|telling|told)(?!{APART})": '"report", "say"; "Tell whether": "Whether"',
+    rf"of (?:its|their) own(?!{NOUN})": '"its own x", "their own x", or "separate"',
 }
-"""What to write instead of each phrase; ``file.tell()`` and "tell apart" pass."""
+"""What to write instead of each phrase; ``file.tell()`` and "tell two coins apart" pass."""
 
 NAMES = {"told", "one", "made", "found", "whole", "asked", "own"}
 HINT = "name what it holds"
