@@ -43,7 +43,7 @@ class InputError(CryptoDaskError):
 
 
 class SourceError(InputError):
-    """There is no source of prices at that path."""
+    """That path has no source of prices."""
 
 
 class UnknownCoinError(InputError):
@@ -136,7 +136,7 @@ class ContractError(CryptoDaskError):
 
 
 class ClusterError(CryptoDaskError):
-    """There is no scheduler or worker there, or none that can be used."""
+    """No scheduler or worker was found, or none that can be used."""
 
 
 class WriteError(CryptoDaskError):

@@ -11,7 +11,7 @@ networks, fitting, predicting, writing files, and bringing results to the client
 
 
 class _Watch:
-    """Stages that are under way, the innermost last, and the seconds of all."""
+    """Stages in progress, the innermost last, and the seconds of all stages."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}

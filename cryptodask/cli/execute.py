@@ -150,7 +150,7 @@ def print_stopped(folder: "AnyPath | None") -> None:
     from cryptodask.runs.plan import PLAN
 
     if folder is None or not exists(folder / PLAN):
-        text = "stopped; the fits under way were cancelled, and nothing more was written"
+        text = "stopped; the fits in progress were cancelled, and nothing more was written"
     else:
         text = f"stopped; what was written is kept: `cryptodask resume {folder}` continues it"
     err.print(Text(text), soft_wrap=True)

@@ -81,7 +81,7 @@ def import_prices(
 
     def readings() -> Any:
         packed = source.partitions(source.coins, partitions)
-        # A method's name, since what workers run is no business of this folder.
+        # By the method's name, since functions that workers run belong to `cryptodask.worker`.
         for partition, reading in zip(packed, run(methodcaller("load"), packed), strict=True):
             for coin in sorted(set(partition.coins) - set(reading.prices["coin"])):
                 empty[coin] = no_rows_message(coin)

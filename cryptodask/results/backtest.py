@@ -39,8 +39,8 @@ class Backtest:
     origins : ndarray of datetime64[s], ``(n_origins,)``
         Those that count; others, which may be in its files, are for the intervals of these.
     failures : DataFrame
-        ``coin, model, cutoff, exception, message``: what has no forecast as of which date, or
-        (cutoff NaT) as of none.
+        ``coin, model, cutoff, exception, message``: one row a forecast that failed; cutoff NaT
+        where the model forecast the coin as of no date.
     path : Path, UPath or None
         The folder of its files, or None of one that is in memory.
     files : tuple of FileRecord
@@ -213,7 +213,9 @@ def read_backtest_part(folder: AnyPath, record: FileRecord) -> pd.DataFrame:
     try:
         return table.astype(empty_backtest().dtypes.to_dict())
     except KeyError as error:
-        raise TableError(f"{folder / record.name}: is no table of a backtest: {error}") from error
+        raise TableError(
+            f"{folder / record.name}: is not a table of a backtest: {error}"
+        ) from error
 
 
 def _read_file(record: FileRecord, folder: AnyPath) -> pd.DataFrame:

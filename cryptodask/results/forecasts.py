@@ -190,7 +190,7 @@ def read_part(folder: AnyPath, record: FileRecord) -> pd.DataFrame:
     try:
         return rows.astype(empty_forecasts(BOUNDS[0] in rows.columns).dtypes.to_dict())
     except KeyError as error:
-        raise TableError(f"{folder / record.name}: is no table of forecasts: {error}") from error
+        raise TableError(f"{folder / record.name}: is not a table of forecasts: {error}") from error
 
 
 def _read_file(record: FileRecord, folder: AnyPath) -> pd.DataFrame:

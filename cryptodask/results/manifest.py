@@ -118,7 +118,7 @@ def read_manifest(folder: AnyPath, kinds: Sequence[str] = ("forecasts", "backtes
         raise InputError(f"{path}: kind: {manifest.kind!r}, and {' or '.join(kinds)} is wanted")
     for record in manifest.files:
         if "/" in record.name or not record.name.startswith(f"{manifest.kind}-"):
-            raise InputError(f"{path}: files: {record.name!r} is no file of {manifest.kind}")
+            raise InputError(f"{path}: files: {record.name!r} is not a file of {manifest.kind}")
     try:
         manifest.dates  # noqa: B018 - whether they are dates
     except ValueError as error:

@@ -37,7 +37,7 @@ class SearchResult:
         ``forecasts`` counts the coins and origins of each. The least of many is optimistic.
     splits : DataFrame
         ``model, split, train_origins, train_to, test_from, test_origins, candidate,
-        relative_mae``: what was best at the first so many origins.
+        relative_mae``: the best candidate at the first ``train_origins`` origins.
     held_out : DataFrame
         ``model, role, coins, origins, relative_mae, naive_p, naive_verdict, given_p,
         given_verdict``: at the origins that follow each split, what was chosen before them

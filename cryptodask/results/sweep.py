@@ -85,7 +85,7 @@ def sweep(
 
 
 def cut_by_coin(table: pd.DataFrame, most: int = MOST) -> Iterator[pd.DataFrame]:
-    """Yield the rows of whole coins of a table, by coin, so many at a time unless one has more."""
+    """Yield the rows of whole coins, by coin: at most ``most`` at once, unless one has more."""
     rows = _by_coin(table)
     edges = np.flatnonzero(rows.coins[1:] != rows.coins[:-1]) + 1
     ends = [*edges.tolist(), len(rows.coins)]
@@ -116,7 +116,7 @@ def _groups(folder: AnyPath, record: FileRecord) -> list[_Group]:
 
 
 def _holds(group: _Group, wanted: Sequence[str] | None) -> bool:
-    """Tell whether one of these coins may be in a group."""
+    """Return whether a group may have one of these coins."""
     if wanted is None:
         return True
     place = bisect_left(wanted, group.first)

@@ -90,7 +90,7 @@ def forecast(
         See `run_spec`.
     client : dask.distributed.Client, optional
     workers : int, optional
-        Of a local cluster that is started where there is no client.
+        Of a local cluster that is started where no client is given.
 
     Returns
     -------
@@ -165,7 +165,7 @@ def backtest(
         See `run_spec`.
     client : dask.distributed.Client, optional
     workers : int, optional
-        Of a local cluster that is started where there is no client.
+        Of a local cluster that is started where no client is given.
 
     Returns
     -------
@@ -244,7 +244,7 @@ def tune(
         See `run_spec`. With ``out`` the client holds only the forecasts that judge the choice.
     client : dask.distributed.Client, optional
     workers : int, optional
-        Of a local cluster that is started where there is no client.
+        Of a local cluster that is started where no client is given.
 
     Returns
     -------

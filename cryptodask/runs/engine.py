@@ -127,7 +127,7 @@ class _Run:
         return self._close()
 
     def _plan(self, tasks: Sequence[Task] | None) -> Workload:
-        """Cut the work, or take the tasks of the run that goes on, whatever workers there are."""
+        """Cut the work, or take the tasks of a resumed run, whatever workers there are."""
         kind, session = self.kind, self.session
         source, coins = session.loader.source, kind.coins
         if tasks is None:
@@ -248,7 +248,7 @@ class _Run:
     def _give_up(self, task: TaskId, error: BaseException, *, counted: bool) -> None:
         """Report the coins of a task that failed as a whole, as of a coin that killed its workers.
 
-        The latter is noted in the folder, so that no run which goes on tries it again.
+        The latter is noted in the folder, so that no resumed run tries it again.
 
         Raises
         ------
@@ -269,7 +269,7 @@ class _Run:
             write_done(files, self.done[task])
 
     def _read_pools(self, todo: Sequence[TaskId]) -> dict[str, PooledErrors] | None:
-        """Return the pooled errors of a run that goes on, if it had those of all models."""
+        """Return the pooled errors of a resumed run, if it had those of all models."""
         if self.folder is None or not self.kind.intervals:
             return None
         return self.folder.read_pools({self.workload.model(task).name for task in todo})
@@ -301,7 +301,7 @@ class _Run:
         self._collect(passes, counted=True)
 
     def _has_rows(self, task: TaskId) -> bool:
-        """Tell whether a task was not given up."""
+        """Return whether a task was not given up."""
         return task not in self.done or self.done[task].file is not None
 
     def _states(self, tasks: Sequence[TaskId]) -> WorkerState:

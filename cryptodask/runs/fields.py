@@ -37,7 +37,7 @@ def option(
     converter : callable, optional
         Turns what a user gives into the value.
     flag : str, optional
-        The option's name, if it is not the field's; empty for a field that is no option.
+        The option's name, if it is not the field's; empty for a field that is not an option.
     decides : bool
         Whether a result depends on it: such fields tell runs in one folder apart.
     **metadata

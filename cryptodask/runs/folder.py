@@ -150,7 +150,7 @@ class RunFolder:
         return None if any(each(lambda p: damage(p, by_path[p]), paths)) else manifest
 
     def reopen(self) -> None:
-        """Take the manifest away, since the run goes on."""
+        """Remove the manifest, since the run resumes."""
         remove([self.path / MANIFEST])
 
     def files(self, task: TaskId, content: Task, *, parts: bool = False) -> TaskFiles:
@@ -243,7 +243,7 @@ def _same(there: Plan, plan: Plan, key: str) -> bool:
 
 @contextmanager
 def with_resume_hint(path: AnyPath | None) -> Iterator[None]:
-    """Add to errors that end a run how to continue it, once its folder holds a plan."""
+    """Add to errors that end a run how to resume it, once its folder holds a plan."""
     try:
         with as_cluster_error():
             yield

@@ -134,7 +134,7 @@ class Kind(ABC, Generic[S, R]):
         """
 
     def ready(self, model: Model) -> bool:
-        """Tell whether a model can forecast, after `train`."""
+        """Return whether a model can forecast, after `train`."""
         del model
         return True
 

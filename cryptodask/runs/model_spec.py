@@ -25,7 +25,7 @@ class ModelSpec:
     ----------
     name : str
     options : mapping of str to Any, or None
-        None of a model that was made in Python and that no name and options tell.
+        None of a model made in Python that no name and options describe.
     """
 
     name: str = attrs.field(validator=text)

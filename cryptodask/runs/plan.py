@@ -106,7 +106,9 @@ def read_plan(folder: AnyPath) -> Plan:
         )
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         shown = repr(content.get("format") if isinstance(content, dict) else content)[:60]
-        raise InputError(f"{path}: format: is no plan of a run, but {shown}; name another folder")
+        raise InputError(
+            f"{path}: format: is not a plan of a run, but {shown}; name another folder"
+        )
     if content.get("version") != VERSION:
         raise InputError(
             f"{path}: version: {content.get('version')!r}, and this CryptoDask reads {VERSION}; "

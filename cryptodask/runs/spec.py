@@ -56,7 +56,7 @@ class RunSpec:
     Attributes
     ----------
     source : str or None
-        Path of the prices; None of prices that no path tells.
+        Path of the prices; None of prices that a path alone does not describe.
     horizon : int
         Bars ahead: days, of daily prices.
     coins : tuple of str or None
@@ -71,12 +71,12 @@ class RunSpec:
     window : int or "expanding"
         Latest rows that a model sees; by default all.
     refit : int
-        Models are retrained every so many past dates, and forecast from newer rows in between.
+        Models are retrained every N past dates, and forecast from newer rows in between.
     seed : int
         Random seed.
     timeout : float or None
         Seconds that a worker may take for coins that it reads together; its process is ended
-        then. By default there is no limit.
+        then. By default unlimited.
     partitions : int or None
         Number of partitions of the prices; by default as the source packs them.
     """
@@ -143,7 +143,7 @@ class RunSpec:
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether the JSON of a spec tells all of it, so that it can be run again from there."""
+        """Whether the JSON of a spec has all of it, so that it can be run again from there."""
         models = getattr(self, "models", ())
         if self.source is None or any(model.options is None for model in models):
             return False
@@ -217,7 +217,7 @@ class BacktestSpec(RunSpec):
     models : tuple of ModelSpec
         ``naive`` first.
     origins : int or tuple of str
-        How many, the last of which has a whole horizon after it; or their days.
+        How many, the last with a whole horizon after it; or their days.
     step : int or None
         Bars from one origin to the next; by default the horizon, so that none overlap.
     intervals : bool

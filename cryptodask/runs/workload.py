@@ -1,7 +1,7 @@
 """The work of a run: coins × models, cut into tasks.
 
-A task is some coins and one model; `Workload` knows the job of each, and of the halves that a task
-of which workers died is split into.
+A task is some coins and one model; `Workload` knows the job of each, and of the halves of a task
+whose workers died.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -87,7 +87,7 @@ class PastDates:
     ----------
     cohorts : list of Cohort
     refit : int
-        Models are retrained every so many of these dates.
+        Models are retrained at every Nth of these dates.
     """
 
     cohorts: Sequence[Cohort]
@@ -263,7 +263,7 @@ def backtest_state(
     job : Job
     plan : BacktestPlan
     origins : ndarray of datetime64[s], ``(n_origins,)``
-        All of the backtest, of which the model may have failed at some.
+        All of the backtest; the model may have failed at some.
     step : timedelta64
         From one bar to the next.
     """

@@ -12,7 +12,7 @@ def test_what_was_stopped_names_the_command_that_continues_it_where_there_is_a_p
 ) -> None:
     for folder in (None, tmp_path, tmp_path / "nowhere"):
         print_stopped(folder)
-        assert "stopped; the fits under way were cancelled" in capsys.readouterr().err
+        assert "stopped; the fits in progress were cancelled" in capsys.readouterr().err
     (tmp_path / "_plan.json").write_text("{}")
     print_stopped(tmp_path)
     said = " ".join(capsys.readouterr().err.split())

@@ -199,7 +199,7 @@ def test_out_is_a_folder_for_workers_or_a_file(call: Callable[..., Call], tmp_pa
             "tune --model ridge --search ridge.alpha=1 --out f.parquet",
             "must end in .json or .csv or be a folder",
         ),
-        ("forecast --out no/such/f.csv", "there is no folder no/such; make it first"),
+        ("forecast --out no/such/f.csv", "folder no/such does not exist; make it first"),
         ("tune", "--model: name the model to search the options of"),
         ("tune --model ridge --model ridge", "--model ridge: is given twice; its --search may"),
         ("backtest --model ridge --model ridge", "models: ridge given twice; give each model"),

@@ -45,7 +45,7 @@ def check_file(flag: str, path: "AnyPath | None", endings: tuple[str, ...]) -> N
         known = " or ".join(ending or "be a folder, without an ending" for ending in endings)
         raise OptionError(f"{flag} {path}: must end in {known}")
     if isinstance(path, Path) and not path.parent.is_dir():
-        raise OptionError(f"{flag} {path}: there is no folder {path.parent}; make it first")
+        raise OptionError(f"{flag} {path}: folder {path.parent} does not exist; make it first")
 
 
 @attrs.frozen(kw_only=True)

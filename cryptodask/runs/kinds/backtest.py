@@ -38,7 +38,7 @@ class DatedKind(Kind[S, R]):
     origins : ndarray of datetime64[s], ``(n_origins,)``
         That count.
     all_origins : ndarray of datetime64[s]
-        These, and others of which only intervals are made.
+        These, and those that only the intervals need.
     """
 
     tables = "backtest"

@@ -12,7 +12,7 @@ from cryptodask.runs.model_spec import Values, check_search
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model with some options set, under a name that tells it from the others.
+    """A model with some options set, under a name that no other has.
 
     Attributes
     ----------

@@ -118,7 +118,7 @@ class ForecastKind(Kind[ForecastSpec, Forecasts]):
         return past
 
     def ready(self, model: Model) -> bool:
-        """Tell whether the training of a model did not fail."""
+        """Return whether the training of a model succeeded."""
         return model.name in self._trained
 
     def call(self, job: Job, model: Model, files: TaskFiles | None) -> Call:
