@@ -106,8 +106,8 @@ class Backtest:
         """Return the sums that scores are made of; see `cryptodask.evaluate.scores.sums`."""
         from cryptodask.evaluate import scores
 
-        found = [scores.sums(part) for part in self.coin_parts()]
-        return pd.concat(found or [scores.sums(empty_backtest())], ignore_index=True)
+        tables = [scores.sums(part) for part in self.coin_parts()]
+        return pd.concat(tables or [scores.sums(empty_backtest())], ignore_index=True)
 
     def scores(self, by: Sequence[str] = ("model",)) -> pd.DataFrame:
         """Return what the forecasts are worth; see `cryptodask.evaluate.scores.scores`."""
@@ -117,17 +117,17 @@ class Backtest:
             return scores.scores(self.sums(), by)
         # Without steps before parts are joined, which takes a share of the memory.
         keys = ["coin", "model"]
-        added = (scores.sums(part) for part in self.coin_parts())
-        found = [one.groupby(keys, as_index=False).sum().assign(step=0) for one in added]
-        joined = pd.concat(found, ignore_index=True) if found else self.sums()
+        by_step = (scores.sums(part) for part in self.coin_parts())
+        tables = [sums.groupby(keys, as_index=False).sum().assign(step=0) for sums in by_step]
+        joined = pd.concat(tables, ignore_index=True) if tables else self.sums()
         return scores.scores(joined, by)
 
     def differences(self, loss: "Loss" = "absolute") -> pd.DataFrame:
         """Compare losses with those of naive; see `cryptodask.evaluate.compare.differences`."""
         from cryptodask.evaluate.compare import differences
 
-        found = [differences(part, loss=loss) for part in self.coin_parts()]
-        return pd.concat(found or [differences(empty_backtest(), loss=loss)], ignore_index=True)
+        tables = [differences(part, loss=loss) for part in self.coin_parts()]
+        return pd.concat(tables or [differences(empty_backtest(), loss=loss)], ignore_index=True)
 
     def sorted(self) -> "Backtest":
         """Return the same with the table in memory in order."""
@@ -136,16 +136,16 @@ class Backtest:
     def get_df(self) -> pd.DataFrame:
         """Return the table, by coin, model, origin and step."""
         rank = {name: i for i, name in enumerate(self.models)}
-        whole = pd.concat([empty_backtest(), *self.parts()], ignore_index=True)
+        table = pd.concat([empty_backtest(), *self.parts()], ignore_index=True)
         places = np.lexsort(
             [
-                whole["step"].to_numpy(),
-                whole["cutoff"].to_numpy(),
-                whole["model"].map(rank).to_numpy(),
-                whole["coin"].to_numpy(dtype=object),
+                table["step"].to_numpy(),
+                table["cutoff"].to_numpy(),
+                table["model"].map(rank).to_numpy(),
+                table["coin"].to_numpy(dtype=object),
             ]
         )
-        return whole.iloc[places].reset_index(drop=True)
+        return table.iloc[places].reset_index(drop=True)
 
     def get_ddf(self) -> "dd.DataFrame":
         """Return the table as a Dask dataframe; nothing is read yet."""

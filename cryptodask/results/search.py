@@ -85,8 +85,8 @@ class SearchResult:
 
     def chosen_by(self, model: str) -> float:
         """Return the relative MAE over all origins by which the best was chosen."""
-        own = self.candidates[(self.candidates["model"] == model) & self.candidates["chosen"]]
-        return float(own["relative_mae"].iloc[0])
+        best = self.candidates[(self.candidates["model"] == model) & self.candidates["chosen"]]
+        return float(best["relative_mae"].iloc[0])
 
     def to_json(self) -> str:
         """Return all but the failures as JSON; what is not known is null."""

@@ -73,13 +73,13 @@ def sweep(
     for group, after in zip_longest(groups, groups[1:]):
         held.append(_read(folder / group.file, records[group.file], group.number, wanted))
         end = None if after is None else after.first
-        counts = [one.before(end) for one in held]
+        counts = [rest.before(end) for rest in held]
         if end is None or sum(counts) >= most:
-            done = [one.rows.iloc[:n] for one, n in zip(held, counts, strict=True)]
+            done = [rest.rows.iloc[:n] for rest, n in zip(held, counts, strict=True)]
             held = [
-                _Held(one.rows.iloc[n:], one.coins[n:])
-                for one, n in zip(held, counts, strict=True)
-                if n < len(one.coins)
+                _Held(rest.rows.iloc[n:], rest.coins[n:])
+                for rest, n in zip(held, counts, strict=True)
+                if n < len(rest.coins)
             ]
             yield from cut_by_coin(pd.concat(done, ignore_index=True), most)
 

@@ -33,9 +33,9 @@ S = TypeVar("S", bound=RunSpec)
 
 def source_of(loader: CryptoLoader) -> dict[str, Any]:
     """Return what a spec says of its prices."""
-    told = loader.options == DEFAULT_OPTIONS
+    is_default = loader.options == DEFAULT_OPTIONS
     return {
-        "source": str(loader.path.resolve()) if told else None,
+        "source": str(loader.path.resolve()) if is_default else None,
         "partitions": loader.n_partitions,
     }
 

@@ -81,10 +81,10 @@ class RunFolder:
 
     def _check_own(self) -> None:
         names = names_in(self.path) if is_folder(self.path) else None
-        own = (*OWN, f"{self.tables}-", *(["_part-"] if self.tables == "backtest" else []))
+        expected = (*OWN, f"{self.tables}-", *(["_part-"] if self.tables == "backtest" else []))
         if names is None:
             raise InputError(f"{self.path}: is a file; name a folder")
-        foreign = sorted(name for name in names if not name.lstrip(".").startswith(own))
+        foreign = sorted(name for name in names if not name.lstrip(".").startswith(expected))
         if foreign and PLAN in names:
             raise InputError(
                 f"{self.path / PLAN}: kind: {foreign[0]} beside it is none of {self.tables}; name "
@@ -173,12 +173,12 @@ class RunFolder:
     def tasks(self, planned: Sequence[TaskId]) -> list[TaskId]:
         """Return the tasks of the run: those that were not split, and halves of the others."""
         names = set(names_in(self.path))
-        return [task for whole in planned for task in _leaves(whole, names)]
+        return [leaf for task in planned for leaf in _leaves(task, names)]
 
     def done(self, files: Mapping[TaskId, TaskFiles]) -> dict[TaskId, JobDone]:
         """Return what was done of some tasks, by their files."""
         names = set(names_in(self.path))
-        there = [task for task, own in files.items() if own.done.name in names]
+        there = [task for task, paths in files.items() if paths.done.name in names]
         by_path = {files[task].done: files[task] for task in there}
         records = each(lambda path: read_done(by_path[path]), list(by_path))
         return {task: done for task, done in zip(there, records, strict=True) if done is not None}
@@ -205,8 +205,8 @@ class RunFolder:
     def close(self, manifest: Manifest) -> None:
         """Write the manifest, which makes the result whole, and remove what led to it."""
         write_manifest(self.path, manifest)
-        own = [name for name in names_in(self.path) if name.startswith(("_part-", "."))]
-        remove(self.path / name for name in own)
+        leftovers = [name for name in names_in(self.path) if name.startswith(("_part-", "."))]
+        remove(self.path / name for name in leftovers)
 
 
 def _split(task: TaskId) -> str:

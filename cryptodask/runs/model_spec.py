@@ -85,11 +85,11 @@ def _options_of(model: "Model") -> dict[str, Any] | None:
         known = model_options(model.name)
         options = {name: getattr(model, name) for name in known if hasattr(model, name)}
         options |= dict(getattr(model, "params", ()))  # of other libraries' models
-        told: dict[str, Any] = json.loads(json.dumps(options))
-        again = ModelSpec(model.name, told).create()
+        as_json: dict[str, Any] = json.loads(json.dumps(options))
+        again = ModelSpec(model.name, as_json).create()
     except (CryptoDaskError, TypeError, ValueError, AttributeError):
         return None
-    return told if again == model else None
+    return as_json if again == model else None
 
 
 def _as_tuples(value: Any) -> Any:
@@ -134,8 +134,8 @@ def check_models(_: Any, field: "attrs.Attribute[Any]", value: tuple[ModelSpec, 
 
 def with_naive(models: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
     """Return models with ``naive`` first."""
-    own = [model for model in models if model.name == "naive"] or [ModelSpec.of("naive")]
-    return (*own, *(model for model in models if model.name != "naive"))
+    first = [model for model in models if model.name == "naive"] or [ModelSpec.of("naive")]
+    return (*first, *(model for model in models if model.name != "naive"))
 
 
 def check_search(search: Values, options: Values) -> None:

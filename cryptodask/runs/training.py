@@ -222,9 +222,9 @@ class PastTraining(Training):
         return [_try_on(model.trained, states[number]) for number in dates]
 
 
-def _add_by_date(one: dict[int, Any], other: dict[int, Any]) -> dict[int, Any]:
+def _add_by_date(left: dict[int, Any], right: dict[int, Any]) -> dict[int, Any]:
     """Return the sums of two divisions, date by date."""
-    return {number: sums + other[number] for number, sums in one.items()}
+    return {number: sums + right[number] for number, sums in left.items()}
 
 
 def _messages_by_date(model: PooledModel, states: dict[int, Any]) -> dict[int, Any]:

@@ -162,8 +162,9 @@ class Workload:
 
         For work that is done round by round. Of all its coins, even if some are done.
         """
-        own = [task for task in self.task_ids() if self.model(task) is model]
-        groups = [[own[i] for i in group] for group in share([*map(self.cost, own)], most)]
+        of_model = [task for task in self.task_ids() if self.model(task) is model]
+        costs = [self.cost(task) for task in of_model]
+        groups = [[of_model[i] for i in group] for group in share(costs, most)]
         tasks = [
             Task(self.task(group[0]).model, tuple(s for t in group for s in self.task(t).spans))
             for group in groups
@@ -210,10 +211,10 @@ class Workload:
         partitions = iter(self._source.pick(self.coins, spans))
         jobs = []
         for task in tasks:
-            own = tuple(islice(partitions, len(task.spans)))
+            picked = tuple(islice(partitions, len(task.spans)))
             row_seconds = seconds_per_row(self._source, self.models[task.model], self._passes)
-            rows = sum(partition.rows for partition in own)
-            jobs.append(Job(own, rows * row_seconds, self.timeout))
+            rows = sum(partition.rows for partition in picked)
+            jobs.append(Job(picked, rows * row_seconds, self.timeout))
         return self._localised(jobs)
 
 

@@ -70,8 +70,8 @@ def _of_model(
 ) -> list[Candidate]:
     """Return the model as given, and others, of equal ones the first."""
     plain = create_model(name, **given)
-    own = tuple((option, option_text(value)) for option, value in given.items())
-    models, candidates = [plain], [Candidate(plain, own)]
+    given_texts = tuple((option, option_text(value)) for option, value in given.items())
+    models, candidates = [plain], [Candidate(plain, given_texts)]
     for chosen in _combinations(name, grid, random, seed):
         model = create_model(name, **given, **chosen)
         if model in models:
@@ -79,7 +79,7 @@ def _of_model(
         texts = [(option, option_text(value)) for option, value in chosen.items()]
         label = ",".join(f"{option}={text}" for option, text in texts)
         models.append(model)
-        candidates.append(Candidate(rename(model, f"{name}[{label}]"), (*own, *texts)))
+        candidates.append(Candidate(rename(model, f"{name}[{label}]"), (*given_texts, *texts)))
     return candidates
 
 
@@ -89,11 +89,11 @@ def _combinations(
     """Return all combinations of values, or some at random, options in order of their names."""
     from sklearn.model_selection import ParameterGrid, ParameterSampler
 
-    whole = ParameterGrid({option: list(values) for option, values in grid.items()})
-    if random is None or random >= len(whole):
-        return list(whole)
+    combinations = ParameterGrid({option: list(values) for option, values in grid.items()})
+    if random is None or random >= len(combinations):
+        return list(combinations)
     drawn = int(rng_for(seed, name, "search").integers(2**31))
-    sampler = ParameterSampler(whole.param_grid[0], random, random_state=drawn)
+    sampler = ParameterSampler(combinations.param_grid[0], random, random_state=drawn)
     return [dict(sorted(combination.items())) for combination in sampler]
 
 

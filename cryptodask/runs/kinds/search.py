@@ -159,8 +159,8 @@ def _judge(
     """Return what the choices were worth at origins that took no part in them."""
     parts = [held_out(part, choices, given, (TUNED, GIVEN)) for part in backtest.coin_parts()]
     roles = sorted({str(role) for part in parts for role in part["model"].unique()})
-    whole = pd.concat([empty_backtest(), *parts], ignore_index=True)
-    shared = common_rows(whole, roles)
+    joined = pd.concat([empty_backtest(), *parts], ignore_index=True)
+    shared = common_rows(joined, roles)
     comparison = scores.scores(scores.sums(shared)).set_index("model").reindex([TUNED, GIVEN])
     rows = pd.DataFrame({"model": model, "role": [TUNED, GIVEN]})
     rows["coins"] = comparison["coins"].fillna(0).to_numpy(dtype=np.int64)
