@@ -1,15 +1,19 @@
 """``cryptodask prices fetch``: poll an exchange for prices."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import attrs
 import typer
 from rich.text import Text
 
+from cryptodask.cli.options import with_options
 from cryptodask.cli.prices.options import CorrectionsOption, PolicyOption, read_policies
 from cryptodask.cli.prices.report import print_findings
 from cryptodask.cli.show import err, out
 from cryptodask.errors import OptionError
+from cryptodask.runs.fields import option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,24 +21,54 @@ if TYPE_CHECKING:
     from cryptodask.prices.exchange.fetch import Fetched
 
 
+@attrs.frozen(kw_only=True)
+class FetchOptions:
+    """What to fetch; see `cryptodask.prices.exchange.fetch.iter_prices`.
+
+    Attributes
+    ----------
+    since, until : str
+        First and last day.
+    exchange : str
+    quote : str
+    top : int or None
+        Number of coins, by volume.
+    symbols : sequence of str or None
+    api_url : str or None
+    retries : int
+    """
+
+    since: str = option(attrs.NOTHING, "First day of new coins, YYYY-MM-DD.")
+    exchange: str = option("binance", "Exchange, by its name in ccxt.")
+    quote: str = option("USDT", "Quote currency.")
+    top: int | None = option(None, "Number of coins, by 24-hour volume; by default 100.")
+    symbols: Sequence[str] | None = option(
+        None, "Coin to fetch; repeat it for more.", flag="--coins", reads=list[str] | None
+    )
+    until: str | None = option(None, "Last day, YYYY-MM-DD; by default yesterday.")
+    api_url: str | None = option(None, "Address of a server that speaks the exchange's API.")
+    retries: int = option(5, "Retries of a request that fails.")
+
+
+@attrs.define
+class _Kept:
+    """Coins and rows that were kept so far, and what was found in them."""
+
+    coins: int = 0
+    rows: int = 0
+    findings: "list[pd.DataFrame]" = attrs.field(factory=list)
+
+    def add(self, fetched: "Fetched") -> None:
+        """Count one coin."""
+        self.coins += bool(len(fetched.prices))
+        self.rows += len(fetched.prices)
+        self.findings.append(fetched.findings)
+
+
+@with_options
 def fetch(
+    request: FetchOptions,
     table: Annotated[Path, typer.Option("--out", help="Table to make or to add to.")],
-    since: Annotated[str, typer.Option(help="First day of new coins, YYYY-MM-DD.")],
-    exchange: Annotated[str, typer.Option(help="Exchange, by its name in ccxt.")] = "binance",
-    quote: Annotated[str, typer.Option(help="Quote currency.")] = "USDT",
-    top: Annotated[
-        int | None, typer.Option(help="Number of coins, by 24-hour volume; by default 100.")
-    ] = None,
-    coins: Annotated[
-        list[str] | None, typer.Option(help="Coin to fetch; repeat it for more.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option(help="Last day, YYYY-MM-DD; by default yesterday.")
-    ] = None,
-    api_url: Annotated[
-        str | None, typer.Option(help="Address of a server that speaks the exchange's API.")
-    ] = None,
-    retries: Annotated[int, typer.Option(help="Retries of a request that fails.")] = 5,
     corrections: CorrectionsOption = "replace",
     freq: Annotated[
         str | None,
@@ -49,36 +83,21 @@ def fetch(
     from cryptodask.prices.freq import bars
 
     already, freq, policies = _known(table, freq, read_policies(policy))
-    tables: list[pd.DataFrame] = []
-    counts = {"coins": 0, "rows": 0}
+    fields, kept = attrs.asdict(request), _Kept()
     try:
-        for fetched in iter_prices(
-            exchange,
-            since=since,
-            until=until,
-            quote=quote,
-            top=top,
-            symbols=coins,
-            freq=freq,
-            already=already,
-            api_url=api_url,
-            retries=retries,
-            policies=policies,
-        ):
+        for fetched in iter_prices(**fields, freq=freq, already=already, policies=policies):
             # Each coin is kept as it comes, so that the next fetch continues where this one ends.
             _keep(table, fetched, corrections, freq, policies)
-            tables.append(fetched.findings)
-            counts["coins"] += bool(len(fetched.prices))
-            counts["rows"] += len(fetched.prices)
+            kept.add(fetched)
             err.print(Text(f"{fetched.coin}: {len(fetched.prices):,} {bars(freq)}"))
     except (ExchangeError, KeyboardInterrupt) as error:
-        out.print(f"{counts['rows']:,} new {bars(freq)} of {counts['coins']:,} coins were kept")
+        out.print(f"{kept.rows:,} new {bars(freq)} of {kept.coins:,} coins were kept")
         if isinstance(error, ExchangeError):
             raise
         raise typer.Exit(130) from None
-    out.print(f"{counts['rows']:,} new {bars(freq)} of {counts['coins']:,} coins", highlight=False)
-    every = join_findings(tables)
-    raise typer.Exit(print_findings(summarize_findings(every), every))
+    out.print(f"{kept.rows:,} new {bars(freq)} of {kept.coins:,} coins", highlight=False)
+    findings = join_findings(kept.findings)
+    raise typer.Exit(print_findings(summarize_findings(findings), findings))
 
 
 def _known(
