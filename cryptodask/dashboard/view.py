@@ -174,10 +174,8 @@ def build_view(
     if rows.empty:
         raise OptionError("the forecasts hold no finite forecast, so there is nothing to plot")
 
-    coins, models = (
-        tuple(sorted_names(rows["coin"])),
-        tuple(sorted_names([*rows["model"], *models])),
-    )
+    coins = tuple(sorted_names(rows["coin"]))
+    models = tuple(sorted_names([*rows["model"], *models]))
     unforecast = tuple(sorted_names(set(closes["coin"].unique()) - set(coins)))
     rows["coin"] = _codes(rows["coin"], coins)
     rows["model"] = _codes(rows["model"], models)
@@ -185,23 +183,14 @@ def build_view(
     closes = closes[closes["coin"].isin(coins)]
     closes["coin"] = _codes(closes["coin"], coins)
     closes = closes.sort_values(["coin", "date"], kind="stable")
-
-    last = closes.groupby("coin")["date"].transform("max")
-    recent = closes[closes["date"] > last - pd.Timedelta(days=history_days)]
     wide = _wide(rows, closes, numbers, len(models))
-    bands = tuple(
-        (level, model)
-        for level in levels
-        for model in range(len(models))
-        if wide[bounds_of(level, model)[0]].notna().any()
-    )
     return ForecastView(
         coins=coins,
         models=models,
-        bands=bands,
+        bands=_bands(wide, levels, len(models)),
         captions=_captions(rows, set(closes["coin"]), models),
         cutoffs=milliseconds(rows.groupby("coin")["cutoff"].max()),
-        history=pack(recent, len(coins)),
+        history=pack(_last_days(closes, history_days), len(coins)),
         ahead=pack(wide, len(coins)),
         without_forecast=unforecast,
         history_days=history_days,
@@ -252,6 +241,22 @@ def _wide(
     wide = wide.reindex(columns=[f"{name}_{j}" for name in numbers for j in range(n_models)])
     wide.insert(0, "middle", rows.groupby(["coin", "date"])["forecast"].mean())
     return wide.reset_index()
+
+
+def _bands(wide: pd.DataFrame, levels: list[str], n_models: int) -> tuple[tuple[str, int], ...]:
+    """Return coverage and model of each band that has a bound on any day."""
+    return tuple(
+        (level, model)
+        for level in levels
+        for model in range(n_models)
+        if wide[bounds_of(level, model)[0]].notna().any()
+    )
+
+
+def _last_days(closes: pd.DataFrame, days: int) -> pd.DataFrame:
+    """Return the closes of each coin's last days, up to and with its last one."""
+    last = closes.groupby("coin")["date"].transform("max")
+    return closes[closes["date"] > last - pd.Timedelta(days=days)]
 
 
 def _captions(rows: pd.DataFrame, with_prices: set[int], models: Sequence[str]) -> tuple[str, ...]:
