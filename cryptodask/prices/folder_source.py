@@ -3,7 +3,7 @@
 import os
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -90,39 +90,21 @@ class FolderSource:
         files: Sequence[Path] | None = None,
     ) -> None:
         self.folder = folder
-        left_out: list[pd.DataFrame] = []
-        freqs: dict[str, list[str]] = {}
-        groups: dict[str, list[PriceFile]] = {}
-        sizes: dict[str, int] = {}
-        self.empty: dict[str, str] = {}
+        listing = _Listing()
         for path in sorted(folder.iterdir()) if files is None else files:
-            if path.name.startswith(".") and not path.name.startswith(".."):
-                continue
-            try:
-                coin = coin_of(path, path.parent)
-                summary = check_price_file(path, options)
-                inside = summary.coins
-                rows = {coin: path.stat().st_size // _ROW} if inside is None else inside
-            except PriceFileError as error:
-                left_out.append(self._leave_out(path, error))
-                continue
-            if summary.freq is not None:
-                freqs.setdefault(summary.freq, []).append(path.name)
-            for name, count in rows.items():
-                key = name.casefold()
-                source = PriceFile(name, path, None if inside is None else name)
-                groups.setdefault(key, []).append(source)
-                sizes[key] = sizes.get(key, 0) + count + 1
-        self._findings = settle(join_findings(left_out), options.policies)
-        self.options = replace(options, freq=options.freq or _one_freq(folder, freqs))
-        # Names that differ by case or spaces are one coin: it has the name of the first file.
+            if not path.name.startswith(".") or path.name.startswith(".."):
+                listing.add(path, options)
+        self._findings = settle(join_findings(listing.left_out), options.policies)
+        self.options = replace(options, freq=options.freq or _one_freq(folder, listing.freqs))
+        # A coin has the name of its first file.
+        names = {key: group[0].coin for key, group in listing.groups.items()}
         self._files = {
-            group[0].coin: tuple(replace(file, coin=group[0].coin) for file in group)
-            for group in groups.values()
+            names[key]: tuple(replace(file, coin=names[key]) for file in group)
+            for key, group in listing.groups.items()
         }
         self.coins = sorted(self._files)
-        self._sizes = {group[0].coin: sizes[key] for key, group in groups.items()}
-        self.empty = {c: why for c, why in self.empty.items() if c.casefold() not in groups}
+        self._sizes = {names[key]: size for key, size in listing.sizes.items()}
+        self.empty = {c: why for c, why in listing.empty.items() if c.casefold() not in names}
         if not self.coins:
             reasons = [f"{row.file}: {row.message}" for row in self._findings[:3].itertuples()]
             raise SourceError(
@@ -139,16 +121,6 @@ class FolderSource:
     def rows(self) -> int:
         """Rows of all coins, or a guess from the size of the files."""
         return sum(self._sizes.values())
-
-    def _leave_out(self, path: Path, error: PriceFileError) -> pd.DataFrame:
-        """Return a finding for a file that is not one of prices, or can't be read."""
-        # Only a file that is named like one of prices counts as a coin that was lost.
-        named = _unpacked(path.name).suffix.lower() in TEXT_SUFFIXES
-        kind = kind_of(error) if named else "not_a_price_file"
-        stem = _printable(" ".join(path.stem.split()))
-        if kind == "unreadable_file":
-            self.empty[stem] = str(error)
-        return file_finding(kind, stem, _printable(path.name), reason_of(error))
 
     @property
     def is_shared(self) -> bool:
@@ -192,6 +164,58 @@ class FolderSource:
     def file_findings(self) -> pd.DataFrame:
         """Return the findings about files, without reading their rows."""
         return self._findings
+
+
+@dataclass
+class _Listing:
+    """What the first bytes of files show. Names that differ by case or spaces are one coin.
+
+    Attributes
+    ----------
+    groups : dict of str to list of PriceFile
+        The files of each coin, by its name in lower case.
+    sizes : dict of str to int
+        Rows of each coin, or a guess, by the same.
+    freqs : dict of str to list of str
+        Names of the files by the length of their bars.
+    left_out : list of DataFrame
+        Findings about other files.
+    empty : dict of str to str
+        Why a file that is named like one of prices can't be read, by the coin's name.
+    """
+
+    groups: dict[str, list[PriceFile]] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    freqs: dict[str, list[str]] = field(default_factory=dict)
+    left_out: list[pd.DataFrame] = field(default_factory=list)
+    empty: dict[str, str] = field(default_factory=dict)
+
+    def add(self, path: Path, options: ReadOptions) -> None:
+        """Add a file to the coins that it has, or leave it out with a finding."""
+        try:
+            coin = coin_of(path, path.parent)
+            summary = check_price_file(path, options)
+            inside = summary.coins
+            rows = {coin: path.stat().st_size // _ROW} if inside is None else inside
+        except PriceFileError as error:
+            self._leave_out(path, error)
+            return
+        if summary.freq is not None:
+            self.freqs.setdefault(summary.freq, []).append(path.name)
+        for name, count in rows.items():
+            key = name.casefold()
+            source = PriceFile(name, path, None if inside is None else name)
+            self.groups.setdefault(key, []).append(source)
+            self.sizes[key] = self.sizes.get(key, 0) + count + 1
+
+    def _leave_out(self, path: Path, error: PriceFileError) -> None:
+        # Only a file that is named like one of prices counts as a coin that was lost.
+        named = _unpacked(path.name).suffix.lower() in TEXT_SUFFIXES
+        kind = kind_of(error) if named else "not_a_price_file"
+        stem = _printable(" ".join(path.stem.split()))
+        if kind == "unreadable_file":
+            self.empty[stem] = str(error)
+        self.left_out.append(file_finding(kind, stem, _printable(path.name), reason_of(error)))
 
 
 def _one_freq(folder: Path, freqs: Mapping[str, Sequence[str]]) -> str:
