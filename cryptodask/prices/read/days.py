@@ -26,6 +26,10 @@ _FORMS = (
     (r"[0-9]{8}", "%Y%m%d"),
 )
 
+_Form = tuple[str, str, NDArray[np.bool_] | None]  # shape, form, and the cells that may have it
+
+_NUMERIC = r"[0-9]{1,2} [0-9]{1,2} [0-9]{4}"
+
 _AMBIGUOUS = r"[0-9]{1,2} [0-9]{1,2} (?:[0-9]{2}|[0-9]{4})"
 
 _NUMERIC_DAY = re.compile(r"\s*([0-9]{1,2})[\s./-]+([0-9]{1,2})[\s./-]+[0-9]{4}(?:[T ].*)?")
@@ -69,22 +73,49 @@ def parse_days(
         Where a serial number was read.
     """
     text = cells.str.strip()
+    words = _words_of(text)
+    days, reasons, todo = _read_forms(words, _forms_by(order))
+    far = days.notna() & ~days.dt.year.between(*_YEARS)
+    reasons[far] = "a year outside of {} to {}".format(*_YEARS)
+    days[far] = pd.NaT
+
+    serial_days = _read_serials(text, todo)
+    serial = serial_days.notna()
+    days[serial] = serial_days[serial]
+    reasons[serial] = ""
+    todo &= ~serial
+
+    unclear = todo & words.str.fullmatch(_AMBIGUOUS)
+    reasons[unclear] = "day and month can't be told apart; write it as YYYY-MM-DD"
+    reasons[todo & text.str.lower().isin(MISSING)] = "no date"
+    return days, reasons, serial
+
+
+def _words_of(text: pd.Series) -> pd.Series:
+    """Return days without time, one space for every separator, ``Sep`` for ``Sept``."""
     words = text.str.replace(_TIME, "", regex=True).str.replace(r"[\s,./-]+", " ", regex=True)
     if words.str.contains("[Ss][Ee][Pp][Tt]", regex=True).any():
         words = words.str.replace(r"\b[Ss][Ee][Pp][Tt]\b", "Sep", regex=True)
-    days = pd.Series(pd.NaT, index=cells.index, dtype=DATE_DTYPE)
-    reasons = pd.Series("no day in a form that is known", index=cells.index, dtype="str")
-    todo = pd.Series(True, index=cells.index)
+    return words
 
-    forms: list[tuple[str, str, NDArray[np.bool_] | None]]
-    forms = [(shape, form, None) for shape, form in _FORMS]
-    if order is not None and order.any():
-        numeric = r"[0-9]{1,2} [0-9]{1,2} [0-9]{4}"
-        forms = [
-            (numeric, "%d %m %Y", order == DAY_FIRST),
-            (numeric, "%m %d %Y", order == MONTH_FIRST),
-            *forms,
-        ]
+
+def _forms_by(order: NDArray[np.int8] | None) -> list[_Form]:
+    """Return the forms to try one after the other, numeric days first where an order is known."""
+    forms: list[_Form] = [(shape, form, None) for shape, form in _FORMS]
+    if order is None or not order.any():
+        return forms
+    return [
+        (_NUMERIC, "%d %m %Y", order == DAY_FIRST),
+        (_NUMERIC, "%m %d %Y", order == MONTH_FIRST),
+        *forms,
+    ]
+
+
+def _read_forms(words: pd.Series, forms: Iterable[_Form]) -> tuple[pd.Series, pd.Series, pd.Series]:
+    """Read each day by the first form of its shape; return days, reasons and what has no form."""
+    days = pd.Series(pd.NaT, index=words.index, dtype=DATE_DTYPE)
+    reasons = pd.Series("no day in a form that is known", index=words.index, dtype="str")
+    todo = pd.Series(True, index=words.index)
     for shape, form, among in forms:
         if not todo.any():
             break
@@ -95,10 +126,12 @@ def parse_days(
         days[here] = parsed.astype(DATE_DTYPE)
         reasons[here] = np.where(parsed.isna(), "no such day in the calendar", "")
         todo &= ~here
-    far = days.notna() & ~days.dt.year.between(*_YEARS)
-    reasons[far] = "a year outside of {} to {}".format(*_YEARS)
-    days[far] = pd.NaT
+    return days, reasons, todo
 
+
+def _read_serials(text: pd.Series, todo: pd.Series) -> pd.Series:
+    """Return the days of serial numbers among the cells still to do, NaT elsewhere."""
+    days = pd.Series(pd.NaT, index=text.index, dtype=DATE_DTYPE)
     serial = todo & text.str.fullmatch(_SERIAL)
     if serial.any():
         numbers = pd.to_numeric(text[serial])
@@ -106,12 +139,7 @@ def parse_days(
         serial[serial] = inside
         counted = pd.to_timedelta(numbers[inside].astype("int64"), unit="D")
         days[serial] = (_SERIAL_EPOCH + counted).astype(DATE_DTYPE)
-        reasons[serial] = ""
-        todo &= ~serial
-    unclear = todo & words.str.fullmatch(_AMBIGUOUS)
-    reasons[unclear] = "day and month can't be told apart; write it as YYYY-MM-DD"
-    reasons[todo & text.str.lower().isin(MISSING)] = "no date"
-    return days, reasons, serial
+    return days
 
 
 def day_month_order(cells: Iterable[str], day_first: bool | None) -> tuple[int, str]:
