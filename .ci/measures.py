@@ -1,8 +1,8 @@
 """Measure a tree of this project: how large its parts are, and what its docstrings give.
 
 ``python .ci/measures.py [ROOT]`` prints a table, with ``--json`` as JSON. ``--check`` prints what
-breaks `LIMITS` and exits with 1. ``--list shapes``, ``sections``, ``units`` or ``docs`` prints the
-functions that lack them. The code is read, never imported.
+is over one of `LIMITS` or under one of `SHARES` and exits with 1. ``--list shapes``, ``sections``,
+``units`` or ``docs`` prints the functions that lack them. The code is read, never imported.
 
 lines
     All lines of a file, blank ones and comments too. Folders are those in ``cryptodask/``; files
@@ -47,6 +47,8 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 PACKAGE = "cryptodask"
 LIMITS = {"module": 350, "class": 300, "body": 45}
+SHARES = {"shapes": 0.9, "units": 0.8, "sections": 0.7}
+"""Least share of docstrings that have what they need."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -304,6 +306,18 @@ def over_limits(tree: Tree) -> list[str]:
     ]
 
 
+def below_shares(tree: Tree) -> list[str]:
+    """Return a line for each share of docstrings that is under its limit."""
+    measures = measure(tree)
+    counts = {what: (measures[what]["having"], measures[what]["of"]) for what in SHARES}
+    return [
+        f"{what}: {having} of {needing} docstrings, at least {SHARES[what]:.0%} must have them: "
+        f"see --list {what}"
+        for what, (having, needing) in counts.items()
+        if needing and having / needing < SHARES[what]
+    ]
+
+
 def to_table(measures: dict[str, Any]) -> str:
     """Return the measures as lines of text."""
     names = {
@@ -339,7 +353,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("\n".join(d.place for d in tree.documented if d.lacks(options.list)))
         return 0
     if options.check:
-        broken = over_limits(tree)
+        broken = [*over_limits(tree), *below_shares(tree)]
         print("\n".join(broken) if broken else "no limit broken")
         return 1 if broken else 0
     measures = measure(tree)

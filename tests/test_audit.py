@@ -1,23 +1,16 @@
 """The check for known vulnerabilities fails for them, and for nothing else."""
 
-import importlib.util
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-SCRIPT = Path(__file__).parent.parent / ".ci" / "audit.py"
+from tests.ci_script import load_script
 
 
 @pytest.fixture(scope="module")
 def audit() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("audit", SCRIPT)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("audit")
 
 
 def report(*vulnerabilities: dict[str, Any]) -> dict[str, Any]:

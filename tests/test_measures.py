@@ -1,8 +1,6 @@
 """The measures of a tree are those that one counts by hand."""
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 from textwrap import dedent
 from types import ModuleType
@@ -10,18 +8,12 @@ from typing import Any
 
 import pytest
 
-SCRIPT = Path(__file__).parent.parent / ".ci" / "measures.py"
+from tests.ci_script import load_script
 
 
 @pytest.fixture(scope="module")
 def measures() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("measures", SCRIPT)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["measures"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return load_script("measures")
 
 
 def write(root: Path, **files: str) -> Path:
@@ -208,6 +200,40 @@ def test_limits(measures: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixt
         "cryptodask/b.py:1 A: class of 301 lines, limit 300: split it",
         "cryptodask/a.py:1 f: body of 46 lines, limit 45: split it",
     ]
+
+
+SECTION = "\n\nParameters\n----------"
+
+
+@pytest.mark.parametrize(
+    ("what", "least", "parameter", "having", "lacking"),
+    [
+        ("shapes", 9, "a: Panel", f"Of ``(n_rows,)``.{SECTION}", f"Rows.{SECTION}"),
+        ("units", 8, "timeout: float", f"In seconds.{SECTION}", f"Waits.{SECTION}"),
+        ("sections", 7, "a: str", f"Rows.{SECTION}", "Rows."),
+    ],
+)
+def test_least_shares(
+    measures: ModuleType,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    what: str,
+    least: int,
+    parameter: str,
+    having: str,
+    lacking: str,
+):
+    def check(count: int) -> tuple[int, str]:
+        docs = [having] * count + [lacking] * (10 - count)
+        code = "".join(f"def f{i}({parameter}): {doc!r}\n" for i, doc in enumerate(docs))
+        root = write(tmp_path / str(count), a=code)
+        return measures.main([str(root), "--check"]), capsys.readouterr().out
+
+    assert check(least) == (0, "no limit broken\n")
+    assert check(least - 1) == (
+        1, f"{what}: {least - 1} of 10 docstrings, at least {least}0% must have them: see "
+        f"--list {what}\n",
+    )  # fmt: skip
 
 
 def test_table_and_json_say_the_same(

@@ -1,22 +1,16 @@
 """The lint of phrases and names sees what it is for, and lets plain English pass."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-SCRIPT = Path(__file__).parent.parent / ".ci" / "words.py"
+from tests.ci_script import load_script
 
 
 @pytest.fixture(scope="module")
 def words() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("words", SCRIPT)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("words")
 
 
 @pytest.mark.parametrize(
