@@ -11,7 +11,7 @@ help:
 	@echo "make forecast  set up, forecast the sample in data/, write a table and a plot"
 	@echo "make test      set up, run all tests"
 	@echo "make chaos     hurt runs at random, as root (FAULTS=50 SEED=… SOURCE=prices)"
-	@echo "make lint      ruff and mypy, and a search for secrets in what git tracks"
+	@echo "make lint      ruff, mypy, the checks of words and sizes, and a search for secrets in git"
 	@echo "make audit     known vulnerabilities of the packages, where the network lets one ask"
 	@echo "make notebook  run the notebooks again and keep their outputs"
 	@echo "make image     build the image for Compose and Kubernetes (EXTRAS=lstm: with Keras)"
@@ -36,6 +36,8 @@ lint: $(VENV)/.has-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python .ci/words.py
+	$(BIN)/python .ci/measures.py --check
 	git ls-files -z ':!data' | xargs -0 $(BIN)/detect-secrets-hook --exclude-lines '"image/png"' \
 		--exclude-lines secretName
 
