@@ -23,9 +23,8 @@ def plan_jobs(source: Source, coins: Sequence[str], model: Model, workers: int) 
 
 def files_in(folder: Path, number: int = 0) -> TaskFiles:
     """Return the files that the job of this number writes into a folder."""
-    return TaskFiles(
-        folder / f"forecasts-{number:05d}.parquet", folder / f"_done-{number:05d}.json"
-    )
+    done = folder / f"_done-{number:05d}.json"
+    return TaskFiles(folder / f"forecasts-{number:05d}.parquet", done, key=f"benchmark-{number}")
 
 
 def run_job(job: Job, model: Model, horizon: int, files: TaskFiles | None = None) -> JobDone:
