@@ -54,7 +54,7 @@ class FileRecord:
 
 
 @contextmanager
-def draft_of(path: AnyPath) -> Iterator[Path]:
+def draft_of(path: AnyPath, *, sync_name: bool = True) -> Iterator[Path]:
     """Put a file in its place at the end of the block: complete, or not at all.
 
     Where the block raises, its process ends or the power is cut, the file that was there before
@@ -64,6 +64,9 @@ def draft_of(path: AnyPath) -> Iterator[Path]:
     ----------
     path : Path or UPath
         Of the file.
+    sync_name : bool
+        Whether the folder is synced, too. A file that a record of the same folder names by size
+        and checksum can leave that to the record, which is written after it.
 
     Yields
     ------
@@ -82,7 +85,8 @@ def draft_of(path: AnyPath) -> Iterator[Path]:
             with storing(path.parent):
                 _sync(draft)
                 draft.replace(path)
-                sync_folder(path.parent)
+                if sync_name:
+                    sync_folder(path.parent)
         except BaseException:
             draft.unlink(missing_ok=True)
             raise

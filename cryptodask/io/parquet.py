@@ -53,7 +53,8 @@ def write_frames(
     """Write a file frame by frame, so that no more than one frame is in memory.
 
     The file is there at the end of the block, complete, or, where the block raises, not at all.
-    The same frames give the same file.
+    The same frames give the same file. Its content is synced, and its name with the record or the
+    manifest that is written after it.
 
     Parameters
     ----------
@@ -78,7 +79,7 @@ def write_frames(
 
     if repeating is None:
         repeating = [field.name for field in schema if not pa.types.is_floating(field.type)]
-    with draft_of(path) as draft:
+    with draft_of(path, sync_name=False) as draft:
         with storing(draft.parent):
             sink = pq.ParquetWriter(
                 draft, schema, use_dictionary=list(repeating), write_page_checksum=True

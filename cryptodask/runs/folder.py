@@ -12,7 +12,7 @@ from cryptodask.cluster import as_cluster_error
 from cryptodask.cluster.retry import TaskId
 from cryptodask.errors import ClusterError, InputError, TableError, WriteError
 from cryptodask.evaluate.intervals.pooling import PooledErrors
-from cryptodask.io.files import damage, read_json, write_json, write_text
+from cryptodask.io.files import damage, read_json, write_json
 from cryptodask.io.lock import locked
 from cryptodask.io.paths import (
     AnyPath,
@@ -23,6 +23,7 @@ from cryptodask.io.paths import (
     names_in,
     remove,
     resolved,
+    storing,
 )
 from cryptodask.results.jobs import JobDone, TaskFiles, read_done
 from cryptodask.results.manifest import (
@@ -272,7 +273,8 @@ def check_shared(path: AnyPath, ask: Any) -> None:
     from cryptodask.worker.calls import visibility_error
 
     probe, text = path / ".forecasts-probe.parquet", "0" * 7
-    write_text(text, probe)
+    with storing(path):
+        probe.write_text(text)  # not synced: it is gone before the run begins
     try:
         answers = ask(visibility_error, probe, len(text))
     finally:
