@@ -10,12 +10,13 @@ from rich.text import Text
 from cryptodask.cli import backtest, forecast, tune
 from cryptodask.cli.execute import Profile, View, execute
 from cryptodask.cli.options import ClusterOptions, OutputOptions, with_options
-from cryptodask.cli.show import out
+from cryptodask.cli.show import SOME_FAILED, err, out, print_failures, print_lost
 from cryptodask.errors import InputError
 from cryptodask.runs.spec import SPECS, BacktestSpec, ForecastSpec, SearchSpec
 
 if TYPE_CHECKING:
     from cryptodask.io.paths import AnyPath
+    from cryptodask.runs.plan import Plan
 
 VIEWS: Mapping[str, View] = {
     ForecastSpec.kind: forecast.VIEW,
@@ -54,9 +55,9 @@ def resume(
         raise InputError(
             f"{path}: holds no plan of a run; name the --out of a forecast, backtest or search"
         ) from None
-    if is_whole(path, plan.kind):
+    if is_whole(path, plan):
         out.print(Text(f"{path}: {plan.kind}, whole already; nothing is left to do"))
-        return
+        raise typer.Exit(report_whole(path, plan))
     if unlock:
         remove_lock(path)
     if plan.spec is None:
@@ -67,12 +68,24 @@ def resume(
     execute(plan.spec, VIEWS[plan.kind], cluster, OutputOptions(), folder=path, profile=profile)
 
 
-def is_whole(path: "AnyPath", kind: str) -> bool:
+def is_whole(path: "AnyPath", plan: "Plan") -> bool:
     """Return whether a run has ended, and all its files are as they were written."""
     from cryptodask.runs.folder import RunFolder
     from cryptodask.runs.start import KINDS
 
-    return RunFolder(path, KINDS[SPECS[kind]].tables).whole() is not None
+    folder = RunFolder(path, KINDS[SPECS[plan.kind]].tables)
+    folder.key = plan.key
+    return folder.whole() is not None
+
+
+def report_whole(path: "AnyPath", plan: "Plan") -> int:
+    """Print what failed and what was lost in a run that has ended; return its exit code."""
+    from cryptodask.results import open_backtest, open_forecasts
+
+    result = open_forecasts(path) if plan.kind == ForecastSpec.kind else open_backtest(path)
+    print_lost(result.lost, err)
+    print_failures(result)
+    return 0 if result.is_complete else SOME_FAILED
 
 
 def remove_lock(path: "AnyPath") -> None:

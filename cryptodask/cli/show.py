@@ -37,15 +37,19 @@ def print_lost(findings: "pd.DataFrame", console: Console) -> None:
 
 def print_failures(result: "Forecasts | Backtest") -> None:
     """Print each coin that failed throughout; of failures at some dates, their number by model."""
-    from cryptodask.results.failures import failed_throughout
+    from cryptodask.results.failures import failed_at_some, failed_throughout
 
-    throughout = failed_throughout(result.failures)
+    failures = result.failures
+    throughout = failures
+    if "cutoff" in failures.columns:
+        throughout = failed_throughout(failures, result.origins)  # type: ignore[union-attr]
     for row in throughout.itertuples():
         err.print(Text(f"failed: {row.model}: {row.exception}: {row.message}"), soft_wrap=True)
-    rest = result.failures.drop(throughout.index)
+    rest = failed_at_some(failures, throughout)
     for (model, exception), rows in rest.groupby(["model", "exception"]):
         text = (
-            f"{model}: {len(rows):,} coins and origins without a forecast: {exception}, as "
+            f"{model}: {counted(len(rows), 'forecast')} missing of "
+            f"{counted(rows['coin'].nunique(), 'coin')}: {exception}, as "
             f"{rows['message'].iloc[0]}"
         )
         err.print(Text(text), soft_wrap=True)

@@ -145,16 +145,18 @@ def _shown(value: float) -> str:
 
 def print_search_failures(result: "SearchResult") -> None:
     """Print how often candidates of each model failed, and which could not be compared."""
+    from cryptodask.results.failures import failed_at_some, failed_throughout
+
     model_of = dict(zip(result.candidates["candidate"], result.candidates["model"], strict=True))
     failures = result.failures.assign(searched=result.failures["model"].map(model_of))
-    throughout = failures[failures["cutoff"].isna()]
+    throughout = failed_throughout(failures, result.origins)
     for (name, exception, _), rows in throughout.groupby(["searched", "exception", "coin"]):
         text = (
             f"failed: {name}: {exception}: {counted(rows['model'].nunique(), 'candidate')}, as "
             f"{rows['message'].iloc[0]}"
         )
         err.print(Text(text), soft_wrap=True)
-    at_some = failures.drop(throughout.index)
+    at_some = failed_at_some(failures, throughout)
     for (name, exception), rows in at_some.groupby(["searched", "exception"]):
         text = (
             f"failed: {name}: {exception}: {counted(len(rows), 'time')}, of "

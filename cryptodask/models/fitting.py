@@ -1,10 +1,13 @@
 """How any model is run on a panel so that a bad coin fails alone."""
 
+from typing import Any
+
 import numpy as np
 
 from cryptodask.errors import (
     BrokenSeriesError,
     ConstantSeriesError,
+    ContractError,
     InputError,
     MissingExtraError,
     SeriesError,
@@ -45,6 +48,7 @@ def run_model(model: Model, panel: Panel, horizon: int, seed: int = 0) -> PanelF
     check_horizon(horizon)
     batch, failures = sound_coins(model, panel, horizon)
     values = _forecast_each_if_needed(model, batch, horizon, seed, failures)
+    check_shape(model, values, (len(batch.coins), horizon))
     good = np.isfinite(values).all(axis=1)
     failed = {failure.coin for failure in failures}
     for i in np.flatnonzero(~good).tolist():
@@ -55,6 +59,21 @@ def run_model(model: Model, panel: Panel, horizon: int, seed: int = 0) -> PanelF
     return PanelForecast(
         model.name, done.coins, done.last_dates, done.future_dates(horizon), values[good], failures
     )
+
+
+def check_shape(model: Model, values: Any, shape: tuple[int, int]) -> None:
+    """See that a model returned an array of a row a coin and a column a step.
+
+    Raises
+    ------
+    ContractError
+        It returned something else, whatever the coin: the model is at fault.
+    """
+    if np.shape(values) != shape:
+        raise ContractError(
+            f"{model.name}: forecast returned shape {np.shape(values)}, and (n_coins, horizon) is "
+            f"{shape}; cryptodask.testing.check_model finds such faults before a run"
+        )
 
 
 def sound_coins(model: Model, panel: Panel, horizon: int) -> tuple[Panel, list[CoinFailure]]:

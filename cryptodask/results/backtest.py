@@ -70,7 +70,7 @@ class Backtest:
     @property
     def is_complete(self) -> bool:
         """Whether every model has a forecast of every coin, and every row could be read."""
-        return failed_throughout(self.failures).empty and self.lost.empty
+        return failed_throughout(self.failures, self.origins).empty and self.lost.empty
 
     def parts(self) -> Iterator[pd.DataFrame]:
         """Yield the table (see `cryptodask.evaluate.rows.BACKTEST_COLUMNS`) file by file.

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 
 from cryptodask.errors import InputError
-from cryptodask.io.files import FileRecord, damage, read_json, write_json
+from cryptodask.io.files import FileRecord, damage, read_json
 from cryptodask.io.paths import AnyPath
+from cryptodask.io.sealed import unseal, write_sealed
 from cryptodask.prices.clean.findings import FINDING_COLUMNS, empty_findings, join_findings
 from cryptodask.records import CoinFailure
 from cryptodask.timing import STAGES
@@ -125,7 +126,7 @@ def write_done(files: TaskFiles, done: JobDone) -> None:
     lost = done.lost.astype(object)
     lost["date"] = days
     content["lost"] = lost.where(lost.notna(), None).to_dict("records")
-    write_json(content, files.done)
+    write_sealed(content, files.done)
 
 
 def read_done(files: TaskFiles) -> JobDone | None:
@@ -137,13 +138,16 @@ def read_done(files: TaskFiles) -> JobDone | None:
     from cryptodask.io.structure import structured
 
     try:
-        record = structured(_Record, read_json(files.done), str(files.done))
+        content = read_json(files.done)
+        if unseal(content) is not None:
+            return None
+        record = structured(_Record, content, str(files.done))
         done = _done_of(record)
     except (FileNotFoundError, InputError, ValueError, TypeError):
         return None
     if record.version != VERSION or record.key != files.key:
         return None
-    if done.file is not None and damage(files.done.parent / done.file.name, done.file):
+    if done.file is not None and damage(files.table, done.file):
         return None
     return done
 

@@ -7,8 +7,9 @@ import attrs
 import numpy as np
 
 from cryptodask.errors import InputError, TableError
-from cryptodask.io.files import FileRecord, read_json, write_json
+from cryptodask.io.files import FileRecord, read_json
 from cryptodask.io.paths import AnyPath
+from cryptodask.io.sealed import unseal, write_sealed
 from cryptodask.io.structure import structured, unstructured
 from cryptodask.records import DateArray
 
@@ -34,6 +35,8 @@ class Manifest:
     ----------
     version : int
         Of this format.
+    key : str
+        That of the run's plan.
     kind : str
         ``forecasts`` or ``backtest``: how names of its tables begin.
     models : list of str
@@ -53,6 +56,7 @@ class Manifest:
     """
 
     version: int = VERSION
+    key: str
     kind: str
     models: list[str]
     horizon: int = attrs.field(validator=_positive)
@@ -76,7 +80,7 @@ class Manifest:
 
 def write_manifest(folder: AnyPath, manifest: Manifest) -> None:
     """Write the manifest of a folder in which all else is there."""
-    write_json(unstructured(manifest), folder / MANIFEST)
+    write_sealed(unstructured(manifest), folder / MANIFEST)
 
 
 def read_manifest(folder: AnyPath, kinds: Sequence[str] = ("forecasts", "backtest")) -> Manifest:
@@ -108,6 +112,7 @@ def read_manifest(folder: AnyPath, kinds: Sequence[str] = ("forecasts", "backtes
             f"{path}: version: is missing, as in folders that an earlier CryptoDask wrote; "
             "pandas.read_parquet reads its tables, or run it again with --overwrite"
         )
+    damage = unseal(content)
     manifest = structured(Manifest, content, str(path))
     if manifest.version != VERSION:
         raise InputError(
@@ -123,4 +128,6 @@ def read_manifest(folder: AnyPath, kinds: Sequence[str] = ("forecasts", "backtes
         manifest.dates  # noqa: B018 - whether they are dates
     except ValueError as error:
         raise InputError(f"{path}: origins: {error}") from error
+    if damage is not None:
+        raise InputError(f"{path}: {damage}; restore it from a copy, or run it again")
     return manifest

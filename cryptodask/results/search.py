@@ -66,7 +66,7 @@ class SearchResult:
     def is_complete(self) -> bool:
         """Whether all candidates could be compared on all coins, and every row could be read."""
         return (
-            failed_throughout(self.failures).empty
+            failed_throughout(self.failures, self.origins).empty
             and self.lost.empty
             and not self.candidates["relative_mae"].isna().any()
         )

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cryptodask.evaluate.backtest import empty_backtest
-from cryptodask.io.files import FileRecord
+from cryptodask.io.files import FileRecord, damage, damaged
 from cryptodask.io.parquet import open_parquet
 from cryptodask.io.paths import AnyPath
 
@@ -66,6 +66,9 @@ def sweep(
     DamagedFileError
         A file is not as it was written.
     """
+    for record in files:
+        if reason := damage(folder / record.name, record):
+            raise damaged(folder / record.name, reason)
     records = {record.name: record for record in files}
     wanted = None if coins is None else sorted(set(coins))
     groups = sorted(g for file in files for g in _groups(folder, file) if _holds(g, wanted))

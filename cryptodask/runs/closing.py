@@ -36,6 +36,7 @@ def close_folder(folder: RunFolder, kind: Kind[Any, Any], outcome: Outcome) -> N
     records = [write_frame(table, folder.path / name) for name, table in beside.items()]
     folder.close(
         Manifest(
+            key=folder.key,
             kind=kind.tables,
             models=[model.name for model in kind.models],
             horizon=kind.spec.horizon,

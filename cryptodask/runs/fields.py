@@ -4,6 +4,7 @@ A field is declared once. Its converter takes what Python, a command line or JSO
 refuses what makes no sense, by the field's name; its metadata make the option of the command.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
@@ -53,14 +54,23 @@ def refused(name: str, rule: str, value: Any) -> OptionError:
     return OptionError(f"{name}: {rule}, got {value!r}")
 
 
-def whole_number(least: int, unit: str = "") -> Check:
-    """Return the check of a whole number that is not below another."""
+MOST = 2**53
+"""The largest whole number that every reader of JSON keeps."""
+
+YEAR = 366 * 86_400
+"""The longest time limit, in seconds."""
+
+
+def whole_number(least: int, unit: str = "", most: int = MOST) -> Check:
+    """Return the check of a whole number that is not below one and not above another."""
 
     def check(_: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int):
             raise refused(field.name, "must be a whole number", value)
         if value < least:
             raise refused(field.name, f"must be at least {least}{unit and ' ' + unit}", value)
+        if value > most:
+            raise refused(field.name, f"must be at most {most:,}{unit and ' ' + unit}", value)
 
     return check
 
@@ -86,8 +96,8 @@ def seconds(_: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not value > 0:
         raise refused(field.name, "must be more than 0 seconds", value)
-    if value == float("inf"):
-        raise refused(field.name, "must be a finite number of seconds", value)
+    if value > YEAR:
+        raise refused(field.name, f"must be at most {YEAR:,} seconds, a year", value)
 
 
 def one_of(*values: str) -> Check:
@@ -144,20 +154,22 @@ def rows_or_expanding(given: Any) -> int | Literal["expanding"]:
         rows = int(given) if isinstance(given, str) else given
     except ValueError:
         rows = 0
-    if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
+    if isinstance(rows, bool) or not isinstance(rows, int) or not 1 <= rows <= MOST:
         raise refused("window", "must be 'expanding' or a number of rows", given)
     return rows
 
 
 def count_or_days(given: Any) -> int | tuple[str, ...]:
     """Return how many origins, or their days; a text of days has commas."""
-    if isinstance(given, str) and given.strip().isdigit():
+    if isinstance(given, str) and re.fullmatch("[0-9]{1,9}", given.strip()):
         given = int(given)
     if isinstance(given, bool):
         raise refused("origins", "must be a number of origins, or their days", given)
     if isinstance(given, int):
         if given < 1:
             raise refused("origins", "must be at least 1", given)
+        if given > MOST:
+            raise refused("origins", f"must be at most {MOST:,}", given)
         return given
     if isinstance(given, str):
         given = [part.strip() for part in given.split(",") if part.strip()]

@@ -25,6 +25,7 @@ from cryptodask.io.paths import (
     resolved,
     storing,
 )
+from cryptodask.io.sealed import digest, unseal, write_sealed
 from cryptodask.results.jobs import JobDone, TaskFiles, read_done
 from cryptodask.results.manifest import (
     FAILURES,
@@ -35,7 +36,7 @@ from cryptodask.results.manifest import (
     read_manifest,
     write_manifest,
 )
-from cryptodask.runs.plan import PLAN, Plan, digest, read_plan, write_plan
+from cryptodask.runs.plan import PLAN, Plan, read_plan, write_plan
 from cryptodask.runs.workload import Task
 
 LOCK = "_lock"
@@ -140,10 +141,12 @@ class RunFolder:
         write_plan(self.path, plan)
 
     def whole(self) -> Manifest | None:
-        """Return the manifest, if there is one and all its files are as they were written."""
+        """Return the manifest, if there is one of this run, and all its files are as written."""
         try:
             manifest = read_manifest(self.path, [self.tables])
         except (TableError, InputError):
+            return None
+        if manifest.key != self.key:
             return None
         records = [*manifest.files, *manifest.beside]
         paths = [self.path / record.name for record in records]
@@ -192,7 +195,8 @@ class RunFolder:
         """Return the pooled errors by model, if those of these models were counted before."""
         try:
             content = read_json(self.path / POOLS)
-            if content["key"] != self.key or not set(models) <= set(content["models"]):
+            is_own = unseal(content) is None and content["key"] == self.key
+            if not is_own or not set(models) <= set(content["models"]):
                 return None
             return {str(m): PooledErrors.from_json(pool) for m, pool in content["models"].items()}
         except (FileNotFoundError, InputError, AttributeError, KeyError, TypeError):
@@ -201,12 +205,19 @@ class RunFolder:
     def write_pools(self, pools: Mapping[str, PooledErrors]) -> None:
         """Write the pooled errors by model; JSON keeps every bit of a number."""
         content = {"key": self.key, "models": {m: pool.to_json() for m, pool in pools.items()}}
-        write_json(content, self.path / POOLS)
+        write_sealed(content, self.path / POOLS)
 
     def close(self, manifest: Manifest) -> None:
         """Write the manifest, which makes the result whole, and remove what led to it."""
         write_manifest(self.path, manifest)
-        leftovers = [name for name in names_in(self.path) if name.startswith(("_part-", "."))]
+        named = {record.name for record in manifest.files}
+        leftovers = [
+            name
+            for name in names_in(self.path)
+            if name.startswith(("_part-", "."))
+            # Readers of Parquet take every table: also one of a task that was done by halves.
+            or (name.startswith(f"{self.tables}-") and name not in named)
+        ]
         remove(self.path / name for name in leftovers)
 
 

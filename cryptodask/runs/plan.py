@@ -1,6 +1,5 @@
 """The plan of a run, which its folder holds from the start: what was asked, and the tasks."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -9,8 +8,9 @@ from typing import Any
 import attrs
 
 from cryptodask.errors import InputError
-from cryptodask.io.files import read_json, write_json
+from cryptodask.io.files import read_json
 from cryptodask.io.paths import AnyPath
+from cryptodask.io.sealed import digest, unseal, write_sealed
 from cryptodask.io.structure import structured
 from cryptodask.runs.spec import SPECS, RunSpec, spec_from_json, to_json
 from cryptodask.runs.workload import Task, covers
@@ -65,12 +65,6 @@ class Plan:
         return digest([self.kind, self.facts, list(self.models), self.coins])
 
 
-def digest(content: Any) -> str:
-    """Return a short digest of what JSON can hold."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-
 def write_plan(folder: AnyPath, plan: Plan) -> None:
     """Write the plan of a run."""
     content = _Content(
@@ -83,7 +77,7 @@ def write_plan(folder: AnyPath, plan: Plan) -> None:
         coins=plan.coins,
         tasks=[[task.model, [list(span) for span in task.spans]] for task in plan.tasks],
     )
-    write_json(attrs.asdict(content, recurse=False), folder / PLAN)
+    write_sealed(attrs.asdict(content, recurse=False), folder / PLAN)
 
 
 def read_plan(folder: AnyPath) -> Plan:
@@ -99,6 +93,7 @@ def read_plan(folder: AnyPath) -> Plan:
     """
     path = folder / PLAN
     content = read_json(path)
+    damage = unseal(content)
     if isinstance(content, dict) and content.get("version") == 2 and "call" in content:
         raise InputError(
             f"{path}: version: was begun by an earlier CryptoDask; end the run with that, name "
@@ -124,6 +119,8 @@ def read_plan(folder: AnyPath) -> Plan:
     fault = covers(tasks, len(plan.models), plan.coins)
     if fault:
         raise InputError(f"{path}: {fault}; it was damaged or changed: give --overwrite")
+    if damage is not None:
+        raise InputError(f"{path}: {damage}; restore it from a copy, or give --overwrite")
     return Plan(plan.kind, spec, plan.facts, plan.models, plan.coins, tasks)
 
 

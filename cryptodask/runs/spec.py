@@ -84,7 +84,9 @@ class RunSpec:
     kind: ClassVar[str]
 
     source: str | None = option(None, flag="", decides=False, check=optional(text))
-    horizon: int = option(10, "Days ahead, or bars of an hourly table.", check=whole_number(1))
+    horizon: int = option(
+        10, "Days ahead, or bars of an hourly table.", check=whole_number(1, most=1_000_000)
+    )
     coins: tuple[str, ...] | None = option(
         None,
         "Coins, separated by commas or given several times. [all]",
@@ -108,7 +110,7 @@ class RunSpec:
         converter=rows_or_expanding,
     )  # fmt: skip
     refit: int = option(1, "Retrain every N past dates.", check=whole_number(1))
-    seed: int = option(0, "Random seed.", check=whole_number(0))
+    seed: int = option(0, "Random seed.", check=whole_number(0, most=2**128))
     timeout: float | None = option(
         None,
         "Seconds a worker may take for coins it reads together; its process is ended then.",

@@ -18,11 +18,12 @@ def test_a_backtest_prints_a_leaderboard_and_writes_table_scores_and_page(
                "--horizon", 5, "--scheduler", cluster.address, "--out", tmp_path / "out",
                "--scores", tmp_path / "scores.csv", "--page", tmp_path / "page.html"]  # fmt: skip
     done = run(*command)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 3, done.stderr
     assert "3 origins from" in done.stdout
     for model in ("naive", "linear", "drift"):
         assert re.search(rf"│ {model} +│ 1[0-2] +│", done.stdout), done.stdout
-    assert "linear: 3 coins and origins without a forecast: ConstantSeriesError" in done.stderr
+    # The constant coin failed at each origin: once for it, and not once an origin.
+    assert done.stderr.count("failed: linear: ConstantSeriesError: ") == 1
     scores = pd.read_csv(tmp_path / "scores.csv")
     assert set(scores["model"]) == {"naive", "linear", "drift"}
     naive = scores[scores["model"] == "naive"]
@@ -30,7 +31,7 @@ def test_a_backtest_prints_a_leaderboard_and_writes_table_scores_and_page(
     assert "<html" in (tmp_path / "page.html").read_text(encoding="utf-8")
     files = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()}
     again = run(*command)
-    assert again.returncode == 0, again.stderr
+    assert again.returncode == 3, again.stderr
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()} == files
     other = run(*command, "--seed", 5)
     assert other.returncode == 2
@@ -61,7 +62,7 @@ def test_a_backtest_is_written_to_a_file_and_says_where_time_went(
                "--scheduler", cluster.address, "--no-intervals", "--timeout", 60,
                "--profile"]  # fmt: skip
     done = run(*command, "--out", tmp_path / "rows.csv")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 3, done.stderr
     for stage in ("start", "read", "predict", "gather"):
         assert f"│ {stage} " in done.stdout
     rows = pd.read_csv(tmp_path / "rows.csv", parse_dates=["cutoff", "date"])
@@ -70,7 +71,7 @@ def test_a_backtest_is_written_to_a_file_and_says_where_time_went(
     assert set(rows["model"]) == {"naive", "linear"}
     assert f"wrote {tmp_path / 'rows.failures.csv'}" in done.stdout
     done = run(*command, "--out", tmp_path / "out")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 3, done.stderr
     written = open_backtest(tmp_path / "out").get_df()
     assert written["forecast"].to_numpy() == pytest.approx(rows["forecast"].to_numpy(), rel=1e-15)
 

@@ -21,7 +21,7 @@ def test_a_search_prints_both_figures_and_options_to_paste(
     said, told = " ".join(done.stdout.split()), " ".join(done.stderr.split())
     assert "ridge: as given, and 2 candidates" in told
     assert "failed: ridge[lags=90]: forecast " in told
-    assert "failed: ridge: ConstantSeriesError: 12 times, of 2 candidates and 1 coin" in told
+    assert "failed: ridge: ConstantSeriesError: 2 candidates, as " in told
     assert "ridge: 3 candidates, 6 origins from" in said
     figures = re.search(r"chosen by (\S+), the best of many .* coins\): (\S+) where each", said)
     assert figures, said

@@ -277,7 +277,7 @@ def test_a_run_whose_client_was_killed_goes_on_by_its_url_and_does_nothing_twice
     assert len(after) == 12
     assert "_lock" not in names_in(path_of(url))
     again = command("resume", url)
-    assert (again.returncode, "whole already" in again.stdout) == (0, True)
+    assert (again.returncode, "whole already" in again.stdout) == (3, True)
     whole = tmp_path / "whole"
     CryptoManager(CryptoLoader(small_folder, 2), client).forecast(
         ["naive", create_model("lstm", **SLOW_LSTM)], 3, out=whole, progress=False
@@ -330,7 +330,7 @@ def test_a_backtest_in_a_store_is_that_of_a_folder_and_goes_on(
     with pytest.raises(TableError, match="holds no result that is whole"):
         open_backtest(url)
     done = command("resume", url, "--scheduler", store_cluster.address)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 3, done.stderr
     after = written(url, "backtest")
     assert [name for name in after if after[name] != files[name]] == [lost]
     pd.testing.assert_frame_equal(open_backtest(url).get_df(), here.get_df(), check_exact=True)

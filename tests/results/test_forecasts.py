@@ -47,7 +47,7 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
         (None, "holds no result that is whole"),
         ("{", "_manifest.json"),
         (json.dumps({"files": ["forecasts-00000.parquet"]}), "an earlier CryptoDask wrote"),
-        (json.dumps({"version": 2}), "_manifest.json: kind: is missing"),
+        (json.dumps({"version": 2}), "_manifest.json: key: is missing"),
     ],
 )
 def test_a_folder_that_is_not_whole_is_refused(tmp_path: Path, text: str | None, why: str) -> None:

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from cryptodask import CryptoLoader, CryptoManager, create_model
 from cryptodask.errors import ClusterError, InputError, OptionError, TableError, WriteError
 from cryptodask.io.parquet import write_frames
+from cryptodask.io.sealed import write_sealed
 from cryptodask.prices.clean.findings import empty_findings
 from cryptodask.prices.reading import Reading
 from cryptodask.prices.synthetic import synthetic_prices
@@ -135,13 +136,53 @@ def test_done_files_beside_a_plan_that_is_not_theirs_are_made_again(
     shutil.copy(other / "_plan.json", out)
     if change == "tasks":
         content = json.loads((out / "_plan.json").read_text())
-        first, second, *others = content["tasks"]
-        content["tasks"] = [second, first, *others]
-        (out / "_plan.json").write_text(json.dumps(content))
+        first, second, *others = content.pop("tasks")
+        content.pop("checksum")
+        write_sealed({**content, "tasks": [second, first, *others]}, out / "_plan.json")
         next(out.glob("_done-*0.json")).unlink()
     again = forecast(seed=1, out=out)
     assert len(again) == len(expected)
     pd.testing.assert_frame_equal(table_of(out), table_of(tmp_path / "expected"), check_exact=True)
+
+
+@pytest.mark.parametrize("change", ["no file", "file of another", "coins"])
+def test_a_record_that_was_changed_is_as_if_it_were_not_there(
+    client: Client, small_folder: Path, tmp_path: Path, change: str
+) -> None:
+    out = tmp_path / "out"
+    forecast = partial(
+        CryptoManager(small_folder, client).forecast, ["ridge", "naive"], 5, progress=False, out=out
+    )
+    forecast()
+    expected = table_of(out)
+    (out / "_manifest.json").unlink()
+    first, second, *_ = sorted(out.glob("_done-*.json"))
+    content, other = json.loads(first.read_text()), json.loads(second.read_text())
+    content |= {"no file": {"file": None}, "coins": {"coins": 99}}.get(
+        change, {"file": other["file"]}
+    )
+    first.write_text(json.dumps(content))
+    assert len(forecast()) == len(expected)
+    pd.testing.assert_frame_equal(table_of(out), expected, check_exact=True)
+
+
+def test_a_manifest_that_was_changed_or_is_of_another_run_is_not_believed(
+    client: Client, small_folder: Path, tmp_path: Path
+) -> None:
+    forecast = partial(CryptoManager(small_folder, client).forecast, ["random"], 5, progress=False)
+    out, other = tmp_path / "out", tmp_path / "other"
+    forecast(out=out, seed=1)
+    forecast(out=other, seed=2)
+    expected = table_of(out)
+    manifest = out / "_manifest.json"
+    content = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(content | {"files": content["files"][:-1]}))
+    with pytest.raises(InputError, match=r"_manifest\.json: checksum: does not fit"):
+        open_forecasts(out)
+    for path in [manifest, *other.glob("forecasts-*")]:
+        shutil.copy(other / path.name, out)
+    assert len(forecast(out=out, seed=1)) == len(expected)
+    pd.testing.assert_frame_equal(table_of(out), expected, check_exact=True)
 
 
 def test_two_do_not_write_the_same_run_at_once(
