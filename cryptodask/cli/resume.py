@@ -45,13 +45,15 @@ def resume(
     profile: Profile = False,
 ) -> None:
     """Continue a forecast, backtest or search that was stopped."""
-    from cryptodask.io.paths import path_of
+    from cryptodask.io.paths import exists, is_folder, path_of
     from cryptodask.runs import read_plan
 
     path = path_of(folder)
+    if exists(path) and not is_folder(path):
+        raise InputError(f"{path}: is a file; name the folder that was the --out of a run")
     try:
         plan = read_plan(path)
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         raise InputError(
             f"{path}: holds no plan of a run; name the --out of a forecast, backtest or search"
         ) from None

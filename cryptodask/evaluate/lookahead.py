@@ -106,6 +106,8 @@ def check_lookahead(
     6
     """
     check_horizon(horizon)
+    if not isinstance(model, Model):
+        raise OptionError(f"model: must be an instance of a subclass of Model, got {model!r}")
     if panel is None:
         rows = 2 * model.min_length(horizon) + 60
         panel = random_panel([rows, rows - 5], seed, columns=model.columns)

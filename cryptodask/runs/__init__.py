@@ -11,15 +11,27 @@ if TYPE_CHECKING:
     from cryptodask.runs.api import backtest, forecast, tune
     from cryptodask.runs.plan import read_plan
     from cryptodask.runs.session import Session
+    from cryptodask.runs.spec import BacktestSpec, ForecastSpec, SearchSpec
     from cryptodask.runs.start import run_spec
 
-__all__ = ["Session", "backtest", "forecast", "read_plan", "run_spec", "tune"]
+__all__ = [
+    "BacktestSpec",
+    "ForecastSpec",
+    "SearchSpec",
+    "Session",
+    "backtest",
+    "forecast",
+    "read_plan",
+    "run_spec",
+    "tune",
+]
 
 _HOME = {
     "Session": "cryptodask.runs.session",
     "read_plan": "cryptodask.runs.plan",
     "run_spec": "cryptodask.runs.start",
     **dict.fromkeys(("backtest", "forecast", "tune"), "cryptodask.runs.api"),
+    **dict.fromkeys(("BacktestSpec", "ForecastSpec", "SearchSpec"), "cryptodask.runs.spec"),
 }
 
 
