@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cryptodask.errors import InputError, MissingExtraError
 from cryptodask.evaluate.rolling import Rolling, Spans
 from cryptodask.models import Model, run_model
 from cryptodask.models.base import PanelForecast, check_horizon
+from cryptodask.models.fitting import NO_COINS_FAULT, forecast_batch
 from cryptodask.records import CoinFailure, FloatArray, Panel
 
 ROWS = 200_000
@@ -49,9 +49,9 @@ def forecast_spans(
     for chosen in _batches(spans, np.flatnonzero(~doubtful), ends):
         batch = rolling.copy(spans.take(chosen), ends)
         try:
-            values[chosen] = model.forecast(batch, horizon, seed)
-        except (MemoryError, MissingExtraError, InputError):
-            raise  # no coin's fault
+            values[chosen] = forecast_batch(model, batch, horizon, seed)
+        except NO_COINS_FAULT:
+            raise
         except Exception:  # noqa: BLE001 - raised again below, for the coin and date at fault
             doubtful[chosen] = True
     doubtful |= ~np.isfinite(values).all(axis=1)

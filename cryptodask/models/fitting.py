@@ -1,7 +1,5 @@
 """How any model is run on a panel so that a bad coin fails alone."""
 
-from typing import Any
-
 import numpy as np
 
 from cryptodask.errors import (
@@ -15,6 +13,9 @@ from cryptodask.errors import (
 )
 from cryptodask.models.base import Model, PanelForecast, check_horizon, not_finite
 from cryptodask.records import DAY, BoolArray, CoinFailure, DateArray, FloatArray, Panel
+
+NO_COINS_FAULT = (MemoryError, MissingExtraError, InputError, ContractError)
+"""What a model raises that another choice of coins would not mend."""
 
 
 def run_model(model: Model, panel: Panel, horizon: int, seed: int = 0) -> PanelForecast:
@@ -48,7 +49,6 @@ def run_model(model: Model, panel: Panel, horizon: int, seed: int = 0) -> PanelF
     check_horizon(horizon)
     batch, failures = sound_coins(model, panel, horizon)
     values = _forecast_each_if_needed(model, batch, horizon, seed, failures)
-    check_shape(model, values, (len(batch.coins), horizon))
     good = np.isfinite(values).all(axis=1)
     failed = {failure.coin for failure in failures}
     for i in np.flatnonzero(~good).tolist():
@@ -61,19 +61,36 @@ def run_model(model: Model, panel: Panel, horizon: int, seed: int = 0) -> PanelF
     )
 
 
-def check_shape(model: Model, values: Any, shape: tuple[int, int]) -> None:
-    """See that a model returned an array of a row a coin and a column a step.
+def forecast_batch(model: Model, batch: Panel, horizon: int, seed: int) -> FloatArray:
+    """Return what a model forecasts for coins that are sound, in the shape that it must have.
+
+    Parameters
+    ----------
+    model : Model
+    batch : Panel
+        Of ``(n_coins,)``.
+    horizon : int
+        Bars ahead.
+    seed : int
+
+    Returns
+    -------
+    ndarray of float64, ``(n_coins, horizon)``
+        Prices in the quote currency; not finite where a coin has no forecast.
 
     Raises
     ------
     ContractError
-        It returned something else, whatever the coin: the model is at fault.
+        The model returned another shape, which NumPy might stretch to the right one.
     """
+    values = model.forecast(batch, horizon, seed)
+    shape = len(batch), horizon
     if np.shape(values) != shape:
         raise ContractError(
             f"{model.name}: forecast returned shape {np.shape(values)}, and (n_coins, horizon) is "
             f"{shape}; cryptodask.testing.check_model finds such faults before a run"
         )
+    return values
 
 
 def sound_coins(model: Model, panel: Panel, horizon: int) -> tuple[Panel, list[CoinFailure]]:
@@ -206,9 +223,9 @@ def _forecast_each_if_needed(
     if not len(batch):
         return np.empty((0, horizon))
     try:
-        return model.forecast(batch, horizon, seed)
-    except (MemoryError, MissingExtraError, InputError):
-        raise  # no coin's fault
+        return forecast_batch(model, batch, horizon, seed)
+    except NO_COINS_FAULT:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever one coin causes, the others go on
         if len(batch) == 1:
             failures.append(CoinFailure.of(batch.coins[0], model.name, error))

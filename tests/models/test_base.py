@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptodask.errors import MissingExtraError, OptionError
+from cryptodask.errors import ContractError, MissingExtraError, OptionError
+from cryptodask.evaluate.backtest import backtest_panel
 from cryptodask.models import create_model, run_model
 from cryptodask.models.base import Gaps, fingerprints, rng_for
 from cryptodask.models.baseline.naive import Naive
@@ -76,6 +77,28 @@ def test_a_forecast_that_is_not_finite_is_a_forecast_error(instead: float) -> No
 def test_what_is_no_fault_of_a_coin_is_raised(error: Exception) -> None:
     with pytest.raises(type(error), match=str(error)):
         run_model(Picky(coin="coin-1", error=error), make_panel([5, 6, 7]), 3)
+
+
+@dataclass(frozen=True)
+class Narrow(Naive):
+    """The last close of each coin once, and not at each bar, which NumPy would stretch."""
+
+    name: ClassVar[str] = "narrow"
+
+    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        return super().forecast(panel, horizon, seed)[:, :1]
+
+
+def test_a_forecast_of_another_shape_is_the_models_fault() -> None:
+    shown = r"narrow: forecast returned shape \(2, 1\), and \(n_coins, horizon\) is \(2, 3\)"
+    with pytest.raises(ContractError, match=shown):
+        run_model(Narrow(), make_panel([5, 6]), 3)
+
+
+def test_a_forecast_of_another_shape_is_not_stretched_in_a_backtest() -> None:
+    origins = START + np.array([20, 25]) * DAY
+    with pytest.raises(ContractError, match="narrow: forecast returned shape"):
+        backtest_panel(make_panel([40, 50]), Narrow(), origins, 3)
 
 
 def test_a_run_can_be_interrupted() -> None:
