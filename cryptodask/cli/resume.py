@@ -75,9 +75,7 @@ def is_whole(path: "AnyPath", plan: "Plan") -> bool:
     from cryptodask.runs.folder import RunFolder
     from cryptodask.runs.start import KINDS
 
-    folder = RunFolder(path, KINDS[SPECS[plan.kind]].tables)
-    folder.key = plan.key
-    return folder.whole() is not None
+    return RunFolder(path, KINDS[SPECS[plan.kind]].tables).whole(plan) is not None
 
 
 def report_whole(path: "AnyPath", plan: "Plan") -> int:

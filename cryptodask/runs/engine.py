@@ -69,7 +69,7 @@ def run_kind(
             folder = RunFolder(out, kind.tables)
             stack.enter_context(folder.held())
             there = folder.settle(kind.plan(), overwrite)
-            if there is not None and folder.whole():
+            if there is not None and folder.whole(there):
                 return kind.open(folder.path)
             folder.reopen()
             tasks = None if there is None else there.tasks

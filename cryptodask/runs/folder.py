@@ -140,13 +140,13 @@ class RunFolder:
         """Write the plan of a run that begins."""
         write_plan(self.path, plan)
 
-    def whole(self) -> Manifest | None:
-        """Return the manifest, if there is one of this run, and all its files are as written."""
+    def whole(self, plan: Plan) -> Manifest | None:
+        """Return the manifest, if it is of this plan's run, and all its files are as written."""
         try:
             manifest = read_manifest(self.path, [self.tables])
         except (TableError, InputError):
             return None
-        if manifest.key != self.key:
+        if manifest.key != plan.key:
             return None
         records = [*manifest.files, *manifest.beside]
         paths = [self.path / record.name for record in records]
