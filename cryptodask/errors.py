@@ -31,6 +31,7 @@
 A message names the file, line or coin, the rule, the value received, and what to do.
 
 `PriceWarning` is a warning: rows of a folder that could not be read were left out.
+`SampleWarning` is one, too: no prices were given, and the sample of made-up coins is used.
 """
 
 
@@ -153,6 +154,10 @@ class MissingExtraError(CryptoDaskError):
 
 class PriceWarning(UserWarning):
     """Rows or files could not be read and were left out; ``findings()`` lists them."""
+
+
+class SampleWarning(UserWarning):
+    """No prices were given, so that those of made-up coins are used."""
 
 
 ENDING = (InputError, MissingExtraError, ImportError, WriteError, ClusterError)

@@ -14,8 +14,8 @@ class CryptoManager(Session):
 
     Parameters
     ----------
-    loader : CryptoLoader or path
-        Where the prices are.
+    loader : CryptoLoader, path or frame
+        Where the prices are; see `CryptoLoader`.
     client : dask.distributed.Client, optional
         Of the cluster to run on. Without one a local cluster is started by the first run, with
         one thread a worker, and closed by `close` or at the end of a ``with`` block.

@@ -3,6 +3,22 @@
 from typing import Any
 
 
+def printable(text: str) -> str:
+    """Return a text with all that does not print, but for the ends of lines, as escapes.
+
+    Names, headers and cells come from files that anyone may have written: control characters would
+    move the cursor, ring, or write what a terminal takes for commands, and marks of direction would
+    show a line in another order than it has.
+
+    Parameters
+    ----------
+    text : str
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
 def counted(n: int, noun: str) -> str:
     """Return a number with its noun, as ``1 coin`` or ``1,200 coins``.
 

@@ -16,7 +16,8 @@ from upath import UPath
 
 from cryptodask.prices.synthetic import synthetic_prices
 
-REAL_DATA = Path(__file__).parent.parent.parent / "shared" / "data" / "crypto-prices-2017"
+SHARED = Path(__file__).parent.parent.parent / "shared"
+REAL_DATA = SHARED / "data" / "crypto-prices-2017"
 DASK = [sys.executable, "-m", "dask"]
 
 

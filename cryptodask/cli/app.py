@@ -5,7 +5,8 @@ failed or some rows were lost, which are named; 130 stopped by Ctrl-C.
 """
 
 import sys
-from typing import Annotated
+import warnings
+from typing import Annotated, TextIO
 
 import typer
 from rich.text import Text
@@ -41,11 +42,26 @@ app.add_typer(security_app, name="security")
 
 def main() -> None:
     """Run the command; an error that CryptoDask raises on purpose is one message, no traceback."""
+    warnings.showwarning = _print_warning
     try:
         app()
     except CryptoDaskError as error:
         err.print(Text(f"error: {error}", style="red"), soft_wrap=True)
         sys.exit(2 if isinstance(error, InputError) else 1)
+
+
+def _print_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning as Python does, but nothing that is for the terminal; see `printable`."""
+    del file
+    text = warnings.formatwarning(message, category, filename, lineno, line)
+    err.print(Text(text.rstrip("\n")), soft_wrap=True)
 
 
 def _print_version(wanted: bool) -> None:

@@ -26,6 +26,8 @@ from cryptodask.cli.show import (
 from cryptodask.runs.spec import RunSpec
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cryptodask.io.paths import AnyPath
     from cryptodask.prices import CryptoLoader
 
@@ -134,7 +136,7 @@ def execute(
             out.print(f"{time.perf_counter() - started:.1f} seconds in all", highlight=False)
             if profile:
                 print_profile(result.tasks, begun, connected, returned)
-            print_lost(result.lost, err)
+            files += _report_lost(result.lost, output.file)
             view.failures(result)
             for path in [*files, *([report] if report else [])]:
                 out.print(Text(f"wrote {path}"), soft_wrap=True)
@@ -142,6 +144,20 @@ def execute(
         print_stopped(folder)
         raise typer.Exit(130) from None
     raise typer.Exit(0 if result.is_complete else SOME_FAILED)
+
+
+def _report_lost(lost: "pd.DataFrame", path: "AnyPath | None") -> list["AnyPath"]:
+    """Print what was left out, and write all of it beside the result, or say how to list it."""
+    print_lost(lost, err)
+    if lost.empty:
+        return []
+    if path is None:
+        text = "`cryptodask prices import FOLDER --out TABLE --findings FILE.csv` writes them"
+        err.print(Text(f"all rows that were left out: {text}"), soft_wrap=True)
+        return []
+    beside = path.with_name(f"{path.stem}.lost.csv")
+    write_table(lost, beside)
+    return [beside]
 
 
 def print_stopped(folder: "AnyPath | None") -> None:

@@ -64,8 +64,9 @@ def resume(
         remove_lock(path)
     if plan.spec is None:
         raise InputError(
-            f"{path}: was begun from Python with what a command can't repeat (a model that is not "
-            "in the catalog, or how files are read); make the same call again to continue it"
+            f"{path}: was begun from Python with what a command can't repeat (prices of a frame, a "
+            "model that is not in the catalog, or how files are read); make the same call again, "
+            "with the same rows, to continue it"
         )
     execute(plan.spec, VIEWS[plan.kind], cluster, OutputOptions(), folder=path, profile=profile)
 

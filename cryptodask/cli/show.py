@@ -1,12 +1,14 @@
 """What commands print: consoles, and the lines that several of them share."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from cryptodask.text import counted, shown_date
+from cryptodask.text import counted, printable, shown_date
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,17 +24,44 @@ __all__ = [
 SOME_FAILED = 3
 """Exit code of a command that did its work, save for coins or rows that it names."""
 
-out = Console()
-err = Console(stderr=True)
+
+class PlainConsole(Console):
+    """A console on which text from files can't do anything but be read; see `printable`."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Return the segments of what is printed, with styles of ours and no controls of others.
+
+        Parameters
+        ----------
+        renderable : renderable
+        options : ConsoleOptions, optional
+        """
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else printable(text), style, control)
+
+
+out = PlainConsole()
+err = PlainConsole(stderr=True)
 
 
 def print_lost(findings: "pd.DataFrame", console: Console) -> None:
-    """Print a line for each row or file that was left out."""
-    for row in findings.to_dict("records"):
+    """Print a line for each kind and file of what was left out, with the first and their number.
+
+    Parameters
+    ----------
+    findings : DataFrame
+        Of rows and files that were left out.
+    console : Console
+    """
+    for _, rows in findings.groupby(["kind", "file"], sort=False):
+        row = rows.iloc[0]
         line = f", line {row['line']}" if row["line"] else ""
         value = f": {row['value']!r}" if row["value"] else ""
-        text = f"{row['kind']}: {row['file']}{line}{value}: {row['message']}"
-        console.print(Text(text), soft_wrap=True)
+        more = f" (the first of {len(rows):,})" if len(rows) > 1 else ""
+        text = f"{row['kind']}: {row['file']}{line}{value}: {row['message']}{more}"
+        console.print(Text(text.replace("\n", "\\n")), soft_wrap=True)
 
 
 def print_failures(result: "Forecasts | Backtest") -> None:
@@ -89,12 +118,16 @@ def print_profile(tasks: "pd.DataFrame", started: float, connected: float, retur
 
 
 def write_table(frame: "pd.DataFrame", path: "AnyPath") -> None:
-    """Write a table as .csv, or else as Parquet; whole or not at all."""
+    """Write a table as .csv, or else as Parquet; whole or not at all.
+
+    Texts in a .csv are no formulas; see `cryptodask.io.formulas`.
+    """
     from cryptodask.io.files import draft_of
+    from cryptodask.io.formulas import guard_frame
     from cryptodask.io.paths import storing
 
     with draft_of(path) as draft, storing(draft.parent):
         if path.suffix == ".csv":
-            frame.to_csv(draft, index=False)
+            guard_frame(frame).to_csv(draft, index=False)
         else:
             frame.to_parquet(draft, index=False)

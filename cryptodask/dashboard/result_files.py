@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from cryptodask.errors import CryptoDaskError, InputError, TableError
+from cryptodask.io.formulas import guard, unguard, unguard_frame
 from cryptodask.io.parquet import read_frame
 from cryptodask.io.paths import AnyPath, exists, is_folder, names_in, read_text
 from cryptodask.results import Backtest, open_backtest, open_forecasts
@@ -77,7 +78,8 @@ def coins_in(path: AnyPath) -> set[str]:
     names: set[str] = set()
     try:
         for batch in _dataset(path).to_batches(columns=["coin"]):
-            names.update(map(str, pa.compute.unique(batch["coin"]).to_pylist()))
+            cells = map(str, pa.compute.unique(batch["coin"]).to_pylist())
+            names.update(map(unguard, cells) if path.suffix == ".csv" else cells)
     except UNREADABLE:
         return names  # the run has not ended, or its folder is not visible: `view_of` says so
     return names
@@ -98,8 +100,10 @@ def forecasts_in(path: AnyPath, coin: str) -> pd.DataFrame:
     """
     import pyarrow.dataset as ds
 
-    frame: pd.DataFrame = _dataset(path).to_table(filter=ds.field("coin") == coin).to_pandas()
-    return frame
+    is_csv = path.suffix == ".csv"
+    wanted = ds.field("coin") == (guard(coin) if is_csv else coin)
+    frame: pd.DataFrame = _dataset(path).to_table(filter=wanted).to_pandas()
+    return unguard_frame(frame) if is_csv else frame
 
 
 def failures_in(path: AnyPath) -> pd.DataFrame:
@@ -117,7 +121,9 @@ def failures_in(path: AnyPath) -> pd.DataFrame:
     if not path.suffix:
         return open_forecasts(path).failures
     beside = path.with_name(f"{path.stem}.failures{path.suffix}")
-    return pd.read_csv(StringIO(read_text(beside))) if path.suffix == ".csv" else read_frame(beside)
+    if path.suffix == ".csv":
+        return unguard_frame(pd.read_csv(StringIO(read_text(beside))))
+    return read_frame(beside)
 
 
 def scores_in(folder: AnyPath, most: int) -> list[dict[str, Any]]:

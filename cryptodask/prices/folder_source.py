@@ -1,6 +1,7 @@
 """A folder of price files as a source of prices."""
 
 import os
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,18 +17,25 @@ from cryptodask.errors import (
     SourceError,
     UnreadableFileError,
 )
+from cryptodask.io.paths import AnyPath
+from cryptodask.io.scratch import scratch_folder
 from cryptodask.prices.clean.findings import file_finding, join_findings
 from cryptodask.prices.clean.policies import settle
 from cryptodask.prices.freq import DAILY
+from cryptodask.prices.packed import ARCHIVE, JSON_LINES, WORKBOOK, is_packed, unpack
 from cryptodask.prices.partition import pack
+from cryptodask.prices.places import looks_of
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
 from cryptodask.prices.read.price_file import PriceFile, check_price_file, kind_of, reason_of
 from cryptodask.prices.read.readers import read_price_files
 from cryptodask.prices.reading import Reading
+from cryptodask.prices.symbols import Pairs, sure_symbols, symbols_in
 
 _ROW = 70  # bytes of a row of text, about
 
-TEXT_SUFFIXES = ("", ".csv", ".txt", ".tsv")
+_BULK = re.compile(r"([A-Z0-9]+)-(?:[0-9]+[smhdw]|1mo)-[0-9]{4}-[0-9]{2}(?:-[0-9]{2})?\.[A-Za-z]+")
+
+TEXT_SUFFIXES = ("", ".csv", ".txt", ".tsv", *JSON_LINES, WORKBOOK, ARCHIVE)
 """A file of another suffix may be left out without a loss."""
 
 
@@ -63,6 +71,8 @@ class FolderPartition:
 class FolderSource:
     """A folder of price files: of one coin, named for it, or of many that the file names.
 
+    ``symbols`` has the names of coins by the symbols that files have beside them.
+
     Parameters
     ----------
     folder : path
@@ -72,6 +82,8 @@ class FolderSource:
         What the files leave open.
     files : sequence of path, optional
         Only these files, wherever they lie, in place of those of the folder.
+    originals : sequence of path, optional
+        What these files were made from, where that is not they; see `looks`.
 
     Raises
     ------
@@ -88,12 +100,14 @@ class FolderSource:
         folder: Path,
         options: ReadOptions = DEFAULT_OPTIONS,
         files: Sequence[Path] | None = None,
+        originals: Sequence[AnyPath] | None = None,
     ) -> None:
         self.folder = folder
+        self._originals = originals if originals is not None else files
         listing = _Listing()
         for path in sorted(folder.iterdir()) if files is None else files:
             if not path.name.startswith(".") or path.name.startswith(".."):
-                listing.add(path, options)
+                listing.add_all(path, options)
         self._findings = settle(join_findings(listing.left_out), options.policies)
         self.options = replace(options, freq=options.freq or _one_freq(folder, listing.freqs))
         # A coin has the name of its first file.
@@ -103,6 +117,8 @@ class FolderSource:
             for key, group in listing.groups.items()
         }
         self.coins = sorted(self._files)
+        keys = ((symbol, n if n in names else n.casefold()) for symbol, n in listing.symbols)
+        self.symbols = sure_symbols((symbol, names[key]) for symbol, key in keys if key in names)
         self._sizes = {names[key]: size for key, size in listing.sizes.items()}
         self.empty = {c: why for c, why in listing.empty.items() if c.casefold() not in names}
         if not self.coins:
@@ -126,6 +142,12 @@ class FolderSource:
     def is_shared(self) -> bool:
         """Whether a file has many coins; see `Source`."""
         return any(file.inside is not None for files in self._files.values() for file in files)
+
+    def looks(self) -> list[str]:
+        """Return lines that change when a file of the source does."""
+        paths = sorted(self.folder.iterdir()) if self._originals is None else self._originals
+        there = (path for path in paths if not isinstance(path, Path) or path.is_file())
+        return [*map(looks_of, there), repr(self.options)]
 
     def rows_of(self, coins: Sequence[str]) -> NDArray[np.int64]:
         """Return a guess of the rows of each coin; see `Source`."""
@@ -182,6 +204,12 @@ class _Listing:
         Findings about other files.
     empty : dict of str to str
         Why a file that is named like one of prices can't be read, by the coin's name.
+    symbols : set of (str, str)
+        Symbols and the names beside them.
+    unpacked : list of Path
+        Files that held others, or were brought to another form.
+    scratch : Path, optional
+        Where these are.
     """
 
     groups: dict[str, list[PriceFile]] = field(default_factory=dict)
@@ -189,6 +217,28 @@ class _Listing:
     freqs: dict[str, list[str]] = field(default_factory=dict)
     left_out: list[pd.DataFrame] = field(default_factory=list)
     empty: dict[str, str] = field(default_factory=dict)
+    symbols: Pairs = field(default_factory=set)
+    unpacked: list[Path] = field(default_factory=list)
+    scratch: Path | None = None
+
+    def add_all(self, path: Path, options: ReadOptions) -> None:
+        """Add a file, or all that it holds; see `cryptodask.prices.packed`."""
+        if not is_packed(path):
+            self.add(path, options)
+            return
+        try:
+            coin_of(path, path.parent)
+            if self.scratch is None:
+                self.scratch = scratch_folder()
+            folder = self.scratch / str(len(self.unpacked))
+            folder.mkdir()
+            self.unpacked.append(path)
+            inside = unpack(path, folder)
+        except PriceFileError as error:
+            self._leave_out(path, error)
+            return
+        for file in inside:
+            self.add(file, options)
 
     def add(self, path: Path, options: ReadOptions) -> None:
         """Add a file to the coins that it has, or leave it out with a finding."""
@@ -202,8 +252,10 @@ class _Listing:
             return
         if summary.freq is not None:
             self.freqs.setdefault(summary.freq, []).append(path.name)
+        if inside is not None:
+            self.symbols |= symbols_in(path, options)
         for name, count in rows.items():
-            key = name.casefold()
+            key = name if name in summary.distinct else name.casefold()
             source = PriceFile(name, path, None if inside is None else name)
             self.groups.setdefault(key, []).append(source)
             self.sizes[key] = self.sizes.get(key, 0) + count + 1
@@ -265,6 +317,9 @@ def coin_of(path: Path, folder: Path) -> str:
     """
     name = unicodedata.normalize("NFC", path.name)
     plain = _unpacked(name)
+    # Binance's files of a pair by month or day are those of one coin.
+    if bulk := _BULK.fullmatch(plain.name):
+        plain = Path(bulk[1] + plain.suffix)
     stem = " ".join(plain.name[: -len(plain.suffix)].split()) if plain.suffix else plain.name
     if "\\" in name or name.startswith("..") or not name.isprintable():
         raise UnreadableFileError(

@@ -67,11 +67,25 @@ def name_step(seconds: float) -> str | None:
 
 
 def bars(freq: str) -> str:
-    """Return what messages call the bars: ``days``, or ``bars of 4h``.
+    """Return what messages call the bars: ``days``, ``hours``, or ``bars of 4h``.
 
     Parameters
     ----------
     freq : str
         How long a bar lasts.
     """
-    return "days" if freq == DAILY else f"bars of {freq}"
+    return _BARS[freq][1] if freq in _BARS else f"bars of {freq}"
+
+
+def bar(freq: str) -> str:
+    """Return what messages call one bar: ``day``, ``hour``, or ``bar of 4h``.
+
+    Parameters
+    ----------
+    freq : str
+        How long a bar lasts.
+    """
+    return _BARS[freq][0] if freq in _BARS else f"bar of {freq}"
+
+
+_BARS = {DAILY: ("day", "days"), "1h": ("hour", "hours")}

@@ -1,43 +1,51 @@
 """Read price files: into a table, or into memory."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from operator import methodcaller
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from cryptodask.errors import (
     OptionError,
     SourceError,
 )
+from cryptodask.prices.clean.cleaning import join_readings
+from cryptodask.prices.clean.declared import Declared
 from cryptodask.prices.clean.findings import join_findings
+from cryptodask.prices.clean.policies import without_series
+from cryptodask.prices.declaring import declared_readings
 from cryptodask.prices.folder_source import FolderSource
-from cryptodask.prices.partition import partitions_for
+from cryptodask.prices.frames.dask_source import DaskFrameSource
+from cryptodask.prices.frames.frame_source import FrameSource
+from cryptodask.prices.partition import Partition, partitions_for
+from cryptodask.prices.places import find_files
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
 from cryptodask.prices.reading import Reading
-from cryptodask.prices.schema import empty_prices
-from cryptodask.prices.sources import no_rows_message, open_source
+from cryptodask.prices.sources import Prices, no_rows_message, open_source
 from cryptodask.prices.table.manifest import is_table
 from cryptodask.prices.table.price_table import PriceTable, write_table
 from cryptodask.prices.table.storage import is_free
 
 
 def import_prices(
-    folder: str | Path,
+    source: Prices,
     out: str | Path,
     *,
     partitions: int | None = None,
     overwrite: bool = False,
     options: ReadOptions = DEFAULT_OPTIONS,
+    splits: Sequence[str] = (),
+    renames: Sequence[str] = (),
     run: Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]] = map,
 ) -> PriceTable:
-    """Write a folder of price files as one table, and return it.
+    """Write prices of files or of a frame as one table, and return it.
 
     Parameters
     ----------
-    folder : path
-        Files, of one coin each or of many.
+    source : path, str or frame
+        A folder of files, of one coin each or of many; a file, a pattern, a URL or a frame, as of
+        `CryptoLoader`. The rows of a frame of Dask come here part by part.
     out : path
         Where to write the table.
     partitions : int, optional
@@ -45,10 +53,16 @@ def import_prices(
     overwrite : bool
         Replace a table that is there already.
     options : ReadOptions, optional
-        What the files leave open.
+        What files or a frame leave open.
+    splits : sequence of str
+        ``COIN:DATE:FACTOR``: there were FACTOR new coins for one on that day, so that prices before
+        it are divided by FACTOR. The table keeps that, and appends go by it.
+    renames : sequence of str
+        ``OLD:NEW``: rows of the older name are of the coin with the new one, whose own rows come
+        first. The table keeps that, and appends go by it.
     run : callable, optional
         Calls a function for each partition and yields the results in order: ``map`` itself, or
-        `cryptodask.cluster.ordered_map` with a client, to read them on a cluster.
+        `cryptodask.cluster.ordered_map` with a client, to read files on a cluster.
 
     Returns
     -------
@@ -67,20 +81,23 @@ def import_prices(
     """
     if partitions is not None and partitions < 1:
         raise OptionError(f"partitions: must be at least 1, got {partitions}")
-    if is_table(Path(folder)):
-        raise SourceError(f"{folder}: is a price table already")
-    source = open_source(folder, options)
-    assert isinstance(source, FolderSource)
-    place = Path(out)
-    if place.exists():
-        if is_table(place) and not overwrite:
-            raise SourceError(f"{out}: there is a table already; overwrite it, or name another")
-        if not is_table(place) and not is_free(place):
-            raise SourceError(f"{out}: is there already and no price table; name another place")
-    empty = dict(source.empty)
+    if isinstance(source, str | Path) and is_table(Path(source)):
+        raise SourceError(f"{source}: is a price table already")
+    declared = Declared.of(splits, renames)
+    _check_free(Path(out), overwrite)
+    # What depends on neighbours is looked at once they are the right ones.
+    plain = without_series(options.policies) if declared else options.policies
+    opened = open_source(source, replace(options, policies=plain))
+    assert isinstance(opened, FolderSource | FrameSource | DaskFrameSource)
+    # Rows of a frame are not sent to a cluster to be sent back.
+    run = run if isinstance(opened, FolderSource) else map
+    empty = dict(opened.empty)
 
     def readings() -> Any:
-        packed = source.partitions(source.coins, partitions)
+        if declared:
+            yield from declared_readings(opened, declared, options.policies, partitions, run)
+            return
+        packed: Sequence[Partition] = opened.partitions(opened.coins, partitions)
         # By the method's name, since functions that workers run belong to `cryptodask.worker`.
         for partition, reading in zip(packed, run(methodcaller("load"), packed), strict=True):
             for coin in sorted(set(partition.coins) - set(reading.prices["coin"])):
@@ -88,13 +105,23 @@ def import_prices(
             yield reading
 
     return write_table(
-        place,
+        out,
         readings(),
         empty=empty,
-        notes=source.file_findings(),
-        freq=source.freq,
+        notes=join_findings([opened.file_findings(), declared.findings()]),
+        declared=declared,
+        freq=opened.freq,
         policies=options.policies,
     )
+
+
+def _check_free(place: Path, overwrite: bool) -> None:
+    """Refuse to write a table over something else."""
+    if place.exists():
+        if is_table(place) and not overwrite:
+            raise SourceError(f"{place}: there is a table already; overwrite it, or name another")
+        if not is_table(place) and not is_free(place):
+            raise SourceError(f"{place}: is there already and no price table; name another place")
 
 
 def read_files(paths: Sequence[str | Path], options: ReadOptions = DEFAULT_OPTIONS) -> Reading:
@@ -103,7 +130,7 @@ def read_files(paths: Sequence[str | Path], options: ReadOptions = DEFAULT_OPTIO
     Parameters
     ----------
     paths : sequence of path
-        Files of one coin, named for it, or of many; and folders of such.
+        Files of one coin, named for it, or of many; folders, patterns and URLs of such.
     options : ReadOptions, optional
         What the files leave open.
 
@@ -118,15 +145,10 @@ def read_files(paths: Sequence[str | Path], options: ReadOptions = DEFAULT_OPTIO
         A file is missing, or none of them has prices.
     """
     files: list[Path] = []
-    for path in map(Path, paths):
-        if not path.exists():
-            raise SourceError(f"{path}: does not exist; give files of prices, or folders of them")
-        files += sorted(path.iterdir()) if path.is_dir() else [path]
+    for path in paths:
+        place = find_files(path)
+        files += sorted(place.folder.iterdir()) if place.files is None else place.files
     source = FolderSource(Path(files[0]).parent if files else Path(), options, files)
     # No more partitions than memory asks for: a file of many coins is read once for each.
     parts = source.partitions(source.coins, partitions_for(source.rows))
-    readings = [p.load() for p in parts]
-    return Reading(
-        pd.concat([empty_prices(), *(r.prices for r in readings)], ignore_index=True),
-        join_findings([source.file_findings(), *(r.findings for r in readings)]),
-    )
+    return join_readings((p.load() for p in parts), source.file_findings())

@@ -1,8 +1,7 @@
-"""`CryptoLoader`: prices of coins by name, from a folder of files or a table, in any form."""
+"""`CryptoLoader`: prices of coins by name, from files, a table or a frame, in any form."""
 
-import difflib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,63 +12,137 @@ from cryptodask.errors import (
     NoPricesError,
     OptionError,
     PriceWarning,
+    SampleWarning,
     UnknownCoinError,
 )
+from cryptodask.io.paths import path_of, resolved
 from cryptodask.prices.clean.findings import lost
 from cryptodask.prices.clean.gaps import GapHandling, GapMode
-from cryptodask.prices.partition import Partition
+from cryptodask.prices.days import Day
+from cryptodask.prices.names import CoinNames
+from cryptodask.prices.partition import Partition, Source
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
+from cryptodask.prices.row_filter import RowFilter
 from cryptodask.prices.schema import empty_prices
+from cryptodask.prices.shown import html_of, summary_of
+from cryptodask.prices.sources import (
+    Prices,
+    describe,
+    no_rows_message,
+    open_sample,
+    open_source,
+)
 from cryptodask.records import FloatArray
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
-from cryptodask.prices.days import Day
-from cryptodask.prices.row_filter import RowFilter
-from cryptodask.prices.sources import no_rows_message, open_source
+
+SAMPLE = (
+    "no source was given, so that this is the sample: 100 made-up coins of "
+    "cryptodask.prices.synthetic, some of them broken on purpose; give a path or a frame"
+)
 
 
 class CryptoLoader:
-    """Prices of many coins, from a folder of CSV files or from an imported table.
+    """Prices of many coins, from files, an imported table or a dataframe.
 
     Parameters
     ----------
-    source : path
-        A folder of files, of one coin each and named for it or of many that they name; or a table
-        that ``cryptodask prices import`` or `import_prices` made.
+    source : path, str or frame, optional
+        A folder of files, of one coin each and named for it or of many that they name; one such
+        file; a pattern such as ``data/*.csv``; a URL of these that fsspec knows, as ``s3://``; or
+        a table that ``cryptodask prices import`` or `import_prices` made. Or a frame of pandas,
+        polars, Arrow or Dask: long (columns ``coin``, ``date``, ``close`` and more, by their
+        usual names), wide (a column a coin), or a series named for its coin, with dates as its
+        index. A Dask frame stays on its cluster. Without a source it is a sample of made-up
+        coins, and a warning says so.
     partitions : int, optional
-        Number of partitions to pack the coins into. By default as the table was packed, or for a
-        folder at least 16, of about 250,000 rows each. Forecasts do not depend on it.
+        Number of partitions to pack the coins into. By default as the table was packed, or
+        at least 16, of about 250,000 rows each. Forecasts do not depend on it.
     options : ReadOptions, optional
-        What the files of a folder leave open, such as the order of day and month.
+        What files or a frame leave open, such as the order of day and month, or the names of
+        columns.
+
+    Attributes
+    ----------
+    path : Path or None
+        Of a folder, file or table on this machine.
+    location : str or None
+        Path, pattern or URL that opens the same prices; None of a frame and of the sample.
 
     Raises
     ------
     SourceError
-        The folder or table is missing, or has no file of prices.
+        Folder, file or table is missing, or has no prices.
+    InputError
+        A frame is none of prices.
     OptionError
         ``partitions`` is below 1, or options are given for a table.
+
+    Warns
+    -----
+    SampleWarning
+        No source was given.
 
     Examples
     --------
     >>> loader = CryptoLoader("data")                       # doctest: +SKIP
     >>> loader.get_df("Bitcoin", from_date="2017-01-01")    # doctest: +SKIP
+    >>> loader["Bitcoin"], "Bitcoin" in loader, len(loader) # doctest: +SKIP
     """
 
     def __init__(
         self,
-        source: str | Path,
+        source: Prices | None = None,
         partitions: int | None = None,
         options: ReadOptions = DEFAULT_OPTIONS,
     ) -> None:
         if partitions is not None and partitions < 1:
             raise OptionError(f"partitions: must be at least 1, got {partitions}")
-        self.n_partitions = partitions
-        self.path, self.options = Path(source), options
+        self.n_partitions, self.options = partitions, options
+        self.path: Path | None = None
+        self.location: str | None = None
+        if source is None:
+            self.source: Source = open_sample()
+            self._about = "sample of made-up coins"
+            warnings.warn(SAMPLE, SampleWarning, stacklevel=2)
+            return
         self.source = open_source(source, options)
+        self._about = describe(self.source)
+        if isinstance(source, str | Path):
+            place = resolved(path_of(source))
+            self.location = str(place)
+            self.path = place if isinstance(place, Path) and place.exists() else None
 
     def __repr__(self) -> str:
-        return f"CryptoLoader({len(self.source.coins)} coins)"
+        return f"CryptoLoader({summary_of(self.source, self._about)})"
+
+    def _repr_html_(self) -> str:
+        """Return a table of the first coins, for notebooks."""
+        return html_of(self.source, summary_of(self.source, self._about))
+
+    def __len__(self) -> int:
+        """Return the number of coins."""
+        return len(self.source.coins)
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of the coins, in order."""
+        return iter(self.get_crypto_names())
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether a name is that of a coin with prices; see `get_df`."""
+        coin = self.names.find(name) if isinstance(name, str) else None
+        return coin is not None and coin not in self.source.empty
+
+    def __getitem__(self, coin: str) -> pd.DataFrame:
+        """Return the rows of one coin; see `get_df`."""
+        return self.get_df(coin)
+
+    @property
+    def names(self) -> CoinNames:
+        """The names of the coins, to look them up."""
+        symbols = getattr(self.source, "symbols", {})
+        return CoinNames(self.source.coins, self.source.empty, symbols)
 
     @property
     def freq(self) -> str:
@@ -124,7 +197,8 @@ class CryptoLoader:
         Parameters
         ----------
         coins : str or sequence of str, optional
-            One coin, several, or (by default) all.
+            One coin, several, or (by default) all; in any case, where that is one coin, or by
+            symbol, where files have it.
         max_points : int, optional
             Rows a coin at most, the latest.
         from_date, to_date : day, optional
@@ -242,7 +316,7 @@ class CryptoLoader:
         return self.source.findings()
 
     def check_names(self, coins: str | Sequence[str] | None = None) -> list[str]:
-        """Return these coins, each once and in order.
+        """Return these coins, each once and in order, as the source writes them.
 
         Parameters
         ----------
@@ -258,21 +332,11 @@ class CryptoLoader:
         """
         if coins is None:
             return list(self.source.coins)
-        names = [coins] if isinstance(coins, str) else list(coins)
-        if not names:
+        given = [coins] if isinstance(coins, str) else list(coins)
+        if not given:
             raise UnknownCoinError("coins: no coin given; name at least one, or leave it out")
-        known = set(self.source.coins)
-        for name in names:
-            if name in known:
-                continue
-            if name in self.source.empty:
-                raise NoPricesError(self.source.empty[name])
-            near = difflib.get_close_matches(name, self.source.coins, n=3, cutoff=0.5)
-            hint = f"did you mean {', '.join(near)}?" if near else "get_crypto_names() lists them"
-            raise UnknownCoinError(
-                f"{name!r}: no coin of that name among the {len(known)} of the source; {hint}"
-            )
-        return sorted(set(names))
+        names = self.names
+        return sorted({names.check(name) for name in given})
 
 
 def _read_indexed(partition: Partition, *, row_filter: RowFilter) -> pd.DataFrame:

@@ -1,8 +1,14 @@
-"""What reading prices gives: clean rows, and what was found."""
+"""What reading prices gives: clean rows, what was found, and what the rows were before."""
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
+
+from cryptodask.prices.schema import TABLE_COLUMNS
+
+RAW_COLUMNS = (*TABLE_COLUMNS, "file", "line", "future")
+"""Columns of rows as they were read: where from, and whether they were in the future then."""
 
 
 @dataclass(frozen=True)
@@ -11,11 +17,50 @@ class Reading:
 
     Attributes
     ----------
-    prices : DataFrame
+    prices : DataFrame, ``(n_rows,)``
         Clean rows in the columns of `cryptodask.prices.schema`, by coin and date.
     findings : DataFrame
         See `cryptodask.prices.clean.findings`.
+    origin : DataFrame, ``(n_rows,)``, optional
+        ``file, line`` of each of these rows.
+    changed : DataFrame, optional
+        Rows that a policy dropped or repaired for what is beside them in their series, as they
+        were read: `RAW_COLUMNS`. Rows that come later may show them in another light.
     """
 
     prices: pd.DataFrame
     findings: pd.DataFrame
+    origin: pd.DataFrame | None = None
+    changed: pd.DataFrame | None = None
+
+    def raw(self) -> pd.DataFrame:
+        """Return all rows as they were read, one a bar.
+
+        Returns
+        -------
+        DataFrame
+            `RAW_COLUMNS`, by coin and date.
+        """
+        frame = self.prices.reset_index(drop=True)
+        if self.origin is None:
+            frame = frame.assign(file="", line=0)
+        else:
+            origin = self.origin.reset_index(drop=True)
+            frame = frame.assign(file=origin["file"].astype("str"), line=origin["line"])
+        return over_rows(frame.assign(future=False), self.changed)
+
+
+def over_rows(rows: pd.DataFrame, others: pd.DataFrame | None) -> pd.DataFrame:
+    """Return rows by coin and date, with others in place of those of the same bar.
+
+    Parameters
+    ----------
+    rows, others : DataFrame
+        ``coin, date`` and the same further columns, each bar once.
+    """
+    if others is None or others.empty:
+        return rows
+    keys = pd.MultiIndex.from_frame(others[["coin", "date"]])
+    kept = rows[~np.asarray(pd.MultiIndex.from_frame(rows[["coin", "date"]]).isin(keys))]
+    both = pd.concat([kept, others[list(rows.columns)]], ignore_index=True)
+    return both.sort_values(["coin", "date"], ignore_index=True)

@@ -1,4 +1,4 @@
-"""Open what holds prices: a folder of files, or a price table."""
+"""Open what holds prices: files, a table, or a dataframe."""
 
 from pathlib import Path
 
@@ -6,42 +6,104 @@ from cryptodask.errors import (
     OptionError,
     SourceError,
 )
+from cryptodask.io.paths import path_of
+from cryptodask.io.scratch import scratch_folder
 from cryptodask.prices.folder_source import FolderSource
+from cryptodask.prices.frames.dask_source import DaskFrameSource
+from cryptodask.prices.frames.frame_source import FrameSource
+from cryptodask.prices.frames.kinds import Frame, is_dask, is_frame
 from cryptodask.prices.partition import Source
+from cryptodask.prices.places import find_files
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
+from cryptodask.prices.synthetic import write_sample
 from cryptodask.prices.table.manifest import is_table
 from cryptodask.prices.table.price_table import PriceTable
 
+Prices = str | Path | Frame
+"""What can be opened: a path, pattern or URL of files, a table, or a dataframe."""
 
-def open_source(path: str | Path, options: ReadOptions = DEFAULT_OPTIONS) -> Source:
-    """Return a folder of files or a table as a source of prices.
+
+def open_source(prices: Prices, options: ReadOptions = DEFAULT_OPTIONS) -> Source:
+    """Return files, a table or a dataframe as a source of prices.
 
     Parameters
     ----------
-    path : path
-        Of the folder or table.
+    prices : path, str or frame
+        A folder of files, a file, a pattern such as ``data/*.csv``, a URL that fsspec knows, a
+        table, or a frame of pandas, polars, Arrow or Dask.
     options : ReadOptions
-        How to read the files of a folder.
+        How to read files or a frame.
 
     Raises
     ------
     SourceError
-        It is neither.
+        There are no prices.
+    InputError
+        A frame is none of prices.
     OptionError
         Options are given for a table, whose files were read already.
     """
-    place = Path(path)
-    if is_table(place):
+    if is_frame(prices):
+        return DaskFrameSource(prices, options) if is_dask(prices) else FrameSource(prices, options)
+    if not isinstance(prices, str | Path):
+        raise SourceError(
+            f"{type(prices).__name__}: holds no prices that can be opened; give a path of files, "
+            "a table, or a frame of pandas, polars, Arrow or Dask"
+        )
+    place = path_of(prices)
+    if isinstance(place, Path) and is_table(place):
         if options != DEFAULT_OPTIONS:
             raise OptionError(
-                f"options: {path} is a table, whose files were read when it was imported; give "
+                f"options: {prices} is a table, whose files were read when it was imported; give "
                 "them to the import"
             )
         return PriceTable(place)
-    if place.is_dir():
-        return FolderSource(place.resolve(), options)
-    what = "is a file" if place.exists() else "does not exist"
-    raise SourceError(f"{path}: {what}; give a folder of price files, or a table made from one")
+    return open_files(prices, options)
+
+
+def open_files(prices: str | Path, options: ReadOptions = DEFAULT_OPTIONS) -> FolderSource:
+    """Return files as a source of prices.
+
+    Parameters
+    ----------
+    prices : path or str
+        A folder, a file, a pattern, or a URL of these.
+    options : ReadOptions
+        How to read them.
+
+    Raises
+    ------
+    SourceError
+        There are no prices.
+    """
+    found_files = find_files(prices)
+    originals = found_files.originals if found_files.files is not None else None
+    return FolderSource(found_files.folder, options, found_files.files, originals)
+
+
+def open_sample() -> FolderSource:
+    """Return the sample: 100 made-up coins as files, with some that are broken on purpose.
+
+    They are those of `cryptodask.prices.synthetic.write_sample`, and made by it, since nothing of
+    them is installed.
+    """
+    folder = scratch_folder()
+    write_sample(folder)
+    return FolderSource(folder)
+
+
+def describe(source: Source) -> str:
+    """Return what holds the prices of a source, in a few words.
+
+    Parameters
+    ----------
+    source : Source
+    """
+    if isinstance(source, PriceTable):
+        return f"table {source.path.name}"
+    if isinstance(source, FrameSource | DaskFrameSource):
+        return source.name
+    return f"files of {source.folder.name}" if isinstance(source, FolderSource) else "prices"
 
 
 def no_rows_message(coin: str) -> str:

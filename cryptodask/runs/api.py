@@ -1,7 +1,6 @@
 """`forecast`, `backtest` and `tune`: runs as a user starts them in Python."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from cryptodask.evaluate.intervals.cohorts import Intervals
@@ -10,6 +9,7 @@ from cryptodask.prices import CryptoLoader
 from cryptodask.prices.clean.gaps import GapMode
 from cryptodask.prices.days import Day
 from cryptodask.prices.read.options import DEFAULT_OPTIONS
+from cryptodask.prices.sources import Prices
 from cryptodask.results import Backtest, Forecasts, SearchResult
 from cryptodask.runs.engine import OnDone
 from cryptodask.runs.model_spec import Values
@@ -27,7 +27,7 @@ from cryptodask.runs.start import Models, run_spec
 if TYPE_CHECKING:
     from dask.distributed import Client
 
-Source = CryptoLoader | Session | str | Path
+Source = CryptoLoader | Session | Prices
 S = TypeVar("S", bound=RunSpec)
 
 
@@ -35,7 +35,7 @@ def source_of(loader: CryptoLoader) -> dict[str, Any]:
     """Return what a spec says of its prices."""
     is_default = loader.options == DEFAULT_OPTIONS
     return {
-        "source": str(loader.path.resolve()) if is_default else None,
+        "source": loader.location if is_default else None,
         "partitions": loader.n_partitions,
     }
 
@@ -74,8 +74,10 @@ def forecast(
 
     Parameters
     ----------
-    source : CryptoLoader, CryptoManager or path
-        Where the prices are; or a manager, which is used with its cluster.
+    source : CryptoLoader, path, frame or CryptoManager
+        Where the prices are, as of `CryptoLoader`; or a manager, which is used with its cluster.
+        A frame is not part of what `cryptodask resume` could repeat: to continue a run of it that
+        was stopped, make the same call again with the same rows.
     models : sequence of str or Model
         Names in the catalog, or models made by `create_model` with options.
     horizon, coins, from_date, to_date, gaps, gap_limit, window, refit, seed, timeout

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -15,14 +14,20 @@ from cryptodask.cluster.retry import is_coin_at_fault
 from cryptodask.errors import NoPricesError, OptionError
 from cryptodask.models import Model, create_model
 from cryptodask.prices import CryptoLoader
+from cryptodask.prices.folder_source import FolderSource
+from cryptodask.prices.frames.dask_source import DaskFrameSource
+from cryptodask.prices.frames.frame_source import FrameSource
+from cryptodask.prices.frames.kinds import is_dask
 from cryptodask.prices.freq import step_of
 from cryptodask.prices.row_filter import RowFilter
+from cryptodask.prices.sources import Prices
 from cryptodask.prices.table.price_table import PriceTable
 from cryptodask.records import CoinFailure, DateArray
 from cryptodask.runs.workload import Workload, plan_tasks
 from cryptodask.worker.job import Job, embed_prices
 from cryptodask.worker.process import release_memory, warm_up_model
 from cryptodask.worker.read import date_span
+from cryptodask.worker.remote import remote_prices
 
 if TYPE_CHECKING:
     from dask.distributed import Client
@@ -33,8 +38,8 @@ class Session:
 
     Parameters
     ----------
-    loader : CryptoLoader or path
-        Where the prices are.
+    loader : CryptoLoader, path or frame
+        Where the prices are; see `CryptoLoader`.
     client : dask.distributed.Client, optional
         Of the cluster to use. Without one a local cluster is started by the first run, with one
         thread a worker, and closed by `close` or at the end of a ``with`` block.
@@ -49,17 +54,24 @@ class Session:
 
     def __init__(
         self,
-        loader: CryptoLoader | str | Path,
+        loader: CryptoLoader | Prices,
         client: "Client | None" = None,
         *,
         workers: int | None = None,
     ) -> None:
         if client is not None and workers is not None:
             raise OptionError(f"workers: got {workers} beside a client, which has its workers")
-        self.loader = loader if isinstance(loader, CryptoLoader) else CryptoLoader(loader)
         self._client = client
         self._workers = workers
         self._owned = False
+        self.loader = loader if isinstance(loader, CryptoLoader) else self._open(loader)
+
+    def _open(self, prices: Prices) -> CryptoLoader:
+        """Open prices; a Dask frame on the cluster where it is used."""
+        if not is_dask(prices):
+            return CryptoLoader(prices)
+        with self.client.as_current():
+            return CryptoLoader(prices)
 
     @property
     def client(self) -> "Client":
@@ -132,6 +144,10 @@ class Session:
 
     def localised(self, jobs: Sequence[Job]) -> list[Job]:
         """Return jobs as workers can do them: with their prices, where they don't see the files."""
+        source = self.loader.source
+        if isinstance(source, DaskFrameSource):
+            source.hold(self.client)
+            return [remote_prices(job) for job in jobs]
         if jobs and self._client is not None and not self._owned:
             from cryptodask.cluster import paths_visible
 
@@ -149,7 +165,9 @@ class Session:
         UnknownCoinError
             The source has no coin of that name.
         """
-        empty = self.loader.source.empty
+        empty, names = self.loader.source.empty, self.loader.names
+        if coins is not None:
+            coins = [names.find(coin) or coin for coin in coins]
         without = [coin for coin in empty if coins is None or coin in coins]
         failures = [
             CoinFailure.of(coin, model, NoPricesError(empty[coin]))
@@ -213,7 +231,7 @@ class Session:
 
 @contextmanager
 def open_session(
-    source: CryptoLoader | Session | str | Path, client: "Client | None", workers: int | None
+    source: CryptoLoader | Session | Prices, client: "Client | None", workers: int | None
 ) -> Iterator[Session]:
     """Give a session in this block: the one that is given, or else one that is closed after it.
 
@@ -232,17 +250,17 @@ def open_session(
 
 
 def prices_fingerprint(loader: CryptoLoader) -> str:
-    """Return what changes when the prices do: the table's generation, or the files' looks."""
+    """Return what changes when the prices do.
+
+    It is a table's generation, how files look, or the rows of a frame.
+    """
     source = loader.source
     if isinstance(source, PriceTable):
         return f"{source.manifest['index']}, generation {source.generation}"
-    looks = [
-        f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}"
-        for path in sorted(source.folder.iterdir())  # type: ignore[attr-defined]
-        if path.is_file()
-    ]
-    looks.append(repr(source.options))  # type: ignore[attr-defined]
-    return hashlib.sha256("\n".join(looks).encode()).hexdigest()
+    if isinstance(source, FrameSource | DaskFrameSource):
+        return source.fingerprint()
+    assert isinstance(source, FolderSource)
+    return hashlib.sha256("\n".join(source.looks()).encode()).hexdigest()
 
 
 def coins_fingerprint(coins: Sequence[str]) -> str:

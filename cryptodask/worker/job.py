@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-import pandas as pd
-
+from cryptodask.prices.frames.held import HeldPartition
 from cryptodask.prices.partition import Partition
-from cryptodask.prices.reading import Reading
 
 
 @dataclass(frozen=True)
@@ -35,28 +33,9 @@ class Job:
         return tuple(coin for partition in self.partitions for coin in partition.coins)
 
 
-@dataclass(frozen=True)
-class EmbeddedPartition:
-    """A partition that carries its rows, for workers that do not see its files."""
-
-    coins: tuple[str, ...]
-    reading: Reading
-    rows: int
-    freq: str
-    paths: tuple[str, ...] = ()
-
-    def read(self) -> pd.DataFrame:
-        """Return the rows."""
-        return self.reading.prices
-
-    def load(self, columns: Sequence[str] | None = None) -> Reading:  # noqa: ARG002 - a Partition's
-        """Return the rows, all columns, and the findings in their files."""
-        return self.reading
-
-
 def embed_prices(job: Job) -> Job:
     """Read the prices of a job, to travel with it."""
-    partitions = tuple(EmbeddedPartition(p.coins, p.load(), p.rows, p.freq) for p in job.partitions)
+    partitions = tuple(HeldPartition(p.coins, p.load(), p.rows, p.freq) for p in job.partitions)
     return replace(job, partitions=partitions)
 
 

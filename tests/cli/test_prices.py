@@ -1,5 +1,6 @@
 """`cryptodask prices`, as a user runs it."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -167,6 +168,28 @@ def test_a_table_has_policies_and_what_is_appended_goes_by_them(tmp_path: Path):
     assert "last 1d; name another" in " ".join(fetched.stderr.split())
 
 
+def test_what_a_file_leaves_open_is_said_by_options_and_refused_without(tmp_path: Path):
+    folder, table = tmp_path / "prices", tmp_path / "table"
+    folder.mkdir()
+    rows = [f"2024-01-{day:02d} 00:12:00,1,3,0.5,{1 + day / 100},2" for day in range(2, 20)]
+    (folder / "Acoin.csv").write_text("\n".join(["When,Open,High,Low,Quux,Bid", *rows, ""]))
+    importing = ["prices", "import", folder, "--out", table, "--column", "date=When"]
+    refused = run(*importing)
+    assert refused.returncode == 2
+    text = " ".join(refused.stderr.split())
+    assert (
+        "columns found: When, Open, High, Low, Quux, Bid; name it with --column close=Quux" in text
+    )
+    importing += ["--column", "close=Quux", "--stamps", "close"]
+    done = run(*importing, "--stamp-tolerance", 900)
+    assert done.returncode == 0, done.stderr
+    frame = CryptoLoader(table).get_df()
+    assert frame["date"].tolist() == list(pd.date_range("2024-01-01", periods=18))
+    assert frame["close"].tolist() == [1 + day / 100 for day in range(2, 20)]
+    bad = run(*importing, "--stamps", "end")
+    assert (bad.returncode, "stamps: must be open or close" in bad.stderr) == (2, True)
+
+
 def test_hours_are_imported_appended_and_forecast(cluster: Cluster, tmp_path: Path):
     folder, table = tmp_path / "prices", tmp_path / "table"
     folder.mkdir()
@@ -233,3 +256,33 @@ def test_the_page_of_a_table_that_lost_nothing_is_written_too(
     done = run("prices", "check", tmp_path / "table", "--html", page)
     assert done.returncode == 0, done.stderr
     assert "stale_run" in page.read_text()
+
+
+def test_list_shows_the_coins_of_files_and_tables(tmp_path: Path):
+    folder = tmp_path / "prices"
+    folder.mkdir()
+    (folder / "Acoin.csv").write_text("Date,Close\n2024-01-01,1\n2024-01-02,0.1\n2024-01-05,3\n")
+    (folder / "Bcoin.csv").write_text("Date,Close\n2024-01-01,1\n2024-01-02,7\n")
+    table = tmp_path / "table"
+    assert run("prices", "import", folder / "*.csv", "--out", table).returncode == 0
+    shown = run("prices", "list", table)
+    assert shown.returncode == 0, shown.stderr
+    assert "2 coins, 5 bars" in shown.stdout
+    expected = [
+        {"coin": "Acoin", "symbol": "", "first": "2024-01-01", "last": "2024-01-05", "bars": 3,
+         "last_close": 3.0, "gaps": 1, "missing": 2},
+        {"coin": "Bcoin", "symbol": "", "first": "2024-01-01", "last": "2024-01-02", "bars": 2,
+         "last_close": 7.0, "gaps": 0, "missing": 0},
+    ]  # fmt: skip
+    for source in (table, folder, folder / "[AB]*.csv"):
+        assert json.loads(run("prices", "list", source, "--format", "json").stdout) == expected
+    for name in ("coins.csv", "coins.json", "coins.parquet"):
+        assert run("prices", "list", table, "--out", tmp_path / name).returncode == 0
+    assert json.loads((tmp_path / "coins.json").read_text()) == expected
+    assert pd.read_csv(tmp_path / "coins.csv")["last"].tolist() == ["2024-01-05", "2024-01-02"]
+    assert run("prices", "list", folder / "Acoin.csv").returncode == 0
+    assert run("prices", "list", table, "--format", "xml").returncode == 2
+    (folder / "Dead.csv").write_text("")
+    lost = run("prices", "list", folder)
+    assert lost.returncode == 3
+    assert "Dead.csv: is empty" in lost.stderr

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptodask.errors import OptionError
-from cryptodask.prices.freq import FREQS, bars, check_freq, name_step, step_of
+from cryptodask.prices.freq import FREQS, bar, bars, check_freq, name_step, step_of
 
 
 @given(st.sampled_from(sorted(FREQS)), st.floats(-0.049, 0.049))
@@ -47,5 +47,6 @@ def test_a_step_is_the_time_from_one_bar_to_the_next() -> None:
     assert np.datetime64("2021-01-01", "s") + 25 * step_of("1h") == np.datetime64("2021-01-02T01")
 
 
-def test_bars_are_called_days_or_by_their_frequency() -> None:
-    assert [bars(freq) for freq in FREQS] == ["bars of 1h", "bars of 4h", "days"]
+def test_bars_are_called_hours_and_days_or_by_their_frequency() -> None:
+    assert [bars(freq) for freq in FREQS] == ["hours", "bars of 4h", "days"]
+    assert [bar(freq) for freq in FREQS] == ["hour", "bar of 4h", "day"]

@@ -94,8 +94,12 @@ FILES: dict[str, tuple[str, str, str, list[str]]] = {
         "2021-01-02 00:00:00 UTC,1,2,3\n",
         "prices", "4h", ["01 16:00", "01 20:00"],
     ),
+    "an instant seconds after a bar is of that bar": (
+        "time,price\n2021-01-01T14:00:20Z,1\n2021-01-01T15:00:21Z,2\n2021-01-01T16:00:19Z,2\n",
+        "prices", "1h", ["01 13:00", "01 14:00", "01 15:00"],
+    ),
     "an instant within a bar is of that bar": (
-        "time,price\n2021-01-01T13:00:20Z,1\n2021-01-01T14:00:21Z,2\n2021-01-01T15:00:19Z,2\n",
+        "time,price\n2021-01-01T13:20:20Z,1\n2021-01-01T14:20:21Z,2\n2021-01-01T15:20:19Z,2\n",
         "prices", "1h", ["01 13:00", "01 14:00", "01 15:00"],
     ),
     "an instant of another zone": (
@@ -162,7 +166,7 @@ def test_gaps_of_hours_are_counted_in_bars(tmp_path: Path) -> None:
     text = f"time,{OHLC}\n" + "".join(f"{D + H * n},{BAR}\n" for n in (0, 1, 2, 6, 7))
     source = FolderSource(write_files(tmp_path, {"A.csv": text}))
     row = the_finding(source.findings(), "gap")
-    assert (row.line, row.value, row.message) == (4, "3", "bars of 1h missing after this one")
+    assert (row.line, row.value, row.message) == (4, "3", "hours missing after this one")
 
 
 # What is left out where a table has bars of one length.

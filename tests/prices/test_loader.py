@@ -83,7 +83,7 @@ def test_the_names_are_in_order_and_the_callers_own(
     assert len(loader.get_crypto_names()) == 9
     # Whether any row of a file can be read shows only when it is read.
     assert CryptoLoader(folder).get_crypto_names() == sorted([*set(prices["coin"]), "Mhopeless"])
-    assert repr(loader) == "CryptoLoader(9 coins)"
+    assert repr(loader) == ("CryptoLoader(9 coins, bars of 1d, table table, 2 coins without a row)")
 
 
 @pytest.mark.parametrize("partitions", PARTITIONS)
@@ -268,9 +268,11 @@ def test_fewer_than_one_partition_is_refused(table: Path, partitions: int) -> No
 def test_a_source_that_is_none_is_refused_with_what_it_is(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="nowhere: does not exist; give a folder"):
         CryptoLoader(tmp_path / "nowhere")
-    write_files(tmp_path, {"A.csv": GOOD})
-    with pytest.raises(SourceError, match=r"A\.csv: is a file; give a folder"):
+    write_files(tmp_path, {"A.csv": "#,Name\n1,x\n"})
+    with pytest.raises(SourceError, match=r"A\.csv: has no date"):
         CryptoLoader(tmp_path / "A.csv")
+    with pytest.raises(SourceError, match="int: holds no prices that can be opened"):
+        CryptoLoader(3)  # type: ignore[arg-type]
 
 
 def test_the_path_may_be_text_or_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,13 +10,14 @@ from cryptodask import create_model
 from cryptodask.models import Model
 from cryptodask.prices.clean.findings import empty_findings
 from cryptodask.prices.clean.gaps import GapHandling
+from cryptodask.prices.frames.held import HeldPartition
 from cryptodask.prices.reading import Reading
 from cryptodask.prices.row_filter import RowFilter
 from cryptodask.prices.synthetic import synthetic_prices
 from cryptodask.records import DAY
 from cryptodask.worker.backtest import BacktestPlan, backtest_job
 from cryptodask.worker.forecast import forecast_job
-from cryptodask.worker.job import EmbeddedPartition, Job
+from cryptodask.worker.job import Job
 
 DAYS, HORIZON = 26, 3
 WHOLE = synthetic_prices(3, DAYS, seed=4, short=(), broken=())
@@ -30,7 +31,7 @@ MODELS: list[Model] = [
 
 def job_of(prices: pd.DataFrame) -> Job:
     coins = tuple(sorted(set(prices["coin"])))
-    return Job((EmbeddedPartition(coins, Reading(prices, empty_findings()), len(prices), "1d"),))
+    return Job((HeldPartition(coins, Reading(prices, empty_findings()), len(prices), "1d"),))
 
 
 def forecasts_at(

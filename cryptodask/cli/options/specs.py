@@ -1,7 +1,6 @@
 """Specs of runs from what users type: models with options, values to search, and coins."""
 
 from inspect import Parameter
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import attrs
@@ -14,8 +13,14 @@ from cryptodask.runs.spec import MODELS, RunSpec, SearchSpec
 if TYPE_CHECKING:
     from cryptodask.models import Model
     from cryptodask.prices import CryptoLoader
+    from cryptodask.prices.names import CoinNames
 
-Source = Annotated[Path, typer.Argument(help="A folder of price files, or an imported table.")]
+Source = Annotated[
+    str,
+    typer.Argument(
+        help="A folder of price files, one such file, 'data/*.csv', a URL of these, or a table."
+    ),
+]
 Models = Annotated[list[str] | None, typer.Option("--model", help=MODELS)]
 Settings = Annotated[
     list[str] | None,
@@ -71,7 +76,7 @@ def read_spec(kind: type[RunSpec], values: dict[str, Any], given: set[str]) -> R
         A value makes no sense, or has no effect.
     """
     _check_effect(kind, values, given)
-    fields = dict(values, source=str(values["source"]))
+    fields = dict(values)
     settings = fields.pop("option") or []
     if issubclass(kind, SearchSpec):
         names = _each_once(fields.pop("models") or [])
@@ -112,16 +117,16 @@ def open_prices(spec: RunSpec) -> "tuple[CryptoLoader, RunSpec]":
     loader = CryptoLoader(spec.source, spec.partitions)
     coins = spec.coins
     if coins is not None:
-        coins = split_names(coins, [*loader.source.coins, *loader.source.empty])
-    return loader, attrs.evolve(spec, source=str(loader.path.resolve()), coins=coins)
+        coins = split_names(coins, loader.names)
+    return loader, attrs.evolve(spec, source=loader.location, coins=coins)
 
 
-def split_names(texts: tuple[str, ...], known: list[str]) -> tuple[str, ...]:
+def split_names(texts: tuple[str, ...], known: "CoinNames") -> tuple[str, ...]:
     """Split names at commas, except known ones that have a comma in them."""
     names: list[str] = []
-    known_names = set(known)
     for text in texts:
-        names += [text] if text in known_names else [part.strip() for part in text.split(",")]
+        is_known = known.find(text) is not None
+        names += [text] if is_known else [part.strip() for part in text.split(",")]
     return tuple(names)
 
 

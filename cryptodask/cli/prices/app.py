@@ -8,19 +8,32 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from cryptodask.cli.options import Tls, read_tls
+from cryptodask.cli.options import Tls, check_file, read_tls
 from cryptodask.cli.prices.fetch import fetch
+from cryptodask.cli.prices.listing import list_command
 from cryptodask.cli.prices.options import (
     ColumnOption,
     CorrectionsOption,
     DayFirstOption,
+    FindingsOption,
     FreqOption,
     LayoutOption,
     PolicyOption,
+    RenameOption,
+    SplitOption,
+    StampsOption,
+    ToleranceOption,
     read_options,
     read_policies,
 )
-from cryptodask.cli.prices.report import print_append, print_findings, report, write_report
+from cryptodask.cli.prices.report import (
+    print_append,
+    print_ended,
+    print_findings,
+    report,
+    write_findings,
+    write_report,
+)
 from cryptodask.cli.show import out
 from cryptodask.errors import OptionError
 
@@ -31,7 +44,9 @@ prices_app = typer.Typer(
 
 @prices_app.command("import")
 def import_command(
-    folder: Annotated[Path, typer.Argument(help="Folder of price files.")],
+    source: Annotated[
+        str, typer.Argument(help="Price files: a folder, a file, 'data/*.csv', or a URL of these.")
+    ],
     table: Annotated[Path, typer.Option("--out", help="Table to write, a folder.")],
     partitions: Annotated[int | None, typer.Option(help="Number of parts.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace an existing table.")] = False,
@@ -39,57 +54,87 @@ def import_command(
     column: ColumnOption = None,
     layout: LayoutOption = None,
     freq: FreqOption = None,
+    stamps: StampsOption = None,
+    tolerance: ToleranceOption = None,
     policy: PolicyOption = None,
     scheduler: Annotated[
         str | None, typer.Option(help="Address of a cluster to read on, as tcp://host:8786.")
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes of a local cluster to read on.")
-    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Local processes to read on.")] = None,
     tls: Tls = None,
+    findings: FindingsOption = None,
+    split: SplitOption = None,
+    rename: RenameOption = None,
 ) -> None:
-    """Read a folder of price files, write them as one table, and report what was found."""
+    """Read price files, write them as one table, and report what was found."""
+    check_file("--findings", findings, (".csv", ".parquet"))
     from cryptodask.cluster import connect, ordered_map
     from cryptodask.prices import import_prices
 
-    options = read_options(dayfirst, column, layout, freq, read_policies(policy))
+    options = read_options(dayfirst, column, layout, freq, read_policies(policy), stamps, tolerance)
     start = partial(
-        import_prices, folder, table, partitions=partitions, overwrite=overwrite, options=options
+        import_prices,
+        source,
+        table,
+        partitions=partitions,
+        overwrite=overwrite,
+        options=options,
+        splits=split or (),
+        renames=rename or (),
     )
     if scheduler or tls or workers is not None:
         with connect(scheduler, workers, read_tls(tls)) as client:
             imported = start(run=partial(ordered_map, client))
     else:
         imported = start()
-    report(imported)
+    report(imported, findings)
 
 
 @prices_app.command()
 def append(
     table: Annotated[Path, typer.Argument(help="Table, a folder.")],
-    files: Annotated[list[Path], typer.Argument(help="Price files, or folders of them.")],
+    files: Annotated[
+        list[str], typer.Argument(help="Price files, folders or patterns of them, or URLs.")
+    ],
     corrections: CorrectionsOption = "replace",
     dayfirst: DayFirstOption = None,
     column: ColumnOption = None,
     layout: LayoutOption = None,
+    stamps: StampsOption = None,
+    tolerance: ToleranceOption = None,
     policy: PolicyOption = None,
+    findings: FindingsOption = None,
+    split: SplitOption = None,
+    rename: RenameOption = None,
 ) -> None:
     """Add new days, new coins and corrections from files to a table."""
+    check_file("--findings", findings, (".csv", ".parquet"))
     from cryptodask.prices import PriceTable, read_files
     from cryptodask.prices.clean.findings import summarize_findings
-    from cryptodask.prices.clean.policies import without_gaps
+    from cryptodask.prices.clean.policies import of_rows_alone
 
     place = PriceTable(table)
     policies = place.policies | read_policies(policy)
     # The table may have the rows that a file lacks, so it decides what is a gap.
-    options = read_options(dayfirst, column, layout, place.freq, without_gaps(policies))
+    options = read_options(
+        dayfirst, column, layout, place.freq, of_rows_alone(policies), stamps, tolerance
+    )
     result = place.append_reading(
         read_files(files, options),
         corrections=corrections,  # type: ignore[arg-type]
         policies=policies,
+        splits=split or (),
+        renames=rename or (),
     )
     print_append(result)
-    raise typer.Exit(print_findings(summarize_findings(result.findings), result.findings))
+    print_ended(place)
+    code = print_findings(
+        summarize_findings(result.findings),
+        result.findings,
+        "all of them: the option --findings FILE.csv writes them",
+    )
+    write_findings(result.findings, findings)
+    raise typer.Exit(code)
 
 
 @prices_app.command()
@@ -107,6 +152,7 @@ def compact(
 
 
 prices_app.command()(fetch)
+prices_app.command("list")(list_command)
 
 
 @prices_app.command()
@@ -115,8 +161,10 @@ def check(
     html: Annotated[
         Path | None, typer.Option(help="Write the report to this .html file too.")
     ] = None,
+    findings: FindingsOption = None,
 ) -> None:
     """Report what is in a table and what was found in its files."""
+    check_file("--findings", findings, (".csv", ".parquet"))
     from cryptodask.prices import PriceTable
 
     if html and (html.suffix != ".html" or not html.parent.is_dir()):
@@ -125,7 +173,7 @@ def check(
     if html:
         write_report(place, html)
         out.print(Text(f"wrote {html}"), soft_wrap=True)
-    report(place)
+    report(place, findings)
 
 
 @prices_app.command()

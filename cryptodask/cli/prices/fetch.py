@@ -10,7 +10,7 @@ from rich.text import Text
 
 from cryptodask.cli.options import with_options
 from cryptodask.cli.prices.options import CorrectionsOption, PolicyOption, read_policies
-from cryptodask.cli.prices.report import print_findings
+from cryptodask.cli.prices.report import all_by, print_findings
 from cryptodask.cli.show import err, out
 from cryptodask.errors import OptionError
 from cryptodask.runs.fields import option
@@ -97,7 +97,7 @@ def fetch(
         raise typer.Exit(130) from None
     out.print(f"{kept.rows:,} new {bars(freq)} of {kept.coins:,} coins", highlight=False)
     findings = join_findings(kept.findings)
-    raise typer.Exit(print_findings(summarize_findings(findings), findings))
+    raise typer.Exit(print_findings(summarize_findings(findings), findings, all_by(table)))
 
 
 def _known(
@@ -130,7 +130,7 @@ def _keep(
 
     if fetched.prices.empty:
         return
-    reading = Reading(fetched.prices, fetched.findings)
+    reading = Reading(fetched.prices, fetched.findings, changed=fetched.changed)
     if is_table(table):
         PriceTable(table).append_reading(
             reading,

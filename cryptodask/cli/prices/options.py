@@ -1,5 +1,6 @@
 """Options that commands of prices share, and what they mean."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,9 +30,40 @@ FreqOption = Annotated[
     str | None, typer.Option(help="Length of a bar: 1h, 4h or 1d; by default that of the files.")
 ]
 
+StampsOption = Annotated[
+    str | None,
+    typer.Option(help="Stamps with a time are those at which bars open or close: open, close."),
+]
+
+ToleranceOption = Annotated[
+    float | None,
+    typer.Option(
+        "--stamp-tolerance",
+        help="Seconds off the edge of a bar within which a stamp is on it; by default a sixth of a "
+        "bar, and half an hour at most.",
+    ),
+]
+
 PolicyOption = Annotated[
     list[str] | None,
     typer.Option(help="Action for a kind of finding, as stale_run=drop; see `prices policies`."),
+]
+
+FindingsOption = Annotated[
+    Path | None,
+    typer.Option("--findings", help="Write all findings to this .csv or .parquet."),
+]
+
+SplitOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--split",
+        help="COIN:DATE:FACTOR: FACTOR new coins came for one, so prices before are divided by it.",
+    ),
+]
+
+RenameOption = Annotated[
+    list[str] | None, typer.Option("--rename", help="OLD:NEW: rows of OLD are those of NEW.")
 ]
 
 CorrectionsOption = Annotated[
@@ -45,6 +77,8 @@ def read_options(
     layout: str | None,
     freq: str | None,
     policies: dict[str, str],
+    stamps: str | None = None,
+    tolerance: float | None = None,
 ) -> "ReadOptions":
     """Return what the options of a command say of files.
 
@@ -58,6 +92,10 @@ def read_options(
         As of `cryptodask.prices.ReadOptions`.
     policies : dict of str to str
         As `read_policies` returns them.
+    stamps : str or None
+        Whether stamps are opens or closes.
+    tolerance : float or None
+        Seconds about the edges of bars.
 
     Raises
     ------
@@ -67,7 +105,7 @@ def read_options(
     from cryptodask.prices import ReadOptions
 
     named = _pairs("--column", columns, "COLUMN=HEADER, such as close=Last")
-    return ReadOptions(day_first, named, layout, freq, policies)
+    return ReadOptions(day_first, named, layout, freq, policies, stamps, tolerance)
 
 
 def read_policies(given: list[str] | None) -> dict[str, str]:

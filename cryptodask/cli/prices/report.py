@@ -7,21 +7,62 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from cryptodask.cli.show import SOME_FAILED, out, print_lost
+from cryptodask.cli.show import SOME_FAILED, counted, out, print_lost, shown_date, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from cryptodask.prices import PriceTable
-    from cryptodask.prices.table.growth import AppendResult
+    from cryptodask.prices.table.appending import AppendResult
 
 
-def report(table: "PriceTable") -> None:
+_NAMED = 10  # coins of a line
+
+
+def print_ended(table: "PriceTable") -> None:
+    """Print which coins ended long before the others, if any did.
+
+    Parameters
+    ----------
+    table : PriceTable
+    """
+    from cryptodask.prices.table.table_reader import ENDED_DAYS
+
+    ended = table.ended()
+    if ended.empty:
+        return
+    some = [f"{row.coin} ({shown_date(row.last)})" for row in ended.head(_NAMED).itertuples()]
+    more = f" and {len(ended) - _NAMED:,} more" if len(ended) > _NAMED else ""
+    text = (
+        f"ended: {counted(len(ended), 'coin')} without a row in the {ENDED_DAYS} days before "
+        f"{shown_date(table.index['last'].max())}, where the table ends: {', '.join(some)}{more}; "
+        "a coin with a new name is one by --rename OLD:NEW"
+    )
+    out.print(Text(text), soft_wrap=True)
+
+
+def write_findings(findings: "pd.DataFrame", path: Path | None) -> None:
+    """Write all findings to a file, where one was asked for, and say so.
+
+    Parameters
+    ----------
+    findings : DataFrame
+    path : Path or None
+        A .csv or .parquet file.
+    """
+    if path is not None:
+        write_table(findings, path)
+        out.print(Text(f"wrote {path}: {counted(len(findings), 'finding')}"), soft_wrap=True)
+
+
+def report(table: "PriceTable", findings_file: Path | None = None) -> None:
     """Print what is in a table and what was found in its files, and exit.
 
     Parameters
     ----------
     table : PriceTable
+    findings_file : Path, optional
+        Where all findings go.
 
     Raises
     ------
@@ -31,8 +72,21 @@ def report(table: "PriceTable") -> None:
     from cryptodask.prices.clean.findings import LOSING_KINDS
 
     out.print(_summary(table), highlight=False)
+    print_ended(table)
     listed = table.findings([*LOSING_KINDS, "layout", "not_a_price_file"])
-    raise typer.Exit(print_findings(table.count_findings(), listed))
+    code = print_findings(table.count_findings(), listed, all_by(table.path))
+    write_findings(table.findings() if findings_file else listed, findings_file)
+    raise typer.Exit(code)
+
+
+def all_by(table: Path) -> str:
+    """Return how all findings of a table are listed.
+
+    Parameters
+    ----------
+    table : Path
+    """
+    return f"all of them: `cryptodask prices check {table} --findings FILE.csv` writes them"
 
 
 def print_append(result: "AppendResult") -> None:
@@ -45,12 +99,13 @@ def print_append(result: "AppendResult") -> None:
     out.print(
         f"{result.new_rows:,} new rows, {result.corrected_rows:,} corrected, "
         f"{result.kept_rows:,} differ and were left out, {result.unchanged_rows:,} were there; "
+        f"{result.revised_rows:,} others revised for what came; "
         f"{len(result.new_coins):,} new coins; generation {result.generation}",
         highlight=False,
     )
 
 
-def print_findings(summary: "pd.DataFrame", findings: "pd.DataFrame") -> int:
+def print_findings(summary: "pd.DataFrame", findings: "pd.DataFrame", hint: str = "") -> int:
     """Print findings by kind and a line for each that cost rows, and return the exit code.
 
     Parameters
@@ -59,6 +114,8 @@ def print_findings(summary: "pd.DataFrame", findings: "pd.DataFrame") -> int:
         As of `cryptodask.prices.clean.findings.summarize_findings`.
     findings : DataFrame
         At least those about files and those that cost rows.
+    hint : str
+        Where all of them are, printed where a line stands for several.
     """
     from cryptodask.prices.clean.findings import lost
 
@@ -75,6 +132,8 @@ def print_findings(summary: "pd.DataFrame", findings: "pd.DataFrame") -> int:
         out.print(Text(f"left out: {file}: {message}"), soft_wrap=True)
     left_out = lost(findings)
     print_lost(left_out, out)
+    if len(left_out.drop_duplicates(["kind", "file"])) < len(left_out) and hint:
+        out.print(Text(hint), soft_wrap=True)
     return SOME_FAILED if len(left_out) else 0
 
 

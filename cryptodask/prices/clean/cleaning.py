@@ -1,5 +1,6 @@
 """Clean series from rows as they were read: one row a bar, in order, and findings."""
 
+from collections.abc import Iterable
 from datetime import date
 
 import numpy as np
@@ -8,12 +9,13 @@ import pandas as pd
 from cryptodask.prices.clean.findings import file_finding, findings, join_findings
 from cryptodask.prices.clean.policies import Policies, action_of, settle
 from cryptodask.prices.clean.series import settle_series
-from cryptodask.prices.freq import DAILY
-from cryptodask.prices.schema import NUMBER_COLUMNS
+from cryptodask.prices.freq import DAILY, bar, bars
+from cryptodask.prices.reading import RAW_COLUMNS, Reading
+from cryptodask.prices.schema import DATE_DTYPE, NUMBER_COLUMNS, as_price_dtypes, empty_prices
 
 _VALUES = list(NUMBER_COLUMNS)
 _KEY = ["coin", "date", "file", "line"]
-_AS_READ = ("serial_date", "missing_value", "nonpositive_value")
+_AS_READ = ("serial_date", "missing_value", "nonpositive_value", "unended_bar")
 
 
 def clean_rows(
@@ -48,11 +50,108 @@ def clean_rows(
     PolicyError
         There is a finding whose policy is to fail.
     """
+    rows, noted = _one_row_a_bar(prices, read_findings, policies, freq)
+    settled = settle_series(rows, policies, freq, now)
+    return settled.prices, settle(join_findings([*noted, settled.findings]), policies)
+
+
+def clean_reading(
+    prices: pd.DataFrame,
+    read_findings: pd.DataFrame,
+    policies: Policies,
+    freq: str = DAILY,
+    now: date | None = None,
+) -> Reading:
+    """Return what `clean_rows` does, with where rows came from and what they were before.
+
+    Parameters
+    ----------
+    prices, read_findings, policies, freq, now
+        As of `clean_rows`.
+
+    Raises
+    ------
+    PolicyError
+        There is a finding whose policy is to fail.
+    """
+    rows, noted = _one_row_a_bar(prices, read_findings, policies, freq)
+    return settle_reading(rows, join_findings(noted), policies, freq, now)
+
+
+def settle_reading(
+    rows: pd.DataFrame,
+    read_findings: pd.DataFrame,
+    policies: Policies,
+    freq: str = DAILY,
+    now: date | None = None,
+) -> Reading:
+    """Return what `clean_reading` does of rows that are one a bar already, by coin and date.
+
+    Parameters
+    ----------
+    rows, read_findings, policies, freq, now
+        As of `clean_rows`.
+
+    Raises
+    ------
+    PolicyError
+        There is a finding whose policy is to fail.
+    """
+    settled = settle_series(rows, policies, freq, now)
+    clean, touched = settled.prices, settled.touched
+    return Reading(
+        as_price_dtypes(clean).reset_index(drop=True),
+        settle(join_findings([read_findings, settled.findings]), policies),
+        # A name for each row would be most of what a worker sends back.
+        clean[["file", "line"]].astype({"file": "category"}).reset_index(drop=True),
+        as_raw(rows[touched].assign(future=settled.future[touched])),
+    )
+
+
+def join_readings(readings: Iterable[Reading], notes: pd.DataFrame) -> Reading:
+    """Return all rows and findings of some readings as one.
+
+    Parameters
+    ----------
+    readings : iterable of Reading
+    notes : DataFrame
+        Further findings.
+    """
+    readings = list(readings)
+    prices = [reading.prices for reading in readings]
+    origins = [
+        reading.prices[[]].assign(file="", line=0) if reading.origin is None else reading.origin
+        for reading in readings
+    ]
+    changed = [reading.changed for reading in readings if reading.changed is not None]
+    return Reading(
+        pd.concat([empty_prices(), *prices], ignore_index=True),
+        join_findings([notes, *(reading.findings for reading in readings)]),
+        pd.concat(origins, ignore_index=True).astype({"file": "str"}) if origins else None,
+        pd.concat(changed, ignore_index=True) if changed else None,
+    )
+
+
+def as_raw(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows in the columns and dtypes of rows as they were read.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        With all of `cryptodask.prices.reading.RAW_COLUMNS`.
+    """
+    types = {"coin": "str", "date": DATE_DTYPE, "file": "str", "line": "int64", "future": "bool"}
+    return rows[list(RAW_COLUMNS)].astype(types).reset_index(drop=True)
+
+
+def _one_row_a_bar(
+    prices: pd.DataFrame, read_findings: pd.DataFrame, policies: Policies, freq: str
+) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+    """Return rows by coin and date, without those dropped for what a cell has, and findings."""
     dropped = [kind for kind in _AS_READ if action_of(policies, kind) == "drop"]
     prices = _without(prices, read_findings[read_findings["kind"].isin(dropped)])
-    prices, repeated = keep_one_row_a_day(prices, policies)
-    prices, odd = settle_series(prices, policies, freq, now)
-    return prices, settle(join_findings([read_findings, repeated, odd]), policies)
+    prices, repeated = keep_one_row_a_day(prices, policies, freq)
+    return prices, [read_findings, repeated]
 
 
 def _without(prices: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
@@ -64,7 +163,7 @@ def _without(prices: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
 
 
 def keep_one_row_a_day(
-    prices: pd.DataFrame, policies: Policies | None = None
+    prices: pd.DataFrame, policies: Policies | None = None, freq: str = DAILY
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return one row a coin and bar, by coin and date, and what was found in the others.
 
@@ -79,6 +178,8 @@ def keep_one_row_a_day(
         Columns of the schema, and ``file`` and ``line``.
     policies : mapping of str to str, optional
         For conflicting rows, and for those out of order.
+    freq : str
+        Of the bars.
 
     Returns
     -------
@@ -93,15 +194,15 @@ def keep_one_row_a_day(
     turned = prices.assign(line=-prices["line"]) if last else prices
     rows = turned.sort_values(_KEY, kind="stable", ignore_index=True)
     rows = rows.assign(line=-rows["line"]) if last else rows
-    clean, repeated = _keep_first(rows)
+    clean, repeated = _keep_first(rows, freq)
     return clean, join_findings([unordered, repeated])
 
 
-def _keep_first(prices: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _keep_first(prices: pd.DataFrame, freq: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Keep the first row of each bar, of rows by coin and date."""
     repeats = prices.duplicated(["coin", "date"])
     if not repeats.any():
-        return prices, join_findings([_find_merged(prices, prices)])
+        return prices, join_findings([_find_merged(prices, prices, freq)])
     first = prices.loc[~repeats, ["coin", "date", "file", *_VALUES]]
     kept = prices[["coin", "date"]].merge(first, on=["coin", "date"], how="left")
     same_cell = (prices[_VALUES] == kept[_VALUES]) | (prices[_VALUES].isna() & kept[_VALUES].isna())
@@ -112,14 +213,14 @@ def _keep_first(prices: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     # One file of a coin at a time: what contradicts only a file that is left out is not suspect.
     against = against[against["file"] == against.groupby("coin")["file"].transform("min")]
     if len(against):
-        contradictions = _find_contradictions(against, kept, same_cell)
+        contradictions = _find_contradictions(against, kept, same_cell, freq)
         bad = pd.MultiIndex.from_frame(against[["coin", "file"]])
         rest = prices[~pd.MultiIndex.from_frame(prices[["coin", "file"]]).isin(bad)]
-        clean, others = _keep_first(rest.reset_index(drop=True))
+        clean, others = _keep_first(rest.reset_index(drop=True), freq)
         return clean, join_findings([*contradictions, others])
 
     closes = prices["close"].map("{:.10g}".format)
-    message = "another row of the file has this day"
+    message = f"another row of the file has this {bar(freq)}"
     repeated, conflicting = repeats & same & ~other_file, repeats & ~same
     return prices[~repeats].reset_index(drop=True), join_findings(
         [
@@ -127,13 +228,13 @@ def _keep_first(prices: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             findings(
                 "conflicting_row", prices[conflicting], value=closes[conflicting], message=message
             ),
-            _find_merged(prices, prices[~repeats]),
+            _find_merged(prices, prices[~repeats], freq),
         ]
     )
 
 
 def _find_contradictions(
-    against: pd.DataFrame, kept: pd.DataFrame, same_cell: pd.DataFrame
+    against: pd.DataFrame, kept: pd.DataFrame, same_cell: pd.DataFrame, freq: str
 ) -> list[pd.DataFrame]:
     """Return a finding for each file that contradicts the first file of its coin.
 
@@ -145,14 +246,17 @@ def _find_contradictions(
         The row that is kept of the bar of each row of all files.
     same_cell : DataFrame of bool
         Where each of those rows has the value that is kept.
+    freq : str
+        Of the bars.
     """
     contradictions = []
+    form = "%Y-%m-%d" if freq == DAILY else "%Y-%m-%d %H:%M"
     for (coin, file), rows in against.groupby(["coin", "file"]):
         row, where = rows.iloc[0], rows.index[0]
         name = next(n for n in ("close", *_VALUES) if not same_cell[n][where])
         message = (
-            f"{len(rows)} days differ from {kept['file'][where]}, which has a {name} of "
-            f"{kept[name][where]:.10g} on {row['date']:%Y-%m-%d}; this file has "
+            f"{len(rows)} {bars(freq)} differ from {kept['file'][where]}, which has a {name} of "
+            f"{kept[name][where]:.10g} on {row['date']:{form}}; this file has "
             f"{row[name]:.10g}; rename or remove one of the two"
         )
         place = {"line": row["line"], "date": row["date"]}
@@ -174,7 +278,7 @@ def _find_unordered(prices: pd.DataFrame) -> pd.DataFrame:
     return findings("out_of_order", rows[against], message="dated against the order of the file")
 
 
-def _find_merged(read: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
+def _find_merged(read: pd.DataFrame, kept: pd.DataFrame, freq: str) -> pd.DataFrame:
     """Return a finding for each further file of a coin."""
     files = read.groupby("coin")["file"].unique()
     merged = []
@@ -182,6 +286,6 @@ def _find_merged(read: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
         first, *others = sorted(names)
         for name in others:
             new = int(((kept["coin"] == coin) & (kept["file"] == name)).sum())
-            message = f"merged with {first}: {new} days are new"
+            message = f"merged with {first}: {new} {bars(freq)} are new"
             merged.append(file_finding("merged_file", str(coin), name, message))
     return join_findings(merged)

@@ -60,17 +60,20 @@ FINDING_KINDS: Mapping[str, FindingKind] = {
     "unreadable_row": FindingKind("a row that can't be read", ("drop", "fail"), loses=True),
     "nonpositive_close": FindingKind("a close of zero or below", ("drop", "fail"), loses=True),
     "conflicting_row": FindingKind(
-        "a day repeated with other values; the first row is kept unless a policy says otherwise",
+        "a date repeated with other values; the first row is kept unless a policy says otherwise",
         ("drop", "repair:last", "fail"),
         loses=True,
     ),
-    "future_date": FindingKind("a day that has not come yet", ("drop", "keep", "fail"), loses=True),
+    "future_date": FindingKind(
+        "a date that has not come yet", ("drop", "keep", "fail"), loses=True
+    ),
+    "unended_bar": FindingKind("a bar that had not ended yet", ("drop", "keep", "fail")),
     "corrected_row": FindingKind("an appended row that differs from the table's; put in its place"),
     "kept_old_row": FindingKind(
         "an appended row that differs from the table's; left out, as asked for"
     ),
-    "repeated_row": FindingKind("a day repeated with the same values", ("drop", "fail")),
-    "blank_row": FindingKind("a row with a day and no value", ("drop", "fail")),
+    "repeated_row": FindingKind("a date repeated with the same values", ("drop", "fail")),
+    "blank_row": FindingKind("a row with a date and no value", ("drop", "fail")),
     "merged_file": FindingKind(
         "a second file of a coin that agrees with the first", ("keep", "fail")
     ),
@@ -99,6 +102,8 @@ FINDING_KINDS: Mapping[str, FindingKind] = {
     "out_of_order": FindingKind(
         "a row against the order of its file", ("repair:sort", "drop", "fail")
     ),
+    "split": FindingKind("a split of a coin's unit; prices before it are divided by its factor"),
+    "symbol_change": FindingKind("an older name of a coin; its rows are the coin's"),
     "renamed": FindingKind("a coin that the exchange has another name for; fetched"),
     "delisted": FindingKind(
         "a coin asked for that the exchange does not trade; left out", loses=True
@@ -112,6 +117,12 @@ FINDING_KINDS: Mapping[str, FindingKind] = {
 
 LOSING_KINDS = tuple(name for name, kind in FINDING_KINDS.items() if kind.loses)
 """The kinds that may cost something that a user meant as prices."""
+
+NEIGHBOUR_KINDS = ("gap", "stale_run", "large_move", "reverting_jump")
+"""Kinds of finding about a row that depend on the rows beside it in its series."""
+
+ROW_KINDS = ("zero_volume", "future_date", "high_under_low", "outside_range")
+"""Kinds of finding about a row of a series that depend on the row alone."""
 
 FINDING_COLUMNS = ("kind", "coin", "file", "line", "date", "value", "message", "action")
 

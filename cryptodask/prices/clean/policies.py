@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from cryptodask.errors import OptionError, PolicyError
-from cryptodask.prices.clean.findings import FINDING_KINDS
+from cryptodask.prices.clean.findings import FINDING_KINDS, NEIGHBOUR_KINDS, ROW_KINDS
 
 Policies = Mapping[str, str]
 """Kind of finding -> action; kinds that are not there have their default."""
@@ -56,15 +56,28 @@ def action_of(policies: Policies, kind: str) -> str:
     return policies.get(kind) or FINDING_KINDS[kind].default
 
 
-def without_gaps(policies: Policies) -> dict[str, str]:
-    """Return the policies without that for gaps: a table may have the rows that a file lacks.
+def of_rows_alone(policies: Policies) -> dict[str, str]:
+    """Return the policies for what depends on one row or file: a table has the rows beside it.
 
     Parameters
     ----------
     policies : mapping of str to str
         As `check_policies` returns them.
     """
-    return {kind: action for kind, action in policies.items() if kind != "gap"}
+    return {kind: action for kind, action in policies.items() if kind not in NEIGHBOUR_KINDS}
+
+
+def without_series(policies: Policies) -> dict[str, str]:
+    """Return the policies that keep all rows of series, to be looked at later.
+
+    Parameters
+    ----------
+    policies : mapping of str to str
+        As `check_policies` returns them.
+    """
+    of_series = (*NEIGHBOUR_KINDS, *ROW_KINDS)
+    others = {kind: action for kind, action in policies.items() if kind not in of_series}
+    return others | {"future_date": "keep"}
 
 
 def settle(findings: pd.DataFrame, policies: Policies) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """What is odd in clean series, bar by bar, and how it is repaired."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 import numpy as np
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 from cryptodask.prices.clean.findings import findings, join_findings
 from cryptodask.prices.clean.gaps import bars_since
 from cryptodask.prices.clean.policies import Policies, action_of
-from cryptodask.prices.freq import DAILY, bars
+from cryptodask.prices.freq import DAILY, bars, step_of
+from cryptodask.records import FloatArray
 
 STALE_ROWS = 5
 """Rows of equal closes in a row from which on they are reported."""
@@ -32,7 +34,8 @@ def describe_series(
     prices : DataFrame
         By coin and date, with columns ``file`` and ``line``.
     now : date or datetime, optional
-        Bars that begin after it are in the future; by default the present moment in UTC.
+        Bars that begin after it are in the future, and those that end after it have not
+        ended; by default the present moment in UTC.
     freq : str
         Of the bars.
     """
@@ -41,42 +44,74 @@ def describe_series(
     )
 
 
+@dataclass(frozen=True)
+class Settled:
+    """Rows dealt with as policies say.
+
+    Attributes
+    ----------
+    prices : DataFrame, ``(n_left,)``
+        Without the rows that were dropped, and with repairs.
+    findings : DataFrame
+        Gaps among them are those of the rows that are left.
+    touched : ndarray of bool, ``(n_rows,)``
+        Where a row that was given is dropped or repaired.
+    future : ndarray of bool, ``(n_rows,)``
+        Where a row that was given is dropped for being in the future.
+    """
+
+    prices: pd.DataFrame
+    findings: pd.DataFrame
+    touched: Mask
+    future: Mask
+
+
 def settle_series(
-    prices: pd.DataFrame, policies: Policies, freq: str, now: date | None
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+    prices: pd.DataFrame,
+    policies: Policies,
+    freq: str,
+    now: date | None,
+    limits: FloatArray | None = None,
+) -> Settled:
     """Return rows dropped and repaired as policies say, and what is odd in them.
 
     Parameters
     ----------
-    prices : DataFrame
-        By coin and date, with columns ``file`` and ``line``.
+    prices : DataFrame, ``(n_rows,)``
+        By coin and date, with columns ``file`` and ``line``, and maybe ``future``: whether a row
+        was in the future when it was read, as which it is still treated.
     policies : mapping of str to str
         As `check_policies` returns them.
     freq : str
         Of the bars.
     now : date or datetime, optional
-        Bars that begin after it are in the future; by default the present moment in UTC.
-
-    Returns
-    -------
-    prices, findings : DataFrame
-        Gaps among the findings are those of the rows that are returned.
+        Bars that begin after it are in the future, and those that end after it have not
+        ended; by default the present moment in UTC.
+    limits : ndarray of float64, ``(n_rows,)``, optional
+        The log return beyond which a row is a large move, of coins whose rows are not all
+        given; NaN where it follows from the rows.
     """
     tables: list[pd.DataFrame] = []
-    dropped = np.zeros(len(prices), dtype=bool)
+    dropped, touched, future, unended = (np.zeros(len(prices), dtype=bool) for _ in range(4))
     repaired = prices
     swaps = action_of(policies, "high_under_low") == "repair:swap"
-    for where, table in _odd(prices, now, freq, swaps=swaps):
+    for where, table in _odd(prices, now, freq, swaps=swaps, limits=limits):
         if table.empty:
             continue
         tables.append(table)
-        action = action_of(policies, table["kind"].iloc[0])
+        kind = table["kind"].iloc[0]
+        action = action_of(policies, kind)
         if action == "drop":
             dropped |= where
+            future = where if kind == "future_date" else future
+            # A bar that has not ended comes again once it has, and is not looked at until then.
+            unended = where if kind == "unended_bar" else unended
         elif action in REPAIRS:
             repaired = REPAIRS[action](repaired, where)
+            touched |= where
     left = repaired[~dropped].reset_index(drop=True) if dropped.any() else repaired
-    return left, join_findings([find_gaps(left, freq), *tables])
+    changed = touched | (dropped & ~unended)
+    return Settled(left, join_findings([find_gaps(left, freq), *tables]), changed, future)
 
 
 def find_gaps(prices: pd.DataFrame, freq: str = DAILY) -> pd.DataFrame:
@@ -97,7 +132,12 @@ def find_gaps(prices: pd.DataFrame, freq: str = DAILY) -> pd.DataFrame:
 
 
 def _odd(
-    prices: pd.DataFrame, now: date | None, freq: str, *, swaps: bool = False
+    prices: pd.DataFrame,
+    now: date | None,
+    freq: str,
+    *,
+    swaps: bool = False,
+    limits: FloatArray | None = None,
 ) -> list[tuple[Mask, pd.DataFrame]]:
     """Return, kind by kind, the rows that a repair or a drop would change, and findings.
 
@@ -116,16 +156,24 @@ def _odd(
         value=lengths[long].astype(str),
         message="equal closes from here on",
     )
-    future = (
-        prices["date"] > pd.Timestamp(now or datetime.now(UTC).replace(tzinfo=None))
-    ).to_numpy()
+    moment = pd.Timestamp(now or datetime.now(UTC).replace(tzinfo=None))
+    future = (prices["date"] > moment).to_numpy()
+    if "future" in prices:
+        future = future | prices["future"].to_numpy()
+    unended = (prices["date"] + step_of(freq) > moment).to_numpy() & ~future
     zero = (prices["volume"] == 0).to_numpy()
     return [
         (np.repeat(long, lengths) & ~fresh, stale),
         (zero, findings("zero_volume", prices[zero], value="0")),
         (future, findings("future_date", prices[future])),
+        (
+            unended,
+            findings(
+                "unended_bar", prices[unended], message=f"read at {moment:%Y-%m-%d %H:%M} UTC"
+            ),
+        ),
         *_find_disagreements(prices, swaps=swaps),
-        *_find_moves(prices, since == 1),
+        *_find_moves(prices, since, limits),
     ]
 
 
@@ -156,14 +204,37 @@ def _find_disagreements(prices: pd.DataFrame, *, swaps: bool) -> list[tuple[Mask
     return odd
 
 
-def _find_moves(prices: pd.DataFrame, next_bar: Mask) -> list[tuple[Mask, pd.DataFrame]]:
-    """Return closes that moved too far in a bar, jumps that were undone, and findings."""
+def moves_of(prices: pd.DataFrame, since: NDArray[np.int64]) -> FloatArray:
+    """Return the log return of each row over the bar before it, NaN where that is not there.
+
+    Parameters
+    ----------
+    prices : DataFrame, ``(n_rows,)``
+        ``close``, by coin and date.
+    since : ndarray of int64, ``(n_rows,)``
+        As of `cryptodask.prices.clean.gaps.bars_since`.
+
+    Returns
+    -------
+    ndarray of float64, ``(n_rows,)``
+    """
     log_close = np.log(prices["close"].to_numpy())
-    moves = np.where(next_bar, np.diff(log_close, prepend=np.nan), np.nan)
+    moves: FloatArray = np.where(since == 1, np.diff(log_close, prepend=np.nan), np.nan)
+    return moves
+
+
+def _find_moves(
+    prices: pd.DataFrame, since: NDArray[np.int64], limits: FloatArray | None
+) -> list[tuple[Mask, pd.DataFrame]]:
+    """Return closes that moved too far in a bar, jumps that were undone, and findings."""
+    moves = moves_of(prices, since)
     by_coin = pd.Series(moves).groupby(prices["coin"].to_numpy())
     off = pd.Series(np.abs(moves - by_coin.transform("median").to_numpy()))
     scale = 1.4826 * off.groupby(prices["coin"].to_numpy()).transform("median").to_numpy()
-    large = np.abs(moves) > np.fmax(ROBUST_SIGMAS * scale, SMALLEST_MOVE)
+    limit = np.fmax(ROBUST_SIGMAS * scale, SMALLEST_MOVE)
+    if limits is not None:
+        limit = np.where(np.isnan(limits), limit, limits)
+    large = np.abs(moves) > limit
     after = np.append(moves[1:], np.nan)[: len(moves)]
     undone = large & (np.abs(moves + after) < 0.2 * np.abs(moves))
     # The way back is reported with the jump: of jumps in a row, every other one is a finding.

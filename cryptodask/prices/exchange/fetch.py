@@ -7,7 +7,7 @@ ask for next is decided by a function without I/O (`next_page`), and which coins
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -40,11 +40,14 @@ class Fetched:
         the bar after the last. No rows where there is nothing new or nothing came.
     findings : DataFrame
         See `cryptodask.prices.clean.findings`; ``file`` is ``exchange:symbol``.
+    changed : DataFrame, optional
+        Rows that a policy dropped or repaired, as they came; see `cryptodask.prices.reading`.
     """
 
     coin: str
     prices: pd.DataFrame
     findings: pd.DataFrame
+    changed: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -284,7 +287,7 @@ def _fetch_coins(
                 continue
             fetched, reason, down = _fetch_coin(client, choice.coin, choice.market, wanted)
             findings = join_findings([choice.findings, fetched.findings])
-            yield Fetched(choice.coin, fetched.prices, findings)
+            yield replace(fetched, findings=findings)
             failed = failed + 1 if down else 0
             if failed == _DOWN:
                 raise ExchangeError(
@@ -303,13 +306,13 @@ def _fetch_coin(
     first = wanted.first if had is None else had + 1
     bars_by_number, reason, down = _fetch_bars(client, market, first, wanted.last)
     file, freq = f"{client.api.id}:{market['symbol']}", client.freq
-    prices, row_findings = to_rows(coin, file, bars_by_number, freq, wanted.policies, wanted.now)
-    tables = [row_findings]
+    reading = to_rows(coin, file, bars_by_number, freq, wanted.policies, wanted.now)
+    prices, tables = reading.prices, [reading.findings]
     if had is not None:
         tables.append(gap_before(prices, file, had, freq, wanted.policies))
     if reason:
         tables.append(file_finding("not_fetched", coin, file, reason))
-    return Fetched(coin, prices, join_findings(tables)), reason, down
+    return Fetched(coin, prices, join_findings(tables), reading.changed), reason, down
 
 
 def _fetch_bars(

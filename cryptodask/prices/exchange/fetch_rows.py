@@ -7,14 +7,15 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from cryptodask.prices.clean.cleaning import clean_rows
+from cryptodask.prices.clean.cleaning import clean_reading
 from cryptodask.prices.clean.findings import empty_findings, findings, join_findings
 from cryptodask.prices.clean.policies import Policies, action_of, settle
 from cryptodask.prices.clean.series import find_gaps
 from cryptodask.prices.exchange.client import Bar
 from cryptodask.prices.exchange.grid import beginning
 from cryptodask.prices.freq import FREQS
-from cryptodask.prices.schema import DATE_DTYPE, as_price_dtypes, empty_prices
+from cryptodask.prices.reading import Reading
+from cryptodask.prices.schema import DATE_DTYPE, empty_prices
 
 Answers = Mapping[int, Sequence[Bar]]
 """Number of a bar -> what pages say of it, in the order in which they came."""
@@ -22,7 +23,7 @@ Answers = Mapping[int, Sequence[Bar]]
 
 def to_rows(
     coin: str, file: str, answers: Answers, freq: str, policies: Policies, now: datetime
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> Reading:
     """Return clean rows of bars, and findings.
 
     Parameters
@@ -40,7 +41,7 @@ def to_rows(
 
     Returns
     -------
-    prices, findings : DataFrame
+    Reading
 
     Raises
     ------
@@ -48,13 +49,12 @@ def to_rows(
         There is a finding whose policy is to fail.
     """
     if not answers:
-        return empty_prices(), empty_findings()
+        return Reading(empty_prices(), empty_findings())
     frame, differing = _one_row_a_bar(coin, file, answers, freq, policies)
     frame, bad_closes = _without_bad_closes(frame)
     frame, bad_values = _without_bad_values(frame)
     read_findings = join_findings([differing, bad_closes, bad_values])
-    prices, all_findings = clean_rows(frame, read_findings, policies, freq, now)
-    return as_price_dtypes(prices), all_findings
+    return clean_reading(frame, read_findings, policies, freq, now)
 
 
 def gap_before(

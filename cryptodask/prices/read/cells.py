@@ -4,21 +4,27 @@ import codecs
 import csv
 import gzip
 import io
+import stat
 import zlib
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from cryptodask.errors import NotAPriceFileError, UnreadableFileError
 from cryptodask.prices.read.layouts import HEAD, Layout, find_layout
 from cryptodask.prices.read.options import ReadOptions
-from cryptodask.prices.read.stamps import in_24_hours
+from cryptodask.prices.read.stamps import in_24_hours, joined_stamp
 
 SNIFF = 65_536
 """Bytes that are read to see what a file is: enough for any header and some rows."""
 
-_DELIMITERS = (",", ";", "\t")
+_DELIMITERS = (",", ";", "\t", "|")
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
+
+_CHUNK = 1 << 24  # bytes that are read at once, and more than any line has
+_BOMB_SIZE, _BOMB_RATIO = 1 << 26, 100  # gzip takes files of prices to a third or a tenth
 
 CellRows = list[list[str]]
 
@@ -46,6 +52,13 @@ class Cells:
         self.layout, self.delimiter, self.notes = layout, delimiter, notes
         self.rows, self.lines = rows[layout.first :], lines[layout.first :]
 
+    @cached_property
+    def columns(self) -> list[tuple[str, ...]]:
+        """The cells of each column ``(width, n_rows)``, of rows of the right width alone."""
+        width = self.layout.width
+        rows = [row for row in self.rows if len(row) == width]
+        return list(zip(*rows, strict=True)) if rows else [()] * width
+
 
 def read_cells(path: Path, options: ReadOptions, *, all_rows: bool = True) -> Cells:
     """Return the rows of a file, all of them or only the first ones.
@@ -58,6 +71,11 @@ def read_cells(path: Path, options: ReadOptions, *, all_rows: bool = True) -> Ce
     all_rows : bool
         Whether all rows are read.
 
+    Returns
+    -------
+    Cells
+        With all rows, too, where the first ones do not decide which column is which.
+
     Raises
     ------
     NotAPriceFileError
@@ -65,11 +83,19 @@ def read_cells(path: Path, options: ReadOptions, *, all_rows: bool = True) -> Ce
     UnreadableFileError
         It is empty, binary, has no row or two columns of one name, or can't be opened.
     """
+    cells = _read_cells(path, options, all_rows)
+    if cells.layout.is_doubtful and not all_rows:
+        return _read_cells(path, options, True)
+    return cells
+
+
+def _read_cells(path: Path, options: ReadOptions, all_rows: bool) -> Cells:
     data, packed, cut = _load(path, -1 if all_rows else SNIFF)
     notes = ["gzip"] if packed else []
     if data.startswith(_PARQUET):
         rows = _parquet_rows(path, packed, all_rows)
-        return _understood(path, {"": (rows, list(range(len(rows))))}, options, [*notes, "Parquet"])
+        return _understood(path, {"": (rows, list(range(len(rows))))}, options, [*notes, "Parquet"],
+                           all_rows)  # fmt: skip
     text = _decode(path, data, cut)
     limit = None if all_rows else 2 * HEAD
     splits: dict[str, tuple[CellRows, list[int]]] = {}
@@ -78,13 +104,13 @@ def read_cells(path: Path, options: ReadOptions, *, all_rows: bool = True) -> Ce
         if cut and (limit is None or len(rows) < limit):
             rows, lines = rows[:-1], lines[:-1]  # the last one may be cut off
             if len(rows) < 3:
-                return read_cells(path, options)
+                return _read_cells(path, options, True)
         splits[delimiter] = rows, lines
         try:
-            return _understood(path, {delimiter: splits[delimiter]}, options, notes)
+            return _understood(path, {delimiter: splits[delimiter]}, options, notes, all_rows)
         except NotAPriceFileError:
             continue
-    return _understood(path, splits, options, notes)
+    return _understood(path, splits, options, notes, all_rows)
 
 
 def _understood(
@@ -92,40 +118,92 @@ def _understood(
     splits: dict[str, tuple[CellRows, list[int]]],
     options: ReadOptions,
     notes: list[str],
+    all_rows: bool,
 ) -> Cells:
     """Find the layout of the split of a file that has the most columns."""
     delimiter = max(splits, key=lambda d: max(map(len, splits[d][0][:6]), default=0))
     rows, lines = splits[delimiter]
     try:
         layout = find_layout(rows[: 2 * HEAD], options)
+        if layout.is_doubtful and all_rows:
+            layout = find_layout(rows, options, has_all=True)
     except (NotAPriceFileError, UnreadableFileError) as error:
         raise type(error)(f"{path.name}: {error}") from None
     cells = Cells(layout, rows, lines, delimiter, notes)
-    place = layout.columns["date"]
-    if any(row[place].strip()[-1:] in ("M", "m", ".") for row in cells.rows[:HEAD] if row[place:]):
-        for row in cells.rows:
-            row[place:] = [*map(in_24_hours, row[place : place + 1]), *row[place + 1 :]]
+    _write_out_times(cells)
     if not cells.rows:
         raise UnreadableFileError(f"{path.name}: has a header and no row; get the file again")
     return cells
 
 
+def _write_out_times(cells: Cells) -> None:
+    """Write times by 24 hours, and behind the day where they are in another column."""
+    place, clock, width = cells.layout.columns["date"], cells.layout.clock, cells.layout.width
+    if clock is not None:
+        for row in cells.rows:
+            if len(row) == width:
+                row[place] = joined_stamp(row[place], row[clock])
+        cells.notes.append("day and time are in two columns")
+    elif any(
+        row[place].strip()[-1:] in ("M", "m", ".") for row in cells.rows[:HEAD] if row[place:]
+    ):
+        for row in cells.rows:
+            row[place:] = [*map(in_24_hours, row[place : place + 1]), *row[place + 1 :]]
+
+
 def _load(path: Path, size: int) -> tuple[bytes, bool, bool]:
     """Return (the first ``size``) bytes without compression, whether it had one, and if cut."""
     try:
+        # A pipe would wait for a writer for ever, and a device may never end.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UnreadableFileError(f"{path.name}: is a pipe or a device; give a regular file")
         with path.open("rb") as file:
             packed = file.read(2) == _GZIP
             file.seek(0)
             if not packed:
-                data = file.read(size)
+                data = _read(path, file, size, file)
             else:
                 with gzip.open(file) as unpacked:
-                    data = unpacked.read(size)
+                    data = _read(path, unpacked, size, file)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise UnreadableFileError(f"{path.name}: is damaged gzip: {error}") from error
     except OSError as error:
         raise UnreadableFileError(f"{path.name}: can't be opened: {error.strerror}") from error
     return data, packed, len(data) == size
+
+
+def _read(path: Path, file: Any, size: int, raw: Any) -> bytes:
+    """Read (the first ``size``) bytes in chunks; refuse what would fill the memory.
+
+    Parameters
+    ----------
+    path : Path
+        For errors.
+    file, raw : file
+        What is read, and the file on disk below it.
+    size : int
+        Bytes, or -1 for all.
+    """
+    if size >= 0:
+        return bytes(file.read(size))
+    chunks: list[bytes] = []
+    total = 0
+    while chunk := file.read(_CHUNK):
+        chunks.append(chunk)
+        total += len(chunk)
+        if file is not raw and total > _BOMB_SIZE and total > _BOMB_RATIO * raw.tell():
+            raise UnreadableFileError(
+                f"{path.name}: gzip that unpacks to over {_BOMB_RATIO} times its size, which no "
+                "file of prices does; unpack it and look at it before you read it"
+            )
+        # A chunk is shorter only at the end of a file, or where a stream gives less.
+        is_text = not chunks[0].startswith(_PARQUET)
+        if is_text and len(chunk) == _CHUNK and b"\n" not in chunk and b"\r" not in chunk:
+            line = sum(each.count(b"\n") for each in chunks) + 1
+            raise UnreadableFileError(
+                f"{path.name}: line {line}: is longer than {_CHUNK >> 20} MiB; get the file again"
+            )
+    return b"".join(chunks)
 
 
 def _decode(path: Path, data: bytes, cut: bool) -> str:
@@ -186,7 +264,8 @@ def _parquet_rows(path: Path, packed: bool, all_rows: bool) -> CellRows:
 
 def _as_text(column: pd.Series) -> list[str]:
     if isinstance(column.dtype, pd.DatetimeTZDtype):
-        text = column.dt.tz_convert("UTC").dt.strftime("%Y-%m-%d %H:%M:%S+00:00")
+        # In its own zone, where midnight names the session.
+        text = column.dt.strftime("%Y-%m-%d %H:%M:%S%z")
     elif pd.api.types.is_datetime64_dtype(column.dtype):
         # pandas has no type for days: moments that are all at midnight are days without a time.
         days = (column.dropna() == column.dropna().dt.normalize()).all()

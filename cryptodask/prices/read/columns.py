@@ -9,12 +9,16 @@ import pandas as pd
 
 from cryptodask.errors import UnreadableFileError
 from cryptodask.prices.clean.findings import findings
+from cryptodask.prices.freq import DAILY, FREQS
 from cryptodask.prices.read.cells import Cells, read_cells
 from cryptodask.prices.read.days import day_month_order
+from cryptodask.prices.read.edges import meaning, settle_rule, survey_edges
+from cryptodask.prices.read.headers import NEEDED
 from cryptodask.prices.read.names import is_name, plain_name
-from cryptodask.prices.read.numbers import MISSING, has_comma_decimals, with_points, without_suffix
+from cryptodask.prices.read.numbers import MISSING, NumberStyle, find_number_style
 from cryptodask.prices.read.options import ReadOptions
-from cryptodask.prices.read.price_file import PriceFile, freq_of
+from cryptodask.prices.read.price_file import PriceFile, check_series, freq_of
+from cryptodask.prices.read.stamps import StampRule
 from cryptodask.prices.schema import NUMBER_COLUMNS
 
 TEXT_COLUMNS = ("coin", "date", *NUMBER_COLUMNS)
@@ -34,8 +38,8 @@ class TextColumns:
         Names.
     sizes : list of int, ``(n_files,)``
         Number of rows of each.
-    stamps : list of (stamp, epoch, offset, order), ``(n_files,)``
-        How dates are written; see `parse_stamps`.
+    stamps : list of StampRule, ``(n_files,)``
+        How dates are written, and what they mean.
     noted : dict of str to list
         Kind of finding -> ``(coin, file, line, value, message)`` of each.
     """
@@ -44,7 +48,7 @@ class TextColumns:
     lines: list[int] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
-    stamps: list[tuple[str, bool, bool, int]] = field(default_factory=list)
+    stamps: list[StampRule] = field(default_factory=list)
     noted: dict[str, list[tuple[str, str, int, str, str]]] = field(default_factory=dict)
 
     def note(self, kind: str, coin: str, file: str, line: int, value: str, message: str) -> None:
@@ -101,47 +105,82 @@ def add_file(
         bad = set(ragged)
         cells.lines = [line for i, line in enumerate(cells.lines) if i not in bad]
         cells.rows = [row for i, row in enumerate(cells.rows) if i not in bad]
-    # Both are decided before any coin is picked: a file is read alike in every partition.
-    order, why = 0, ""
-    place = layout.columns["date"]
+    # All is decided before any coin is picked: a file is read alike in every partition.
     freq_of(path, cells, options)
+    freq = options.freq or DAILY
+    check_series(path, cells, freq, options)
     try:
-        if not layout.epoch:
-            order, why = day_month_order((row[place] for row in cells.rows), options.day_first)
-        _mend_numbers(cells)
+        order, why = _order_of(cells, options)
+        style = _number_style(cells)
     except UnreadableFileError as error:
         raise UnreadableFileError(f"{path.name}: {error}") from None
+    rule, notes = stamp_rule(cells, order, freq, options)
     columns, lines = _wide(cells, group) if layout.coins else _long(cells, group)
+    if not style.is_plain:
+        columns |= {
+            name: style.mended(column) for name, column in columns.items() if name in NUMBER_COLUMNS
+        }
     for name in TEXT_COLUMNS:
         texts.columns[name] += columns.get(name) or [None] * len(lines)
     texts.lines += lines
     texts.files.append(path.name)
     texts.sizes.append(len(lines))
-    texts.stamps.append((layout.stamp, layout.epoch, layout.offset, order))
+    texts.stamps.append(rule)
     if reports_file:
-        message = "; ".join([layout.message, *cells.notes])
+        means = meaning(layout.name, rule.stamp, freq)
+        notes = [*cells.notes, *(["decimal commas"] if style.comma else []), *notes]
+        message = "; ".join([f"{layout.name}: {means}{layout.note}", *notes])
         texts.note("layout", coin, path.name, 0, layout.name, message)
         if order:
             texts.note("day_month_order", coin, path.name, 0, why.partition(",")[0], why)
 
 
-def _mend_numbers(cells: Cells) -> None:
-    """Write decimal commas as points, and numbers with a suffix without it."""
+def _order_of(cells: Cells, options: ReadOptions) -> tuple[int, str]:
+    """Return the order of day and month, and how it was decided."""
+    if cells.layout.epoch:
+        return 0, ""
+    return day_month_order(cells.columns[cells.layout.columns["date"]], options.day_first)
+
+
+def stamp_rule(
+    cells: Cells, order: int, freq: str, options: ReadOptions
+) -> tuple[StampRule, list[str]]:
+    """Return what the stamps of a file mean, and what is to be said of it.
+
+    Parameters
+    ----------
+    cells : Cells
+        Of all rows.
+    order : int
+        Of day and month; see `StampRule`.
+    freq : str
+        Of the bars.
+    options : ReadOptions
+    """
+    layout, step = cells.layout, FREQS[freq]
+    rule = StampRule(layout.stamp, layout.epoch, layout.offset, order)
+    stamps = cells.columns[layout.columns["date"]]
+    edges = survey_edges(stamps, rule, step, options.tolerance_for(step))
+    return settle_rule(rule, edges, step, freq, options, is_named=layout.is_named)
+
+
+def _number_style(cells: Cells) -> NumberStyle:
+    """Return how the numbers of a file are written."""
     layout = cells.layout
     places = list(layout.coins.values()) or [
         place for name, place in layout.columns.items() if name in NUMBER_COLUMNS
     ]
-    volume = layout.columns.get("volume")
-    if volume is not None and cells.rows and cells.rows[0][volume].strip()[-1:] in set("KMBT"):
-        for row in cells.rows:
-            row[volume] = without_suffix(row[volume])
-    if cells.delimiter in ("", ","):
-        return
-    if has_comma_decimals(row[i] for row in cells.rows for i in places):
-        for row in cells.rows:
-            for i in places:
-                row[i] = with_points(row[i])
-        cells.notes.append("decimal commas")
+    first = cells.rows[0] if cells.rows else []
+    percents = [i for i, cell in enumerate(first) if cell.strip().endswith("%")]
+    # Where a comma divides cells, one inside of a number is mostly of thousands; else it is proved.
+    needs_proof = cells.delimiter not in ("", ",") or not all(
+        name.isascii() for name in layout.header
+    )
+    return find_number_style(
+        (cells.columns[i] for i in places),
+        (cells.columns[i] for i in percents),
+        needs_proof=needs_proof,
+    )
 
 
 def _long(cells: Cells, group: Sequence[PriceFile]) -> tuple[dict[str, list[Any]], list[int]]:
@@ -167,7 +206,14 @@ def _long(cells: Cells, group: Sequence[PriceFile]) -> tuple[dict[str, list[Any]
                 coins.append(wanted.get(name, name))
                 picked.append(i)
         rows, lines = [rows[i] for i in picked], [lines[i] for i in picked]
-    columns = {name: [row[i] for row in rows] for name, i in places.items()}
+    # A column that is empty in every row of the file is not one.
+    there = {
+        name: i for name, i in places.items()
+        if name in NEEDED or any(cell and not cell.isspace() for cell in cells.columns[i])
+    }  # fmt: skip
+    if place is None:
+        return {"coin": coins, **{name: list(cells.columns[i]) for name, i in there.items()}}, lines
+    columns = {name: [row[i] for row in rows] for name, i in there.items()}
     return {"coin": coins, **columns}, lines
 
 

@@ -13,7 +13,7 @@ from cryptodask.prices.schema import DATE_DTYPE
 
 _TIME = (
     r"[T ](?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?"
-    r" ?(?:Z|UTC|\+00:?00)?$"
+    r" ?(?:Z|UTC|GMT|\+00:?00)?$"
 )
 
 # Shape of a day once every separator is one space, and the form to read it by.
@@ -24,18 +24,34 @@ _FORMS = (
     (r"[0-9]{1,2} [A-Za-z]{3} [0-9]{4}", "%d %b %Y"),
     (r"[0-9]{1,2} [A-Za-z]{4,9} [0-9]{4}", "%d %B %Y"),
     (r"[0-9]{8}", "%Y%m%d"),
+    (r"[0-9]{1,2} [A-Za-z]{3} [0-9]{2}", "%d %b %y"),
+    (r"[A-Za-z]{3} [0-9]{1,2} [0-9]{2}", "%b %d %y"),
+    (r"[0-9]{1,2} [A-Za-z]{4,9} [0-9]{2}", "%d %B %y"),
+    (r"[A-Za-z]{4,9} [0-9]{1,2} [0-9]{2}", "%B %d %y"),
 )
 
 _Form = tuple[str, str, NDArray[np.bool_] | None]  # shape, form, and the cells that may have it
 
-_NUMERIC = r"[0-9]{1,2} [0-9]{1,2} [0-9]{4}"
-
 _AMBIGUOUS = r"[0-9]{1,2} [0-9]{1,2} (?:[0-9]{2}|[0-9]{4})"
 
-_NUMERIC_DAY = re.compile(r"\s*([0-9]{1,2})[\s./-]+([0-9]{1,2})[\s./-]+[0-9]{4}(?:[T ].*)?")
+_NUMERIC_DAY = re.compile(
+    r"\s*([0-9]{1,2})[\s./-]+([0-9]{1,2})[\s./-]+([0-9]{2}|[0-9]{4})(?:[T ].*)?"
+)
 
-DAY_FIRST, MONTH_FIRST = 1, 2
-"""Orders of a numeric day; 0 is one that is not known."""
+_NAMED_DAY = re.compile(r"\s*([0-9]{1,2})[\s./-]+([A-Za-z]{3,9})[\s./-]+([0-9]{2})(?:[T ].*)?")
+
+DAY_FIRST, MONTH_FIRST, YEAR_FIRST = 1, 2, 3
+"""Orders of a numeric day; 0 is one that is not known. The first two have the year at the end."""
+
+# Shape and form of days by their order: those that the file has to show.
+_ORDERED = (
+    (r"[0-9]{1,2} [0-9]{1,2} [0-9]{4}", "%d %m %Y", DAY_FIRST),
+    (r"[0-9]{1,2} [0-9]{1,2} [0-9]{4}", "%m %d %Y", MONTH_FIRST),
+    (r"[0-9]{1,2} [0-9]{1,2} [0-9]{2}", "%d %m %y", DAY_FIRST),
+    (r"[0-9]{1,2} [0-9]{1,2} [0-9]{2}", "%m %d %y", MONTH_FIRST),
+    (r"[0-9]{2} [0-9]{1,2} [0-9]{1,2}", "%y %m %d", YEAR_FIRST),
+    (r"[0-9]{2} [A-Za-z]{3} [0-9]{1,2}", "%y %b %d", YEAR_FIRST),
+)
 
 _YEARS = (1900, 2100)  # a year outside of these is a slip, such as 0017
 
@@ -52,7 +68,8 @@ def parse_days(
 ) -> tuple[pd.Series, pd.Series, pd.Series]:
     """Return days as price files write them.
 
-    Forms: ``Sep 22, 2017``, ``September 22, 2017``, ``22-Sep-2017``, ``2017-09-22`` (with a UTC
+    Forms: ``Sep 22, 2017``, ``September 22, 2017``, ``22-Sep-2017``, ``22-Sep-17`` (2000 to 2068,
+    and from 69 on the century before), ``2017-09-22`` (with a UTC
     time of that day or without), ``2017/9/22``, ``20170922``, and the serial number of a
     spreadsheet (``42093``: days since 1899-12-30). ``09/10/2017`` is refused, not guessed at, and
     so is a year before 1900 or after 2100.
@@ -61,7 +78,8 @@ def parse_days(
     ----------
     cells : Series of str, ``(n,)``
     order : array of int8, ``(n,)``, optional
-        `DAY_FIRST` or `MONTH_FIRST` where that is known of ``09/10/2017``, which then is read.
+        `DAY_FIRST`, `MONTH_FIRST` or `YEAR_FIRST` where that is known of ``09/10/2017`` or
+        ``09/10/17``, which then are read.
 
     Returns
     -------
@@ -100,15 +118,12 @@ def _words_of(text: pd.Series) -> pd.Series:
 
 
 def _forms_by(order: NDArray[np.int8] | None) -> list[_Form]:
-    """Return the forms to try one after the other, numeric days first where an order is known."""
+    """Return the forms to try one after the other, first those of an order that is known."""
     forms: list[_Form] = [(shape, form, None) for shape, form in _FORMS]
     if order is None or not order.any():
         return forms
-    return [
-        (_NUMERIC, "%d %m %Y", order == DAY_FIRST),
-        (_NUMERIC, "%m %d %Y", order == MONTH_FIRST),
-        *forms,
-    ]
+    ordered = [(shape, form, order == wanted) for shape, form, wanted in _ORDERED]
+    return [(shape, form, among) for shape, form, among in ordered if among.any()] + forms
 
 
 def _read_forms(words: pd.Series, forms: Iterable[_Form]) -> tuple[pd.Series, pd.Series, pd.Series]:
@@ -155,7 +170,8 @@ def day_month_order(cells: Iterable[str], day_first: bool | None) -> tuple[int, 
     Returns
     -------
     order : int
-        `DAY_FIRST`, `MONTH_FIRST`, or 0 where less than half of the stamps are such days.
+        `DAY_FIRST`, `MONTH_FIRST`, `YEAR_FIRST` (of two digits), or 0 where less than half of the
+        stamps are such days.
     why : str
         How it was decided.
 
@@ -165,11 +181,13 @@ def day_month_order(cells: Iterable[str], day_first: bool | None) -> tuple[int, 
         The file does not decide, or says both, and the user does not say. It names no file.
     """
     stamps = list(cells)
-    pairs = [
-        (int(match[1]), int(match[2])) for cell in stamps if (match := _NUMERIC_DAY.fullmatch(cell))
-    ]
-    if not pairs or 2 * len(pairs) < len(stamps):
-        return 0, ""
+    matches = [match for cell in stamps if (match := _NUMERIC_DAY.fullmatch(cell))]
+    if not matches or 2 * len(matches) < len(stamps):
+        return _order_of_named(stamps)
+    parts = [(int(match[1]), int(match[2]), int(match[3])) for match in matches]
+    if all(len(match[3]) == 2 for match in matches) and _is_year_first(parts):
+        return YEAR_FIRST, f"year first, as {matches[0][0].strip()} and the others show"
+    pairs = [(a, b) for a, b, _ in parts]
     first = [f"{a}/{b}" for a, b in pairs if a > 12]
     second = [f"{a}/{b}" for a, b in pairs if b > 12]
     if bool(first) != bool(second):
@@ -186,4 +204,39 @@ def day_month_order(cells: Iterable[str], day_first: bool | None) -> tuple[int, 
     raise UnreadableFileError(
         f"date: day and month can't be told apart ({how}); say which comes first with --dayfirst "
         "or --monthfirst"
+    )
+
+
+def _order_of_named(stamps: list[str]) -> tuple[int, str]:
+    """Return the order of days such as ``24-Nov-20``, if most are such and their year is first."""
+    matches = [match for cell in stamps if (match := _NAMED_DAY.fullmatch(cell))]
+    if not matches or 2 * len(matches) < len(stamps):
+        return 0, ""
+    if _is_year_first([(int(match[1]), 1, int(match[3])) for match in matches]):
+        return YEAR_FIRST, f"year first, as {matches[0][0].strip()} and the others show"
+    return 0, ""
+
+
+def _is_year_first(parts: list[tuple[int, int, int]]) -> bool:
+    """Return whether days of three numbers of two digits begin with the year.
+
+    Raises
+    ------
+    UnreadableFileError
+        They may begin or end with it. It names no file.
+    """
+    at_end = all(max(a, b) <= 31 and min(a, b) <= 12 for a, b, _ in parts)
+    at_begin = all(b <= 12 and 1 <= c <= 31 for _, b, c in parts)
+    if not (at_begin and at_end):
+        return at_begin
+    # Days change from row to row, and years hardly ever.
+    firsts, seconds, lasts = (len(set(numbers)) for numbers in zip(*parts, strict=True))
+    if lasts <= max(firsts, seconds):
+        return False
+    if lasts >= 2 * firsts and lasts > 4:
+        return True
+    a, b, c = parts[0]
+    raise UnreadableFileError(
+        f"date: day and year can't be told apart, as in {a:02d}-{b:02d}-{c:02d}; write the year "
+        "with four digits"
     )

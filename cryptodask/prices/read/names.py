@@ -3,7 +3,8 @@
 import unicodedata
 from functools import cache
 
-from cryptodask.prices.read.numbers import MISSING
+NAMELESS = ("", "-", "--", "?", "n/a")
+"""Cells of a column of coins that name none; ``NA``, ``NULL`` and ``NAN`` are tickers."""
 
 
 @cache
@@ -28,4 +29,4 @@ def is_name(name: str) -> bool:
         As a file has it.
     """
     plain = plain_name(name)
-    return plain.isprintable() and plain.lower() not in MISSING
+    return plain.isprintable() and plain.lower() not in NAMELESS

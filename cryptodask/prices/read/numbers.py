@@ -1,7 +1,8 @@
 """Cells of text to numbers, a whole column at a time."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -51,6 +52,154 @@ def parse_numbers(cells: pd.Series) -> tuple[pd.Series, pd.Series]:
     return values.mask(infinite), bad | infinite
 
 
+@dataclass(frozen=True)
+class NumberStyle:
+    """How the numbers of a file are written; by default as `parse_numbers` has them.
+
+    Attributes
+    ----------
+    comma : bool
+        Whether a comma is the decimal mark.
+    mends : bool
+        Whether some have a suffix such as ``K`` or ``€``, or spaces or apostrophes between
+        thousands.
+    """
+
+    comma: bool = False
+    mends: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether `parse_numbers` reads them as they are."""
+        return not (self.comma or self.mends)
+
+    def mended(self, cells: Iterable[str]) -> list[str]:
+        """Return cells as `parse_numbers` reads them; what is not a number stays as it is.
+
+        Parameters
+        ----------
+        cells : iterable of str, ``(n,)``
+        """
+        return [self._mended(cell) for cell in cells]
+
+    def _mended(self, cell: str) -> str:
+        digits, power = _without_power(_without_marks(cell)) if self.mends else (cell, "")
+        if self.comma:
+            digits = with_points(digits)
+        if not power:
+            return digits if digits != cell and self._is_number(digits) else cell
+        plain = digits.strip().removeprefix("$")
+        return plain.replace(",", "") + power if self._is_number(plain) else cell
+
+    def _is_number(self, text: str) -> bool:
+        return _POINT.fullmatch(text.strip().removeprefix("$")) is not None
+
+
+# Searched for in all cells of a column at once, which costs a tenth of looking at each.
+_ODD = re.compile(r"[^0-9.eE+\-\n]")
+
+_MENDABLE = re.compile(r"[kmbtKMBT€£¥₩₹₽' \u00a0\u2009\u202f\u2019]")
+
+_COMMA_SHOWN = re.compile(r",(?:[0-9]{1,2}(?![0-9])|[0-9]{4})|\.[0-9]*,|(?:^|[\n$+-])0[0-9]*,")
+
+_POINT_SHOWN = re.compile(r"\.(?:[0-9]{1,2}(?![0-9])|[0-9]{4})|,[0-9]*\.|(?:^|[\n$+-])0[0-9]*\.")
+
+_SUFFIX = re.compile(r"(.*[0-9.,]) ?(bn|mn|mio\.?|mrd\.?|[kmbt])", re.IGNORECASE)
+
+_POWERS = {"k": 3, "m": 6, "mn": 6, "mio": 6, "b": 9, "bn": 9, "mrd": 9, "t": 12}
+
+_MARKS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:[ \u00a0\u2009\u202f'\u2019][0-9]{3})+(?:[.,][0-9]*)?")
+
+_MONEY = re.compile(r"^(?:US)?[$€£¥₩₹₽]\s?|\s?[$€£¥₩₹₽]$")
+
+_MARK = re.compile(r"[ \u00a0\u2009\u202f'\u2019]")
+
+
+def find_number_style(
+    columns: Iterable[Sequence[str]], others: Iterable[Sequence[str]], *, needs_proof: bool
+) -> NumberStyle:
+    """Return how the numbers of a file are written, as all of them show.
+
+    Parameters
+    ----------
+    columns : iterable of sequences of str
+        All cells of the columns that are read.
+    others : iterable of sequences of str
+        Columns of percents, asked where those do not decide.
+    needs_proof : bool
+        Whether a file is refused where a comma may be a decimal mark as well as one of thousands;
+        else it is one of thousands.
+
+    Raises
+    ------
+    UnreadableFileError
+        The numbers do not decide, or say both. It names no file.
+    """
+    columns = list(columns)
+    text = "\n".join("\n".join(cells) for cells in columns)
+    if not _ODD.search(text):
+        return NumberStyle()
+    odd = [cell for cells in columns for cell in cells if _ODD.search(cell)]
+    mends = any(_MENDABLE.search(cell) and _needs_mending(cell) for cell in odd)
+    joined = "\n".join(odd)
+    is_clear = _POINT_SHOWN.search(text) and not (mends or _COMMA_SHOWN.search(joined))
+    if is_clear or "," not in joined:
+        return NumberStyle(mends=mends)
+    bare = [cell for cells in columns for cell in cells]
+    if mends:
+        bare = [_without_power(_without_marks(cell))[0] for cell in bare]
+    marks = _marks_of(bare)
+    if marks.both and not (marks.comma or marks.point):
+        more = _marks_of(cell.strip().rstrip("% ") for cells in others for cell in cells)
+        if bool(more.comma) != bool(more.point):
+            return NumberStyle(comma=bool(more.comma), mends=mends)
+        if not needs_proof:
+            return NumberStyle(mends=mends)
+    if not needs_proof and len(marks.comma) < len(marks.point):
+        return NumberStyle(mends=mends)  # a slip, which is reported with its row
+    return NumberStyle(comma=has_comma_decimals(bare), mends=mends)
+
+
+def _needs_mending(cell: str) -> bool:
+    return _without_power(_without_marks(cell)) != (cell, "")
+
+
+def _without_power(cell: str) -> tuple[str, str]:
+    """Return a number without its suffix, and the suffix as a power of ten."""
+    match = _SUFFIX.fullmatch(cell.strip())
+    return (match[1], f"e{_POWERS[match[2].lower().rstrip('.')]}") if match else (cell, "")
+
+
+def _without_marks(cell: str) -> str:
+    """Return a number without spaces or apostrophes between its thousands, and other cells."""
+    text = _MONEY.sub("", cell.strip()) if _MONEY.search(cell.strip()) else cell.strip()
+    body = match[1] if (match := _SUFFIX.fullmatch(text)) else text
+    if not _MARKS.fullmatch(body):
+        return cell if text == cell.strip().removeprefix("$") else text
+    return _MARK.sub("", body) + text[len(body) :]
+
+
+@dataclass(frozen=True)
+class _Marks:
+    """Numbers by what they show of the decimal mark: both, a comma, or a point."""
+
+    both: list[str]
+    comma: list[str]
+    point: list[str]
+
+
+def _marks_of(cells: Iterable[str]) -> _Marks:
+    marks = _Marks([], [], [])
+    for cell in cells:
+        text = cell.strip().removeprefix("$")
+        if "," in text or "." in text:
+            as_comma, as_point = _COMMA.fullmatch(text), _POINT.fullmatch(text)
+            if as_comma or as_point:
+                both = as_comma and as_point
+                (marks.both if both else marks.comma if as_comma else marks.point).append(text)
+    return marks
+
+
 def has_comma_decimals(cells: Iterable[str]) -> bool:
     """Return whether a comma is the decimal mark of a file, as all its numbers show.
 
@@ -64,15 +213,8 @@ def has_comma_decimals(cells: Iterable[str]) -> bool:
     UnreadableFileError
         The numbers do not decide, or say both. It names no file.
     """
-    both: list[str] = []
-    comma: list[str] = []
-    point: list[str] = []
-    for cell in cells:
-        text = cell.strip().removeprefix("$")
-        if "," in text or "." in text:
-            as_comma, as_point = _COMMA.fullmatch(text), _POINT.fullmatch(text)
-            if as_comma or as_point:
-                (both if as_comma and as_point else comma if as_comma else point).append(text)
+    marks = _marks_of(cells)
+    both, comma, point = marks.both, marks.comma, marks.point
     if comma and point:
         raise UnreadableFileError(
             f"numbers: {comma[0]!r} has a decimal comma and {point[0]!r} a decimal point; write "
@@ -104,6 +246,31 @@ def without_suffix(cell: str) -> str:
     ----------
     cell : str
     """
-    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)([KMBT])\s*", cell)
-    power = {"K": 3, "M": 6, "B": 9, "T": 12}
-    return f"{match[1]}e{power[match[2]]}" if match else cell
+    return NumberStyle(mends=True).mended([cell])[0]
+
+
+def plain_number(cell: str) -> float | None:
+    """Return a number in whichever way it is written, to compare it with others of its row.
+
+    Parameters
+    ----------
+    cell : str
+
+    Returns
+    -------
+    float or None
+        None of what is not a number. A mark that may be of either kind is one of thousands where
+        there are several of it, and else a decimal one.
+    """
+    text = _without_marks(cell).strip().removeprefix("$").rstrip("%")
+    comma, point = text.rfind(","), text.rfind(".")
+    if comma >= 0 and point >= 0:
+        text = text.replace("," if comma < point else ".", "")
+    elif text.count(".") > 1 or text.count(",") > 1:
+        text = text.replace(".", "").replace(",", "")
+    digits, power = _without_power(text.replace(",", "."))
+    try:
+        value = float(digits + power)
+    except ValueError:
+        return None
+    return value if np.isfinite(value) and "_" not in digits else None

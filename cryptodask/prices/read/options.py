@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from cryptodask.errors import OptionError
 from cryptodask.prices.clean.policies import Policies, check_policies
-from cryptodask.prices.freq import check_freq
+from cryptodask.prices.freq import DAILY, FREQS, check_freq
 from cryptodask.prices.schema import TABLE_COLUMNS
 
 LAYOUTS: Mapping[str, str] = {
@@ -18,6 +19,13 @@ LAYOUTS: Mapping[str, str] = {
     "day before",
 }
 """Name of a layout -> what its date means."""
+
+LAYOUT_STAMPS: Mapping[str, str] = {
+    name: {"klines": "open", "prices": "instant", "wide": "instant"}.get(name, "day")
+    for name in LAYOUTS
+}
+"""Name of a layout -> what its stamps are: a ``day`` as written, the ``open`` of a bar, or the
+``instant`` at which it closes."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +47,21 @@ class ReadOptions:
         default that of the files, which then must all have one.
     policies : mapping of str to str
         What to do about each kind of finding; see `cryptodask.prices.clean.policies`.
+    stamps : str, optional
+        Whether stamps with a time are those at which a bar opens (``open``) or closes (``close``).
+        By default as the layout of a file says; a day without a time is that day in any case.
+    tolerance : float, optional
+        Seconds about the edge of a bar within which a stamp is on it, where most stamps of a file
+        are; 0 takes all stamps as they are. By default a sixth of a bar, and half an hour at most.
+    now : datetime, optional
+        Moment in UTC that files are read at: bars that end after it are left out. By default the
+        present one, each time that files are read.
 
     Raises
     ------
     OptionError
-        A column, layout, frequency or policy that is not known.
+        A column, layout, frequency or policy that is not known, a tolerance below 0 or of half a
+        bar and more.
     """
 
     day_first: bool | None = None
@@ -51,6 +69,9 @@ class ReadOptions:
     layout: str | None = None
     freq: str | None = None
     policies: Policies = field(default_factory=dict, hash=False)
+    stamps: str | None = None
+    tolerance: float | None = None
+    now: datetime | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", dict(self.columns))
@@ -62,6 +83,24 @@ class ReadOptions:
                 raise OptionError(f"columns: no column {name!r}; known: {', '.join(TABLE_COLUMNS)}")
         if self.layout is not None and self.layout not in LAYOUTS:
             raise OptionError(f"layout: no layout {self.layout!r}; known: {', '.join(LAYOUTS)}")
+        if self.stamps not in (None, "open", "close"):
+            raise OptionError(f"stamps: must be open or close, got {self.stamps!r}")
+        longest = FREQS[self.freq or DAILY]
+        if self.tolerance is not None and not 0 <= self.tolerance < longest / 2:
+            raise OptionError(
+                f"tolerance: must be at least 0 and less than half a bar, {longest / 2:,.0f} "
+                f"seconds, got {self.tolerance:,}"
+            )
+
+    def tolerance_for(self, step: int) -> float:
+        """Return the tolerance about the edges of bars, in seconds.
+
+        Parameters
+        ----------
+        step : int
+            Seconds of a bar.
+        """
+        return min(step / 6, 1_800.0) if self.tolerance is None else self.tolerance
 
 
 DEFAULT_OPTIONS = ReadOptions()

@@ -1,7 +1,7 @@
 """One price file: what its first bytes say, and its cells as columns of text."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +10,12 @@ import numpy as np
 from cryptodask.errors import NotAPriceFileError, PriceFileError, UnreadableFileError
 from cryptodask.prices.freq import DAILY, FREQS, name_step
 from cryptodask.prices.read.cells import Cells, read_cells
+from cryptodask.prices.read.headers import Header
 from cryptodask.prices.read.layouts import HEAD
 from cryptodask.prices.read.names import is_name, plain_name
+from cryptodask.prices.read.numbers import MISSING
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
+from cryptodask.prices.read.series import check_one_series, find_repeats
 from cryptodask.prices.read.stamps import bar_seconds, is_timed
 
 _FEW = 4  # stamps
@@ -49,10 +52,14 @@ class FileSummary:
         Number of rows of each coin, for a file that names its coins; it is read to its end.
     freq : str, optional
         Of its bars; None where the file has one row.
+    distinct : frozenset of str
+        Names of it that differ from another by case alone and share a date with it, so that they
+        are two coins.
     """
 
     coins: Mapping[str, int] | None
     freq: str | None
+    distinct: frozenset[str] = frozenset()
 
 
 def check_price_file(path: Path, options: ReadOptions = DEFAULT_OPTIONS) -> FileSummary:
@@ -76,24 +83,96 @@ def check_price_file(path: Path, options: ReadOptions = DEFAULT_OPTIONS) -> File
     layout = cells.layout
     if layout.coins or "coin" in layout.columns:
         cells = read_cells(path, options)
-        return FileSummary(_count_coins(path, cells), freq_of(path, cells, options))
-    return FileSummary(None, freq_of(path, cells, options))
+        freq = freq_of(path, cells, options)
+        check_series(path, cells, freq or DAILY, options)
+        return FileSummary(_count_coins(path, cells), freq, _distinct_names(cells))
+    freq = freq_of(path, cells, options)
+    check_series(path, cells, freq or DAILY, options)
+    return FileSummary(None, freq)
 
 
 def _count_coins(path: Path, cells: Cells) -> dict[str, int]:
     """Count the rows of each coin of a file that names them."""
     layout = cells.layout
     if layout.coins:
-        return dict.fromkeys(map(plain_name, layout.coins), len(cells.rows))
+        closes = {
+            plain_name(name): sum(c.strip().lower() not in MISSING for c in cells.columns[i])
+            for name, i in layout.coins.items()
+        }
+        return {name: count for name, count in closes.items() if count}
     place = layout.columns["coin"]
-    names = Counter(row[place] for row in cells.rows if len(row) == layout.width)
+    names = Counter(cells.columns[place])
     counted: Counter[str] = Counter()
-    for name, rows in names.items():
+    for name, count in names.items():
         if is_name(name):
-            counted[plain_name(name)] += rows
+            counted[plain_name(name)] += count
     if not counted:
         raise UnreadableFileError(f"{path.name}: its column of coins names none")
     return dict(counted)
+
+
+def _distinct_names(cells: Cells) -> frozenset[str]:
+    """Return the names of a file that differ by case alone and have a date in common."""
+    layout = cells.layout
+    if layout.coins:
+        return frozenset()  # columns beside each other
+    place, date = layout.columns["coin"], layout.columns["date"]
+    groups: dict[str, set[str]] = {}
+    rows = [row for row in cells.rows if len(row) == layout.width]
+    for name in {row[place] for row in rows}:
+        groups.setdefault(plain_name(name).casefold(), set()).add(plain_name(name))
+    alike = {name for names in groups.values() if len(names) > 1 for name in names}
+    dates: dict[str, set[str]] = {name: set() for name in alike}
+    for row in rows if alike else ():
+        if (name := plain_name(row[place])) in alike:
+            dates[name].add(row[date])
+    return frozenset(
+        name
+        for name in alike
+        if any(dates[name] & dates[other] for other in groups[name.casefold()] if other != name)
+    )
+
+
+def check_series(
+    path: Path, cells: Cells, freq: str, options: ReadOptions, *, is_guess: bool = False
+) -> None:
+    """Refuse a file that holds several series under the same dates and does not name them.
+
+    Parameters
+    ----------
+    path : Path
+        For errors.
+    cells : Cells
+        Rows of the file.
+    freq : str
+        Of its bars.
+    options : ReadOptions
+        A column of coins that it names is taken as it is.
+    is_guess : bool
+        Whether the frequency is a guess, so that only a column that tells rows apart proves it.
+
+    Raises
+    ------
+    UnreadableFileError
+    """
+    layout = cells.layout
+    if layout.coins or "coin" in options.columns or not layout.header:
+        return
+    coin = layout.columns.get("coin")
+    coins = None if coin is None else cells.columns[coin]
+    stamps = cells.columns[layout.columns["date"]]
+    closes = cells.columns[layout.columns["close"]]
+    keys = set(stamps if coins is None else zip(coins, stamps, strict=True))
+    if len(keys) == len(stamps) and not is_guess:
+        return  # bars were found to be as long as they are, so that few stamps can share one
+    repeats = find_repeats(stamps, closes, coins, FREQS[freq])
+    known = dict(layout.columns) | ({} if layout.clock is None else {"clock": layout.clock})
+    rows = [row for row in cells.rows if len(row) == layout.width]
+    header = Header(layout.header, layout.header, rows, True)
+    try:
+        check_one_series(header, known, repeats, has_coin=coin is not None, needs_column=is_guess)
+    except UnreadableFileError as error:
+        raise UnreadableFileError(f"{path.name}: {error}") from None
 
 
 def freq_of(path: Path, cells: Cells, options: ReadOptions) -> str | None:
@@ -115,18 +194,23 @@ def freq_of(path: Path, cells: Cells, options: ReadOptions) -> str | None:
     """
     layout = cells.layout
     place = layout.columns["date"]
-    stamps = [row[place] for row in cells.rows if len(row) == layout.width]
+    stamps = cells.columns[place]
+    coin = layout.columns.get("coin")
+    coins = None if coin is None else cells.columns[coin]
     if layout.epoch or any(map(is_timed, stamps[:HEAD])):
-        step = bar_seconds(stamps, epoch=layout.epoch)
+        step = bar_seconds(stamps, epoch=layout.epoch, coins=coins)
         if np.isnan(step):
             return None
     else:
         step = FREQS[DAILY]
-    freq = name_step(step)
+    freq = name_step(step) or _freq_about_edges(stamps, layout.epoch, coins, options)
     if options.freq and step < FREQS[DAILY] and len(set(stamps)) < _FEW:
         # Too few to distinguish bars from gaps: the user's word counts.
         freq = options.freq if step % FREQS[options.freq] == 0 else freq
     if freq is None:
+        # Stamps of several coins may be seconds apart, and then show no bars.
+        for guess in FREQS:
+            check_series(path, cells, guess, options, is_guess=True)
         raise UnreadableFileError(
             f"{path.name}: date: bars of {step:,.0f} seconds; get bars of {', '.join(FREQS)}"
         )
@@ -136,6 +220,18 @@ def freq_of(path: Path, cells: Cells, options: ReadOptions) -> str | None:
             "them to a separate table"
         )
     return freq
+
+
+def _freq_about_edges(
+    stamps: Sequence[str], epoch: bool, coins: Sequence[str] | None, options: ReadOptions
+) -> str | None:
+    """Return the frequency of bars whose stamps lie about the edges of bars."""
+    for freq, step in FREQS.items():
+        tolerance = min(options.tolerance_for(step), step / 2)
+        usual = bar_seconds(stamps, epoch=epoch, coins=coins, edge=(step, tolerance))
+        if tolerance and usual == step:
+            return freq
+    return None
 
 
 def kind_of(error: PriceFileError) -> str:

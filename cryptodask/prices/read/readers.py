@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from cryptodask.errors import PriceFileError
-from cryptodask.prices.clean.cleaning import clean_rows
+from cryptodask.prices.clean.cleaning import clean_reading
 from cryptodask.prices.clean.findings import file_finding, join_findings
 from cryptodask.prices.freq import DAILY, FREQS
 from cryptodask.prices.read.columns import TEXT_COLUMNS, TextColumns, add_file
@@ -20,7 +20,6 @@ from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
 from cryptodask.prices.read.price_file import PriceFile, kind_of, reason_of
 from cryptodask.prices.read.rows import parse_rows
 from cryptodask.prices.reading import Reading
-from cryptodask.prices.schema import as_price_dtypes
 
 
 def read_price_files(files: Sequence[PriceFile], options: ReadOptions = DEFAULT_OPTIONS) -> Reading:
@@ -68,5 +67,4 @@ def read_price_files(files: Sequence[PriceFile], options: ReadOptions = DEFAULT_
     rows, row_findings = parse_rows(cells, texts, FREQS[freq])
     # Parsing has noted further findings in the texts.
     read_findings = join_findings([*unread, *texts.findings(), row_findings])
-    prices, all_findings = clean_rows(rows, read_findings, options.policies, freq)
-    return Reading(as_price_dtypes(prices).reset_index(drop=True), all_findings)
+    return clean_reading(rows, read_findings, options.policies, freq, options.now)

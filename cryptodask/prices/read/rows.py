@@ -10,7 +10,7 @@ from cryptodask.prices.clean.findings import findings, join_findings
 from cryptodask.prices.freq import FREQS
 from cryptodask.prices.read.columns import TextColumns
 from cryptodask.prices.read.numbers import parse_numbers
-from cryptodask.prices.read.stamps import parse_stamps
+from cryptodask.prices.read.stamps import read_stamps
 from cryptodask.prices.schema import AMOUNT_COLUMNS, NUMBER_COLUMNS
 from cryptodask.records import DAY, FloatArray
 
@@ -41,26 +41,65 @@ class _Numbers:
         return cls(values.copy(), bad)
 
 
-def _parse_dates(
-    cells: pd.DataFrame, texts: TextColumns, step: int
-) -> tuple[NDArray[np.datetime64], NDArray[np.object_], NDArray[np.bool_]]:
-    """Return date, reason and whether it was a serial number, of each row ``(n_rows,)``.
+@dataclass(frozen=True)
+class _Dates:
+    """Stamps of all rows, read; see `cryptodask.prices.read.stamps.Stamps`.
 
-    The stamps of one convention are read together.
+    Attributes
+    ----------
+    dates : ndarray of datetime64[s], ``(n_rows,)``
+    reasons : ndarray of str, ``(n_rows,)``
+    serial, inside : ndarray of bool, ``(n_rows,)``
     """
+
+    dates: NDArray[np.datetime64]
+    reasons: NDArray[np.object_]
+    serial: NDArray[np.bool_]
+    inside: NDArray[np.bool_]
+
+    def without(self, rows: NDArray[np.bool_]) -> "_Dates":
+        """Return them without some rows."""
+        rest = ~rows
+        return _Dates(self.dates[rest], self.reasons[rest], self.serial[rest], self.inside[rest])
+
+
+def _parse_dates(cells: pd.DataFrame, texts: TextColumns, step: int) -> _Dates:
+    """Return the dates of all rows; the stamps of one convention are read together."""
     kinds = list(dict.fromkeys(texts.stamps))
     of_file = np.asarray([kinds.index(kind) for kind in texts.stamps], dtype=np.int64)
     of_row = np.repeat(of_file, texts.sizes)
     days = np.full(len(cells), np.datetime64("NaT"), dtype="datetime64[s]")
     reasons = np.full(len(cells), "", dtype=object)
-    serial = np.zeros(len(cells), dtype=bool)
+    serial, inside = (np.zeros(len(cells), dtype=bool) for _ in range(2))
     dates = cells["date"].fillna("")
-    for i, (stamp, epoch, offset, order) in enumerate(kinds):
+    for i, rule in enumerate(kinds):
         here = np.flatnonzero(of_row == i)
         part = dates.iloc[here] if len(kinds) > 1 else dates
-        parsed = parse_stamps(part, stamp, epoch=epoch, offset=offset, order=order, step=step)
-        days[here], reasons[here], serial[here] = (column.to_numpy() for column in parsed)
-    return days, reasons, serial
+        stamps = read_stamps(part, rule, step)
+        days[here], reasons[here] = stamps.dates.to_numpy(), stamps.reasons.to_numpy()
+        serial[here] = stamps.serial.to_numpy()
+        inside[here] = stamps.inside & (rule.tolerance > 0)
+    return _Dates(days, reasons, serial, inside)
+
+
+def _find_partial(rows: pd.DataFrame, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return rows stamped inside of their bar, in a file of closes that are stamped at the end.
+
+    They are a bar that had not ended when the file was written, if they are the last of their
+    coin, or the bar has a row that is stamped at its end.
+
+    Returns
+    -------
+    ndarray of bool, ``(n_rows,)``
+    """
+    if not inside.any():
+        return inside
+    keys = ["coin", "file"]
+    last = rows["date"] == rows.groupby(keys)["date"].transform("max")
+    at_edge = pd.MultiIndex.from_frame(rows.loc[~inside, [*keys, "date"]])
+    closed = pd.MultiIndex.from_frame(rows[[*keys, "date"]]).isin(at_edge)
+    partial: NDArray[np.bool_] = inside & (last.to_numpy() | closed)
+    return partial
 
 
 def _find_longer(
@@ -105,24 +144,26 @@ def parse_rows(
     prices, findings : DataFrame
         Rows in the columns of the schema with ``file`` and ``line``, in the order of the files.
     """
-    dates, date_reasons, serial = _parse_dates(cells, texts, step)
-    if (longer := _find_longer(cells, dates, texts)).any():
+    stamps = _parse_dates(cells, texts, step)
+    if (longer := _find_longer(cells, stamps.dates, texts)).any():
         cells = cells[~longer].reset_index(drop=True)
-        dates, date_reasons, serial = dates[~longer], date_reasons[~longer], serial[~longer]
+        stamps = stamps.without(longer)
     numbers = _Numbers.of(cells)
     values = numbers.values
-    reason, culprit, blank = _why_unreadable(cells, date_reasons, numbers)
+    reason, culprit, blank = _why_unreadable(cells, stamps.reasons, numbers)
     readable = reason == ""
     nonpositive = readable & (values[_CLOSE] <= 0)
     kept = readable & ~nonpositive & ~blank
 
-    rows = cells[["coin", "file", "line"]].assign(date=dates)
+    rows = cells[["coin", "file", "line"]].assign(date=stamps.dates)
+    partial = _find_partial(rows, stamps.inside)
     tables = [
         findings("unreadable_row", rows[~readable], value=culprit[~readable],
                  message=reason[~readable]),
         _note(rows, cells, "nonpositive_close", "close", nonpositive, "close: must be above 0"),
         _note(rows, cells, "blank_row", "close", blank),
-        _note(rows, cells, "serial_date", "date", serial & kept),
+        _note(rows, cells, "serial_date", "date", stamps.serial & kept),
+        _note(rows, cells, "unended_bar", "date", partial & kept, "stamped before its end"),
     ]  # fmt: skip
     for i, name in enumerate(NUMBER_COLUMNS):
         there = kept & cells[name].notna().to_numpy()  # a column that is not there misses nothing

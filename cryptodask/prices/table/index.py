@@ -1,6 +1,6 @@
 """The index of a price table: of every coin its rows, its first and last day, and its part."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,10 @@ import pyarrow.parquet as pq
 
 from cryptodask.errors import TableError
 from cryptodask.prices.table.manifest import AGAIN, Manifest, read_table_manifest
+from cryptodask.prices.table.seam import Seam
 
 _INDEX = ("coin", "rows", "first", "last", "part", "reason")
+_SEAM = "seam"  # a column of the file that only appends read
 
 
 def read_index(folder: Path) -> tuple[Manifest, pd.DataFrame]:
@@ -53,10 +55,57 @@ def read_index(folder: Path) -> tuple[Manifest, pd.DataFrame]:
 def _load_whole(path: Path) -> pd.DataFrame:
     """Read all of a small file, for which pandas and its dataset take twice as long."""
     try:
-        frame: pd.DataFrame = pq.ParquetFile(path).read(use_threads=False).to_pandas()
+        frame: pd.DataFrame = (
+            pq.ParquetFile(path).read(columns=list(_INDEX), use_threads=False).to_pandas()
+        )
     except (OSError, ValueError) as error:
         raise TableError(f"{path}: can't be read: {error}; {AGAIN}") from error
     return frame
+
+
+def load_seams(path: Path, coins: Collection[str]) -> dict[str, Seam]:
+    """Return the seams of coins that the index has one of; none, where an older table has none.
+
+    Parameters
+    ----------
+    path : Path
+        Of the index.
+    coins : collection of str
+
+    Raises
+    ------
+    TableError
+        It is damaged.
+    """
+    texts, wanted = load_seam_texts(path), set(coins)
+    try:
+        return {coin: Seam.decode(coin, text) for coin, text in texts.items() if coin in wanted}
+    except ValueError as error:
+        raise TableError(f"{path}: can't be read: {error}; {AGAIN}") from error
+
+
+def load_seam_texts(path: Path) -> dict[str, str]:
+    """Return the seams of all coins as they are written.
+
+    Parameters
+    ----------
+    path : Path
+        Of the index.
+
+    Raises
+    ------
+    TableError
+        It is damaged.
+    """
+    try:
+        file = pq.ParquetFile(path)
+        if _SEAM not in file.schema_arrow.names:
+            return {}
+        columns = file.read(columns=["coin", _SEAM], use_threads=False)
+    except (OSError, ValueError) as error:
+        raise TableError(f"{path}: can't be read: {error}; {AGAIN}") from error
+    texts = zip(*(columns[name].to_pylist() for name in ("coin", _SEAM)), strict=True)
+    return {coin: text for coin, text in texts if text}
 
 
 def load(path: Path, **how: Any) -> pd.DataFrame:
@@ -79,13 +128,15 @@ def load(path: Path, **how: Any) -> pd.DataFrame:
         raise TableError(f"{path}: can't be read: {error}; {AGAIN}") from error
 
 
-def load_codes(path: Path, columns: Sequence[str]) -> pa.Table:
+def load_codes(path: Path, columns: Sequence[str], flag: str) -> pa.Table:
     """Return columns of text of a file of a table, each text kept once.
 
     Parameters
     ----------
     path : Path
     columns : sequence of str
+    flag : str
+        A column that is read as it is, where the file has it.
 
     Raises
     ------
@@ -94,8 +145,13 @@ def load_codes(path: Path, columns: Sequence[str]) -> pa.Table:
     """
     names = list(columns)
     try:
+        there = [flag] if flag in pq.read_schema(path).names else []
         return pq.read_table(
-            path, columns=names, read_dictionary=names, partitioning=None, use_threads=False
+            path,
+            columns=[*names, *there],
+            read_dictionary=names,
+            partitioning=None,
+            use_threads=False,
         )
     except (OSError, ValueError) as error:
         raise TableError(f"{path}: can't be read: {error}; {AGAIN}") from error
@@ -139,8 +195,10 @@ def count_rows(prices: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
-def grow_index(index: pd.DataFrame, added: pd.DataFrame) -> pd.DataFrame:
-    """Return an index with the rows that were added.
+def change_index(
+    index: pd.DataFrame, counted: pd.DataFrame, gone: Collection[str] = ()
+) -> pd.DataFrame:
+    """Return an index with other rows, first and last dates of some coins.
 
     A coin that has no row in any part goes to the partition of the coin before it, by name, so
     that the coins of every partition stay a range of names.
@@ -149,16 +207,23 @@ def grow_index(index: pd.DataFrame, added: pd.DataFrame) -> pd.DataFrame:
     ----------
     index : DataFrame
         Of coins with rows.
-    added : DataFrame
-        Price rows of dates that the table does not have, by coin and date.
+    counted : DataFrame
+        ``coin, rows, first, last`` of the coins that change or are new.
+    gone : collection of str
+        Coins that have no row any more.
     """
-    both = pd.concat([index, count_rows(added)], ignore_index=True).groupby("coin", sort=True)
-    grown = both.agg({"rows": "sum", "first": "min", "last": "max", "part": "first"}).reset_index()
-    part = grown["part"].ffill().bfill().astype("int64")
+    parts = counted[["coin"]].merge(index[["coin", "part"]], on="coin", how="left")
+    changed = counted.assign(part=parts["part"].astype("Int64").to_numpy(dtype=object))
+    kept = index[~index["coin"].isin([*counted["coin"], *gone])]
+    grown = pd.concat([kept.astype({"part": object}), changed], ignore_index=True)
+    grown = grown.sort_values("coin", ignore_index=True)
+    part = grown["part"].astype("Int64").ffill().bfill().fillna(0).astype("int64")
     return grown.assign(part=part, reason="")
 
 
-def join_index(index: list[pd.DataFrame], empty: dict[str, str]) -> pd.DataFrame:
+def join_index(
+    index: list[pd.DataFrame], empty: dict[str, str], seams: Mapping[str, str]
+) -> pd.DataFrame:
     """Return one index of all coins, those without rows included.
 
     Parameters
@@ -167,8 +232,11 @@ def join_index(index: list[pd.DataFrame], empty: dict[str, str]) -> pd.DataFrame
         Of coins with rows.
     empty : dict of str to str
         Coins without a row, and why.
+    seams : mapping of str to str
+        The seams of coins, written out.
     """
     without = pd.DataFrame(
         {"coin": list(empty), "rows": 0, "part": -1, "reason": list(empty.values())}
     )
-    return pd.concat([*index, without], ignore_index=True).sort_values("coin", ignore_index=True)
+    joined = pd.concat([*index, without], ignore_index=True).sort_values("coin", ignore_index=True)
+    return joined.assign(**{_SEAM: joined["coin"].map(dict(seams)).astype("str")})

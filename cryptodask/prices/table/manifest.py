@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from cryptodask.errors import OptionError, SourceError, TableError
+from cryptodask.prices.clean.declared import Declared
 from cryptodask.prices.clean.policies import check_policies
 from cryptodask.prices.freq import DAILY, FREQS
 
@@ -33,11 +34,15 @@ _FILE_NAMES = {
     "delta": re.compile(rf"delta-{_TOKEN}-[0-9]{{5,}}\.parquet"),
     "index": re.compile(rf"index-{_TOKEN}\.parquet"),
     "findings": re.compile(rf"findings-{_TOKEN}\.parquet"),
+    "raw": re.compile(rf"raw-{_TOKEN}\.parquet"),
 }
-_DELTA_FIELDS = ("rows", "first", "last", "findings")
+_DELTA_FILES = {"rows": "delta", "findings": "findings", "raw": "raw"}
+_DELTA_FIELDS = ("first", "last", *_DELTA_FILES)
 
 _SHORT = reprlib.Repr()  # a value may be long, or nested deeper than Python can write it
 _SHORT.maxstring = _SHORT.maxother = 120
+
+_UNDECLARED: dict[str, list[str]] = {"splits": [], "renames": []}
 
 Manifest = dict[str, Any]
 
@@ -74,7 +79,8 @@ def read_table_manifest(folder: Path) -> Manifest:
     Returns
     -------
     dict
-        ``format, version, quote, generation, freq, policies, parts, deltas, index, findings``.
+        ``format, version, quote, generation, freq, policies, parts, deltas, index, findings, raw,
+        splits, renames``.
 
     Raises
     ------
@@ -100,7 +106,8 @@ def read_table_manifest(folder: Path) -> Manifest:
             f"version {TABLE_VERSION}; {AGAIN}, or install the CryptoDask that wrote it"
         )
     # Tables that are older than these fields.
-    manifest = {"quote": QUOTE, "freq": DAILY, "policies": {}} | manifest
+    defaults: Manifest = {"quote": QUOTE, "freq": DAILY, "policies": {}, "raw": None, **_UNDECLARED}
+    manifest = defaults | manifest
     unknown = sorted(set(manifest) - {"format", "version", *_RULES})
     if unknown:
         raise TableError(
@@ -121,14 +128,15 @@ def files_of(manifest: Manifest) -> list[str]:
     manifest : dict
         As of `read_table_manifest`.
     """
-    deltas = manifest["deltas"]
-    return [
+    of_deltas = [delta.get(kind) for delta in manifest["deltas"] for kind in _DELTA_FILES]
+    names = [
         *manifest["parts"],
         manifest["index"],
         manifest["findings"],
-        *(delta["rows"] for delta in deltas),
-        *(delta["findings"] for delta in deltas if delta.get("findings") is not None),
+        manifest["raw"],
+        *of_deltas,
     ]
+    return [name for name in names if name is not None]
 
 
 def _load(path: Path) -> object:
@@ -196,11 +204,10 @@ def _broken_deltas(value: object) -> str:
         unknown = sorted(set(delta) - set(_DELTA_FIELDS))
         if unknown:
             return f"{_SHORT.repr(unknown[0])} is not a field of a delta"
-        if reason := _broken_name("delta", delta.get("rows")):
-            return f"rows: {reason}"
-        findings = delta.get("findings")
-        if findings is not None and (reason := _broken_name("findings", findings)):
-            return f"findings: {reason}"
+        for field, kind in _DELTA_FILES.items():
+            name = delta.get(field)
+            if (name is not None or field == "rows") and (reason := _broken_name(kind, name)):
+                return f"{field}: {reason}"
     return ""
 
 
@@ -220,6 +227,32 @@ def _broken_name(kind: str, name: object) -> str:
     )
 
 
+def _broken_texts(value: object) -> str:
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        return f"must be a list of texts, got {_SHORT.repr(value)}"
+    return ""
+
+
+def _broken_splits(value: object) -> str:
+    return _broken_texts(value) or _undeclarable(cast("list[str]", value), [])
+
+
+def _broken_renames(value: object) -> str:
+    return _broken_texts(value) or _undeclarable([], cast("list[str]", value))
+
+
+def _undeclarable(splits: list[str], renames: list[str]) -> str:
+    try:
+        Declared.of(splits, renames)
+    except OptionError as error:
+        return str(error)
+    return ""
+
+
+def _broken_raw(name: object) -> str:
+    return "" if name is None else _broken_name("raw", name)
+
+
 _RULES: Mapping[str, Callable[[object], str]] = {
     "quote": _broken_quote,
     "generation": _broken_generation,
@@ -229,5 +262,8 @@ _RULES: Mapping[str, Callable[[object], str]] = {
     "deltas": _broken_deltas,
     "index": partial(_broken_name, "index"),
     "findings": partial(_broken_name, "findings"),
+    "raw": _broken_raw,
+    "splits": _broken_splits,
+    "renames": _broken_renames,
 }
 """Field of a manifest -> what is wrong with its value, or nothing."""

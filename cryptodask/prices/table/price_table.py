@@ -8,6 +8,7 @@
                                     coin and day, the row of the last delta that has one is right
     TABLE/index-TOKEN.parquet       coin, rows, first, last, part, reason (why a coin has no row)
     TABLE/findings-TOKEN.parquet    what was found in the files that the rows came from
+    TABLE/raw-TOKEN.parquet         rows that a policy dropped or repaired, as they were read
     TABLE/writer.lock               there only while a process writes, or after one was killed
 
 The footers of parts and deltas have of each coin what readers of closes need most often; see
@@ -21,15 +22,22 @@ table removes them at once. What a killed writer left behind is named by no mani
 nobody, and removed by the next writer.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
-from cryptodask.prices.clean.policies import Policies, check_policies
+from cryptodask.prices.clean.declared import Declared
+from cryptodask.prices.clean.policies import Policies, check_policies, of_rows_alone
+from cryptodask.prices.frames.frame_source import read_frame
+from cryptodask.prices.frames.kinds import Frame, is_frame
 from cryptodask.prices.freq import DAILY, check_freq
+from cryptodask.prices.read.options import ReadOptions
 from cryptodask.prices.reading import Reading
-from cryptodask.prices.table.growth import AppendResult, append, compact, write_base
+from cryptodask.prices.schema import TABLE_COLUMNS
+from cryptodask.prices.table.appending import AppendResult, append
+from cryptodask.prices.table.growth import compact, write_base
 from cryptodask.prices.table.merge import Corrections
 from cryptodask.prices.table.storage import writing
 from cryptodask.prices.table.table_reader import TableReader
@@ -70,10 +78,13 @@ class PriceTable(TableReader):
 
     def append(
         self,
-        frame: pd.DataFrame,
+        frame: Frame,
         *,
         findings: pd.DataFrame | None = None,
         corrections: Corrections = "replace",
+        splits: Sequence[str] = (),
+        renames: Sequence[str] = (),
+        options: ReadOptions | None = None,
     ) -> AppendResult:
         """Add rows: new days, new coins, and corrections of days that the table has.
 
@@ -83,16 +94,29 @@ class PriceTable(TableReader):
 
         Parameters
         ----------
-        frame : DataFrame
-            Rows in the columns of `cryptodask.prices.schema`, in any order. Columns ``file`` and
-            ``line`` may say where each row came from. A value that is missing (NaN) says
+        frame : pandas DataFrame or Series, polars frame, Arrow table or Dask dataframe
+            Rows in any order. A frame of pandas with all columns of `cryptodask.prices.schema` is
+            taken as it is and must be valid; columns ``file`` and ``line`` may say where each row
+            came from. Any other frame is read as of `CryptoLoader`, and rows that can't be read
+            are findings; the rows of a Dask frame come here. A value that is missing (NaN) says
             nothing: the table keeps the one that it has.
         findings : DataFrame, optional
             What was found in the files that the rows came from, to be kept with the table. By
-            default the rows themselves are looked at, and the table's policies followed.
+            default none. The series are looked at with the rows that the table has in any case,
+            and dealt with as the table's policies say: a row of before may be repaired or left out
+            for what comes.
         corrections : {"replace", "keep", "fail"}
             What to do with a row that differs from the one of the table: put it in its place,
             leave it out, or refuse all rows. The first two are each reported as a finding.
+        splits : sequence of str
+            ``COIN:DATE:FACTOR``, of splits that the table does not know yet: prices before the
+            date, those of the table too, are divided by the factor.
+        renames : sequence of str
+            ``OLD:NEW``, of names that the table does not know yet: rows of the older name, those
+            of the table too, become rows of the new one, and never replace a row of it.
+        options : ReadOptions, optional
+            What the frame leaves open, such as the names of its columns; it then is read in any
+            case. Policies that are not given are the table's.
 
         Returns
         -------
@@ -108,7 +132,21 @@ class PriceTable(TableReader):
         TableError
             Another process is writing the table, or the table is damaged.
         """
-        return append(self, frame, findings, corrections)
+        is_rows = isinstance(frame, pd.DataFrame) and set(TABLE_COLUMNS) <= set(frame.columns)
+        if not is_frame(frame) or (options is None and (is_rows or findings is not None)):
+            declared = Declared.of(splits, renames)
+            return append(self, frame, findings, corrections, None, declared)  # type: ignore[arg-type]
+        options = options or ReadOptions()
+        policies = self.policies | dict(options.policies)
+        # The table may have the rows that a frame lacks, so it decides what is a gap.
+        how = replace(options, freq=options.freq or self.freq, policies=of_rows_alone(policies))
+        return self.append_reading(
+            read_frame(frame, how),
+            corrections=corrections,
+            policies=policies,
+            splits=splits,
+            renames=renames,
+        )
 
     def append_reading(
         self,
@@ -116,6 +154,8 @@ class PriceTable(TableReader):
         *,
         corrections: Corrections = "replace",
         policies: Policies | None = None,
+        splits: Sequence[str] = (),
+        renames: Sequence[str] = (),
     ) -> AppendResult:
         """Add the rows and findings of files; see `append`.
 
@@ -126,7 +166,10 @@ class PriceTable(TableReader):
         corrections : {"replace", "keep", "fail"}
             What to do with a row that differs from the one of the table.
         policies : mapping of str to str, optional
-            Those that the files were read by, in place of the table's; they decide on gaps.
+            In place of the table's. Files are to be read by those of rows alone, as of
+            `cryptodask.prices.clean.policies.of_rows_alone`.
+        splits, renames : sequence of str
+            As of `append`.
 
         Returns
         -------
@@ -137,7 +180,14 @@ class PriceTable(TableReader):
         InputError, OptionError, TableError
             As of `append`.
         """
-        return append(self, reading.prices, reading.findings, corrections, policies)
+        return append(
+            self,
+            reading.raw(),
+            reading.findings,
+            corrections,
+            policies,
+            Declared.of(splits, renames),
+        )
 
     def compact(self, partitions: int | None = None) -> None:
         """Merge the deltas into the parts, so that reading is as fast as after an import.
@@ -169,6 +219,7 @@ def write_table(
     notes: pd.DataFrame,
     freq: str = DAILY,
     policies: Policies | None = None,
+    declared: Declared | None = None,
 ) -> PriceTable:
     """Write a table, or a new version of one that is there.
 
@@ -186,6 +237,8 @@ def write_table(
         How long a bar lasts.
     policies : mapping of str to str, optional
         What was done about findings, for the table to remember.
+    declared : Declared, optional
+        Splits and renames that were applied, for the table to remember.
 
     Raises
     ------
@@ -196,6 +249,8 @@ def write_table(
     """
     with writing(Path(path)) as writer:
         kept = check_policies(policies or {})
-        base = write_base(writer, readings, empty, notes, check_freq(freq), kept)
+        base = write_base(
+            writer, readings, empty, notes, check_freq(freq), kept, declared or Declared()
+        )
         writer.publish(base, keep_old=False)
     return PriceTable(path)

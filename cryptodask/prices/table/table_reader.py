@@ -1,14 +1,17 @@
 """Read a price table: what is in it, and partitions of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from cryptodask.prices.clean.cleaning import as_raw
+from cryptodask.prices.clean.declared import Declared
 from cryptodask.prices.clean.findings import (
     FINDING_COLUMNS,
     empty_findings,
@@ -17,7 +20,16 @@ from cryptodask.prices.clean.findings import (
 )
 from cryptodask.prices.partition import pack
 from cryptodask.prices.table.index import load, load_codes, read_index
+from cryptodask.prices.table.looking import FINDING_KEY
+from cryptodask.prices.table.merge import keep_last
+from cryptodask.prices.table.seam import empty_raw
 from cryptodask.prices.table.table_partition import TablePartition
+
+WITHDRAWN = "withdrawn"
+"""Column of findings of an append: True for one of before that does not hold any more."""
+
+ENDED_DAYS = 30
+"""Days without a row, before the last date of a table, after which a coin is said to have ended."""
 
 
 class TableReader:
@@ -54,6 +66,11 @@ class TableReader:
         return dict(self.manifest["policies"])
 
     @property
+    def declared(self) -> Declared:
+        """The splits and renames that the table goes by, as what is appended does."""
+        return Declared.of(self.manifest["splits"], self.manifest["renames"])
+
+    @property
     def generation(self) -> int:
         """How many times the table was written, this time included."""
         return int(self.manifest["generation"])
@@ -74,6 +91,24 @@ class TableReader:
         self.coins = self.index["coin"].tolist()
         self.empty = dict(zip(without["coin"], without["reason"], strict=True))
         self._place = {coin: i for i, coin in enumerate(self.coins)}
+
+    def ended(self, days: int = ENDED_DAYS) -> pd.DataFrame:
+        """Return the coins that ended long before the others.
+
+        Parameters
+        ----------
+        days : int
+            Days before the last date of the table, in which such a coin has no row.
+
+        Returns
+        -------
+        DataFrame
+            ``coin, last``, those that ended first before the others.
+        """
+        lasts = self.index[["coin", "last"]]
+        old = lasts[lasts["last"] < lasts["last"].max() - pd.Timedelta(days=days)]
+        ended: pd.DataFrame = old.sort_values(["last", "coin"], ignore_index=True)
+        return ended
 
     def partitions(self, coins: Sequence[str], n: int | None = None) -> list[TablePartition]:
         """Return partitions of these coins; see `Source`.
@@ -132,8 +167,15 @@ class TableReader:
         if wanted == [("kind", "in", [])]:
             return empty_findings()
         types = empty_findings().dtypes.to_dict()
-        tables = [load(self.path / name, filters=wanted) for name in self._finding_files()]
-        findings = join_findings(table[list(types)].astype(types) for table in tables)
+        tables: list[pd.DataFrame] = []
+        for name in self._finding_files():
+            table = load(self.path / name, filters=wanted)
+            if WITHDRAWN in table:
+                gone = table[WITHDRAWN].astype(bool)
+                tables = [_without(older, table[gone].astype(types)) for older in tables]
+                table = table[~gone]
+            tables.append(table[list(types)].astype(types))
+        findings = join_findings(tables)
         return findings.drop_duplicates(ignore_index=True) if len(tables) > 1 else findings
 
     def count_findings(self) -> pd.DataFrame:
@@ -143,12 +185,66 @@ class TableReader:
         """
         files = self._finding_files()
         columns = FINDING_COLUMNS if len(files) > 1 else ("kind", "action", "coin")
-        tables = [load_codes(self.path / name, columns) for name in files]
-        rows = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
+        tables = [load_codes(self.path / name, columns, WITHDRAWN) for name in files]
+        changing = self._kinds_withdrawn(tables)
+        rows = pa.concat_tables(
+            [table.select(list(columns)) for table in tables], promote_options="permissive"
+        ).unify_dictionaries()
+        if changing:
+            rows = rows.filter(pc.invert(pc.is_in(rows["kind"], pa.array(changing))))
         if len(files) > 1:  # a finding that was reported twice counts once
             rows = rows.group_by(list(columns), use_threads=False).aggregate([])
-        return summarize_findings(rows)
+        # These kinds are rare: what was withdrawn of them is left out one by one.
+        left = pa.Table.from_pandas(
+            self.findings(changing)[["kind", "action", "coin"]], preserve_index=False
+        )
+        narrow = rows.select(["kind", "action", "coin"])
+        plain = pa.table({name: narrow[name].cast("string") for name in narrow.column_names})
+        return summarize_findings(
+            pa.concat_tables([plain, left.cast(plain.schema)]) if changing else rows
+        )
+
+    @staticmethod
+    def _kinds_withdrawn(tables: Iterable[pa.Table]) -> list[str]:
+        """Return the kinds that have a finding which was withdrawn."""
+        kinds: set[str] = set()
+        for table in tables:
+            if WITHDRAWN in table.column_names:
+                some = table.filter(pc.cast(table[WITHDRAWN], pa.bool_()))
+                kinds |= set(some["kind"].cast("string").to_pylist())
+        return sorted(kinds)
+
+    def load_raw(self, coins: Collection[str] | None = None) -> pd.DataFrame:
+        """Return rows as they were read, where the table has another, or none.
+
+        Parameters
+        ----------
+        coins : collection of str, optional
+            By default all.
+
+        Returns
+        -------
+        DataFrame
+            `cryptodask.prices.reading.RAW_COLUMNS`, by coin and date.
+
+        Raises
+        ------
+        TableError
+            A file can't be read.
+        """
+        names = [self.manifest["raw"], *(delta.get("raw") for delta in self.manifest["deltas"])]
+        frames = [as_raw(load(self.path / name)) for name in names if name is not None]
+        raw = keep_last(pd.concat([empty_raw(), *frames], ignore_index=True))
+        return raw if coins is None else raw[raw["coin"].isin(coins)].reset_index(drop=True)
 
     def _finding_files(self) -> list[str]:
         later = [delta.get("findings") for delta in self.manifest["deltas"]]
         return [self.manifest["findings"], *(name for name in later if name is not None)]
+
+
+def _without(findings: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+    """Return the findings that are not withdrawn by others, whatever file they are of."""
+    if findings.empty or others.empty:
+        return findings
+    keys, gone = (pd.MultiIndex.from_frame(table[FINDING_KEY]) for table in (findings, others))
+    return findings[~keys.isin(gone)]

@@ -106,7 +106,16 @@ def test_a_coin_that_always_moves_much_and_a_gap_are_no_large_moves() -> None:
 
 def test_a_day_that_has_not_come_is_told() -> None:
     frame = rows(("A", "A.csv", 2, 1, 1.0), ("A", "A.csv", 3, 2, 1.0))
-    assert told(describe_series(frame, date(2017, 1, 1)), "kind", "line") == [("future_date", 3)]
+    found = describe_series(frame, date(2017, 1, 1))
+    assert told(found, "kind", "line") == [("unended_bar", 2), ("future_date", 3)]
+
+
+def test_a_day_has_not_ended_until_its_last_second_has() -> None:
+    frame = rows(("A", "A.csv", 2, 1, 1.0))
+    early = describe_series(frame, datetime(2017, 1, 1, 23, 59, 59))
+    row = the_finding(early, "unended_bar")
+    assert (row.line, row.action, row.message) == (2, "drop", "read at 2017-01-01 23:59 UTC")
+    assert describe_series(frame, datetime(2017, 1, 2)).empty
 
 
 # What is done about what is odd. Of a coin that moves by a hundredth and back, some cells are odd.
@@ -146,9 +155,21 @@ ODD: dict[str, tuple[pd.DataFrame, list[int], list[int]]] = {
     "future_date": (
         odd({}).assign(date=lambda f: f["date"] + np.timedelta64(3, "D")), [17, 18], [17, 18],
     ),
+    "unended_bar": (
+        odd({}).assign(date=lambda f: f["date"] + np.timedelta64(1, "D")), [18], [18],
+    ),
     "large_move": (odd({line: 250.0 + line % 2 for line in range(12, 19)}), [12], [12]),
     "reverting_jump": (odd({11: 300.0}), [11], [11]),
 }  # fmt: skip
+
+
+DROPPED = ("future_date", "unended_bar")
+# The bar before one in the future has not ended.
+STILL: Policies = {"unended_bar": "keep"}
+
+
+def without_unended(found: pd.DataFrame, kind: str) -> pd.DataFrame:
+    return found[(found["kind"] != "unended_bar") | (kind == "unended_bar")]
 
 
 def test_every_kind_that_is_odd_in_a_series_is_tried() -> None:
@@ -165,7 +186,8 @@ def test_what_is_to_be_dropped_is_left_out_and_the_gap_that_it_leaves_is_told(
     frame, now = of_bars(frame, freq), NOW
     if freq != "1d":  # days 19 and 20 are the bars of a morning
         now = datetime(2017, 1, 3, 20)
-    prices, found = clean(frame, {kind: "drop"}, freq, now)
+    prices, found = clean(frame, {**STILL, kind: "drop"}, freq, now)
+    found = without_unended(found, kind)
     left = frame[~frame["line"].isin(lines)].reset_index(drop=True)
     pd.testing.assert_frame_equal(prices, left)
     assert told(found, "line", "action", kind=kind) == [(line, "drop") for line in at]
@@ -173,23 +195,25 @@ def test_what_is_to_be_dropped_is_left_out_and_the_gap_that_it_leaves_is_told(
     before = left["line"].shift()
     gaps = [(int(b), f"{n:.0f}") for b, n in zip(before, missing, strict=True) if n > 0]
     assert told(found, "line", "value", kind="gap") == gaps
-    assert bool(gaps) == (kind != "future_date")
+    assert bool(gaps) == (kind not in DROPPED)
     assert set(found["kind"]) == {kind, *(["gap"] if gaps else [])}
 
 
 @pytest.mark.parametrize("kind", ODD)
 def test_what_is_to_be_kept_is_told_and_stays_as_it_is(kind: str) -> None:
     frame, at, _ = ODD[kind]
-    prices, found = clean(frame, {kind: "keep"})
+    prices, found = clean(frame, {**STILL, kind: "keep"})
+    found = without_unended(found, kind)
     pd.testing.assert_frame_equal(prices, frame)
     assert told(found, "kind", "line", "action") == [(kind, line, "keep") for line in at]
 
 
 @pytest.mark.parametrize("kind", ODD)
-def test_by_default_only_a_day_that_has_not_come_is_left_out(kind: str) -> None:
+def test_by_default_only_a_day_that_has_not_come_or_ended_is_left_out(kind: str) -> None:
     frame, at, lines = ODD[kind]
-    prices, found = clean(frame, {})
-    default = "drop" if kind == "future_date" else "keep"
+    prices, found = clean(frame, {} if kind == "unended_bar" else STILL)
+    found = without_unended(found, kind)
+    default = "drop" if kind in DROPPED else "keep"
     assert action_of({}, kind) == default
     assert told(found, "kind", "line", "action") == [(kind, line, default) for line in at]
     assert len(prices) == len(frame) - (len(lines) if default == "drop" else 0)
@@ -204,7 +228,7 @@ def test_what_is_not_to_pass_is_an_error_that_names_its_row(kind: str) -> None:
     assert str(caught.value).startswith(f"A.csv, line {at[0]}, A, {day:%Y-%m-%d}: {kind}")
     assert f"; {len(at)} found in these rows" in str(caught.value)
     for other in ODD:
-        if other != kind:
+        if other != kind and {other, kind} != set(DROPPED):
             clean(frame, {other: "fail"})
 
 
@@ -304,7 +328,7 @@ def test_the_way_back_from_a_jump_is_no_large_move_and_no_jump_of_its_own() -> N
 
 def test_bars_missing_are_counted_in_bars_and_named() -> None:
     frame = rows(("A", "A.csv", 2, 1, 1.0), ("A", "A.csv", 3, 2, 2.0), ("A", "A.csv", 4, 6, 3.0))
-    for freq, bars in (("1h", "bars of 1h"), ("4h", "bars of 4h"), ("1d", "days")):
+    for freq, bars in (("1h", "hours"), ("4h", "bars of 4h"), ("1d", "days")):
         row = the_finding(clean(of_bars(frame, freq), {}, freq)[1], "gap")
         assert (row.line, row.value, row.action) == (3, "3", "keep")
         assert row.message == f"{bars} missing after this one"
@@ -316,8 +340,10 @@ def test_bars_missing_are_counted_in_bars_and_named() -> None:
 def test_an_hour_is_in_the_future_until_it_has_begun() -> None:
     frame = of_bars(rows(*[("A", "A.csv", 1 + i, i, 1.0 * i) for i in range(1, 5)]), "1h")
     prices, found = clean(frame, {}, "1h", datetime(2017, 1, 1, 2, 30))
-    assert kept(prices) == [("A", "A.csv", 2, 1.0), ("A", "A.csv", 3, 2.0), ("A", "A.csv", 4, 3.0)]
-    assert told(found, "kind", "line", "action") == [("future_date", 5, "drop")]
+    assert kept(prices) == [("A", "A.csv", 2, 1.0), ("A", "A.csv", 3, 2.0)]
+    assert told(found, "kind", "line", "action") == [
+        ("unended_bar", 4, "drop"), ("future_date", 5, "drop"),
+    ]  # fmt: skip
 
 
 def test_large_moves_of_hours_are_those_from_one_hour_to_the_next() -> None:

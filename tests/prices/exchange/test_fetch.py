@@ -226,7 +226,7 @@ def test_bars_missing_after_the_last_one_that_is_there_are_told(server: Exchange
     assert kinds(result) == [("gap", "XRP")]
     gap = result.findings.iloc[0]
     assert (gap["value"], gap["date"]) == ("3", pd.Timestamp("2024-02-29 20:00"))
-    assert gap["message"] == "bars of 1h missing after this one"
+    assert gap["message"] == "hours missing after this one"
 
 
 def test_an_hour_that_two_pages_tell_otherwise_is_told(server: ExchangeServer) -> None:

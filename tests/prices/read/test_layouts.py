@@ -124,7 +124,11 @@ FILES: dict[str, tuple[str, str, list[str]]] = {
         "prices", ["2017-09-21"],
     ),
     "a price within a day is of that day": (
-        "time,price\n2017-09-22T00:00:01Z,1.5\n2017-09-23T23:59:59Z,1.5\n",
+        "time,price\n2017-09-22T01:00:01Z,1.5\n2017-09-23T22:59:59Z,1.5\n",
+        "prices", ["2017-09-22", "2017-09-23"],
+    ),
+    "a price seconds after midnight is the close of the day before": (
+        "time,price\n2017-09-23T00:00:01Z,1.5\n2017-09-23T23:59:59Z,1.5\n",
         "prices", ["2017-09-22", "2017-09-23"],
     ),
     "a price at midnight of another zone": (
@@ -132,7 +136,7 @@ FILES: dict[str, tuple[str, str, list[str]]] = {
         "prices", ["2017-09-21", "2017-09-22"],
     ),
     "a price at a moment since 1970": (
-        f"timestamp,price\n{D},1\n{D + DAY + 1}000,2\n", "prices", ["2017-09-21", "2017-09-23"],
+        f"timestamp,price\n{D},1\n{D + DAY + 1}000,2\n", "prices", ["2017-09-21", "2017-09-22"],
     ),
     "wide": ("Date,A,B\n2017-09-22,1.5,\n2017-09-23,,2\n", "wide", ["2017-09-22", "2017-09-23"]),
     "wide, with an index without a name": (
@@ -307,7 +311,7 @@ def test_a_layout_that_is_not_known_names_columns_found_and_needed(
     header = text.partition("\n")[0].replace(",", ", ")
     assert row.message == (
         f"has no {missing} column, so it is not a file of prices; columns found: {header}; needed: "
-        "date, close"
+        f"date, close; if it is one, name it with --column {missing}=NAME"
     )
 
 

@@ -350,9 +350,9 @@ def test_a_numeric_day_is_read_by_its_order_where_that_is_known() -> None:
     orders = np.array([DAY_FIRST, MONTH_FIRST, 0, DAY_FIRST, DAY_FIRST], dtype=np.int8)
     found, reasons, _ = parse_days(cells.astype("str"), orders)
     told = [None if pd.isna(d) else d.date().isoformat() for d in found]
-    assert told == ["2017-10-09", "2017-09-10", None, None, None]
+    assert told == ["2017-10-09", "2017-09-10", None, None, "2017-10-09"]
     assert reasons[3] == "no such day in the calendar"
-    assert all("can't be told apart" in reasons[i] for i in (2, 4))
+    assert "can't be told apart" in reasons[2]
 
 
 @few

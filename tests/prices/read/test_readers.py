@@ -74,7 +74,8 @@ def test_columns_are_found_by_name_in_any_order_among_others(tmp_path: Path) -> 
 
 
 def test_only_a_cell_that_is_there_and_blank_is_a_missing_value(tmp_path: Path) -> None:
-    reading = read_one(tmp_path, listing("2017-09-22,1.5,", header="Date,Close,Volume"))
+    lines = ("2017-09-22,1.5,", "2017-09-23,1.5,7")
+    reading = read_one(tmp_path, listing(*lines, header="Date,Close,Volume"))
     assert told(reading.findings, "kind", "line", "value", "message") == [
         ("missing_value", 2, "", "volume")
     ]

@@ -133,10 +133,10 @@ def test_a_correction_may_be_corrected_and_taken_back(table: PriceTable) -> None
 
 
 def test_old_rows_may_be_kept(table: PriceTable) -> None:
-    result = table.append(prices(("B", 1, 7.5), ("B", 3, 2.0)), corrections="keep")
+    result = table.append(prices(("B", 1, 7.5), ("B", 3, 1.25)), corrections="keep")
     assert (result.kept_rows, result.corrected_rows, result.new_rows) == (1, 0, 1)
     assert result.findings["kind"].tolist() == ["kept_old_row"]
-    assert everything(table)["close"].tolist() == [1.0] * 6 + [2.0] + [1.0] * 6
+    assert everything(table)["close"].tolist() == [1.0] * 6 + [1.25] + [1.0] * 6
     again = table.append(prices(("B", 1, 7.5)), corrections="keep")
     assert (again.kept_rows, again.generation) == (1, 2)
 
@@ -176,7 +176,7 @@ def test_findings_of_files_are_kept_and_told_once(table: PriceTable) -> None:
     first = table.append_reading(Reading(prices(("A", 3, 1.0)), told))
     pd.testing.assert_frame_equal(first.findings, told)
     other = file_finding("zero_volume", "A", "a.csv", "", line=4)
-    table.append(prices(("A", 4, 1.0)), findings=pd.concat([other, told]))
+    table.append(prices(("A", 4, 1.2)), findings=pd.concat([other, told]))
     table.append(prices(("A", 5, 1.0)))
     for _ in range(2):
         assert table.findings()["line"].tolist() == [3, 4]
@@ -606,7 +606,10 @@ def test_a_table_of_hours_grows_by_hours(tmp_path: Path, freq: str) -> None:
     table = table_of(tmp_path / "table", before, freq)
     more = bars(freq, ("A", 2, 3.0), ("B", 1, 2.0), ("C", 5, 4.0))
     result = table.append(more)
-    assert (result.new_rows, result.new_coins, len(result.findings)) == (3, ("C",), 0)
+    assert (result.new_rows, result.new_coins) == (3, ("C",))
+    assert told_of(result.findings) == [  # as of a table that had them all
+        ("large_move", "B", f"01 {'01' if freq == '1h' else '04'}", "+100%", "keep")
+    ]
     again = table.append(bars(freq, ("A", 1, 2.5), ("A", 2, 3.0)))
     assert (again.corrected_rows, again.unchanged_rows) == (1, 1)
     changed = before.assign(close=[1.0, 2.5, 1.0], open=[1.0, 2.5, 1.0], high=[1.0, 2.5, 1.0],
@@ -704,21 +707,25 @@ def test_what_a_policy_of_the_table_does_not_let_pass_is_refused_and_nothing_is_
 
 
 def test_a_gap_between_a_table_and_the_rows_that_come_is_told(table: PriceTable) -> None:
-    result = table.append(prices(("A", 5, 1.0), ("A", 9, 1.0), ("B", 3, 1.0), ("C", -3, 1.0)))
+    result = table.append(prices(("A", 5, 1.2), ("A", 9, 1.0), ("B", 3, 1.0), ("C", -3, 1.0)))
     assert told_of(result.findings) == [
         ("gap", "A", "03", "2", "keep"), ("gap", "A", "06", "3", "keep"),
         ("gap", "C", "29", "2", "keep"),
     ]  # fmt: skip
     pd.testing.assert_frame_equal(table.findings(), result.findings)
     filling = table.append(prices(("A", 3, 1.0), ("A", 6, 1.0), ("C", -1, 1.0)))
-    assert told_of(filling.findings) == []
+    assert told_of(filling.findings) == [  # what is left of the gaps
+        ("gap", "A", "04", "1", "keep"), ("gap", "A", "07", "2", "keep"),
+        ("gap", "C", "29", "1", "keep"), ("stale_run", "C", "29", "5", "keep"),
+    ]  # fmt: skip
+    assert told_of(table.findings()) == told_of(filling.findings)
 
 
 def test_a_gap_of_the_rows_that_come_is_none_where_the_table_has_those_rows(
     table: PriceTable,
 ) -> None:
-    table.append(grid("A", range(3, 6)))
-    rows = prices(("A", 2, 1.0), ("A", 5, 1.0), ("A", 6, 1.0), ("B", 1, 1.0), ("B", 3, 1.0))
+    table.append(grid("A", range(3, 6), 1.2))
+    rows = prices(("A", 2, 1.0), ("A", 5, 1.2), ("A", 6, 1.0), ("B", 1, 1.0), ("B", 3, 1.0))
     for _ in range(2):
         assert told_of(table.append(rows).findings) == []
     # Files are read before anything is known of the table: their gaps are not all gaps of it.
@@ -816,6 +823,8 @@ def test_what_was_done_in_reading_stays_whatever_the_policies_of_the_table(
     rows = "".join(f"2026-01-{day:02d},7\n" for day in range(6, 12))
     (tmp_path / "A.csv").write_text("Date,Close\n" + rows)
     kept = ReadOptions(freq="1d", policies=table.policies | {"stale_run": "keep"})
-    result = table.append_reading(read_files([tmp_path / "A.csv"], kept))
+    result = table.append_reading(
+        read_files([tmp_path / "A.csv"], kept), policies={"large_move": "keep"}
+    )
     assert result.new_rows == 6
     assert ("stale_run", "A", "06", "6", "keep") in told_of(result.findings)

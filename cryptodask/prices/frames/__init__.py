@@ -1,0 +1,1 @@
+"""Dataframes as sources of prices: pandas, polars, Arrow and Dask."""
