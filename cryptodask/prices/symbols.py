@@ -40,8 +40,7 @@ def symbols_in(path: Path, options: ReadOptions) -> Pairs:
         symbol, name = places
         if symbol is None or name is None or symbol == name:
             continue
-        width = by_name.layout.width
-        cells = {(row[symbol], row[name]) for row in by_name.rows if len(row) == width}
+        cells = {(row[symbol], row[name]) for row in by_name.full_rows()}
         return {(plain_name(s), plain_name(n)) for s, n in cells if is_name(s) and is_name(n)}
     return set()
 

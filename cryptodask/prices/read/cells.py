@@ -6,15 +6,21 @@ import gzip
 import io
 import stat
 import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
 
-from cryptodask.errors import NotAPriceFileError, UnreadableFileError
+from cryptodask.errors import NotAPriceFileError, PriceFileError, UnreadableFileError
 from cryptodask.prices.read.layouts import HEAD, Layout, find_layout
 from cryptodask.prices.read.options import ReadOptions
+from cryptodask.prices.read.regular import Body, Texts, find_body, numeric_columns, parse_bodies
 from cryptodask.prices.read.stamps import in_24_hours, joined_stamp
 
 SNIFF = 65_536
@@ -44,7 +50,11 @@ class Cells:
         Between cells; empty for Parquet.
     notes : list of str
         What else is to be said of the file.
+    numeric : frozenset of int
+        Places of columns of which it is known that every cell is a number with a point or none.
     """
+
+    numeric: frozenset[int] = frozenset()
 
     def __init__(
         self, layout: Layout, rows: CellRows, lines: list[int], delimiter: str, notes: list[str]
@@ -52,12 +62,106 @@ class Cells:
         self.layout, self.delimiter, self.notes = layout, delimiter, notes
         self.rows, self.lines = rows[layout.first :], lines[layout.first :]
 
+    @property
+    def head(self) -> CellRows:
+        """The first rows."""
+        return self.rows[:HEAD]
+
+    def full_rows(self) -> CellRows:
+        """Return the rows of the right width."""
+        return [row for row in self.rows if len(row) == self.layout.width]
+
+    def ragged(self) -> list[tuple[int, list[str]]]:
+        """Return the line and the cells of each row of another width."""
+        pairs = zip(self.lines, self.rows, strict=True)
+        return [(line, row) for line, row in pairs if len(row) != self.layout.width]
+
+    def full_lines(self) -> NDArray[np.int64]:
+        """Return the lines of the rows of the right width, ``(n_rows,)``."""
+        pairs = zip(self.lines, self.rows, strict=True)
+        full = [line for line, row in pairs if len(row) == self.layout.width]
+        return np.array(full, dtype=np.int64)
+
     @cached_property
-    def columns(self) -> list[tuple[str, ...]]:
-        """The cells of each column ``(width, n_rows)``, of rows of the right width alone."""
-        width = self.layout.width
-        rows = [row for row in self.rows if len(row) == width]
-        return list(zip(*rows, strict=True)) if rows else [()] * width
+    def _columns(self) -> list[tuple[str, ...]]:
+        rows = self.full_rows()
+        return list(zip(*rows, strict=True)) if rows else [()] * self.layout.width
+
+    def column(self, place: int) -> Texts:
+        """Return the cells of a column ``(n_rows,)``, of rows of the right width alone."""
+        return pa.array(self._columns[place], type=pa.large_string())
+
+
+class RegularCells(Cells):
+    """The rows of a file that is regular; see `cryptodask.prices.read.regular`.
+
+    Parameters
+    ----------
+    like : Cells
+        What the first rows show.
+    body : Body
+        All rows.
+    table : pyarrow.Table
+        The columns that are known, by their places.
+    numeric : frozenset of int
+    """
+
+    def __init__(self, like: Cells, body: Body, table: pa.Table, numeric: frozenset[int]) -> None:
+        self.layout, self.delimiter, self.notes = like.layout, like.delimiter, like.notes
+        self.numeric = numeric
+        self._head, self._first = like.head, like.lines[0]
+        self._body, self._table = body, table
+
+    @cached_property
+    def rows(self) -> CellRows:  # type: ignore[override]
+        """Rows under the header; they are split only if somebody asks for them."""
+        text = self._body.data.decode("utf-8")
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter))
+
+    @property
+    def lines(self) -> list[int]:  # type: ignore[override]
+        """The line of each row."""
+        return self.full_lines().tolist()
+
+    @property
+    def head(self) -> CellRows:
+        """The first rows."""
+        return self._head
+
+    def full_rows(self) -> CellRows:
+        """Return all rows, which are of one width."""
+        return self.rows
+
+    def ragged(self) -> list[tuple[int, list[str]]]:
+        """Return none."""
+        return []
+
+    def full_lines(self) -> NDArray[np.int64]:
+        """Return the line of each row, ``(n_rows,)``."""
+        return np.arange(self._first, self._first + self._body.rows, dtype=np.int64)
+
+    def column(self, place: int) -> Texts:
+        """Return the cells of a column ``(n_rows,)``."""
+        name = str(place)
+        return self._table[name] if name in self._table.column_names else super().column(place)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A file, its first rows, and its body if it may be regular."""
+
+    path: Path
+    data: bytes
+    is_packed: bool
+    head: Cells
+    body: Body | None
+
+    @property
+    def key(self) -> tuple[str, int, tuple[int, ...], int]:
+        """What files must have in common to be parsed together."""
+        layout = self.head.layout
+        places = {*layout.columns.values(), *layout.coins.values()}
+        return self.head.delimiter, layout.width, tuple(sorted(places)), layout.columns["date"]
 
 
 def read_cells(path: Path, options: ReadOptions, *, all_rows: bool = True) -> Cells:
@@ -83,28 +187,95 @@ def read_cells(path: Path, options: ReadOptions, *, all_rows: bool = True) -> Ce
     UnreadableFileError
         It is empty, binary, has no row or two columns of one name, or can't be opened.
     """
-    cells = _read_cells(path, options, all_rows)
-    if cells.layout.is_doubtful and not all_rows:
-        return _read_cells(path, options, True)
-    return cells
+    if all_rows:
+        [cells] = read_all_cells([path], options)
+        if isinstance(cells, PriceFileError):
+            raise cells
+        return cells
+    data, is_packed, is_cut = _load(path, SNIFF)
+    cells = _split_cells(path, data, is_packed, options, is_cut=is_cut, all_rows=False)
+    return read_cells(path, options) if cells.layout.is_doubtful else cells
 
 
-def _read_cells(path: Path, options: ReadOptions, all_rows: bool) -> Cells:
-    data, packed, cut = _load(path, -1 if all_rows else SNIFF)
-    notes = ["gzip"] if packed else []
+def read_all_cells(
+    paths: Sequence[Path], options: ReadOptions
+) -> list[Cells | PriceFileError]:
+    """Return all rows of files, those that are regular parsed together.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    options : ReadOptions
+        What the files leave open.
+
+    Returns
+    -------
+    list of Cells or PriceFileError
+        One a file; the error that `read_cells` raises where it can't be read.
+    """
+    found: dict[Path, Cells | PriceFileError] = {}
+    groups: dict[tuple[str, int, tuple[int, ...], int], list[_Opened]] = {}
+    for path in paths:
+        try:
+            opened = _open(path, options)
+            if opened.body is None:
+                found[path] = _split_cells(path, opened.data, opened.is_packed, options)
+            else:
+                groups.setdefault(opened.key, []).append(opened)
+        except PriceFileError as error:
+            found[path] = error
+    for (delimiter, width, places, date), group in groups.items():
+        bodies = [opened.body for opened in group if opened.body is not None]
+        tables = parse_bodies(bodies, width, places, date, delimiter)
+        numeric = numeric_columns(tables)
+        for opened, body, table in zip(group, bodies, tables, strict=True):
+            try:
+                found[opened.path] = (
+                    _split_cells(opened.path, opened.data, opened.is_packed, options)
+                    if table is None
+                    else RegularCells(opened.head, body, table, numeric)
+                )
+            except PriceFileError as error:
+                found[opened.path] = error
+    return [found[path] for path in paths]
+
+
+def _open(path: Path, options: ReadOptions) -> _Opened:
+    """Load a file, and look whether it is regular."""
+    data, is_packed, _ = _load(path, -1)
+    head = _split_cells(path, data, is_packed, options, all_rows=False)
+    text = data.removeprefix(codecs.BOM_UTF8)
+    body = None
+    is_text = head.delimiter and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if is_text and not head.layout.is_doubtful and not _has_odd_times(head):
+        body = find_body(text, head.lines[0], head.delimiter)
+    return _Opened(path, data, is_packed, head, body)
+
+
+def _split_cells(
+    path: Path,
+    data: bytes,
+    is_packed: bool,
+    options: ReadOptions,
+    *,
+    is_cut: bool = False,
+    all_rows: bool = True,
+) -> Cells:
+    """Return the rows of a file, all of them or the first ones, split line by line."""
+    notes = ["gzip"] if is_packed else []
     if data.startswith(_PARQUET):
-        rows = _parquet_rows(path, packed, all_rows)
+        rows = _parquet_rows(path, is_packed, all_rows)
         return _understood(path, {"": (rows, list(range(len(rows))))}, options, [*notes, "Parquet"],
                            all_rows)  # fmt: skip
-    text = _decode(path, data, cut)
+    text = _decode(path, data, is_cut)
     limit = None if all_rows else 2 * HEAD
     splits: dict[str, tuple[CellRows, list[int]]] = {}
     for delimiter in _DELIMITERS:
         rows, lines = _split(path, text, delimiter, limit)
-        if cut and (limit is None or len(rows) < limit):
+        if is_cut and (limit is None or len(rows) < limit):
             rows, lines = rows[:-1], lines[:-1]  # the last one may be cut off
             if len(rows) < 3:
-                return _read_cells(path, options, True)
+                return read_cells(path, options)
         splits[delimiter] = rows, lines
         try:
             return _understood(path, {delimiter: splits[delimiter]}, options, notes, all_rows)
@@ -144,11 +315,17 @@ def _write_out_times(cells: Cells) -> None:
             if len(row) == width:
                 row[place] = joined_stamp(row[place], row[clock])
         cells.notes.append("day and time are in two columns")
-    elif any(
-        row[place].strip()[-1:] in ("M", "m", ".") for row in cells.rows[:HEAD] if row[place:]
-    ):
+    elif _has_odd_times(cells):
         for row in cells.rows:
             row[place:] = [*map(in_24_hours, row[place : place + 1]), *row[place + 1 :]]
+
+
+def _has_odd_times(cells: Cells) -> bool:
+    """Return whether times are not by 24 hours, or in another column than the day."""
+    place = cells.layout.columns["date"]
+    return cells.layout.clock is not None or any(
+        row[place].strip()[-1:] in ("M", "m", ".") for row in cells.head if row[place:]
+    )
 
 
 def _load(path: Path, size: int) -> tuple[bytes, bool, bool]:

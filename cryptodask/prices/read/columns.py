@@ -2,26 +2,34 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from cryptodask.errors import UnreadableFileError
 from cryptodask.prices.clean.findings import findings
 from cryptodask.prices.freq import DAILY, FREQS
-from cryptodask.prices.read.cells import Cells, read_cells
+from cryptodask.prices.read.cells import Cells
 from cryptodask.prices.read.days import day_month_order
 from cryptodask.prices.read.edges import meaning, settle_rule, survey_edges
 from cryptodask.prices.read.headers import NEEDED
 from cryptodask.prices.read.names import is_name, plain_name
-from cryptodask.prices.read.numbers import MISSING, NumberStyle, find_number_style
+from cryptodask.prices.read.numbers import NumberStyle, find_number_style
 from cryptodask.prices.read.options import ReadOptions
 from cryptodask.prices.read.price_file import PriceFile, check_series, freq_of
+from cryptodask.prices.read.regular import TEXT, Texts, find_missing
 from cryptodask.prices.read.stamps import StampRule
 from cryptodask.prices.schema import NUMBER_COLUMNS
 
-TEXT_COLUMNS = ("coin", "date", *NUMBER_COLUMNS)
+TEXT_COLUMNS = ("date", *NUMBER_COLUMNS)
+
+
+_NAMES = pa.dictionary(pa.int32(), TEXT)
+
+_SHORT_NUMBER = r"^[^0-9A-Za-z]*[0-9]{1,2}[^0-9A-Za-z]"
 
 
 @dataclass
@@ -30,10 +38,12 @@ class TextColumns:
 
     Attributes
     ----------
-    columns : dict of str to list
-        Column of the schema -> its cells ``(n_rows,)``; None in files without that column.
-    lines : list of int, ``(n_rows,)``
-        The line of each row in its file.
+    columns : dict of str to list of pyarrow.Array
+        Column of the schema -> its cells, an array a file; null in files without that column.
+    coins : list of pyarrow.DictionaryArray
+        The coin of each row, an array a file.
+    lines : list of ndarray of int64
+        The line of each row in its file, an array a file.
     files : list of str, ``(n_files,)``
         Names.
     sizes : list of int, ``(n_files,)``
@@ -44,12 +54,23 @@ class TextColumns:
         Kind of finding -> ``(coin, file, line, value, message)`` of each.
     """
 
-    columns: dict[str, list[Any]] = field(default_factory=lambda: {n: [] for n in TEXT_COLUMNS})
-    lines: list[int] = field(default_factory=list)
+    columns: dict[str, list[Texts]] = field(default_factory=lambda: {n: [] for n in TEXT_COLUMNS})
+    coins: list[Texts] = field(default_factory=list)
+    lines: list[NDArray[np.int64]] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     stamps: list[StampRule] = field(default_factory=list)
     noted: dict[str, list[tuple[str, str, int, str, str]]] = field(default_factory=dict)
+
+    def frame(self) -> pd.DataFrame:
+        """Return all rows: the columns as text, ``line``, and ``coin, file`` as categories."""
+        coins = pa.chunked_array(self.coins, type=_NAMES).unify_dictionaries().combine_chunks()
+        names = [np.asarray(name) for name in (coins.dictionary.to_pylist(), self.files)]
+        codes = [coins.indices.to_numpy(), np.repeat(np.arange(len(self.files)), self.sizes)]
+        coin, file = map(_in_order, names, codes)
+        columns = {name: as_series(chunks) for name, chunks in self.columns.items()}
+        lines = np.concatenate([np.empty(0, dtype=np.int64), *self.lines])
+        return pd.DataFrame({"coin": coin, **columns, "line": lines, "file": file})
 
     def note(self, kind: str, coin: str, file: str, line: int, value: str, message: str) -> None:
         """Note one finding; all of a kind become a table at once, which costs far less.
@@ -72,7 +93,7 @@ class TextColumns:
 
 
 def add_file(
-    texts: TextColumns, path: Path, group: Sequence[PriceFile], options: ReadOptions
+    texts: TextColumns, cells: Cells, group: Sequence[PriceFile], options: ReadOptions
 ) -> None:
     """Add the cells of one file, and the findings about it.
 
@@ -80,8 +101,8 @@ def add_file(
     ----------
     texts : TextColumns
         To add to.
-    path : Path
-        Of the file.
+    cells : Cells
+        All of the file.
     group : sequence of PriceFile
         The coins of it that are wanted, at least one.
     options : ReadOptions
@@ -92,19 +113,12 @@ def add_file(
     NotAPriceFileError, UnreadableFileError
         The file can't be read; nothing was added.
     """
-    cells = read_cells(path, options)
-    layout = cells.layout
+    layout, path = cells.layout, group[0].path
     coin = group[0].coin
     reports_file = any(file.reports_file for file in group)
-    ragged = [i for i, row in enumerate(cells.rows) if len(row) != layout.width]
-    if ragged:
-        for i in ragged if reports_file else ():
-            row, line = cells.rows[i], cells.lines[i]
-            why = f"{len(row)} fields, the header has {layout.width}"
-            texts.note("unreadable_row", coin, path.name, line, ",".join(row), why)
-        bad = set(ragged)
-        cells.lines = [line for i, line in enumerate(cells.lines) if i not in bad]
-        cells.rows = [row for i, row in enumerate(cells.rows) if i not in bad]
+    for line, row in cells.ragged() if reports_file else ():
+        why = f"{len(row)} fields, the header has {layout.width}"
+        texts.note("unreadable_row", coin, path.name, line, ",".join(row), why)
     # All is decided before any coin is picked: a file is read alike in every partition.
     freq_of(path, cells, options)
     freq = options.freq or DAILY
@@ -115,16 +129,21 @@ def add_file(
     except UnreadableFileError as error:
         raise UnreadableFileError(f"{path.name}: {error}") from None
     rule, notes = stamp_rule(cells, order, freq, options)
-    columns, lines = _wide(cells, group) if layout.coins else _long(cells, group)
+    rows = _wide(cells, group) if layout.coins else _long(cells, group)
     if not style.is_plain:
-        columns |= {
-            name: style.mended(column) for name, column in columns.items() if name in NUMBER_COLUMNS
+        rows.columns |= {
+            name: pa.array(style.mended(column.to_pylist()), type=TEXT)
+            for name, column in rows.columns.items()
+            if name in NUMBER_COLUMNS
         }
+    size = len(rows.lines)
     for name in TEXT_COLUMNS:
-        texts.columns[name] += columns.get(name) or [None] * len(lines)
-    texts.lines += lines
+        column = rows.columns.get(name)
+        texts.columns[name].append(pa.nulls(size, TEXT) if column is None else column)
+    texts.coins.append(rows.coins)
+    texts.lines.append(rows.lines)
     texts.files.append(path.name)
-    texts.sizes.append(len(lines))
+    texts.sizes.append(size)
     texts.stamps.append(rule)
     if reports_file:
         means = meaning(layout.name, rule.stamp, freq)
@@ -139,7 +158,11 @@ def _order_of(cells: Cells, options: ReadOptions) -> tuple[int, str]:
     """Return the order of day and month, and how it was decided."""
     if cells.layout.epoch:
         return 0, ""
-    return day_month_order(cells.columns[cells.layout.columns["date"]], options.day_first)
+    stamps = cells.column(cells.layout.columns["date"])
+    # A number at the begin, and no year: what needs a look at every day.
+    if 2 * (pc.sum(pc.match_substring_regex(stamps, _SHORT_NUMBER)).as_py() or 0) < len(stamps):
+        return 0, ""
+    return day_month_order(stamps.to_pylist(), options.day_first)
 
 
 def stamp_rule(
@@ -159,8 +182,10 @@ def stamp_rule(
     """
     layout, step = cells.layout, FREQS[freq]
     rule = StampRule(layout.stamp, layout.epoch, layout.offset, order)
-    stamps = cells.columns[layout.columns["date"]]
-    edges = survey_edges(stamps, rule, step, options.tolerance_for(step))
+    stamps = cells.column(layout.columns["date"])
+    if not rule.epoch and not pc.any(pc.match_substring(stamps, ":")).as_py():
+        return rule, []  # days without a time
+    edges = survey_edges(stamps.to_pylist(), rule, step, options.tolerance_for(step))
     return settle_rule(rule, edges, step, freq, options, is_named=layout.is_named)
 
 
@@ -170,66 +195,119 @@ def _number_style(cells: Cells) -> NumberStyle:
     places = list(layout.coins.values()) or [
         place for name, place in layout.columns.items() if name in NUMBER_COLUMNS
     ]
-    first = cells.rows[0] if cells.rows else []
+    first = cells.head[0] if cells.head else []
     percents = [i for i, cell in enumerate(first) if cell.strip().endswith("%")]
     # Where a comma divides cells, one inside of a number is mostly of thousands; else it is proved.
     needs_proof = cells.delimiter not in ("", ",") or not all(
         name.isascii() for name in layout.header
     )
     return find_number_style(
-        (cells.columns[i] for i in places),
-        (cells.columns[i] for i in percents),
+        (cells.column(i).to_pylist() for i in places if i not in cells.numeric),
+        (cells.column(i).to_pylist() for i in percents),
         needs_proof=needs_proof,
+        plain=(cells.column(i).to_pylist() for i in places if i in cells.numeric),
     )
 
 
-def _long(cells: Cells, group: Sequence[PriceFile]) -> tuple[dict[str, list[Any]], list[int]]:
-    """Return the columns, and the lines, of a file with a row a day (and coin)."""
-    rows, lines = cells.rows, cells.lines
+@dataclass
+class _Rows:
+    """Rows of one file: the coin, the columns that there are, and the line of each."""
+
+    coins: pa.DictionaryArray
+    columns: dict[str, Texts]
+    lines: NDArray[np.int64]
+
+
+def _long(cells: Cells, group: Sequence[PriceFile]) -> _Rows:
+    """Return the rows of a file with a row a day (and coin)."""
     places = dict(cells.layout.columns)
     place = places.pop("coin", None)
-    if place is None:
-        coins = [group[0].coin] * len(rows)
-    else:
-        wanted = {file.inside: file.coin for file in group if file.inside is not None}
-        coins, picked = [], []
-        for i, row in enumerate(rows):
-            name = row[place]
-            if not is_name(name):
-                # Of no coin: reported once, by the partition that reports the file.
-                if any(file.reports_file for file in group):
-                    coins.append("")
-                    picked.append(i)
-                continue
-            name = plain_name(name)
-            if not wanted or name in wanted:
-                coins.append(wanted.get(name, name))
-                picked.append(i)
-        rows, lines = [rows[i] for i in picked], [lines[i] for i in picked]
     # A column that is empty in every row of the file is not one.
-    there = {
-        name: i for name, i in places.items()
-        if name in NEEDED or any(cell and not cell.isspace() for cell in cells.columns[i])
-    }  # fmt: skip
+    columns = {
+        name: column
+        for name, i in places.items()
+        if _has_text(column := cells.column(i)) or name in NEEDED
+    }
+    lines = cells.full_lines()
     if place is None:
-        return {"coin": coins, **{name: list(cells.columns[i]) for name, i in there.items()}}, lines
-    columns = {name: [row[i] for row in rows] for name, i in there.items()}
-    return {"coin": coins, **columns}, lines
+        return _Rows(_of_names([group[0].coin], np.zeros(len(lines), dtype=np.int32)), columns, lines)
+    names, codes = _wanted_names(cells.column(place), group)
+    picked = np.flatnonzero(codes >= 0)
+    columns = {name: column.take(pa.array(picked)) for name, column in columns.items()}
+    return _Rows(_of_names(names, codes[picked]), columns, lines[picked])
 
 
-def _wide(cells: Cells, group: Sequence[PriceFile]) -> tuple[dict[str, list[Any]], list[int]]:
-    """Return the columns, and the lines, of a table with a column a coin; blanks are no rows."""
+def _wanted_names(
+    texts: Texts, group: Sequence[PriceFile]
+) -> tuple[list[str], NDArray[np.int32]]:
+    """Return names of coins, and for each row the number of its name; -1 if it is not wanted.
+
+    A row that names no coin has an empty name, and is wanted by the partition that reports the file.
+    """
     wanted = {file.inside: file.coin for file in group if file.inside is not None}
-    columns: dict[str, list[Any]] = {"coin": [], "date": [], "close": []}
-    lines: list[int] = []
-    date = cells.layout.columns["date"]
+    reports_file = any(file.reports_file for file in group)
+    encoded = pa.chunked_array([texts] if isinstance(texts, pa.Array) else texts.chunks, TEXT)
+    encoded = encoded.combine_chunks().dictionary_encode()
+    names: dict[str, int] = {}
+    numbers = []
+    for written in encoded.dictionary.to_pylist():
+        name = plain_name(written) if is_name(written) else ""
+        keeps = reports_file if not name else not wanted or name in wanted
+        coin = wanted.get(name, name)
+        numbers.append(names.setdefault(coin, len(names)) if keeps else -1)
+    codes = np.array(numbers, dtype=np.int32)[encoded.indices.to_numpy()]
+    return list(names), codes
+
+
+def _wide(cells: Cells, group: Sequence[PriceFile]) -> _Rows:
+    """Return the rows of a table with a column a coin; blanks are no rows."""
+    wanted = {file.inside: file.coin for file in group if file.inside is not None}
+    dates, lines = cells.column(cells.layout.columns["date"]), cells.full_lines()
+    names: list[str] = []
+    parts: list[tuple[Texts, NDArray[np.int64]]] = []
     for written, place in cells.layout.coins.items():
         name = plain_name(written)
         if wanted and name not in wanted:
             continue
-        there = [i for i, row in enumerate(cells.rows) if row[place].strip().lower() not in MISSING]
-        columns["coin"] += [wanted.get(name, name)] * len(there)
-        columns["date"] += [cells.rows[i][date] for i in there]
-        columns["close"] += [cells.rows[i][place] for i in there]
-        lines += [cells.lines[i] for i in there]
-    return columns, lines
+        names.append(wanted.get(name, name))
+        closes = cells.column(place)
+        there = np.flatnonzero(~np.asarray(find_missing(closes)))
+        parts.append((closes.take(pa.array(there)), there))
+    rows = np.concatenate([np.empty(0, dtype=np.int64), *(there for _, there in parts)])
+    codes = np.repeat(np.arange(len(parts)), [len(there) for _, there in parts])
+    closes = pa.chunked_array(
+        [c for column, _ in parts for c in getattr(column, "chunks", [column])], type=TEXT
+    )
+    columns = {"date": dates.take(pa.array(rows)), "close": closes}
+    return _Rows(_of_names(names, codes), columns, lines[rows])
+
+
+def _has_text(column: Texts) -> bool:
+    """Return whether a column has a cell that is not blank."""
+    if len(column) and column[0].as_py().strip():
+        return True
+    return bool(pc.any(pc.not_equal(pc.utf8_trim_whitespace(column), "")).as_py())
+
+
+def _of_names(names: Sequence[str], codes: NDArray[np.int64]) -> pa.DictionaryArray:
+    """Return names by their numbers."""
+    return pa.DictionaryArray.from_arrays(
+        pa.array(codes, type=pa.int32()), pa.array(names, type=TEXT)
+    )
+
+
+def _in_order(names: Sequence[str], codes: NDArray[np.int64]) -> pd.Categorical:
+    """Return names by their numbers as categories, which are in the order of names."""
+    ordered, places = np.unique(np.asarray(names, dtype=object), return_inverse=True)
+    return pd.Categorical.from_codes(places[codes], pd.Index(ordered, dtype="str"))
+
+
+def as_series(chunks: Sequence[Texts]) -> "pd.Series[str]":
+    """Return arrays of text, one under the other, as a column.
+
+    Parameters
+    ----------
+    chunks : sequence of pyarrow.Array or ChunkedArray
+    """
+    flat = [part for chunk in chunks for part in getattr(chunk, "chunks", [chunk])]
+    return pd.Series(pd.array(pa.chunked_array(flat, type=TEXT), dtype="str"))

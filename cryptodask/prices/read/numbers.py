@@ -1,7 +1,8 @@
 """Cells of text to numbers, a whole column at a time."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,7 +117,11 @@ _MARK = re.compile(r"[ \u00a0\u2009\u202f'\u2019]")
 
 
 def find_number_style(
-    columns: Iterable[Sequence[str]], others: Iterable[Sequence[str]], *, needs_proof: bool
+    columns: Iterable[Sequence[str]],
+    others: Iterable[Sequence[str]],
+    *,
+    needs_proof: bool,
+    plain: Iterable[Sequence[str]] = (),
 ) -> NumberStyle:
     """Return how the numbers of a file are written, as all of them show.
 
@@ -129,35 +134,67 @@ def find_number_style(
     needs_proof : bool
         Whether a file is refused where a comma may be a decimal mark as well as one of thousands;
         else it is one of thousands.
+    plain : iterable of sequences of str
+        Further columns that are read, of numbers with a point or none alone.
 
     Raises
     ------
     UnreadableFileError
         The numbers do not decide, or say both. It names no file.
     """
-    columns = list(columns)
-    text = "\n".join("\n".join(cells) for cells in columns)
-    if not _ODD.search(text):
-        return NumberStyle()
-    odd = [cell for cells in columns for cell in cells if _ODD.search(cell)]
+    shown = _one_a_shape(columns)
+    odd = [cell for cell in shown if _ODD.search(cell)]
     mends = any(_MENDABLE.search(cell) and _needs_mending(cell) for cell in odd)
     joined = "\n".join(odd)
-    is_clear = _POINT_SHOWN.search(text) and not (mends or _COMMA_SHOWN.search(joined))
-    if is_clear or "," not in joined:
+    if "," not in joined:
         return NumberStyle(mends=mends)
-    bare = [cell for cells in columns for cell in cells]
+    plain = list(plain)
+    if not (mends or _COMMA_SHOWN.search(joined)):
+        # The first rows nearly always show a point where there is any.
+        firsts = ["\n".join(shown), *("\n".join(cells[:_FEW]) for cells in plain)]
+        if any(map(_POINT_SHOWN.search, firsts)):
+            return NumberStyle()
+    shown = shown + _one_a_shape(plain)
+    if _POINT_SHOWN.search("\n".join(shown)) and not (mends or _COMMA_SHOWN.search(joined)):
+        return NumberStyle(mends=mends)
+    bare = shown
     if mends:
-        bare = [_without_power(_without_marks(cell))[0] for cell in bare]
+        bare = Counter()
+        for cell, count in shown.items():
+            bare[_without_power(_without_marks(cell))[0]] += count
     marks = _marks_of(bare)
     if marks.both and not (marks.comma or marks.point):
-        more = _marks_of(cell.strip().rstrip("% ") for cells in others for cell in cells)
+        more = _marks_of(Counter(c.strip().rstrip("% ") for cells in others for c in cells))
         if bool(more.comma) != bool(more.point):
             return NumberStyle(comma=bool(more.comma), mends=mends)
         if not needs_proof:
             return NumberStyle(mends=mends)
-    if not needs_proof and len(marks.comma) < len(marks.point):
+    if not needs_proof and marks.comma.total() < marks.point.total():
         return NumberStyle(mends=mends)  # a slip, which is reported with its row
     return NumberStyle(comma=has_comma_decimals(bare), mends=mends)
+
+
+_FEW = 100  # cells
+
+_TO_ONE = str.maketrans("023456789\0", "1111111110")
+
+
+def _one_a_shape(columns: Iterable[Sequence[str]]) -> "Counter[str]":
+    """Return the first cell of each shape, and how many there are.
+
+    Cells have one shape if they differ in their digits alone, but for a 0 at the begin: all that
+    is asked of a number to find how it is written.
+    """
+    cells = [cell for column in columns for cell in column]
+    text = "\n" + "\n".join(cells)
+    for mark in "\n$+-":
+        text = text.replace(f"{mark}0", f"{mark}\0")
+    shapes = text.translate(_TO_ONE)[1:].split("\n")
+    if len(shapes) != len(cells):  # a cell goes over several lines
+        return Counter(cells)
+    counts = Counter(shapes)
+    first = dict(zip(reversed(shapes), reversed(cells), strict=True))
+    return Counter({first[shape]: count for shape, count in counts.items()})
 
 
 def _needs_mending(cell: str) -> bool:
@@ -181,22 +218,22 @@ def _without_marks(cell: str) -> str:
 
 @dataclass(frozen=True)
 class _Marks:
-    """Numbers by what they show of the decimal mark: both, a comma, or a point."""
+    """Numbers by what they show of the decimal mark: both, a comma, or a point; with counts."""
 
-    both: list[str]
-    comma: list[str]
-    point: list[str]
+    both: "Counter[str]"
+    comma: "Counter[str]"
+    point: "Counter[str]"
 
 
-def _marks_of(cells: Iterable[str]) -> _Marks:
-    marks = _Marks([], [], [])
-    for cell in cells:
+def _marks_of(cells: Mapping[str, int]) -> _Marks:
+    marks = _Marks(Counter(), Counter(), Counter())
+    for cell, count in cells.items():
         text = cell.strip().removeprefix("$")
         if "," in text or "." in text:
             as_comma, as_point = _COMMA.fullmatch(text), _POINT.fullmatch(text)
             if as_comma or as_point:
                 both = as_comma and as_point
-                (marks.both if both else marks.comma if as_comma else marks.point).append(text)
+                (marks.both if both else marks.comma if as_comma else marks.point)[text] += count
     return marks
 
 
@@ -213,16 +250,16 @@ def has_comma_decimals(cells: Iterable[str]) -> bool:
     UnreadableFileError
         The numbers do not decide, or say both. It names no file.
     """
-    marks = _marks_of(cells)
-    both, comma, point = marks.both, marks.comma, marks.point
+    marks = _marks_of(Counter(cells))
+    both, comma, point = (next(iter(cells), "") for cells in (marks.both, marks.comma, marks.point))
     if comma and point:
         raise UnreadableFileError(
-            f"numbers: {comma[0]!r} has a decimal comma and {point[0]!r} a decimal point; write "
+            f"numbers: {comma!r} has a decimal comma and {point!r} a decimal point; write "
             "all with a point"
         )
     if both and not comma and not point:
         raise UnreadableFileError(
-            f"numbers: decimal and thousands mark can't be told apart in {both[0]!r}; write all "
+            f"numbers: decimal and thousands mark can't be told apart in {both!r}; write all "
             "with a decimal point and without marks of thousands"
         )
     return bool(comma)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 
 from cryptodask.errors import NotAPriceFileError, PriceFileError, UnreadableFileError
 from cryptodask.prices.freq import DAILY, FREQS, name_step
@@ -13,8 +14,8 @@ from cryptodask.prices.read.cells import Cells, read_cells
 from cryptodask.prices.read.headers import Header
 from cryptodask.prices.read.layouts import HEAD
 from cryptodask.prices.read.names import is_name, plain_name
-from cryptodask.prices.read.numbers import MISSING
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
+from cryptodask.prices.read.regular import count_texts, find_missing
 from cryptodask.prices.read.series import check_one_series, find_repeats
 from cryptodask.prices.read.stamps import bar_seconds, is_timed
 
@@ -96,14 +97,13 @@ def _count_coins(path: Path, cells: Cells) -> dict[str, int]:
     layout = cells.layout
     if layout.coins:
         closes = {
-            plain_name(name): sum(c.strip().lower() not in MISSING for c in cells.columns[i])
+            plain_name(name): int(pc.sum(pc.invert(find_missing(cells.column(i)))).as_py() or 0)
             for name, i in layout.coins.items()
         }
         return {name: count for name, count in closes.items() if count}
     place = layout.columns["coin"]
-    names = Counter(cells.columns[place])
     counted: Counter[str] = Counter()
-    for name, count in names.items():
+    for name, count in count_texts(cells.column(place)).items():
         if is_name(name):
             counted[plain_name(name)] += count
     if not counted:
@@ -118,12 +118,11 @@ def _distinct_names(cells: Cells) -> frozenset[str]:
         return frozenset()  # columns beside each other
     place, date = layout.columns["coin"], layout.columns["date"]
     groups: dict[str, set[str]] = {}
-    rows = [row for row in cells.rows if len(row) == layout.width]
-    for name in {row[place] for row in rows}:
+    for name in count_texts(cells.column(place)):
         groups.setdefault(plain_name(name).casefold(), set()).add(plain_name(name))
     alike = {name for names in groups.values() if len(names) > 1 for name in names}
     dates: dict[str, set[str]] = {name: set() for name in alike}
-    for row in rows if alike else ():
+    for row in cells.full_rows() if alike else ():
         if (name := plain_name(row[place])) in alike:
             dates[name].add(row[date])
     return frozenset(
@@ -159,16 +158,16 @@ def check_series(
     if layout.coins or "coin" in options.columns or not layout.header:
         return
     coin = layout.columns.get("coin")
-    coins = None if coin is None else cells.columns[coin]
-    stamps = cells.columns[layout.columns["date"]]
-    closes = cells.columns[layout.columns["close"]]
-    keys = set(stamps if coins is None else zip(coins, stamps, strict=True))
-    if len(keys) == len(stamps) and not is_guess:
+    coins = None if coin is None else cells.column(coin)
+    stamps = cells.column(layout.columns["date"])
+    keys = stamps if coins is None else pc.binary_join_element_wise(coins, stamps, "\0")
+    if pc.count_distinct(keys).as_py() == len(stamps) and not is_guess:
         return  # bars were found to be as long as they are, so that few stamps can share one
-    repeats = find_repeats(stamps, closes, coins, FREQS[freq])
+    closes = cells.column(layout.columns["close"]).to_pylist()
+    names = None if coins is None else coins.to_pylist()
+    repeats = find_repeats(stamps.to_pylist(), closes, names, FREQS[freq])
     known = dict(layout.columns) | ({} if layout.clock is None else {"clock": layout.clock})
-    rows = [row for row in cells.rows if len(row) == layout.width]
-    header = Header(layout.header, layout.header, rows, True)
+    header = Header(layout.header, layout.header, cells.full_rows(), True)
     try:
         check_one_series(header, known, repeats, has_coin=coin is not None, needs_column=is_guess)
     except UnreadableFileError as error:
@@ -192,17 +191,26 @@ def freq_of(path: Path, cells: Cells, options: ReadOptions) -> str | None:
     UnreadableFileError
         No table has such bars, or not the one that these are for.
     """
+    freq = _freq_shown(path, cells, options)
+    if freq is not None and options.freq not in (None, freq):
+        raise UnreadableFileError(
+            f"{path.name}: date: bars of {freq}, and those of {options.freq} are wanted; bring "
+            "them to a separate table"
+        )
+    return freq
+
+
+def _freq_shown(path: Path, cells: Cells, options: ReadOptions) -> str | None:
+    """Return the frequency that stamps show; the wanted one where they are too few for any."""
     layout = cells.layout
-    place = layout.columns["date"]
-    stamps = cells.columns[place]
-    coin = layout.columns.get("coin")
-    coins = None if coin is None else cells.columns[coin]
-    if layout.epoch or any(map(is_timed, stamps[:HEAD])):
-        step = bar_seconds(stamps, epoch=layout.epoch, coins=coins)
-        if np.isnan(step):
-            return None
-    else:
-        step = FREQS[DAILY]
+    column, coin = cells.column(layout.columns["date"]), layout.columns.get("coin")
+    if not layout.epoch and not any(map(is_timed, column.slice(0, HEAD).to_pylist())):
+        return DAILY
+    stamps: list[str] = column.to_pylist()
+    coins = None if coin is None else cells.column(coin).to_pylist()
+    step = bar_seconds(stamps, epoch=layout.epoch, coins=coins)
+    if np.isnan(step):
+        return None
     freq = name_step(step) or _freq_about_edges(stamps, layout.epoch, coins, options)
     if options.freq and step < FREQS[DAILY] and len(set(stamps)) < _FEW:
         # Too few to distinguish bars from gaps: the user's word counts.
@@ -213,11 +221,6 @@ def freq_of(path: Path, cells: Cells, options: ReadOptions) -> str | None:
             check_series(path, cells, guess, options, is_guess=True)
         raise UnreadableFileError(
             f"{path.name}: date: bars of {step:,.0f} seconds; get bars of {', '.join(FREQS)}"
-        )
-    if options.freq not in (None, freq):
-        raise UnreadableFileError(
-            f"{path.name}: date: bars of {freq}, and those of {options.freq} are wanted; bring "
-            "them to a separate table"
         )
     return freq
 

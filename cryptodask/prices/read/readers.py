@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from cryptodask.errors import PriceFileError
 from cryptodask.prices.clean.cleaning import clean_reading
 from cryptodask.prices.clean.findings import file_finding, join_findings
 from cryptodask.prices.freq import DAILY, FREQS
-from cryptodask.prices.read.columns import TEXT_COLUMNS, TextColumns, add_file
+from cryptodask.prices.read.cells import read_all_cells
+from cryptodask.prices.read.columns import TextColumns, add_file
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
 from cryptodask.prices.read.price_file import PriceFile, kind_of, reason_of
 from cryptodask.prices.read.rows import parse_rows
@@ -49,22 +49,17 @@ def read_price_files(files: Sequence[PriceFile], options: ReadOptions = DEFAULT_
     groups: dict[Path, list[PriceFile]] = {}
     for file in files:
         groups.setdefault(file.path, []).append(file)
-    for path, group in groups.items():
+    for group, cells in zip(groups.values(), read_all_cells([*groups], options), strict=True):
         try:
-            add_file(texts, path, group, options)
+            if isinstance(cells, PriceFileError):
+                raise cells
+            add_file(texts, cells, group, options)
         except PriceFileError as error:
             unread += [
-                file_finding(kind_of(error), file.coin, path.name, reason_of(error))
+                file_finding(kind_of(error), file.coin, file.path.name, reason_of(error))
                 for file in group
             ]
-    cells = pd.DataFrame(
-        {name: pd.Series(texts.columns[name], dtype="str") for name in TEXT_COLUMNS}
-    )
-    cells["line"] = np.asarray(texts.lines, dtype=np.int64)
-    cells["file"] = pd.Series(
-        np.repeat(np.asarray(texts.files, dtype=object), texts.sizes), dtype="str"
-    )
-    rows, row_findings = parse_rows(cells, texts, FREQS[freq])
+    rows, row_findings = parse_rows(texts.frame(), texts, FREQS[freq])
     # Parsing has noted further findings in the texts.
     read_findings = join_findings([*unread, *texts.findings(), row_findings])
     return clean_reading(rows, read_findings, options.policies, freq, options.now)

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from cryptodask.prices.clean.findings import findings, join_findings
+from cryptodask.prices.clean.findings import empty_findings, findings, join_findings
 from cryptodask.prices.freq import FREQS
 from cryptodask.prices.read.columns import TextColumns
 from cryptodask.prices.read.numbers import parse_numbers
+from cryptodask.prices.read.regular import as_numbers
 from cryptodask.prices.read.stamps import read_stamps
 from cryptodask.prices.schema import AMOUNT_COLUMNS, NUMBER_COLUMNS
 from cryptodask.records import DAY, FloatArray
@@ -34,11 +36,15 @@ class _Numbers:
 
     @classmethod
     def of(cls, cells: pd.DataFrame) -> "_Numbers":
-        # All columns as one: pandas costs more for a call than for the few rows of a coin.
-        stacked = pd.concat([cells[name].fillna("") for name in NUMBER_COLUMNS], ignore_index=True)
         shape = (len(NUMBER_COLUMNS), len(cells))
-        values, bad = (column.to_numpy().reshape(shape) for column in parse_numbers(stacked))
-        return cls(values.copy(), bad)
+        values, bad = np.empty(shape), np.zeros(shape, dtype=bool)
+        for i, name in enumerate(NUMBER_COLUMNS):
+            plain = as_numbers(pa.array(cells[name]).fill_null(""))
+            if plain is None:
+                values[i], bad[i] = parse_numbers(cells[name].fillna(""))
+            else:
+                values[i] = plain
+        return cls(values, bad)
 
 
 @dataclass(frozen=True)
@@ -71,14 +77,16 @@ def _parse_dates(cells: pd.DataFrame, texts: TextColumns, step: int) -> _Dates:
     days = np.full(len(cells), np.datetime64("NaT"), dtype="datetime64[s]")
     reasons = np.full(len(cells), "", dtype=object)
     serial, inside = (np.zeros(len(cells), dtype=bool) for _ in range(2))
-    dates = cells["date"].fillna("")
+    codes, dates = pd.factorize(cells["date"].fillna(""))  # many coins have the same
+    texts_of = pd.Series(dates, dtype="str")
     for i, rule in enumerate(kinds):
         here = np.flatnonzero(of_row == i)
-        part = dates.iloc[here] if len(kinds) > 1 else dates
-        stamps = read_stamps(part, rule, step)
-        days[here], reasons[here] = stamps.dates.to_numpy(), stamps.reasons.to_numpy()
-        serial[here] = stamps.serial.to_numpy()
-        inside[here] = stamps.inside & (rule.tolerance > 0)
+        of_text, mine = np.unique(codes[here], return_inverse=True)
+        stamps = read_stamps(texts_of.iloc[of_text].reset_index(drop=True), rule, step)
+        days[here] = stamps.dates.to_numpy()[mine]
+        reasons[here] = stamps.reasons.to_numpy(dtype=object)[mine]
+        serial[here] = stamps.serial.to_numpy()[mine]
+        inside[here] = stamps.inside[mine] & (rule.tolerance > 0)
     return _Dates(days, reasons, serial, inside)
 
 
@@ -113,9 +121,12 @@ def _find_longer(
         Where a row is of such a file.
     """
     refused = np.zeros(len(cells), dtype=bool)
+    apart = np.abs(np.diff(days, append=days[-1:]))  # of two files, too, where it tells nothing
     ends = np.cumsum(texts.sizes, dtype=np.int64)
     for file, size, end in zip(texts.files, texts.sizes, ends, strict=True):
         here = slice(end - size, end)
+        if (apart[end - size : end - 1] == DAY).any():
+            continue
         steps = np.diff(np.unique(days[here][~np.isnat(days[here])])) / DAY
         if len(steps) >= 4 and ((steps == 7).all() or ((steps >= 28) & (steps <= 31)).all()):
             refused[here] = True
@@ -159,17 +170,19 @@ def parse_rows(
     partial = _find_partial(rows, stamps.inside)
     tables = [
         findings("unreadable_row", rows[~readable], value=culprit[~readable],
-                 message=reason[~readable]),
+                 message=reason[~readable]) if not readable.all() else empty_findings(),
         _note(rows, cells, "nonpositive_close", "close", nonpositive, "close: must be above 0"),
         _note(rows, cells, "blank_row", "close", blank),
         _note(rows, cells, "serial_date", "date", stamps.serial & kept),
         _note(rows, cells, "unended_bar", "date", partial & kept, "stamped before its end"),
     ]  # fmt: skip
     for i, name in enumerate(NUMBER_COLUMNS):
-        there = kept & cells[name].notna().to_numpy()  # a column that is not there misses nothing
-        tables.append(_note(rows, cells, "missing_value", name, there & np.isnan(values[i]), name))
+        missing = kept & np.isnan(values[i])
+        if missing.any():
+            missing &= cells[name].notna().to_numpy()  # a column that is not there misses nothing
+        tables.append(_note(rows, cells, "missing_value", name, missing, name))
         low = values[i] < 0 if name in AMOUNT_COLUMNS else values[i] <= 0
-        tables.append(_note(rows, cells, "nonpositive_value", name, there & low, name))
+        tables.append(_note(rows, cells, "nonpositive_value", name, kept & low, name))
         values[i, low] = np.nan
     prices = rows.assign(**dict(zip(NUMBER_COLUMNS, values, strict=True)))
     return prices[kept], join_findings(tables)
@@ -187,20 +200,25 @@ def _why_unreadable(
     blank : ndarray of bool, ``(n_rows,)``
         Where a row has a date and no value, such as a day before the coin was listed.
     """
-    reason = np.where(date_reasons != "", "date: " + date_reasons, "")
-    culprit = cells["date"].to_numpy(dtype=object)
+    reason = np.full(len(cells), "", dtype=object)
+    culprit = np.full(len(cells), "", dtype=object)
+    undated = date_reasons != ""
+    if undated.any():
+        reason[undated] = "date: " + date_reasons[undated]
+        culprit[undated] = cells["date"].to_numpy(dtype=object)[undated]
     nameless = (cells["coin"] == "").to_numpy()
     reason[nameless] = "coin: no name that can be shown"
     culprit[nameless] = ""
+    readable = ~(undated | nameless)
     missing = np.isnan(numbers.values)
-    blank = (reason == "") & missing.all(axis=0) & ~numbers.bad.any(axis=0)
+    blank = readable & missing.all(axis=0) & ~numbers.bad.any(axis=0)
     for i, name in enumerate(NUMBER_COLUMNS):
-        wrong = numbers.bad[i] | (missing[i] & ~blank if i == _CLOSE else False)
-        new = (reason == "") & wrong
+        new = readable & (numbers.bad[i] | (missing[i] & ~blank if i == _CLOSE else False))
         if new.any():
-            why = np.where(numbers.bad[i], f"{name}: no number", f"{name}: missing")
-            reason = np.where(new, why, reason)
-            culprit = np.where(new, cells[name], culprit)
+            bad = numbers.bad[i][new]
+            reason[new] = np.where(bad, f"{name}: no number", f"{name}: missing")
+            culprit[new] = cells[name].to_numpy(dtype=object)[new]
+            readable &= ~new
     return reason, culprit, blank
 
 
@@ -213,4 +231,6 @@ def _note(
     message: str = "",
 ) -> pd.DataFrame:
     """Return findings of the rows in a mask, with their cells of a column as value."""
+    if not where.any():
+        return empty_findings()
     return findings(kind, rows[where], value=cells[column][where], message=message)
