@@ -1,0 +1,213 @@
+"""Files whose lines are all rows of one width: read by Arrow, many of them at a time.
+
+What is regular is known from the bytes alone, before anything is parsed: line ends are of one
+kind, and quotes stand in pairs around whole cells. Of such a file Arrow's reader and Python's make
+the same cells, Arrow's in a fraction of the time, and the line of a row follows from its number.
+Any other file is read line by line.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from cryptodask.prices.read.numbers import MISSING
+
+Texts = pa.Array | pa.ChunkedArray
+"""Cells of a column, as large strings."""
+
+TEXT = pa.large_string()
+
+_MISSING = pa.array(MISSING, type=TEXT)
+
+_LONGEST = 1 << 17  # bytes of a line; Python's reader takes no longer cell
+_MOST_BYTES = 1 << 30  # that Arrow's reader takes as one block
+_NEWLINE, _RETURN, _QUOTE = b"\n\r\""
+
+
+@dataclass(frozen=True)
+class Body:
+    """The rows of a regular file, as bytes.
+
+    Attributes
+    ----------
+    data : bytes
+    rows : int
+        Lines of it.
+    """
+
+    data: bytes
+    rows: int
+
+
+def find_body(data: bytes, first: int, delimiter: str) -> Body | None:
+    """Return the rows of a file from a line on; None where they are not regular.
+
+    Parameters
+    ----------
+    data : bytes
+        Of UTF-8.
+    first : int
+        The line on which the rows begin, from 1.
+    delimiter : str
+        Between cells, of one byte.
+    """
+    if data.count(b"\r") != data.count(b"\r\n"):
+        return None
+    raw = np.frombuffer(data, dtype=np.uint8)
+    ends = np.flatnonzero(raw == _NEWLINE)
+    if not data.endswith(b"\n"):
+        ends = np.append(ends, len(data))
+    start = int(ends[first - 2]) + 1 if first > 1 else 0
+    rows = len(ends) - first + 1
+    if rows < 1 or np.diff(ends, prepend=-1).max() > _LONGEST:
+        return None
+    return Body(data[start:], rows) if _are_quotes_regular(raw[start:], ord(delimiter)) else None
+
+
+def _are_quotes_regular(raw: NDArray[np.uint8], delimiter: int) -> bool:
+    """Return whether every quote is at the begin or the end of a cell, in turn."""
+    quotes = np.flatnonzero(raw == _QUOTE)
+    if not len(quotes):
+        return True
+    if len(quotes) % 2:
+        return False
+    opens, closes = quotes[::2], quotes[1::2]
+    before = np.where(opens > 0, raw[opens - 1], _NEWLINE)
+    after = np.where(closes < len(raw) - 1, raw[np.minimum(closes + 1, len(raw) - 1)], _NEWLINE)
+    begins = (before == delimiter) | (before == _NEWLINE)
+    stops = (after == delimiter) | (after == _NEWLINE) | (after == _RETURN)
+    return bool(begins.all() and stops.all())
+
+
+def parse_bodies(
+    bodies: Sequence[Body], width: int, places: Sequence[int], date: int, delimiter: str
+) -> list[pa.Table | None]:
+    """Return the cells of some columns of regular files.
+
+    Parameters
+    ----------
+    bodies : sequence of Body
+    width : int
+        Cells of a row.
+    places : sequence of int
+        The columns that are wanted.
+    date : int
+        The one of them in which no row is blank.
+    delimiter : str
+        Between cells.
+
+    Returns
+    -------
+    list of pyarrow.Table or None
+        A table each, whose columns are texts named by their places; None of a body in which a row
+        has another width, or is blank, or a cell has a line end.
+    """
+    table = _parse(bodies, width, places, delimiter)
+    if table is None:
+        if len(bodies) == 1:
+            return [None]
+        alone = [parse_bodies([body], width, places, date, delimiter) for body in bodies]
+        return [table for [table] in alone]
+    # A row that has a letter or digit there is none that Python's reader would pass over.
+    there = pc.match_substring_regex(table[str(date)], "[0-9A-Za-z]")
+    ends = np.cumsum([body.rows for body in bodies])
+    tables: list[pa.Table | None] = []
+    is_whole = pc.all(there).as_py()
+    for body, end in zip(bodies, ends, strict=True):
+        begin = int(end) - body.rows
+        whole = is_whole or pc.all(there.slice(begin, body.rows)).as_py()
+        tables.append(table.slice(begin, body.rows) if whole else None)
+    return tables
+
+
+def _parse(
+    bodies: Sequence[Body], width: int, places: Sequence[int], delimiter: str
+) -> pa.Table | None:
+    """Return the cells of all bodies, one under the other; None where one is not regular."""
+    from pyarrow import csv
+
+    data = b"".join(b if (b := body.data).endswith(b"\n") else b + b"\n" for body in bodies)
+    names = [str(place) for place in range(width)]
+    wanted = [names[place] for place in sorted(places)]
+    try:
+        table = csv.read_csv(
+            pa.BufferReader(data),
+            csv.ReadOptions(
+                use_threads=False, block_size=min(len(data) + 1, _MOST_BYTES), column_names=names
+            ),
+            csv.ParseOptions(delimiter=delimiter, newlines_in_values=False),
+            csv.ConvertOptions(
+                column_types=dict.fromkeys(wanted, TEXT),
+                include_columns=wanted,
+                strings_can_be_null=False,
+                quoted_strings_can_be_null=False,
+                null_values=[],
+                check_utf8=False,  # it is decoded already
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    # Fewer rows than lines: some lines are blank, or a cell goes over several.
+    return table if table.num_rows == sum(body.rows for body in bodies) else None
+
+
+def numeric_columns(tables: Sequence[pa.Table | None]) -> frozenset[int]:
+    """Return the places of columns whose cells all are finite numbers, as Arrow reads them.
+
+    Parameters
+    ----------
+    tables : sequence of pyarrow.Table or None
+        With the same columns.
+    """
+    whole = [table for table in tables if table is not None]
+    if not whole:
+        return frozenset()
+    table = pa.concat_tables(whole)
+    return frozenset(
+        int(name) for name in table.column_names if as_numbers(table[name]) is not None
+    )
+
+
+def as_numbers(texts: Texts) -> NDArray[np.float64] | None:
+    """Return texts that all are finite numbers as such; None where one is not.
+
+    Parameters
+    ----------
+    texts : pyarrow.Array or ChunkedArray of large_string, ``(n,)``
+
+    Returns
+    -------
+    ndarray of float64, ``(n,)``, or None
+    """
+    try:
+        values: NDArray[np.float64] = pc.cast(texts, pa.float64()).to_numpy()
+    except pa.ArrowInvalid:
+        return None
+    return values if np.isfinite(values).all() else None
+
+
+def count_texts(texts: Texts) -> dict[str, int]:
+    """Return how often each text occurs, in the order in which they do first.
+
+    Parameters
+    ----------
+    texts : pyarrow.Array or ChunkedArray of large_string, ``(n,)``
+    """
+    counts = pc.value_counts(texts)
+    fields = (counts.field(name).to_pylist() for name in ("values", "counts"))
+    return dict(zip(*fields, strict=True))
+
+
+def find_missing(texts: Texts) -> Texts:
+    """Return which texts stand for no value, ``(n,)``.
+
+    Parameters
+    ----------
+    texts : pyarrow.Array or ChunkedArray of large_string, ``(n,)``
+    """
+    plain = pc.utf8_lower(pc.utf8_trim_whitespace(texts))
+    return pc.is_in(plain, value_set=_MISSING)
