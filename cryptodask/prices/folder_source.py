@@ -25,6 +25,8 @@ from cryptodask.prices.freq import DAILY
 from cryptodask.prices.packed import ARCHIVE, JSON_LINES, WORKBOOK, is_packed, unpack
 from cryptodask.prices.partition import pack
 from cryptodask.prices.places import looks_of
+from cryptodask.prices.read.cells import Known
+from cryptodask.prices.read.layouts import Layout
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
 from cryptodask.prices.read.price_file import PriceFile, check_price_file, kind_of, reason_of
 from cryptodask.prices.read.readers import read_price_files
@@ -206,6 +208,8 @@ class _Listing:
         Why a file that is named like one of prices can't be read, by the coin's name.
     symbols : set of (str, str)
         Symbols and the names beside them.
+    layouts : dict of str to Layout
+        By their text.
     unpacked : list of Path
         Files that held others, or were brought to another form.
     scratch : Path, optional
@@ -218,6 +222,7 @@ class _Listing:
     left_out: list[pd.DataFrame] = field(default_factory=list)
     empty: dict[str, str] = field(default_factory=dict)
     symbols: Pairs = field(default_factory=set)
+    layouts: dict[str, Layout] = field(default_factory=dict)
     unpacked: list[Path] = field(default_factory=list)
     scratch: Path | None = None
 
@@ -254,11 +259,18 @@ class _Listing:
             self.freqs.setdefault(summary.freq, []).append(path.name)
         if inside is not None:
             self.symbols |= symbols_in(path, options)
+        known = self._shared(summary.known)
         for name, count in rows.items():
             key = name if name in summary.distinct else name.casefold()
-            source = PriceFile(name, path, None if inside is None else name)
+            source = PriceFile(name, path, None if inside is None else name, known=known)
             self.groups.setdefault(key, []).append(source)
             self.sizes[key] = self.sizes.get(key, 0) + count + 1
+
+    def _shared(self, known: Known | None) -> Known | None:
+        """Return it with one layout for all files of the same, which then travels once."""
+        if known is None:
+            return None
+        return replace(known, layout=self.layouts.setdefault(repr(known.layout), known.layout))
 
     def _leave_out(self, path: Path, error: PriceFileError) -> None:
         # Only a file that is named like one of prices counts as a coin that was lost.

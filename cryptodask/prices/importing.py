@@ -100,7 +100,7 @@ def import_prices(
         packed: Sequence[Partition] = opened.partitions(opened.coins, partitions)
         # By the method's name, since functions that workers run belong to `cryptodask.worker`.
         for partition, reading in zip(packed, run(methodcaller("load"), packed), strict=True):
-            for coin in sorted(set(partition.coins) - set(reading.prices["coin"])):
+            for coin in sorted(set(partition.coins) - set(reading.prices["coin"].unique())):
                 empty[coin] = no_rows_message(coin)
             yield reading
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -168,11 +169,28 @@ def findings(kind: str, rows: pd.DataFrame, *, value: Any = "", message: Any = "
         raise KeyError(kind)
     if rows.empty:
         return empty_findings()
-    table = rows.reindex(columns=["coin", "file", "line", "date"]).reset_index(drop=True)
-    table = table.fillna({"line": 0}).assign(kind=kind, action=FINDING_KINDS[kind].default)
-    for name, column in (("value", value), ("message", message)):
-        table[name] = column.to_numpy() if isinstance(column, pd.Series) else column
-    return table[list(FINDING_COLUMNS)].astype(_empty().dtypes.to_dict())
+    # Column by column: a frame that grows by one at a time takes several times as long.
+    n = len(rows)
+    columns = {
+        "kind": _texts(kind, n),
+        "coin": _texts(rows["coin"], n),
+        "file": _texts(rows["file"], n),
+        "line": rows["line"].to_numpy() if "line" in rows else np.zeros(n, dtype=np.int64),
+        "date": rows["date"].to_numpy() if "date" in rows else np.full(n, np.datetime64("NaT", "s")),
+        "value": _texts(value, n),
+        "message": _texts(message, n),
+        "action": _texts(FINDING_KINDS[kind].default, n),
+    }
+    return pd.DataFrame(columns).astype({"line": "int64", "date": DATE_DTYPE})
+
+
+def _texts(values: Any, n: int) -> pd.api.extensions.ExtensionArray:
+    """Return a text for each of ``n`` rows, or the same for all, as a column of text."""
+    if isinstance(values, str):
+        repeated = pa.repeat(pa.scalar(values, pa.large_string()), n)
+        return pd.array(pa.chunked_array([repeated]), dtype="str")
+    column = values if isinstance(values, pd.Series) else pd.Series(list(values), dtype="str")
+    return column.astype("str").array
 
 
 def file_finding(kind: str, coin: str, file: str, message: str, **columns: Any) -> pd.DataFrame:

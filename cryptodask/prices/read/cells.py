@@ -6,9 +6,10 @@ import gzip
 import io
 import stat
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,12 @@ class Cells:
         What else is to be said of the file.
     numeric : frozenset of int
         Places of columns of which it is known that every cell is a number with a point or none.
+    known : Known, optional
+        What the first rows showed, of a file that may be regular.
     """
 
     numeric: frozenset[int] = frozenset()
+    known: "Known | None" = None
 
     def __init__(
         self, layout: Layout, rows: CellRows, lines: list[int], delimiter: str, notes: list[str]
@@ -62,10 +66,9 @@ class Cells:
         self.layout, self.delimiter, self.notes = layout, delimiter, notes
         self.rows, self.lines = rows[layout.first :], lines[layout.first :]
 
-    @property
-    def head(self) -> CellRows:
-        """The first rows."""
-        return self.rows[:HEAD]
+    def first_row(self) -> list[str]:
+        """Return the cells of the first row; none where there is no row."""
+        return self.rows[0] if self.rows else []
 
     def full_rows(self) -> CellRows:
         """Return the rows of the right width."""
@@ -92,41 +95,85 @@ class Cells:
         return pa.array(self._columns[place], type=pa.large_string())
 
 
+@dataclass(frozen=True)
+class Known:
+    """What the first rows of a file showed, for those who read all of it later.
+
+    Attributes
+    ----------
+    size, changed : int
+        Bytes of the file, and when it was changed, in nanoseconds since 1970: of a file of which
+        they differ, this is not known any more.
+    layout : Layout
+    delimiter : str
+    first : int
+        The line of the first row, from 1.
+    """
+
+    size: int
+    changed: int
+    layout: Layout
+    delimiter: str
+    first: int
+
+    @classmethod
+    def of(cls, path: Path, cells: Cells) -> "Known | None":
+        """Return what the first rows of a file show; None of one that is read line by line."""
+        if not cells.delimiter or cells.layout.is_doubtful or _has_odd_times(cells):
+            return None
+        stat = path.stat()
+        return cls(stat.st_size, stat.st_mtime_ns, cells.layout, cells.delimiter, cells.lines[0])
+
+    def is_of(self, path: Path) -> bool:
+        """Return whether a file is as it was."""
+        stat = path.stat()
+        return (stat.st_size, stat.st_mtime_ns) == (self.size, self.changed)
+
+    @property
+    def key(self) -> tuple[str, int, tuple[int, ...], int]:
+        """What files must have in common to be parsed together."""
+        layout = self.layout
+        places = {*layout.columns.values(), *layout.coins.values()}
+        return self.delimiter, layout.width, tuple(sorted(places)), layout.columns["date"]
+
+
 class RegularCells(Cells):
     """The rows of a file that is regular; see `cryptodask.prices.read.regular`.
 
     Parameters
     ----------
-    like : Cells
-        What the first rows show.
+    known : Known
     body : Body
         All rows.
     table : pyarrow.Table
         The columns that are known, by their places.
+    notes : list of str
     numeric : frozenset of int
     """
 
-    def __init__(self, like: Cells, body: Body, table: pa.Table, numeric: frozenset[int]) -> None:
-        self.layout, self.delimiter, self.notes = like.layout, like.delimiter, like.notes
-        self.numeric = numeric
-        self._head, self._first = like.head, like.lines[0]
-        self._body, self._table = body, table
+    def __init__(
+        self, known: Known, body: Body, table: pa.Table, notes: list[str], numeric: frozenset[int]
+    ) -> None:
+        self.layout, self.delimiter, self.notes = known.layout, known.delimiter, notes
+        self.known, self.numeric, self._body, self._table = known, numeric, body, table
 
     @cached_property
     def rows(self) -> CellRows:  # type: ignore[override]
         """Rows under the header; they are split only if somebody asks for them."""
-        text = self._body.data.decode("utf-8")
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter))
+        return self._split(self._body.data)
+
+    def _split(self, data: bytes) -> CellRows:
+        text = io.StringIO(data.decode("utf-8"), newline="")
+        return list(csv.reader(text, delimiter=self.delimiter))
 
     @property
     def lines(self) -> list[int]:  # type: ignore[override]
         """The line of each row."""
         return self.full_lines().tolist()
 
-    @property
-    def head(self) -> CellRows:
-        """The first rows."""
-        return self._head
+    def first_row(self) -> list[str]:
+        """Return the cells of the first row."""
+        return self._split(self._body.data.partition(b"\n")[0])[0]
 
     def full_rows(self) -> CellRows:
         """Return all rows, which are of one width."""
@@ -138,7 +185,8 @@ class RegularCells(Cells):
 
     def full_lines(self) -> NDArray[np.int64]:
         """Return the line of each row, ``(n_rows,)``."""
-        return np.arange(self._first, self._first + self._body.rows, dtype=np.int64)
+        assert self.known is not None
+        return np.arange(self._body.rows, dtype=np.int64) + self.known.first
 
     def column(self, place: int) -> Texts:
         """Return the cells of a column ``(n_rows,)``."""
@@ -148,20 +196,13 @@ class RegularCells(Cells):
 
 @dataclass(frozen=True)
 class _Opened:
-    """A file, its first rows, and its body if it may be regular."""
+    """A file, and its body if it may be regular."""
 
     path: Path
     data: bytes
     is_packed: bool
-    head: Cells
+    known: Known | None
     body: Body | None
-
-    @property
-    def key(self) -> tuple[str, int, tuple[int, ...], int]:
-        """What files must have in common to be parsed together."""
-        layout = self.head.layout
-        places = {*layout.columns.values(), *layout.coins.values()}
-        return self.head.delimiter, layout.width, tuple(sorted(places)), layout.columns["date"]
 
 
 def read_cells(path: Path, options: ReadOptions, *, all_rows: bool = True) -> Cells:
@@ -188,68 +229,79 @@ def read_cells(path: Path, options: ReadOptions, *, all_rows: bool = True) -> Ce
         It is empty, binary, has no row or two columns of one name, or can't be opened.
     """
     if all_rows:
-        [cells] = read_all_cells([path], options)
+        [cells] = read_all_cells({path: None}, options).values()
         if isinstance(cells, PriceFileError):
             raise cells
         return cells
     data, is_packed, is_cut = _load(path, SNIFF)
     cells = _split_cells(path, data, is_packed, options, is_cut=is_cut, all_rows=False)
-    return read_cells(path, options) if cells.layout.is_doubtful else cells
+    if cells.layout.is_doubtful:
+        return read_cells(path, options)
+    cells.known = Known.of(path, cells)
+    return cells
 
 
 def read_all_cells(
-    paths: Sequence[Path], options: ReadOptions
-) -> list[Cells | PriceFileError]:
+    files: Mapping[Path, Known | None], options: ReadOptions
+) -> dict[Path, Cells | PriceFileError]:
     """Return all rows of files, those that are regular parsed together.
 
     Parameters
     ----------
-    paths : sequence of Path
+    files : mapping of Path to Known, optional
+        With what is known of each.
     options : ReadOptions
         What the files leave open.
 
     Returns
     -------
-    list of Cells or PriceFileError
-        One a file; the error that `read_cells` raises where it can't be read.
+    dict of Path to Cells or PriceFileError
+        The error that `read_cells` raises where a file can't be read.
     """
     found: dict[Path, Cells | PriceFileError] = {}
     groups: dict[tuple[str, int, tuple[int, ...], int], list[_Opened]] = {}
-    for path in paths:
+    for path, known in files.items():
         try:
-            opened = _open(path, options)
-            if opened.body is None:
-                found[path] = _split_cells(path, opened.data, opened.is_packed, options)
-            else:
-                groups.setdefault(opened.key, []).append(opened)
+            opened = _open(path, known, options)
         except PriceFileError as error:
             found[path] = error
+        else:
+            key = opened.known.key if opened.known and opened.body else ("", 0, (), 0)
+            groups.setdefault(key, []).append(opened)
     for (delimiter, width, places, date), group in groups.items():
         bodies = [opened.body for opened in group if opened.body is not None]
-        tables = parse_bodies(bodies, width, places, date, delimiter)
+        tables = parse_bodies(bodies, width, places, date, delimiter) if bodies else []
         numeric = numeric_columns(tables)
-        for opened, body, table in zip(group, bodies, tables, strict=True):
+        for opened, table in zip_longest(group, tables):
             try:
-                found[opened.path] = (
-                    _split_cells(opened.path, opened.data, opened.is_packed, options)
-                    if table is None
-                    else RegularCells(opened.head, body, table, numeric)
-                )
+                found[opened.path] = _cells_of(opened, table, numeric, options)
             except PriceFileError as error:
                 found[opened.path] = error
-    return [found[path] for path in paths]
+    return found
 
 
-def _open(path: Path, options: ReadOptions) -> _Opened:
+def _open(path: Path, known: Known | None, options: ReadOptions) -> _Opened:
     """Load a file, and look whether it is regular."""
     data, is_packed, _ = _load(path, -1)
-    head = _split_cells(path, data, is_packed, options, all_rows=False)
-    text = data.removeprefix(codecs.BOM_UTF8)
+    if known is None or not known.is_of(path):
+        head = _split_cells(path, data, is_packed, options, all_rows=False)
+        known = Known.of(path, head)
+    else:
+        _decode(path, data, cut=False)  # refuses what is no text
     body = None
-    is_text = head.delimiter and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    if is_text and not head.layout.is_doubtful and not _has_odd_times(head):
-        body = find_body(text, head.lines[0], head.delimiter)
-    return _Opened(path, data, is_packed, head, body)
+    if known is not None and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        body = find_body(data.removeprefix(codecs.BOM_UTF8), known.first, known.delimiter)
+    return _Opened(path, data, is_packed, known, body)
+
+
+def _cells_of(
+    opened: _Opened, table: pa.Table | None, numeric: frozenset[int], options: ReadOptions
+) -> Cells:
+    """Return the rows of a file; where it is not regular, line by line."""
+    if table is None or opened.known is None or opened.body is None:
+        return _split_cells(opened.path, opened.data, opened.is_packed, options)
+    notes = ["gzip"] if opened.is_packed else []
+    return RegularCells(opened.known, opened.body, table, notes, numeric)
 
 
 def _split_cells(
@@ -324,7 +376,7 @@ def _has_odd_times(cells: Cells) -> bool:
     """Return whether times are not by 24 hours, or in another column than the day."""
     place = cells.layout.columns["date"]
     return cells.layout.clock is not None or any(
-        row[place].strip()[-1:] in ("M", "m", ".") for row in cells.head if row[place:]
+        row[place].strip()[-1:] in ("M", "m", ".") for row in cells.rows[:HEAD] if row[place:]
     )
 
 

@@ -195,8 +195,7 @@ def _number_style(cells: Cells) -> NumberStyle:
     places = list(layout.coins.values()) or [
         place for name, place in layout.columns.items() if name in NUMBER_COLUMNS
     ]
-    first = cells.head[0] if cells.head else []
-    percents = [i for i, cell in enumerate(first) if cell.strip().endswith("%")]
+    percents = [i for i, cell in enumerate(cells.first_row()) if cell.strip().endswith("%")]
     # Where a comma divides cells, one inside of a number is mostly of thousands; else it is proved.
     needs_proof = cells.delimiter not in ("", ",") or not all(
         name.isascii() for name in layout.header

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptodask.errors import UnreadableFileError
 from cryptodask.prices.read.numbers import MISSING, plain_number
@@ -42,7 +42,7 @@ class Header:
     ----------
     names : sequence of str, ``(width,)``
         As written.
-    keys : sequence of str, ``(width,)``
+    keys : tuple of str, ``(width,)``
         As of `cryptodask.prices.read.vocabulary.header_keys`.
     rows : sequence of sequences of str, ``(n_rows, width)``
         The first rows under it, or all.
@@ -51,13 +51,16 @@ class Header:
     """
 
     names: Sequence[str]
-    keys: Sequence[str]
+    keys: tuple[str, ...]
     rows: Rows
     has_all: bool
+    _cells: dict[int, list[str]] = field(default_factory=dict, init=False, repr=False)
 
     def cells(self, place: int) -> list[str]:
         """Return the cells of a column ``(n_rows,)``, without spaces around them."""
-        return [row[place].strip() for row in self.rows]
+        if place not in self._cells:
+            self._cells[place] = [row[place].strip() for row in self.rows]
+        return self._cells[place]
 
     def is_blank(self, place: int) -> bool:
         """Return whether a column is empty in every row that is there."""

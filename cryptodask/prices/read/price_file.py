@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from cryptodask.errors import NotAPriceFileError, PriceFileError, UnreadableFileError
 from cryptodask.prices.freq import DAILY, FREQS, name_step
-from cryptodask.prices.read.cells import Cells, read_cells
+from cryptodask.prices.read.cells import Cells, Known, read_cells
 from cryptodask.prices.read.headers import Header
 from cryptodask.prices.read.layouts import HEAD
 from cryptodask.prices.read.names import is_name, plain_name
@@ -35,12 +35,15 @@ class PriceFile:
         The coin's name in a file that holds many; only its rows are read.
     reports_file : bool
         Whether findings about the file, and not about one coin, are reported.
+    known : Known, optional
+        What the first rows showed.
     """
 
     coin: str
     path: Path
     inside: str | None = None
     reports_file: bool = True
+    known: Known | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,14 @@ class FileSummary:
     distinct : frozenset of str
         Names of it that differ from another by case alone and share a date with it, so that they
         are two coins.
+    known : Known, optional
+        For those who read the rows.
     """
 
     coins: Mapping[str, int] | None
     freq: str | None
     distinct: frozenset[str] = frozenset()
+    known: Known | None = None
 
 
 def check_price_file(path: Path, options: ReadOptions = DEFAULT_OPTIONS) -> FileSummary:
@@ -86,10 +92,10 @@ def check_price_file(path: Path, options: ReadOptions = DEFAULT_OPTIONS) -> File
         cells = read_cells(path, options)
         freq = freq_of(path, cells, options)
         check_series(path, cells, freq or DAILY, options)
-        return FileSummary(_count_coins(path, cells), freq, _distinct_names(cells))
+        return FileSummary(_count_coins(path, cells), freq, _distinct_names(cells), cells.known)
     freq = freq_of(path, cells, options)
     check_series(path, cells, freq or DAILY, options)
-    return FileSummary(None, freq)
+    return FileSummary(None, freq, known=cells.known)
 
 
 def _count_coins(path: Path, cells: Cells) -> dict[str, int]:

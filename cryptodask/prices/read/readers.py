@@ -49,14 +49,16 @@ def read_price_files(files: Sequence[PriceFile], options: ReadOptions = DEFAULT_
     groups: dict[Path, list[PriceFile]] = {}
     for file in files:
         groups.setdefault(file.path, []).append(file)
-    for group, cells in zip(groups.values(), read_all_cells([*groups], options), strict=True):
+    found = read_all_cells({path: group[0].known for path, group in groups.items()}, options)
+    for path, group in groups.items():
         try:
+            cells = found[path]
             if isinstance(cells, PriceFileError):
                 raise cells
             add_file(texts, cells, group, options)
         except PriceFileError as error:
             unread += [
-                file_finding(kind_of(error), file.coin, file.path.name, reason_of(error))
+                file_finding(kind_of(error), file.coin, path.name, reason_of(error))
                 for file in group
             ]
     rows, row_findings = parse_rows(texts.frame(), texts, FREQS[freq])

@@ -2,8 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
 
 CURRENCIES = (
     "usdt", "usdc", "busd", "usd", "eur", "gbp", "jpy", "krw", "chf", "aud", "cad", "inr", "brl",
@@ -152,7 +152,7 @@ _LETTERS = {"t": "time", "o": "open", "h": "high", "l": "low", "c": "close", "v"
             "q": "quotevolume", "s": "symbol", "n": "trades"}  # fmt: skip
 
 
-def header_keys(header: Sequence[str]) -> list[str]:
+def header_keys(header: Sequence[str]) -> tuple[str, ...]:
     """Return the keys of a header, with the single letters of exchanges written out.
 
     Letters count where high, low and close are among them, in one case: ``T`` of Binance's streams
@@ -164,28 +164,28 @@ def header_keys(header: Sequence[str]) -> list[str]:
     """
     names = [name.strip() for name in header]
     if "ds" in names and "y" in names:  # as libraries of forecasts have them
-        return ["close" if name == "y" else header_key(name) for name in names]
+        return tuple("close" if name == "y" else header_key(name) for name in names)
     for letters in (_LETTERS, {letter.upper(): word for letter, word in _LETTERS.items()}):
         if {"h", "l", "c"} <= {name.lower() for name in names if name in letters}:
-            return [letters.get(n, header_key(n) if len(n) > 1 else "other") for n in names]
-    return [header_key(name) for name in names]
+            return tuple(letters.get(n, header_key(n) if len(n) > 1 else "other") for n in names)
+    return tuple(header_key(name) for name in names)
 
 
-def places_in(keys: Sequence[str], group: Iterable[str]) -> list[int]:
+@lru_cache(maxsize=4_096)  # a folder has few headers
+def places_in(keys: tuple[str, ...], group: frozenset[str]) -> tuple[int, ...]:
     """Return the places of the columns that a group of names has.
 
     A currency behind a name (``closeusd``) counts where no column has the name alone.
 
     Parameters
     ----------
-    keys : sequence of str, ``(width,)``
+    keys : tuple of str, ``(width,)``
         As of `header_keys`.
-    group : iterable of str
+    group : frozenset of str
     """
-    names = set(group)
-    if exact := [i for i, key in enumerate(keys) if key in names]:
+    if exact := tuple(i for i, key in enumerate(keys) if key in group):
         return exact
-    return [i for i, key in enumerate(keys) if _CURRENCY.sub("", key) in names and key]
+    return tuple(i for i, key in enumerate(keys) if _CURRENCY.sub("", key) in group and key)
 
 
 def is_known(key: str) -> bool:

@@ -21,7 +21,7 @@ from cryptodask.prices.schema import NUMBER_COLUMNS
 from cryptodask.prices.table.footer_stats import FOOTER_KEY, FooterStats
 from cryptodask.prices.table.index import count_rows, join_index, load_seam_texts
 from cryptodask.prices.table.manifest import Manifest
-from cryptodask.prices.table.seam import empty_raw, find_seams
+from cryptodask.prices.table.seam import empty_raw, seam_texts
 from cryptodask.prices.table.storage import Writer, writing
 from cryptodask.prices.table.table_reader import TableReader
 
@@ -95,8 +95,7 @@ def write_base(
             elif not parts:
                 losses.append(lost(reading.findings).head(_REASONS))
             if known is None:
-                ends = find_seams(reading.raw(), freq)
-                seams |= {coin: seam.encode() for coin, seam in ends.items()}
+                seams |= seam_texts(reading.raw(), freq)
                 raw.append(empty_raw() if reading.changed is None else reading.changed)
     if not parts:
         raise _nothing_read(writer, notes, losses)

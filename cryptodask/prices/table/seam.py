@@ -11,7 +11,7 @@ Pure functions of frames.
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,20 +131,7 @@ class Seam:
 
     def encode(self) -> str:
         """Return it as JSON."""
-        rows = self.rows
-        numbers = rows[list(NUMBER_COLUMNS)].to_numpy().astype(object)
-        numbers[rows[list(NUMBER_COLUMNS)].isna().to_numpy()] = None
-        high = None if math.isinf(self.limits.high) else self.limits.high
-        return json.dumps(
-            {
-                "limits": [self.limits.spare, self.limits.low, high],
-                "date": rows["date"].to_numpy().astype("datetime64[s]").astype(np.int64).tolist(),
-                "numbers": numbers.tolist(),
-                "file": rows["file"].tolist(),
-                "line": rows["line"].tolist(),
-                "future": rows["future"].tolist(),
-            }
-        )
+        return _SeamRows.of(self.rows).encode(0, len(self.rows), self.limits)
 
     @classmethod
     def decode(cls, coin: str, text: str) -> "Seam":
@@ -190,8 +177,70 @@ def find_seams(
     limits : mapping of str to MoveLimits, optional
         Of coins whose limits do not follow from these rows.
     """
-    if raw.empty:
+    frame = raw[list(RAW_COLUMNS)]
+    return {
+        coin: Seam(frame.iloc[start:end], known)
+        for coin, start, end, known in _find_ends(raw, freq, limits or {})
+    }
+
+
+def seam_texts(raw: pd.DataFrame, freq: str) -> dict[str, str]:
+    """Return the seam of each coin that has one, as JSON.
+
+    Parameters
+    ----------
+    raw : DataFrame
+        `RAW_COLUMNS` of all rows, by coin and date.
+    freq : str
+        Of the bars.
+    """
+    ends = list(_find_ends(raw, freq, {}))
+    if not ends:
         return {}
+    # The rows of all seams are taken at once: a frame a coin would cost more than all else.
+    sizes = [end - start for _, start, end, _ in ends]
+    places = np.concatenate([np.arange(start, end) for _, start, end, _ in ends])
+    rows = _SeamRows.of(raw.iloc[places])
+    stops = np.cumsum(sizes)
+    return {
+        coin: rows.encode(int(stop) - size, int(stop), known)
+        for (coin, _, _, known), size, stop in zip(ends, sizes, stops, strict=True)
+    }
+
+
+@dataclass(frozen=True)
+class _SeamRows:
+    """Rows of seams as lists, one value a row."""
+
+    date: list[int]
+    numbers: list[list[float | None]]
+    file: list[str]
+    line: list[int]
+    future: list[bool]
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame) -> "_SeamRows":
+        values = rows[list(NUMBER_COLUMNS)].to_numpy(dtype=np.float64)
+        numbers = values.astype(object)
+        numbers[np.isnan(values)] = None
+        dates = rows["date"].to_numpy().astype("datetime64[s]").astype(np.int64)
+        others = (rows[name].tolist() for name in ("file", "line", "future"))
+        return cls(dates.tolist(), numbers.tolist(), *others)
+
+    def encode(self, start: int, end: int, limits: MoveLimits) -> str:
+        """Return some rows, and limits, as JSON."""
+        high = None if math.isinf(limits.high) else limits.high
+        names = ("date", "numbers", "file", "line", "future")
+        rows = {name: getattr(self, name)[start:end] for name in names}
+        return json.dumps({"limits": [limits.spare, limits.low, high], **rows})
+
+
+def _find_ends(
+    raw: pd.DataFrame, freq: str, limits: Mapping[str, MoveLimits]
+) -> Iterator[tuple[str, int, int, MoveLimits]]:
+    """Yield each coin that has a seam, the places of its first row and behind its last, limits."""
+    if raw.empty:
+        return
     since = bars_since(raw, freq)
     moves = moves_of(raw, since)
     starts = np.flatnonzero(since == 0)
@@ -199,20 +248,18 @@ def find_seams(
     at = np.arange(len(raw))
     anchors = np.maximum.reduceat(np.where(_find_anchors(raw, since, moves), at, -1), starts)
     wild = np.logical_or.reduceat(np.abs(moves) > SMALLEST_MOVE, starts)
-    coins = raw["coin"].to_numpy()
-    seams = {}
+    coins = raw["coin"].iloc[starts].tolist()
     plain = MoveLimits()
-    frame = raw[list(RAW_COLUMNS)]
-    for start, end, anchor, is_wild in zip(starts, ends, anchors, wild, strict=True):
-        coin = coins[start]
+    for coin, start, end, anchor, is_wild in zip(
+        coins, starts.tolist(), ends.tolist(), anchors.tolist(), wild.tolist(), strict=True
+    ):
         if anchor < 0 or end - anchor > MOST_ROWS:
             continue
-        known = (limits or {}).get(coin)
+        known = limits.get(coin)
         if known is None:
             mine = moves[start:end]
             known = MoveLimits.of(mine[~np.isnan(mine)]) if is_wild else plain
-        seams[coin] = Seam(frame.iloc[anchor:end], known)
-    return seams
+        yield coin, anchor, end, known
 
 
 def _find_anchors(
