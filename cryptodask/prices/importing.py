@@ -1,15 +1,15 @@
 """Read price files: into a table, or into memory."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from operator import methodcaller
+from itertools import groupby
+from operator import itemgetter, methodcaller
 from pathlib import Path
 from typing import Any
 
-from cryptodask.errors import (
-    OptionError,
-    SourceError,
-)
+import numpy as np
+
+from cryptodask.errors import OptionError, SourceError
 from cryptodask.prices.clean.cleaning import join_readings
 from cryptodask.prices.clean.declared import Declared
 from cryptodask.prices.clean.findings import join_findings
@@ -18,7 +18,8 @@ from cryptodask.prices.declaring import declared_readings
 from cryptodask.prices.folder_source import FolderSource
 from cryptodask.prices.frames.dask_source import DaskFrameSource
 from cryptodask.prices.frames.frame_source import FrameSource
-from cryptodask.prices.partition import Partition, partitions_for
+from cryptodask.prices.frames.held import CoinRows, slice_reading
+from cryptodask.prices.partition import ROWS_PER_PARTITION, Source, pack, partitions_for
 from cryptodask.prices.places import find_files
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
 from cryptodask.prices.reading import Reading
@@ -97,10 +98,10 @@ def import_prices(
         if declared:
             yield from declared_readings(opened, declared, options.policies, partitions, run)
             return
-        packed: Sequence[Partition] = opened.partitions(opened.coins, partitions)
-        # By the method's name, since functions that workers run belong to `cryptodask.worker`.
-        for partition, reading in zip(packed, run(methodcaller("load"), packed), strict=True):
-            for coin in sorted(set(partition.coins) - set(reading.prices["coin"].unique())):
+        spans = pack(opened.rows_of(opened.coins), partitions)
+        read = _read_batches if run is map else _read_parts
+        for coins, reading in read(opened, spans, run):
+            for coin in sorted(set(coins) - set(reading.prices["coin"].unique())):
                 empty[coin] = no_rows_message(coin)
             yield reading
 
@@ -113,6 +114,43 @@ def import_prices(
         freq=opened.freq,
         policies=options.policies,
     )
+
+
+_Coins = Sequence[str]
+_Spans = Sequence[tuple[int, int]]
+
+
+def _read_parts(
+    source: Source, spans: _Spans, run: Callable[[Callable[[Any], Any], Sequence[Any]], Any]
+) -> Iterator[tuple[_Coins, Reading]]:
+    """Yield the coins and the reading of each part, one a call of ``run``."""
+    parts = source.pick(source.coins, spans)
+    # By the method's name, since functions that workers run belong to `cryptodask.worker`.
+    for part, reading in zip(parts, run(methodcaller("load"), parts), strict=True):
+        yield part.coins, reading
+
+
+def _read_batches(
+    source: Source, spans: _Spans, run: Callable[[Callable[[Any], Any], Sequence[Any]], Any]
+) -> Iterator[tuple[_Coins, Reading]]:
+    """Yield what `_read_parts` does, with as many parts read at once as memory is meant for.
+
+    pandas and Arrow cost more for a call than for the rows of a small part, and a file of many
+    coins is read once for all parts of a batch.
+    """
+    ends = np.cumsum([source.rows_of(source.coins[a:b]).sum() for a, b in spans])
+    numbers = (ends - 1) // ROWS_PER_PARTITION
+    batches = [list(group) for _, group in groupby(zip(numbers, spans, strict=True), key=itemgetter(0))]
+    outer = [(group[0][1][0], group[-1][1][1]) for group in batches]
+    for (_, reading), group in zip(_read_parts(source, outer, run), batches, strict=True):
+        rows = CoinRows.of(reading.prices)
+        here = set(source.coins[group[0][1][0] : group[-1][1][1]])
+        of_none = ~reading.findings["coin"].isin(here)
+        for number, (_, (a, b)) in enumerate(group):
+            coins = source.coins[a:b]
+            about = reading.findings["coin"].isin(coins)
+            about |= of_none if number == 0 else False
+            yield coins, slice_reading(reading, coins, rows, about)
 
 
 def _check_free(place: Path, overwrite: bool) -> None:
