@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 PRICE_COLUMNS = ("open", "high", "low", "close")
 """Prices in the quote currency, USD by default."""
@@ -37,3 +39,20 @@ def as_price_dtypes(frame: pd.DataFrame, columns: Sequence[str] = TABLE_COLUMNS)
         Those to return, by default all of the schema.
     """
     return frame.loc[:, list(columns)].astype({"coin": "str", "date": DATE_DTYPE})
+
+
+def codes_of(names: pd.Series) -> NDArray[np.int64]:
+    """Return a number for each name, in the order of names: equal for equal names.
+
+    Parameters
+    ----------
+    names : Series of str or category, ``(n_rows,)``
+
+    Returns
+    -------
+    ndarray of int64, ``(n_rows,)``
+    """
+    is_category = isinstance(names.dtype, pd.CategoricalDtype)
+    if is_category and names.cat.categories.is_monotonic_increasing:
+        return names.cat.codes.to_numpy().astype(np.int64)
+    return pd.factorize(names, sort=True)[0].astype(np.int64)

@@ -11,7 +11,13 @@ from cryptodask.prices.clean.policies import Policies, action_of, settle
 from cryptodask.prices.clean.series import settle_series
 from cryptodask.prices.freq import DAILY, bar, bars
 from cryptodask.prices.reading import RAW_COLUMNS, Reading
-from cryptodask.prices.schema import DATE_DTYPE, NUMBER_COLUMNS, as_price_dtypes, empty_prices
+from cryptodask.prices.schema import (
+    DATE_DTYPE,
+    NUMBER_COLUMNS,
+    as_price_dtypes,
+    codes_of,
+    empty_prices,
+)
 
 _VALUES = list(NUMBER_COLUMNS)
 _KEY = ["coin", "date", "file", "line"]
@@ -191,18 +197,28 @@ def keep_one_row_a_day(
         prices = _without(prices, unordered)
     # The last of a file before the others of it; which of two files comes first stays as it is.
     last = action_of(policies, "conflicting_row") == "repair:last"
-    turned = prices.assign(line=-prices["line"]) if last else prices
-    rows = turned.sort_values(_KEY, kind="stable", ignore_index=True)
-    rows = rows.assign(line=-rows["line"]) if last else rows
+    line = prices["line"].to_numpy()
+    order = np.lexsort(
+        (
+            -line if last else line,
+            codes_of(prices["file"]),
+            prices["date"].to_numpy().astype(np.int64),
+            codes_of(prices["coin"]),
+        )
+    )
+    rows = prices.take(order).reset_index(drop=True)
     clean, repeated = _keep_first(rows, freq)
     return clean, join_findings([unordered, repeated])
 
 
 def _keep_first(prices: pd.DataFrame, freq: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Keep the first row of each bar, of rows by coin and date."""
-    repeats = prices.duplicated(["coin", "date"])
-    if not repeats.any():
+    coin, dates = codes_of(prices["coin"]), prices["date"].to_numpy()
+    again = (np.diff(coin) == 0) & (dates[1:] == dates[:-1])
+    if not again.any():
         return prices, join_findings([_find_merged(prices, prices, freq)])
+    prices = prices.astype({"coin": "str", "file": "str"})
+    repeats = pd.Series(np.append(False, again))
     first = prices.loc[~repeats, ["coin", "date", "file", *_VALUES]]
     kept = prices[["coin", "date"]].merge(first, on=["coin", "date"], how="left")
     same_cell = (prices[_VALUES] == kept[_VALUES]) | (prices[_VALUES].isna() & kept[_VALUES].isna())
@@ -268,21 +284,25 @@ def _find_contradictions(
 
 def _find_unordered(prices: pd.DataFrame) -> pd.DataFrame:
     """Return findings of rows against the order, up or down, of most rows of their file."""
-    rows = prices.sort_values(["file", "coin", "line"], kind="stable")
-    name = rows["file"].to_numpy(dtype=object) + "\0" + rows["coin"].to_numpy(dtype=object)
-    moments = rows["date"].to_numpy().astype("datetime64[s]").astype(np.int64)
+    coin, line = codes_of(prices["coin"]), prices["line"].to_numpy()
+    order = np.lexsort((line, coin, codes_of(prices["file"])))
+    coin, file = coin[order], codes_of(prices["file"])[order]
+    moments = prices["date"].to_numpy().astype("datetime64[s]").astype(np.int64)[order]
     step = np.sign(np.diff(moments, prepend=moments[:1]))
-    step[1:][name[1:] != name[:-1]] = 0
-    way = pd.Series(step).groupby(name).transform("sum").to_numpy()
-    against = step * np.sign(way) < 0
-    return findings("out_of_order", rows[against], message="dated against the order of the file")
+    is_new = np.append(False, (np.diff(coin) != 0) | (np.diff(file) != 0))[: len(step)]
+    step[is_new] = 0
+    series = np.cumsum(is_new)
+    way = np.bincount(series, weights=step)[series] if len(step) else step
+    rows = prices.iloc[order[step * np.sign(way) < 0]]
+    return findings("out_of_order", rows, message="dated against the order of the file")
 
 
 def _find_merged(read: pd.DataFrame, kept: pd.DataFrame, freq: str) -> pd.DataFrame:
     """Return a finding for each further file of a coin."""
-    files = read.groupby("coin")["file"].unique()
+    pairs = read[["coin", "file"]].drop_duplicates().astype("str")
+    several = pairs[pairs["coin"].duplicated(keep=False)]
     merged = []
-    for coin, names in files[files.map(len) > 1].items():
+    for coin, names in several.groupby("coin")["file"]:
         first, *others = sorted(names)
         for name in others:
             new = int(((kept["coin"] == coin) & (kept["file"] == name)).sum())

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cryptodask.errors import OptionError
 from cryptodask.prices.freq import DAILY, step_of
-from cryptodask.prices.schema import AMOUNT_COLUMNS, PRICE_COLUMNS
+from cryptodask.prices.schema import AMOUNT_COLUMNS, PRICE_COLUMNS, codes_of
 
 GapMode = Literal["leave", "fill", "split"]
 
@@ -75,7 +75,7 @@ def bars_since(prices: pd.DataFrame, freq: str) -> NDArray[np.int64]:
     ndarray of int64, ``(n_rows,)``
         1 where no bar is missing between the two; 0 for the first row of a coin.
     """
-    coin = prices["coin"].to_numpy()
+    coin = codes_of(prices["coin"])
     dates = prices["date"].to_numpy().astype("datetime64[s]")
     since = np.zeros(len(prices), dtype=np.int64)
     same = coin[1:] == coin[:-1]

@@ -12,6 +12,7 @@ from cryptodask.prices.clean.findings import findings, join_findings
 from cryptodask.prices.clean.gaps import bars_since
 from cryptodask.prices.clean.policies import Policies, action_of
 from cryptodask.prices.freq import DAILY, bars, step_of
+from cryptodask.prices.schema import codes_of
 from cryptodask.records import FloatArray
 
 STALE_ROWS = 5
@@ -228,9 +229,10 @@ def _find_moves(
 ) -> list[tuple[Mask, pd.DataFrame]]:
     """Return closes that moved too far in a bar, jumps that were undone, and findings."""
     moves = moves_of(prices, since)
-    by_coin = pd.Series(moves).groupby(prices["coin"].to_numpy())
-    off = pd.Series(np.abs(moves - by_coin.transform("median").to_numpy()))
-    scale = 1.4826 * off.groupby(prices["coin"].to_numpy()).transform("median").to_numpy()
+    coin = codes_of(prices["coin"])
+    median = pd.Series(moves).groupby(coin).transform("median").to_numpy()
+    off = pd.Series(np.abs(moves - median))
+    scale = 1.4826 * off.groupby(coin).transform("median").to_numpy()
     limit = np.fmax(ROBUST_SIGMAS * scale, SMALLEST_MOVE)
     if limits is not None:
         limit = np.where(np.isnan(limits), limit, limits)

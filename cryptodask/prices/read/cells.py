@@ -21,7 +21,14 @@ from numpy.typing import NDArray
 from cryptodask.errors import NotAPriceFileError, PriceFileError, UnreadableFileError
 from cryptodask.prices.read.layouts import HEAD, Layout, find_layout
 from cryptodask.prices.read.options import ReadOptions
-from cryptodask.prices.read.regular import Body, Texts, find_body, numeric_columns, parse_bodies
+from cryptodask.prices.read.regular import (
+    Body,
+    Numeric,
+    Texts,
+    find_body,
+    numeric_columns,
+    parse_bodies,
+)
 from cryptodask.prices.read.stamps import in_24_hours, joined_stamp
 
 SNIFF = 65_536
@@ -51,13 +58,13 @@ class Cells:
         Between cells; empty for Parquet.
     notes : list of str
         What else is to be said of the file.
-    numeric : frozenset of int
-        Places of columns of which it is known that every cell is a number with a point or none.
+    numeric : Numeric
+        Columns of which it is known that they hold nothing but numbers.
     known : Known, optional
         What the first rows showed, of a file that may be regular.
     """
 
-    numeric: frozenset[int] = frozenset()
+    numeric: Numeric = Numeric()
     known: "Known | None" = None
 
     def __init__(
@@ -148,14 +155,15 @@ class RegularCells(Cells):
     table : pyarrow.Table
         The columns that are known, by their places.
     notes : list of str
-    numeric : frozenset of int
+    numeric : Numeric
     """
 
     def __init__(
-        self, known: Known, body: Body, table: pa.Table, notes: list[str], numeric: frozenset[int]
+        self, known: Known, body: Body, table: pa.Table, notes: list[str], numeric: Numeric
     ) -> None:
         self.layout, self.delimiter, self.notes = known.layout, known.delimiter, notes
-        self.known, self.numeric, self._body, self._table = known, numeric, body, table
+        self.known, self.numeric, self._body = known, numeric, body
+        self._texts = dict(zip(map(int, table.column_names), table.columns, strict=True))
 
     @cached_property
     def rows(self) -> CellRows:  # type: ignore[override]
@@ -190,8 +198,7 @@ class RegularCells(Cells):
 
     def column(self, place: int) -> Texts:
         """Return the cells of a column ``(n_rows,)``."""
-        name = str(place)
-        return self._table[name] if name in self._table.column_names else super().column(place)
+        return self._texts[place] if place in self._texts else super().column(place)
 
 
 @dataclass(frozen=True)
@@ -295,7 +302,7 @@ def _open(path: Path, known: Known | None, options: ReadOptions) -> _Opened:
 
 
 def _cells_of(
-    opened: _Opened, table: pa.Table | None, numeric: frozenset[int], options: ReadOptions
+    opened: _Opened, table: pa.Table | None, numeric: Numeric, options: ReadOptions
 ) -> Cells:
     """Return the rows of a file; where it is not regular, line by line."""
     if table is None or opened.known is None or opened.body is None:

@@ -17,7 +17,7 @@ from cryptodask.prices.read.days import day_month_order
 from cryptodask.prices.read.edges import meaning, settle_rule, survey_edges
 from cryptodask.prices.read.headers import NEEDED
 from cryptodask.prices.read.names import is_name, plain_name
-from cryptodask.prices.read.numbers import NumberStyle, find_number_style
+from cryptodask.prices.read.numbers import NumberStyle, find_number_style, shows_point
 from cryptodask.prices.read.options import ReadOptions
 from cryptodask.prices.read.price_file import PriceFile, check_series, freq_of
 from cryptodask.prices.read.regular import TEXT, Texts, find_missing
@@ -195,16 +195,21 @@ def _number_style(cells: Cells) -> NumberStyle:
     places = list(layout.coins.values()) or [
         place for name, place in layout.columns.items() if name in NUMBER_COLUMNS
     ]
+    numeric = cells.numeric
+    odd = [i for i in places if i not in numeric.plain | numeric.grouped]
+    plain = [cells.column(i) for i in places if i in numeric.plain]
+    if not odd and (len(plain) == len(places) or any(map(shows_point, plain))):
+        return NumberStyle()  # so that a comma is none
     percents = [i for i, cell in enumerate(cells.first_row()) if cell.strip().endswith("%")]
     # Where a comma divides cells, one inside of a number is mostly of thousands; else it is proved.
     needs_proof = cells.delimiter not in ("", ",") or not all(
         name.isascii() for name in layout.header
     )
     return find_number_style(
-        (cells.column(i).to_pylist() for i in places if i not in cells.numeric),
+        (cells.column(i).to_pylist() for i in places if i not in numeric.plain),
         (cells.column(i).to_pylist() for i in percents),
         needs_proof=needs_proof,
-        plain=(cells.column(i).to_pylist() for i in places if i in cells.numeric),
+        plain=(column.to_pylist() for column in plain),
     )
 
 

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -150,9 +151,7 @@ def find_number_style(
         return NumberStyle(mends=mends)
     plain = list(plain)
     if not (mends or _COMMA_SHOWN.search(joined)):
-        # The first rows nearly always show a point where there is any.
-        firsts = ["\n".join(shown), *("\n".join(cells[:_FEW]) for cells in plain)]
-        if any(map(_POINT_SHOWN.search, firsts)):
+        if any(map(shows_point, [list(shown), *plain])):
             return NumberStyle()
     shown = shown + _one_a_shape(plain)
     if _POINT_SHOWN.search("\n".join(shown)) and not (mends or _COMMA_SHOWN.search(joined)):
@@ -174,7 +173,21 @@ def find_number_style(
     return NumberStyle(comma=has_comma_decimals(bare), mends=mends)
 
 
-_FEW = 100  # cells
+def shows_point(cells: Any) -> bool:
+    """Return whether the first cells of a column show that a point is the decimal mark.
+
+    They nearly always do where any cell does.
+
+    Parameters
+    ----------
+    cells : sequence of str or pyarrow.Array
+    """
+    first = cells[:_FEW]
+    texts = first if isinstance(first, list) else first.to_pylist()
+    return _POINT_SHOWN.search("\n".join(texts)) is not None
+
+
+_FEW = 30  # cells
 
 _TO_ONE = str.maketrans("023456789\0", "1111111110")
 

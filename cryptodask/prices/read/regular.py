@@ -23,6 +23,8 @@ TEXT = pa.large_string()
 
 _MISSING = pa.array(MISSING, type=TEXT)
 
+_GROUPED = r"^(?:-?(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|--?|)$"
+
 _LONGEST = 1 << 17  # bytes of a line; Python's reader takes no longer cell
 _MOST_BYTES = 1 << 30  # that Arrow's reader takes as one block
 _NEWLINE, _RETURN, _QUOTE = b"\n\r\""
@@ -55,7 +57,7 @@ def find_body(data: bytes, first: int, delimiter: str) -> Body | None:
     delimiter : str
         Between cells, of one byte.
     """
-    if data.count(b"\r") != data.count(b"\r\n"):
+    if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
         return None
     raw = np.frombuffer(data, dtype=np.uint8)
     ends = np.flatnonzero(raw == _NEWLINE)
@@ -155,8 +157,8 @@ def _parse(
     return table if table.num_rows == sum(body.rows for body in bodies) else None
 
 
-def numeric_columns(tables: Sequence[pa.Table | None]) -> frozenset[int]:
-    """Return the places of columns whose cells all are finite numbers, as Arrow reads them.
+def numeric_columns(tables: Sequence[pa.Table | None]) -> "Numeric":
+    """Return the places of columns that hold nothing but numbers, as all their cells show.
 
     Parameters
     ----------
@@ -165,11 +167,28 @@ def numeric_columns(tables: Sequence[pa.Table | None]) -> frozenset[int]:
     """
     whole = [table for table in tables if table is not None]
     if not whole:
-        return frozenset()
+        return Numeric()
     table = pa.concat_tables(whole)
-    return frozenset(
-        int(name) for name in table.column_names if as_numbers(table[name]) is not None
-    )
+    names = set(table.column_names)
+    plain = {name for name in names if as_numbers(table[name]) is not None}
+    grouped = {name for name in names - plain if as_grouped_numbers(table[name]) is not None}
+    return Numeric(frozenset(map(int, plain)), frozenset(map(int, grouped)))
+
+
+@dataclass(frozen=True)
+class Numeric:
+    """Places of columns of numbers.
+
+    Attributes
+    ----------
+    plain : frozenset of int
+        Every cell is a finite number with a point or none.
+    grouped : frozenset of int
+        Every cell is one, with or without commas between all its thousands, or missing.
+    """
+
+    plain: frozenset[int] = frozenset()
+    grouped: frozenset[int] = frozenset()
 
 
 def as_numbers(texts: Texts) -> NDArray[np.float64] | None:
@@ -188,6 +207,25 @@ def as_numbers(texts: Texts) -> NDArray[np.float64] | None:
     except pa.ArrowInvalid:
         return None
     return values if np.isfinite(values).all() else None
+
+
+def as_grouped_numbers(texts: Texts) -> NDArray[np.float64] | None:
+    """Return numbers whose thousands have commas, NaN where one is missing; None of other texts.
+
+    Parameters
+    ----------
+    texts : pyarrow.Array or ChunkedArray of large_string, ``(n,)``
+
+    Returns
+    -------
+    ndarray of float64, ``(n,)``, or None
+    """
+    if not pc.all(pc.match_substring_regex(texts, _GROUPED)).as_py():
+        return None
+    digits = pc.replace_substring(texts, ",", "")
+    there = pc.match_substring_regex(digits, "[0-9]")
+    values = as_numbers(pc.if_else(there, digits, "0"))
+    return None if values is None else np.where(np.asarray(there), values, np.nan)
 
 
 def count_texts(texts: Texts) -> dict[str, int]:

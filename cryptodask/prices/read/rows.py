@@ -11,7 +11,7 @@ from cryptodask.prices.clean.findings import empty_findings, findings, join_find
 from cryptodask.prices.freq import FREQS
 from cryptodask.prices.read.columns import TextColumns
 from cryptodask.prices.read.numbers import parse_numbers
-from cryptodask.prices.read.regular import as_numbers
+from cryptodask.prices.read.regular import as_grouped_numbers, as_numbers
 from cryptodask.prices.read.stamps import read_stamps
 from cryptodask.prices.schema import AMOUNT_COLUMNS, NUMBER_COLUMNS
 from cryptodask.records import DAY, FloatArray
@@ -39,11 +39,13 @@ class _Numbers:
         shape = (len(NUMBER_COLUMNS), len(cells))
         values, bad = np.empty(shape), np.zeros(shape, dtype=bool)
         for i, name in enumerate(NUMBER_COLUMNS):
-            plain = as_numbers(pa.array(cells[name]).fill_null(""))
-            if plain is None:
+            texts = pa.array(cells[name]).fill_null("")
+            numbers = as_numbers(texts)
+            numbers = as_grouped_numbers(texts) if numbers is None else numbers
+            if numbers is None:
                 values[i], bad[i] = parse_numbers(cells[name].fillna(""))
             else:
-                values[i] = plain
+                values[i] = numbers
         return cls(values, bad)
 
 
