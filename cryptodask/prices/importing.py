@@ -18,7 +18,6 @@ from cryptodask.prices.declaring import declared_readings
 from cryptodask.prices.folder_source import FolderSource
 from cryptodask.prices.frames.dask_source import DaskFrameSource
 from cryptodask.prices.frames.frame_source import FrameSource
-from cryptodask.prices.frames.held import CoinRows, slice_reading
 from cryptodask.prices.partition import ROWS_PER_PARTITION, Source, pack, partitions_for
 from cryptodask.prices.places import find_files
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
@@ -142,15 +141,10 @@ def _read_batches(
     numbers = (ends - 1) // ROWS_PER_PARTITION
     batches = [list(group) for _, group in groupby(zip(numbers, spans, strict=True), key=itemgetter(0))]
     outer = [(group[0][1][0], group[-1][1][1]) for group in batches]
-    for (_, reading), group in zip(_read_parts(source, outer, run), batches, strict=True):
-        rows = CoinRows.of(reading.prices)
-        here = set(source.coins[group[0][1][0] : group[-1][1][1]])
-        of_none = ~reading.findings["coin"].isin(here)
-        for number, (_, (a, b)) in enumerate(group):
-            coins = source.coins[a:b]
-            about = reading.findings["coin"].isin(coins)
-            about |= of_none if number == 0 else False
-            yield coins, slice_reading(reading, coins, rows, about)
+    for (coins, reading), group in zip(_read_parts(source, outer, run), batches, strict=True):
+        lasts = [source.coins[b - 1] for _, (_, b) in group]
+        ends = reading.prices["coin"].searchsorted(lasts, side="right")
+        yield coins, replace(reading, parts=tuple(ends.tolist()))
 
 
 def _check_free(place: Path, overwrite: bool) -> None:

@@ -26,12 +26,16 @@ class Reading:
     changed : DataFrame, optional
         Rows that a policy dropped or repaired for what is beside them in their series, as they
         were read: `RAW_COLUMNS`. Rows that come later may show them in another light.
+    parts : tuple of int, optional
+        Where these rows are divided to be written as several parts: the row behind the last of
+        each.
     """
 
     prices: pd.DataFrame
     findings: pd.DataFrame
     origin: pd.DataFrame | None = None
     changed: pd.DataFrame | None = None
+    parts: tuple[int, ...] = ()
 
     def raw(self) -> pd.DataFrame:
         """Return all rows as they were read, one a bar.

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from cryptodask.errors import SourceError
@@ -90,8 +91,7 @@ def write_base(
         for reading in readings:
             add_findings(reading.findings)
             if len(reading.prices):
-                index.append(count_rows(reading.prices).assign(part=len(parts), reason=""))
-                parts.append(write_rows(writer, "part", reading.prices, len(parts)))
+                index.append(_write_parts(writer, reading, parts))
             elif not parts:
                 losses.append(lost(reading.findings).head(_REASONS))
             if known is None:
@@ -110,6 +110,22 @@ def write_base(
         "splits": declared.texts()[0],
         "renames": declared.texts()[1],
     }
+
+
+def _write_parts(writer: Writer, reading: Reading, parts: list[str]) -> pd.DataFrame:
+    """Write the rows of a reading as one part or several, and return their index.
+
+    The names of the files are added to ``parts``.
+    """
+    prices = reading.prices
+    counted = count_rows(prices)
+    ends = [end for end in (*reading.parts, len(prices)) if end]
+    number = len(parts) - 1
+    stops = np.unique(ends)
+    for start, end in zip([0, *stops[:-1]], stops, strict=True):
+        parts.append(write_rows(writer, "part", prices.iloc[start:end], len(parts)))
+    last = np.cumsum(counted["rows"].to_numpy())
+    return counted.assign(part=number + 1 + np.searchsorted(stops, last), reason="")
 
 
 def _nothing_read(writer: Writer, notes: pd.DataFrame, losses: list[pd.DataFrame]) -> SourceError:
