@@ -25,7 +25,7 @@ from cryptodask.prices.freq import DAILY
 from cryptodask.prices.packed import ARCHIVE, JSON_LINES, WORKBOOK, is_packed, unpack
 from cryptodask.prices.partition import pack
 from cryptodask.prices.places import looks_of
-from cryptodask.prices.read.cells import Known
+from cryptodask.prices.read.file_cells import Known
 from cryptodask.prices.read.layouts import Layout
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
 from cryptodask.prices.read.price_file import PriceFile, check_price_file, kind_of, reason_of

@@ -139,7 +139,9 @@ def _read_batches(
     """
     ends = np.cumsum([source.rows_of(source.coins[a:b]).sum() for a, b in spans])
     numbers = (ends - 1) // ROWS_PER_PARTITION
-    batches = [list(group) for _, group in groupby(zip(numbers, spans, strict=True), key=itemgetter(0))]
+    batches = [
+        list(group) for _, group in groupby(zip(numbers, spans, strict=True), key=itemgetter(0))
+    ]
     outer = [(group[0][1][0], group[-1][1][1]) for group in batches]
     for (coins, reading), group in zip(_read_parts(source, outer, run), batches, strict=True):
         lasts = [source.coins[b - 1] for _, (_, b) in group]

@@ -176,7 +176,9 @@ def findings(kind: str, rows: pd.DataFrame, *, value: Any = "", message: Any = "
         "coin": _texts(rows["coin"], n),
         "file": _texts(rows["file"], n),
         "line": rows["line"].to_numpy() if "line" in rows else np.zeros(n, dtype=np.int64),
-        "date": rows["date"].to_numpy() if "date" in rows else np.full(n, np.datetime64("NaT", "s")),
+        "date": rows["date"].to_numpy()
+        if "date" in rows
+        else np.full(n, np.datetime64("NaT", "s")),
         "value": _texts(value, n),
         "message": _texts(message, n),
         "action": _texts(FINDING_KINDS[kind].default, n),
@@ -188,9 +190,11 @@ def _texts(values: Any, n: int) -> pd.api.extensions.ExtensionArray:
     """Return a text for each of ``n`` rows, or the same for all, as a column of text."""
     if isinstance(values, str):
         repeated = pa.repeat(pa.scalar(values, pa.large_string()), n)
-        return pd.array(pa.chunked_array([repeated]), dtype="str")
+        same: pd.api.extensions.ExtensionArray = pd.array(pa.chunked_array([repeated]), dtype="str")
+        return same
     column = values if isinstance(values, pd.Series) else pd.Series(list(values), dtype="str")
-    return column.astype("str").array
+    texts: pd.api.extensions.ExtensionArray = column.astype("str").array
+    return texts
 
 
 def file_finding(kind: str, coin: str, file: str, message: str, **columns: Any) -> pd.DataFrame:

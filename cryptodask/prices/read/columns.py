@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from cryptodask.errors import UnreadableFileError
 from cryptodask.prices.clean.findings import findings
 from cryptodask.prices.freq import DAILY, FREQS
-from cryptodask.prices.read.cells import Cells
 from cryptodask.prices.read.days import day_month_order
 from cryptodask.prices.read.edges import meaning, settle_rule, survey_edges
+from cryptodask.prices.read.file_cells import Cells
 from cryptodask.prices.read.headers import NEEDED
 from cryptodask.prices.read.names import is_name, plain_name
 from cryptodask.prices.read.numbers import NumberStyle, find_number_style, shows_point
@@ -65,7 +65,7 @@ class TextColumns:
     def frame(self) -> pd.DataFrame:
         """Return all rows: the columns as text, ``line``, and ``coin, file`` as categories."""
         coins = pa.chunked_array(self.coins, type=_NAMES).unify_dictionaries().combine_chunks()
-        names = [np.asarray(name) for name in (coins.dictionary.to_pylist(), self.files)]
+        names = [coins.dictionary.to_pylist(), self.files]
         codes = [coins.indices.to_numpy(), np.repeat(np.arange(len(self.files)), self.sizes)]
         coin, file = map(_in_order, names, codes)
         columns = {name: as_series(chunks) for name, chunks in self.columns.items()}
@@ -234,19 +234,17 @@ def _long(cells: Cells, group: Sequence[PriceFile]) -> _Rows:
     }
     lines = cells.full_lines()
     if place is None:
-        return _Rows(_of_names([group[0].coin], np.zeros(len(lines), dtype=np.int32)), columns, lines)
+        return _Rows(_of_names([group[0].coin], np.zeros_like(lines)), columns, lines)
     names, codes = _wanted_names(cells.column(place), group)
     picked = np.flatnonzero(codes >= 0)
     columns = {name: column.take(pa.array(picked)) for name, column in columns.items()}
     return _Rows(_of_names(names, codes[picked]), columns, lines[picked])
 
 
-def _wanted_names(
-    texts: Texts, group: Sequence[PriceFile]
-) -> tuple[list[str], NDArray[np.int32]]:
+def _wanted_names(texts: Texts, group: Sequence[PriceFile]) -> tuple[list[str], NDArray[np.int64]]:
     """Return names of coins, and for each row the number of its name; -1 if it is not wanted.
 
-    A row that names no coin has an empty name, and is wanted by the partition that reports the file.
+    A row that names no coin has an empty name, and is wanted where the file is reported.
     """
     wanted = {file.inside: file.coin for file in group if file.inside is not None}
     reports_file = any(file.reports_file for file in group)
@@ -259,7 +257,7 @@ def _wanted_names(
         keeps = reports_file if not name else not wanted or name in wanted
         coin = wanted.get(name, name)
         numbers.append(names.setdefault(coin, len(names)) if keeps else -1)
-    codes = np.array(numbers, dtype=np.int32)[encoded.indices.to_numpy()]
+    codes = np.array(numbers, dtype=np.int64)[encoded.indices.to_numpy()]
     return list(names), codes
 
 

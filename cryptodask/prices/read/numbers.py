@@ -150,12 +150,12 @@ def find_number_style(
     if "," not in joined:
         return NumberStyle(mends=mends)
     plain = list(plain)
-    if not (mends or _COMMA_SHOWN.search(joined)):
-        if any(map(shows_point, [list(shown), *plain])):
-            return NumberStyle()
+    may_be_clear = not (mends or _COMMA_SHOWN.search(joined))
+    if may_be_clear and any(map(shows_point, [list(shown), *plain])):
+        return NumberStyle()
     shown = shown + _one_a_shape(plain)
-    if _POINT_SHOWN.search("\n".join(shown)) and not (mends or _COMMA_SHOWN.search(joined)):
-        return NumberStyle(mends=mends)
+    if may_be_clear and _POINT_SHOWN.search("\n".join(shown)):
+        return NumberStyle()
     bare = shown
     if mends:
         bare = Counter()

@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 
 from cryptodask.errors import NotAPriceFileError, PriceFileError, UnreadableFileError
 from cryptodask.prices.freq import DAILY, FREQS, name_step
-from cryptodask.prices.read.cells import Cells, Known, read_cells
+from cryptodask.prices.read.cells import read_cells
+from cryptodask.prices.read.file_cells import Cells, Known
 from cryptodask.prices.read.headers import Header
 from cryptodask.prices.read.layouts import HEAD
 from cryptodask.prices.read.names import is_name, plain_name

@@ -49,10 +49,10 @@ def read_price_files(files: Sequence[PriceFile], options: ReadOptions = DEFAULT_
     groups: dict[Path, list[PriceFile]] = {}
     for file in files:
         groups.setdefault(file.path, []).append(file)
-    found = read_all_cells({path: group[0].known for path, group in groups.items()}, options)
+    cells_of = read_all_cells({path: group[0].known for path, group in groups.items()}, options)
     for path, group in groups.items():
         try:
-            cells = found[path]
+            cells = cells_of[path]
             if isinstance(cells, PriceFileError):
                 raise cells
             add_file(texts, cells, group, options)

@@ -8,6 +8,7 @@ Any other file is read line by line.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,8 +17,8 @@ from numpy.typing import NDArray
 
 from cryptodask.prices.read.numbers import MISSING
 
-Texts = pa.Array | pa.ChunkedArray
-"""Cells of a column, as large strings."""
+Texts = Any
+"""Cells of a column: a pyarrow Array or ChunkedArray of `TEXT`."""
 
 TEXT = pa.large_string()
 
@@ -27,7 +28,7 @@ _GROUPED = r"^(?:-?(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|--?|)$"
 
 _LONGEST = 1 << 17  # bytes of a line; Python's reader takes no longer cell
 _MOST_BYTES = 1 << 30  # that Arrow's reader takes as one block
-_NEWLINE, _RETURN, _QUOTE = b"\n\r\""
+_NEWLINE, _RETURN, _QUOTE = b'\n\r"'
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def find_body(data: bytes, first: int, delimiter: str) -> Body | None:
 
 
 def _are_quotes_regular(raw: NDArray[np.uint8], delimiter: int) -> bool:
-    """Return whether every quote is at the begin or the end of a cell, in turn."""
+    """Return whether every quote is at the begin or the end of a cell, one after the other."""
     quotes = np.flatnonzero(raw == _QUOTE)
     if not len(quotes):
         return True
@@ -121,8 +122,8 @@ def parse_bodies(
     is_whole = pc.all(there).as_py()
     for body, end in zip(bodies, ends, strict=True):
         begin = int(end) - body.rows
-        whole = is_whole or pc.all(there.slice(begin, body.rows)).as_py()
-        tables.append(table.slice(begin, body.rows) if whole else None)
+        is_regular = is_whole or pc.all(there.slice(begin, body.rows)).as_py()
+        tables.append(table.slice(begin, body.rows) if is_regular else None)
     return tables
 
 
@@ -165,10 +166,10 @@ def numeric_columns(tables: Sequence[pa.Table | None]) -> "Numeric":
     tables : sequence of pyarrow.Table or None
         With the same columns.
     """
-    whole = [table for table in tables if table is not None]
-    if not whole:
+    parsed = [table for table in tables if table is not None]
+    if not parsed:
         return Numeric()
-    table = pa.concat_tables(whole)
+    table = pa.concat_tables(parsed)
     names = set(table.column_names)
     plain = {name for name in names if as_numbers(table[name]) is not None}
     grouped = {name for name in names - plain if as_grouped_numbers(table[name]) is not None}

@@ -123,7 +123,7 @@ def _find_longer(
         Where a row is of such a file.
     """
     refused = np.zeros(len(cells), dtype=bool)
-    apart = np.abs(np.diff(days, append=days[-1:]))  # of two files, too, where it tells nothing
+    apart = np.abs(np.diff(days, append=days[-1:]))  # of two files, too, where it means nothing
     ends = np.cumsum(texts.sizes, dtype=np.int64)
     for file, size, end in zip(texts.files, texts.sizes, ends, strict=True):
         here = slice(end - size, end)

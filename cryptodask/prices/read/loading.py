@@ -1,0 +1,206 @@
+"""Load a price file: its bytes, its text, and the cells of text or of Parquet."""
+
+import codecs
+import csv
+import gzip
+import io
+import stat
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cryptodask.errors import UnreadableFileError
+from cryptodask.prices.read.layouts import HEAD
+
+PARQUET = b"PAR1"
+"""What a Parquet file begins with."""
+
+_GZIP = b"\x1f\x8b"
+
+_CHUNK = 1 << 24  # bytes that are read at once, and more than any line has
+_BOMB_SIZE, _BOMB_RATIO = 1 << 26, 100  # gzip takes files of prices to a third or a tenth
+
+CellRows = list[list[str]]
+
+
+def load(path: Path, size: int) -> tuple[bytes, bool, bool]:
+    """Return bytes of a file without compression, whether it had one, and whether more follow.
+
+    Parameters
+    ----------
+    path : Path
+    size : int
+        The first bytes that are wanted; -1 for all.
+
+    Raises
+    ------
+    UnreadableFileError
+        It is a pipe or a device, can't be opened, or would fill the memory.
+    """
+    try:
+        # A pipe would wait for a writer for ever, and a device may never end.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UnreadableFileError(f"{path.name}: is a pipe or a device; give a regular file")
+        with path.open("rb") as file:
+            packed = file.read(2) == _GZIP
+            file.seek(0)
+            if not packed:
+                data = _read(path, file, size, file)
+            else:
+                with gzip.open(file) as unpacked:
+                    data = _read(path, unpacked, size, file)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UnreadableFileError(f"{path.name}: is damaged gzip: {error}") from error
+    except OSError as error:
+        raise UnreadableFileError(f"{path.name}: can't be opened: {error.strerror}") from error
+    return data, packed, len(data) == size
+
+
+def _read(path: Path, file: Any, size: int, raw: Any) -> bytes:
+    """Read (the first ``size``) bytes in chunks; refuse what would fill the memory.
+
+    Parameters
+    ----------
+    path : Path
+        For errors.
+    file, raw : file
+        What is read, and the file on disk below it.
+    size : int
+        Bytes, or -1 for all.
+    """
+    if size >= 0:
+        return bytes(file.read(size))
+    chunks: list[bytes] = []
+    total = 0
+    while chunk := file.read(_CHUNK):
+        chunks.append(chunk)
+        total += len(chunk)
+        if file is not raw and total > _BOMB_SIZE and total > _BOMB_RATIO * raw.tell():
+            raise UnreadableFileError(
+                f"{path.name}: gzip that unpacks to over {_BOMB_RATIO} times its size, which no "
+                "file of prices does; unpack it and look at it before you read it"
+            )
+        # A chunk is shorter only at the end of a file, or where a stream gives less.
+        is_text = not chunks[0].startswith(PARQUET)
+        if is_text and len(chunk) == _CHUNK and b"\n" not in chunk and b"\r" not in chunk:
+            line = sum(each.count(b"\n") for each in chunks) + 1
+            raise UnreadableFileError(
+                f"{path.name}: line {line}: is longer than {_CHUNK >> 20} MiB; get the file again"
+            )
+    return b"".join(chunks)
+
+
+def decode(path: Path, data: bytes, *, is_cut: bool) -> str:
+    """Return the text of a file.
+
+    Parameters
+    ----------
+    path : Path
+        For errors.
+    data : bytes
+    is_cut : bool
+        Whether more follows.
+
+    Raises
+    ------
+    UnreadableFileError
+        It is binary, of another encoding, or empty.
+    """
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    if encoding == "utf-8-sig" and b"\0" in data:
+        raise UnreadableFileError(f"{path.name}: is binary, not a text file of prices")
+    try:
+        # A cut may fall inside a character, which then is left out; the file is not at fault.
+        text = codecs.getincrementaldecoder(encoding)().decode(data, final=not is_cut)
+    except UnicodeDecodeError as error:
+        raise UnreadableFileError(
+            f"{path.name}: byte {error.start} is not {error.encoding} text; save the file as UTF-8"
+        ) from error
+    if not text.strip():
+        raise UnreadableFileError(f"{path.name}: is empty; get the file again")
+    return text
+
+
+def split_rows(
+    path: Path, text: str, delimiter: str, limit: int | None
+) -> tuple[CellRows, list[int]]:
+    """Return the rows of a text that are not all blank, and the lines that they begin on, from 1.
+
+    Parameters
+    ----------
+    path : Path
+        For errors.
+    text, delimiter : str
+    limit : int, optional
+        Rows at most.
+
+    Raises
+    ------
+    UnreadableFileError
+        A cell is too long.
+    """
+    # csv.reader and not pandas: it alone knows the line that a row began on.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    lines: list[int] = []
+    rows: CellRows = []
+    begin = 1
+    try:
+        for row in reader:
+            if any(row) and not "".join(row).isspace():
+                rows.append(row)
+                lines.append(begin)
+                if len(rows) == limit:
+                    break
+            begin = reader.line_num + 1
+    except csv.Error as error:
+        raise UnreadableFileError(f"{path.name}: line {reader.line_num}: {error}") from error
+    return rows, lines
+
+
+def parquet_rows(path: Path, is_packed: bool, all_rows: bool) -> CellRows:
+    """Return the columns' names and the rows of a Parquet file as text.
+
+    Parameters
+    ----------
+    path : Path
+    is_packed : bool
+        Whether it is inside of gzip.
+    all_rows : bool
+        Whether all rows are read, or the first ones.
+
+    Raises
+    ------
+    UnreadableFileError
+        It can't be read.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        source = io.BytesIO(load(path, -1)[0]) if is_packed else path
+        file = pyarrow.parquet.ParquetFile(source)
+        if all_rows:
+            table = file.read()
+        else:
+            batches = list(file.iter_batches(batch_size=HEAD))[:1]
+            table = pyarrow.Table.from_batches(batches, schema=file.schema_arrow)
+        frame = table.to_pandas(ignore_metadata=True)
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise UnreadableFileError(f"{path.name}: can't be read as Parquet: {error}") from error
+    columns = [_as_text(frame[name]) for name in frame.columns]
+    return [[str(name) for name in frame.columns], *map(list, zip(*columns, strict=True))]
+
+
+def _as_text(column: pd.Series) -> list[str]:
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        # In its own zone, where midnight names the session.
+        text = column.dt.strftime("%Y-%m-%d %H:%M:%S%z")
+    elif pd.api.types.is_datetime64_dtype(column.dtype):
+        # pandas has no type for days: moments that are all at midnight are days without a time.
+        days = (column.dropna() == column.dropna().dt.normalize()).all()
+        text = column.dt.strftime("%Y-%m-%d" if days else "%Y-%m-%d %H:%M:%S")
+    else:
+        text = column.map(str)
+    return list(text.where(column.notna(), ""))
