@@ -21,7 +21,7 @@ from cryptodask.io.paths import AnyPath
 from cryptodask.io.scratch import scratch_folder
 from cryptodask.prices.clean.findings import file_finding, join_findings
 from cryptodask.prices.clean.policies import settle
-from cryptodask.prices.freq import DAILY
+from cryptodask.prices.freq import DAILY, long_bars
 from cryptodask.prices.packed import ARCHIVE, JSON_LINES, WORKBOOK, is_packed, unpack
 from cryptodask.prices.partition import pack
 from cryptodask.prices.places import looks_of
@@ -280,11 +280,11 @@ def _one_freq(folder: Path, freqs: Mapping[str, Sequence[str]]) -> str:
     """
     if len(freqs) > 1:
         named = [
-            f"{freq} ({names[0]}{f' and {len(names) - 1} more' * (len(names) > 1)})"
+            f"{long_bars(freq)} ({names[0]}{f' and {len(names) - 1} more' * (len(names) > 1)})"
             for freq, names in sorted(freqs.items())
         ]
         raise SourceError(
-            f"{folder}: bars of {' and of '.join(named)} are mixed, and a table has those of one "
+            f"{folder}: {' and '.join(named)} are mixed, and a table has bars of one "
             "length; say which to read, by --freq, and read the others into a separate table"
         )
     return next(iter(freqs), DAILY)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cryptodask.errors import NotAPriceFileError, PriceFileError, UnreadableFileError
-from cryptodask.prices.freq import DAILY, FREQS, name_step
+from cryptodask.prices.freq import DAILY, FREQS, long_bars, name_step
 from cryptodask.prices.read.cells import Cells, read_cells
 from cryptodask.prices.read.headers import Header
 from cryptodask.prices.read.layouts import HEAD
@@ -216,8 +216,8 @@ def freq_of(path: Path, cells: Cells, options: ReadOptions) -> str | None:
         )
     if options.freq not in (None, freq):
         raise UnreadableFileError(
-            f"{path.name}: date: bars of {freq}, and those of {options.freq} are wanted; bring "
-            "them to a separate table"
+            f"{path.name}: date: {long_bars(freq)}, and {long_bars(options.freq)} are wanted; "
+            "bring them to a separate table"
         )
     return freq
 
