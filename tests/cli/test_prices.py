@@ -156,7 +156,7 @@ def test_a_table_has_policies_and_what_is_appended_goes_by_them(tmp_path: Path):
     new.write_text(header + "2024-01-03,1,1,2,1,0\n2024-01-04,1,1,2,1,5\n")
     done = run("prices", "append", table, new)
     assert done.returncode == 0, done.stderr
-    assert "1 new rows, 0 corrected" in done.stdout
+    assert "1 new row, 0 corrected" in done.stdout
     rows = CryptoLoader(table).get_df()
     assert rows[["low", "high"]].to_numpy().tolist() == [[1, 2], [1, 2]]
     text = " ".join(done.stdout.replace("│", " ").split())

@@ -67,7 +67,7 @@ def find_repeats(
         return Repeats(bars, 0, len(bars), ("", "", ""))
     prices = pd.Series(list(closes), dtype="str")
     shared = pd.DataFrame({"bar": bars[repeats], "close": prices[repeats].str.strip()})
-    # What has no digits is no price: such rows are reported one by one, or are blank.
+    # A close without digits is not a price: such rows are reported one by one, or are blank.
     shared = shared[shared["close"].str.match(_PRICE)]
     differing = shared.groupby("bar", sort=False)["close"].nunique()
     differing = differing[differing > 1]
