@@ -54,7 +54,7 @@ def test_append_adds_new_days_and_tells_corrections(tmp_path: Path):
     new.write_text("Date,Close\n2024-01-02,2.5\n2024-01-03,3\n2024-02-30,4\n")
     done = run("prices", "append", table, new)
     text = " ".join(done.stdout.split())
-    assert "1 new rows, 1 corrected" in text
+    assert "1 new row, 1 corrected" in text
     assert "unreadable_row: Acoin.csv, line 4: '2024-02-30'" in text
     assert done.returncode == 3
     again = run("prices", "append", table, new)
