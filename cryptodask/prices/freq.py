@@ -88,4 +88,29 @@ def bar(freq: str) -> str:
     return _BARS[freq][0] if freq in _BARS else f"bar of {freq}"
 
 
-_BARS = {DAILY: ("day", "days"), "1h": ("hour", "hours")}
+def counted_bars(n: int, freq: str, about: str = "") -> str:
+    """Return a number of bars, as ``1 day`` or ``1,200 new hours``.
+
+    Parameters
+    ----------
+    n : int
+    freq : str
+        How long a bar lasts.
+    about : str
+        A word to stand between the two.
+    """
+    return " ".join(filter(None, (f"{n:,}", about, bar(freq) if n == 1 else bars(freq))))
+
+
+def long_bars(freq: str) -> str:
+    """Return what messages call bars by how long they last: ``daily bars``, ``hourly bars``.
+
+    Parameters
+    ----------
+    freq : str
+        How long a bar lasts.
+    """
+    return _BARS[freq][2] if freq in _BARS else f"bars of {freq}"
+
+
+_BARS = {DAILY: ("day", "days", "daily bars"), "1h": ("hour", "hours", "hourly bars")}

@@ -38,7 +38,7 @@ def list_coins(source: Source) -> pd.DataFrame:
     without = sorted({*source.coins, *source.empty} - set(joined["coin"]))
     joined = pd.concat([joined, _nothing(without)], ignore_index=True)
     symbols = {coin: symbol for symbol, coin in getattr(source, "symbols", {}).items()}
-    joined["symbol"] = joined["coin"].map(symbols).fillna("").astype("str")
+    joined["symbol"] = joined["coin"].map(symbols).astype("object").fillna("").astype("str")
     joined = joined.sort_values("coin", ignore_index=True)
     return joined[list(OVERVIEW_COLUMNS)]
 

@@ -2,6 +2,7 @@
 
 from html import escape
 
+from cryptodask.prices.freq import long_bars
 from cryptodask.prices.partition import Source
 from cryptodask.text import counted
 
@@ -21,7 +22,7 @@ def summary_of(source: Source, about: str) -> str:
     empty = len(source.empty)
     without = f", {counted(empty, 'coin')} without a row" if empty else ""
     coins = counted(len(source.coins), "coin")
-    return f"{coins}, bars of {source.freq}, {about}{without}"
+    return f"{coins}, {long_bars(source.freq)}, {about}{without}"
 
 
 def html_of(source: Source, summary: str) -> str:

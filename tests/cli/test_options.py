@@ -20,6 +20,7 @@ from cryptodask.cli.options.cluster import read_resources, read_workers
 from cryptodask.cli.options.fields import parameters_of, typed
 from cryptodask.cli.options.specs import make_models, read_search, split_names
 from cryptodask.errors import CryptoDaskError, OptionError
+from cryptodask.prices.names import CoinNames
 from cryptodask.runs.fields import option
 from cryptodask.runs.model_spec import ModelSpec
 from cryptodask.runs.spec import BacktestSpec, ForecastSpec, RunSpec, SearchSpec
@@ -214,7 +215,7 @@ def test_what_makes_no_sense_is_refused_before_prices_are_opened(
 
 
 def test_coins_are_divided_at_commas_but_for_those_that_have_one_in_their_name() -> None:
-    known = ["Acoin", "Bcoin", "Coin, the"]
+    known = CoinNames(["Acoin", "Bcoin", "Coin, the"], {})
     assert split_names(("Coin, the", "Acoin, Bcoin"), known) == ("Coin, the", "Acoin", "Bcoin")
 
 

@@ -1,6 +1,7 @@
 """`cryptodask prices`, as a user runs it."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pandas as pd
@@ -53,7 +54,7 @@ def test_append_adds_new_days_and_tells_corrections(tmp_path: Path):
     new.write_text("Date,Close\n2024-01-02,2.5\n2024-01-03,3\n2024-02-30,4\n")
     done = run("prices", "append", table, new)
     text = " ".join(done.stdout.split())
-    assert "1 new rows, 1 corrected" in text
+    assert "1 new row, 1 corrected" in text
     assert "unreadable_row: Acoin.csv, line 4: '2024-02-30'" in text
     assert done.returncode == 3
     again = run("prices", "append", table, new)
@@ -65,7 +66,7 @@ def test_append_adds_new_days_and_tells_corrections(tmp_path: Path):
     assert "Acoin" in refused.stderr
     packed = run("prices", "compact", table)
     assert packed.returncode == 0
-    assert "3 rows in 1 parts" in packed.stdout
+    assert "3 rows in 1 part," in packed.stdout
     assert "unreadable_row" in run("prices", "check", table).stdout
 
 
@@ -94,7 +95,7 @@ def test_fetch_makes_a_table_and_goes_on_where_it_stopped(tmp_path: Path):
         assert done.returncode == 0, done.stderr
         assert "64 new days of 2 coins" in done.stdout
         more = run("prices", "fetch", *options, "--coins", "BBB", "--until", "2024-02-03")
-        assert "2 new days of 1 coins" in more.stdout
+        assert "2 new days of 1 coin\n" in more.stdout
     checked = run("prices", "check", table)
     assert "66 rows, 2 coins" in checked.stdout
     down = run("prices", "fetch", *options, "--retries", 0)
@@ -147,7 +148,7 @@ def test_a_table_has_policies_and_what_is_appended_goes_by_them(tmp_path: Path):
     done = run(*importing, "--policy", "zero_volume=drop", "--policy", "high_under_low=repair")
     assert done.returncode == 0, done.stderr
     text = " ".join(done.stdout.replace("│", " ").split())
-    assert "1 rows, 1 coins" in text
+    assert "1 row, 1 coin, 1 part," in text
     assert "zero_volume: drop; high_under_low: repair:swap" in text
     assert "zero_volume 1 1 a volume of zero left out" in text
 
@@ -155,7 +156,7 @@ def test_a_table_has_policies_and_what_is_appended_goes_by_them(tmp_path: Path):
     new.write_text(header + "2024-01-03,1,1,2,1,0\n2024-01-04,1,1,2,1,5\n")
     done = run("prices", "append", table, new)
     assert done.returncode == 0, done.stderr
-    assert "1 new rows, 0 corrected" in done.stdout
+    assert "1 new row, 0 corrected" in done.stdout
     rows = CryptoLoader(table).get_df()
     assert rows[["low", "high"]].to_numpy().tolist() == [[1, 2], [1, 2]]
     text = " ".join(done.stdout.replace("│", " ").split())
@@ -164,8 +165,8 @@ def test_a_table_has_policies_and_what_is_appended_goes_by_them(tmp_path: Path):
 
     fetched = run("prices", "fetch", "--out", table, "--since", "2024-01-01", "--freq", "4h")
     assert (fetched.returncode, fetched.stdout) == (2, "")
-    assert "--freq 4h: the bars of" in fetched.stderr
-    assert "last 1d; name another" in " ".join(fetched.stderr.split())
+    assert "--freq 4h: " in fetched.stderr
+    assert "table has daily bars; name another" in " ".join(fetched.stderr.split())
 
 
 def test_what_a_file_leaves_open_is_said_by_options_and_refused_without(tmp_path: Path):
@@ -203,12 +204,12 @@ def test_hours_are_imported_appended_and_forecast(cluster: Cluster, tmp_path: Pa
     importing = ["prices", "import", folder, "--out", table, "--layout", "klines"]
     mixed = run(*importing)
     assert mixed.returncode == 2
-    assert "bars of 1d (Bcoin.csv) and of 1h (Acoin.csv) are mixed" in mixed.stderr
+    assert "daily bars (Bcoin.csv) and hourly bars (Acoin.csv) are mixed" in mixed.stderr
     done = run(*importing, "--freq", "1h")
     assert done.returncode == 3, done.stderr
-    assert "20 rows, 1 coins" in done.stdout
-    assert "; bars of 1h" in done.stdout
-    assert "Bcoin.csv: date: bars of 1d, and those of 1h are wanted" in done.stdout
+    assert "20 rows, 1 coin," in done.stdout
+    assert "; hourly bars" in done.stdout
+    assert "Bcoin.csv: date: daily bars, and hourly bars are wanted" in done.stdout
     (tmp_path / "Acoin.csv").write_text(hours(21, 23))
     grown = run("prices", "append", table, tmp_path / "Acoin.csv", "--layout", "klines")
     assert "2 new rows" in grown.stdout
@@ -238,9 +239,9 @@ def test_hours_are_fetched_and_go_on_hour_by_hour(tmp_path: Path):
         ]
         done = run("prices", "fetch", *options, "--until", "2024-01-02", "--freq", "4h")
         assert done.returncode == 0, done.stderr
-        assert "12 new bars of 4h of 1 coins" in done.stdout
+        assert "12 new bars of 4h of 1 coin\n" in done.stdout
         more = run("prices", "fetch", *options, "--until", "2024-01-03")
-        assert "6 new bars of 4h of 1 coins" in more.stdout
+        assert "6 new bars of 4h of 1 coin\n" in more.stdout
     opened = PriceTable(table)
     assert (opened.freq, len(opened)) == ("4h", 18)
     assert CryptoLoader(table).get_df()["date"].diff().dropna().unique().tolist() == [
@@ -282,7 +283,38 @@ def test_list_shows_the_coins_of_files_and_tables(tmp_path: Path):
     assert pd.read_csv(tmp_path / "coins.csv")["last"].tolist() == ["2024-01-05", "2024-01-02"]
     assert run("prices", "list", folder / "Acoin.csv").returncode == 0
     assert run("prices", "list", table, "--format", "xml").returncode == 2
+    formula = tmp_path / "formula.csv"
+    formula.write_text("coin,date,close\n'=cmd|calc,2024-01-01,1\n@x,2024-01-01,2\n")
+    listed = run("prices", "list", formula, "--format", "csv").stdout.splitlines()
+    assert [line.partition(",")[0] for line in listed] == ["coin", "'=cmd|calc", "'@x"]
     (folder / "Dead.csv").write_text("")
     lost = run("prices", "list", folder)
     assert lost.returncode == 3
     assert "Dead.csv: is empty" in lost.stderr
+
+
+def test_an_import_and_an_append_say_how_to_declare_another_unit(tmp_path: Path):
+    closes = [1 + 0.01 * (i % 3) for i in range(20)]
+    lines = [f"2024-01-{i + 1:02d},{close}" for i, close in enumerate(closes)]
+    cents = [f"2024-01-{i + 1:02d},{close * 100}" for i, close in enumerate(closes)]
+    whole, older, newer = (tmp_path / name / "Bit Coin.csv" for name in ("all", "old", "new"))
+    for file, rows in ((whole, lines[:15] + cents[15:]), (older, lines[:15]), (newer, cents[15:])):
+        file.parent.mkdir()
+        file.write_text("\n".join(["Date,Close", *rows, ""]))
+    hint = "--split 'Bit Coin:2024-01-16:0.01'"
+    done = run("prices", "import", whole, "--out", tmp_path / "whole")
+    assert "large_move: Bit Coin, 2024-01-16: about 100 times the close before" in done.stdout
+    assert hint in done.stdout
+    grown = tmp_path / "grown"
+    first = run("prices", "import", older, "--out", grown)
+    assert "15 rows, 1 coin, 1 part, 2024-01-01 to 2024-01-15" in first.stdout
+    assert "--split" not in first.stdout
+    more = run("prices", "append", grown, newer)
+    assert "5 new rows, 0 corrected" in more.stdout
+    assert "; 0 new coins;" in more.stdout
+    assert hint in more.stdout
+    assert hint in run("prices", "check", grown).stdout
+    words = shlex.split(hint)
+    declared = run("prices", "import", whole, "--out", tmp_path / "split", *words)
+    assert declared.returncode == 0, declared.stderr
+    assert "large_move" not in declared.stdout

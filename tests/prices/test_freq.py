@@ -4,7 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptodask.errors import OptionError
-from cryptodask.prices.freq import FREQS, bar, bars, check_freq, name_step, step_of
+from cryptodask.prices.freq import (
+    FREQS,
+    bar,
+    bars,
+    check_freq,
+    counted_bars,
+    long_bars,
+    name_step,
+    step_of,
+)
 
 
 @given(st.sampled_from(sorted(FREQS)), st.floats(-0.049, 0.049))
@@ -50,3 +59,8 @@ def test_a_step_is_the_time_from_one_bar_to_the_next() -> None:
 def test_bars_are_called_hours_and_days_or_by_their_frequency() -> None:
     assert [bars(freq) for freq in FREQS] == ["hours", "bars of 4h", "days"]
     assert [bar(freq) for freq in FREQS] == ["hour", "bar of 4h", "day"]
+    assert [long_bars(freq) for freq in FREQS] == ["hourly bars", "bars of 4h", "daily bars"]
+    assert [counted_bars(1, freq, "new") for freq in FREQS] == [
+        "1 new hour", "1 new bar of 4h", "1 new day",
+    ]  # fmt: skip
+    assert counted_bars(1200, "1h") == "1,200 hours"

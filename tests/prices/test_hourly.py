@@ -180,12 +180,12 @@ def test_bars_of_two_lengths_are_refused_with_a_file_of_each(tmp_path: Path) -> 
         with pytest.raises(SourceError) as caught:
             read(folder)
         assert str(caught.value) == (
-            f"{folder.resolve()}: bars of 1d (A.csv) and of 1h (B.csv and 2 more) are mixed, and "
-            "a table has those of one length; say which to read, by --freq, and read the others "
+            f"{folder.resolve()}: daily bars (A.csv) and hourly bars (B.csv and 2 more) are mixed, "
+            "and a table has bars of one length; say which to read, by --freq, and read the others "
             "into a separate table"
         )
     assert not (tmp_path / "table").exists()
-    with pytest.raises(SourceError, match=r"1h \(B\.csv\) and of 4h \(C\.csv\) are mixed"):
+    with pytest.raises(SourceError, match=r"hourly bars \(B\.csv\) and bars of 4h \(C\.csv\) are"):
         FolderSource(write_files(tmp_path / "other", {"B.csv": HOURS, "C.csv": FOURS}))
 
 
@@ -194,7 +194,8 @@ def test_an_option_says_which_bars_to_read_and_the_others_are_left_out_by_name(
     tmp_path: Path, freq: str, coin: str
 ) -> None:
     files = {"A.csv": GOOD, "B.csv": HOURS, "C.csv": FOURS}
-    length = {"A": "1d", "B": "1h", "C": "4h"}
+    length = {"A": "daily bars", "B": "hourly bars", "C": "bars of 4h"}
+    wanted = length[coin]
     folder = write_files(tmp_path / "in", files)
     options = ReadOptions(freq=freq)
     table = import_prices(folder, tmp_path / "table", options=options)
@@ -204,8 +205,7 @@ def test_an_option_says_which_bars_to_read_and_the_others_are_left_out_by_name(
     assert told(lost(table.findings()), "kind", "coin", "file", "message") == [
         (
             "unreadable_file", other, f"{other}.csv",
-            f"date: bars of {length[other]}, and those of {freq} are wanted; bring them to a "
-            "separate table",
+            f"date: {length[other]}, and {wanted} are wanted; bring them to a separate table",
         )
         for other in others
     ]  # fmt: skip
@@ -215,7 +215,7 @@ def test_an_option_says_which_bars_to_read_and_the_others_are_left_out_by_name(
 
 def test_a_folder_without_a_file_of_the_frequency_asked_for_is_refused(tmp_path: Path) -> None:
     folder = write_files(tmp_path, {"B.csv": HOURS})
-    with pytest.raises(SourceError, match=r"B\.csv: date: bars of 1h, and those of 4h are wanted"):
+    with pytest.raises(SourceError, match=r"B\.csv: date: hourly bars, and bars of 4h are wanted"):
         FolderSource(folder, ReadOptions(freq="4h"))
     with pytest.raises(OptionError, match="freq: must be one of 1h, 4h, 1d, got '2h'"):
         ReadOptions(freq="2h")
@@ -268,7 +268,7 @@ def test_a_single_instant_closes_the_bar_before_it(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_days_never_are_bars_of_an_hourly_table(tmp_path: Path, text: str) -> None:
     folder = write_files(tmp_path / "in", {"A.csv": text, "B.csv": HOURS})
-    with pytest.raises(SourceError, match=r"bars of 1d \(A\.csv\) and of 1h \(B\.csv\) are mixed"):
+    with pytest.raises(SourceError, match=r"daily bars \(A\.csv\) and hourly bars \(B\.csv\) are"):
         FolderSource(folder)
     source = FolderSource(folder, ReadOptions(freq="1h"))
     assert source.coins == ["B"]

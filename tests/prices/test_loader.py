@@ -83,7 +83,7 @@ def test_the_names_are_in_order_and_the_callers_own(
     assert len(loader.get_crypto_names()) == 9
     # Whether any row of a file can be read shows only when it is read.
     assert CryptoLoader(folder).get_crypto_names() == sorted([*set(prices["coin"]), "Mhopeless"])
-    assert repr(loader) == ("CryptoLoader(9 coins, bars of 1d, table table, 2 coins without a row)")
+    assert repr(loader) == ("CryptoLoader(9 coins, daily bars, table table, 2 coins without a row)")
 
 
 @pytest.mark.parametrize("partitions", PARTITIONS)

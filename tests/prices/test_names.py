@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from cryptodask import CryptoLoader
 from cryptodask.errors import NoPricesError, SampleWarning, UnknownCoinError
+from cryptodask.io.formulas import guard_frame
 from cryptodask.prices.names import CoinNames
 from cryptodask.prices.overview import list_coins
 from cryptodask.runs import Session
@@ -88,7 +89,7 @@ def test_a_loader_is_a_collection_of_coins(tmp_path: Path) -> None:
     assert loader.get_df(["BITCOIN", "Bitcoin"])["coin"].tolist() == ["Bitcoin"] * 3
     with pytest.raises(UnknownCoinError, match="did you mean Bitcoin"):
         loader["Bitcoins"]
-    assert repr(loader) == "CryptoLoader(2 coins, bars of 1d, pandas DataFrame)"
+    assert repr(loader) == "CryptoLoader(2 coins, daily bars, pandas DataFrame)"
     page = loader._repr_html_()
     assert "&lt;b&gt;Ether" in page
     assert "<b>Ether" not in page
@@ -109,3 +110,17 @@ def test_without_a_source_it_is_the_sample_and_says_so() -> None:
     assert "sample of made-up coins" in repr(loader)
     assert loader.location is None
     assert len(loader["kisevitoy"]) == 11
+
+
+@pytest.mark.parametrize("name", ["=cmd|calc", "-x", "@SUM(A1)", "+1", "'=x"])
+def test_names_that_our_csv_files_guard_are_read_as_they_were(tmp_path: Path, name: str) -> None:
+    frame = pd.DataFrame({"coin": [name, "B"], "date": pd.Timestamp("2024-01-01"), "close": 1.0})
+    file = tmp_path / "prices.csv"
+    guard_frame(frame).to_csv(file, index=False)
+    assert f"'{name}," in file.read_text()
+    for source in (file, pd.read_csv(file), tmp_path):
+        assert CryptoLoader(source).get_crypto_names() == sorted([name, "B"])
+    wide = tmp_path / "wide"
+    wide.mkdir()
+    (wide / "prices.csv").write_text(f"Date,'{name},B\n2024-01-01,1,2\n2024-01-02,1,2\n")
+    assert CryptoLoader(wide).get_crypto_names() == sorted([name, "B"])

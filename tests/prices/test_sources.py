@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from cryptodask.errors import NotAPriceFileError, OptionError, SourceError, UnreadableFileError
 from cryptodask.prices.clean.findings import lost
-from cryptodask.prices.folder_source import FolderSource, coin_of
+from cryptodask.prices.folder_source import FolderSource
+from cryptodask.prices.listing import coin_of
 from cryptodask.prices.partition import (
     MIN_PARTITIONS,
     MOST_FILES,

@@ -370,7 +370,8 @@ def test_wrong_manifests_of_a_table_of_prices(
     assert ended.code == 0, ended.said
     manifest = json.loads((table / "manifest.json").read_text())
     # Tables of an earlier version have no such keys, and are read.
-    newer = [f"{key}: left out" for key in ("quote", "freq", "policies")]
+    since = ("quote", "freq", "policies", "raw", "splits", "renames")
+    newer = [f"{key}: left out" for key in since]
     changes = [change for change in manifest_changes(manifest) if change[0] not in newer]
     wrong = [(what, field, json.dumps(content).encode()) for what, field, content in changes]
     wrong += [(what, "", content) for what, content in CONTENTS.items()]

@@ -34,7 +34,7 @@ from cryptodask.cli.prices.report import (
     write_findings,
     write_report,
 )
-from cryptodask.cli.show import out
+from cryptodask.cli.show import counted, out
 from cryptodask.errors import OptionError
 
 prices_app = typer.Typer(
@@ -148,7 +148,8 @@ def compact(
     place = PriceTable(table)
     place.compact(partitions)
     parts = len(place.manifest["parts"])
-    out.print(f"{len(place):,} rows in {parts} parts, generation {place.generation}")
+    held = f"{counted(len(place), 'row')} in {counted(parts, 'part')}"
+    out.print(f"{held}, generation {place.generation}")
 
 
 prices_app.command()(fetch)

@@ -11,7 +11,7 @@ from rich.text import Text
 from cryptodask.cli.options import with_options
 from cryptodask.cli.prices.options import CorrectionsOption, PolicyOption, read_policies
 from cryptodask.cli.prices.report import all_by, print_findings
-from cryptodask.cli.show import err, out
+from cryptodask.cli.show import counted, err, out
 from cryptodask.errors import OptionError
 from cryptodask.runs.fields import option
 
@@ -64,6 +64,12 @@ class _Kept:
         self.rows += len(fetched.prices)
         self.findings.append(fetched.findings)
 
+    def summary(self, freq: str) -> str:
+        """Return how many bars of how many coins there are."""
+        from cryptodask.prices.freq import counted_bars
+
+        return f"{counted_bars(self.rows, freq, 'new')} of {counted(self.coins, 'coin')}"
+
 
 @with_options
 def fetch(
@@ -80,7 +86,7 @@ def fetch(
     from cryptodask.errors import ExchangeError
     from cryptodask.prices.clean.findings import join_findings, summarize_findings
     from cryptodask.prices.exchange.fetch import iter_prices
-    from cryptodask.prices.freq import bars
+    from cryptodask.prices.freq import counted_bars
 
     already, freq, policies = _known(table, freq, read_policies(policy))
     fields, kept = attrs.asdict(request), _Kept()
@@ -89,13 +95,13 @@ def fetch(
             # Each coin is kept as it comes, so that the next fetch continues where this one ends.
             _keep(table, fetched, corrections, freq, policies)
             kept.add(fetched)
-            err.print(Text(f"{fetched.coin}: {len(fetched.prices):,} {bars(freq)}"))
+            err.print(Text(f"{fetched.coin}: {counted_bars(len(fetched.prices), freq)}"))
     except (ExchangeError, KeyboardInterrupt) as error:
-        out.print(f"{kept.rows:,} new {bars(freq)} of {kept.coins:,} coins were kept")
+        out.print(f"{kept.summary(freq)} kept", highlight=False)
         if isinstance(error, ExchangeError):
             raise
         raise typer.Exit(130) from None
-    out.print(f"{kept.rows:,} new {bars(freq)} of {kept.coins:,} coins", highlight=False)
+    out.print(kept.summary(freq), highlight=False)
     findings = join_findings(kept.findings)
     raise typer.Exit(print_findings(summarize_findings(findings), findings, all_by(table)))
 
@@ -105,7 +111,7 @@ def _known(
 ) -> "tuple[dict[str, Any], str, dict[str, str]]":
     """Return the last bar of each coin of a table, if there is one, its frequency and policies."""
     from cryptodask.prices import PriceTable
-    from cryptodask.prices.freq import DAILY, check_freq
+    from cryptodask.prices.freq import DAILY, check_freq, long_bars
     from cryptodask.prices.table.manifest import is_table
 
     if freq is not None:
@@ -114,7 +120,7 @@ def _known(
         return {}, freq or DAILY, policies
     place = PriceTable(table)
     if freq not in (None, place.freq):
-        raise OptionError(f"--freq {freq}: the bars of {table} last {place.freq}; name another")
+        raise OptionError(f"--freq {freq}: {table} has {long_bars(place.freq)}; name another")
     last = dict(zip(place.index["coin"], place.index["last"], strict=True))
     return last, place.freq, place.policies | policies
 

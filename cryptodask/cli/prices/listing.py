@@ -60,7 +60,7 @@ def list_command(
     elif format_ == "table":
         _print_table(coins)
     else:
-        text = _as_json(coins) if format_ == "json" else _with_days(coins).to_csv(index=False)
+        text = _as_json(coins) if format_ == "json" else _as_csv(coins)
         sys.stdout.write(text)
     for coin in loader.source.empty:
         err.print(Text(loader.source.empty[coin]), soft_wrap=True)
@@ -81,7 +81,8 @@ def _print_table(coins: "pd.DataFrame") -> None:
             f"{row['missing']:,}",
         )
     out.print(table)
-    out.print(f"{counted(len(coins), 'coin')}, {int(coins['bars'].sum()):,} bars", highlight=False)
+    bars = counted(int(coins["bars"].sum()), "bar")
+    out.print(f"{counted(len(coins), 'coin')}, {bars}", highlight=False)
 
 
 def _with_days(coins: "pd.DataFrame") -> "pd.DataFrame":
@@ -96,6 +97,12 @@ def _with_days(coins: "pd.DataFrame") -> "pd.DataFrame":
         for name in ("first", "last")
     }
     return pd.DataFrame(coins).assign(**texts)
+
+
+def _as_csv(coins: "pd.DataFrame") -> str:
+    from cryptodask.io.formulas import guard_frame
+
+    return str(guard_frame(_with_days(coins)).to_csv(index=False))
 
 
 def _as_json(coins: "pd.DataFrame") -> str:

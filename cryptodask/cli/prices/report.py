@@ -73,7 +73,7 @@ def report(table: "PriceTable", findings_file: Path | None = None) -> None:
 
     out.print(_summary(table), highlight=False)
     print_ended(table)
-    listed = table.findings([*LOSING_KINDS, "layout", "not_a_price_file"])
+    listed = table.findings([*LOSING_KINDS, "layout", "not_a_price_file", "large_move"])
     code = print_findings(table.count_findings(), listed, all_by(table.path))
     write_findings(table.findings() if findings_file else listed, findings_file)
     raise typer.Exit(code)
@@ -97,23 +97,25 @@ def print_append(result: "AppendResult") -> None:
     result : AppendResult
     """
     out.print(
-        f"{result.new_rows:,} new rows, {result.corrected_rows:,} corrected, "
+        f"{counted(result.new_rows, 'new row')}, {result.corrected_rows:,} corrected, "
         f"{result.kept_rows:,} differ and were left out, {result.unchanged_rows:,} were there; "
         f"{result.revised_rows:,} others revised for what came; "
-        f"{len(result.new_coins):,} new coins; generation {result.generation}",
+        f"{counted(len(result.new_coins), 'new coin')}; generation {result.generation}",
         highlight=False,
     )
 
 
 def print_findings(summary: "pd.DataFrame", findings: "pd.DataFrame", hint: str = "") -> int:
-    """Print findings by kind and a line for each that cost rows, and return the exit code.
+    """Print findings by kind and those that cost rows or want a word, and return the exit code.
+
+    A kind of these in a file is one line.
 
     Parameters
     ----------
     summary : DataFrame
         As of `cryptodask.prices.clean.findings.summarize_findings`.
     findings : DataFrame
-        At least those about files and those that cost rows.
+        At least those about files, those that cost rows and large moves.
     hint : str
         Where all of them are, printed where a line stands for several.
     """
@@ -126,15 +128,26 @@ def print_findings(summary: "pd.DataFrame", findings: "pd.DataFrame", hint: str 
     out.print(counts if counts.row_count else "no findings")
     layouts = findings[findings["kind"] == "layout"]["message"].value_counts()
     for layout, files in layouts.items():
-        out.print(Text(f"{files:,} files: {layout}"), soft_wrap=True)
+        out.print(Text(f"{counted(files, 'file')}: {layout}"), soft_wrap=True)
     others = findings[findings["kind"] == "not_a_price_file"]
     for file, message in zip(others["file"], others["message"], strict=True):
         out.print(Text(f"left out: {file}: {message}"), soft_wrap=True)
     left_out = lost(findings)
     print_lost(left_out, out)
+    _print_units(findings)
     if len(left_out.drop_duplicates(["kind", "file"])) < len(left_out) and hint:
         out.print(Text(hint), soft_wrap=True)
     return SOME_FAILED if len(left_out) else 0
+
+
+def _print_units(findings: "pd.DataFrame") -> None:
+    """Print the first large moves that may be another unit of the coin, and what to do then."""
+    units = findings[(findings["kind"] == "large_move") & (findings["message"] != "")]
+    for row in units.head(_NAMED).itertuples():
+        text = f"large_move: {row.coin}, {shown_date(row.date)}: {row.message}"
+        out.print(Text(text), soft_wrap=True)
+    if len(units) > _NAMED:
+        out.print(f"and {counted(len(units) - _NAMED, 'move')} like these", highlight=False)
 
 
 def write_report(table: "PriceTable", path: Path) -> None:
@@ -173,14 +186,15 @@ def write_report(table: "PriceTable", path: Path) -> None:
 
 
 def _summary(table: "PriceTable") -> str:
-    from cryptodask.prices.freq import DAILY
+    from cryptodask.prices.freq import DAILY, long_bars
 
-    notes = [f"bars of {table.freq}"] if table.freq != DAILY else []
+    notes = [long_bars(table.freq)] if table.freq != DAILY else []
     notes += [f"{kind}: {action}" for kind, action in table.policies.items()]
     return "; ".join(
         [
-            f"{len(table):,} rows, {len(table.coins):,} coins, {len(table.manifest['parts'])} "
-            f"parts, {table.index['first'].min():%Y-%m-%d} to {table.index['last'].max():%Y-%m-%d}",
+            f"{counted(len(table), 'row')}, {counted(len(table.coins), 'coin')}, "
+            f"{counted(len(table.manifest['parts']), 'part')}, "
+            f"{table.index['first'].min():%Y-%m-%d} to {table.index['last'].max():%Y-%m-%d}",
             *notes,
         ]
     )

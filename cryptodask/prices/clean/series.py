@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cryptodask.prices.clean.findings import findings, join_findings
 from cryptodask.prices.clean.gaps import bars_since
 from cryptodask.prices.clean.policies import Policies, action_of
+from cryptodask.prices.clean.units import hint_units
 from cryptodask.prices.freq import DAILY, bars, step_of
 from cryptodask.prices.schema import codes_of
 from cryptodask.records import FloatArray
@@ -244,8 +245,10 @@ def _find_moves(
     undone &= (at - np.maximum.accumulate(np.where(undone, -1, at))) % 2 == 1
     back = np.append(False, undone[:-1])[: len(moves)]
     odd = []
+    far = large & ~undone & ~back
+    hints = hint_units(prices["coin"][far], prices["date"][far], moves[far])
     for kind, where, message in (
-        ("large_move", large & ~undone & ~back, ""),
+        ("large_move", far, hints),
         ("reverting_jump", undone, "undone by the next bar"),
     ):
         size = [f"{move:+.0%}" for move in np.expm1(moves[where])]

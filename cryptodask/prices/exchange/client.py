@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from cryptodask.errors import ExchangeError, MissingExtraError, OptionError
-from cryptodask.prices.freq import DAILY, FREQS
+from cryptodask.prices.freq import DAILY, FREQS, long_bars
 
 _LONGEST_WAIT = 600.0  # seconds; an exchange that asks for more has shut us out
 _BACKOFF_LIMIT = 60.0  # seconds
@@ -204,7 +204,7 @@ def _off_grid(freq: str, milliseconds: int) -> str:
     minute, second = divmod(milliseconds // 1000 % FREQS[DAILY], 60)
     grid = "midnight" if freq == DAILY else f"00:00, {FREQS[freq] // 3600:02d}:00 and so on"
     return (
-        f"bars of {freq} begin at {minute // 60:02d}:{minute % 60:02d}:{second:02d} and not at "
+        f"{long_bars(freq)} begin at {minute // 60:02d}:{minute % 60:02d}:{second:02d} and not at "
         f"{grid} UTC; use another exchange"
     )
 

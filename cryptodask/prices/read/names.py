@@ -3,6 +3,8 @@
 import unicodedata
 from functools import cache
 
+from cryptodask.io.formulas import unguard
+
 NAMELESS = ("", "-", "--", "?", "n/a")
 """Cells of a column of coins that name none; ``NA``, ``NULL`` and ``NAN`` are tickers."""
 
@@ -11,12 +13,15 @@ NAMELESS = ("", "-", "--", "?", "n/a")
 def plain_name(name: str) -> str:
     """Return a coin's name as tables have it: composed characters, single spaces.
 
+    The apostrophe that our CSV files have before a name such as ``=x`` comes off, from files and
+    frames of any kind, since a frame may have been read from such a file.
+
     Parameters
     ----------
     name : str
         As a file has it.
     """
-    return " ".join(unicodedata.normalize("NFC", name).split())
+    return " ".join(unguard(unicodedata.normalize("NFC", name)).split())
 
 
 @cache

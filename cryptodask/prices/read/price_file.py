@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from cryptodask.errors import NotAPriceFileError, PriceFileError, UnreadableFileError
-from cryptodask.prices.freq import DAILY, FREQS, name_step
+from cryptodask.prices.freq import DAILY, FREQS, long_bars, name_step
 from cryptodask.prices.read.cells import read_cells
 from cryptodask.prices.read.file_cells import Cells, Known
 from cryptodask.prices.read.headers import Header
@@ -201,8 +201,8 @@ def freq_of(path: Path, cells: Cells, options: ReadOptions) -> str | None:
     freq = _freq_shown(path, cells, options)
     if freq is not None and options.freq not in (None, freq):
         raise UnreadableFileError(
-            f"{path.name}: date: bars of {freq}, and those of {options.freq} are wanted; bring "
-            "them to a separate table"
+            f"{path.name}: date: {long_bars(freq)}, and {long_bars(options.freq)} are wanted; "
+            "bring them to a separate table"
         )
     return freq
 

@@ -14,6 +14,8 @@ _SHARE = 0.2  # of the dates that have several prices
 
 _SECONDS = r"(:[0-9]{2}):[0-9]{2}(?:\.[0-9]+)?"  # of a time of day
 
+_PRICE = r"\W*[0-9]"  # how one begins, whatever the currency
+
 _MANY = 10  # dates, where no column tells their rows apart
 
 
@@ -65,6 +67,8 @@ def find_repeats(
         return Repeats(bars, 0, len(bars), ("", "", ""))
     prices = pd.Series(list(closes), dtype="str")
     shared = pd.DataFrame({"bar": bars[repeats], "close": prices[repeats].str.strip()})
+    # A close without digits is not a price: such rows are reported one by one, or are blank.
+    shared = shared[shared["close"].str.match(_PRICE)]
     differing = shared.groupby("bar", sort=False)["close"].nunique()
     differing = differing[differing > 1]
     example = ("", "", "")

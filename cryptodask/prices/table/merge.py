@@ -12,7 +12,7 @@ import pandas as pd
 
 from cryptodask.errors import InputError, OptionError
 from cryptodask.prices.clean.findings import empty_findings, findings
-from cryptodask.prices.freq import DAILY, FREQS
+from cryptodask.prices.freq import DAILY, FREQS, bar, long_bars
 from cryptodask.prices.schema import (
     AMOUNT_COLUMNS,
     DATE_DTYPE,
@@ -233,7 +233,7 @@ def _check_dates(rows: pd.DataFrame, freq: str) -> None:
         rule = "no day; give the UTC day that the close ends, without an hour"
         _refuse(rows, dates != dates.dt.normalize(), "date", rule)
         return
-    rule = f"no bar of {freq} begins then; give the moment in UTC at which the bar opens"
+    rule = f"no {bar(freq)} begins then; give the moment in UTC at which the bar opens"
     _refuse(rows, dates != dates.dt.floor(freq), "date", rule)
     longer = {seconds: name for name, seconds in FREQS.items() if seconds > FREQS[freq]}
     for coin, mine in dates.groupby(rows["coin"]):
@@ -241,8 +241,8 @@ def _check_dates(rows: pd.DataFrame, freq: str) -> None:
         name = longer.get(int(apart[0].astype(np.int64))) if len(apart) == 1 else None
         if name and len(mine) >= _ENOUGH:
             raise InputError(
-                f"{coin}: date: all rows are {name} apart, and the bars of this table last {freq}; "
-                "append them to a separate table"
+                f"{coin}: date: all rows are {long_bars(name)}, and this table has "
+                f"{long_bars(freq)}; append them to a separate table"
             )
 
 

@@ -429,9 +429,9 @@ def test_bars_that_do_not_begin_at_midnight_are_refused(server: ExchangeServer) 
 @pytest.mark.parametrize(
     ("freq", "shift", "says"),
     [
-        ("1h", 1_800_000, "bars of 1h begin at 00:30:00 and not at 00:00, 01:00 and so on UTC"),
+        ("1h", 1_800_000, "hourly bars begin at 00:30:00 and not at 00:00, 01:00 and so on UTC"),
         ("4h", 7_200_000, "bars of 4h begin at 02:00:00 and not at 00:00, 04:00 and so on UTC"),
-        ("1h", 1, "bars of 1h begin at 00:00:00"),
+        ("1h", 1, "hourly bars begin at 00:00:00"),
     ],
 )
 def test_bars_off_the_grid_of_their_frequency_are_refused(

@@ -225,7 +225,7 @@ def test_the_order_of_klines_without_a_header_is_that_which_the_values_allow(
 @pytest.mark.parametrize(
     ("seconds", "why"),
     [
-        (3600, "bars of 1h, and those of 1d are wanted; bring them to a separate table"),
+        (3600, "hourly bars, and daily bars are wanted; bring them to a separate table"),
         (900, "bars of 900 seconds; get bars of 1h, 4h, 1d"),
         (7 * DAY, "bars of 7 days; get bars of 1h, 4h, 1d"),
         (30 * DAY, "bars of 30 days; get bars of 1h, 4h, 1d"),

@@ -212,3 +212,12 @@ def test_repeats_are_of_a_coin_and_bar_with_several_closes() -> None:
         ["date", "close", ""], ["date", "close", ""], [[s, "1", ""] for s in stamps], True
     )
     check_one_series(header, {"date": 0, "close": 1}, repeats, has_coin=False)
+
+
+def test_rows_of_a_date_that_are_no_prices_are_reported_and_not_several_series(
+    tmp_path: Path,
+) -> None:
+    bad = "".join(f"2024-02-{30 + i % 70},=x{i}\n" for i in range(500))
+    folder = write_files(tmp_path, {"A.csv": f"Date,Close\n2024-01-01,1\n2024-01-02,2\n{bad}"})
+    findings = CryptoLoader(folder).findings()
+    assert (findings["kind"] == "unreadable_row").sum() == 500

@@ -629,13 +629,11 @@ def test_rows_that_are_no_bars_of_the_table_are_refused_and_nothing_is_written(
         table.append(bars("1h", ("A", 1, 1.0)))
     off = bars("1h", ("A", 1, 1.0), ("A", 2, 1.0))
     off["date"] += pd.Timedelta("1min")
-    with pytest.raises(InputError, match=r"01:01:00: no bar of 1h begins then.*\(2 such rows\)"):
+    with pytest.raises(InputError, match=r"01:01:00: no hour begins then.*\(2 such rows\)"):
         hourly.append(off)
-    with pytest.raises(
-        InputError, match="all rows are 1d apart, and the bars of this table last 1h"
-    ):
+    with pytest.raises(InputError, match="all rows are daily bars, and this table has hourly bars"):
         hourly.append(grid("AB", range(1, 5)))
-    with pytest.raises(InputError, match="all rows are 4h apart"):
+    with pytest.raises(InputError, match="all rows are bars of 4h"):
         hourly.append_reading(Reading(bars("4h", *(("A", i, 1.0) for i in range(3))),
                                       empty_findings()))  # fmt: skip
     assert (files(table), files(hourly)) == (had, had_hourly)

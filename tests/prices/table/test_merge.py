@@ -99,7 +99,7 @@ def test_bars_of_the_frequency_are_rows_and_so_are_those_with_gaps(freq: str, st
 OFF: dict[str, tuple[str, pd.DataFrame, str]] = {
     "half an hour": (
         "1h", hours(1, 3, start="2026-01-01 12:30"),
-        "A, 2026-01-01: date 2026-01-01 12:30:00: no bar of 1h begins then; give the moment in UTC "
+        "A, 2026-01-01: date 2026-01-01 12:30:00: no hour begins then; give the moment in UTC "
         "at which the bar opens (3 such rows)",
     ),
     "one hour among fours": (
@@ -114,21 +114,21 @@ OFF: dict[str, tuple[str, pd.DataFrame, str]] = {
     ),
     "no moment": (
         "1h", ONE.assign(date=pd.NaT),
-        "A: date NaT: no bar of 1h begins then; give the moment in UTC at which the bar opens",
+        "A: date NaT: no hour begins then; give the moment in UTC at which the bar opens",
     ),
     "days for hours": (
         "1h", hours(24, 3),
-        "A: date: all rows are 1d apart, and the bars of this table last 1h; append them to a "
+        "A: date: all rows are daily bars, and this table has hourly bars; append them to a "
         "separate table",
     ),
     "days for fours": (
         "4h", pd.concat([hours(4, 3), hours(24, 5, "B")]),
-        "B: date: all rows are 1d apart, and the bars of this table last 4h; append them to a "
+        "B: date: all rows are daily bars, and this table has bars of 4h; append them to a "
         "separate table",
     ),
     "fours for hours": (
         "1h", hours(4, 3)[::-1],
-        "A: date: all rows are 4h apart, and the bars of this table last 1h; append them to a "
+        "A: date: all rows are bars of 4h, and this table has hourly bars; append them to a "
         "separate table",
     ),
 }  # fmt: skip
