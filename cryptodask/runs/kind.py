@@ -167,7 +167,7 @@ class Kind(ABC, Generic[S, R]):
 
     @abstractmethod
     def open(self, path: AnyPath, manifest: Manifest) -> R:
-        """Return the result of a run in a folder, of which this is the manifest."""
+        """Return the result of a run in a folder with this manifest."""
 
     def event_tables(self, result: R) -> dict[str, Any]:
         """Return what pages are sent at the end of a run in memory: forecasts or scores."""
