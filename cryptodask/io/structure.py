@@ -95,17 +95,6 @@ def _short(value: Any) -> str:
     return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"
 
 
-def unstructured(value: Any) -> Any:
-    """Return a value as JSON holds it: objects with keys, lists, texts and numbers.
-
-    Parameters
-    ----------
-    value : Any
-        Of an attrs class or a dataclass.
-    """
-    return _converter().unstructure(value)
-
-
 def structured(kind: type[T], content: Any, where: str) -> T:
     """Make a value of an attrs class from what JSON held.
 

@@ -17,7 +17,7 @@ from cryptodask.prices.clean.findings import empty_findings
 from cryptodask.records import DateArray
 from cryptodask.results.failures import failed_throughout, failure_table
 from cryptodask.results.jobs import task_table
-from cryptodask.results.manifest import FAILURES, LOST, TASKS, read_manifest
+from cryptodask.results.manifest import FAILURES, LOST, TASKS, Manifest, read_manifest
 from cryptodask.results.sweep import cut_by_coin, sweep
 
 if TYPE_CHECKING:
@@ -163,8 +163,16 @@ class Backtest:
             return table.map_partitions(of_origins, self.origins, meta=empty_backtest())
 
 
-def open_backtest(path: str | os.PathLike[str] | AnyPath) -> Backtest:
+def open_backtest(
+    path: str | os.PathLike[str] | AnyPath, manifest: Manifest | None = None
+) -> Backtest:
     """Open a backtest that was written to a folder, or to a URL that fsspec knows.
+
+    Parameters
+    ----------
+    path : str or path
+    manifest : Manifest, optional
+        Of the folder, where it is known; by default it is read.
 
     Raises
     ------
@@ -176,7 +184,7 @@ def open_backtest(path: str | os.PathLike[str] | AnyPath) -> Backtest:
         A table of failures, of what was lost, or of tasks is.
     """
     folder = resolved(path_of(path))
-    manifest = read_manifest(folder, ["backtest"])
+    manifest = manifest or read_manifest(folder, ["backtest"])
     failures, lost, tasks = (
         read_frame(folder / name, manifest.record(name)) for name in (FAILURES, LOST, TASKS)
     )

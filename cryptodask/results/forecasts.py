@@ -20,7 +20,7 @@ from cryptodask.prices.clean.findings import empty_findings
 from cryptodask.records import FloatArray
 from cryptodask.results.failures import failure_table
 from cryptodask.results.jobs import task_table
-from cryptodask.results.manifest import FAILURES, LOST, TASKS, read_manifest
+from cryptodask.results.manifest import FAILURES, LOST, TASKS, Manifest, read_manifest
 from cryptodask.text import counted
 
 if TYPE_CHECKING:
@@ -148,8 +148,16 @@ class Forecasts:
             return dd.from_map(_read_file, list(self.files), folder=self.path, meta=meta)
 
 
-def open_forecasts(path: str | os.PathLike[str] | AnyPath) -> Forecasts:
+def open_forecasts(
+    path: str | os.PathLike[str] | AnyPath, manifest: Manifest | None = None
+) -> Forecasts:
     """Open forecasts that were written to a folder, or to a URL that fsspec knows.
+
+    Parameters
+    ----------
+    path : str or path
+    manifest : Manifest, optional
+        Of the folder, where it is known; by default it is read.
 
     Raises
     ------
@@ -161,7 +169,7 @@ def open_forecasts(path: str | os.PathLike[str] | AnyPath) -> Forecasts:
         A table of failures, of what was lost, or of tasks is.
     """
     folder = resolved(path_of(path))
-    manifest = read_manifest(folder, ["forecasts"])
+    manifest = manifest or read_manifest(folder, ["forecasts"])
     failures, lost, tasks = (
         read_frame(folder / name, manifest.record(name)) for name in (FAILURES, LOST, TASKS)
     )

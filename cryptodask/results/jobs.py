@@ -122,11 +122,19 @@ def write_done(files: TaskFiles, done: JobDone) -> None:
         [f.coin, f.model, None if f.cutoff is None else str(f.cutoff), f.exception, f.message]
         for f in done.failures
     ]
-    days = [None if pd.isna(day) else day.isoformat() for day in done.lost["date"]]
-    lost = done.lost.astype(object)
-    lost["date"] = days
-    content["lost"] = lost.where(lost.notna(), None).to_dict("records")
+    content["lost"] = [
+        {name: _plain(value) for name, value in row.items()}
+        # Hardly any job loses rows, and of none pandas makes no rows in milliseconds.
+        for row in (done.lost.to_dict("records") if len(done.lost) else [])
+    ]
     write_sealed(content, files.done)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of a findings table as JSON has it."""
+    if pd.isna(value):
+        return None
+    return value.isoformat() if isinstance(value, pd.Timestamp) else value
 
 
 def read_done(files: TaskFiles) -> JobDone | None:

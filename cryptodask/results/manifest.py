@@ -1,6 +1,7 @@
 """The manifest of a run's folder, which is written last: it makes the result whole."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import attrs
@@ -10,7 +11,7 @@ from cryptodask.errors import InputError, TableError
 from cryptodask.io.files import FileRecord, read_json
 from cryptodask.io.paths import AnyPath
 from cryptodask.io.sealed import unseal, write_sealed
-from cryptodask.io.structure import structured, unstructured
+from cryptodask.io.structure import structured
 from cryptodask.records import DateArray
 
 MANIFEST = "_manifest.json"
@@ -80,7 +81,9 @@ class Manifest:
 
 def write_manifest(folder: AnyPath, manifest: Manifest) -> None:
     """Write the manifest of a folder in which all else is there."""
-    write_sealed(unstructured(manifest), folder / MANIFEST)
+    content = attrs.asdict(manifest, recurse=False)
+    content |= {key: [asdict(record) for record in content[key]] for key in ("files", "beside")}
+    write_sealed(content, folder / MANIFEST)
 
 
 def read_manifest(folder: AnyPath, kinds: Sequence[str] = ("forecasts", "backtest")) -> Manifest:

@@ -25,8 +25,8 @@ def run_log(kind: Kind[Any, Any], folder: RunFolder | None) -> RunLog:
     )
 
 
-def close_folder(folder: RunFolder, kind: Kind[Any, Any], outcome: Outcome) -> None:
-    """Write what failed, what was lost and what jobs did, and the manifest."""
+def close_folder(folder: RunFolder, kind: Kind[Any, Any], outcome: Outcome) -> Manifest:
+    """Write what failed, what was lost and what jobs did, and the manifest, which is returned."""
     jobs = outcome.jobs
     beside = {
         FAILURES: kind.failure_table(outcome.failures),
@@ -34,18 +34,18 @@ def close_folder(folder: RunFolder, kind: Kind[Any, Any], outcome: Outcome) -> N
         TASKS: task_table((model.name, done) for model, done in jobs if done.worker),
     }
     records = [write_frame(table, folder.path / name) for name, table in beside.items()]
-    folder.close(
-        Manifest(
-            key=folder.key,
-            kind=kind.tables,
-            models=[model.name for model in kind.models],
-            horizon=kind.spec.horizon,
-            seed=kind.spec.seed,
-            features=fingerprints(kind.models),
-            intervals=kind.intervals,
-            rows=int(beside[TASKS]["coins"].sum()) * kind.spec.horizon,
-            files=[done.file for _, done in jobs if done.file is not None],
-            beside=records,
-            **kind.manifest_facts(),
-        )
+    manifest = Manifest(
+        key=folder.key,
+        kind=kind.tables,
+        models=[model.name for model in kind.models],
+        horizon=kind.spec.horizon,
+        seed=kind.spec.seed,
+        features=fingerprints(kind.models),
+        intervals=kind.intervals,
+        rows=int(beside[TASKS]["coins"].sum()) * kind.spec.horizon,
+        files=[done.file for _, done in jobs if done.file is not None],
+        beside=records,
+        **kind.manifest_facts(),
     )
+    folder.close(manifest)
+    return manifest

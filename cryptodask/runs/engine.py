@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import attrs
-
 from cryptodask.cluster import RunLog, TaskCall, TaskOutcome, WorkerState, run_tasks
 from cryptodask.cluster.retry import TaskId, is_coin_at_fault
 from cryptodask.errors import ENDING, WorkerDiedError
@@ -64,15 +62,15 @@ def run_kind(
     session = kind.session
     session.check_timeout(kind.spec.timeout)
     with ExitStack() as stack:
-        folder, tasks = None, None
+        folder, there = None, None
         if out is not None:
             folder = RunFolder(out, kind.tables)
             stack.enter_context(folder.held())
             there = folder.settle(kind.plan(), overwrite)
-            if there is not None and folder.whole(there):
-                return kind.open(folder.path)
+            manifest = folder.whole(there) if there is not None else None
+            if manifest is not None:
+                return kind.open(folder.path, manifest)
             folder.reopen()
-            tasks = None if there is None else there.tasks
             if kind.coins:
                 from cryptodask.cluster import ask_workers
 
@@ -82,7 +80,7 @@ def run_kind(
         report: list[OnDone] = [bar, *([on_done] if on_done else [])]
         log = stack.enter_context(run_log(kind, folder))
         run = _Run(kind, session, folder, log, report, bar.say, as_dask=as_dask)
-        result: R = run.execute(tasks)
+        result: R = run.execute(None if there is None else there.tasks)
         session.release_memory()
         in_memory = folder is None and not as_dask
         log.end(**(kind.event_tables(result) if in_memory and log.listens else {}))
@@ -135,7 +133,7 @@ class _Run:
             n = session.loader.n_partitions
             tasks = plan_tasks(source, coins, kind.models, workers, n, kind.passes)
             if self.folder is not None:
-                self.folder.write_plan(attrs.evolve(kind.plan(), tasks=tasks))
+                self.folder.write_plan(tasks)
         return Workload(
             source, coins, kind.models, tasks, session.localised, kind.passes, kind.spec.timeout
         )
@@ -331,8 +329,7 @@ class _Run:
         outcome = Outcome(jobs, failures, [self.futures[task] for task in sorted(self.futures)])
         if self.folder is None:
             return self.kind.result(outcome)
-        close_folder(self.folder, self.kind, outcome)
-        return self.kind.open(self.folder.path)
+        return self.kind.open(self.folder.path, close_folder(self.folder, self.kind, outcome))
 
     def _bring_reports(self) -> None:
         """Bring what jobs did, without their rows, which stay on the workers."""

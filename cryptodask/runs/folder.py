@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import attrs
+
 from cryptodask.cluster import as_cluster_error
 from cryptodask.cluster.retry import TaskId
 from cryptodask.errors import ClusterError, InputError, TableError, WriteError
@@ -61,6 +63,7 @@ class RunFolder:
 
     def __init__(self, path: AnyPath, tables: str) -> None:
         self.path, self.tables, self.key = resolved(path), tables, ""
+        self._plan: Plan | None = None
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -113,7 +116,7 @@ class RunFolder:
         InputError
             Another run is there, and may not be replaced; or a plan that can't be read.
         """
-        self.key = plan.key
+        self._plan, self.key = plan, plan.key
         names = [name for name in names_in(self.path) if name != LOCK]
         try:
             there = read_plan(self.path)
@@ -136,9 +139,10 @@ class RunFolder:
             remove(self.path / name for name in some)
         return None
 
-    def write_plan(self, plan: Plan) -> None:
-        """Write the plan of a run that begins."""
-        write_plan(self.path, plan)
+    def write_plan(self, tasks: Sequence[Task]) -> None:
+        """Write the plan of a run that begins, with its tasks."""
+        assert self._plan is not None
+        write_plan(self.path, attrs.evolve(self._plan, tasks=tasks))
 
     def whole(self, plan: Plan) -> Manifest | None:
         """Return the manifest, if it is of this plan's run, and all its files are as written."""

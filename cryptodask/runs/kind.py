@@ -13,6 +13,7 @@ from cryptodask.models.base import fingerprints
 from cryptodask.prices.row_filter import RowFilter
 from cryptodask.records import CoinFailure
 from cryptodask.results.jobs import JobDone, TaskFiles
+from cryptodask.results.manifest import Manifest
 from cryptodask.runs.plan import Plan
 from cryptodask.runs.session import Session, coins_fingerprint, prices_fingerprint
 from cryptodask.runs.spec import RunSpec
@@ -165,8 +166,8 @@ class Kind(ABC, Generic[S, R]):
         """Return the result of a run in memory."""
 
     @abstractmethod
-    def open(self, path: AnyPath) -> R:
-        """Return the result of a run in a folder."""
+    def open(self, path: AnyPath, manifest: Manifest) -> R:
+        """Return the result of a run in a folder with this manifest."""
 
     def event_tables(self, result: R) -> dict[str, Any]:
         """Return what pages are sent at the end of a run in memory: forecasts or scores."""

@@ -150,7 +150,10 @@ class RunSpec:
         if self.source is None or any(model.options is None for model in models):
             return False
         try:
-            return spec_from_json(self.kind, json.loads(json.dumps(to_json(self)))) == self
+            fields = json.loads(json.dumps(to_json(self)))
+            if models:
+                fields["models"] = [ModelSpec(**model) for model in fields["models"]]
+            return type(self)(**fields) == self
         except (CryptoDaskError, TypeError, ValueError):
             return False
 

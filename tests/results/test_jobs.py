@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cryptodask.io.parquet import write_frame
-from cryptodask.prices.clean.findings import file_finding
+from cryptodask.prices.clean.findings import file_finding, join_findings
 from cryptodask.records import CoinFailure
 from cryptodask.results.jobs import JobDone, TaskFiles, read_done, write_done
 
@@ -24,7 +24,9 @@ def done(tmp_path: Path) -> JobDone:
         CoinFailure("A", "naive", "TooShortError", "1 row"),
         CoinFailure("B", "naive", "ForecastError", "NaN", np.datetime64("2026-01-02", "s")),
     )
-    lost = file_finding("unreadable_file", "C", "C.csv", "cut off")
+    of_a_file = file_finding("unreadable_file", "C", "C.csv", "cut off")
+    of_a_row = of_a_file.assign(coin="D", line=7, date=pd.Timestamp("2026-01-02 05:00"))
+    lost = join_findings([of_a_file, of_a_row.astype(of_a_file.dtypes)])
     job = JobDone(None, record, failures, lost, 3, 2, 90, "tcp://w", {"fit": 0.5}, 1.0, 2.0)
     write_done(files_in(tmp_path), job)
     return job

@@ -18,6 +18,7 @@ from cryptodask.records import CoinFailure, DateArray
 from cryptodask.results.backtest import Backtest, of_origins, open_backtest
 from cryptodask.results.failures import all_failed
 from cryptodask.results.jobs import JobDone, TaskFiles, lost_table, task_table
+from cryptodask.results.manifest import Manifest
 from cryptodask.runs.kind import Call, Kind, Outcome
 from cryptodask.runs.spec import BacktestSpec, SearchSpec
 from cryptodask.runs.training import PastTraining
@@ -169,9 +170,9 @@ class BacktestKind(DatedKind[BacktestSpec, Backtest]):
         """Return the backtest in memory."""
         return self.backtest(outcome)
 
-    def open(self, path: AnyPath) -> Backtest:
+    def open(self, path: AnyPath, manifest: Manifest) -> Backtest:
         """Return the backtest in a folder."""
-        return open_backtest(path)
+        return open_backtest(path, manifest)
 
     def event_tables(self, result: Backtest) -> dict[str, Any]:
         """Return the scores for pages."""

@@ -22,6 +22,7 @@ from cryptodask.results.forecasts import (
     sort_forecasts,
 )
 from cryptodask.results.jobs import TaskFiles, lost_table, task_table
+from cryptodask.results.manifest import Manifest
 from cryptodask.runs.kind import Call, Kind, Outcome
 from cryptodask.runs.spec import ForecastSpec
 from cryptodask.runs.training import PastTraining, Training
@@ -162,9 +163,9 @@ class ForecastKind(Kind[ForecastSpec, Forecasts]):
             meta: pd.DataFrame = empty_forecasts(self.intervals)
             return dd.from_delayed(list(outcome.tables), meta=meta, verify_meta=False)
 
-    def open(self, path: AnyPath) -> Forecasts:
+    def open(self, path: AnyPath, manifest: Manifest) -> Forecasts:
         """Return the forecasts in a folder."""
-        return open_forecasts(path)
+        return open_forecasts(path, manifest)
 
     def event_tables(self, result: Forecasts) -> dict[str, Any]:
         """Return the forecasts for pages."""

@@ -17,6 +17,7 @@ from cryptodask.prices.days import read_day
 from cryptodask.prices.freq import step_of
 from cryptodask.records import DateArray, FloatArray
 from cryptodask.results.backtest import Backtest, open_backtest
+from cryptodask.results.manifest import Manifest
 from cryptodask.results.search import GIVEN, TUNED, SearchResult
 from cryptodask.runs.kind import Outcome
 from cryptodask.runs.kinds.backtest import DatedKind
@@ -50,9 +51,9 @@ class SearchKind(DatedKind[SearchSpec, SearchResult]):
         """Return the result of a search in memory."""
         return self._choose(self.backtest(outcome))
 
-    def open(self, path: AnyPath) -> SearchResult:
+    def open(self, path: AnyPath, manifest: Manifest) -> SearchResult:
         """Return the result of a search whose forecasts are in a folder."""
-        return self._choose(open_backtest(path))
+        return self._choose(open_backtest(path, manifest))
 
     def _choose(self, backtest: Backtest) -> SearchResult:
         span = self.spec.horizon * self.session.step
