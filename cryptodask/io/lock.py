@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil  # of distributed
-from upath import UPath
 
 from cryptodask.errors import CryptoDaskError, InputError, TableError
 from cryptodask.io.paths import AnyPath, exists, read_text, remove, storing
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 LOCK = "writer.lock"
 
@@ -44,7 +46,7 @@ def locked(folder: AnyPath, name: str = LOCK) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _locked_object(folder: UPath, name: str) -> Iterator[None]:
+def _locked_object(folder: "UPath", name: str) -> Iterator[None]:
     """Hold a lock that is an object, which a store makes only where there is none.
 
     A store does not know when a process ends, so a process that is killed leaves its lock. If it
@@ -79,7 +81,7 @@ def _locked_object(folder: UPath, name: str) -> Iterator[None]:
             remove([lock])
 
 
-def _create(lock: UPath, text: bytes) -> None:
+def _create(lock: "UPath", text: bytes) -> None:
     """Make a lock, or raise if there is one."""
     try:
         lock.fs.pipe_file(lock.path, text, mode="create")
@@ -90,7 +92,7 @@ def _create(lock: UPath, text: bytes) -> None:
         lock.fs.pipe_file(lock.path, text)
 
 
-def _content_of(lock: UPath) -> dict[str, Any] | None:
+def _content_of(lock: "UPath") -> dict[str, Any] | None:
     """Read a lock, or return None where there is none."""
     try:
         content = json.loads(read_text(lock))

@@ -14,11 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar, Union
 from urllib.parse import urlsplit
-
-from upath import UPath
-from upath.implementations.cloud import CloudPath
 
 from cryptodask.errors import (
     CryptoDaskError,
@@ -28,7 +25,10 @@ from cryptodask.errors import (
     WriteError,
 )
 
-AnyPath = Path | UPath
+if TYPE_CHECKING:
+    from upath import UPath
+
+AnyPath = Union[Path, "UPath"]
 """A path of this machine, or a URL."""
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ _HERE = ("file", "local")
 """Protocols whose URLs are paths of this machine."""
 
 
-def path_of(given: str | os.PathLike[str] | UPath) -> AnyPath:
+def path_of(given: "str | os.PathLike[str] | UPath") -> AnyPath:
     """Return the path that a user gave; of ``file://`` and ``local://``, one of this machine.
 
     Parameters
@@ -66,7 +66,7 @@ def path_of(given: str | os.PathLike[str] | UPath) -> AnyPath:
         from fsspec.implementations.local import LocalFileSystem
 
         return Path(LocalFileSystem._strip_protocol(text))
-    url = _known(given if isinstance(given, UPath) else text, protocol)
+    url = _known(text if isinstance(given, str | Path) else given, protocol)
     settings = sorted(url.storage_options)
     if settings or urlsplit(text).password is not None:
         what = ", ".join(settings) or "a password"
@@ -78,9 +78,10 @@ def path_of(given: str | os.PathLike[str] | UPath) -> AnyPath:
     return url
 
 
-def _known(given: str | UPath, protocol: str) -> UPath:
+def _known(given: "str | os.PathLike[str] | UPath", protocol: str) -> "UPath":
     """Return a URL whose file system is there."""
     from fsspec import get_filesystem_class
+    from upath import UPath
 
     try:
         if "::" in str(given):
@@ -135,8 +136,11 @@ def make_folder(path: AnyPath) -> None:
     ----------
     path : Path or UPath
     """
-    if isinstance(path, CloudPath):
-        return
+    if not isinstance(path, Path):
+        from upath.implementations.cloud import CloudPath
+
+        if isinstance(path, CloudPath):
+            return
     with storing(path):
         absent = _absent_folders(path) if isinstance(path, Path) else []
         path.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from cryptodask.errors import NotAPriceFileError, PriceFileError, UnreadableFileError
@@ -16,7 +17,7 @@ from cryptodask.prices.read.headers import Header
 from cryptodask.prices.read.layouts import HEAD
 from cryptodask.prices.read.names import is_name, plain_name
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
-from cryptodask.prices.read.regular import count_texts, find_missing
+from cryptodask.prices.read.regular import TEXT, count_texts, find_missing
 from cryptodask.prices.read.series import check_one_series, find_repeats
 from cryptodask.prices.read.stamps import bar_seconds, is_timed
 
@@ -167,7 +168,9 @@ def check_series(
     coin = layout.columns.get("coin")
     coins = None if coin is None else cells.column(coin)
     stamps = cells.column(layout.columns["date"])
-    keys = stamps if coins is None else pc.binary_join_element_wise(coins, stamps, "\0")
+    keys = stamps
+    if coins is not None:
+        keys = pc.binary_join_element_wise(coins, stamps, pa.scalar("\0", TEXT))
     if pc.count_distinct(keys).as_py() == len(stamps) and not is_guess:
         return  # bars were found to be as long as they are, so that few stamps can share one
     closes = cells.column(layout.columns["close"]).to_pylist()

@@ -133,7 +133,7 @@ def files_of(manifest: Manifest) -> list[str]:
         *manifest["parts"],
         manifest["index"],
         manifest["findings"],
-        manifest["raw"],
+        manifest.get("raw"),
         *of_deltas,
     ]
     return [name for name in names if name is not None]
