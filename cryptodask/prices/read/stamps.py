@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cryptodask.prices.read.days import DAY_FIRST, MONTH_FIRST, YEAR_FIRST, parse_days
-from cryptodask.prices.read.numbers import MISSING
+from cryptodask.prices.read.regular import TEXT, find_missing
 from cryptodask.prices.schema import DATE_DTYPE
 
 _EPOCH = re.compile(r"[1-9][0-9]{8,18}(?:\.[0-9]+)?")
@@ -61,16 +63,19 @@ def parse_epochs(cells: pd.Series) -> tuple[NDArray[np.float64], NDArray[np.obje
     reasons : array of str, ``(n,)``
         Why it is none; ``""`` where it is one.
     """
-    text = cells.str.strip()
-    shaped = text.str.fullmatch(_EPOCH.pattern)
-    numbers = pd.to_numeric(text.where(shaped), errors="coerce").to_numpy(dtype=np.float64)
-    seconds = np.full(len(text), np.nan)
+    texts = pc.utf8_trim_whitespace(pa.array(cells, type=TEXT))
+    shaped = pc.match_substring_regex(texts, f"^(?:{_EPOCH.pattern})$")
+    numbers = pc.cast(pc.if_else(shaped, texts, "0"), pa.float64()).to_numpy(zero_copy_only=False)
+    seconds = np.full(len(numbers), np.nan)
     for unit in _EPOCH_UNITS:
         scaled = numbers / unit
         inside = (scaled >= _EPOCH_RANGE[0]) & (scaled < _EPOCH_RANGE[1])
         seconds[inside] = scaled[inside]
-    reasons = np.where(np.isnan(seconds), "no moment counted from 1970", "").astype(object)
-    reasons[text.str.lower().isin(MISSING).to_numpy()] = "no date"
+    reasons = np.full(len(seconds), "", dtype=object)
+    bad = np.isnan(seconds)
+    if bad.any():
+        reasons[bad] = "no moment counted from 1970"
+        reasons[np.asarray(find_missing(texts))] = "no date"
     return seconds, reasons
 
 
