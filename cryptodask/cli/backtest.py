@@ -8,7 +8,7 @@ from rich.table import Column, Table
 
 from cryptodask.cli.execute import Profile, View, execute
 from cryptodask.cli.options import ClusterOptions, OutputOptions, check_file, with_options
-from cryptodask.cli.show import out, write_table
+from cryptodask.cli.show import out, shown_date, write_table
 from cryptodask.runs.spec import BacktestSpec
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ def backtest(
 
 def print_backtest(result: "Backtest") -> None:
     """Print a line a model, the best first, and how it compares with naive coin by coin."""
+    import pandas as pd
+
     from cryptodask.evaluate.compare import compare_coins, compare_models, judge_coins
 
     scores = result.scores().sort_values("relative_mae")
@@ -64,7 +66,7 @@ def print_backtest(result: "Backtest") -> None:
     pooled = compare_models(differences).set_index("model")["verdict"]
     first, last = "", ""
     if len(result.origins):
-        first, last = result.origins[[0, -1]].astype("datetime64[D]")
+        first, last = (shown_date(pd.Timestamp(date)) for date in result.origins[[0, -1]])
     table = Table(
         "model",
         "coins",

@@ -75,9 +75,11 @@ def print_search(result: "SearchResult") -> None:
 
 def _print_candidates(result: "SearchResult", model: str) -> None:
     """Print the best candidates of a model, and the model as it was given."""
+    import pandas as pd
+
     candidates = result.candidates[result.candidates["model"] == model]
     ranked = candidates.sort_values("relative_mae", kind="stable")
-    first, last = (f"{date}" for date in result.origins[[0, -1]].astype("datetime64[D]"))
+    first, last = (shown_date(pd.Timestamp(date)) for date in result.origins[[0, -1]])
     table = Table(
         Column("candidate", overflow="fold"),
         "MAE / naive",

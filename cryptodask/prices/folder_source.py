@@ -108,8 +108,10 @@ class FolderSource:
         if not self.coins:
             reasons = [f"{row.file}: {row.message}" for row in self._findings[:3].itertuples()]
             raise SourceError(
-                f"{folder}: no file of prices here ({'; '.join(reasons) or 'it is empty'}); "
-                "give a folder of CSV files, one a coin, with at least Date and Close columns"
+                f"{folder}: no file of prices that can be read: {'; '.join(reasons)}"
+                if reasons
+                else f"{folder}: is empty; give a folder of CSV files, one a coin, with at least "
+                "Date and Close columns"
             )
 
     @property

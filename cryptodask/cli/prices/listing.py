@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from cryptodask.cli.options.output import check_file
@@ -68,12 +68,19 @@ def list_command(
 
 
 def _print_table(coins: "pd.DataFrame") -> None:
-    table = Table("coin", "symbol", "first", "last", "bars", "last close", "gaps", "missing bars")
+    has_symbols = bool((coins["symbol"] != "").any())
+    table = Table(
+        Column("coin", overflow="fold"),
+        *(["symbol"] if has_symbols else []),
+        *(Column(name, no_wrap=True) for name in ("first", "last", "bars", "last close")),
+        "gaps",
+        "missing bars",
+    )
     for row in coins.to_dict("records"):
         has_rows = row["bars"] > 0
         table.add_row(
             Text(str(row["coin"])),
-            Text(str(row["symbol"])),
+            *([Text(str(row["symbol"]))] if has_symbols else []),
             *(shown_date(row[end]) if has_rows else "" for end in ("first", "last")),
             f"{row['bars']:,}",
             f"{row['last_close']:.10g}" if has_rows else "",

@@ -58,12 +58,17 @@ SplitOption = Annotated[
     list[str] | None,
     typer.Option(
         "--split",
-        help="COIN:DATE:FACTOR: FACTOR new coins came for one, so prices before are divided by it.",
+        metavar="COIN:DATE:FACTOR",  # in a help, ":DATE:" would be printed as an emoji
+        help="FACTOR new coins came for one on that day, so prices before it are divided by "
+        "FACTOR: Acoin:2024-03-01:0.001.",
     ),
 ]
 
 RenameOption = Annotated[
-    list[str] | None, typer.Option("--rename", help="OLD:NEW: rows of OLD are those of NEW.")
+    list[str] | None,
+    typer.Option(
+        "--rename", metavar="OLD:NEW", help="Rows of the older name are those of NEW: MATIC:POL."
+    ),
 ]
 
 CorrectionsOption = Annotated[

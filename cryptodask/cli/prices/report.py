@@ -36,7 +36,7 @@ def print_ended(table: "PriceTable") -> None:
     text = (
         f"ended: {counted(len(ended), 'coin')} without a row in the {ENDED_DAYS} days before "
         f"{shown_date(table.index['last'].max())}, where the table ends: {', '.join(some)}{more}; "
-        "a coin with a new name is one by --rename OLD:NEW"
+        "where a coin has only changed its name, declare it: --rename OLD:NEW"
     )
     out.print(Text(text), soft_wrap=True)
 

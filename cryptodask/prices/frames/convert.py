@@ -38,7 +38,9 @@ def to_arrow(frame: Frame) -> pa.Table:
     """
     if isinstance(frame, LazyFrame) and not isinstance(frame, pd.DataFrame):
         frame = frame.collect()
-    if isinstance(frame, pd.Series | pd.DataFrame):
+    if isinstance(frame, pd.DataFrame) and frame.empty:  # tidy needs a column
+        table = pa.table({})
+    elif isinstance(frame, pd.Series | pd.DataFrame):
         table = _pandas_to_arrow(tidy(frame))
     else:
         try:

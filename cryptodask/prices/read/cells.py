@@ -158,7 +158,10 @@ def _split_cells(
     notes = ["gzip"] if is_packed else []
     if data.startswith(PARQUET):
         rows = parquet_rows(path, is_packed, all_rows)
-        return _understood(path, {"": (rows, list(range(len(rows))))}, options, [*notes, "Parquet"],
+        # What was JSON came here as Parquet, under its own name.
+        name = path.name.lower().removesuffix(".gz")
+        form = "JSON" if name.endswith((".json", ".jsonl", ".ndjson")) else "Parquet"
+        return _understood(path, {"": (rows, list(range(len(rows))))}, options, [*notes, form],
                            all_rows)  # fmt: skip
     text = decode(path, data, is_cut=is_cut)
     limit = None if all_rows else 2 * HEAD

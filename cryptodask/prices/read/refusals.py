@@ -76,18 +76,20 @@ def refuse_columns(
         The latter where the file has prices, as other columns show.
     """
     shown = shorten(header.names)
-    if missing == ["close"] and _has_prices(header, columns):
+    has_prices = missing == ["close"] and _has_prices(header, columns)
+    if has_prices and "close" not in lost:
         raise UnreadableFileError(
             f"has a date and prices, and no column that is surely the close; columns found: "
             f"{shown}; name it with --column close={_close_hint(header, columns)}"
         )
-    if missing:
+    if missing and not has_prices:
         named = " ".join(f"--column {name}=NAME" for name in missing)
         raise NotAPriceFileError(
             f"has no {' and no '.join(missing)} column, so it is not a file of prices; "
             f"columns found: {shown}; needed: date, close; if it is one, name it with {named}"
         )
-    name, wanted = next(iter(lost.items()))
+    name = "close" if "close" in missing else next(iter(lost))
+    wanted = lost[name]
     raise UnreadableFileError(
         f"has no column {wanted!r}, which was named for {name}; columns found: {shown}"
     )

@@ -143,10 +143,10 @@ def _load(path: Path) -> object:
     """Return what JSON says at a path."""
     try:
         return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise SourceError(
             f"{path.parent}: no price table (it has no {path.name}); make one with "
-            "`cryptodask prices import FOLDER --out TABLE`"
+            "`cryptodask prices import FILES --out TABLE`"
         ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise TableError(f"{path}: can't be read: {error}; {AGAIN}") from error

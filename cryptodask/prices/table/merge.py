@@ -114,8 +114,8 @@ def merge_rows(old: pd.DataFrame, new: pd.DataFrame, corrections: Corrections) -
         row = new[changed].iloc[0]
         raise InputError(
             f"{row['coin']}, {row['date']:%Y-%m-%d}: {messages[0]}, and corrections are to fail; "
-            f"{len(messages)} rows differ from the table: leave them out, or say which rows stay, "
-            "by corrections 'replace' or 'keep'"
+            f"rows that differ from the table's: {len(messages):,}; leave them out, or choose "
+            "corrections: replace (the new rows stay) or keep (the table's)"
         )
     changes = empty_findings()
     if messages:
