@@ -5,15 +5,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Column, Table
+from rich.text import Text
 
 from cryptodask.cli.execute import Profile, View, execute
 from cryptodask.cli.options import ClusterOptions, OutputOptions, check_file, with_options
-from cryptodask.cli.show import out, shown_date, write_table
+from cryptodask.cli.options.specs import split_names
+from cryptodask.cli.show import counted, err, out, shown_date, write_table
 from cryptodask.runs.spec import BacktestSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from cryptodask.prices import CryptoLoader
     from cryptodask.results import Backtest
+
+NAMED = 10
+"""Coins that a line names at most."""
 
 SHOWN = {
     "relative_mae": "MAE / naive",
@@ -42,7 +49,12 @@ def backtest(
     check_file("--scores", scores, (".csv", ".parquet"))
     check_file("--page", page, (".html",))
 
-    def write_scores(result: "Backtest", _: "CryptoLoader") -> list[Path]:
+    def write_scores(result: "Backtest", loader: "CryptoLoader") -> list[Path]:
+        wanted = loader.source.coins
+        if spec.coins is not None:
+            names = split_names(spec.coins, loader.names)
+            wanted = [loader.names.find(name) or name for name in names]
+        print_unscored(result, wanted)
         if scores is not None:
             write_table(result.scores(by=("coin", "model")), scores)
         if page is not None:
@@ -91,6 +103,27 @@ def print_backtest(result: "Backtest") -> None:
         "MAE / naive: below 1 is better. in 80%, in 95%: share of actuals inside the intervals. "
         "coins + = - ?: significantly better than naive, no difference, worse, too few origins."
     )
+
+
+def print_unscored(result: "Backtest", coins: "Collection[str]") -> None:
+    """Print which coins have no forecast to score and no failure, if there are any.
+
+    Parameters
+    ----------
+    result : Backtest
+    coins : collection of str
+        Those that were asked for.
+    """
+    known = set(result.scores(by=("coin", "model"))["coin"]) | set(result.failures["coin"])
+    without = sorted(set(coins) - known)
+    if not without:
+        return
+    more = f" and {len(without) - NAMED:,} more" if len(without) > NAMED else ""
+    text = (
+        f"not scored: {counted(len(without), 'coin')} without bars at and after any of these "
+        f"origins: {', '.join(without[:NAMED])}{more}; more --origins go further back"
+    )
+    err.print(Text(text), soft_wrap=True)
 
 
 def _shown(name: str, value: float) -> str:

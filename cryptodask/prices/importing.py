@@ -153,7 +153,9 @@ def _check_free(place: Path, overwrite: bool) -> None:
     """Refuse to write a table over something else."""
     if place.exists():
         if is_table(place) and not overwrite:
-            raise SourceError(f"{place}: there is a table already; overwrite it, or name another")
+            raise SourceError(
+                f"{place}: there is a table already; overwrite it (--overwrite), or name another"
+            )
         if not is_table(place) and not is_free(place):
             raise SourceError(f"{place}: is there already and no price table; name another place")
 

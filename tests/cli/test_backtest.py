@@ -93,3 +93,17 @@ def test_rows_that_are_lost_are_printed_and_end_with_3(cluster: Cluster, healthy
             assert f"unreadable_row: {path.name}, line {len(lines) + 1}" in done.stderr
     finally:
         path.write_text(text)
+
+
+def test_coins_that_no_origin_reaches_are_named(cluster: Cluster, tmp_path: Path) -> None:
+    days = [f"2024-{month:02d}-{day:02d}" for month in (1, 2, 3) for day in range(1, 29)]
+    rows = [f"{day},{1 + i % 7}" for i, day in enumerate(days)]
+    (tmp_path / "Acoin.csv").write_text("\n".join(["Date,Close", *rows, ""]))
+    (tmp_path / "Ended.csv").write_text("\n".join(["Date,Close", *rows[:40], ""]))
+    how = ("--model", "naive", "--origins", "2", "--horizon", "2", "--no-intervals")
+    done = run("backtest", tmp_path, *how, "--scheduler", cluster.address)
+    assert done.returncode == 0
+    text = " ".join(done.stderr.split())
+    assert "not scored: 1 coin without bars at and after any of these origins: Ended;" in text
+    chosen = run("backtest", tmp_path, "--coins", "acoin", *how, "--scheduler", cluster.address)
+    assert "not scored" not in chosen.stderr

@@ -318,3 +318,32 @@ def test_an_import_and_an_append_say_how_to_declare_another_unit(tmp_path: Path)
     declared = run("prices", "import", whole, "--out", tmp_path / "split", *words)
     assert declared.returncode == 0, declared.stderr
     assert "large_move" not in declared.stdout
+
+
+def test_a_declaration_of_a_coin_that_is_not_there_is_said_to_wait(tmp_path: Path) -> None:
+    (tmp_path / "Acoin.csv").write_text("Date,Close\n2024-01-01,1\n2024-01-02,2\n")
+    declared = ("--split", "Foo:2024-01-02:0.001", "--rename", "Old:New")
+    done = run("prices", "import", tmp_path / "Acoin.csv", "--out", tmp_path / "table", *declared)
+    assert done.returncode == 0
+    text = " ".join(done.stdout.split())
+    assert "split Foo:2024-01-02:0.001: Foo is not a coin of the table; it is kept for" in text
+    assert "rename Old:New: New is not a coin of the table" in text
+
+
+def test_a_list_of_files_names_rows_that_were_lost_and_ends_with_3(tmp_path: Path) -> None:
+    (tmp_path / "Acoin.csv").write_text("Date,Close\n2024-01-01,1\n2024-01-02,x\n2024-01-03,2\n")
+    done = run("prices", "list", tmp_path)
+    assert done.returncode == 3
+    assert "unreadable_row: Acoin.csv, line 3: 'x': close: no number" in done.stderr
+    table = tmp_path / "table"
+    run("prices", "import", tmp_path, "--out", table)
+    assert run("prices", "list", table).returncode == 0
+
+
+def test_an_option_that_only_an_import_has_is_named_with_the_import(tmp_path: Path) -> None:
+    (tmp_path / "Acoin.csv").write_text("Date,High,Low,Foo\n2024-01-01,3,1,2\n")
+    refused = run("forecast", tmp_path)
+    assert refused.returncode == 2
+    text = " ".join(refused.stderr.split())
+    assert "--column close=" in text
+    assert f"that option is of `cryptodask prices import {tmp_path} --out TABLE`" in text

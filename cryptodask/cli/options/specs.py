@@ -1,5 +1,6 @@
 """Specs of runs from what users type: models with options, values to search, and coins."""
 
+import re
 from inspect import Parameter
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,7 +8,7 @@ import attrs
 import typer
 
 from cryptodask.cli.options.fields import parameters_of
-from cryptodask.errors import OptionError
+from cryptodask.errors import OptionError, SourceError
 from cryptodask.runs.spec import MODELS, RunSpec, SearchSpec
 
 if TYPE_CHECKING:
@@ -114,7 +115,15 @@ def open_prices(spec: RunSpec) -> "tuple[CryptoLoader, RunSpec]":
     from cryptodask.prices import CryptoLoader
 
     assert spec.source is not None
-    loader = CryptoLoader(spec.source, spec.partitions)
+    try:
+        loader = CryptoLoader(spec.source, spec.partitions)
+    except SourceError as error:
+        if not re.search(r"--(column|layout|stamps|freq|dayfirst|monthfirst)\b", str(error)):
+            raise
+        raise SourceError(
+            f"{error}; that option is of `cryptodask prices import {spec.source} --out TABLE`, "
+            "and runs take the table"
+        ) from error
     coins = spec.coins
     if coins is not None:
         coins = split_names(coins, loader.names)

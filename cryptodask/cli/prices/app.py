@@ -30,6 +30,7 @@ from cryptodask.cli.prices.report import (
     print_append,
     print_ended,
     print_findings,
+    print_undeclared,
     report,
     write_findings,
     write_report,
@@ -128,6 +129,7 @@ def append(
     )
     print_append(result)
     print_ended(place)
+    print_undeclared(place)
     code = print_findings(
         summarize_findings(result.findings),
         result.findings,

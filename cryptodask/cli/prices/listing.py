@@ -17,7 +17,7 @@ from cryptodask.cli.prices.options import (
     LayoutOption,
     read_options,
 )
-from cryptodask.cli.show import SOME_FAILED, err, out, write_table
+from cryptodask.cli.show import SOME_FAILED, err, out, print_lost, write_table
 from cryptodask.errors import OptionError
 from cryptodask.text import counted, shown_date
 
@@ -43,7 +43,8 @@ def list_command(
     freq: FreqOption = None,
 ) -> None:
     """List the coins of a source: symbol, first and last date, bars, last close, gaps."""
-    from cryptodask.prices import CryptoLoader
+    from cryptodask.prices import CryptoLoader, PriceTable
+    from cryptodask.prices.clean.findings import lost
     from cryptodask.prices.overview import list_coins
 
     if format_ not in FORMATS:
@@ -62,9 +63,11 @@ def list_command(
     else:
         text = _as_json(coins) if format_ == "json" else _as_csv(coins)
         sys.stdout.write(text)
-    for coin in loader.source.empty:
-        err.print(Text(loader.source.empty[coin]), soft_wrap=True)
-    raise typer.Exit(SOME_FAILED if (coins["bars"] == 0).any() else 0)
+    left_out = lost(loader.findings())
+    print_lost(left_out, err)
+    # Of a table, what its import lost is not lost now.
+    is_lost = len(left_out) > 0 and not isinstance(loader.source, PriceTable)
+    raise typer.Exit(SOME_FAILED if is_lost or (coins["bars"] == 0).any() else 0)
 
 
 def _print_table(coins: "pd.DataFrame") -> None:

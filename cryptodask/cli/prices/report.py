@@ -41,6 +41,23 @@ def print_ended(table: "PriceTable") -> None:
     out.print(Text(text), soft_wrap=True)
 
 
+def print_undeclared(table: "PriceTable") -> None:
+    """Print which splits and renames are of coins that the table does not have.
+
+    Parameters
+    ----------
+    table : PriceTable
+    """
+    known = set(table.coins)
+    lost = [f"split {split.text}: {split.coin}" for split in table.declared.splits
+            if split.coin not in known]  # fmt: skip
+    lost += [f"rename {old}:{new}: {new}" for old, new in table.declared.renames.items()
+             if new not in known]  # fmt: skip
+    for text in lost:
+        line = f"{text} is not a coin of the table; it is kept for what is appended"
+        out.print(Text(line), soft_wrap=True)
+
+
 def write_findings(findings: "pd.DataFrame", path: Path | None) -> None:
     """Write all findings to a file, where one was asked for, and say so.
 
@@ -73,6 +90,7 @@ def report(table: "PriceTable", findings_file: Path | None = None) -> None:
 
     out.print(_summary(table), highlight=False)
     print_ended(table)
+    print_undeclared(table)
     listed = table.findings([*LOSING_KINDS, "layout", "not_a_price_file", "large_move"])
     code = print_findings(table.count_findings(), listed, all_by(table.path))
     write_findings(table.findings() if findings_file else listed, findings_file)

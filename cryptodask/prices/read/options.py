@@ -80,7 +80,10 @@ class ReadOptions:
             check_freq(self.freq)
         for name in self.columns:
             if name not in TABLE_COLUMNS:
-                raise OptionError(f"columns: no column {name!r}; known: {', '.join(TABLE_COLUMNS)}")
+                known = ", ".join(TABLE_COLUMNS)
+                raise OptionError(
+                    f"columns: no column {name!r}, write COLUMN=HEADER; known: {known}"
+                )
         if self.layout is not None and self.layout not in LAYOUTS:
             raise OptionError(f"layout: no layout {self.layout!r}; known: {', '.join(LAYOUTS)}")
         if self.stamps not in (None, "open", "close"):

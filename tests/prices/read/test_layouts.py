@@ -340,7 +340,9 @@ def test_a_layout_may_be_named_by_option(tmp_path: Path) -> None:
 def test_options_that_are_none_are_refused_with_those_that_are() -> None:
     with pytest.raises(OptionError, match=r"no layout 'long listing'; known: listing, long"):
         ReadOptions(layout="long listing")
-    with pytest.raises(OptionError, match="no column 'price'; known: coin, date, open"):
+    with pytest.raises(
+        OptionError, match="no column 'price', write COLUMN=HEADER; known: coin, date, open"
+    ):
         ReadOptions(columns={"price": "Price"})
 
 

@@ -155,7 +155,7 @@ def test_a_table_is_plain_parquet_that_anything_can_read(table: Path) -> None:
 
 def test_a_table_that_is_there_is_not_replaced_unasked(table: Path, other: Path) -> None:
     before = contents(table)
-    with pytest.raises(SourceError, match="there is a table already; overwrite it, or name"):
+    with pytest.raises(SourceError, match="there is a table already; overwrite it"):
         import_prices(other, table)
     assert contents(table) == before
 
