@@ -196,21 +196,30 @@ def _number_style(cells: Cells) -> NumberStyle:
         place for name, place in layout.columns.items() if name in NUMBER_COLUMNS
     ]
     numeric = cells.numeric
-    odd = [i for i in places if i not in numeric.plain | numeric.grouped]
+    odd_or_grouped = [i for i in places if i not in numeric.plain]
     plain = [cells.column(i) for i in places if i in numeric.plain]
-    if not odd and (len(plain) == len(places) or any(map(shows_point, plain))):
+    if numeric.grouped.issuperset(odd_or_grouped) and (
+        len(plain) == len(places) or any(map(shows_point, plain))
+    ):
         return NumberStyle()  # so that a comma is none
     percents = [i for i, cell in enumerate(cells.first_row()) if cell.strip().endswith("%")]
     # Where a comma divides cells, one inside of a number is mostly of thousands; else it is proved.
     needs_proof = cells.delimiter not in ("", ",") or not all(
         name.isascii() for name in layout.header
     )
-    return find_number_style(
-        (cells.column(i).to_pylist() for i in places if i not in numeric.plain),
-        (cells.column(i).to_pylist() for i in percents),
-        needs_proof=needs_proof,
-        plain=(column.to_pylist() for column in plain),
-    )
+
+    def find(these: Sequence[int], plain: Sequence[Texts]) -> NumberStyle:
+        return find_number_style(
+            (cells.column(i).to_pylist() for i in these),
+            (cells.column(i).to_pylist() for i in percents),
+            needs_proof=needs_proof,
+            plain=(column.to_pylist() for column in plain),
+        )
+
+    try:
+        return find(odd_or_grouped, plain)
+    except UnreadableFileError:
+        return find(places, [])  # refuses it, too, by the first cells of the file
 
 
 @dataclass

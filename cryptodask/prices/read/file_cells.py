@@ -45,7 +45,7 @@ class Cells:
         self.layout, self.delimiter, self.notes = layout, delimiter, notes
         self.rows, self.lines = rows[layout.first :], lines[layout.first :]
 
-    @property
+    @cached_property  # as the file has them: once they are written out, no row shows it
     def has_odd_times(self) -> bool:
         """Whether times are not by 24 hours, or in another column than the day."""
         place = self.layout.columns["date"]

@@ -102,7 +102,12 @@ _ODD = re.compile(r"[^0-9.eE+\-\n]")
 
 _MENDABLE = re.compile(r"[kmbtKMBT€£¥₩₹₽' \u00a0\u2009\u202f\u2019]")
 
-_COMMA_SHOWN = re.compile(r",(?:[0-9]{1,2}(?![0-9])|[0-9]{4})|\.[0-9]*,|(?:^|[\n$+-])0[0-9]*,")
+# What may stand before the first digit of a number.
+_BEFORE = "\n$+-€£¥₩₹₽ \t\u00a0\u2009\u202f\u3000"
+
+_COMMA_SHOWN = re.compile(
+    rf",(?:[0-9]{{1,2}}(?![0-9])|[0-9]{{4}})|\.[0-9]*,|(?:^|[{re.escape(_BEFORE)}])0[0-9]*,"
+)
 
 _POINT_SHOWN = re.compile(r"\.(?:[0-9]{1,2}(?![0-9])|[0-9]{4})|,[0-9]*\.|(?:^|[\n$+-])0[0-9]*\.")
 
@@ -200,7 +205,7 @@ def _one_a_shape(columns: Iterable[Sequence[str]]) -> "Counter[str]":
     """
     cells = [cell for column in columns for cell in column]
     text = "\n" + "\n".join(cells)
-    for mark in "\n$+-":
+    for mark in _BEFORE:
         text = text.replace(f"{mark}0", f"{mark}\0")
     shapes = text.translate(_TO_ONE)[1:].split("\n")
     if len(shapes) != len(cells):  # a cell goes over several lines

@@ -12,6 +12,7 @@ from cryptodask.errors import UnreadableFileError
 from cryptodask.prices.read.days import DAY_FIRST, MONTH_FIRST, day_month_order, parse_days
 from cryptodask.prices.read.numbers import (
     MISSING,
+    find_number_style,
     has_comma_decimals,
     parse_numbers,
     with_points,
@@ -408,3 +409,11 @@ def test_the_step_between_bars_is_the_usual_one() -> None:
 )
 def test_times_of_twelve_hours_are_those_of_twenty_four(cell: str, wanted: str) -> None:
     assert in_24_hours(cell) == wanted
+
+
+@pytest.mark.parametrize("mark", ["", " ", "€", "£ ", "$ ", "+", "\u00a0"])
+def test_a_number_from_0_proves_decimal_commas_whatever_stands_before_it(mark: str) -> None:
+    cells = [f"{mark}1,{i}00" for i in range(2, 9)] + [f"{mark}0,990"]
+    assert find_number_style([cells], [], needs_proof=True).comma
+    with pytest.raises(UnreadableFileError, match=r"comma and '100\.25' a decimal point"):
+        find_number_style([cells], [], needs_proof=True, plain=[["100.25"]])

@@ -178,3 +178,23 @@ def test_numbers_that_arrow_reads_are_those_that_parsing_cell_by_cell_reads(
         if numbers is not None:
             assert not bad.any()
             np.testing.assert_array_equal(numbers, values.to_numpy())
+
+
+@pytest.mark.parametrize("end", ["", "\n"], ids=["regular", "with a blank line"])
+def test_times_by_12_hours_are_read_in_a_file_that_is_regular_but_for_them(
+    tmp_path: Path, end: str
+) -> None:
+    stamps = [f"1/{day}/2024 12:00 AM" for day in range(2, 31)]
+    path = tmp_path / "A.csv"
+    path.write_text("Date,Open,Close\n" + "".join(f"{s},1.5,2.5\n" for s in stamps) + end)
+    known = check_price_file(path).known
+    prices = read_price_files([PriceFile("A", path, known=known)]).prices
+    assert prices["date"].dt.day.tolist() == list(range(2, 31))
+
+
+@pytest.mark.parametrize("end", ["", "\n"], ids=["regular", "with a blank line"])
+def test_numbers_that_contradict_are_the_first_ones_of_the_file(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "A.csv"
+    path.write_text("Date;Open;Close\n2024-01-01;0.25;0,5\n2024-01-02;0.75;1.25\n" + end)
+    [message] = read_price_files([PriceFile("A", path)]).findings["message"]
+    assert "'0,5' has a decimal comma and '0.25' a decimal point" in message
