@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from cryptodask.prices.freq import DAILY, FREQS
 from cryptodask.prices.read.days import day_month_order
 from cryptodask.prices.read.edges import meaning, settle_rule, survey_edges
 from cryptodask.prices.read.file_cells import Cells
-from cryptodask.prices.read.headers import NEEDED
+from cryptodask.prices.read.headers import NEEDED, is_number, shorten
 from cryptodask.prices.read.names import is_name, plain_name
 from cryptodask.prices.read.numbers import NumberStyle, find_number_style, shows_point
 from cryptodask.prices.read.options import ReadOptions
@@ -119,6 +120,7 @@ def add_file(
     for line, row in cells.ragged() if reports_file else ():
         why = f"{len(row)} fields, the header has {layout.width}"
         texts.note("unreadable_row", coin, path.name, line, ",".join(row), why)
+    _check_headers(cells, path)
     # All is decided before any coin is picked: a file is read alike in every partition.
     freq_of(path, cells, options)
     freq = options.freq or DAILY
@@ -152,6 +154,25 @@ def add_file(
         texts.note("layout", coin, path.name, 0, layout.name, message)
         if order:
             texts.note("day_month_order", coin, path.name, 0, why.partition(",")[0], why)
+
+
+def _check_headers(cells: Cells, path: Path) -> None:
+    """Refuse a file in which another header follows, as two exports in one file have.
+
+    Raises
+    ------
+    UnreadableFileError
+    """
+    names = cells.layout.header
+    dates = cells.column(cells.layout.columns["date"])
+    written = np.asarray(pc.is_in(dates, value_set=pa.array([n for n in names if n], type=TEXT)))
+    for i in np.flatnonzero(written):
+        row = [cell.strip() for cell in cells.full_rows()[i]]
+        if row != list(names) and not any(cell and is_number(cell) for cell in row):
+            raise UnreadableFileError(
+                f"{path.name}: line {cells.full_lines()[i]}: another header ({shorten(row)}) than "
+                f"that of the file ({shorten(names)}); write what is under it to a separate file"
+            )
 
 
 def _order_of(cells: Cells, options: ReadOptions) -> tuple[int, str]:

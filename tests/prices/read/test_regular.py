@@ -198,3 +198,23 @@ def test_numbers_that_contradict_are_the_first_ones_of_the_file(tmp_path: Path, 
     path.write_text("Date;Open;Close\n2024-01-01;0.25;0,5\n2024-01-02;0.75;1.25\n" + end)
     [message] = read_price_files([PriceFile("A", path)]).findings["message"]
     assert "'0,5' has a decimal comma and '0.25' a decimal point" in message
+
+
+@pytest.mark.parametrize("blank", ["", "\n"])
+def test_another_header_in_a_file_is_refused_and_the_same_one_is_a_row(
+    tmp_path: Path, blank: str
+) -> None:
+    first = [f"2024-01-{day:02d},{day},{day}.5" for day in range(1, 21)]
+    second = [f"2024-02-{day:02d},{day}.5,{day}" for day in range(1, 21)]
+    path = tmp_path / "A.csv"
+    lines = ["Date,Open,Close", *first, "Date,Close,Open", *second]
+    path.write_text("\n".join(lines) + "\n" + blank)
+    findings = read_price_files([PriceFile("A", path)]).findings
+    [refused] = findings[findings["kind"] == "unreadable_file"]["message"]
+    assert refused.startswith("line 22: another header (Date, Close, Open) than that of the file")
+    lines[21] = lines[0]
+    path.write_text("\n".join(lines) + "\n" + blank)
+    reading = read_price_files([PriceFile("A", path)])
+    assert len(reading.prices) == 40
+    [row] = reading.findings[reading.findings["kind"] == "unreadable_row"].itertuples()
+    assert (row.line, row.value) == (22, "Date")
