@@ -4,7 +4,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -19,8 +19,6 @@ from cryptodask.io.scratch import scratch_folder
 from cryptodask.prices.clean.findings import file_finding
 from cryptodask.prices.freq import DAILY, long_bars
 from cryptodask.prices.packed import ARCHIVE, JSON_LINES, WORKBOOK, is_packed, unpack
-from cryptodask.prices.read.file_cells import Known
-from cryptodask.prices.read.layouts import Layout
 from cryptodask.prices.read.options import ReadOptions
 from cryptodask.prices.read.price_file import PriceFile, check_price_file, kind_of, reason_of
 from cryptodask.prices.symbols import Pairs, symbols_in
@@ -51,8 +49,6 @@ class Listing:
         Why a file that is named like one of prices can't be read, by the coin's name.
     symbols : set of (str, str)
         Symbols and the names beside them.
-    layouts : dict of str to Layout
-        By their text.
     unpacked : list of Path
         Files that held others, or were brought to another form.
     scratch : Path, optional
@@ -65,7 +61,6 @@ class Listing:
     left_out: list[pd.DataFrame] = field(default_factory=list)
     empty: dict[str, str] = field(default_factory=dict)
     symbols: Pairs = field(default_factory=set)
-    layouts: dict[str, Layout] = field(default_factory=dict)
     unpacked: list[Path] = field(default_factory=list)
     scratch: Path | None = None
 
@@ -116,18 +111,11 @@ class Listing:
             self.freqs.setdefault(summary.freq, []).append(path.name)
         if inside is not None:
             self.symbols |= symbols_in(path, options)
-        known = self._shared(summary.known)
         for name, count in rows.items():
             key = name if name in summary.distinct else name.casefold()
-            source = PriceFile(name, path, None if inside is None else name, known=known)
+            source = PriceFile(name, path, None if inside is None else name, known=summary.known)
             self.groups.setdefault(key, []).append(source)
             self.sizes[key] = self.sizes.get(key, 0) + count + 1
-
-    def _shared(self, known: Known | None) -> Known | None:
-        """Return it with one layout for all files of the same, which then travels once."""
-        if known is None:
-            return None
-        return replace(known, layout=self.layouts.setdefault(repr(known.layout), known.layout))
 
     def _leave_out(self, path: Path, error: PriceFileError) -> None:
         # Only a file that is named like one of prices counts as a coin that was lost.

@@ -38,14 +38,18 @@ class PriceFile:
     reports_file : bool
         Whether findings about the file, and not about one coin, are reported.
     known : Known, optional
-        What the first rows showed.
+        What the first rows showed, for this process: it does not travel to workers.
     """
 
     coin: str
     path: Path
     inside: str | None = None
     reports_file: bool = True
-    known: Known | None = field(default=None, compare=False)
+    known: Known | None = field(default=None, compare=False, repr=False)
+
+    def __reduce__(self) -> tuple[type["PriceFile"], tuple[str, Path, str | None, bool]]:
+        """Return what is sent to a worker: of ten thousand files, all of it is one message."""
+        return PriceFile, (self.coin, self.path, self.inside, self.reports_file)
 
 
 @dataclass(frozen=True)

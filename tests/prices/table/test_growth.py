@@ -143,7 +143,9 @@ def test_old_rows_may_be_kept(table: PriceTable) -> None:
 
 def test_by_fail_one_row_that_differs_refuses_all(table: PriceTable) -> None:
     had, rows = files(table), everything(table)
-    with pytest.raises(InputError, match=r"B, 2026-01-02: .*close 1 -> 7\.5.*say which rows stay"):
+    with pytest.raises(
+        InputError, match=r"B, 2026-01-02: .*close 1 -> 7\.5.*choose corrections: replace"
+    ):
         table.append(prices(("B", 1, 7.5), ("F", 3, 2.0)), corrections="fail")
     assert files(table) == had
     pd.testing.assert_frame_equal(everything(PriceTable(table.path)), rows)

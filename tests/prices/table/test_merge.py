@@ -182,7 +182,9 @@ def test_rows_that_differ_may_be_left_out_and_are_told() -> None:
 
 def test_rows_that_differ_may_be_refused() -> None:
     new = check_rows(rows(("A", "2026-01-02", 2.5), ("B", "2026-01-01", 6.0)))
-    with pytest.raises(InputError, match=r"A, 2026-01-02: close 2 -> 2.5.*; 2 rows differ"):
+    with pytest.raises(
+        InputError, match=r"A, 2026-01-02: close 2 -> 2.5.*differ from the table's: 2;"
+    ):
         merge_rows(OLD, new, "fail")
     assert merge_rows(OLD, OLD, "fail").unchanged == 3
 

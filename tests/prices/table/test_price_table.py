@@ -208,7 +208,7 @@ def test_after_a_failure_in_a_new_place_the_import_can_be_tried_again(
 
 def test_what_an_import_that_was_killed_left_behind_is_no_table(table: Path) -> None:
     (table / TABLE_MANIFEST).unlink()
-    with pytest.raises(SourceError, match=r"no price table.*cryptodask prices import FOLDER --out"):
+    with pytest.raises(SourceError, match=r"no price table.*cryptodask prices import FILES --out"):
         PriceTable(table)
 
 
