@@ -4,12 +4,17 @@ import io
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from cryptodask.prices.clean.cleaning import clean_reading
+from cryptodask.prices.clean.findings import empty_findings
+from cryptodask.prices.clean.policies import Policies, check_policies
+from cryptodask.prices.freq import DAILY
 from cryptodask.prices.schema import NUMBER_COLUMNS, PRICE_COLUMNS
 
 HEADER = "Date,Open,High,Low,Close,Volume,Market Cap"
@@ -79,3 +84,13 @@ def rows(*cells: Row, **columns: object) -> pd.DataFrame:
 
 def kept(frame: pd.DataFrame) -> list[tuple[str, str, int, float]]:
     return list(frame[["coin", "file", "line", "close"]].itertuples(index=False, name=None))
+
+
+def clean_frame(
+    frame: pd.DataFrame, policies: Policies, freq: str = DAILY, now: date | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the clean rows of a frame, in its columns, and what was found."""
+    reading = clean_reading(frame, empty_findings(), check_policies(policies), freq, now)
+    assert reading.origin is not None
+    prices = reading.prices.join(reading.origin.astype({"file": "str"}))
+    return prices[list(frame.columns)], reading.findings

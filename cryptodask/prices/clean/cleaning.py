@@ -24,13 +24,13 @@ _KEY = ["coin", "date", "file", "line"]
 _AS_READ = ("serial_date", "missing_value", "nonpositive_value", "unended_bar")
 
 
-def clean_rows(
+def clean_reading(
     prices: pd.DataFrame,
     read_findings: pd.DataFrame,
     policies: Policies,
     freq: str = DAILY,
     now: date | None = None,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> Reading:
     """Return clean series and all findings, with what is odd dealt with as policies say.
 
     Parameters
@@ -45,35 +45,6 @@ def clean_rows(
         Of the bars.
     now : date or datetime, optional
         By default the present moment in UTC.
-
-    Returns
-    -------
-    prices, findings : DataFrame
-        Rows by coin and date, and all findings, those given among them.
-
-    Raises
-    ------
-    PolicyError
-        There is a finding whose policy is to fail.
-    """
-    rows, noted = _one_row_a_bar(prices, read_findings, policies, freq)
-    settled = settle_series(rows, policies, freq, now)
-    return settled.prices, settle(join_findings([*noted, settled.findings]), policies)
-
-
-def clean_reading(
-    prices: pd.DataFrame,
-    read_findings: pd.DataFrame,
-    policies: Policies,
-    freq: str = DAILY,
-    now: date | None = None,
-) -> Reading:
-    """Return what `clean_rows` does, with where rows came from and what they were before.
-
-    Parameters
-    ----------
-    prices, read_findings, policies, freq, now
-        As of `clean_rows`.
 
     Raises
     ------
@@ -96,7 +67,7 @@ def settle_reading(
     Parameters
     ----------
     rows, read_findings, policies, freq, now
-        As of `clean_rows`.
+        As of `clean_reading`.
 
     Raises
     ------

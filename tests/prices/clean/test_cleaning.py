@@ -7,13 +7,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptodask.errors import PolicyError
-from cryptodask.prices.clean.cleaning import clean_rows, keep_one_row_a_day
-from cryptodask.prices.clean.findings import FINDING_KINDS, empty_findings, lost
+from cryptodask.prices.clean.cleaning import keep_one_row_a_day
+from cryptodask.prices.clean.findings import FINDING_KINDS, lost
 from cryptodask.prices.read.options import ReadOptions
 from cryptodask.prices.read.price_file import PriceFile
 from cryptodask.prices.read.readers import read_price_files
 from cryptodask.prices.reading import Reading
-from tests.prices.conftest import Row, kept, listing, rows, the_finding, told, write_files
+from tests.prices.conftest import (
+    Row,
+    clean_frame,
+    kept,
+    listing,
+    rows,
+    the_finding,
+    told,
+    write_files,
+)
 
 few = settings(max_examples=40, deadline=None)
 
@@ -176,7 +185,7 @@ def test_the_last_row_of_a_day_stands_where_the_policy_says_so() -> None:
     ]  # fmt: skip
     pd.testing.assert_frame_equal(frame, before)
 
-    _, settled = clean_rows(frame, empty_findings(), LAST)
+    _, settled = clean_frame(frame, LAST)
     conflicts = settled[settled["kind"] == "conflicting_row"]
     assert set(conflicts["action"]) == {"repair:last"}
     assert lost(settled).empty  # what was meant is there
@@ -218,16 +227,16 @@ def test_the_last_row_of_each_day_is_the_first_of_the_file_read_backwards(
 def test_rows_against_the_order_of_their_file_are_left_out_where_the_policy_says_so() -> None:
     up: list[Row] = [("A", "A.csv", 2 + i, d, 1.0 + i / 10) for i, d in enumerate([1, 2, 9, 3, 4])]
     other: list[Row] = [("B", "A.csv", 5, 2, 1.0)]  # another coin, at the line that is left out
-    clean, found = clean_rows(rows(*up, *other), empty_findings(), {"out_of_order": "drop"})
-    assert clean["line"].tolist() == [2, 3, 6, 4, 5]
+    left, found = clean_frame(rows(*up, *other), {"out_of_order": "drop"})
+    assert left["line"].tolist() == [2, 3, 6, 4, 5]
     assert told(found, "kind", "coin", "line", "action") == [
         ("gap", "A", 3, "keep"), ("out_of_order", "A", 5, "drop"), ("gap", "A", 6, "keep"),
     ]  # fmt: skip
-    clean, found = clean_rows(rows(*up), empty_findings(), {})
-    assert clean["line"].tolist() == [2, 3, 5, 6, 4]
+    left, found = clean_frame(rows(*up), {})
+    assert left["line"].tolist() == [2, 3, 5, 6, 4]
     assert told(found, "line", "action", kind="out_of_order") == [(5, "repair:sort")]
     with pytest.raises(PolicyError, match=r"A\.csv, line 5, A, 2017-01-03: out_of_order \(dated"):
-        clean_rows(rows(*up), empty_findings(), {"out_of_order": "fail"})
+        clean_frame(rows(*up), {"out_of_order": "fail"})
 
 
 # Lines 2 to 8: each but the first has what no other has.

@@ -8,13 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptodask.errors import PolicyError
-from cryptodask.prices.clean.cleaning import clean_rows
 from cryptodask.prices.clean.findings import FINDING_KINDS, empty_findings
 from cryptodask.prices.clean.policies import Policies, action_of, check_policies
 from cryptodask.prices.clean.series import STALE_ROWS, describe_series
 from cryptodask.prices.freq import step_of
 from cryptodask.prices.schema import NUMBER_COLUMNS
-from tests.prices.conftest import Row, kept, rows, the_finding, told
+from tests.prices.conftest import Row, clean_frame, kept, rows, the_finding, told
 
 few = settings(max_examples=40, deadline=None)
 
@@ -143,7 +142,7 @@ def of_bars(frame: pd.DataFrame, freq: str) -> pd.DataFrame:
 def clean(
     frame: pd.DataFrame, policies: Policies, freq: str = "1d", now: date = NOW
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    return clean_rows(frame, empty_findings(), check_policies(policies), freq, now)
+    return clean_frame(frame, policies, freq, now)
 
 
 # Kind -> rows, the lines where it is told, and the lines that to drop it leaves out.
