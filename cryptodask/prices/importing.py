@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import groupby
-from operator import itemgetter, methodcaller
+from itertools import pairwise
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -138,15 +138,13 @@ def _read_batches(
     coins is read once for all parts of a batch.
     """
     ends = np.cumsum([source.rows_of(source.coins[a:b]).sum() for a, b in spans])
-    numbers = (ends - 1) // ROWS_PER_PARTITION
-    batches = [
-        list(group) for _, group in groupby(zip(numbers, spans, strict=True), key=itemgetter(0))
-    ]
-    outer = [(group[0][1][0], group[-1][1][1]) for group in batches]
-    for (coins, reading), group in zip(_read_parts(source, outer, run), batches, strict=True):
-        lasts = [source.coins[b - 1] for _, (_, b) in group]
-        ends = reading.prices["coin"].searchsorted(lasts, side="right")
-        yield coins, replace(reading, parts=tuple(ends.tolist()))
+    edges = [0, *(np.flatnonzero(np.diff((ends - 1) // ROWS_PER_PARTITION)) + 1), len(spans)]
+    batches = [spans[a:b] for a, b in pairwise(edges)]
+    outer = [(batch[0][0], batch[-1][1]) for batch in batches]
+    for (coins, reading), batch in zip(_read_parts(source, outer, run), batches, strict=True):
+        lasts = [source.coins[b - 1] for _, b in batch]
+        rows = reading.prices["coin"].searchsorted(lasts, side="right")
+        yield coins, replace(reading, parts=tuple(rows.tolist()))
 
 
 def _check_free(place: Path, overwrite: bool) -> None:

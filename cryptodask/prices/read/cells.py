@@ -3,7 +3,6 @@
 import codecs
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 
 import pyarrow as pa
@@ -36,14 +35,14 @@ _DELIMITERS = (",", ";", "\t", "|")
 
 
 @dataclass(frozen=True)
-class _Opened:
-    """A file, and its body if it may be regular."""
+class _Regular:
+    """A file that may be regular: what is known of it, and its body."""
 
     path: Path
     data: bytes
     is_packed: bool
-    known: Known | None
-    body: Body | None
+    known: Known
+    body: Body
 
 
 def read_cells(path: Path, options: ReadOptions, *, all_rows: bool = True) -> Cells:
@@ -100,49 +99,51 @@ def read_all_cells(
         The error that `read_cells` raises where a file can't be read.
     """
     cells_of: dict[Path, Cells | PriceFileError] = {}
-    groups: dict[tuple[str, int, tuple[int, ...], int], list[_Opened]] = {}
+    groups: dict[tuple[str, int, tuple[int, ...], int], list[_Regular]] = {}
     for path, known in files.items():
         try:
             opened = _open(path, known, options)
         except PriceFileError as error:
             cells_of[path] = error
+            continue
+        if isinstance(opened, Cells):
+            cells_of[path] = opened
         else:
-            key = opened.known.key if opened.known and opened.body else ("", 0, (), 0)
-            groups.setdefault(key, []).append(opened)
+            groups.setdefault(opened.known.key, []).append(opened)
     for (delimiter, width, places, date), group in groups.items():
-        bodies = [opened.body for opened in group if opened.body is not None]
-        tables = parse_bodies(bodies, width, places, date, delimiter) if bodies else []
+        tables = parse_bodies([file.body for file in group], width, places, date, delimiter)
         numeric = numeric_columns(tables)
-        for opened, table in zip_longest(group, tables):
+        for file, table in zip(group, tables, strict=True):
             try:
-                cells_of[opened.path] = _split_opened(opened, table, numeric, options)
+                cells_of[file.path] = _cells_of(file, table, numeric, options)
             except PriceFileError as error:
-                cells_of[opened.path] = error
+                cells_of[file.path] = error
     return cells_of
 
 
-def _open(path: Path, known: Known | None, options: ReadOptions) -> _Opened:
-    """Load a file, and look whether it is regular."""
+def _open(path: Path, known: Known | None, options: ReadOptions) -> Cells | _Regular:
+    """Load a file that may be regular, or split it line by line."""
     data, is_packed, _ = load(path, -1)
     if known is None or not known.is_of(path):
         head = _split_cells(path, data, is_packed, options, all_rows=False)
         known = Known.of(path, head)
     else:
         decode(path, data, is_cut=False)  # refuses what is not text
-    body = None
     if known is not None and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         body = find_body(data.removeprefix(codecs.BOM_UTF8), known.first, known.delimiter)
-    return _Opened(path, data, is_packed, known, body)
+        if body is not None:
+            return _Regular(path, data, is_packed, known, body)
+    return _split_cells(path, data, is_packed, options)
 
 
-def _split_opened(
-    opened: _Opened, table: pa.Table | None, numeric: Numeric, options: ReadOptions
+def _cells_of(
+    file: _Regular, table: pa.Table | None, numeric: Numeric, options: ReadOptions
 ) -> Cells:
-    """Return the rows of a file; where it is not regular, line by line."""
-    if table is None or opened.known is None or opened.body is None:
-        return _split_cells(opened.path, opened.data, opened.is_packed, options)
-    notes = ["gzip"] if opened.is_packed else []
-    return RegularCells(opened.known, opened.body, table, notes, numeric)
+    """Return the rows of a file; where it was not regular after all, line by line."""
+    if table is None:
+        return _split_cells(file.path, file.data, file.is_packed, options)
+    notes = ["gzip"] if file.is_packed else []
+    return RegularCells(file.known, file.body, table, notes, numeric)
 
 
 def _split_cells(

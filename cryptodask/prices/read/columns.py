@@ -21,7 +21,7 @@ from cryptodask.prices.read.names import is_name, plain_name
 from cryptodask.prices.read.numbers import NumberStyle, find_number_style, shows_point
 from cryptodask.prices.read.options import ReadOptions
 from cryptodask.prices.read.price_file import PriceFile, check_series, freq_of
-from cryptodask.prices.read.regular import TEXT, Texts, find_missing
+from cryptodask.prices.read.regular import TEXT, Texts, find_missing, join_texts
 from cryptodask.prices.read.stamps import StampRule
 from cryptodask.prices.schema import NUMBER_COLUMNS
 
@@ -69,7 +69,10 @@ class TextColumns:
         names = [coins.dictionary.to_pylist(), self.files]
         codes = [coins.indices.to_numpy(), np.repeat(np.arange(len(self.files)), self.sizes)]
         coin, file = map(_in_order, names, codes)
-        columns = {name: as_series(chunks) for name, chunks in self.columns.items()}
+        columns = {
+            name: pd.Series(pd.array(join_texts(chunks), dtype="str"))
+            for name, chunks in self.columns.items()
+        }
         lines = np.concatenate([np.empty(0, dtype=np.int64), *self.lines])
         return pd.DataFrame({"coin": coin, **columns, "line": lines, "file": file})
 
@@ -278,8 +281,7 @@ def _wanted_names(texts: Texts, group: Sequence[PriceFile]) -> tuple[list[str], 
     """
     wanted = {file.inside: file.coin for file in group if file.inside is not None}
     reports_file = any(file.reports_file for file in group)
-    encoded = pa.chunked_array([texts] if isinstance(texts, pa.Array) else texts.chunks, TEXT)
-    encoded = encoded.combine_chunks().dictionary_encode()
+    encoded = join_texts([texts]).combine_chunks().dictionary_encode()
     names: dict[str, int] = {}
     numbers = []
     for written in encoded.dictionary.to_pylist():
@@ -307,9 +309,7 @@ def _wide(cells: Cells, group: Sequence[PriceFile]) -> _Rows:
         parts.append((closes.take(pa.array(there)), there))
     rows = np.concatenate([np.empty(0, dtype=np.int64), *(there for _, there in parts)])
     codes = np.repeat(np.arange(len(parts)), [len(there) for _, there in parts])
-    closes = pa.chunked_array(
-        [c for column, _ in parts for c in getattr(column, "chunks", [column])], type=TEXT
-    )
+    closes = join_texts(column for column, _ in parts)
     columns = {"date": dates.take(pa.array(rows)), "close": closes}
     return _Rows(_of_names(names, codes), columns, lines[rows])
 
@@ -332,14 +332,3 @@ def _in_order(names: Sequence[str], codes: NDArray[np.int64]) -> pd.Categorical:
     """Return names by their numbers as categories, which are in the order of names."""
     ordered, places = np.unique(np.asarray(names, dtype=object), return_inverse=True)
     return pd.Categorical.from_codes(places[codes], pd.Index(ordered, dtype="str"))
-
-
-def as_series(chunks: Sequence[Texts]) -> "pd.Series[str]":
-    """Return arrays of text, one under the other, as a column.
-
-    Parameters
-    ----------
-    chunks : sequence of pyarrow.Array or ChunkedArray
-    """
-    flat = [part for chunk in chunks for part in getattr(chunk, "chunks", [chunk])]
-    return pd.Series(pd.array(pa.chunked_array(flat, type=TEXT), dtype="str"))

@@ -6,7 +6,7 @@ the same cells, Arrow's in a fraction of the time, and the line of a row follows
 Any other file is read line by line.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -221,12 +221,24 @@ def as_grouped_numbers(texts: Texts) -> NDArray[np.float64] | None:
     -------
     ndarray of float64, ``(n,)``, or None
     """
-    if not pc.all(pc.match_substring_regex(texts, _GROUPED)).as_py():
-        return None
+    for some in (texts.slice(0, 1), texts):  # the first cell shows what most columns are not
+        if not pc.all(pc.match_substring_regex(some, _GROUPED)).as_py():
+            return None
     digits = pc.replace_substring(texts, ",", "")
     there = pc.match_substring_regex(digits, "[0-9]")
     values = as_numbers(pc.if_else(there, digits, "0"))
     return None if values is None else np.where(np.asarray(there), values, np.nan)
+
+
+def join_texts(columns: Iterable[Texts]) -> pa.ChunkedArray:
+    """Return columns, one under the other.
+
+    Parameters
+    ----------
+    columns : iterable of pyarrow.Array or ChunkedArray of large_string
+    """
+    chunks = [chunk for column in columns for chunk in getattr(column, "chunks", [column])]
+    return pa.chunked_array(chunks, type=TEXT)
 
 
 def count_texts(texts: Texts) -> dict[str, int]:
