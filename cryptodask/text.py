@@ -1,10 +1,11 @@
 """Counts and dates as people write them, for messages, commands and pages."""
 
+from collections.abc import Sequence
 from typing import Any
 
 
-def printable(text: str) -> str:
-    """Return a text with all that does not print, but for the ends of lines, as escapes.
+def printable(text: str, *, one_line: bool = False) -> str:
+    """Return a text with all that does not print as escapes.
 
     Names, headers and cells come from files that anyone may have written: control characters would
     move the cursor, ring, or write what a terminal takes for commands, and marks of direction would
@@ -13,10 +14,13 @@ def printable(text: str) -> str:
     Parameters
     ----------
     text : str
+    one_line : bool
+        Whether ends of lines are escaped, too.
     """
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+    kept = "" if one_line else "\n"
+    return "".join(c if c.isprintable() or c in kept else ascii(c)[1:-1] for c in text)
 
 
 def counted(n: int, noun: str) -> str:
@@ -39,3 +43,16 @@ def shown_date(date: Any) -> str:
     date : Timestamp
     """
     return f"{date:%Y-%m-%d}" if date == date.normalize() else f"{date:%Y-%m-%d %H:%M}"
+
+
+def shown_names(names: Sequence[str], most: int = 10) -> str:
+    """Return the first names of several, and how many more there are.
+
+    Parameters
+    ----------
+    names : sequence of str
+    most : int
+        Names that are shown.
+    """
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"

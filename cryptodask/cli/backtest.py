@@ -12,15 +12,13 @@ from cryptodask.cli.options import ClusterOptions, OutputOptions, check_file, wi
 from cryptodask.cli.options.specs import split_names
 from cryptodask.cli.show import counted, err, out, shown_date, write_table
 from cryptodask.runs.spec import BacktestSpec
+from cryptodask.text import shown_names
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from cryptodask.prices import CryptoLoader
     from cryptodask.results import Backtest
-
-NAMED = 10
-"""Coins that a line names at most."""
 
 SHOWN = {
     "relative_mae": "MAE / naive",
@@ -54,9 +52,10 @@ def backtest(
         if spec.coins is not None:
             names = split_names(spec.coins, loader.names)
             wanted = [loader.names.find(name) or name for name in names]
-        print_unscored(result, wanted)
+        by_coin = result.scores(by=("coin", "model"))
+        print_unscored(wanted, {*by_coin["coin"], *result.failures["coin"]})
         if scores is not None:
-            write_table(result.scores(by=("coin", "model")), scores)
+            write_table(by_coin, scores)
         if page is not None:
             from cryptodask.dashboard.leaderboard import save_leaderboard
 
@@ -105,23 +104,22 @@ def print_backtest(result: "Backtest") -> None:
     )
 
 
-def print_unscored(result: "Backtest", coins: "Collection[str]") -> None:
+def print_unscored(wanted: "Collection[str]", known: "Collection[str]") -> None:
     """Print which coins have no forecast to score and no failure, if there are any.
 
     Parameters
     ----------
-    result : Backtest
-    coins : collection of str
-        Those that were asked for.
+    wanted : collection of str
+        Coins that were asked for.
+    known : collection of str
+        Those with scores or failures.
     """
-    known = set(result.scores(by=("coin", "model"))["coin"]) | set(result.failures["coin"])
-    without = sorted(set(coins) - known)
+    without = sorted(set(wanted) - set(known))
     if not without:
         return
-    more = f" and {len(without) - NAMED:,} more" if len(without) > NAMED else ""
     text = (
         f"not scored: {counted(len(without), 'coin')} without bars at and after any of these "
-        f"origins: {', '.join(without[:NAMED])}{more}; more --origins go further back"
+        f"origins: {shown_names(without)}; more --origins go further back"
     )
     err.print(Text(text), soft_wrap=True)
 

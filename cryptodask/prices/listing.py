@@ -22,6 +22,7 @@ from cryptodask.prices.packed import ARCHIVE, JSON_LINES, WORKBOOK, is_packed, u
 from cryptodask.prices.read.options import ReadOptions
 from cryptodask.prices.read.price_file import PriceFile, check_price_file, kind_of, reason_of
 from cryptodask.prices.symbols import Pairs, symbols_in
+from cryptodask.text import printable
 
 _ROW = 70  # bytes of a row of text, about
 
@@ -121,10 +122,12 @@ class Listing:
         # Only a file that is named like one of prices counts as a coin that was lost.
         named = _unpacked(path.name).suffix.lower() in TEXT_SUFFIXES
         kind = kind_of(error) if named else "not_a_price_file"
-        stem = _printable(" ".join(path.stem.split()))
+        stem = printable(" ".join(path.stem.split()), one_line=True)
         if kind == "unreadable_file":
             self.empty[stem] = str(error)
-        self.left_out.append(file_finding(kind, stem, _printable(path.name), reason_of(error)))
+        self.left_out.append(
+            file_finding(kind, stem, printable(path.name, one_line=True), reason_of(error))
+        )
 
 
 def one_freq(folder: Path, freqs: Mapping[str, Sequence[str]]) -> str:
@@ -199,8 +202,3 @@ def coin_of(path: Path, folder: Path) -> str:
 def _unpacked(name: str) -> Path:
     """Return the name that a file had before it was compressed."""
     return Path(name[:-3] if name.lower().endswith(".gz") else name)
-
-
-def _printable(name: str) -> str:
-    """Write what can't be shown or stored of a file's name as escapes."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cryptodask.cli.show import SOME_FAILED, counted, out, print_lost, shown_date, write_table
+from cryptodask.text import shown_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from cryptodask.prices.table.appending import AppendResult
 
 
-_NAMED = 10  # coins of a line
+_NAMED = 10  # moves that are printed
 
 
 def print_ended(table: "PriceTable") -> None:
@@ -31,11 +32,10 @@ def print_ended(table: "PriceTable") -> None:
     ended = table.ended()
     if ended.empty:
         return
-    some = [f"{row.coin} ({shown_date(row.last)})" for row in ended.head(_NAMED).itertuples()]
-    more = f" and {len(ended) - _NAMED:,} more" if len(ended) > _NAMED else ""
+    coins = [f"{row.coin} ({shown_date(row.last)})" for row in ended.itertuples()]
     text = (
         f"ended: {counted(len(ended), 'coin')} without a row in the {ENDED_DAYS} days before "
-        f"{shown_date(table.index['last'].max())}, where the table ends: {', '.join(some)}{more}; "
+        f"{shown_date(table.index['last'].max())}, where the table ends: {shown_names(coins)}; "
         "where a coin has only changed its name, declare it: --rename OLD:NEW"
     )
     out.print(Text(text), soft_wrap=True)

@@ -17,6 +17,7 @@ from cryptodask.prices.read.vocabulary import (
     places_in,
 )
 from cryptodask.prices.schema import AMOUNT_COLUMNS
+from cryptodask.text import printable
 
 NEEDED = ("date", "close")
 """Columns without which a file is not one of prices."""
@@ -268,5 +269,4 @@ def is_data(row: Sequence[str]) -> bool:
 
 def shorten(header: Sequence[str]) -> str:
     """Return the names of a header as an error shows them."""
-    text = ", ".join(header[:12])[:200]
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return printable(", ".join(header[:12])[:200], one_line=True)
