@@ -152,3 +152,11 @@ def own_cluster(tmp_path: Path) -> Iterator[Cluster]:
     """A scheduler without workers, for a test that hurts them."""
     with running(tmp_path, workers=0) as cluster:
         yield cluster
+
+
+@pytest.fixture
+def own_cluster_of_one_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """The same; its scheduler gives a task up when a worker dies of it for the first time."""
+    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")
+    with running(tmp_path, workers=0) as cluster:
+        yield cluster

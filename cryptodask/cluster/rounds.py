@@ -10,13 +10,13 @@ out, and the rounds begin again without it: the state is then that of the other 
 whatever the round in which it happened.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from functools import reduce
 from typing import Any
 from uuid import uuid4
 
-from dask.distributed import Client, Future
+from dask.distributed import Client
 
 from cryptodask.cluster.retry import TaskOutcome, is_coin_at_fault
 from cryptodask.cluster.worker_state import WorkerState
@@ -78,10 +78,9 @@ def run_rounds(
     """
     state, number = begin(), 0
     while number < rounds:
-        sent = client.submit(
-            same, message(state), key=(f"{name}-message-{uuid4().hex[:8]}", number), pure=False
-        )
-        total, lost = _round(worker_state, function, sent, number, f"{name}-{number}", combine)
+        outcomes = _contributions(client, worker_state, function, message(state), number, name)
+        with closing(outcomes):
+            total, lost = _combined(outcomes, combine)
         for outcome in lost:
             on_lost(outcome)
         if not lost:
@@ -123,13 +122,30 @@ def hold_tasks(
                 raise outcome.error
 
 
-def _round(
+def _contributions(
+    client: Client,
     worker_state: WorkerState,
     function: Callable[[Any, Any, int], Any],
-    sent: Future,
+    message: Any,
     number: int,
     name: str,
-    combine: Callable[[Any, Any], Any],
+) -> Generator[TaskOutcome]:
+    """Call a function on the state of each task, with a message that is sent to workers once.
+
+    Workers may die of, or with, the one that all share; so a task that runs alone gets its own.
+    """
+    key = f"{name}-message-{uuid4().hex[:8]}", number
+    sent = client.submit(same, message, key=key, pure=False)
+    return worker_state.map(
+        function,
+        lambda _: (sent, number),
+        f"{name}-{number}",
+        alone=lambda _: (message, number),
+    )
+
+
+def _combined(
+    outcomes: Iterable[TaskOutcome], combine: Callable[[Any, Any], Any]
 ) -> tuple[Any, list[TaskOutcome]]:
     """Combine contributions as they come, so that the client holds two at a time.
 
@@ -142,12 +158,11 @@ def _round(
     """
     totals: list[Any] = []
     lost: list[TaskOutcome] = []
-    with closing(worker_state.map(function, lambda _: (sent, number), name)) as outcomes:
-        for outcome in outcomes:
-            if outcome.error is None:
-                totals = [reduce(combine, totals, outcome.result)]
-            elif is_coin_at_fault(outcome.error):
-                lost.append(outcome)
-            else:
-                raise outcome.error
+    for outcome in outcomes:
+        if outcome.error is None:
+            totals = [reduce(combine, totals, outcome.result)]
+        elif is_coin_at_fault(outcome.error):
+            lost.append(outcome)
+        else:
+            raise outcome.error
     return (totals[0] if totals else None), lost

@@ -50,6 +50,7 @@ class WorkerState:
         args: Callable[[TaskId], tuple[Any, ...]],
         name: str,
         *,
+        alone: Callable[[TaskId], tuple[Any, ...]] | None = None,
         results: bool = True,
     ) -> Generator[TaskOutcome]:
         """Call a function on the state of each task, where it lies, and yield how each ended.
@@ -62,6 +63,9 @@ class WorkerState:
             Of a task: those arguments.
         name : str
             The dashboard groups the calls under it.
+        alone : callable, optional
+            Of a task that runs alone: those arguments, if `args` returns futures, which may be lost
+            with a worker.
         results : bool
             Whether results are brought here.
 
@@ -74,7 +78,7 @@ class WorkerState:
         ClusterError
             The scheduler is gone.
         """
-        task_call = self._calling(function, args)
+        task_call = self._calling(function, args, alone or args)
         task_call = replace(task_call, name=lambda _: name, near=self._holders())
         return self._pass(task_call, results=results, hold=False)
 
@@ -92,7 +96,8 @@ class WorkerState:
         WorkerState
             Of the same tasks; not held yet.
         """
-        return WorkerState(self._client, self._calling(function, lambda _: args), self.tasks)
+        calling = self._calling(function, lambda _: args, lambda _: args)
+        return WorkerState(self._client, calling, self.tasks)
 
     def put(self, task: TaskId, value: Any) -> None:
         """Add a task whose state is known here.
@@ -118,7 +123,10 @@ class WorkerState:
             self.tasks.remove(task)
 
     def _calling(
-        self, function: Callable[..., Any], args: Callable[[TaskId], tuple[Any, ...]]
+        self,
+        function: Callable[..., Any],
+        args: Callable[[TaskId], tuple[Any, ...]],
+        alone: Callable[[TaskId], tuple[Any, ...]],
     ) -> TaskCall:
         """Return how a function is called on the state of each task, held or made again."""
         self._fill()
@@ -126,7 +134,7 @@ class WorkerState:
             self._task_call,
             function=call_on,
             arguments=lambda task: (function, self._held(task), *args(task)),
-            alone=lambda task: (function, self._recipe(task), *args(task)),
+            alone=lambda task: (function, self._recipe(task), *alone(task)),
             on_split=self._split,
         )
 

@@ -1,13 +1,16 @@
 """Rounds: every partition in each, any order, and what is lost is made again."""
 
+import os
 import signal
 import time
+from dataclasses import dataclass
 from functools import partial
 from operator import add
+from pathlib import Path
 
 import numpy as np
 import pytest
-from dask.distributed import Client
+from dask.distributed import Client, Worker
 
 from cryptodask.cluster.retry import TaskCall, TaskId
 from cryptodask.cluster.rounds import hold_tasks, run_rounds
@@ -129,3 +132,51 @@ def test_a_worker_killed_in_a_round_costs_nothing_but_time(own_cluster: Cluster)
         state = rounds(client, parts, function=partial(weigh, wait=0.2), on_round=kill_one)
         own_cluster.workers[0].wait(10)
     assert state == plainly(list(range(8)))
+
+
+@dataclass
+class Deadly:
+    """A message that kills the worker which reads it first."""
+
+    marker: Path
+    number: int
+
+    def __reduce__(self):
+        return _die_once, (self.marker, self.number)
+
+
+def _die_once(marker: Path, number: int) -> Deadly:
+    if Worker._instances and not marker.exists():  # the scheduler reads it, too
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return Deadly(marker, number)
+
+
+def weigh_deadly(prepared: np.ndarray, message: Deadly, number: int) -> int:
+    """Do what `weigh` does."""
+    return weigh(prepared, message.number, number)
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_with_the_message_of_a_round_costs_no_coin(
+    own_cluster_of_one_try: Cluster, tmp_path: Path
+):
+    own_cluster = own_cluster_of_one_try
+    for _ in range(2):
+        own_cluster.add_worker("--no-nanny")
+    lost: list[object] = []
+    with Client(own_cluster.address) as client:
+        client.wait_for_workers(2)
+        holding = prepare(client, [[i] for i in range(4)])
+        hold_tasks(holding)
+        state = run_rounds(
+            client, holding, weigh_deadly, lambda: 1, 3, combine=add, on_lost=lost.append,
+            advance=lambda state, total: state + total % 7,
+            message=lambda state: Deadly(tmp_path / "died", state),
+        )  # fmt: skip
+    assert (tmp_path / "died").exists()
+    assert not lost
+    expected = 1
+    for number in range(3):
+        expected += sum(range(4)) * expected * (number + 1) % 7
+    assert state == expected

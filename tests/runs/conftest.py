@@ -1,6 +1,7 @@
 """Prices and clusters for runs of all kinds."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pandas as pd
@@ -27,9 +28,11 @@ def source(tmp_path_factory: pytest.TempPathFactory, prices: pd.DataFrame) -> Pa
 def hurting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A scheduler and two workers, which some coins slow down, crash or hang."""
     preload = str(Path(__file__).with_name("hurtful.py"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")
-        with running(tmp_path_factory.mktemp("hurting"), workers=0) as cluster:
-            for _ in range(2):
-                cluster.add_worker("--preload", preload)
-            yield cluster
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:  # of this scheduler, and of no later one
+            patch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")
+            folder = tmp_path_factory.mktemp("hurting")
+            cluster = stack.enter_context(running(folder, workers=0))
+        for _ in range(2):
+            cluster.add_worker("--preload", preload)
+        yield cluster
