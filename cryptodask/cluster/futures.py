@@ -18,6 +18,8 @@ from cryptodask.errors import ClusterError
 POLL, ANSWER, ATTEMPTS = 0.02, 30.0, 3
 """Seconds between looks at the futures, seconds to wait for one answer, and how often to ask."""
 
+_LOOK = 1e-5  # seconds, ten times what a look at one future takes
+
 
 @dataclass(frozen=True)
 class FutureOutcome:
@@ -109,12 +111,17 @@ def collect(futures: Sequence[Future], *, results: bool = True) -> Iterator[Futu
     """
     waiting = dict(enumerate(futures))
     warning = NoWorkerWarning(futures[0].client) if futures else None
+    pause = 0.0
     while waiting:
         ended = {i: future for i, future in waiting.items() if future.status != "pending"}
         if not ended:
-            time.sleep(POLL)
+            # Short at first, for passes that take no longer than a pause would.
+            pause = min(POLL, max(2 * pause, 0.001, _LOOK * len(waiting)))
+            time.sleep(pause)
             assert warning is not None
             warning.look()
+        else:
+            pause = 0.0
         for i, future in ended.items():
             try:
                 outcome = outcome_of(i, future, results)

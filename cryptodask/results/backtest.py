@@ -135,14 +135,13 @@ class Backtest:
 
     def get_df(self) -> pd.DataFrame:
         """Return the table, by coin, model, origin and step."""
-        rank = {name: i for i, name in enumerate(self.models)}
         table = pd.concat([empty_backtest(), *self.parts()], ignore_index=True)
         places = np.lexsort(
             [
                 table["step"].to_numpy(),
                 table["cutoff"].to_numpy(),
-                table["model"].map(rank).to_numpy(),
-                table["coin"].to_numpy(dtype=object),
+                pd.Categorical(table["model"], categories=list(self.models)).codes,
+                table["coin"].factorize(sort=True)[0],
             ]
         )
         return table.iloc[places].reset_index(drop=True)

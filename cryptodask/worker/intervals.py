@@ -7,7 +7,7 @@ whole numbers, so that nothing depends on how coins are divided.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -218,8 +218,10 @@ class BacktestState:
         return self.origins, self.horizon, self.step
 
     def count(self, summaries: Summaries | None) -> Pools:
-        """Count the errors of the table; of an empty one, too, so that all origins are there."""
-        tables = [empty_backtest(), *self._tables()]
+        """Count the errors of the table, with all origins, also those without a row."""
+        return self._count(self._tables(), summaries) or self._count([empty_backtest()], summaries)
+
+    def _count(self, tables: Iterable[pd.DataFrame], summaries: Summaries | None) -> Pools:
         return count_errors((table_errors(table, *self.shape) for table in tables), summaries)
 
     def bound(self, pooled: PooledErrors, files: TaskFiles | None) -> JobDone:
