@@ -112,8 +112,7 @@ def read_all_cells(
             groups.setdefault(opened.known.key, []).append(opened)
     for (delimiter, width, places, date), group in groups.items():
         tables = parse_bodies([file.body for file in group], width, places, date, delimiter)
-        numeric = numeric_columns(tables)
-        for file, table in zip(group, tables, strict=True):
+        for file, table, numeric in zip(group, tables, numeric_columns(tables), strict=True):
             try:
                 cells_of[file.path] = _cells_of(file, table, numeric, options)
             except PriceFileError as error:

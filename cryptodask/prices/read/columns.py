@@ -24,6 +24,7 @@ from cryptodask.prices.read.price_file import PriceFile, check_series, freq_of
 from cryptodask.prices.read.regular import TEXT, Texts, find_missing, join_texts
 from cryptodask.prices.read.stamps import StampRule
 from cryptodask.prices.schema import NUMBER_COLUMNS
+from cryptodask.records import FloatArray
 
 TEXT_COLUMNS = ("date", *NUMBER_COLUMNS)
 
@@ -41,6 +42,8 @@ class TextColumns:
     ----------
     columns : dict of str to list of pyarrow.Array
         Column of the schema -> its cells, an array a file; null in files without that column.
+    values : dict of str to list of ndarray of float64
+        Column of numbers -> its numbers, an array a file; None where they are not known yet.
     coins : list of pyarrow.DictionaryArray
         The coin of each row, an array a file.
     lines : list of ndarray of int64
@@ -56,6 +59,9 @@ class TextColumns:
     """
 
     columns: dict[str, list[Texts]] = field(default_factory=lambda: {n: [] for n in TEXT_COLUMNS})
+    values: dict[str, list[FloatArray | None]] = field(
+        default_factory=lambda: {n: [] for n in NUMBER_COLUMNS}
+    )
     coins: list[Texts] = field(default_factory=list)
     lines: list[NDArray[np.int64]] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
@@ -136,6 +142,7 @@ def add_file(
     rule, notes = stamp_rule(cells, order, freq, options)
     rows = _wide(cells, group) if layout.coins else _long(cells, group)
     if not style.is_plain:
+        rows.values.clear()
         rows.columns |= {
             name: pa.array(style.mended(column.to_pylist()), type=TEXT)
             for name, column in rows.columns.items()
@@ -145,6 +152,9 @@ def add_file(
     for name in TEXT_COLUMNS:
         column = rows.columns.get(name)
         texts.columns[name].append(pa.nulls(size, TEXT) if column is None else column)
+        if name in NUMBER_COLUMNS:
+            values = np.full(size, np.nan) if column is None else rows.values.get(name)
+            texts.values[name].append(values)
     texts.coins.append(rows.coins)
     texts.lines.append(rows.lines)
     texts.files.append(path.name)
@@ -222,7 +232,7 @@ def _number_style(cells: Cells) -> NumberStyle:
     numeric = cells.numeric
     odd_or_grouped = [i for i in places if i not in numeric.plain]
     plain = [cells.column(i) for i in places if i in numeric.plain]
-    if numeric.grouped.issuperset(odd_or_grouped) and (
+    if numeric.grouped.keys() >= set(odd_or_grouped) and (
         len(plain) == len(places) or any(map(shows_point, plain))
     ):
         return NumberStyle()  # so that a comma is none
@@ -248,11 +258,15 @@ def _number_style(cells: Cells) -> NumberStyle:
 
 @dataclass
 class _Rows:
-    """Rows of one file: the coin, the columns that there are, and the line of each."""
+    """Rows of one file: the coin, the columns that there are, and the line of each.
+
+    Also the numbers of columns that are known to hold nothing else.
+    """
 
     coins: pa.DictionaryArray
     columns: dict[str, Texts]
     lines: NDArray[np.int64]
+    values: dict[str, FloatArray]
 
 
 def _long(cells: Cells, group: Sequence[PriceFile]) -> _Rows:
@@ -265,13 +279,16 @@ def _long(cells: Cells, group: Sequence[PriceFile]) -> _Rows:
         for name, i in places.items()
         if _has_text(column := cells.column(i)) or name in NEEDED
     }
+    known = cells.numeric.values
+    values = {name: known[i] for name, i in places.items() if name in columns and i in known}
     lines = cells.full_lines()
     if place is None:
-        return _Rows(_of_names([group[0].coin], np.zeros_like(lines)), columns, lines)
+        return _Rows(_of_names([group[0].coin], np.zeros_like(lines)), columns, lines, values)
     names, codes = _wanted_names(cells.column(place), group)
     picked = np.flatnonzero(codes >= 0)
     columns = {name: column.take(pa.array(picked)) for name, column in columns.items()}
-    return _Rows(_of_names(names, codes[picked]), columns, lines[picked])
+    values = {name: column[picked] for name, column in values.items()}
+    return _Rows(_of_names(names, codes[picked]), columns, lines[picked], values)
 
 
 def _wanted_names(texts: Texts, group: Sequence[PriceFile]) -> tuple[list[str], NDArray[np.int64]]:
@@ -311,7 +328,7 @@ def _wide(cells: Cells, group: Sequence[PriceFile]) -> _Rows:
     codes = np.repeat(np.arange(len(parts)), [len(there) for _, there in parts])
     closes = join_texts(column for column, _ in parts)
     columns = {"date": dates.take(pa.array(rows)), "close": closes}
-    return _Rows(_of_names(names, codes), columns, lines[rows])
+    return _Rows(_of_names(names, codes), columns, lines[rows], {})
 
 
 def _has_text(column: Texts) -> bool:

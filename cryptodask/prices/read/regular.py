@@ -6,8 +6,9 @@ the same cells, Arrow's in a fraction of the time, and the line of a row follows
 Any other file is read line by line.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cryptodask.prices.read.numbers import MISSING
+from cryptodask.records import FloatArray
 
 Texts = Any
 """Cells of a column: a pyarrow Array or ChunkedArray of `TEXT`."""
@@ -158,41 +160,58 @@ def _parse(
     return table if table.num_rows == sum(body.rows for body in bodies) else None
 
 
-def numeric_columns(tables: Sequence[pa.Table | None]) -> "Numeric":
-    """Return the places of columns that hold nothing but numbers, as all their cells show.
+@dataclass(frozen=True)
+class Numeric:
+    """Columns of a file that hold nothing but numbers, by their places.
+
+    Attributes
+    ----------
+    plain : mapping of int to ndarray of float64, ``(n_rows,)``
+        Every cell is a finite number with a point or none.
+    grouped : mapping of int to ndarray of float64, ``(n_rows,)``
+        Every cell is one, with or without commas between all its thousands, or missing (NaN).
+    """
+
+    plain: Mapping[int, FloatArray] = field(default_factory=dict)
+    grouped: Mapping[int, FloatArray] = field(default_factory=dict)
+
+    @property
+    def values(self) -> dict[int, FloatArray]:
+        """The numbers of both."""
+        return {**self.plain, **self.grouped}
+
+
+def numeric_columns(tables: Sequence[pa.Table | None]) -> list[Numeric]:
+    """Return the columns that hold nothing but numbers in all tables.
 
     Parameters
     ----------
     tables : sequence of pyarrow.Table or None
         With the same columns.
+
+    Returns
+    -------
+    list of Numeric
+        One of each table, empty of None.
     """
+    sizes = [0 if table is None else len(table) for table in tables]
     parsed = [table for table in tables if table is not None]
-    if not parsed:
-        return Numeric()
-    table = pa.concat_tables(parsed)
-    names = set(table.column_names)
-    plain = {name for name in names if as_numbers(table[name]) is not None}
-    grouped = {name for name in names - plain if as_grouped_numbers(table[name]) is not None}
-    return Numeric(frozenset(map(int, plain)), frozenset(map(int, grouped)))
+    whole = pa.concat_tables(parsed) if parsed else pa.table({})
+    plain: dict[int, FloatArray] = {}
+    grouped: dict[int, FloatArray] = {}
+    for name, texts in zip(whole.column_names, whole.columns, strict=True):
+        if (values := as_numbers(texts)) is not None:
+            plain[int(name)] = values
+        elif (values := as_grouped_numbers(texts)) is not None:
+            grouped[int(name)] = values
+    edges = pairwise([0, *np.cumsum(sizes).tolist()])
+    return [
+        Numeric(*({i: v[a:b] for i, v in kind.items()} for kind in (plain, grouped)))
+        for a, b in edges
+    ]
 
 
-@dataclass(frozen=True)
-class Numeric:
-    """Places of columns of numbers.
-
-    Attributes
-    ----------
-    plain : frozenset of int
-        Every cell is a finite number with a point or none.
-    grouped : frozenset of int
-        Every cell is one, with or without commas between all its thousands, or missing.
-    """
-
-    plain: frozenset[int] = frozenset()
-    grouped: frozenset[int] = frozenset()
-
-
-def as_numbers(texts: Texts) -> NDArray[np.float64] | None:
+def as_numbers(texts: Texts) -> FloatArray | None:
     """Return texts that all are finite numbers as such; None where one is not.
 
     Parameters
@@ -204,13 +223,13 @@ def as_numbers(texts: Texts) -> NDArray[np.float64] | None:
     ndarray of float64, ``(n,)``, or None
     """
     try:
-        values: NDArray[np.float64] = pc.cast(texts, pa.float64()).to_numpy()
+        values: FloatArray = pc.cast(texts, pa.float64()).to_numpy()
     except pa.ArrowInvalid:
         return None
     return values if np.isfinite(values).all() else None
 
 
-def as_grouped_numbers(texts: Texts) -> NDArray[np.float64] | None:
+def as_grouped_numbers(texts: Texts) -> FloatArray | None:
     """Return numbers whose thousands have commas, NaN where one is missing; None of other texts.
 
     Parameters

@@ -35,18 +35,32 @@ class _Numbers:
     bad: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, cells: pd.DataFrame) -> "_Numbers":
+    def of(cls, cells: pd.DataFrame, texts: TextColumns) -> "_Numbers":
+        """Read what is not known yet."""
         shape = (len(NUMBER_COLUMNS), len(cells))
         values, bad = np.empty(shape), np.zeros(shape, dtype=bool)
         for i, name in enumerate(NUMBER_COLUMNS):
-            texts = pa.array(cells[name]).fill_null("")
-            numbers = as_numbers(texts)
-            numbers = as_grouped_numbers(texts) if numbers is None else numbers
-            if numbers is None:
-                values[i], bad[i] = parse_numbers(cells[name].fillna(""))
-            else:
-                values[i] = numbers
+            known = texts.values[name]
+            unread = np.repeat(np.array([v is None for v in known], dtype=bool), texts.sizes)
+            values[i, ~unread] = np.concatenate([*(v for v in known if v is not None), []])
+            if unread.any():
+                values[i, unread], bad[i, unread] = _read_numbers(cells[name][unread])
         return cls(values, bad)
+
+    def without(self, rows: NDArray[np.bool_]) -> "_Numbers":
+        """Return them without some rows."""
+        return _Numbers(self.values[:, ~rows], self.bad[:, ~rows])
+
+
+def _read_numbers(cells: pd.Series) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Return the numbers of cells, and where there is something else, ``(n,)`` each."""
+    texts = pa.array(cells).fill_null("")
+    numbers = as_numbers(texts)
+    numbers = as_grouped_numbers(texts) if numbers is None else numbers
+    if numbers is not None:
+        return numbers, np.zeros(len(cells), dtype=bool)
+    values, bad = parse_numbers(cells.fillna(""))
+    return values.to_numpy(), bad.to_numpy()
 
 
 @dataclass(frozen=True)
@@ -157,11 +171,10 @@ def parse_rows(
     prices, findings : DataFrame
         Rows in the columns of the schema with ``file`` and ``line``, in the order of the files.
     """
-    stamps = _parse_dates(cells, texts, step)
+    stamps, numbers = _parse_dates(cells, texts, step), _Numbers.of(cells, texts)
     if (longer := _find_longer(cells, stamps.dates, texts)).any():
         cells = cells[~longer].reset_index(drop=True)
-        stamps = stamps.without(longer)
-    numbers = _Numbers.of(cells)
+        stamps, numbers = stamps.without(longer), numbers.without(longer)
     values = numbers.values
     reason, culprit, blank = _why_unreadable(cells, stamps.reasons, numbers)
     readable = reason == ""
