@@ -134,12 +134,12 @@ def _print_worth(result: "SearchResult", model: str) -> None:
         f"{tuned['given_verdict']}.",
         highlight=False,
     )
-    if not tuned["relative_mae"] < given["relative_mae"]:
+    if tuned["relative_mae"] >= given["relative_mae"]:
         out.print(
             f"On dates that it had not seen, the search did not help: keep {model} as given.",
             highlight=False,
         )
-    if not result.chosen_by(model) < 1:
+    if result.chosen_by(model) >= 1:
         out.print("no candidate was better than naive over all origins")
     out.print("best of all origins:", highlight=False)
     for line in result.option_lines(model):

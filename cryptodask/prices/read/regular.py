@@ -28,6 +28,8 @@ _MISSING = pa.array(MISSING, type=TEXT)
 
 _GROUPED = r"^(?:-?(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|--?|)$"
 
+_NO_NUMBER = pa.array(["", "-", "--"], type=TEXT)  # what that has without a digit
+
 _LONGEST = 1 << 17  # bytes of a line; Python's reader takes no longer cell
 _MOST_BYTES = 1 << 30  # that Arrow's reader takes as one block
 _NEWLINE, _RETURN, _QUOTE = b'\n\r"'
@@ -244,7 +246,7 @@ def as_grouped_numbers(texts: Texts) -> FloatArray | None:
         if not pc.all(pc.match_substring_regex(some, _GROUPED)).as_py():
             return None
     digits = pc.replace_substring(texts, ",", "")
-    there = pc.match_substring_regex(digits, "[0-9]")
+    there = pc.invert(pc.is_in(digits, value_set=_NO_NUMBER))
     values = as_numbers(pc.if_else(there, digits, "0"))
     return None if values is None else np.where(np.asarray(there), values, np.nan)
 
