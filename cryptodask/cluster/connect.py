@@ -17,6 +17,8 @@ from cryptodask.cluster.broadcast import LOST
 from cryptodask.cluster.security.tls import explain
 from cryptodask.cluster.versions import check_versions
 from cryptodask.errors import ClusterError, OptionError
+from cryptodask.io.files import draft_of
+from cryptodask.io.paths import storing
 
 CONNECT_TIMEOUT = 10
 """Seconds to wait for a scheduler to answer."""
@@ -245,20 +247,37 @@ def requiring(client: Client, resources: Mapping[str, float] | None) -> Iterator
 
 @contextmanager
 def reporting(path: Path | None) -> Iterator[None]:
-    """Write Dask's performance report of this block.
+    """Write Dask's performance report of this block, also where the block raises.
 
     Parameters
     ----------
     path : Path or None
         Of the HTML file; without one nothing is written.
+
+    Raises
+    ------
+    WriteError
+        It can't be written.
     """
     if path is None:
         yield
         return
     from dask.distributed import performance_report
 
-    with performance_report(filename=str(path)):
-        yield
+    failed: BaseException | None = None
+    try:
+        with (
+            draft_of(path) as draft,
+            storing(path.parent),
+            performance_report(filename=str(draft)),
+        ):
+            try:
+                yield
+            except BaseException as error:  # noqa: BLE001 - raised below, after the report
+                failed = error
+    finally:
+        if failed is not None:
+            raise failed
 
 
 def _remote_client(scheduler: str, security: Security | None, least: int) -> Client:

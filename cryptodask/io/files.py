@@ -13,7 +13,7 @@ import json
 import math
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,10 +119,25 @@ def write_bytes(content: bytes, path: AnyPath, mode: int = 0o666) -> None:
     mode : int
         Who may use a file of this machine, from its first byte on, less the process's umask.
     """
-    with draft_of(path) as draft, storing(draft.parent):
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        with os.fdopen(os.open(draft, flags, mode), "wb") as file:
-            file.write(content)
+    write_files({path: (content, mode)})
+
+
+def write_files(files: Mapping[AnyPath, tuple[bytes, int]]) -> None:
+    """Write files of which each is worth nothing without the others.
+
+    All are complete before the first gets its name; where one can't be written, none does.
+
+    Parameters
+    ----------
+    files : mapping of Path or UPath to (bytes, int)
+        The content of each, and who may use it, as in `write_bytes`. The last gets its name first.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    with ExitStack() as stack:
+        for path, (content, mode) in files.items():
+            draft = stack.enter_context(draft_of(path))
+            with storing(path.parent), os.fdopen(os.open(draft, flags, mode), "wb") as file:
+                file.write(content)
 
 
 def write_text(text: str, path: AnyPath) -> None:

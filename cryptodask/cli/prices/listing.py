@@ -43,6 +43,7 @@ def list_command(
     freq: FreqOption = None,
 ) -> None:
     """List the coins of a source: symbol, first and last date, bars, last close, gaps."""
+    from cryptodask.io.files import write_text
     from cryptodask.prices import CryptoLoader, PriceTable
     from cryptodask.prices.clean.findings import lost
     from cryptodask.prices.overview import list_coins
@@ -54,7 +55,7 @@ def list_command(
     coins = list_coins(loader.source)
     if file is not None:
         if file.suffix == ".json":
-            file.write_text(_as_json(coins), encoding="utf-8")
+            write_text(_as_json(coins), file)
         else:
             write_table(_with_days(coins) if file.suffix == ".csv" else coins, file)
         out.print(Text(f"wrote {file}"), soft_wrap=True)

@@ -15,7 +15,8 @@ import datetime
 import ipaddress
 import re
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +27,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from cryptodask.errors import OptionError
-from cryptodask.io.files import write_bytes
+from cryptodask.io.files import write_files
+from cryptodask.io.paths import AnyPath, storing
 
 PARTS = ("scheduler", "worker", "client")
 """The folders that `init` makes."""
@@ -36,6 +38,8 @@ CA_DAYS = 3650
 
 MAX_DAYS = 825
 """Days that a certificate may last: nothing can revoke one, and browsers refuse longer ones."""
+
+_SECRET, _OPEN = 0o600, 0o644  # who may use a file, from its first byte on
 
 _LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*")
@@ -152,6 +156,8 @@ def init(
 
     Raises
     ------
+    WriteError
+        A file can't be written; then none is.
     OptionError
         There is an authority already, a host is neither name nor address, days are out of range, or
         ``at`` is not absolute.
@@ -165,11 +171,16 @@ def init(
             "old one works any more. Issue further ones with `cryptodask security issue`, or "
             "replace all with --overwrite"
         )
-    _make_folder(folder)
     authority = Authority.create()
-    _write(folder / "ca.key", _key_pem(authority.key), secret=True)
-    _write(folder / "ca.crt", _pem(authority.certificate))
-    return [_issue_part(authority, folder / part, hosts, days, at) for part in PARTS]
+    files: dict[AnyPath, tuple[bytes, int]] = {
+        folder / "ca.key": (_key_pem(authority.key), _SECRET),
+        folder / "ca.crt": (_pem(authority.certificate), _OPEN),
+    }
+    parts = [folder / part for part in PARTS]
+    for part in parts:
+        files |= _files_of_part(authority, part, hosts, days, at)
+    _write_all(files)
+    return parts
 
 
 def issue(
@@ -207,7 +218,8 @@ def issue(
             f"{folder / part} is there already; take another name, or replace its certificate with "
             "--overwrite"
         )
-    return _issue_part(authority, folder / part, hosts, days, at)
+    _write_all(_files_of_part(authority, folder / part, hosts, days, at))
+    return folder / part
 
 
 def _check(hosts: list[str], days: int, at: Path | None) -> None:
@@ -219,20 +231,20 @@ def _check(hosts: list[str], days: int, at: Path | None) -> None:
         _general_name(host)
 
 
-def _issue_part(
+def _files_of_part(
     authority: Authority, folder: Path, hosts: list[str], days: int, at: Path | None
-) -> Path:
-    """Write the folder of a part."""
+) -> dict[AnyPath, tuple[bytes, int]]:
+    """Return what is in the folder of a part, and who may use it."""
     local = ["localhost", "127.0.0.1", "::1"]
     here = [socket.gethostname()] if _HOST.fullmatch(socket.gethostname()) else []
     names = dict.fromkeys([*hosts, *local, *here])
     certificate, key = authority.issue(folder.name, names, days)
-    _make_folder(folder)
-    _write(folder / "tls.key", key, secret=True)
-    _write(folder / "tls.crt", certificate)
-    _write(folder / "ca.crt", _pem(authority.certificate))
-    _write(folder / "dask.yaml", yaml.safe_dump(dask_config(at or folder.resolve())).encode())
-    return folder
+    return {
+        folder / "tls.key": (key, _SECRET),
+        folder / "tls.crt": (certificate, _OPEN),
+        folder / "ca.crt": (_pem(authority.certificate), _OPEN),
+        folder / "dask.yaml": (yaml.safe_dump(dask_config(at or folder.resolve())).encode(), _OPEN),
+    }
 
 
 def dask_config(folder: Path) -> dict[str, object]:
@@ -321,11 +333,17 @@ def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
-def _make_folder(folder: Path) -> None:
-    """Make a folder for nobody else; one that was there stays as it is."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def _write(path: Path, content: bytes, secret: bool = False) -> None:
-    """Write a file, and a secret for nobody else from its first byte on."""
-    write_bytes(content, path, mode=0o600 if secret else 0o644)
+def _write_all(files: Mapping[AnyPath, tuple[bytes, int]]) -> None:
+    """Write files, all or none, into folders for nobody else; those that were there stay so."""
+    folders = list(dict.fromkeys(path.parent for path in files))
+    absent = [folder for folder in folders if not folder.exists()]
+    try:
+        for folder in absent:
+            with storing(folder):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_files(files)
+    except BaseException:
+        for folder in reversed(absent):
+            with suppress(OSError):  # not made, or not empty
+                folder.rmdir()
+        raise
