@@ -14,7 +14,7 @@ import math
 import os
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
@@ -88,7 +88,8 @@ def draft_of(path: AnyPath, *, sync_name: bool = True) -> Iterator[Path]:
                 if sync_name:
                     sync_folder(path.parent)
         except BaseException:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):  # where nothing can be written, nothing was
+                draft.unlink(missing_ok=True)
             raise
         return
     with ExitStack() as stack:

@@ -1,8 +1,8 @@
-"""What commands leave on a disk that is full: an error in one line, and no torn file."""
+"""What commands leave on a disk that is full, or read-only: an error in one line, no torn file."""
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -46,13 +46,30 @@ COMMANDS = {
 def test_a_full_disk_is_an_error_in_one_line_and_leaves_no_torn_file(
     name: str, full: Path, small_folder: Path, tmp_path: Path
 ) -> None:
-    table = tmp_path / "table"
-    import_prices(small_folder, table)
     room, *words = COMMANDS[name]
     (full / "fill").write_bytes(b"\0" * ((256 - room) * 4096))
-    ended = inside(*(word.format(table=table, full=full) for word in words))
+    check_error(words, full, small_folder, tmp_path, "No space left on device")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_read_only_disk_is_an_error_in_one_line(
+    name: str, full: Path, small_folder: Path, tmp_path: Path
+) -> None:
+    (full / "fill").touch()
+    subprocess.run(["mount", "-o", "remount,ro", str(full)], check=True)
+    check_error(COMMANDS[name][1:], full, small_folder, tmp_path, "Read-only file system")
+
+
+def check_error(
+    words: Sequence[object], full: Path, folder: Path, tmp_path: Path, reason: str
+) -> None:
+    """Run a command, which must end with one line that gives the reason, and leave no file."""
+    table = tmp_path / "table"
+    import_prices(folder, table)
+    ended = inside(*(str(word).format(table=table, full=full) for word in words))
     assert ended.code != 0, ended.said
-    told = [line for line in ended.lines if "No space left on device" in line]
+    told = [line for line in ended.lines if reason in line]
     assert len(told) == 1, ended.said
     assert told[0].startswith(f"error: {full}"), ended.said
     assert [path.name for path in full.rglob("*")] == ["fill"]
