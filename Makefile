@@ -4,13 +4,15 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= forecasts
 FAULTS ?= 50
+SECONDS ?= 600
 
-.PHONY: forecast test chaos lint audit notebook image image-test lock clean help
+.PHONY: forecast test chaos fuzz lint audit notebook image image-test lock clean help
 
 help:
 	@echo "make forecast  set up, forecast the sample in data/, write a table and a plot"
 	@echo "make test      set up, run all tests"
 	@echo "make chaos     hurt runs at random, as root (FAULTS=50 SEED=… SOURCE=prices)"
+	@echo "make fuzz      damage all that is read, for ten minutes (SECONDS=600 SEED=…)"
 	@echo "make lint      ruff, mypy, the checks of words and sizes, and a search for secrets in git"
 	@echo "make audit     known vulnerabilities of the packages, where the network lets one ask"
 	@echo "make notebook  run the notebooks again and keep their outputs"
@@ -31,6 +33,9 @@ test: $(VENV)/.has-test $(VENV)/.has-schemas
 chaos: $(VENV)/.has-test
 	$(BIN)/python -m tests.chaos --faults $(FAULTS) $(if $(SEED),--seed $(SEED)) \
 		$(if $(SOURCE),--source $(SOURCE))
+
+fuzz: $(VENV)/.has-test
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 lint: $(VENV)/.has-dev
 	$(BIN)/ruff check .

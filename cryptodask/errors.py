@@ -34,9 +34,21 @@ A message names the file, line or coin, the rule, the value received, and what t
 `SampleWarning` is one, too: no prices were given, and the sample of made-up coins is used.
 """
 
+from cryptodask.text import printable
+
 
 class CryptoDaskError(Exception):
-    """Base of all errors below: ``except CryptoDaskError`` catches them."""
+    """Base of all errors below: ``except CryptoDaskError`` catches them.
+
+    Parameters
+    ----------
+    *args : str
+        The message. It may quote a file, or a library that quotes one: what would not print, or
+        write to a terminal, becomes an escape.
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(printable(arg) if isinstance(arg, str) else arg for arg in args))
 
 
 class InputError(CryptoDaskError):

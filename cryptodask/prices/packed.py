@@ -7,6 +7,7 @@ import csv
 import gzip
 import json
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time
 from itertools import islice
@@ -86,7 +87,7 @@ def _unpack_archive(path: Path, folder: Path) -> list[Path]:
                 _extract(path, archive, member, folder / str(number))
                 for number, member in enumerate(members)
             ]
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError) as error:
         raise UnreadableFileError(f"{path.name}: is a damaged zip: {error}") from error
 
 

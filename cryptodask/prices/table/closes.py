@@ -69,7 +69,7 @@ def read_closes(
 
 
 def _read_file(path: str, wanted: set[str], step: np.timedelta64, only_last: bool) -> _Closes:
-    file = pq.ParquetFile(path, read_dictionary=["coin"])
+    file = pq.ParquetFile(path, read_dictionary=["coin"], page_checksum_verification=True)
     stats = footer_stats_in(file.metadata)
     if stats is None:
         return _read_by_names(file, wanted)

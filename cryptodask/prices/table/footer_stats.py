@@ -7,6 +7,7 @@ closes needs no row. An earlier CryptoDask wrote files without these statistics.
 """
 
 import base64
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,7 +90,8 @@ class FooterStats:
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, batch.schema) as stream:  # packed, it takes ten times as long
             stream.write_batch(batch)
-        return base64.b64encode(sink.getvalue()).decode("ascii")
+        content = sink.getvalue().to_pybytes()
+        return f"{zlib.crc32(content):08x} {base64.b64encode(content).decode('ascii')}"
 
 
 def footer_stats_in(footer: pq.FileMetaData) -> FooterStats | None:
@@ -107,7 +109,11 @@ def footer_stats_in(footer: pq.FileMetaData) -> FooterStats | None:
     text = (footer.metadata or {}).get(FOOTER_KEY.encode())
     if text is None:
         return None
-    batch = pa.ipc.open_stream(base64.b64decode(text, validate=True)).read_next_batch()
+    checksum, _, packed = text.rpartition(b" ")  # none in tables that are older than it
+    content = base64.b64decode(packed, validate=True)
+    if checksum and checksum != f"{zlib.crc32(content):08x}".encode():
+        raise ValueError("the statistics in its footer do not fit their checksum")
+    batch = pa.ipc.open_stream(content).read_next_batch()
     names, *columns = (batch[name] for name in _COLUMNS)
     rows, *others = (column.to_numpy(zero_copy_only=False) for column in columns)
     if rows.sum() != footer.num_rows:

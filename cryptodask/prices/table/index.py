@@ -55,9 +55,8 @@ def read_index(folder: Path) -> tuple[Manifest, pd.DataFrame]:
 def _load_whole(path: Path) -> pd.DataFrame:
     """Read all of a small file, for which pandas and its dataset take twice as long."""
     try:
-        frame: pd.DataFrame = (
-            pq.ParquetFile(path).read(columns=list(_INDEX), use_threads=False).to_pandas()
-        )
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+        frame: pd.DataFrame = file.read(columns=list(_INDEX), use_threads=False).to_pandas()
     except (OSError, ValueError) as error:
         raise TableError(f"{path}: can't be read: {error}; {AGAIN}") from error
     return frame
@@ -98,7 +97,7 @@ def load_seam_texts(path: Path) -> dict[str, str]:
         It is damaged.
     """
     try:
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(path, page_checksum_verification=True)
         if _SEAM not in file.schema_arrow.names:
             return {}
         columns = file.read(columns=["coin", _SEAM], use_threads=False)
@@ -123,7 +122,7 @@ def load(path: Path, **how: Any) -> pd.DataFrame:
         It is damaged.
     """
     try:
-        return pd.read_parquet(path, partitioning=None, **how)
+        return pd.read_parquet(path, partitioning=None, page_checksum_verification=True, **how)
     except (OSError, ValueError) as error:
         raise TableError(f"{path}: can't be read: {error}; {AGAIN}") from error
 
@@ -152,6 +151,7 @@ def load_codes(path: Path, columns: Sequence[str], flag: str) -> pa.Table:
             read_dictionary=names,
             partitioning=None,
             use_threads=False,
+            page_checksum_verification=True,
         )
     except (OSError, ValueError) as error:
         raise TableError(f"{path}: can't be read: {error}; {AGAIN}") from error

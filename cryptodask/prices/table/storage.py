@@ -99,7 +99,9 @@ class Writer:
         fields = [field.with_nullable(field.name not in required) for field in rows.schema]
         rows = rows.cast(pa.schema(fields, rows.schema.metadata))
         try:
-            with pq.ParquetWriter(self.folder / name, rows.schema, **how) as sink:
+            with pq.ParquetWriter(
+                self.folder / name, rows.schema, write_page_checksum=True, **how
+            ) as sink:
                 sink.write_table(rows, row_group_size)
                 sink.add_key_value_metadata(dict(facts or {}))
             _sync(self.folder / name)
@@ -128,7 +130,7 @@ class Writer:
         schema = pa.Schema.from_pandas(like, preserve_index=False)
         try:
             with path.open("wb") as file:
-                with pq.ParquetWriter(file, schema) as sink:
+                with pq.ParquetWriter(file, schema, write_page_checksum=True) as sink:
 
                     def append(frame: pd.DataFrame) -> None:
                         if len(frame):

@@ -134,5 +134,8 @@ class TablePartition:
 
 def _read_file(path: str, wanted: list[tuple[str, str, Any]], columns: Sequence[str]) -> pa.Table:
     # Folders named like date=2026-01-01 on the way to the table mean nothing.
-    rows = pq.read_table(path, columns=list(columns), filters=wanted, partitioning=None)
+    rows = pq.read_table(
+        path, columns=list(columns), filters=wanted, partitioning=None,
+        page_checksum_verification=True,
+    )  # fmt: skip
     return rows.replace_schema_metadata(None)
