@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "cryptodask"
 
-FOR_ALL = ("errors", "records", "timing", "text", "io")
+FOR_ALL = ("text", "errors", "records", "timing", "io")
 CALLS = "worker.calls"
 """Small calls that the cluster makes on workers: the one part of ``worker`` that it knows."""
 
@@ -146,9 +146,11 @@ def test_the_numerical_core_knows_nothing_of_dask_nor_the_cluster_of_models(path
         assert not parts_used(parse(path)) & {"prices", "features", "models", "evaluate"}
 
 
-def test_errors_need_nothing_and_records_only_numpy() -> None:
+def test_errors_need_only_text_and_records_only_numpy() -> None:
     standard = set(sys.stdlib_module_names)
-    assert libraries(PACKAGE / "errors.py") <= standard
+    assert libraries(PACKAGE / "text.py") <= standard
+    assert libraries(PACKAGE / "errors.py") <= standard | {"cryptodask"}
+    assert parts_used(parse(PACKAGE / "errors.py")) == {"text"}
     assert libraries(PACKAGE / "records.py") - standard == {"numpy"}
 
 

@@ -124,7 +124,7 @@ def write_bytes(content: bytes, path: AnyPath, mode: int = 0o666) -> None:
 
 
 def write_files(files: Mapping[AnyPath, tuple[bytes, int]]) -> None:
-    """Write files of which each is worth nothing without the others.
+    """Write files that belong together, all or none.
 
     All are complete before the first gets its name; where one can't be written, none does.
 

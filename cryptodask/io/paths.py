@@ -39,16 +39,6 @@ TOGETHER = 16
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)(://|::)")
 
-_NO_STORES = {
-    "memory": "is the memory of one process, and gone with it",
-    "data": "is no place but a content",
-} | dict.fromkeys(
-    ("asyncwrapper", "blockcache", "cached", "dir", "filecache", "generic", "reference",
-     "simplecache"),
-    "is no store but a way to read another one",
-)  # fmt: skip
-"""Protocols of fsspec that keep no results, and why."""
-
 _HERE = ("file", "local")
 """Protocols whose URLs are paths of this machine."""
 
@@ -96,8 +86,6 @@ def _known(given: "str | os.PathLike[str] | UPath", protocol: str) -> "UPath":
     try:
         if "::" in str(given):
             raise ValueError("URLs inside URLs are not for results")
-        if protocol in _NO_STORES:
-            raise ValueError(f"{protocol} {_NO_STORES[protocol]}")
         get_filesystem_class(protocol)
         return UPath(given)
     except ImportError as error:

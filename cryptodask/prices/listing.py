@@ -187,7 +187,7 @@ def coin_of(path: Path, folder: Path) -> str:
         )
     if path.is_dir():
         raise NotAPriceFileError(f"{name}: is a folder; import it on its own")
-    # Not Path.resolve, which raises on a link to itself; what is no link lies where it is.
+    # Not Path.resolve, which raises on a link to itself. A file that is not a link lies there.
     is_there = path.parent == folder and not path.is_symlink()
     if not (is_there or Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))):
         raise UnreadableFileError(

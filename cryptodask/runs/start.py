@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from cryptodask.errors import OptionError
-from cryptodask.io.paths import AnyPath, path_of
+from cryptodask.io.paths import AnyPath
+from cryptodask.io.stores import store_of
 from cryptodask.models import Model
 from cryptodask.results import Backtest, Forecasts, SearchResult
 from cryptodask.runs.engine import OnDone, run_kind
@@ -93,7 +94,7 @@ def run_spec(  # type: ignore[misc]
         A model's packages are not installed on the workers, or those of a URL's file system are
         not here.
     """
-    place = None if out is None else path_of(out)
+    place = None if out is None else store_of(out)
     if as_dask and (place is not None or not isinstance(spec, ForecastSpec)):
         raise OptionError("as_dask: forecasts are either left on the workers or written, not both")
     given = {model.name: model for model in models if not isinstance(model, str)}

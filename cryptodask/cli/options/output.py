@@ -15,12 +15,12 @@ RESUMED = "Folder that workers write to, where `cryptodask resume` continues a s
 
 
 def read_path(text: str | None) -> "AnyPath | None":
-    """Read a path or URL."""
+    """Read a path or URL that results may be written to."""
     if text is None:
         return None
-    from cryptodask.io.paths import path_of
+    from cryptodask.io.stores import store_of
 
-    return path_of(text)
+    return store_of(text)
 
 
 def check_file(flag: str, path: "AnyPath | None", endings: tuple[str, ...]) -> None:

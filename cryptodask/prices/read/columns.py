@@ -82,6 +82,30 @@ class TextColumns:
         lines = np.concatenate([np.empty(0, dtype=np.int64), *self.lines])
         return pd.DataFrame({"coin": coin, **columns, "line": lines, "file": file})
 
+    def add(self, file: str, rows: "FileRows", rule: StampRule) -> None:
+        """Add the rows of one file.
+
+        Parameters
+        ----------
+        file : str
+            Its name.
+        rows : FileRows
+        rule : StampRule
+            How its dates are written, and what they mean.
+        """
+        size = len(rows.lines)
+        for name in TEXT_COLUMNS:
+            column = rows.columns.get(name)
+            self.columns[name].append(pa.nulls(size, TEXT) if column is None else column)
+            if name in NUMBER_COLUMNS:
+                values = np.full(size, np.nan) if column is None else rows.values.get(name)
+                self.values[name].append(values)
+        self.coins.append(rows.coins)
+        self.lines.append(rows.lines)
+        self.files.append(file)
+        self.sizes.append(size)
+        self.stamps.append(rule)
+
     def note(self, kind: str, coin: str, file: str, line: int, value: str, message: str) -> None:
         """Note one finding; all of a kind become a table at once, which costs far less.
 
@@ -148,18 +172,7 @@ def add_file(
             for name, column in rows.columns.items()
             if name in NUMBER_COLUMNS
         }
-    size = len(rows.lines)
-    for name in TEXT_COLUMNS:
-        column = rows.columns.get(name)
-        texts.columns[name].append(pa.nulls(size, TEXT) if column is None else column)
-        if name in NUMBER_COLUMNS:
-            values = np.full(size, np.nan) if column is None else rows.values.get(name)
-            texts.values[name].append(values)
-    texts.coins.append(rows.coins)
-    texts.lines.append(rows.lines)
-    texts.files.append(path.name)
-    texts.sizes.append(size)
-    texts.stamps.append(rule)
+    texts.add(path.name, rows, rule)
     if reports_file:
         means = meaning(layout.name, rule.stamp, freq)
         notes = [*cells.notes, *(["decimal commas"] if style.comma else []), *notes]

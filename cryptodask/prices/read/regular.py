@@ -198,10 +198,10 @@ def numeric_columns(tables: Sequence[pa.Table | None]) -> list[Numeric]:
     """
     sizes = [0 if table is None else len(table) for table in tables]
     parsed = [table for table in tables if table is not None]
-    whole = pa.concat_tables(parsed) if parsed else pa.table({})
+    joined = pa.concat_tables(parsed) if parsed else pa.table({})
     plain: dict[int, FloatArray] = {}
     grouped: dict[int, FloatArray] = {}
-    for name, texts in zip(whole.column_names, whole.columns, strict=True):
+    for name, texts in zip(joined.column_names, joined.columns, strict=True):
         if (values := as_numbers(texts)) is not None:
             plain[int(name)] = values
         elif (values := as_grouped_numbers(texts)) is not None:
