@@ -23,7 +23,7 @@ from cryptodask.prices.frames.held import CoinRows, digest_coins, lost_lines, sl
 from cryptodask.prices.frames.spool import NAME, write_spool
 from cryptodask.prices.read.cells import read_cells
 from cryptodask.prices.read.columns import stamp_rule
-from cryptodask.prices.read.names import is_name, plain_name
+from cryptodask.prices.read.names import coin_name
 from cryptodask.prices.read.options import ReadOptions
 from cryptodask.prices.read.stamps import joined_stamp
 from cryptodask.prices.reading import Reading
@@ -135,7 +135,7 @@ def decide(looks: Sequence[Look], options: ReadOptions) -> FrameLayout:
     names = [str(name) for name in head.columns]
     date = names[layout.columns["date"]]
     columns = {name: names[place] for name, place in layout.columns.items()}
-    wide = {names[place]: plain_name(written) for written, place in layout.coins.items()}
+    wide = {names[place]: coin_name(written) for written, place in layout.coins.items()}
     kept = ["coin", "date", *(name for name in columns if name not in ("coin", "date"))]
     kept += ["close"] if wide else []
     by = replace(
@@ -185,7 +185,7 @@ def normalise(piece: pd.DataFrame, layout: FrameLayout, before: int) -> pd.DataF
             for name, coin in layout.coins.items()
         ]
         return pd.concat(parts, ignore_index=True).astype({"coin": "str"})
-    coins = _texts(frame[layout.columns["coin"]]).map(lambda n: plain_name(n) if is_name(n) else "")
+    coins = _texts(frame[layout.columns["coin"]]).map(coin_name)
     columns = {"coin": coins.astype("str"), "date": dates}
     others = {name: at for name, at in layout.columns.items() if name not in ("coin", "date")}
     columns |= {name: frame[at] for name, at in others.items()}

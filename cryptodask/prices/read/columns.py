@@ -17,7 +17,7 @@ from cryptodask.prices.read.days import day_month_order
 from cryptodask.prices.read.edges import meaning, settle_rule, survey_edges
 from cryptodask.prices.read.file_cells import Cells
 from cryptodask.prices.read.headers import NEEDED, is_number, shorten
-from cryptodask.prices.read.names import is_name, plain_name
+from cryptodask.prices.read.names import coin_name
 from cryptodask.prices.read.numbers import NumberStyle, find_number_style, shows_point
 from cryptodask.prices.read.options import ReadOptions
 from cryptodask.prices.read.price_file import PriceFile, check_series, freq_of
@@ -174,6 +174,10 @@ def add_file(
         }
     texts.add(path.name, rows, rule)
     if reports_file:
+        for written in layout.coins:
+            if not coin_name(written):
+                why = "coin: a column without a name that can be shown; rename it"
+                texts.note("unreadable_row", "", path.name, 0, written, why)
         means = meaning(layout.name, rule.stamp, freq)
         notes = [*cells.notes, *(["decimal commas"] if style.comma else []), *notes]
         message = "; ".join([f"{layout.name}: {means}{layout.note}", *notes])
@@ -315,7 +319,7 @@ def _wanted_names(texts: Texts, group: Sequence[PriceFile]) -> tuple[list[str], 
     names: dict[str, int] = {}
     numbers = []
     for written in encoded.dictionary.to_pylist():
-        name = plain_name(written) if is_name(written) else ""
+        name = coin_name(written)
         keeps = reports_file if not name else not wanted or name in wanted
         coin = wanted.get(name, name)
         numbers.append(names.setdefault(coin, len(names)) if keeps else -1)
@@ -330,8 +334,8 @@ def _wide(cells: Cells, group: Sequence[PriceFile]) -> _Rows:
     names: list[str] = []
     parts: list[tuple[Texts, NDArray[np.int64]]] = []
     for written, place in cells.layout.coins.items():
-        name = plain_name(written)
-        if wanted and name not in wanted:
+        name = coin_name(written)
+        if not name or (wanted and name not in wanted):
             continue
         names.append(wanted.get(name, name))
         closes = cells.column(place)

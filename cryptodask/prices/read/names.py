@@ -24,6 +24,17 @@ def plain_name(name: str) -> str:
     return " ".join(unguard(unicodedata.normalize("NFC", name)).split())
 
 
+def coin_name(name: str) -> str:
+    """Return a coin's name as tables have it, and nothing where a cell names none to be shown.
+
+    Parameters
+    ----------
+    name : str
+        As a file has it.
+    """
+    return plain_name(name) if is_name(name) else ""
+
+
 @cache
 def is_name(name: str) -> bool:
     """Return whether a cell names a coin and can be shown.

@@ -15,7 +15,7 @@ from cryptodask.prices.read.cells import read_cells
 from cryptodask.prices.read.file_cells import Cells, Known
 from cryptodask.prices.read.headers import Header
 from cryptodask.prices.read.layouts import HEAD
-from cryptodask.prices.read.names import is_name, plain_name
+from cryptodask.prices.read.names import coin_name, is_name, plain_name
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
 from cryptodask.prices.read.regular import TEXT, count_texts, find_missing
 from cryptodask.prices.read.series import check_one_series, find_repeats
@@ -109,9 +109,11 @@ def _count_coins(path: Path, cells: Cells) -> dict[str, int]:
     layout = cells.layout
     if layout.coins:
         closes = {
-            plain_name(name): int(pc.sum(pc.invert(find_missing(cells.column(i)))).as_py() or 0)
+            coin_name(name): int(pc.sum(pc.invert(find_missing(cells.column(i)))).as_py() or 0)
             for name, i in layout.coins.items()
         }
+        if closes.pop("", None) is not None and not closes:
+            raise UnreadableFileError(f"{path.name}: no column has the name of a coin")
         return {name: count for name, count in closes.items() if count}
     place = layout.columns["coin"]
     counted: Counter[str] = Counter()

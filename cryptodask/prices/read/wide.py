@@ -1,6 +1,7 @@
 """Wide tables, with a column a coin, and what looks like one and is not."""
 
 import re
+from collections import Counter
 from itertools import pairwise, permutations
 
 from cryptodask.errors import UnreadableFileError
@@ -14,6 +15,7 @@ from cryptodask.prices.read.headers import (
     is_stamp,
     shorten,
 )
+from cryptodask.prices.read.names import coin_name
 from cryptodask.prices.read.numbers import plain_number
 from cryptodask.prices.read.options import ReadOptions
 from cryptodask.prices.read.vocabulary import is_known
@@ -57,8 +59,12 @@ def wide_columns(header: Header, columns: Columns, options: ReadOptions) -> dict
     if not all(are_numbers(row[i] for i in places) for row in header.rows):
         return {}
     coins = {" ".join(names[i].split()): i for i in places}
-    if len(coins) < len(places):
-        raise UnreadableFileError("has two columns of one coin; keep one of them")
+    # One without a name costs that column alone; see `cryptodask.prices.read.columns`.
+    counts = Counter(name for i in places if (name := coin_name(names[i])))
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise UnreadableFileError(
+            f"has {counts[twice[0]]} columns of one coin, {twice[0]}; keep one of them"
+        )
     if options.layout is None:
         _refuse_fields(header, coins)
     return coins

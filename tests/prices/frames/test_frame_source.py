@@ -109,6 +109,17 @@ def test_a_wide_frame_has_a_column_a_coin(
     pd.testing.assert_frame_equal(rows_of(loader.source), expected, check_exact=True)
 
 
+@pytest.mark.parametrize("form", WIDE.values(), ids=WIDE)
+def test_a_column_that_can_not_be_shown_costs_no_other_coin(
+    prices: pd.DataFrame, form: Callable[[pd.DataFrame], Any]
+) -> None:
+    wide = prices.pivot(index="date", columns="coin", values="close")
+    loader = CryptoLoader(form(wide.assign(**{"a\x1b[31m": 1.0})))
+    assert loader.get_crypto_names() == list(wide.columns)
+    assert lost(loader.findings())["message"].str.contains("name that can be shown").all()
+    assert len(lost(loader.findings()))
+
+
 def test_a_series_is_one_coin(prices: pd.DataFrame) -> None:
     coin = prices["coin"].iloc[-1]
     rows = prices[prices["coin"] == coin].reset_index(drop=True)

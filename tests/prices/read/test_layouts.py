@@ -397,6 +397,20 @@ def test_what_is_of_a_whole_file_of_many_is_told_once(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("bad", ["BAD\x1b[31m", "BAD\u202eX"])
+@pytest.mark.parametrize("write", [str, as_parquet], ids=["text", "parquet"])
+def test_a_column_of_a_wide_table_that_can_not_be_shown_costs_no_other_coin(
+    tmp_path: Path, write: Callable[[str], str | bytes], bad: str
+) -> None:
+    text = f"date,A,{bad}, cafe\u0301\n" + "".join(
+        f"2017-09-{d},{d},1,{d}\n" for d in range(10, 30)
+    )
+    source = FolderSource(write_files(tmp_path, {"wide.csv": write(text)}))
+    assert source.coins == ["A", "caf\xe9"]
+    why = "coin: a column without a name that can be shown; rename it"
+    assert told(lost(source.findings()), "coin", "value", "message") == [("", bad, why)]
+
+
 def test_the_order_of_days_is_that_of_the_whole_file_for_each_of_its_coins(tmp_path: Path) -> None:
     text = "Date,Name,Close\n09/10/2017,A,1\n09/22/2017,B,2\n"
     loader = CryptoLoader(write_files(tmp_path, {"all.csv": text}), partitions=2)
