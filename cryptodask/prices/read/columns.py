@@ -16,12 +16,13 @@ from cryptodask.prices.freq import DAILY, FREQS
 from cryptodask.prices.read.days import day_month_order
 from cryptodask.prices.read.edges import meaning, settle_rule, survey_edges
 from cryptodask.prices.read.file_cells import Cells
-from cryptodask.prices.read.headers import NEEDED, is_number, shorten
+from cryptodask.prices.read.file_rows import FileRows, rows_of
+from cryptodask.prices.read.headers import is_number, shorten
 from cryptodask.prices.read.names import coin_name
 from cryptodask.prices.read.numbers import NumberStyle, find_number_style, shows_point
 from cryptodask.prices.read.options import ReadOptions
 from cryptodask.prices.read.price_file import PriceFile, check_series, freq_of
-from cryptodask.prices.read.regular import TEXT, Texts, find_missing, join_texts
+from cryptodask.prices.read.regular import TEXT, Texts, join_texts
 from cryptodask.prices.read.stamps import StampRule
 from cryptodask.prices.schema import NUMBER_COLUMNS
 from cryptodask.records import FloatArray
@@ -82,7 +83,7 @@ class TextColumns:
         lines = np.concatenate([np.empty(0, dtype=np.int64), *self.lines])
         return pd.DataFrame({"coin": coin, **columns, "line": lines, "file": file})
 
-    def add(self, file: str, rows: "FileRows", rule: StampRule) -> None:
+    def add(self, file: str, rows: FileRows, rule: StampRule) -> None:
         """Add the rows of one file.
 
         Parameters
@@ -164,7 +165,7 @@ def add_file(
     except UnreadableFileError as error:
         raise UnreadableFileError(f"{path.name}: {error}") from None
     rule, notes = stamp_rule(cells, order, freq, options)
-    rows = _wide(cells, group) if layout.coins else _long(cells, group)
+    rows = rows_of(cells, group)
     if not style.is_plain:
         rows.values.clear()
         rows.columns |= {
@@ -271,95 +272,6 @@ def _number_style(cells: Cells) -> NumberStyle:
         return find(odd_or_grouped, plain)
     except UnreadableFileError:
         return find(places, [])  # refuses it, too, by the first cells of the file
-
-
-@dataclass
-class _Rows:
-    """Rows of one file: the coin, the columns that there are, and the line of each.
-
-    Also the numbers of columns that are known to hold nothing else.
-    """
-
-    coins: pa.DictionaryArray
-    columns: dict[str, Texts]
-    lines: NDArray[np.int64]
-    values: dict[str, FloatArray]
-
-
-def _long(cells: Cells, group: Sequence[PriceFile]) -> _Rows:
-    """Return the rows of a file with a row a day (and coin)."""
-    places = dict(cells.layout.columns)
-    place = places.pop("coin", None)
-    # A column that is empty in every row of the file is not one.
-    columns = {
-        name: column
-        for name, i in places.items()
-        if _has_text(column := cells.column(i)) or name in NEEDED
-    }
-    known = cells.numeric.values
-    values = {name: known[i] for name, i in places.items() if name in columns and i in known}
-    lines = cells.full_lines()
-    if place is None:
-        return _Rows(_of_names([group[0].coin], np.zeros_like(lines)), columns, lines, values)
-    names, codes = _wanted_names(cells.column(place), group)
-    picked = np.flatnonzero(codes >= 0)
-    columns = {name: column.take(pa.array(picked)) for name, column in columns.items()}
-    values = {name: column[picked] for name, column in values.items()}
-    return _Rows(_of_names(names, codes[picked]), columns, lines[picked], values)
-
-
-def _wanted_names(texts: Texts, group: Sequence[PriceFile]) -> tuple[list[str], NDArray[np.int64]]:
-    """Return names of coins, and for each row the number of its name; -1 if it is not wanted.
-
-    A row that names no coin has an empty name, and is wanted where the file is reported.
-    """
-    wanted = {file.inside: file.coin for file in group if file.inside is not None}
-    reports_file = any(file.reports_file for file in group)
-    encoded = join_texts([texts]).combine_chunks().dictionary_encode()
-    names: dict[str, int] = {}
-    numbers = []
-    for written in encoded.dictionary.to_pylist():
-        name = coin_name(written)
-        keeps = reports_file if not name else not wanted or name in wanted
-        coin = wanted.get(name, name)
-        numbers.append(names.setdefault(coin, len(names)) if keeps else -1)
-    codes = np.array(numbers, dtype=np.int64)[encoded.indices.to_numpy()]
-    return list(names), codes
-
-
-def _wide(cells: Cells, group: Sequence[PriceFile]) -> _Rows:
-    """Return the rows of a table with a column a coin; blanks are no rows."""
-    wanted = {file.inside: file.coin for file in group if file.inside is not None}
-    dates, lines = cells.column(cells.layout.columns["date"]), cells.full_lines()
-    names: list[str] = []
-    parts: list[tuple[Texts, NDArray[np.int64]]] = []
-    for written, place in cells.layout.coins.items():
-        name = coin_name(written)
-        if not name or (wanted and name not in wanted):
-            continue
-        names.append(wanted.get(name, name))
-        closes = cells.column(place)
-        there = np.flatnonzero(~np.asarray(find_missing(closes)))
-        parts.append((closes.take(pa.array(there)), there))
-    rows = np.concatenate([np.empty(0, dtype=np.int64), *(there for _, there in parts)])
-    codes = np.repeat(np.arange(len(parts)), [len(there) for _, there in parts])
-    closes = join_texts(column for column, _ in parts)
-    columns = {"date": dates.take(pa.array(rows)), "close": closes}
-    return _Rows(_of_names(names, codes), columns, lines[rows], {})
-
-
-def _has_text(column: Texts) -> bool:
-    """Return whether a column has a cell that is not blank."""
-    if len(column) and column[0].as_py().strip():
-        return True
-    return bool(pc.any(pc.not_equal(pc.utf8_trim_whitespace(column), "")).as_py())
-
-
-def _of_names(names: Sequence[str], codes: NDArray[np.int64]) -> pa.DictionaryArray:
-    """Return names by their numbers."""
-    return pa.DictionaryArray.from_arrays(
-        pa.array(codes, type=pa.int32()), pa.array(names, type=TEXT)
-    )
 
 
 def _in_order(names: Sequence[str], codes: NDArray[np.int64]) -> pd.Categorical:
