@@ -14,6 +14,7 @@ import psutil  # of distributed
 from dask.distributed import Client, LocalCluster, Security
 
 from cryptodask.cluster.broadcast import LOST
+from cryptodask.cluster.security.origins import configured_origins, guard_pages
 from cryptodask.cluster.security.tls import explain
 from cryptodask.cluster.versions import check_versions
 from cryptodask.errors import ClusterError, OptionError
@@ -110,8 +111,10 @@ def local_client(workers: Workers | None = None) -> Client:
     Raises
     ------
     OptionError
-        Less than one worker, or a fewest above the most.
+        Less than one worker, or a fewest above the most; or Dask's setting of the dashboard's
+        origins is not a list of hosts.
     """
+    origins = configured_origins()
     least, most = _bounds(workers if workers is not None else os.cpu_count() or 1)
     with warnings.catch_warnings(), _ctrl_c_is_ours():
         # The usual port of the dashboard may be taken; the next free one does as well.
@@ -124,6 +127,7 @@ def local_client(workers: Workers | None = None) -> Client:
             # One may be killed from outside; see `cryptodask.cluster.retry` for what comes then.
             scheduler_kwargs={"allowed_failures": 1},
         )
+    guard_pages(cluster.scheduler, origins)
     if most > least:
         cluster.adapt(minimum=least, maximum=most, **ADAPT)
     return Client(cluster)

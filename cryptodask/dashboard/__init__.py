@@ -2,10 +2,12 @@
 
 As a preload of Dask (``dask scheduler --preload cryptodask.dashboard``) it adds pages of runs,
 forecasts and scores beside Dask's, and refuses to start a scheduler, worker or nanny that anyone
-can reach; see `cryptodask.cluster.security.guard`.
+can reach (`cryptodask.cluster.security.guard`). Pages of other sites in the same browser get
+nothing (`cryptodask.cluster.security.origins`).
 """
 
 import logging
+import os
 import sys
 import traceback
 from typing import TYPE_CHECKING
@@ -32,8 +34,15 @@ def dask_setup(server: "Server", insecure: bool) -> None:
     from distributed import Scheduler
 
     from cryptodask.cluster.security.guard import check_exposure
+    from cryptodask.cluster.security.origins import configured_origins, guard_pages
 
     check_exposure(server, insecure)
+    try:
+        guard_pages(server, configured_origins())
+    except Exception as error:  # noqa: BLE001
+        # Dask would log it, and let pages of all sites in.
+        print(f"error: {type(server).__name__.lower()}: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        os._exit(1)
     if not isinstance(server, Scheduler):
         return
     # A task whose worker died twice is retried alone (`cryptodask.cluster.retry`), so that it takes

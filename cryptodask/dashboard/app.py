@@ -12,6 +12,7 @@ from distributed import Scheduler
 from distributed.diagnostics.plugin import SchedulerPlugin
 
 from cryptodask.cluster.events import LISTENS, TOPIC
+from cryptodask.cluster.security.origins import leave_to_guard
 from cryptodask.dashboard.broadcaster import Broadcaster
 from cryptodask.dashboard.forecasts_page import ForecastsPage
 from cryptodask.dashboard.live import Live
@@ -185,6 +186,7 @@ def _add_pages(scheduler: Scheduler, broadcaster: Broadcaster) -> bool:
     pages = {f"/{path}": _page(path, broadcaster) for path in PAGES if path != RUNS_PATH}
     with dask.config.set(dict.fromkeys(TIMERS, 1000 * PING)):
         app = BokehApplication(pages, scheduler, prefix=prefix, template_variables=variables)
+    leave_to_guard(app)
     html = _same_for_all(
         RUNS_PATH, broadcaster, app.resources(), {"prefix": app.prefix, **variables}
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptodask.cluster.security.guard import is_loopback
+from cryptodask.cluster.security.origins import OriginGuard, leave_to_guard, parse_origins
 from cryptodask.dashboard.cache import Entry
 from cryptodask.dashboard.forecasts_page import ForecastsPage
 from cryptodask.dashboard.html_file import PAGE
@@ -15,7 +16,6 @@ from cryptodask.errors import InputError, OptionError
 from cryptodask.io.paths import AnyPath, exists, path_of, resolved
 from cryptodask.prices import CryptoLoader
 
-LOOPBACK = ("127.0.0.1", "localhost")
 DrawDocument = Callable[[Any], Any]
 """Draws the page on a Bokeh document, once for each viewer."""
 
@@ -56,11 +56,13 @@ def serve(
     Raises
     ------
     OptionError
-        The host is not loopback without ``insecure``, or the port is taken.
+        The host is not loopback without ``insecure``, the port is taken, or an origin is not
+        ``HOST[:PORT]``.
     InputError
         The path is neither prices, forecasts nor a backtest.
     """
     check_host(host, insecure)
+    allowed = parse_origins(origins, "--origin")
     page = page_of(path_of(path), None if prices is None else Path(prices))
     from bokeh.server.server import BaseServer
     from bokeh.server.tornado import BokehTornado
@@ -69,16 +71,14 @@ def serve(
     from tornado.ioloop import IOLoop
 
     try:
-        # First, since the allowed origins name the port.
         sockets, port = bind_sockets(host, port)
     except OSError as error:
         raise OptionError(
             f"--host {host} --port {port}: can't listen there ({error}); choose another port"
         ) from error
-    names = LOOPBACK if is_loopback(host) else (host,)
-    allowed = [*(f"{name}:{port}" for name in names), *origins]
-    application = BokehTornado({"/": page}, extra_websocket_origins=allowed)
-    http = HTTPServer(application)
+    application = BokehTornado({"/": page})
+    leave_to_guard(application)
+    http = HTTPServer(OriginGuard(application, allowed, "--origin", names=[host]))
     http.add_sockets(sockets)
     server = BaseServer(IOLoop.current(), application, http)
     server.start()

@@ -1,1 +1,1 @@
-"""Certificates, TLS, and what may listen."""
+"""Certificates, TLS, what may listen, and which pages it answers."""
