@@ -273,32 +273,6 @@ def dask_config(folder: Path) -> dict[str, object]:
     return {"distributed": config}
 
 
-def dns_names(path: Path) -> list[str]:
-    """Return the names of hosts that a certificate is for.
-
-    Parameters
-    ----------
-    path : Path
-        As PEM; of a chain the first counts.
-
-    Raises
-    ------
-    OptionError
-        There is none.
-    """
-    try:
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise OptionError(
-            f"{path}: no certificate can be read there ({error}); give it as PEM"
-        ) from error
-    try:
-        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except x509.ExtensionNotFound:
-        return []
-    return extension.value.get_values_for_type(x509.DNSName)
-
-
 def _builder(
     subject: x509.Name,
     issuer: x509.Name,

@@ -30,11 +30,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import dask
+from cryptography import x509
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import Router
 from tornado.web import Application, RequestHandler
 
-from cryptodask.cluster.security.certificates import dns_names
 from cryptodask.errors import OptionError
 
 if TYPE_CHECKING:
@@ -55,13 +55,18 @@ def guard_pages(server: "Server", origins: Sequence[str]) -> None:
         One that listens already.
     origins : sequence of str
         Hosts of further pages, of `configured_origins`.
+
+    Raises
+    ------
+    OptionError
+        The server's certificate can't be read.
     """
     http: Any = getattr(server, "http_server", None)
     if http is None:
         return
     application: Any = server.http_application
     certificate = dask.config.get("distributed.scheduler.dashboard.tls.cert")
-    names = dns_names(Path(certificate)) if certificate and http.ssl_options else []
+    names = _names_in(Path(certificate)) if certificate and http.ssl_options else []
     http.request_callback = OriginGuard(application, origins, SETTING, names)
     for part in application.applications:
         if hasattr(part, "sign_sessions"):  # of Bokeh, which need not be imported here
@@ -79,6 +84,18 @@ def leave_to_guard(application: Any) -> None:
     """
     application._secret_key, application._sign_sessions = _secret_key(), True
     application._websocket_origins = {"*"}
+
+
+def _names_in(path: Path) -> list[str]:
+    """Return the names of hosts that a certificate is for."""
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return []
+    except (OSError, ValueError) as error:
+        raise OptionError(f"{path}: is not a certificate as PEM ({error})") from error
+    return names.value.get_values_for_type(x509.DNSName)
 
 
 @cache

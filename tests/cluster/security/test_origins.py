@@ -124,7 +124,7 @@ def test_a_scheduler_ends_that_can_not_be_guarded(tmp_path: Path) -> None:
         capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False,
     )  # fmt: skip
     assert done.returncode == 1
-    message = f"error: scheduler: {part / 'tls.crt'}: no certificate can be read there"
+    message = f"error: scheduler: {part / 'tls.crt'}: is not a certificate"
     assert done.stderr.splitlines()[-1].startswith(message)
 
 
