@@ -5,6 +5,8 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +138,55 @@ def check_metrics(counts: dict[str, float], done: Forecasts) -> None:
     failed = (done.failures["model"] == "ridge").sum()
     assert counts['cryptodask_coins_failed_total{model="ridge"}'] == failed
     assert counts['cryptodask_model_seconds_total{model="ridge",stage="fit"}'] > 0
+
+
+SPY = """
+async (base) => {
+  const seen = {}
+  try {
+    const answer = await fetch(`${base}/crypto-forecasts/autoload.js?bokeh-autoload-element=x`)
+    seen.token = /"token":"([^"]+)"/.exec(await answer.text())[1]
+  } catch {}
+  const ours = ["crypto-runs/stream", "crypto-forecasts/ws", "crypto-scores/ws"]
+  for (const path of [...ours, "status/ws"]) {
+    const url = `${base.replace("http", "ws")}/${path}`
+    const socket = new WebSocket(url, path.endsWith("/ws") ? ["bokeh", seen.token ?? "none"] : [])
+    seen[path] = await new Promise((resolve) => {
+      socket.onmessage = () => resolve("message")
+      socket.onclose = () => resolve("closed")
+    })
+    socket.close()
+  }
+  return seen
+}
+"""
+"""Asks for a token of a session, and tries sockets with it; returns what came of each."""
+
+
+@pytest.mark.slow
+def test_a_page_of_another_server_in_the_same_browser_gets_nothing(
+    paged: Cluster, chromium: Any, open_url: Callable[..., Any], tmp_path: Path
+) -> None:
+    base = paged.dashboard
+    page = open_url(f"{base}/crypto-forecasts", base)
+    page.get_by_text("forecast").first.wait_for()
+    seen = page.evaluate(SPY, base)
+    assert seen.pop("token")
+    assert set(seen.values()) == {"message"}, seen
+
+    (tmp_path / "evil.html").write_text("<title>evil</title>")
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        stranger = chromium.new_page()
+        try:
+            stranger.goto(f"http://127.0.0.1:{server.server_port}/evil.html")
+            seen = stranger.evaluate(SPY, base)
+        finally:
+            stranger.close()
+            server.shutdown()
+    assert "token" not in seen
+    assert set(seen.values()) == {"closed"}, seen
 
 
 @pytest.mark.slow

@@ -12,6 +12,8 @@ import pytest
 
 from cryptodask.dashboard.serve import check_host, is_loopback, page_of, serve
 from cryptodask.errors import InputError, OptionError, SourceError
+from cryptodask.prices.synthetic import synthetic_prices
+from tests.cluster.security.test_origins import answer, handshake
 from tests.conftest import write_folder
 from tests.dashboard.conftest import MakeTables
 
@@ -70,6 +72,28 @@ def test_forecasts_and_prices_are_shown_without_a_cluster(
     page.get_by_text("Closes to 2026-05-31").wait_for()
     page.get_by_role("button", name="Next").click()
     page.locator(".coin_heading").get_by_text("Alpha", exact=True).wait_for()
+
+
+@pytest.mark.slow
+def test_sockets_are_for_its_own_pages_and_those_of_origins(served: Serve, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "prices", synthetic_prices(2, 50))
+    base = served(str(folder), "--origin", "dash.example").rstrip("/")
+    for origin in (base, "https://dash.example"):
+        assert handshake(base, "ws", Origin=origin) == 101
+    for host in ("localhost:9000", "[::1]:9000", "dash.example"):  # by a tunnel or a proxy
+        assert handshake(base, "ws", Origin=f"http://{host}", Host=host) == 101
+    for origin in ("http://evil.example", "http://dash.example:9000", "http://localhost:9000"):
+        assert handshake(base, "ws", Origin=origin) == 403
+    evil = {"Origin": "http://evil.example", "Host": "evil.example"}
+    assert handshake(base, "ws", **evil) == 403
+    status, text = answer(base, "", **evil)
+    assert (status, "--origin" in text) == (403, True)
+    assert answer(base, "?bokeh-session-id=mine")[0] == 403
+
+
+def test_an_origin_that_is_not_a_host_is_refused(small_folder: Path) -> None:
+    with pytest.raises(OptionError, match=r"--origin 'https://dash\.example': must be HOST"):
+        serve(small_folder, origins=["https://dash.example"])
 
 
 def test_other_hosts_are_refused_unless_insisted_on(tmp_path: Path) -> None:

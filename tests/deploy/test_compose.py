@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from tests.cluster.security.test_origins import answer, handshake
 from tests.deploy.conftest import DEPLOY, ROOT, find_tool
 from tests.deploy.processes import Services
 
@@ -160,6 +161,21 @@ def test_the_dashboard_wants_a_password(running: Services, proxy: str):
     assert ask(f"{proxy}/status", running.folder, "guess") == 401
     assert ask(f"{proxy}/status", running.folder, PASSWORD) == 200
     assert ask(f"{proxy}/metrics", running.folder) == 401
+
+
+@pytest.mark.slow
+def test_the_dashboard_is_for_its_own_pages_by_any_name(running: Services, proxy: str):
+    context = ssl.create_default_context(cafile=running.folder / "tls" / "proxy" / "ca.crt")
+    login = {"Authorization": f"Basic {b64encode(f'me:{PASSWORD}'.encode()).decode()}"}
+    for path in ("crypto-runs/stream", "crypto-forecasts/ws", "status/ws"):
+        # As an Ingress and a forwarded port name it; the scheduler knows none of these names.
+        for host in ("dash.example", "localhost:9000"):
+            headers = {**login, "Host": host, "Origin": f"https://{host}"}
+            assert handshake(proxy, path, context, **headers) == 101
+            assert handshake(proxy, path, context, **(headers | {"Host": "other.example"})) == 403
+            for origin in ("https://evil.example", f"https://{host}.evil.example", "null"):
+                assert handshake(proxy, path, context, **(headers | {"Origin": origin})) == 403
+    assert answer(proxy, "status", context, **login, Sec_Fetch_Site="cross-site")[0] == 403
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import json
 import os
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -146,6 +147,15 @@ def test_everything_is_allowed_only_where_someone_says_so(monkeypatch: pytest.Mo
         assert configured_origins() == ["dash.example:80"]
 
 
+def listed_port(log: Path) -> str:
+    """Wait until the preload of a worker has run; return the port of its pages."""
+    deadline = time.monotonic() + 60
+    while "Registered to" not in log.read_text():
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.1)
+    return log.read_text().partition("dashboard at:")[2].split()[0].rpartition(":")[2]
+
+
 def test_it_is_the_same_by_tls(tmp_path: Path) -> None:
     folder = tmp_path / "tls"
     init(folder, ["scheduler.example"])
@@ -154,6 +164,7 @@ def test_it_is_the_same_by_tls(tmp_path: Path) -> None:
     context.load_cert_chain(client / "tls.crt", client / "tls.key")
     cluster = Cluster(tmp_path, tls=folder)
     try:
+        cluster.add_worker("--no-nanny")
         base = cluster.dashboard.replace("http:", "https:")
         for path in ("crypto-forecasts/ws", "status/ws"):
             assert handshake(base, path, context, Origin=base) == 101
@@ -161,6 +172,10 @@ def test_it_is_the_same_by_tls(tmp_path: Path) -> None:
             assert handshake(base, path, context, Origin=f"https://{host}", Host=host) == 101
             assert handshake(base, path, context, Origin="https://evil.example") == 403
             assert handshake(base, path, context, Origin=EVIL, Host="evil.example") == 403
+        worker = listed_port(tmp_path / "worker-0.log")
+        base = f"https://127.0.0.1:{worker}"
+        assert handshake(base, "status/ws", context, Origin=base) == 101
+        assert handshake(base, "status/ws", context, Origin=EVIL) == 403
     finally:
         cluster.stop()
 
