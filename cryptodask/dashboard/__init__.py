@@ -34,11 +34,11 @@ def dask_setup(server: "Server", insecure: bool) -> None:
     from distributed import Scheduler
 
     from cryptodask.cluster.security.guard import check_exposure
-    from cryptodask.cluster.security.origins import configured_origins, guard_pages
+    from cryptodask.cluster.security.origins import guard_pages
 
     check_exposure(server, insecure)
     try:
-        guard_pages(server, configured_origins())
+        guard_pages(server)
     except Exception as error:  # noqa: BLE001
         # Dask would log it, and let pages of all sites in.
         print(f"error: {type(server).__name__.lower()}: {error}", file=sys.stderr, flush=True)  # noqa: T201

@@ -46,24 +46,25 @@ SETTING = "distributed.scheduler.dashboard.bokeh-application.allow_websocket_ori
 """Dask's setting: a list of ``HOST[:PORT]``, as in the browser's address bar."""
 
 
-def guard_pages(server: "Server", origins: Sequence[str]) -> None:
+def guard_pages(server: "Server", origins: Sequence[str] | None = None) -> None:
     """Put an `OriginGuard` before the HTTP server of a scheduler or worker, if it has one.
 
     Parameters
     ----------
     server : distributed.core.Server
         One that listens already.
-    origins : sequence of str
-        Hosts of further pages, of `configured_origins`.
+    origins : sequence of str, optional
+        Hosts of further pages; by default `configured_origins`.
 
     Raises
     ------
     OptionError
-        The server's certificate can't be read.
+        The server's certificate can't be read, or a configured origin is not ``HOST[:PORT]``.
     """
     http: Any = getattr(server, "http_server", None)
     if http is None:
         return
+    origins = configured_origins() if origins is None else origins
     application: Any = server.http_application
     certificate = dask.config.get("distributed.scheduler.dashboard.tls.cert")
     names = _names_in(Path(certificate)) if certificate and http.ssl_options else []
