@@ -13,9 +13,10 @@ import dask
 import psutil  # of distributed
 from dask.distributed import Client, LocalCluster, Security
 
-from cryptodask.cluster.broadcast import LOST
+from cryptodask.cluster.broadcast import LOST, scheduler_lost, workers_of
 from cryptodask.cluster.security.tls import explain
 from cryptodask.cluster.versions import check_versions
+from cryptodask.cluster.watch import watched
 from cryptodask.errors import ClusterError, OptionError
 
 CONNECT_TIMEOUT = 10
@@ -72,7 +73,8 @@ def connect(
             )
         client = local_client(workers)
         try:
-            yield client
+            with watched(client):
+                yield client
         finally:
             close_local(client)
         return
@@ -82,11 +84,13 @@ def connect(
             "start more with `dask worker`"
         )
     least = _bounds(workers)[0] if workers else 1
-    client = _remote_client(scheduler, security, least)
+    client = _remote_client(scheduler, security)
     try:
-        if check:
-            check_versions(client)
-        yield client
+        with watched(client):
+            _wait_for_workers(client, least)
+            if check:
+                check_versions(client)
+            yield client
     finally:
         client.close()
 
@@ -261,7 +265,7 @@ def reporting(path: Path | None) -> Iterator[None]:
         yield
 
 
-def _remote_client(scheduler: str, security: Security | None, least: int) -> Client:
+def _remote_client(scheduler: str, security: Security | None) -> Client:
     # Made before it is started, to be closed if the start fails: left to be collected, whenever
     # that is, it takes a lock that Dask may hold just then to start another client, for ever.
     client = Client.__new__(Client)
@@ -277,12 +281,18 @@ def _remote_client(scheduler: str, security: Security | None, least: int) -> Cli
             "and give its address as tcp://host:8786"
         )
         raise ClusterError(why or nobody) from error
+    return client
+
+
+def _wait_for_workers(client: Client, least: int) -> None:
+    """Wait until a scheduler has that many workers."""
+    if not least:
+        return
+    scheduler = client.scheduler.address
     try:
-        if least:
-            client.wait_for_workers(least, timeout=WORKER_TIMEOUT)
+        client.wait_for_workers(least, timeout=WORKER_TIMEOUT)
     except TimeoutError as error:
-        workers = client.nthreads()
-        client.close()
+        workers = workers_of(client)
         raise ClusterError(
             f"{scheduler}: the scheduler has {len(workers) or 'no'} worker"
             f"{'s' * (len(workers) > 1)} after {WORKER_TIMEOUT} seconds; start some with "
@@ -290,8 +300,4 @@ def _remote_client(scheduler: str, security: Security | None, least: int) -> Cli
             "(--workers 0:8)"
         ) from error
     except LOST as error:
-        client.close()
-        raise ClusterError(
-            f"{scheduler}: the scheduler went away; see whether it still runs"
-        ) from error
-    return client
+        raise scheduler_lost(client) from error
