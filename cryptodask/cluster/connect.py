@@ -6,6 +6,7 @@ import signal
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing import resource_tracker
 from pathlib import Path
 
@@ -20,7 +21,10 @@ from cryptodask.cluster.watch import watched
 from cryptodask.errors import ClusterError, OptionError
 
 CONNECT_TIMEOUT = 10
-"""Seconds to wait for a scheduler to answer."""
+"""Seconds to wait for a connection to a scheduler."""
+
+GREETING_TIMEOUT = 15
+"""Seconds to wait for a scheduler to answer, connecting among them."""
 
 WORKER_TIMEOUT = 30
 """Seconds to wait for a first worker."""
@@ -269,6 +273,8 @@ def _remote_client(scheduler: str, security: Security | None) -> Client:
     # Made before it is started, to be closed if the start fails: left to be collected, whenever
     # that is, it takes a lock that Dask may hold just then to start another client, for ever.
     client = Client.__new__(Client)
+    # Dask limits the time to connect, and not that to be greeted, which a frozen scheduler never does.
+    client.start = partial(client.start, callback_timeout=GREETING_TIMEOUT)
     try:
         client.__init__(scheduler, timeout=CONNECT_TIMEOUT, security=security)
     except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as error:
