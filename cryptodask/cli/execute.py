@@ -3,7 +3,9 @@
 A `View` says what is special to a kind of runs. `cryptodask resume` finds them by kind.
 """
 
+import os
 import time
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ from cryptodask.cli.show import (
     print_profile,
     write_table,
 )
+from cryptodask.errors import CryptoDaskError
 from cryptodask.runs.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
 
     from cryptodask.io.paths import AnyPath
     from cryptodask.prices import CryptoLoader
+
+TRACEBACK = "CRYPTODASK_TRACEBACK"
+"""A variable of the environment that has errors which nobody raised on purpose print tracebacks."""
 
 Profile = Annotated[bool, typer.Option("--profile", help="Print where the time went.")]
 
@@ -108,20 +114,21 @@ def execute(
     Raises
     ------
     typer.Exit
-        Always: 0, 3 where coins failed altogether or rows were lost, or 130 after Ctrl-C.
+        Always: 0, 3 where coins failed altogether or rows were lost, 130 after Ctrl-C, or 1 after
+        an error that nobody raised on purpose.
     """
-    from cryptodask.cluster.connect import reporting
-    from cryptodask.runs import Session, run_spec
-    from cryptodask.runs.plan import check_plan
-
     started, begun = time.perf_counter(), time.time()
     folder = folder or output.folder
-    if folder is not None and not output.overwrite:
-        check_plan(folder)
-    loader, spec = open_prices(spec)
-    if view.announce is not None:
-        view.announce(spec)
     try:
+        from cryptodask.cluster.connect import reporting
+        from cryptodask.runs import Session, run_spec
+        from cryptodask.runs.plan import check_plan
+
+        if folder is not None and not output.overwrite:
+            check_plan(folder)
+        loader, spec = open_prices(spec)
+        if view.announce is not None:
+            view.announce(spec)
         with cluster.connect() as client:
             connected = time.time()
             with reporting(report):
@@ -143,7 +150,24 @@ def execute(
     except KeyboardInterrupt:
         print_stopped(folder)
         raise typer.Exit(130) from None
+    except (CryptoDaskError, typer.Exit):
+        raise
+    except Exception as error:
+        if TRACEBACK in os.environ:
+            raise
+        _print_fault(error)
+        print_stopped(folder)
+        raise typer.Exit(1) from None
     raise typer.Exit(0 if result.is_complete else SOME_FAILED)
+
+
+def _print_fault(error: Exception) -> None:
+    """Print an error that nobody raised on purpose, and where it came from."""
+    *_, last = traceback.extract_tb(error.__traceback__)
+    text = f"error: {type(error).__name__}: {error}".splitlines()[0]
+    text += f" ({Path(last.filename).name}:{last.lineno}); please report it with what the command "
+    text += f"prints if {TRACEBACK}=1 is set"
+    err.print(Text(text, style="red"), soft_wrap=True)
 
 
 def _report_lost(lost: "pd.DataFrame", path: "AnyPath | None") -> list["AnyPath"]:
@@ -161,9 +185,9 @@ def _report_lost(lost: "pd.DataFrame", path: "AnyPath | None") -> list["AnyPath"
 
 
 def print_stopped(folder: "AnyPath | None") -> None:
-    """Print what a run that Ctrl-C stopped has left, and how it is resumed."""
+    """Print what a run that was stopped has left, and how it is resumed."""
     from cryptodask.io.paths import exists
-    from cryptodask.runs.plan import PLAN
+    from cryptodask.results.manifest import PLAN
 
     if folder is None or not exists(folder / PLAN):
         text = "stopped; the fits in progress were cancelled, and nothing more was written"

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -119,20 +120,27 @@ def local_client(workers: Workers | None = None) -> Client:
         Less than one worker, or a fewest above the most.
     """
     least, most = _bounds(workers if workers is not None else os.cpu_count() or 1)
-    with warnings.catch_warnings(), _ctrl_c_is_ours():
-        # The usual port of the dashboard may be taken; the next free one does as well.
-        warnings.filterwarnings("ignore", message="Port .* is already in use")
-        cluster = LocalCluster(
-            n_workers=least,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:8787",
-            # One may be killed from outside; see `cryptodask.cluster.retry` for what comes then.
-            scheduler_kwargs={"allowed_failures": 1},
-        )
+    client = None
+    try:
+        with warnings.catch_warnings(), _starting():
+            # The usual port of the dashboard may be taken; the next free one does as well.
+            warnings.filterwarnings("ignore", message="Port .* is already in use")
+            cluster = LocalCluster(
+                n_workers=least,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:8787",
+                # One may be killed from outside; see `cryptodask.cluster.retry` for what follows.
+                scheduler_kwargs={"allowed_failures": 1},
+            )
+            client = Client(cluster)
+    except BaseException:
+        if client is not None:
+            close_local(client)
+        raise
     if most > least:
         cluster.adapt(minimum=least, maximum=most, **ADAPT)
-    return Client(cluster)
+    return client
 
 
 def most_workers(client: Client) -> int:
@@ -198,23 +206,43 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _ctrl_c_is_ours() -> Iterator[None]:
-    """Keep Ctrl-C from processes that are started in this block.
+def _starting() -> Iterator[None]:
+    """Keep Ctrl-C from processes that are started in this block, which is not interrupted.
 
     A terminal sends it to every process of a job. Workers would die of it with tracebacks while
     the client, which gets it too, is about to end them in order. A signal that is blocked while a
-    process is started stays blocked there; here it is delivered at the end of the block.
+    process is started stays blocked there; here it is delivered at the end of the block, as is
+    SIGTERM, which workers may get: a cluster that has half started can't be closed.
     """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
+    with _sigterm_later():
+        if not hasattr(signal, "pthread_sigmask"):  # Windows
+            yield
+            return
+        # Its helper process unblocks the signal where it is first started; so start it before.
+        resource_tracker.ensure_running()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _sigterm_later() -> Iterator[None]:
+    """Have a function of Python that deals with SIGTERM called at the end of this block."""
+    handler = signal.getsignal(signal.SIGTERM)
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or not callable(handler):  # it ends the process, or is ignored
         yield
         return
-    # Its helper process unblocks the signal where it is first started; so start it before.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    received: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: received.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGTERM, handler)
+        if received:
+            signal.raise_signal(signal.SIGTERM)
 
 
 @contextmanager
@@ -273,7 +301,8 @@ def _remote_client(scheduler: str, security: Security | None) -> Client:
     # Made before it is started, to be closed if the start fails: left to be collected, whenever
     # that is, it takes a lock that Dask may hold just then to start another client, for ever.
     client = Client.__new__(Client)
-    # Dask limits the time to connect, and not that to be greeted, which a frozen scheduler never does.
+    # Dask limits the time to connect, but not the time until a scheduler, which may be frozen, says
+    # anything.
     client.start = partial(client.start, callback_timeout=GREETING_TIMEOUT)
     try:
         client.__init__(scheduler, timeout=CONNECT_TIMEOUT, security=security)

@@ -34,6 +34,14 @@ def soon() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def client(cluster: Cluster) -> Iterator[Client]:
+    """A client of a cluster that nothing happens to."""
+    with Client(cluster.address) as client:
+        client.wait_for_workers(2)
+        yield client
+
+
 def worker_process(process: "subprocess.Popen[bytes]", nanny: bool) -> psutil.Process:
     """Return the process of a worker that does its calls."""
     if not nanny:
@@ -63,7 +71,12 @@ def frozen(process: Any) -> Iterator[None]:
 @pytest.mark.parametrize("nanny", [True, False])
 @pytest.mark.parametrize("timeout", [1.0, None])
 def test_a_worker_that_freezes_in_a_task_loses_it_and_blames_no_coin(
-    own_cluster: Cluster, client: Client, small_folder: Path, tmp_path: Path, nanny: bool, timeout: float | None
+    own_cluster: Cluster,
+    client: Client,
+    small_folder: Path,
+    tmp_path: Path,
+    nanny: bool,
+    timeout: float | None,
 ) -> None:
     models = ["naive", Poison(seconds=0.2)]
     loader = CryptoLoader(small_folder, 6)
@@ -94,7 +107,9 @@ def test_a_worker_that_freezes_in_a_task_loses_it_and_blames_no_coin(
 
 
 @pytest.mark.slow
-def test_a_scheduler_that_freezes_is_told(own_cluster: Cluster, small_folder: Path, tmp_path: Path) -> None:
+def test_a_scheduler_that_freezes_is_told(
+    own_cluster: Cluster, small_folder: Path, tmp_path: Path
+) -> None:
     own_cluster.add_worker()
     out = tmp_path / "out"
 
@@ -103,14 +118,19 @@ def test_a_scheduler_that_freezes_is_told(own_cluster: Cluster, small_folder: Pa
 
     before = time.monotonic()
     try:
-        with pytest.raises(ClusterError, match=f"has not answered for . seconds.*cryptodask resume {out}"):
+        with pytest.raises(
+            ClusterError, match=f"has not answered for . seconds.*cryptodask resume {out}"
+        ):
             with connect(own_cluster.address) as own:
                 CryptoManager(CryptoLoader(small_folder, 6), own).forecast(
                     ["naive", Poison(seconds=0.2)], 3, progress=False, on_done=freeze, out=out
                 )
         print(time.monotonic() - before)
         before = time.monotonic()
-        with pytest.raises(ClusterError, match="no scheduler answers there"), connect(own_cluster.address):
+        with (
+            pytest.raises(ClusterError, match="no scheduler answers there"),
+            connect(own_cluster.address),
+        ):
             pass
         print(time.monotonic() - before)
     finally:
