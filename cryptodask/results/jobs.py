@@ -5,7 +5,7 @@ size and checksum. Only the record makes a job done.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -24,7 +24,7 @@ from cryptodask.timing import STAGES
 
 VERSION = 1
 
-LOOKS, BETWEEN_LOOKS = 13, 5.0
+LOOKS, BETWEEN_LOOKS = 31, 2.0
 """Looks at a plan that seems to be of another run, and seconds between them: file systems over a
 network may show for a minute what was there before."""
 
@@ -112,7 +112,7 @@ class _Record:
 PLAIN = ("coins", "bounded", "rows", "worker", "seconds", "began", "ended")
 
 
-def check_run(files: TaskFiles) -> None:
+def check_run(files: TaskFiles, is_closing: Callable[[], bool] = lambda: False) -> None:
     """Check that the run of a job is still in progress, before a file is put into its folder.
 
     A worker that was frozen may continue with a job after others did it, after the end of its run,
@@ -121,6 +121,8 @@ def check_run(files: TaskFiles) -> None:
     Parameters
     ----------
     files : TaskFiles
+    is_closing : callable
+        Whether this process is about to end, so that there is nothing to wait for.
 
     Raises
     ------
@@ -130,6 +132,8 @@ def check_run(files: TaskFiles) -> None:
     for attempt in range(LOOKS):
         if files.run is None or _is_in_progress(files.table.parent, files.run):
             return
+        if is_closing():
+            break
         if attempt + 1 < LOOKS:
             time.sleep(BETWEEN_LOOKS)
     raise WriteError(

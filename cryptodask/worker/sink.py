@@ -16,7 +16,7 @@ from cryptodask.prices.clean.findings import join_findings
 from cryptodask.records import CoinFailure
 from cryptodask.results.jobs import JobDone, TaskFiles, check_run
 from cryptodask.timing import stage
-from cryptodask.worker.calls import worker_address
+from cryptodask.worker.calls import worker_address, worker_is_closing
 
 Rows = Any
 """A table of pandas or of Arrow."""
@@ -63,7 +63,7 @@ def row_sink(files: TaskFiles | None, schema: pa.Schema) -> Iterator[Sink]:
         return
     # Reading and fitting, which are stages inside it, do not count as writing.
     with stage("write"):
-        check = partial(check_run, files)
+        check = partial(check_run, files, worker_is_closing)
         with write_frames(files.table, schema, check=check) as write:
             sink = Sink(write)
             yield sink
