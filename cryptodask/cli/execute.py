@@ -6,7 +6,8 @@ A `View` says what is special to a kind of runs. `cryptodask resume` finds them 
 import os
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -119,7 +120,7 @@ def execute(
     """
     started, begun = time.perf_counter(), time.time()
     folder = folder or output.folder
-    try:
+    with _ending(folder):
         from cryptodask.cluster.connect import reporting
         from cryptodask.runs import Session, run_spec
         from cryptodask.runs.plan import check_plan
@@ -147,6 +148,14 @@ def execute(
             view.failures(result)
             for path in [*files, *([report] if report else [])]:
                 out.print(Text(f"wrote {path}"), soft_wrap=True)
+    raise typer.Exit(0 if result.is_complete else SOME_FAILED)
+
+
+@contextmanager
+def _ending(folder: "AnyPath | None") -> Iterator[None]:
+    """Say how a run is resumed that is stopped in this block, or meets a fault; no traceback."""
+    try:
+        yield
     except KeyboardInterrupt:
         print_stopped(folder)
         raise typer.Exit(130) from None
@@ -155,19 +164,13 @@ def execute(
     except Exception as error:
         if TRACEBACK in os.environ:
             raise
-        _print_fault(error)
+        *_, last = traceback.extract_tb(error.__traceback__)
+        where = f"{Path(last.filename).name}:{last.lineno}"
+        text = f"error: {type(error).__name__}: {error}".splitlines()[0]
+        text += f" ({where}); {TRACEBACK}=1 in the environment prints where it came from"
+        err.print(Text(text, style="red"), soft_wrap=True)
         print_stopped(folder)
         raise typer.Exit(1) from None
-    raise typer.Exit(0 if result.is_complete else SOME_FAILED)
-
-
-def _print_fault(error: Exception) -> None:
-    """Print an error that nobody raised on purpose, and where it came from."""
-    *_, last = traceback.extract_tb(error.__traceback__)
-    text = f"error: {type(error).__name__}: {error}".splitlines()[0]
-    text += f" ({Path(last.filename).name}:{last.lineno}); please report it with what the command "
-    text += f"prints if {TRACEBACK}=1 is set"
-    err.print(Text(text, style="red"), soft_wrap=True)
 
 
 def _report_lost(lost: "pd.DataFrame", path: "AnyPath | None") -> list["AnyPath"]:

@@ -1,7 +1,7 @@
 """Finds what is frozen: workers and schedulers that are there, but answer nothing.
 
 A process that was stopped, whose machine froze, or that waits for a file system that is gone keeps
-its connections, so that nobody is told of it, and it can't watch its own time. So the client looks:
+its connections, so that nobody notices, and it can't watch its own time. So the client looks:
 at when the scheduler last heard of each worker, at which calls a worker is, and at whether the
 scheduler answers. A frozen worker is restarted by its nanny, or removed: its calls are done
 elsewhere, as those of one that died; see `cryptodask.cluster.retry`. The client leaves a frozen
@@ -127,7 +127,7 @@ class Watch:
             except _SilentError:
                 await self._leave()
             except LOST:
-                pass  # it died or closes, of which the client knows; or it took no connection yet
+                pass  # the client knows that it died or closes; or it took no connection yet
 
     async def _look(self, before: float) -> None:
         """Look once; ``before`` is when the look before this one ended."""
@@ -188,7 +188,7 @@ class Watch:
             self._stuck.pop(address, None)
             del self._restarts[address]
 
-    async def _answer(self, asked: Awaitable[T]) -> T:
+    async def _answer(self, call: Awaitable[T]) -> T:
         """Return the scheduler's answer.
 
         Raises
@@ -196,7 +196,7 @@ class Watch:
         _SilentError
             None came in time.
         """
-        task = asyncio.ensure_future(asked)
+        task = asyncio.ensure_future(call)
         try:
             while True:
                 before = time.monotonic()

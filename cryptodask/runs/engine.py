@@ -10,15 +10,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cryptodask.cluster import (
-    RunLog,
-    TaskCall,
-    TaskOutcome,
-    WorkerState,
-    ask_workers,
-    run_tasks,
-    watched,
-)
+from cryptodask.cluster import RunLog, TaskCall, TaskOutcome, WorkerState, run_tasks, watched
+from cryptodask.cluster.broadcast import ask_workers
 from cryptodask.cluster.retry import TaskId, is_coin_at_fault
 from cryptodask.errors import ENDING, WorkerDiedError
 from cryptodask.evaluate.intervals.pooling import PooledErrors
