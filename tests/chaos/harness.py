@@ -174,6 +174,7 @@ class Chaos:
         process = self.workers[host]
         children = [] if process is None else _children(process)
         if kind in ("kill worker", "stop worker") and not children:
+            self._next.insert(0, kind)  # later, when one has started
             return
         if kind == "kill worker":
             _kill(children[0])
