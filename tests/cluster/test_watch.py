@@ -78,10 +78,12 @@ def test_what_a_frozen_worker_had_is_done_elsewhere_and_blames_no_coin(
     ):
         own.wait_for_workers(2)
         frozen = process_of(workers[0], nanny=nanny)
+        ended: list[int] = []
 
-        def freeze(_: int) -> None:
-            if frozen.is_running() and frozen.status() != psutil.STATUS_STOPPED:
+        def freeze(count: int) -> None:
+            if not ended:  # once
                 frozen.suspend()
+            ended.append(count)
 
         run = CryptoManager(loader, own).forecast
         asked = pool.submit(
@@ -139,9 +141,12 @@ def test_a_frozen_scheduler_is_an_error_that_says_how_the_run_is_resumed(
     own_cluster.add_worker()
     loader, out = CryptoLoader(small_folder, 6), tmp_path / "out"
     models = ["naive", Poison(seconds=0.2)]
+    ended: list[int] = []
 
-    def freeze(_: int) -> None:
-        own_cluster.scheduler.send_signal(signal.SIGSTOP)
+    def freeze(count: int) -> None:
+        if not ended:  # once
+            own_cluster.scheduler.send_signal(signal.SIGSTOP)
+        ended.append(count)
 
     def run(**options: Any) -> None:
         with connect(own_cluster.address) as own:
