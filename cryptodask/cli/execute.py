@@ -3,8 +3,11 @@
 A `View` says what is special to a kind of runs. `cryptodask resume` finds them by kind.
 """
 
+import os
 import time
-from collections.abc import Callable, Iterable
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -23,6 +26,7 @@ from cryptodask.cli.show import (
     print_profile,
     write_table,
 )
+from cryptodask.errors import CryptoDaskError
 from cryptodask.runs.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -30,6 +34,9 @@ if TYPE_CHECKING:
 
     from cryptodask.io.paths import AnyPath
     from cryptodask.prices import CryptoLoader
+
+TRACEBACK = "CRYPTODASK_TRACEBACK"
+"""A variable of the environment that has errors which nobody raised on purpose print tracebacks."""
 
 Profile = Annotated[bool, typer.Option("--profile", help="Print where the time went.")]
 
@@ -108,20 +115,21 @@ def execute(
     Raises
     ------
     typer.Exit
-        Always: 0, 3 where coins failed altogether or rows were lost, or 130 after Ctrl-C.
+        Always: 0, 3 where coins failed altogether or rows were lost, 130 after Ctrl-C, or 1 after
+        an error that nobody raised on purpose.
     """
-    from cryptodask.cluster.connect import reporting
-    from cryptodask.runs import Session, run_spec
-    from cryptodask.runs.plan import check_plan
-
     started, begun = time.perf_counter(), time.time()
     folder = folder or output.folder
-    if folder is not None and not output.overwrite:
-        check_plan(folder)
-    loader, spec = open_prices(spec)
-    if view.announce is not None:
-        view.announce(spec)
-    try:
+    with _ending(folder):
+        from cryptodask.cluster.report import reporting
+        from cryptodask.runs import Session, run_spec
+        from cryptodask.runs.plan import check_plan
+
+        if folder is not None and not output.overwrite:
+            check_plan(folder)
+        loader, spec = open_prices(spec)
+        if view.announce is not None:
+            view.announce(spec)
         with cluster.connect() as client:
             connected = time.time()
             with reporting(report):
@@ -140,10 +148,29 @@ def execute(
             view.failures(result)
             for path in [*files, *([report] if report else [])]:
                 out.print(Text(f"wrote {path}"), soft_wrap=True)
+    raise typer.Exit(0 if result.is_complete else SOME_FAILED)
+
+
+@contextmanager
+def _ending(folder: "AnyPath | None") -> Iterator[None]:
+    """Say how a run is resumed that is stopped in this block, or meets a fault; no traceback."""
+    try:
+        yield
     except KeyboardInterrupt:
         print_stopped(folder)
         raise typer.Exit(130) from None
-    raise typer.Exit(0 if result.is_complete else SOME_FAILED)
+    except (CryptoDaskError, typer.Exit):
+        raise
+    except Exception as error:
+        if TRACEBACK in os.environ:
+            raise
+        *_, last = traceback.extract_tb(error.__traceback__)
+        where = f"{Path(last.filename).name}:{last.lineno}"
+        text = f"error: {type(error).__name__}: {error}".splitlines()[0]
+        text += f" ({where}); {TRACEBACK}=1 in the environment prints where it came from"
+        err.print(Text(text, style="red"), soft_wrap=True)
+        print_stopped(folder)
+        raise typer.Exit(1) from None
 
 
 def _report_lost(lost: "pd.DataFrame", path: "AnyPath | None") -> list["AnyPath"]:
@@ -161,9 +188,9 @@ def _report_lost(lost: "pd.DataFrame", path: "AnyPath | None") -> list["AnyPath"
 
 
 def print_stopped(folder: "AnyPath | None") -> None:
-    """Print what a run that Ctrl-C stopped has left, and how it is resumed."""
+    """Print what a run that was stopped has left, and how it is resumed."""
     from cryptodask.io.paths import exists
-    from cryptodask.runs.plan import PLAN
+    from cryptodask.results.manifest import PLAN
 
     if folder is None or not exists(folder / PLAN):
         text = "stopped; the fits in progress were cancelled, and nothing more was written"

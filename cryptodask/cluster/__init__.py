@@ -19,6 +19,7 @@ from cryptodask.cluster.futures import FutureOutcome, cancel, collect, ordered_m
 from cryptodask.cluster.retry import TaskCall, TaskId, TaskOutcome, run_tasks
 from cryptodask.cluster.rounds import hold_tasks, run_rounds
 from cryptodask.cluster.warm_up import warm_up
+from cryptodask.cluster.watch import watched
 from cryptodask.cluster.worker_state import WorkerState
 
 __all__ = [
@@ -45,5 +46,6 @@ __all__ = [
     "submit",
     "tell_workers",
     "warm_up",
+    "watched",
     "workers_of",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from dask.distributed import Client
 from distributed.comm import CommClosedError
@@ -26,6 +27,8 @@ LOST = (OSError, RuntimeError, ValueError, AttributeError, CancelledError, async
 
 LOOK_FOR_WORKERS = 5.0
 """Seconds between looks for workers; two in a row without any are reported."""
+
+_lost: "WeakKeyDictionary[Client, str]" = WeakKeyDictionary()
 
 
 def workers_of(client: Client) -> dict[str, int]:
@@ -177,6 +180,17 @@ def as_cluster_error() -> Iterator[None]:
         ) from error
 
 
+def note_lost(client: Client, message: str) -> None:
+    """Note why a client left its scheduler, which errors say from now on.
+
+    Parameters
+    ----------
+    client : Client
+    message : str
+    """
+    _lost[client] = message
+
+
 def scheduler_lost(client: Client) -> ClusterError:
     """Return the error of a scheduler that is gone, and with it all that it knew.
 
@@ -184,7 +198,9 @@ def scheduler_lost(client: Client) -> ClusterError:
     ----------
     client : Client
     """
+    address = client.scheduler.address if client.scheduler else "the scheduler"
     return ClusterError(
-        f"{client.scheduler.address if client.scheduler else 'the scheduler'}: the connection to "
-        "the scheduler was lost, and with it all tasks in progress; see whether it still runs"
+        _lost.get(client)
+        or f"{address}: the connection to the scheduler was lost, and with it all tasks in "
+        "progress; see whether it still runs"
     )

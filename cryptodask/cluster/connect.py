@@ -3,26 +3,29 @@
 import logging
 import os
 import signal
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing import resource_tracker
-from pathlib import Path
 
 import dask
 import psutil  # of distributed
 from dask.distributed import Client, LocalCluster, Security
 
-from cryptodask.cluster.broadcast import LOST
+from cryptodask.cluster.broadcast import LOST, scheduler_lost, workers_of
 from cryptodask.cluster.security.origins import configured_origins, guard_pages
 from cryptodask.cluster.security.tls import explain
 from cryptodask.cluster.versions import check_versions
+from cryptodask.cluster.watch import watched
 from cryptodask.errors import ClusterError, OptionError
-from cryptodask.io.files import draft_of
-from cryptodask.io.paths import storing
 
 CONNECT_TIMEOUT = 10
-"""Seconds to wait for a scheduler to answer."""
+"""Seconds to wait for a connection to a scheduler."""
+
+GREETING_TIMEOUT = 15
+"""Seconds to wait for a scheduler to answer, connecting among them."""
 
 WORKER_TIMEOUT = 30
 """Seconds to wait for a first worker."""
@@ -75,7 +78,8 @@ def connect(
             )
         client = local_client(workers)
         try:
-            yield client
+            with watched(client):
+                yield client
         finally:
             close_local(client)
         return
@@ -85,11 +89,13 @@ def connect(
             "start more with `dask worker`"
         )
     least = _bounds(workers)[0] if workers else 1
-    client = _remote_client(scheduler, security, least)
+    client = _remote_client(scheduler, security)
     try:
-        if check:
-            check_versions(client)
-        yield client
+        with watched(client):
+            _wait_for_workers(client, least)
+            if check:
+                check_versions(client)
+            yield client
     finally:
         client.close()
 
@@ -116,21 +122,28 @@ def local_client(workers: Workers | None = None) -> Client:
     """
     origins = configured_origins()
     least, most = _bounds(workers if workers is not None else os.cpu_count() or 1)
-    with warnings.catch_warnings(), _ctrl_c_is_ours():
-        # The usual port of the dashboard may be taken; the next free one does as well.
-        warnings.filterwarnings("ignore", message="Port .* is already in use")
-        cluster = LocalCluster(
-            n_workers=least,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:8787",
-            # One may be killed from outside; see `cryptodask.cluster.retry` for what comes then.
-            scheduler_kwargs={"allowed_failures": 1},
-        )
-    guard_pages(cluster.scheduler, origins)
+    client = None
+    try:
+        with warnings.catch_warnings(), _starting():
+            # The usual port of the dashboard may be taken; the next free one does as well.
+            warnings.filterwarnings("ignore", message="Port .* is already in use")
+            cluster = LocalCluster(
+                n_workers=least,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:8787",
+                # One may be killed from outside; see `cryptodask.cluster.retry` for what follows.
+                scheduler_kwargs={"allowed_failures": 1},
+            )
+            guard_pages(cluster.scheduler, origins)
+            client = Client(cluster)
+    except BaseException:
+        if client is not None:
+            close_local(client)
+        raise
     if most > least:
         cluster.adapt(minimum=least, maximum=most, **ADAPT)
-    return Client(cluster)
+    return client
 
 
 def most_workers(client: Client) -> int:
@@ -196,23 +209,43 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _ctrl_c_is_ours() -> Iterator[None]:
-    """Keep Ctrl-C from processes that are started in this block.
+def _starting() -> Iterator[None]:
+    """Keep Ctrl-C from processes that are started in this block, which is not interrupted.
 
     A terminal sends it to every process of a job. Workers would die of it with tracebacks while
     the client, which gets it too, is about to end them in order. A signal that is blocked while a
-    process is started stays blocked there; here it is delivered at the end of the block.
+    process is started stays blocked there; here it is delivered at the end of the block, as is
+    SIGTERM, which workers may get: a cluster that has half started can't be closed.
     """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
+    with _sigterm_later():
+        if not hasattr(signal, "pthread_sigmask"):  # Windows
+            yield
+            return
+        # Its helper process unblocks the signal where it is first started; so start it before.
+        resource_tracker.ensure_running()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _sigterm_later() -> Iterator[None]:
+    """Have a function of Python that deals with SIGTERM called at the end of this block."""
+    handler = signal.getsignal(signal.SIGTERM)
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or not callable(handler):  # it ends the process, or is ignored
         yield
         return
-    # Its helper process unblocks the signal where it is first started; so start it before.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    received: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: received.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGTERM, handler)
+        if received:
+            signal.raise_signal(signal.SIGTERM)
 
 
 @contextmanager
@@ -249,45 +282,13 @@ def requiring(client: Client, resources: Mapping[str, float] | None) -> Iterator
         yield
 
 
-@contextmanager
-def reporting(path: Path | None) -> Iterator[None]:
-    """Write Dask's performance report of this block, also where the block raises.
-
-    Parameters
-    ----------
-    path : Path or None
-        Of the HTML file; without one nothing is written.
-
-    Raises
-    ------
-    WriteError
-        It can't be written.
-    """
-    if path is None:
-        yield
-        return
-    from dask.distributed import performance_report
-
-    failed: BaseException | None = None
-    try:
-        with (
-            draft_of(path) as draft,
-            storing(path.parent),
-            performance_report(filename=str(draft)),
-        ):
-            try:
-                yield
-            except BaseException as error:  # noqa: BLE001 - raised below, after the report
-                failed = error
-    finally:
-        if failed is not None:
-            raise failed
-
-
-def _remote_client(scheduler: str, security: Security | None, least: int) -> Client:
+def _remote_client(scheduler: str, security: Security | None) -> Client:
     # Made before it is started, to be closed if the start fails: left to be collected, whenever
     # that is, it takes a lock that Dask may hold just then to start another client, for ever.
     client = Client.__new__(Client)
+    # Dask limits the time to connect, but not the time until a scheduler, which may be frozen, says
+    # anything.
+    client.start = partial(client.start, callback_timeout=GREETING_TIMEOUT)
     try:
         client.__init__(scheduler, timeout=CONNECT_TIMEOUT, security=security)
     except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as error:
@@ -300,12 +301,18 @@ def _remote_client(scheduler: str, security: Security | None, least: int) -> Cli
             "and give its address as tcp://host:8786"
         )
         raise ClusterError(why or nobody) from error
+    return client
+
+
+def _wait_for_workers(client: Client, least: int) -> None:
+    """Wait until a scheduler has that many workers."""
+    if not least:
+        return
+    scheduler = client.scheduler.address
     try:
-        if least:
-            client.wait_for_workers(least, timeout=WORKER_TIMEOUT)
+        client.wait_for_workers(least, timeout=WORKER_TIMEOUT)
     except TimeoutError as error:
-        workers = client.nthreads()
-        client.close()
+        workers = workers_of(client)
         raise ClusterError(
             f"{scheduler}: the scheduler has {len(workers) or 'no'} worker"
             f"{'s' * (len(workers) > 1)} after {WORKER_TIMEOUT} seconds; start some with "
@@ -313,8 +320,4 @@ def _remote_client(scheduler: str, security: Security | None, least: int) -> Cli
             "(--workers 0:8)"
         ) from error
     except LOST as error:
-        client.close()
-        raise ClusterError(
-            f"{scheduler}: the scheduler went away; see whether it still runs"
-        ) from error
-    return client
+        raise scheduler_lost(client) from error

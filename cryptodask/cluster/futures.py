@@ -126,9 +126,8 @@ def collect(futures: Sequence[Future], *, results: bool = True) -> Iterator[Futu
             try:
                 outcome = outcome_of(i, future, results)
             except TimeoutError:
-                if future.status == "pending":  # its worker died, and it is done again elsewhere
-                    continue
-                raise
+                # Its worker died, and it is done again elsewhere; or it is frozen, and is found.
+                continue
             del waiting[i]
             if results:
                 future.release()

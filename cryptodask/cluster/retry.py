@@ -22,6 +22,7 @@ from dask.distributed import Client, Future, KilledWorker
 
 from cryptodask.cluster.broadcast import NoWorkerWarning, workers_of
 from cryptodask.cluster.futures import FutureOutcome, cancel, collect, outcome_of, submit
+from cryptodask.cluster.watch import watched
 from cryptodask.errors import WorkerDiedError
 
 ALONE = 3
@@ -136,6 +137,9 @@ class TaskCall:
         Of a task that runs alone: the function's arguments, if these are others.
     near : callable, optional
         Of a task: the workers on which it is best done.
+    limit : callable
+        Of a task: the seconds after which its worker ends itself, or None. It is found from outside
+        where it can't; see `cryptodask.cluster.watch`.
     """
 
     function: Callable[..., Any]
@@ -146,6 +150,7 @@ class TaskCall:
     on_split: Callable[[TaskId], None] = lambda _: None
     alone: Callable[[TaskId], tuple[Any, ...]] | None = None
     near: Callable[[TaskId], Sequence[str]] | None = None
+    limit: Callable[[TaskId], float | None] = lambda _: None
 
 
 @dataclass(frozen=True)
@@ -198,13 +203,16 @@ def run_tasks(
     futures = submit_tasks(client, task_call, tasks)
     suspects = QuarantineQueue(task_call.size)
     try:
-        for outcome in collect(futures, results=results):
-            task = tasks[outcome.index]
-            if killed_its_worker(outcome.error):
-                suspects.add(task)
-            else:
-                yield TaskOutcome(task, futures[outcome.index], outcome.result, outcome.error)
-        yield from _run_alone(client, task_call, suspects, results)
+        with watched(client) as watch, watch.limiting() as limit:
+            for task, future in zip(tasks, futures, strict=True):
+                limit(future, task_call.limit(task))
+            for outcome in collect(futures, results=results):
+                task = tasks[outcome.index]
+                if killed_its_worker(outcome.error):
+                    suspects.add(task)
+                else:
+                    yield TaskOutcome(task, futures[outcome.index], outcome.result, outcome.error)
+            yield from _run_alone(client, task_call, suspects, results, limit)
     except BaseException:
         cancel(client, futures)
         raise
@@ -257,7 +265,11 @@ def killed_its_worker(error: BaseException | None) -> bool:
 
 
 def _run_alone(
-    client: Client, task_call: TaskCall, suspects: QuarantineQueue, results: bool
+    client: Client,
+    task_call: TaskCall,
+    suspects: QuarantineQueue,
+    results: bool,
+    limit: Callable[[Future, float | None], None],
 ) -> Iterator[TaskOutcome]:
     """Run suspects, each alone on a worker."""
     running: dict[str, tuple[TaskId, Future]] = {}
@@ -268,6 +280,7 @@ def _run_alone(
             for worker in [w for w in there if w not in running][: len(suspects.waiting)]:
                 task = suspects.waiting.popleft()
                 running[worker] = task, _start_on(client, worker, task_call, task)
+                limit(running[worker][1], task_call.limit(task))
             for worker, (task, future) in list(running.items()):
                 if future.status == "pending" and worker in there:
                     continue

@@ -13,7 +13,7 @@ import json
 import math
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +54,9 @@ class FileRecord:
 
 
 @contextmanager
-def draft_of(path: AnyPath, *, sync_name: bool = True) -> Iterator[Path]:
+def draft_of(
+    path: AnyPath, *, sync_name: bool = True, check: Callable[[], None] = lambda: None
+) -> Iterator[Path]:
     """Put a file in its place at the end of the block: complete, or not at all.
 
     Where the block raises, its process ends or the power is cut, the file that was there before
@@ -84,6 +86,8 @@ def draft_of(path: AnyPath, *, sync_name: bool = True) -> Iterator[Path]:
             yield draft
             with storing(path.parent):
                 _sync(draft)
+            check()
+            with storing(path.parent):
                 draft.replace(path)
                 if sync_name:
                     sync_folder(path.parent)
@@ -97,6 +101,7 @@ def draft_of(path: AnyPath, *, sync_name: bool = True) -> Iterator[Path]:
             folder = stack.enter_context(TemporaryDirectory(prefix="cryptodask-"))
         draft = Path(folder) / path.name
         yield draft
+        check()
         with storing(path.parent):
             path.fs.put_file(str(draft), path.path)
 

@@ -1,6 +1,6 @@
 """Parquet files whose pages carry checksums, so that a torn or changed file is not used."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
@@ -48,7 +48,10 @@ class FrameWriter:
 
 @contextmanager
 def write_frames(
-    path: AnyPath, schema: pa.Schema, repeating: Sequence[str] | None = None
+    path: AnyPath,
+    schema: pa.Schema,
+    repeating: Sequence[str] | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> Iterator[FrameWriter]:
     """Write a file frame by frame, so that no more than one frame is in memory.
 
@@ -65,6 +68,8 @@ def write_frames(
     repeating : sequence of str, optional
         Columns whose values repeat, which are stored by a dictionary; by default all but floats. A
         dictionary of values that hardly ever repeat costs time and saves nothing.
+    check : callable
+        See `cryptodask.io.files.draft_of`.
 
     Yields
     ------
@@ -79,7 +84,7 @@ def write_frames(
 
     if repeating is None:
         repeating = [field.name for field in schema if not pa.types.is_floating(field.type)]
-    with draft_of(path, sync_name=False) as draft:
+    with draft_of(path, sync_name=False, check=check) as draft:
         with storing(draft.parent):
             sink = pq.ParquetWriter(
                 draft, schema, use_dictionary=list(repeating), write_page_checksum=True

@@ -4,7 +4,8 @@ A job that writes has two files: the table, and after it a record that names the
 size and checksum. Only the record makes a job done.
 """
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -12,15 +13,20 @@ import attrs
 import numpy as np
 import pandas as pd
 
-from cryptodask.errors import InputError
+from cryptodask.errors import InputError, WriteError
 from cryptodask.io.files import FileRecord, damage, read_json
-from cryptodask.io.paths import AnyPath
+from cryptodask.io.paths import AnyPath, exists
 from cryptodask.io.sealed import unseal, write_sealed
 from cryptodask.prices.clean.findings import FINDING_COLUMNS, empty_findings, join_findings
 from cryptodask.records import CoinFailure
+from cryptodask.results.manifest import MANIFEST, PLAN, run_key
 from cryptodask.timing import STAGES
 
 VERSION = 1
+
+LOOKS, BETWEEN_LOOKS = 31, 2.0
+"""Looks at a plan that seems to be of another run, and seconds between them: file systems over a
+network may show for a minute what was there before."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +41,14 @@ class TaskFiles:
         The record that makes the task done.
     key : str
         Names the run, the model and the coins; a record with another is of another task.
+    run : str, optional
+        The key of the run's plan; nothing is written where the folder has another.
     """
 
     table: AnyPath
     done: AnyPath
     key: str
+    run: str | None = None
 
 
 @dataclass(frozen=True)
@@ -103,8 +112,48 @@ class _Record:
 PLAIN = ("coins", "bounded", "rows", "worker", "seconds", "began", "ended")
 
 
-def write_done(files: TaskFiles, done: JobDone) -> None:
+def check_run(files: TaskFiles, is_closing: Callable[[], bool] = lambda: False) -> None:
+    """Check that the run of a job is still in progress, before a file is put into its folder.
+
+    A worker that was frozen may continue with a job after others did it, after the end of its run,
+    or when the folder has been given to another run.
+
+    Parameters
+    ----------
+    files : TaskFiles
+    is_closing : callable
+        Whether this process is about to end, so that there is nothing to wait for.
+
+    Raises
+    ------
+    WriteError
+        The run has ended, or another one is in its folder.
+    """
+    for attempt in range(LOOKS):
+        if files.run is None or _is_in_progress(files.table.parent, files.run):
+            return
+        if is_closing():
+            break
+        if attempt + 1 < LOOKS:
+            time.sleep(BETWEEN_LOOKS)
+    raise WriteError(
+        f"{files.table}: is not written, since its run has ended, or another one is in the folder; "
+        "name another folder, if that is a mistake"
+    )
+
+
+def _is_in_progress(folder: AnyPath, run: str) -> bool:
+    try:
+        return run_key(read_json(folder / PLAN)) == run and not exists(folder / MANIFEST)
+    except (FileNotFoundError, InputError, KeyError, TypeError):
+        return False
+
+
+def write_done(files: TaskFiles, done: JobDone) -> JobDone:
     """Write the record of a job, after its table: from then on it is done.
+
+    Where another worker did the job meanwhile, its record stays and is returned. The rows of both
+    are the same.
 
     Parameters
     ----------
@@ -116,6 +165,10 @@ def write_done(files: TaskFiles, done: JobDone) -> None:
     WriteError
         It can't be written.
     """
+    there = read_done(files)
+    if there is not None:
+        return there
+    check_run(files)
     content = {name: getattr(done, name) for name in PLAIN}
     content |= {"version": VERSION, "key": files.key, "file": done.file and asdict(done.file)}
     content["failures"] = [
@@ -128,6 +181,7 @@ def write_done(files: TaskFiles, done: JobDone) -> None:
         for row in (done.lost.to_dict("records") if len(done.lost) else [])
     ]
     write_sealed(content, files.done)
+    return done
 
 
 def _plain(value: Any) -> Any:

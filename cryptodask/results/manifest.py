@@ -1,6 +1,6 @@
 """The manifest of a run's folder, which is written last: it makes the result whole."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,17 +10,33 @@ import numpy as np
 from cryptodask.errors import InputError, TableError
 from cryptodask.io.files import FileRecord, read_json
 from cryptodask.io.paths import AnyPath
-from cryptodask.io.sealed import unseal, write_sealed
+from cryptodask.io.sealed import digest, unseal, write_sealed
 from cryptodask.io.structure import structured
 from cryptodask.records import DateArray
 
-MANIFEST = "_manifest.json"
+PLAN, MANIFEST = "_plan.json", "_manifest.json"
 """Readers of Parquet pass over files whose names begin with an underscore."""
 
 FAILURES, LOST, TASKS = "_failures.parquet", "_lost.parquet", "_tasks.parquet"
 """The tables beside a result."""
 
 VERSION = 2
+
+
+def run_key(plan: Mapping[str, Any]) -> str:
+    """Return a digest of all that decides a result, by which the files of a run name it.
+
+    Parameters
+    ----------
+    plan : mapping of str to Any
+        A plan as JSON has it; its tasks do not matter.
+
+    Raises
+    ------
+    KeyError
+        It is not a plan.
+    """
+    return digest([plan["kind"], plan["facts"], plan["models"], plan["coins"]])
 
 
 def _positive(_: Any, __: "attrs.Attribute[Any]", value: int) -> None:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cryptodask.cluster import RunLog, TaskCall, TaskOutcome, WorkerState, run_tasks
+from cryptodask.cluster import RunLog, TaskCall, TaskOutcome, WorkerState, run_tasks, watched
+from cryptodask.cluster.broadcast import ask_workers
 from cryptodask.cluster.retry import TaskId, is_coin_at_fault
 from cryptodask.errors import ENDING, WorkerDiedError
 from cryptodask.evaluate.intervals.pooling import PooledErrors
@@ -71,9 +72,9 @@ def run_kind(
             if manifest is not None:
                 return kind.open(folder.path, manifest)
             folder.reopen()
-            if kind.coins:
-                from cryptodask.cluster import ask_workers
-
+        if kind.coins:
+            stack.enter_context(watched(session.client))
+            if folder is not None:
                 check_shared(folder.path, lambda *call: ask_workers(session.client, *call))
         total = len(kind.coins) * len(kind.models)
         bar = stack.enter_context(progress_bar(total, progress))
@@ -181,6 +182,7 @@ class _Run:
             workload.cost,
             workload.size,
             folder.note_split if folder else lambda _: None,
+            limit=workload.limit,
         )
 
     def _collect(

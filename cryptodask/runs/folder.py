@@ -12,7 +12,7 @@ import attrs
 
 from cryptodask.cluster import as_cluster_error
 from cryptodask.cluster.retry import TaskId
-from cryptodask.errors import ClusterError, InputError, TableError, WriteError
+from cryptodask.errors import ClusterError, InputError, MissingExtraError, TableError, WriteError
 from cryptodask.evaluate.intervals.pooling import PooledErrors
 from cryptodask.io.files import damage, read_json, write_json
 from cryptodask.io.lock import locked
@@ -33,12 +33,13 @@ from cryptodask.results.manifest import (
     FAILURES,
     LOST,
     MANIFEST,
+    PLAN,
     TASKS,
     Manifest,
     read_manifest,
     write_manifest,
 )
-from cryptodask.runs.plan import PLAN, Plan, read_plan, write_plan
+from cryptodask.runs.plan import Plan, read_plan, write_plan
 from cryptodask.runs.workload import Task
 
 LOCK = "_lock"
@@ -176,6 +177,7 @@ class RunFolder:
             self.path / f"{table}-{task}.parquet",
             self.path / f"{done}-{task}.json",
             digest([self.key, content.model, content.spans]),
+            self.key,
         )
 
     def tasks(self, planned: Sequence[TaskId]) -> list[TaskId]:
@@ -263,7 +265,7 @@ def with_resume_hint(path: AnyPath | None) -> Iterator[None]:
     try:
         with as_cluster_error():
             yield
-    except (ClusterError, WriteError) as error:
+    except (ClusterError, MissingExtraError, WriteError) as error:
         if path is None or not exists(path / PLAN):
             raise
         raise type(error)(

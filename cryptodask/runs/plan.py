@@ -10,12 +10,12 @@ import attrs
 from cryptodask.errors import InputError
 from cryptodask.io.files import read_json
 from cryptodask.io.paths import AnyPath
-from cryptodask.io.sealed import digest, unseal, write_sealed
+from cryptodask.io.sealed import unseal, write_sealed
 from cryptodask.io.structure import structured
+from cryptodask.results.manifest import PLAN, run_key
 from cryptodask.runs.spec import SPECS, RunSpec, spec_from_json, to_json
 from cryptodask.runs.workload import Task, covers
 
-PLAN = "_plan.json"
 FORMAT, VERSION = "cryptodask-plan", 3
 
 
@@ -62,7 +62,14 @@ class Plan:
     @property
     def key(self) -> str:
         """A digest of all that decides the result, by which the files of a run name it."""
-        return digest([self.kind, self.facts, list(self.models), self.coins])
+        return run_key(
+            {
+                "kind": self.kind,
+                "facts": self.facts,
+                "models": list(self.models),
+                "coins": self.coins,
+            }
+        )
 
 
 def write_plan(folder: AnyPath, plan: Plan) -> None:

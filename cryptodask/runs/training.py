@@ -94,7 +94,7 @@ class Training:
         name, workload = f"{self.model.name}-prepare", self.workload
         work = TaskCall(
             function, lambda task: (workload.job(task), *args), lambda _: name, workload.cost,
-            workload.size,
+            workload.size, limit=workload.limit,
         )  # fmt: skip
         state = WorkerState(self.client, work, workload.task_ids())
         hold_tasks(state, self._leave_out)

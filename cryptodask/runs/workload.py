@@ -200,6 +200,13 @@ class Workload:
         """Return its estimated seconds."""
         return self.job(task).seconds
 
+    def limit(self, task: TaskId) -> float | None:
+        """Return the seconds after which its worker ends itself, or None if it may take any time.
+
+        Each partition may take that of the run.
+        """
+        return None if self.timeout is None else self.timeout * len(self.job(task).partitions)
+
     def model(self, task: TaskId) -> Model:
         """Return its model."""
         return self.models[self.tasks[task.job].model]

@@ -77,15 +77,14 @@ def backtest_job(job: Job, plan: BacktestPlan, files: TaskFiles | None = None) -
     keep_freed_memory()
     with watching() as seconds:
         tally = JobTally(seconds)
-        with row_sink(files.table if files else None, backtest_schema()) as sink:
+        with row_sink(files, backtest_schema()) as sink:
             for partition in job.partitions:
                 with within(job.timeout):
                     _backtest_partition(partition, plan, tally, sink)
     if files is None:
         return tally.done(table=pd.concat([empty_backtest(), *sink.tables], ignore_index=True))
     done = tally.done(file=sink.record)
-    write_done(files, done)
-    return done
+    return write_done(files, done)
 
 
 def _backtest_partition(

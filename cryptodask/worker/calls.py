@@ -8,6 +8,7 @@ from typing import Any
 
 from dask.distributed import Worker, WorkerPlugin, get_worker
 from distributed.protocol import pickle
+from distributed.worker import WORKER_ANY_RUNNING
 
 from cryptodask.errors import CryptoDaskError
 from cryptodask.io.paths import AnyPath, exists, fresh
@@ -108,6 +109,14 @@ def worker_address() -> str:
         return str(get_worker().address)
     except ValueError:
         return "local"
+
+
+def worker_is_closing() -> bool:
+    """Return whether the worker that this runs on is about to end."""
+    try:
+        return get_worker().status not in WORKER_ANY_RUNNING
+    except ValueError:
+        return False
 
 
 class WarmUp(WorkerPlugin):  # type: ignore[misc]

@@ -40,15 +40,14 @@ def forecast_job(
     keep_freed_memory()
     with watching() as seconds:
         tally = JobTally(seconds)
-        with row_sink(files.table if files else None, forecast_schema()) as sink:
+        with row_sink(files, forecast_schema()) as sink:
             for partition in job.partitions:
                 with within(job.timeout):
                     _forecast_partition(partition, row_filter, model, horizon, seed, tally, sink)
     if files is None:
         return tally.done(table=forecast_frame(sink.tables))
     done = tally.done(file=sink.record)
-    write_done(files, done)
-    return done
+    return write_done(files, done)
 
 
 def _forecast_partition(

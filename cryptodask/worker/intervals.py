@@ -68,9 +68,7 @@ def count_state(state: IntervalState, summaries: Summaries | None) -> Pools:
 def bound_state(state: IntervalState, pooled: PooledErrors, files: TaskFiles | None) -> JobDone:
     """Put intervals around the forecasts of a job: the last pass."""
     done = state.bound(pooled, files)
-    if files is not None:
-        write_done(files, done)
-    return done
+    return done if files is None else write_done(files, done)
 
 
 def _bounded(before: JobDone, seconds: Mapping[str, float], **more: Any) -> JobDone:
@@ -116,7 +114,7 @@ class ForecastState:
         bounded = 0
         with (
             watching() as seconds,
-            row_sink(files.table if files else None, forecast_schema(intervals=True)) as sink,
+            row_sink(files, forecast_schema(intervals=True)) as sink,
         ):
             for forecast, past in self.parts:
                 with stage("predict"):
@@ -229,7 +227,7 @@ class BacktestState:
         bounded: set[str] = set()
         with (
             watching() as seconds,
-            row_sink(files.table if files else None, backtest_schema()) as sink,
+            row_sink(files, backtest_schema()) as sink,
         ):
             for table in self._tables():
                 with stage("predict"):

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -11,12 +12,11 @@ import pyarrow as pa
 
 from cryptodask.io.files import FileRecord
 from cryptodask.io.parquet import write_frames
-from cryptodask.io.paths import AnyPath
 from cryptodask.prices.clean.findings import join_findings
 from cryptodask.records import CoinFailure
-from cryptodask.results.jobs import JobDone
+from cryptodask.results.jobs import JobDone, TaskFiles, check_run
 from cryptodask.timing import stage
-from cryptodask.worker.calls import worker_address
+from cryptodask.worker.calls import worker_address, worker_is_closing
 
 Rows = Any
 """A table of pandas or of Arrow."""
@@ -42,23 +42,29 @@ class Sink:
 
 
 @contextmanager
-def row_sink(path: AnyPath | None, schema: pa.Schema) -> Iterator[Sink]:
+def row_sink(files: TaskFiles | None, schema: pa.Schema) -> Iterator[Sink]:
     """Give a sink for the rows of a job; a file is whole at the end of the block, or absent.
 
     Parameters
     ----------
-    path : Path or UPath, optional
-        The file; by default rows are kept in memory.
+    files : TaskFiles, optional
+        Those of the job; by default rows are kept in memory.
     schema : Schema
         Of all rows.
+
+    Raises
+    ------
+    WriteError
+        The file can't be written, or its run is over.
     """
-    if path is None:
+    if files is None:
         tables: list[Rows] = []
         yield Sink(tables.append, tables)
         return
     # Reading and fitting, which are stages inside it, do not count as writing.
     with stage("write"):
-        with write_frames(path, schema) as write:
+        check = partial(check_run, files, worker_is_closing)
+        with write_frames(files.table, schema, check=check) as write:
             sink = Sink(write)
             yield sink
         sink.record = write.record

@@ -22,7 +22,7 @@ from cryptodask.results import open_forecasts
 from tests.chaos.hosts import Hosts, hosts
 
 TTL = 8
-"""Seconds after which the scheduler takes a worker that it does not hear of for dead."""
+"""Seconds without word after which the client takes a worker, or the scheduler, for frozen."""
 
 PATIENCE = 900
 """Seconds after which a run that has not ended is stuck."""
@@ -89,7 +89,7 @@ class Chaos:
 
     KINDS = (
         "kill worker", "kill host", "stop worker", "cut network", "kill client", "kill scheduler",
-        "fill disk", "kill all workers",
+        "stop scheduler", "fill disk", "kill all workers",
     )  # fmt: skip
 
     def play(self) -> None:
@@ -174,6 +174,7 @@ class Chaos:
         process = self.workers[host]
         children = [] if process is None else _children(process)
         if kind in ("kill worker", "stop worker") and not children:
+            self._next.insert(0, kind)  # later, when one has started
             return
         if kind == "kill worker":
             _kill(children[0])
@@ -193,6 +194,10 @@ class Chaos:
         elif kind == "kill scheduler" and self.scheduler is not None:
             for one in [*_children(self.scheduler), psutil.Process(self.scheduler.pid)]:
                 _kill(one)
+        elif kind == "stop scheduler" and self.scheduler is not None:
+            stopped = psutil.Process(self.scheduler.pid)
+            stopped.suspend()
+            self._later.append((time.monotonic() + seconds, lambda: _resume(stopped)))
         elif kind == "fill disk":
             with suppress(OSError), (self.disk / "ballast").open("wb", buffering=0) as ballast:
                 while True:
@@ -245,7 +250,8 @@ class Chaos:
     def _start(self, name: str, host: int | None, *words: str) -> "subprocess.Popen[bytes]":
         env = os.environ | {
             "PYTHONPATH": os.pathsep.join(sys.path),
-            "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": f"{TTL}s",
+            "DASK_CRYPTODASK__SILENCE__WORKER": f"{TTL}s",
+            "DASK_CRYPTODASK__SILENCE__SCHEDULER": f"{TTL}s",
             "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1",
         }
         with (self.work / f"{name}.log").open("ab") as log:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from tests.cli.command import COMMAND, ENV, run
@@ -153,27 +154,38 @@ def test_no_scheduler_ends_with_1(healthy: Path):
 
 
 @pytest.mark.slow
-def test_ctrl_c_stops_a_run_with_a_local_cluster_cleanly(healthy: Path, tmp_path: Path):
-    out = tmp_path / "f.parquet"
+@pytest.mark.parametrize(
+    ("number", "out", "says"),
+    [(signal.SIGINT, "f.parquet", "nothing more was written"),
+     (signal.SIGTERM, "f", "`cryptodask resume {out}` continues it")],
+)  # fmt: skip
+def test_a_signal_stops_a_run_with_a_local_cluster_cleanly(
+    healthy: Path, tmp_path: Path, number: signal.Signals, out: str, says: str
+) -> None:
+    path = tmp_path / out
     process = subprocess.Popen(
         [*COMMAND, "forecast", str(healthy), "--model", "lstm", "--option", "lstm.epochs=100000",
-         "--workers", "2", "--out", str(out)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENV, start_new_session=True,
+         "--workers", "2", "--out", str(path)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENV | {"COLUMNS": "300"},
+        start_new_session=True,
         # A shell gives its background jobs an ignored SIGINT, which would be inherited.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
+    children = []
     try:
         assert process.stderr is not None
         assert "dashboard" in process.stderr.readline()
         time.sleep(8)  # into the fit, or the import before it: either must stop
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process of the job
+        children = psutil.Process(process.pid).children(recursive=True)
+        os.killpg(process.pid, number)  # as a terminal does: to every process of the job
         stdout, stderr = process.communicate(timeout=60)
+        assert psutil.wait_procs(children, timeout=20)[1] == []
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    assert process.returncode == 130, stderr
-    assert "stopped" in stderr
+    assert process.returncode == 128 + number, stderr
+    assert says.format(out=path) in stderr
     assert "Traceback" not in stderr
-    assert not out.exists()
+    assert not path.exists() or path.is_dir()
     assert stdout == ""

@@ -1,5 +1,6 @@
 """The record of a job: read back as written, and none where it or its table is torn."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,3 +60,10 @@ def test_what_is_torn_is_not_done(tmp_path: Path, done: JobDone, name: str, dama
 @pytest.mark.usefixtures("done")
 def test_the_record_of_another_task_is_not_of_this_one(tmp_path: Path) -> None:
     assert read_done(files_in(tmp_path, "other")) is None
+
+
+def test_what_another_worker_did_meanwhile_stays(tmp_path: Path, done: JobDone) -> None:
+    record = (tmp_path / "_done-00000.json").read_bytes()
+    there = write_done(files_in(tmp_path), replace(done, worker="tcp://late", began=5.0))
+    assert there.worker == done.worker
+    assert (tmp_path / "_done-00000.json").read_bytes() == record

@@ -19,18 +19,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptodask import CryptoLoader, CryptoManager, create_model
+from cryptodask.cluster import TaskId
 from cryptodask.errors import ClusterError, InputError, OptionError, TableError, WriteError
 from cryptodask.io.parquet import write_frames
 from cryptodask.io.sealed import write_sealed
 from cryptodask.prices.clean.findings import empty_findings
 from cryptodask.prices.reading import Reading
+from cryptodask.prices.row_filter import RowFilter
 from cryptodask.prices.synthetic import synthetic_prices
 from cryptodask.prices.table.price_table import write_table
 from cryptodask.results import open_forecasts
+from cryptodask.runs.folder import RunFolder
 from cryptodask.runs.model_spec import ModelSpec
 from cryptodask.runs.plan import read_plan
 from cryptodask.runs.spec import ForecastSpec, spec_from_json, to_json
-from cryptodask.runs.workload import Task
+from cryptodask.runs.workload import Task, Workload
+from cryptodask.worker.forecast import forecast_job
 from tests.chaos.harness import table_of
 from tests.chaos.poison import Poison
 from tests.conftest import Cluster, write_folder
@@ -291,6 +295,26 @@ def test_a_scheduler_that_died_is_told_and_the_command_goes_on_elsewhere(
     pd.testing.assert_frame_equal(table_of(out), table_of(whole), check_exact=True)
     told = command("resume", tmp_path)
     assert (told.returncode, "holds no plan of a run" in told.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("over", [True, False], ids=["ended", "replaced"])
+def test_a_worker_that_wakes_up_late_writes_nothing_into_the_folder(
+    client: Client, small_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, over: bool
+) -> None:
+    monkeypatch.setattr("cryptodask.results.jobs.LOOKS", 1, raising=False)
+    loader, out = CryptoLoader(small_folder, 3), tmp_path / "out"
+    manager, model = CryptoManager(loader, client), create_model("naive")
+    manager.forecast([model], 3, out=out, progress=False)
+    folder, plan = RunFolder(out, "forecasts"), read_plan(out)
+    folder.key, first = plan.key, TaskId(0)
+    workload = Workload(loader.source, loader.get_crypto_names()[1:], [model], plan.tasks, list)
+    files, job = folder.files(first, workload.task(first)), workload.job(first)
+    if not over:
+        manager.forecast(["linear"], 3, out=out, overwrite=True, progress=False)
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(WriteError, match="its run has ended, or another one is in the folder"):
+        forecast_job(job, RowFilter.of(None, None, None), model, 3, 0, files)
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
 
 
 def held(dask_scheduler=None) -> int:

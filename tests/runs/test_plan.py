@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptodask.errors import InputError
-from cryptodask.runs.plan import PLAN, Plan, read_plan, write_plan
+from cryptodask.results.manifest import PLAN
+from cryptodask.runs.plan import Plan, read_plan, write_plan
 from cryptodask.runs.spec import ForecastSpec
 from cryptodask.runs.workload import Task, covers
 
