@@ -117,8 +117,11 @@ def decode(path: Path, data: bytes, *, is_cut: bool) -> str:
         # A cut may fall inside a character, which then is left out; the file is not at fault.
         text = codecs.getincrementaldecoder(encoding)().decode(data, final=not is_cut)
     except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        is_utf16 = encoding == "utf-16"
+        how = "" if is_utf16 else " (of cp1252 or Latin-1: iconv -f CP1252 -t UTF-8 FILE)"
         raise UnreadableFileError(
-            f"{path.name}: byte {error.start} is not {error.encoding} text; save the file as UTF-8"
+            f"{path.name}: line {line}: is not {error.encoding} text; save the file as UTF-8{how}"
         ) from error
     if not text.strip():
         raise UnreadableFileError(f"{path.name}: is empty; get the file again")
