@@ -88,7 +88,8 @@ class ExchangeServer:
     short (fewer bytes than announced), empty, junk (JSON of another shape), stuck (the first page,
     whatever was asked for), overlap (three bars from before the page), changed (the same with
     another close of the first), more (a whole page, whatever limit was asked for), late (the last
-    bar begins ``value`` milliseconds late), reset, die (the server is gone until `start`).
+    bar begins ``value`` milliseconds late), endless (an answer without end), drip (that by bytes),
+    reset, die (the server is gone until `start`).
     """
 
     listings: list[Listing]
@@ -228,11 +229,25 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if fault and kind == "slow":
             time.sleep(fault.value)
+        if kind in ("endless", "drip"):
+            self._send_for_ever(b"[" + b" " * (0 if kind == "drip" else 1 << 20))
+            return
         status, answer = self.exchange.answer(path, query, fault)
         body = json.dumps({"rows": 3} if kind == "junk" else answer).encode()
         if kind == "cut":
             body = body[: len(body) // 2]
         self._send(status, body, short=kind == "short")
+
+    def _send_for_ever(self, part: bytes) -> None:
+        """Send a part again and again, small ones slowly, until nobody listens any more."""
+        try:
+            self.send_response(200)
+            self.end_headers()
+            while True:
+                self.wfile.write(part)
+                time.sleep(0.05 if len(part) == 1 else 0)
+        except OSError:
+            pass
 
     def _send(
         self, status: int, body: bytes, headers: dict[str, str] | None = None, short: bool = False

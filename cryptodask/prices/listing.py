@@ -28,7 +28,9 @@ _ROW = 70  # bytes of a row of text, about
 
 _BULK = re.compile(r"([A-Z0-9]+)-(?:[0-9]+[smhdw]|1mo)-[0-9]{4}-[0-9]{2}(?:-[0-9]{2})?\.[A-Za-z]+")
 
-TEXT_SUFFIXES = ("", ".csv", ".txt", ".tsv", *JSON_LINES, WORKBOOK, ARCHIVE)
+PRICE_SUFFIXES = (
+    "", ".csv", ".txt", ".tsv", *JSON_LINES, ".json", ".parquet", WORKBOOK, ARCHIVE,
+)  # fmt: skip
 """A file of another suffix may be left out without a loss."""
 
 
@@ -120,7 +122,7 @@ class Listing:
 
     def _leave_out(self, path: Path, error: PriceFileError) -> None:
         # Only a file that is named like one of prices counts as a coin that was lost.
-        named = _unpacked(path.name).suffix.lower() in TEXT_SUFFIXES
+        named = _unpacked(path.name).suffix.lower() in PRICE_SUFFIXES
         kind = kind_of(error) if named else "not_a_price_file"
         stem = printable(" ".join(path.stem.split()), one_line=True)
         if kind == "unreadable_file":

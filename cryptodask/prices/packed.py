@@ -8,6 +8,7 @@ import gzip
 import json
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time
 from itertools import islice
@@ -24,6 +25,7 @@ JSON_LINES, WORKBOOK, ARCHIVE = (".jsonl", ".ndjson"), ".xlsx", ".zip"
 
 _LINE, _ARRAY = 1 << 20, 1 << 26  # bytes of a line of JSON, and of an array, at most
 _BOMB_SIZE, _BOMB_RATIO = 1 << 24, 200  # archives take prices to a third or a tenth
+_BOMB_CELLS = 1 << 26  # of a sheet, or of objects of JSON that have few names in common
 _CHUNK, _ROWS = 1 << 20, 50_000
 
 
@@ -144,7 +146,7 @@ def _write_sheet(path: Path, out: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             _check_size(path, archive.infolist())
         book = load_workbook(path, read_only=True, data_only=True)
-        sheets = {sheet.title: list(sheet.iter_rows(values_only=True)) for sheet in book.worksheets}
+        sheets = {sheet.title: _sheet_rows(path, sheet) for sheet in book.worksheets}
         book.close()
     except UnreadableFileError:
         raise
@@ -165,6 +167,20 @@ def _write_sheet(path: Path, out: Path) -> None:
     with out.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerows(_texts(row, timed)[:width] for row in rows)
+
+
+def _sheet_rows(path: Path, sheet: Any) -> list[tuple[Any, ...]]:
+    """Return the rows of a sheet; one cell far away makes each row, and their number, as large."""
+    rows, cells = [], 0
+    for row in sheet.iter_rows(values_only=True):
+        rows.append(row)
+        cells += len(row)
+        if cells > _BOMB_CELLS:
+            raise UnreadableFileError(
+                f"{path.name}: sheet {sheet.title} reaches over {_BOMB_CELLS:,} cells; delete what "
+                "lies far from the prices, or save them as CSV"
+            )
+    return rows
 
 
 def _has_time(cell: Any) -> bool:
@@ -189,8 +205,19 @@ def _text(cell: Any, *, is_timed: bool) -> str:
 def _write_json(path: Path, out: Path) -> None:
     """Write objects of JSON as a table of text, a row each: row n of JSON lines is line n."""
     try:
+        _check_gzip(path)
         # Twice, since the last object may have a name that no other has, and memory may not do.
-        names = list(dict.fromkeys(name for row in _json_objects(path) for name in row))
+        counts: Counter[str] = Counter()
+        n_objects = 0
+        for row in _json_objects(path):
+            n_objects += 1
+            counts.update(row.keys())
+        names = list(counts)
+        if len(names) * n_objects > max(_BOMB_CELLS, _BOMB_RATIO * counts.total()):
+            raise UnreadableFileError(
+                f"{path.name}: {n_objects:,} objects with {len(names):,} names, of which each "
+                "has few; write them with the same names: date, coin, close"
+            )
         if not names:
             raise UnreadableFileError(f"{path.name}: has no object of JSON; get the file again")
         schema = pa.schema([(name, pa.string()) for name in names])
@@ -212,18 +239,29 @@ def _json_objects(path: Path) -> Iterator[dict[str, Any]]:
         if first == b"[":
             yield from _json_array(path, file)
             return
-        number, size = 0, 0
+        number = 0
         while line := file.readline(_LINE):
-            number, size = number + 1, size + len(line)
-            _check_ratio(path, size, path.stat().st_size)
+            number += 1
             text = line.decode("utf-8-sig")
             if text.strip():
                 yield _json_object(path, number, text, is_cut=len(line) == _LINE)
 
 
+def _check_gzip(path: Path) -> None:
+    """Refuse gzip that unpacks to too much before any of it is parsed, which takes far longer."""
+    size, packed = 0, path.stat().st_size
+    with _open(path) as file:
+        while _is_gzip(path) and (chunk := file.read(_CHUNK)):
+            size += len(chunk)
+            _check_ratio(path, size, packed)
+
+
+def _is_gzip(path: Path) -> bool:
+    return path.name.lower().endswith(".gz")
+
+
 def _open(path: Path) -> IO[bytes]:
-    is_gzip = path.name.lower().endswith(".gz")
-    return gzip.open(path) if is_gzip else path.open("rb")  # type: ignore[return-value]
+    return gzip.open(path) if _is_gzip(path) else path.open("rb")  # type: ignore[return-value]
 
 
 def _json_array(path: Path, file: IO[bytes]) -> list[dict[str, Any]]:
@@ -256,10 +294,26 @@ def _json_object(path: Path, number: int, text: str, *, is_cut: bool) -> dict[st
     return row
 
 
+class _TwiceError(Exception):
+    """A key is twice in one object, of which JSON would take the last."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        [(key, _)] = Counter(key for key, _ in pairs).most_common(1)
+        raise _TwiceError(key)
+    return row
+
+
 def _parse(path: Path, text: str, where: str) -> Any:
     try:
         # Numbers stay as they are written.
-        return json.loads(text, parse_float=str, parse_int=str)
+        return json.loads(text, parse_float=str, parse_int=str, object_pairs_hook=_unique)
+    except _TwiceError as error:
+        raise UnreadableFileError(
+            f"{path.name}: {where}has the key {str(error)!r} twice in one object; keep one of them"
+        ) from error
     except (json.JSONDecodeError, RecursionError) as error:
         raise UnreadableFileError(
             f"{path.name}: {where}is not JSON: {error}; mend it, or get the file again"

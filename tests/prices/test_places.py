@@ -9,6 +9,8 @@ from pathlib import Path
 import fsspec
 import openpyxl
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cryptodask import CryptoLoader, import_prices
@@ -89,6 +91,14 @@ def test_archives_are_read_alone_and_in_folders(tmp_path: Path) -> None:
     assert lost(loader.findings()).empty
 
 
+def parquet_of(*names: str, cell: str = "1", rows: int = 9) -> bytes:
+    """Return columns that have the same text in each row."""
+    content = io.BytesIO()
+    table = pa.table([pa.array([cell] * rows)] * len(names), names=names)
+    pq.write_table(table, content, compression="zstd")
+    return content.getvalue()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -102,7 +112,19 @@ def test_archives_are_read_alone_and_in_folders(tmp_path: Path) -> None:
         ("a.json", b'{"prices":\n [[1, 2]]}', "JSON of another form"),
         ("a.json", b"[1, 2]", "JSON of another form"),
         ("a.jsonl.gz", gzip.compress(b'{"a": 1}\n' * (1 << 22)), "over 200 times its size"),
+        # Far from valid from its first line on, so that it must be measured before it is parsed.
+        ("a.jsonl.gz", gzip.compress(b"x\n" * (1 << 24)), "over 200 times its size"),
+        (
+            "a.jsonl",
+            b'{"date": 1, "close": 2}\n{"date": 1, "close": 2, "close": 3}',
+            "line 2: has the key 'close' twice",
+        ),
+        ("a.json", b'[{"date": 1, "x\\u001b": {"close": 2, "close": 3}}]', "'close' twice"),
+        ("a.jsonl", "".join(f'{{"k{i}": 1}}\n' for i in range(9000)).encode(), "each has few"),
         ("a.xlsx", b"rubbish", "can't be read as Excel"),
+        ("a.parquet", parquet_of(*"abcdefgh", rows=1 << 22), "of 4,194,304 rows in"),
+        ("a.parquet", parquet_of("date", cell="1" * (1 << 27), rows=1), "of 1 rows in"),
+        ("a.parquet", parquet_of("date", "close")[:-9], "as Parquet"),
         ("a.xls", b"\xd0\xcf\x11\xe0\0\0", "binary"),
     ],
 )
@@ -160,6 +182,27 @@ def test_a_workbook_of_one_sheet_is_read(tmp_path: Path) -> None:
     workbook(path, {"one": rows, "two": rows})
     with pytest.raises(SourceError, match=r"has 2 sheets with rows \(one, two\); save the one"):
         CryptoLoader(path)
+
+
+def test_a_workbook_with_a_cell_far_away_is_refused(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "Bitcoin.xlsx", {"far": [["Date", "Close"]]})
+    book = openpyxl.load_workbook(path)
+    book["far"]["XFD1048576"] = 1
+    book.save(path)
+    with pytest.raises(SourceError, match="sheet far reaches over 67,108,864 cells"):
+        CryptoLoader(path)
+
+
+def test_two_columns_of_one_name_in_parquet_are_one_if_they_are_equal(tmp_path: Path) -> None:
+    days = pa.array([f"2024-01-{day}" for day in range(10, 30)])
+    one, two = (pa.array([float(i + more) for i in range(20)]) for more in (1, 2))
+    for name, columns in {"Same": (one, one), "Other": (one, two)}.items():
+        table = pa.table([days, *columns, two, one], names=["date", "close", "close", "x", "x"])
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+    source = FolderSource(tmp_path)
+    assert source.coins == ["Same"]
+    why = "has 2 columns close (close, close); keep one of them, or rename the others"
+    assert source.empty == {"Other": f"Other.parquet: {why}"}
 
 
 def test_hours_of_a_workbook_have_their_midnights(tmp_path: Path) -> None:

@@ -98,7 +98,16 @@ def test_a_file_that_is_not_of_prices_is_named_and_no_coin_is_lost(
     assert lost(source.findings()).empty
 
 
-@pytest.mark.parametrize("name", ["logo.png", "table.parquet", "empty.md"])
+@pytest.mark.parametrize("name", ["B.parquet", "B.json", "B.json.gz"])
+def test_a_file_with_a_suffix_of_prices_that_can_not_be_read_is_a_coin_that_was_lost(
+    tmp_path: Path, name: str
+) -> None:
+    source = source_with(tmp_path, name, b"\x89PNG\0\0")
+    assert list(source.empty) == [Path(name).stem]
+    assert lost(source.findings())["file"].tolist() == [name]
+
+
+@pytest.mark.parametrize("name", ["logo.png", "table.pickle", "empty.md"])
 def test_binary_files_of_other_suffixes_are_named_and_cost_no_coin(
     tmp_path: Path, name: str
 ) -> None:

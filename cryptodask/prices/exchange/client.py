@@ -259,11 +259,14 @@ def open_exchange(name: str, freq: str, timeout: float, api_url: str | None) -> 
         raise MissingExtraError(
             f"prices of an exchange need ccxt ({error}); pip install 'cryptodask[fetch]'"
         ) from error
+    from cryptodask.prices.exchange.answers import LimitedSession
+
     if name not in ccxt.exchanges:
         near = difflib.get_close_matches(name.lower(), ccxt.exchanges, n=3, cutoff=0.5)
         hint = f"did you mean {', '.join(near)}?" if near else "ccxt.exchanges lists them"
         raise OptionError(f"exchange: ccxt knows none of the name {name!r}; {hint}")
-    options = {"enableRateLimit": True, "timeout": max(1, round(timeout * 1000))}
+    options = {"enableRateLimit": True, "timeout": max(1, round(timeout * 1000)),
+               "session": LimitedSession()}  # fmt: skip
     api = getattr(ccxt, name)(options)
     given = [known for known in FREQS if known in (api.timeframes or {}) and api.has["fetchOHLCV"]]
     if freq not in given:

@@ -5,6 +5,7 @@ ask for next is decided by a function without I/O (`next_page`), and which coins
 `cryptodask.prices.exchange.symbols`; `Client` alone talks.
 """
 
+import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,12 @@ from cryptodask.prices.exchange.grid import bar_of, bars_wanted, in_utc, say_bar
 from cryptodask.prices.exchange.symbols import DOLLARS, choose_coins
 from cryptodask.prices.freq import DAILY, bars, check_freq
 from cryptodask.prices.schema import empty_prices
+
+MOST_RETRIES = 1000
+"""Retries of a request, between which a minute passes."""
+
+LONGEST_TIMEOUT = 3600
+"""Seconds to wait for each byte of an answer."""
 
 _TOP = 100
 _DOWN = 3  # coins in a row that fail before the exchange is taken to be down
@@ -195,7 +202,8 @@ def iter_prices(
         Seconds before the first of them. Doubled for each further one, up to 60 s, less a random
         part of up to a half; at least what the exchange asks for by Retry-After.
     timeout : float
-        Seconds to wait for an answer.
+        Seconds to wait for each byte of an answer, which comes as a whole within
+        `cryptodask.prices.exchange.answers.SLOWEST_ANSWER` times as many.
     sleep : callable
         Waits some seconds between retries, for tests. (The pace of requests is ccxt's.)
 
@@ -268,11 +276,15 @@ def _check(
         raise OptionError(f"top: must be at least 1, got {top}")
     if isinstance(symbols, str) or (symbols is not None and not symbols):
         raise OptionError(f"symbols: must be a list of at least one name, got {symbols!r}")
-    for name, value, least in (("retries", retries, 0), ("backoff", backoff, 0)):
-        if not value >= least:
-            raise OptionError(f"{name}: must be at least {least}, got {value}")
+    for name, value, most in (("retries", retries, MOST_RETRIES), ("backoff", backoff, math.inf)):
+        if not value >= 0:
+            raise OptionError(f"{name}: must be at least 0, got {value}")
+        if value > most:
+            raise OptionError(f"{name}: must be at most {most:,}, got {value}")
     if not timeout > 0:
         raise OptionError(f"timeout: must be above 0 seconds, got {timeout}")
+    if timeout > LONGEST_TIMEOUT:
+        raise OptionError(f"timeout: must be at most {LONGEST_TIMEOUT:,} seconds, got {timeout}")
 
 
 def _fetch_coins(

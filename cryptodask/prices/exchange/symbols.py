@@ -9,6 +9,8 @@ import pandas as pd
 from cryptodask.errors import OptionError
 from cryptodask.prices.clean.findings import empty_findings, file_finding
 from cryptodask.prices.exchange.client import Client
+from cryptodask.prices.read.names import is_name, plain_name
+from cryptodask.text import printable
 
 DOLLARS = ("USD", "USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USDP", "DAI")
 """Quotes that are taken for US dollars; a table holds dollars and nothing else."""
@@ -68,15 +70,15 @@ def choose_coins(client: Client, quote: str, top: int, symbols: Sequence[str]) -
     """
     api = client.api
     every = client.must("markets", api.load_markets)
-    spot = {m["base"]: m for m in every.values() if m["spot"] and m["quote"] == quote}
+    spot = {plain_name(m["base"]): m for m in every.values() if m["spot"] and m["quote"] == quote}
     if not spot:
         raise OptionError(f"quote: {api.id} has no spot market in {quote}")
     picked = {choice.coin: choice for choice in _by_name(api, spot, quote, symbols)}
     if top:
         known = {m["base"] for m in every.values()}
         for base in rank_bases(_volumes(client, spot), _active(spot), known, top):
-            if base not in picked:
-                picked[base] = Choice(base, spot[base], _find_renamed(api, spot[base]))
+            choice = _choice(api, base, spot[base])
+            picked.setdefault(choice.coin, choice)
     return list(picked.values())
 
 
@@ -125,10 +127,19 @@ def _by_name(
         matches += [own_names[s] for s in spellings if s in own_names]
         coin = matches[0] if matches else name
         if coin in active:
-            yield Choice(coin, spot[coin], _find_renamed(api, spot[coin]))
+            yield _choice(api, coin, spot[coin])
         else:
             why = "is listed and not traded any more" if matches else f"not listed in {quote}"
             yield Choice(coin, None, file_finding("delisted", coin, f"{api.id}:{symbol}", why))
+
+
+def _choice(api: Any, coin: str, market: Any) -> Choice:
+    """Return a coin to fetch; none is fetched that no table would take."""
+    if is_name(coin):
+        return Choice(coin, market, _find_renamed(api, market))
+    shown = printable(coin, one_line=True)
+    why = "its name can't be shown; ask the exchange about it, or leave the coin out"
+    return Choice(shown, None, file_finding("not_fetched", shown, f"{api.id}:{shown}", why))
 
 
 def _active(spot: Mapping[str, Any]) -> set[str]:

@@ -144,9 +144,11 @@ def _only_one(name: str, places: Sequence[int], header: Header) -> int:
     if len(places) == 1 or (first and all(header.cells(place) == first for place in places[1:])):
         return places[0]
     names = [shorten([header.names[place]]) for place in places]
+    other = (
+        "rename the others" if len(set(names)) == 1 else f"name it with --column {name}={names[0]}"
+    )
     raise UnreadableFileError(
-        f"has {len(places)} columns {name} ({', '.join(names)}); keep one of them, or name it with "
-        f"--column {name}={names[0]}"
+        f"has {len(places)} columns {name} ({', '.join(names)}); keep one of them, or {other}"
     )
 
 

@@ -6,6 +6,7 @@ import gzip
 import io
 import stat
 import zlib
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ _GZIP = b"\x1f\x8b"
 
 _CHUNK = 1 << 24  # bytes that are read at once, and more than any line has
 _BOMB_SIZE, _BOMB_RATIO = 1 << 26, 100  # gzip takes files of prices to a third or a tenth
+_BOMB_CELLS, _CELLS_A_BYTE = 1 << 24, 16  # of Parquet; prices take a byte or more a cell
 
 CellRows = list[list[str]]
 
@@ -115,8 +117,11 @@ def decode(path: Path, data: bytes, *, is_cut: bool) -> str:
         # A cut may fall inside a character, which then is left out; the file is not at fault.
         text = codecs.getincrementaldecoder(encoding)().decode(data, final=not is_cut)
     except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        is_utf16 = encoding == "utf-16"
+        how = "" if is_utf16 else " (of cp1252 or Latin-1: iconv -f CP1252 -t UTF-8 FILE)"
         raise UnreadableFileError(
-            f"{path.name}: byte {error.start} is not {error.encoding} text; save the file as UTF-8"
+            f"{path.name}: line {line}: is not {error.encoding} text; save the file as UTF-8{how}"
         ) from error
     if not text.strip():
         raise UnreadableFileError(f"{path.name}: is empty; get the file again")
@@ -181,16 +186,32 @@ def parquet_rows(path: Path, is_packed: bool, all_rows: bool) -> CellRows:
     try:
         source = io.BytesIO(load(path, -1)[0]) if is_packed else path
         file = pyarrow.parquet.ParquetFile(source)
+        _check_footer(path, file.metadata)
         if all_rows:
             table = file.read()
         else:
-            batches = list(file.iter_batches(batch_size=HEAD))[:1]
+            batches = list(islice(file.iter_batches(batch_size=HEAD), 1))
             table = pyarrow.Table.from_batches(batches, schema=file.schema_arrow)
         frame = table.to_pandas(ignore_metadata=True)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise UnreadableFileError(f"{path.name}: can't be read as Parquet: {error}") from error
-    columns = [_as_text(frame[name]) for name in frame.columns]
+    # By place, since two columns may have one name.
+    columns = [_as_text(frame.iloc[:, place]) for place in range(frame.shape[1])]
     return [[str(name) for name in frame.columns], *map(list, zip(*columns, strict=True))]
+
+
+def _check_footer(path: Path, footer: Any) -> None:
+    """Refuse Parquet that has more rows, or larger ones, than prices of its size can have."""
+    size = path.stat().st_size
+    cells = footer.num_rows * footer.num_columns
+    unpacked = sum(footer.row_group(i).total_byte_size for i in range(footer.num_row_groups))
+    if cells > max(_BOMB_CELLS, _CELLS_A_BYTE * size) or unpacked > max(
+        _BOMB_SIZE, _BOMB_RATIO * size
+    ):
+        raise UnreadableFileError(
+            f"{path.name}: Parquet of {footer.num_rows:,} rows in {size:,} bytes, which no file of "
+            "prices does; look at it before you read it"
+        )
 
 
 def _as_text(column: pd.Series) -> list[str]:

@@ -9,6 +9,7 @@ import pandas as pd
 from cryptodask.errors import UnreadableFileError
 from cryptodask.prices.read.headers import Header, is_number, shorten
 from cryptodask.prices.read.stamps import TIMES, is_epoch, parse_epochs
+from cryptodask.prices.read.vocabulary import CLOCKS, header_key
 
 _SHARE = 0.2  # of the dates that have several prices
 
@@ -146,6 +147,11 @@ def check_one_series(
         return  # rows that were written twice, each reported by itself
     stamp, *closes = repeats.example
     what = "a coin and date" if has_coin else "a date, and no column is known to name the coin"
+    if any(header_key(header.names[i]) in CLOCKS for i in candidates):
+        raise UnreadableFileError(
+            f"has the time of day in a column that can't be read as one ({shorten(header.names)}); "
+            "write hours from 0 to 23, or times as 13:00"
+        )
     names = [shorten([header.names[i] or f"column {i + 1}"]) for i in candidates]
     do = (
         f"name the column of coins with --column coin={names[0]}; columns that tell the rows "

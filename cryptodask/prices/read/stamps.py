@@ -31,7 +31,7 @@ _TWELVE = re.compile(
 
 _TIME_OF_DAY = re.compile(
     r"(?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?(?: ?[AaPp]\.?[Mm]\.?)?"
-    r"|(?:[01][0-9]|2[0-3])[0-5][0-9](?:[0-5][0-9])?|0"
+    r"|(?:[01][0-9]|2[0-3])[0-5][0-9](?:[0-5][0-9])?|[01]?[0-9]|2[0-3]"
 )
 
 TIMES = re.compile(r"[T ][0-9]{1,2}:[0-9]{2}.*$")
@@ -315,7 +315,7 @@ def is_timed(cell: str) -> bool:
 
 
 def is_clock(cell: str) -> bool:
-    """Return whether a cell is a time of day: ``23:59``, ``1:05 pm``, ``235959`` or ``0``.
+    """Return whether a cell is a time of day: ``23:59``, ``1:05 pm``, ``235959`` or an hour, ``0``.
 
     Parameters
     ----------
@@ -334,6 +334,6 @@ def joined_stamp(day: str, clock: str) -> str:
     """
     time = clock.strip()
     if time.isdigit():
-        time = time.zfill(4 if len(time) <= 4 else 6)
+        time = f"{time:0>2}00" if len(time) <= 2 else time.zfill(4 if len(time) <= 4 else 6)
         time = ":".join(time[i : i + 2] for i in range(0, len(time), 2))
     return in_24_hours(f"{day.strip()} {time}") if time else day

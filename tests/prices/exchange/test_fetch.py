@@ -384,6 +384,37 @@ def test_a_coin_that_fails_is_told_with_its_reason_and_the_others_go_on(
     pd.testing.assert_frame_equal(result.prices, pd.concat(kept, ignore_index=True))
 
 
+@pytest.mark.parametrize(
+    ("kind", "requests", "says"),
+    [("endless", 1, "an answer of over 2 MiB"), ("drip", 2, "no whole answer within 0.5 seconds")],
+)
+def test_an_answer_without_end_costs_its_coin_and_the_others_go_on(
+    server: ExchangeServer, monkeypatch: pytest.MonkeyPatch, kind: str, requests: int, says: str
+) -> None:
+    monkeypatch.setattr("cryptodask.prices.exchange.answers.LARGEST_ANSWER", 1 << 21)
+    monkeypatch.setattr("cryptodask.prices.exchange.answers.SLOWEST_ANSWER", 0.05)
+    server.fail(kind, symbol="ETHUSDT", times=9)
+    result = fetch(server, "ETH", "XRP", retries=1, timeout=10)
+    assert server.count(symbol="ETHUSDT") == requests
+    assert result.prices["coin"].unique().tolist() == ["XRP"]
+    [row] = result.findings.to_dict("records")
+    assert (row["kind"], row["coin"]) == ("not_fetched", "ETH")
+    assert says in row["message"]
+
+
+def test_a_coin_whose_name_can_not_be_shown_is_named_and_the_others_are_fetched(
+    server: ExchangeServer,
+) -> None:
+    bad = "A\x1b[31M\u202e"
+    server.listings += [Listing(bad, volume=9e10), Listing("CAFE\u0301", volume=8e10)]
+    result = fetch(server, bad, top=3, since="2024-03-30")
+    assert result.prices["coin"].unique().tolist() == ["BTC", "CAF\xc9"]
+    [row] = result.findings.to_dict("records")
+    assert (row["kind"], row["coin"]) == ("not_fetched", "A\\x1b[31M\\u202e")
+    assert row["file"] == f"binance:{row['coin']}"
+    assert not result.complete
+
+
 def test_a_refusal_is_not_asked_again(server: ExchangeServer) -> None:
     got = iter_prices(
         "binance", since=SINCE, symbols=["BTC", "ETH"], now=NOW, api_url=server.url, sleep=Waits()
@@ -783,6 +814,8 @@ def test_ranks_leave_out_what_is_no_coin_and_break_ties_by_name() -> None:
         ({"retries": -1}, "retries: must be at least 0"),
         ({"backoff": float("nan")}, "backoff: must be at least 0"),
         ({"timeout": 0}, "timeout: must be above 0"),
+        ({"timeout": float("inf")}, "timeout: must be at most 3,600 seconds, got inf"),
+        ({"retries": 10**9}, "retries: must be at most 1,000, got 1000000000"),
         ({"api_url": "file:///etc/passwd"}, "api_url: must be an address by http or https"),
         ({"api_url": "127.0.0.1:80"}, "api_url: must be an address by http or https"),
     ],

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptodask.errors import OptionError
+from cryptodask.errors import OptionError, UnreadableFileError
 from cryptodask.prices import ReadOptions, import_prices
 from cryptodask.prices.clean.findings import lost
 from cryptodask.prices.folder_source import FolderSource
 from cryptodask.prices.freq import FREQS
 from cryptodask.prices.read.edges import survey_edges
+from cryptodask.prices.read.price_file import check_price_file
 from cryptodask.prices.read.stamps import StampRule, is_clock, joined_stamp
 from cryptodask.prices.reading import Reading
 from tests.prices.conftest import folder_of, the_finding, told, write_files
@@ -232,13 +233,22 @@ def test_day_and_time_may_be_in_two_columns(tmp_path: Path, header: str, line: s
     ("clock", "stamp"),
     [
         ("23:59", "D 23:59"), ("1:05 pm", "D 13:05:00"), ("235959", "D 23:59:59"),
-        ("0930", "D 09:30"), ("0", "D 00:00"), ("", "D"),
+        ("0930", "D 09:30"), ("0", "D 00:00"), ("13", "D 13:00"), ("07", "D 07:00"), ("", "D"),
     ],
 )  # fmt: skip
 def test_a_time_of_day_is_put_behind_its_day(clock: str, stamp: str) -> None:
     assert joined_stamp("D", clock) == stamp
     assert is_clock(clock) == bool(clock)
-    assert not any(map(is_clock, ["24:00", "12:60", "2500", "99", "noon", "2024-11-20"]))
+    assert not any(map(is_clock, ["24:00", "24", "12:60", "2500", "99", "noon", "2024-11-20"]))
+
+
+def test_hours_from_1_to_24_are_refused_as_a_time_of_day_and_not_as_coins(tmp_path: Path) -> None:
+    rows = "".join(f"2024-01-0{d},{h},{h}\n" for d in range(1, 6) for h in range(1, 25))
+    (tmp_path / "A.csv").write_text("Date,Hour,Close\n" + rows)
+    with pytest.raises(UnreadableFileError, match="write hours from 0 to 23, or times as 13:00"):
+        check_price_file(tmp_path / "A.csv")
+    (tmp_path / "A.csv").write_text("Date,Hour,Close\n" + rows.replace(",24,", ",0,"))
+    assert check_price_file(tmp_path / "A.csv").freq == "1h"
 
 
 def test_edges_are_counted_over_all_stamps_of_a_file() -> None:

@@ -255,8 +255,10 @@ def test_a_fault_beyond_the_first_bytes_is_told_when_the_file_is_read(tmp_path: 
     found = read(tmp_path, "A.csv", "B.csv").findings
     assert told(found, "kind", "file", "message") == [
         ("unreadable_file", "A.csv", "is binary, not a text file of prices"),
-        ("unreadable_file", "B.csv", f"byte {len(text)} is not utf-8 text; save the file as UTF-8"),
-    ]
+        ("unreadable_file", "B.csv",
+         "line 4002: is not utf-8 text; save the file as UTF-8 (of cp1252 or Latin-1: iconv -f "
+         "CP1252 -t UTF-8 FILE)"),
+    ]  # fmt: skip
 
 
 ENCODE: dict[str, Callable[[str], bytes]] = {
