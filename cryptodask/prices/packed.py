@@ -215,8 +215,8 @@ def _write_json(path: Path, out: Path) -> None:
         names = list(counts)
         if len(names) * n_objects > max(_BOMB_CELLS, _BOMB_RATIO * counts.total()):
             raise UnreadableFileError(
-                f"{path.name}: {n_objects:,} objects with {len(names):,} names, of which each "
-                "has few; write them with the same names: date, coin, close"
+                f"{path.name}: {n_objects:,} objects with {len(names):,} names, and each "
+                "has few of them; write all with the same names: date, coin, close"
             )
         if not names:
             raise UnreadableFileError(f"{path.name}: has no object of JSON; get the file again")
@@ -228,7 +228,7 @@ def _write_json(path: Path, out: Path) -> None:
                     pa.array([_json_text(r.get(n)) for r in some], pa.string()) for n in names
                 ]
                 writer.write_table(pa.table(columns, schema=schema))
-    except (UnicodeDecodeError, OSError, EOFError) as error:
+    except (UnicodeDecodeError, OSError, EOFError, zlib.error) as error:
         raise UnreadableFileError(f"{path.name}: can't be read as JSON: {error}") from error
 
 
@@ -295,7 +295,7 @@ def _json_object(path: Path, number: int, text: str, *, is_cut: bool) -> dict[st
 
 
 class _TwiceError(Exception):
-    """A key is twice in one object, of which JSON would take the last."""
+    """A key is twice in one object; JSON would take the last without a word."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -112,6 +112,7 @@ def parquet_of(*names: str, cell: str = "1", rows: int = 9) -> bytes:
         ("a.json", b'{"prices":\n [[1, 2]]}', "JSON of another form"),
         ("a.json", b"[1, 2]", "JSON of another form"),
         ("a.jsonl.gz", gzip.compress(b'{"a": 1}\n' * (1 << 22)), "over 200 times its size"),
+        ("a.jsonl.gz", gzip.compress(bytes(range(256)) * 99)[:10] + b"\xff" * 99, "read as JSON"),
         # Far from valid from its first line on, so that it must be measured before it is parsed.
         ("a.jsonl.gz", gzip.compress(b"x\n" * (1 << 24)), "over 200 times its size"),
         (

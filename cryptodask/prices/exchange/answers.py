@@ -5,7 +5,6 @@ from concurrent.futures import Future, wait
 from functools import partial
 from typing import Any
 
-import ccxt
 import requests
 
 LARGEST_ANSWER = 1 << 27
@@ -62,6 +61,8 @@ def _read(response: requests.Response) -> requests.Response:
         size += len(chunk)
         if size > LARGEST_ANSWER:
             response.close()
+            import ccxt
+
             raise ccxt.ExchangeError(f"an answer of over {LARGEST_ANSWER >> 20} MiB")
     response._content = b"".join(chunks)
     return response

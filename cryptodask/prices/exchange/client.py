@@ -13,6 +13,12 @@ from urllib.parse import urlsplit
 from cryptodask.errors import ExchangeError, MissingExtraError, OptionError
 from cryptodask.prices.freq import DAILY, FREQS, long_bars
 
+MOST_RETRIES = 1000
+"""Retries of a request, between which a minute passes."""
+
+LONGEST_TIMEOUT = 3600
+"""Seconds to wait for each byte of an answer."""
+
 _LONGEST_WAIT = 600.0  # seconds; an exchange that asks for more has shut us out
 _BACKOFF_LIMIT = 60.0  # seconds
 
@@ -230,6 +236,29 @@ def _retry_after(headers: Mapping[str, str]) -> float:
 
 def _until(moment: str) -> float:
     return (parsedate_to_datetime(moment) - datetime.now(UTC)).total_seconds()
+
+
+def check_requests(retries: int, backoff: float, timeout: float) -> None:
+    """Refuse options of requests that make no sense, or would keep a run from ending.
+
+    Parameters
+    ----------
+    retries, backoff, timeout
+        As for `cryptodask.prices.exchange.fetch.iter_prices`.
+
+    Raises
+    ------
+    OptionError
+    """
+    for name, value, most in (("retries", retries, MOST_RETRIES), ("backoff", backoff, math.inf)):
+        if not value >= 0:
+            raise OptionError(f"{name}: must be at least 0, got {value}")
+        if value > most:
+            raise OptionError(f"{name}: must be at most {most:,}, got {value}")
+    if not 0 < timeout <= LONGEST_TIMEOUT:
+        raise OptionError(
+            f"timeout: must be above 0 and at most {LONGEST_TIMEOUT:,} seconds, got {timeout}"
+        )
 
 
 def open_exchange(name: str, freq: str, timeout: float, api_url: str | None) -> Any:

@@ -5,7 +5,6 @@ ask for next is decided by a function without I/O (`next_page`), and which coins
 `cryptodask.prices.exchange.symbols`; `Client` alone talks.
 """
 
-import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,18 +16,19 @@ import pandas as pd
 from cryptodask.errors import ExchangeError, OptionError
 from cryptodask.prices.clean.findings import file_finding, join_findings, lost
 from cryptodask.prices.clean.policies import Policies, check_policies
-from cryptodask.prices.exchange.client import Bar, Client, Page, RequestError, open_exchange
+from cryptodask.prices.exchange.client import (
+    Bar,
+    Client,
+    Page,
+    RequestError,
+    check_requests,
+    open_exchange,
+)
 from cryptodask.prices.exchange.fetch_rows import gap_before, to_rows
 from cryptodask.prices.exchange.grid import bar_of, bars_wanted, in_utc, say_bar
 from cryptodask.prices.exchange.symbols import DOLLARS, choose_coins
 from cryptodask.prices.freq import DAILY, bars, check_freq
 from cryptodask.prices.schema import empty_prices
-
-MOST_RETRIES = 1000
-"""Retries of a request, between which a minute passes."""
-
-LONGEST_TIMEOUT = 3600
-"""Seconds to wait for each byte of an answer."""
 
 _TOP = 100
 _DOWN = 3  # coins in a row that fail before the exchange is taken to be down
@@ -226,7 +226,8 @@ def iter_prices(
         than ten minutes.
     """
     check_freq(freq)
-    _check(quote, top, symbols, retries, backoff, timeout)
+    _check(quote, top, symbols)
+    check_requests(retries, backoff, timeout)
     moment = in_utc(now or datetime.now(UTC))
     first, last = bars_wanted(since, until, freq, moment)
     had = {coin: bar_of(f"already of {coin}", day, freq) for coin, day in (already or {}).items()}
@@ -259,14 +260,7 @@ class _Wanted:
     now: datetime
 
 
-def _check(
-    quote: str,
-    top: int | None,
-    symbols: Sequence[str] | None,
-    retries: int,
-    backoff: float,
-    timeout: float,
-) -> None:
+def _check(quote: str, top: int | None, symbols: Sequence[str] | None) -> None:
     """Refuse options that make no sense; see `iter_prices`."""
     if quote.upper() not in DOLLARS:
         raise OptionError(
@@ -276,15 +270,6 @@ def _check(
         raise OptionError(f"top: must be at least 1, got {top}")
     if isinstance(symbols, str) or (symbols is not None and not symbols):
         raise OptionError(f"symbols: must be a list of at least one name, got {symbols!r}")
-    for name, value, most in (("retries", retries, MOST_RETRIES), ("backoff", backoff, math.inf)):
-        if not value >= 0:
-            raise OptionError(f"{name}: must be at least 0, got {value}")
-        if value > most:
-            raise OptionError(f"{name}: must be at most {most:,}, got {value}")
-    if not timeout > 0:
-        raise OptionError(f"timeout: must be above 0 seconds, got {timeout}")
-    if timeout > LONGEST_TIMEOUT:
-        raise OptionError(f"timeout: must be at most {LONGEST_TIMEOUT:,} seconds, got {timeout}")
 
 
 def _fetch_coins(

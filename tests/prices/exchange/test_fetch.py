@@ -814,7 +814,7 @@ def test_ranks_leave_out_what_is_no_coin_and_break_ties_by_name() -> None:
         ({"retries": -1}, "retries: must be at least 0"),
         ({"backoff": float("nan")}, "backoff: must be at least 0"),
         ({"timeout": 0}, "timeout: must be above 0"),
-        ({"timeout": float("inf")}, "timeout: must be at most 3,600 seconds, got inf"),
+        ({"timeout": float("inf")}, "timeout: must be above 0 and at most 3,600 seconds, got inf"),
         ({"retries": 10**9}, "retries: must be at most 1,000, got 1000000000"),
         ({"api_url": "file:///etc/passwd"}, "api_url: must be an address by http or https"),
         ({"api_url": "127.0.0.1:80"}, "api_url: must be an address by http or https"),
