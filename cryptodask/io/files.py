@@ -69,6 +69,8 @@ def draft_of(
     sync_name : bool
         Whether the folder is synced, too. A file that a record of the same folder names by size
         and checksum can leave that to the record, which is written after it.
+    check : callable
+        Called when the file is written, before it is put in its place; what it raises keeps it out.
 
     Yields
     ------
