@@ -27,6 +27,9 @@ CONNECT_TIMEOUT = 10
 GREETING_TIMEOUT = 15
 """Seconds to wait for a scheduler to answer, connecting among them."""
 
+MOST_WORKERS = 1024
+"""Processes on one machine, which Dask would try to start however many are asked for."""
+
 WORKER_TIMEOUT = 30
 """Seconds to wait for a first worker."""
 
@@ -117,8 +120,8 @@ def local_client(workers: Workers | None = None) -> Client:
     Raises
     ------
     OptionError
-        Less than one worker, or a fewest above the most; or Dask's setting of the dashboard's
-        origins is not a list of hosts.
+        Less than one worker or over `MOST_WORKERS`, or a fewest above the most; or Dask's setting
+        of the dashboard's origins is not a list of hosts.
     """
     origins = configured_origins()
     least, most = _bounds(workers if workers is not None else os.cpu_count() or 1)
@@ -162,6 +165,11 @@ def _bounds(workers: Workers) -> tuple[int, int]:
     least, most = (workers, workers) if isinstance(workers, int) else workers
     if most < 1 or least < 0:
         raise OptionError(f"workers: must be at least 1, got {most if most < 1 else least}")
+    if most > MOST_WORKERS:
+        raise OptionError(
+            f"workers: must be at most {MOST_WORKERS:,} on one machine, got {most}; start a "
+            "cluster across machines and give its --scheduler"
+        )
     if least > most:
         raise OptionError(
             f"workers: at least {least} and at most {most} can't both hold; give the fewest first, "

@@ -61,6 +61,16 @@ def test_says_that_an_address_is_none(monkeypatch, address: str):
         pass
 
 
+@pytest.mark.parametrize("workers", [10**9, (0, 10**9)])
+def test_more_workers_than_a_machine_has_room_for_are_refused(
+    monkeypatch: pytest.MonkeyPatch, workers: int | tuple[int, int]
+) -> None:
+    monkeypatch.delattr(CONNECT, "LocalCluster")  # or a fault would start them
+    says = "workers: must be at most 1,024 on one machine, got 1000000000"
+    with pytest.raises(OptionError, match=says):
+        local_client(workers)
+
+
 def test_refuses_workers_beside_a_scheduler():
     with pytest.raises(OptionError, match="has its own"), connect("tcp://127.0.0.1:1", workers=2):
         pass
