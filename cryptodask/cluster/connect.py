@@ -125,6 +125,11 @@ def local_client(workers: Workers | None = None) -> Client:
     """
     origins = configured_origins()
     least, most = _bounds(workers if workers is not None else os.cpu_count() or 1)
+    if most > MOST_WORKERS:
+        raise OptionError(
+            f"workers: must be at most {MOST_WORKERS:,} on one machine, got {most}; start a "
+            "cluster across machines and give its --scheduler"
+        )
     client = None
     try:
         with warnings.catch_warnings(), _starting():
@@ -165,11 +170,6 @@ def _bounds(workers: Workers) -> tuple[int, int]:
     least, most = (workers, workers) if isinstance(workers, int) else workers
     if most < 1 or least < 0:
         raise OptionError(f"workers: must be at least 1, got {most if most < 1 else least}")
-    if most > MOST_WORKERS:
-        raise OptionError(
-            f"workers: must be at most {MOST_WORKERS:,} on one machine, got {most}; start a "
-            "cluster across machines and give its --scheduler"
-        )
     if least > most:
         raise OptionError(
             f"workers: at least {least} and at most {most} can't both hold; give the fewest first, "
