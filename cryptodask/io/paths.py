@@ -129,12 +129,14 @@ def is_folder(path: AnyPath) -> bool:
         return fresh(path).is_dir()
 
 
-def make_folder(path: AnyPath) -> None:
+def make_folder(path: AnyPath, mode: int = 0o777) -> None:
     """Make a folder; a store of buckets has none, and no bucket is made.
 
     Parameters
     ----------
     path : Path or UPath
+    mode : int
+        Who may use it, less the process's umask; a folder that was there stays as it is.
     """
     if not isinstance(path, Path):
         from upath.implementations.cloud import CloudPath
@@ -142,16 +144,11 @@ def make_folder(path: AnyPath) -> None:
         if isinstance(path, CloudPath):
             return
     with storing(path):
-        absent = _absent_folders(path) if isinstance(path, Path) else []
-        path.mkdir(parents=True, exist_ok=True)
+        around = [path, *path.parents] if isinstance(path, Path) else []
+        absent = list(takewhile(lambda folder: not folder.exists(), around))[::-1]
+        path.mkdir(mode=mode, parents=True, exist_ok=True)
         for folder in absent:
             sync_folder(folder.parent)
-
-
-def _absent_folders(path: Path) -> list[Path]:
-    """Return a folder and those around it, as far as they do not exist; the outermost first."""
-    folders = [path, *path.parents]
-    return list(takewhile(lambda folder: not folder.exists(), folders))[::-1]
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,7 +1,6 @@
 """Where results may be written: not every URL that can be read from keeps what it is given."""
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryptodask.errors import OptionError
@@ -35,8 +34,8 @@ def store_of(given: "str | os.PathLike[str] | UPath") -> AnyPath:
     MissingExtraError
         The package of its file system is not installed.
     """
-    protocol = str(given).partition("://")[0].lower() if "://" in str(given) else ""
-    if protocol in _REASONS and not isinstance(given, Path):
+    protocol, is_url, _ = str(given).lower().partition("://")
+    if is_url and protocol in _REASONS:
         raise OptionError(
             f"{given}: results can't be put there: {protocol}:// {_REASONS[protocol]}; write a "
             "path, or the URL of a store, as s3://bucket/folder (gs, abfs, …)"

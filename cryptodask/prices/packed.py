@@ -249,9 +249,11 @@ def _json_objects(path: Path) -> Iterator[dict[str, Any]]:
 
 def _check_gzip(path: Path) -> None:
     """Refuse gzip that unpacks to too much before any of it is parsed, which takes far longer."""
+    if not _is_gzip(path):
+        return
     size, packed = 0, path.stat().st_size
     with _open(path) as file:
-        while _is_gzip(path) and (chunk := file.read(_CHUNK)):
+        while chunk := file.read(_CHUNK):
             size += len(chunk)
             _check_ratio(path, size, packed)
 

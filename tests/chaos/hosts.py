@@ -4,6 +4,9 @@ import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NoReturn
+
+import pytest
 
 NET = "10.203.77"
 
@@ -18,6 +21,14 @@ def possible() -> bool:
     except (OSError, subprocess.CalledProcessError):
         return False
     return True
+
+
+def skip_without_mount(error: Exception) -> NoReturn:
+    """Skip a test whose file system can't be mounted; where others can be, CI must not."""
+    reason = f"no file system can be mounted here: {error}"
+    if os.environ.get("CI") == "true" and possible():
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 class Hosts:

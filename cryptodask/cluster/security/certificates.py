@@ -28,7 +28,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from cryptodask.errors import OptionError
 from cryptodask.io.files import write_files
-from cryptodask.io.paths import AnyPath, storing
+from cryptodask.io.paths import AnyPath, make_folder
 
 PARTS = ("scheduler", "worker", "client")
 """The folders that `init` makes."""
@@ -339,8 +339,7 @@ def _write_all(files: Mapping[AnyPath, tuple[bytes, int]]) -> None:
     absent = [folder for folder in folders if not folder.exists()]
     try:
         for folder in absent:
-            with storing(folder):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(folder, mode=0o700)
         write_files(files)
     except BaseException:
         for folder in reversed(absent):

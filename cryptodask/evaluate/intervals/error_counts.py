@@ -215,16 +215,12 @@ def binned_quantiles(counts: FloatArray, size: FloatArray, levels: FloatArray) -
         Scaled errors; NaN of an empty sample.
     """
     result = np.full((*counts.shape[:2], len(levels)), np.nan)
-    for origin in range(len(counts)):
-        there = np.flatnonzero(size[origin] > 0)
-        total = np.cumsum(counts[origin, there], axis=1)
-        apart = (levels - 0.5) / size[origin, there, None]
-        moved = np.clip(levels + apart, 1e-12, 1.0) * total[:, -1:]
-        upper = (total[:, :, None] < moved[:, None, :]).sum(axis=1)
-        at = np.take_along_axis(total, upper, axis=1)
-        below = np.where(
-            upper > 0, np.take_along_axis(total, np.maximum(upper - 1, 0), axis=1), 0.0
-        )
-        inside = (moved - below) / (at - below)
-        result[origin, there] = EDGES[upper] + inside * (EDGES[upper + 1] - EDGES[upper])
+    for place in np.ndindex(*counts.shape[:2]):
+        if not size[place] > 0:
+            continue
+        total = np.concatenate([[0.0], np.cumsum(counts[place])])
+        moved = np.clip(levels + (levels - 0.5) / size[place], 1e-12, 1.0) * total[-1]
+        upper = np.searchsorted(total, moved)
+        inside = (moved - total[upper - 1]) / (total[upper] - total[upper - 1])
+        result[place] = EDGES[upper - 1] + inside * (EDGES[upper] - EDGES[upper - 1])
     return result
