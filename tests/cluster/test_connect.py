@@ -2,8 +2,11 @@
 
 import gc
 import socket
+import struct
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from importlib import import_module
 
 import pytest
@@ -108,3 +111,24 @@ def test_a_client_that_found_nobody_is_closed_at_once(monkeypatch):
     gc.collect()
     assert len(made) >= 3
     assert set(made) <= {"closed", "newly-created"}
+
+
+def test_says_of_a_scheduler_that_ends_as_one_connects_what_to_do(monkeypatch):
+    """A connection that is reset has two reasons, and only one of them is TLS."""
+    monkeypatch.setattr(CONNECT, "CONNECT_TIMEOUT", 2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=reset_all, args=(server,), daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(ClusterError, match="hung up") as info, connect(address):
+            pass
+    assert "has just ended: start it" in str(info.value)
+    assert "tls://host:8786" in str(info.value)
+
+
+def reset_all(server: socket.socket) -> None:
+    """Reset each connection, as a process does that is killed with unread data."""
+    with suppress(OSError):
+        while True:
+            taken, _ = server.accept()
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            taken.close()

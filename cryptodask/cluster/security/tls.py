@@ -12,6 +12,9 @@ HINT = (
     "--tls FOLDER, or DASK_CONFIG=FOLDER, of a folder that `cryptodask security init` made for it"
 )
 
+ENDED = "or else it has just ended: start it, and ask again"
+"""What a connection that is reset means where nothing is wrong with TLS."""
+
 
 def client_security(folder: Path) -> Security:
     """Read a client's certificate, of a folder as `cryptodask security init` makes them.
@@ -83,11 +86,12 @@ def explain(scheduler: str, error: BaseException) -> str | None:
         return (
             f"{scheduler}: the scheduler refused the certificate of this client ({text}): it is of "
             f"another authority than the scheduler's, or its time is over; give {HINT}"
+            + ("" if "ALERT" in text else f"; {ENDED}")
         )
     if hung_up:
         return (
             f"{scheduler}: the scheduler hung up ({text}); one that demands TLS does that: give "
-            f"its address as tls://host:8786, and {HINT}"
+            f"its address as tls://host:8786, and {HINT}; {ENDED}"
         )
     return None
 
