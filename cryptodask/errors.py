@@ -9,7 +9,8 @@
     │   ├── UnknownModelError     no model of that name in the catalog
     │   ├── PolicyError           prices have what a policy does not let pass
     │   ├── OptionError           an option or argument out of its range
-    │   └── DamagedFileError      a file that a run wrote is not as it was written
+    │   ├── DamagedFileError      a file that a run wrote is not as it was written
+    │   └── VersionError          a version of a model can't be kept, found, changed or used
     ├── PriceFileError            one file of prices
     │   ├── NotAPriceFileError    its columns are not those of prices
     │   └── UnreadableFileError   it is empty, binary, or cut off
@@ -20,6 +21,7 @@
     │   ├── ConstantSeriesError   every close is the same
     │   ├── BrokenSeriesError     closes or dates that are no series of prices
     │   ├── ForecastError         the model ran, and gave no finite number
+    │   ├── UntrainedError        a version of a model was not trained on it
     │   └── WorkerDiedError       workers died of it, or took too long
     ├── LookaheadError            a forecast depends on rows after its cutoff
     ├── ContractError             a model breaks a rule of models
@@ -79,6 +81,10 @@ class DamagedFileError(InputError):
     """A file that a run wrote is not as it was written: missing, cut off, or changed."""
 
 
+class VersionError(InputError):
+    """A version of a model can't be kept, found, changed, or used with these prices."""
+
+
 class PriceFileError(CryptoDaskError):
     """One file of prices can't be used; the other files can."""
 
@@ -117,6 +123,10 @@ class BrokenSeriesError(SeriesError):
 
 class ForecastError(SeriesError):
     """The model ran on a coin and gave no finite number."""
+
+
+class UntrainedError(SeriesError):
+    """A version of a model was not trained on this coin, or on later prices of it."""
 
 
 class WorkerDiedError(SeriesError):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from cryptodask.errors import ForecastError, OptionError
+from cryptodask.errors import ForecastError, OptionError, VersionError
+from cryptodask.models.learned import Learned
 from cryptodask.records import CoinFailure, DateArray, FloatArray, Panel
 
 if TYPE_CHECKING:
@@ -43,6 +44,12 @@ class Model:
         no coin up by its name, and a backtest gives it many dates as one batch.
     space : FeatureSpace or None
         The features that it declares.
+    learns : bool
+        Whether it is fitted to rows. A model that is not forecasts as well from a version as anew.
+    learns_horizon : bool
+        Whether what it learns serves only the horizon that it was learned for.
+    libraries : tuple of str
+        Packages whose release decides whether what it learned can still be read.
 
     Examples
     --------
@@ -97,6 +104,21 @@ class Model:
         """The features that it declares."""
         return None
 
+    @property
+    def learns(self) -> bool:
+        """Whether it is fitted to rows."""
+        return True
+
+    @property
+    def learns_horizon(self) -> bool:
+        """Whether what it learns serves only the horizon that it was learned for."""
+        return False
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Packages whose release decides whether what it learned can still be read."""
+        return ()
+
     def min_length(self, horizon: int) -> int:
         """Return the fewest rows that the model can forecast from.
 
@@ -124,6 +146,51 @@ class Model:
             Prices in the quote currency at each of the bars after the coin's last.
         """
         raise NotImplementedError(f"{self.name}: a model needs forecast")
+
+    def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
+        """Return what the model learns of coins, to forecast them later without learning again.
+
+        Parameters
+        ----------
+        panel : Panel
+            Sound coins, ``(n_coins,)``, at least one.
+        horizon : int
+            Bars ahead; see `learns_horizon`.
+        seed : int
+
+        Returns
+        -------
+        Learned
+            Of the panel's coins, in their order. A batch of many is many batches of one.
+
+        Raises
+        ------
+        VersionError
+            What it learns is not arrays of numbers, so that it can't be kept.
+        """
+        raise VersionError(
+            f"{self.name}: what it learns can't be kept as a version, since it is not arrays of "
+            "numbers; forecast anew with it, or train another model"
+        )
+
+    def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        """Forecast from what `learn` returned, and from rows that may have come since.
+
+        Of the rows that it learned from, it returns what `forecast` does, bit for bit.
+
+        Parameters
+        ----------
+        known : Learned
+            Of the panel's coins, in their order, if it is of coins.
+        panel : Panel
+        horizon, seed : int
+
+        Returns
+        -------
+        ndarray of float64, ``(n_coins, horizon)``
+            Prices in the quote currency.
+        """
+        raise NotImplementedError(f"{self.name}: a model that learns needs forecast_from")
 
     def lookback(self, horizon: int) -> int | None:
         """Return how many of a coin's last rows the model looks at; by default all.
