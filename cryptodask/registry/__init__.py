@@ -1,0 +1,1 @@
+"""Versions of trained models, their aliases, and what moves them."""
