@@ -108,9 +108,16 @@ class ArrayFile:
 
         try:
             array = self._arrays
-            array = array[name] if isinstance(array, dict) else array.get_slice(name)
-            rows: Array = array[start:stop]
-            return rows
+            if not isinstance(array, dict):
+                mapped = array.get_slice(name)
+                length = mapped.get_shape()[0]
+                start, stop, _ = slice(start, stop).indices(length)
+                if start >= stop:  # which it refuses
+                    start, stop, mapped = 0, 0, array.get_tensor(name)
+                rows: Array = mapped[start:stop]
+                return rows
+            held: Array = array[name][start:stop]
+            return held
         except (SafetensorError, KeyError, IndexError, ValueError) as error:
             raise damaged(self._path, f"has no such rows of {name} ({error})") from error
 
