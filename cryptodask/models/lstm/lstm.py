@@ -7,7 +7,8 @@ import numpy as np
 
 from cryptodask.errors import ForecastError, OptionError
 from cryptodask.features import FeatureSpace, denormalize, normalize, unbroken, windows
-from cryptodask.models.base import Gaps, Model, TrainableModel, rng_for
+from cryptodask.models.base import Gaps, Model, rng_for
+from cryptodask.models.trained import TrainableModel
 from cryptodask.models.lstm.forward import ACTIVATIONS, Forward, forward
 from cryptodask.models.lstm.inputs import Ahead, Measure, beside_closes, known_windows, space_of
 from cryptodask.models.lstm.weights import Weights
