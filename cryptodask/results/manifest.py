@@ -70,6 +70,8 @@ class Manifest:
         The tables of failures, of what was lost, and of tasks.
     origins : list of str
         Of a backtest.
+    facts : dict of str to Any
+        Of a version of a model; see `cryptodask.results.version`.
     """
 
     version: int = VERSION
@@ -84,6 +86,7 @@ class Manifest:
     files: list[FileRecord]
     beside: list[FileRecord] = attrs.field(factory=list)
     origins: list[str] = attrs.field(factory=list)
+    facts: dict[str, Any] = attrs.field(factory=dict)
 
     @property
     def dates(self) -> DateArray:
