@@ -44,6 +44,10 @@ class Comparison:
             if name in first or name in second
         }
 
+    def scored(self) -> list[str]:
+        """Return the names of scores that one of them has."""
+        return list(dict.fromkeys(n for score in self.scores if score for n in score.scores))
+
     def summary(self) -> dict[str, Any]:
         """Return the comparison as JSON can hold it."""
         names = [str(entry) for entry in self.entries]
@@ -83,8 +87,8 @@ def compare_versions(registry: RegistryReader, first: str, second: str) -> Compa
         One is not there, or the file of its score is damaged.
     """
     entries = registry.entry(first), registry.entry(second)
-    here, there = (e.manifest and registry.score(e) for e in entries)
-    scores = here or None, there or None
+    here, there = (_score(registry, entry) for entry in entries)
+    scores = here, there
     if here is None or there is None:
         lacking = [str(e) for e, s in zip(entries, scores, strict=True) if s is None]
         why = f"{' and '.join(lacking)} not scored; `cryptodask registry score` does it"
@@ -93,3 +97,7 @@ def compare_versions(registry: RegistryReader, first: str, second: str) -> Compa
         return Comparison(entries=entries, scores=scores, test=compare_scores(here, there))
     except VersionError as error:
         return Comparison(entries=entries, scores=scores, why=str(error))
+
+
+def _score(registry: RegistryReader, entry: Entry) -> Score | None:
+    return None if entry.manifest is None else registry.score(entry)

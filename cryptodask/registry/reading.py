@@ -202,7 +202,8 @@ class RegistryReader:
 
     def _lost(self, name: str) -> VersionError:
         """Return the error of versions without a state."""
+        folder = versions_of(self.path, name)
         return VersionError(
             f"{self.folder(name) / STATE}: is missing, and versions are there: which of them is "
-            f"the champion is not known; {RESTORE}, or move {versions_of(self.path, name)} elsewhere"
+            f"the champion is not known; {RESTORE}, or move {folder} elsewhere"
         )

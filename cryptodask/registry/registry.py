@@ -6,6 +6,7 @@ from cryptodask.errors import PromotionError, VersionError
 from cryptodask.io.lock import locked
 from cryptodask.io.paths import AnyPath, make_folder
 from cryptodask.registry.cleaning import Removal, Rules
+from cryptodask.registry.comparing import Comparison, compare_versions
 from cryptodask.registry.entries import Entry, read_entry
 from cryptodask.registry.gates import FAILED, GateResult, Gates, Side, judge
 from cryptodask.registry.layout import CHAMPION, PREVIOUS, check_name, version_folder
@@ -246,6 +247,10 @@ class Registry(RegistryReader):
         list of Removal
         """
         return collect_garbage(self, name, rules or Rules(), dry_run=dry_run, unlock=unlock)
+
+    def compare(self, first: str, second: str) -> Comparison:
+        """Return two versions side by side; see `compare_versions`."""
+        return compare_versions(self, first, second)
 
     def keep_score(self, entry: Entry, score: Score) -> None:
         """Keep the score of a version, in the place of an earlier one."""

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import attrs
 import pandas as pd
 
 from cryptodask.errors import CryptoDaskError, VersionError
@@ -105,14 +104,15 @@ def _score_of(entry: Entry, result: Backtest, session: Session) -> Score:
             f"{entry}: {model} has no forecast with an actual price at these origins, so that it "
             f"has no score ({_reason(result, model)}); name other prices, coins or origins"
         )
-    rows = result.scores().set_index("model")
+    rows = result.scores().to_dict("records")
+    row = next({str(name): value for name, value in r.items()} for r in rows if r["model"] == model)
     now = note("number", entry.number)
     facts = {
         "key": entry.check().key, "model": model, "horizon": result.horizon,
         "freq": session.loader.freq, "prices": prices_fingerprint(session.loader),
         "scored": now.when, "by": now.who,
     }  # fmt: skip
-    return make_score(losses, rows.loc[model].to_dict(), facts)
+    return make_score(losses, row, facts)
 
 
 def _parts(result: Backtest, model: str) -> Iterator[pd.DataFrame]:
@@ -127,9 +127,3 @@ def _reason(result: Backtest, model: str) -> str:
     """Return why forecasts are missing, as the first failure says it."""
     failures = result.failures[result.failures["model"] == model]
     return str(failures["message"].iloc[0]) if len(failures) else "no coin has prices there"
-
-
-def spec_options() -> tuple[str, ...]:
-    """Return the fields of a backtest that users of `score_versions` may set."""
-    given = {*OF_TRAINING, "models", "horizon", "seed", "source", "intervals"}
-    return tuple(name for name in attrs.fields_dict(BacktestSpec) if name not in given)
