@@ -25,6 +25,7 @@
     │   └── WorkerDiedError       workers died of it, or took too long
     ├── LookaheadError            a forecast depends on rows after its cutoff
     ├── ContractError             a model breaks a rule of models
+    ├── PromotionError            a gate failed, or another process moved the alias first
     ├── ClusterError              no scheduler or no worker there, or one that can't be used
     ├── WriteError                results can't be written: the disk is full, or gone
     ├── ExchangeError             an exchange can't be reached, or does not answer any more
@@ -156,6 +157,10 @@ class LookaheadError(CryptoDaskError):
 
 class ContractError(CryptoDaskError):
     """A model breaks a rule that every model obeys; see `cryptodask.testing.check_model`."""
+
+
+class PromotionError(CryptoDaskError):
+    """An alias was not moved: a gate failed, or another process moved it first."""
 
 
 class ClusterError(CryptoDaskError):

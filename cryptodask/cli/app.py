@@ -23,6 +23,7 @@ from cryptodask.cli.forecast import forecast
 from cryptodask.cli.models import models
 from cryptodask.cli.predict import predict
 from cryptodask.cli.prices import prices_app
+from cryptodask.cli.registry import registry_app
 from cryptodask.cli.resume import resume
 from cryptodask.cli.security import security_app
 from cryptodask.cli.show import err, out
@@ -46,6 +47,7 @@ app.command()(models)
 app.command()(cluster)
 app.command()(dashboard)
 app.add_typer(prices_app, name="prices")
+app.add_typer(registry_app, name="registry")
 app.add_typer(security_app, name="security")
 
 

@@ -5,6 +5,7 @@ import os
 import secrets
 import socket
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -25,8 +26,16 @@ LOCK = "writer.lock"
 CLOCK_ERROR = 5.0
 """Seconds by which the start of a process may seem to move when a clock is set."""
 
+PAUSE = 0.05
+"""Seconds between two attempts to get a lock that another process holds."""
 
-def locked(folder: AnyPath, name: str = LOCK) -> AbstractContextManager[None]:
+SETTLING = 0.5
+"""Seconds after which a lock that was taken over is looked at again."""
+
+
+def locked(
+    folder: AnyPath, name: str = LOCK, *, patience: float = 0.0, unlock: str = ""
+) -> AbstractContextManager[None]:
     """Hold the lock of a folder in a block.
 
     Parameters
@@ -34,6 +43,11 @@ def locked(folder: AnyPath, name: str = LOCK) -> AbstractContextManager[None]:
     folder : Path or UPath
     name : str
         Of the lock's file in it.
+    patience : float
+        Seconds to wait for another process that holds it; by default none.
+    unlock : str
+        The command that frees the lock of a URL whose holder was killed on another machine, for
+        the message of an error; by default that of runs.
 
     Raises
     ------
@@ -42,11 +56,15 @@ def locked(folder: AnyPath, name: str = LOCK) -> AbstractContextManager[None]:
     InputError
         The bucket of a URL is missing, or this process may not write to it.
     """
-    return _locked_file(folder, name) if isinstance(folder, Path) else _locked_object(folder, name)
+    until = time.monotonic() + patience
+    if isinstance(folder, Path):
+        return _locked_file(folder, name, until)
+    unlock = unlock or f"cryptodask resume {folder} --unlock"
+    return _locked_object(folder, name, until, unlock)
 
 
 @contextmanager
-def _locked_object(folder: "UPath", name: str) -> Iterator[None]:
+def _locked_object(folder: "UPath", name: str, until: float, unlock: str) -> Iterator[None]:
     """Hold a lock that is an object, which a store makes only where there is none.
 
     A store does not know when a process ends, so a process that is killed leaves its lock. If it
@@ -55,30 +73,53 @@ def _locked_object(folder: "UPath", name: str) -> Iterator[None]:
     """
     lock = folder / name
     content = {"holder": _holder(), **_process(), "token": secrets.token_hex(8)}
-    text = json.dumps(content).encode()
-    for may_take_over in (True, False):
-        try:
-            with storing(folder):
-                _create(lock, text)
-            break
-        except CryptoDaskError as error:
-            holder = _content_of(lock)
-            if holder is None:
-                # Nothing is written yet, so that there is nothing to resume.
-                raise InputError(str(error)) from error
-            if not (may_take_over and _has_ended(holder)):
-                writer = _printable(str(holder.get("holder")))
-                raise TableError(
-                    f"{folder}: is being written by {writer}; nothing was changed: wait "
-                    "until that has ended, and do this again; if it was killed, "
-                    f"`cryptodask resume {folder} --unlock` continues"
-                ) from error
-            remove([lock])
+    _acquire(lock, content, until, unlock)
     try:
         yield
     finally:
-        if (_content_of(lock) or {}).get("token") == content["token"]:
+        if _has_token(lock, content):
             remove([lock])
+
+
+def _acquire(lock: "UPath", content: dict[str, Any], until: float, unlock: str) -> None:
+    """Make a lock; wait while another process holds it, and take it over from one that ended."""
+    text = json.dumps(content).encode()
+    took_over = was_held = False
+    while True:
+        try:
+            with storing(lock.parent):
+                _create(lock, text)
+        except CryptoDaskError as error:
+            holder = _content_of(lock)
+            is_waiting = time.monotonic() < until
+            if holder is None and not (was_held and is_waiting):
+                # Nothing is written yet, so that there is nothing to resume.
+                raise InputError(str(error)) from error
+            was_held = True
+            if holder is not None and not took_over and _has_ended(holder):
+                took_over = True
+                remove([lock])
+            elif not is_waiting:
+                writer = _printable(str((holder or {}).get("holder")))
+                raise TableError(
+                    f"{lock.parent}: is being written by {writer}; nothing was changed: wait "
+                    f"until that has ended, and do this again; if it was killed, `{unlock}` "
+                    "continues"
+                ) from error
+            else:
+                time.sleep(PAUSE)
+            continue
+        if took_over:
+            # Another process may have seen the same ended one, and remove the lock made here.
+            time.sleep(SETTLING)
+            if not _has_token(lock, content):
+                continue
+        return
+
+
+def _has_token(lock: "UPath", content: dict[str, Any]) -> bool:
+    """Whether a lock is the one that was made with this content."""
+    return bool((_content_of(lock) or {}).get("token") == content["token"])
 
 
 def _create(lock: "UPath", text: bytes) -> None:
@@ -126,7 +167,7 @@ def _has_ended(holder: dict[str, Any]) -> bool:
 
 
 @contextmanager
-def _locked_file(folder: Path, name: str) -> Iterator[None]:
+def _locked_file(folder: Path, name: str, until: float) -> Iterator[None]:
     """Hold the lock, which the operating system drops whenever its process ends, however it does.
 
     The file says who holds it. It is removed at the end, so that a table has its own files only. A
@@ -141,7 +182,7 @@ def _locked_file(folder: Path, name: str) -> Iterator[None]:
         except OSError as error:
             raise unwritable(path, error) from error
         try:
-            _lock(handle, folder)
+            _lock(handle, folder, until)
             if _same_file(handle, path):
                 with storing(folder):
                     os.truncate(handle, 0)
@@ -156,10 +197,17 @@ def _locked_file(folder: Path, name: str) -> Iterator[None]:
             os.close(handle)
 
 
-def _lock(handle: int, folder: Path) -> None:
+def _lock(handle: int, folder: Path, until: float) -> None:
     """Lock an open file, or say who has locked it."""
     try:
-        _lock_now(handle)
+        while True:
+            try:
+                _lock_now(handle)
+                return
+            except (BlockingIOError, PermissionError):
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(PAUSE)
     except (BlockingIOError, PermissionError) as error:
         os.lseek(handle, 0, os.SEEK_SET)
         holder = _printable(os.read(handle, 200).decode("utf-8", "replace"))

@@ -1,1 +1,31 @@
-"""Versions of trained models, their aliases, and what moves them."""
+"""Versions of trained models, their aliases, and what moves them.
+
+The names load on first use: the command needs neither pandas nor Dask to print its help.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cryptodask.registry.cleaning import Rules
+    from cryptodask.registry.gates import Gates
+    from cryptodask.registry.registry import Registry
+    from cryptodask.registry.scoring import score_versions
+
+__all__ = ["Gates", "Registry", "Rules", "score_versions"]
+
+_HOME = {
+    "Gates": "cryptodask.registry.gates",
+    "Registry": "cryptodask.registry.registry",
+    "Rules": "cryptodask.registry.cleaning",
+    "score_versions": "cryptodask.registry.scoring",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its module on first use (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'cryptodask.registry' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
