@@ -17,8 +17,8 @@ from cryptodask.text import shown_names
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from cryptodask.runs import Session
     from cryptodask.results import Backtest
+    from cryptodask.runs import Session
 
 SHOWN = {
     "relative_mae": "MAE / naive",

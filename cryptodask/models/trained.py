@@ -10,24 +10,7 @@ from cryptodask.features.space import FeatureSpace
 from cryptodask.models.base import Gaps, Model
 from cryptodask.models.fitting import NO_COINS_FAULT, sound_coins
 from cryptodask.models.learned import Learned, join_learned
-from cryptodask.models.pooled.base import is_pooled
 from cryptodask.records import CoinFailure, FloatArray, Panel
-
-
-def check_keepable(model: Model) -> None:
-    """Check that what a model learns can be kept, as far as its class says it.
-
-    Parameters
-    ----------
-    model : Model
-
-    Raises
-    ------
-    VersionError
-        It can't.
-    """
-    if model.learns and not is_pooled(model) and type(model).learn is Model.learn:
-        model.learn(Panel.from_series([]), 1, 0)
 
 
 def learn_panel(

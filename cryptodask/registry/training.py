@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cryptodask.errors import InputError, OptionError, VersionError
-from cryptodask.io.paths import AnyPath, path_of
+from cryptodask.io.paths import AnyPath
 from cryptodask.prices.days import Day
-from cryptodask.registry.layout import CHAMPION, Reference, name_of, version_folder
+from cryptodask.registry.entries import UNFINISHED
+from cryptodask.registry.layout import name_of
 from cryptodask.registry.registry import Registry
 from cryptodask.results import Forecasts
 from cryptodask.results.version import Version, open_version
@@ -119,11 +120,14 @@ def train_spec(
 
 def _unfinished(registry: Registry, name: str, key: str) -> AnyPath | None:
     """Return the folder of the same training that was stopped, the latest one."""
-    for number in sorted(registry.unfinished(name), reverse=True):
-        folder = version_folder(registry.path, name, number)
+    try:
+        entries = registry.versions(name)
+    except VersionError:
+        return None  # the first of its name
+    for entry in reversed(entries):
         try:
-            if read_plan(folder).key == key:
-                return folder
+            if entry.status == UNFINISHED and read_plan(entry.folder).key == key:
+                return entry.folder
         except (FileNotFoundError, InputError):
             continue  # it is left for `registry gc`
     return None
@@ -226,7 +230,7 @@ def find_versions(models: str | Sequence[str], registry: RegistryPath) -> dict[s
         raise OptionError("models: none given; name at least one, as lstm@champion")
     versions: dict[str, Version] = {}
     for text in names:
-        name, _, folder = kept.find(Reference.parse(text))
+        name, _, folder = kept.find(text)
         version = open_version(folder)
         catalog = str(version.facts.model["name"])
         label = catalog if name == name_of(catalog) else name
@@ -283,7 +287,4 @@ def predict_spec(
 
 def registry_at(given: RegistryPath) -> Registry:
     """Return a registry by its path, or as it is."""
-    return given if isinstance(given, Registry) else Registry(path_of(given))
-
-
-__all__ = ["CHAMPION", "find_versions", "predict", "predict_spec", "train", "train_spec"]
+    return given if isinstance(given, Registry) else Registry(given)

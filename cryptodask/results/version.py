@@ -118,10 +118,7 @@ class Version:
         trained = self.index["last"].to_numpy().astype("datetime64[s]")
         for coin, place, last in zip(coins, places, lasts, strict=True):
             if place < 0 and not self.facts.any_coin:
-                errors[coin] = UntrainedError(
-                    f"{coin}: {self.path} was not trained on it; train a new version with it, or "
-                    "forecast it anew"
-                )
+                errors[coin] = UntrainedError(self._why_untrained(coin))
             elif place >= 0 and last < trained[place]:
                 errors[coin] = UntrainedError(
                     f"{coin}: {self.path} was trained on its prices up to {_day(trained[place])}, "
@@ -129,6 +126,17 @@ class Version:
                     "version of before, or newer prices"
                 )
         return errors
+
+    def _why_untrained(self, coin: str) -> str:
+        """Return why it can't forecast a coin that it does not know, and what to do."""
+        failures = self.failures
+        reasons = failures["message"][failures["coin"] == coin]
+        if len(reasons):
+            return f"{coin}: {self.path} could not be trained on it: {reasons.iloc[0]}"
+        return (
+            f"{coin}: {self.path} was not trained on it; train a new version with it, or forecast "
+            "it anew"
+        )
 
     def learned(self, coins: Sequence[str]) -> tuple[Learned, Calibration | None]:
         """Return what was learned of coins, in this order, each compared with its checksum.

@@ -8,10 +8,10 @@ import numpy as np
 from cryptodask.errors import ForecastError, OptionError
 from cryptodask.features import FeatureSpace, denormalize, normalize, unbroken, windows
 from cryptodask.models.base import Gaps, Model, rng_for
-from cryptodask.models.trained import TrainableModel
 from cryptodask.models.lstm.forward import ACTIVATIONS, Forward, forward
 from cryptodask.models.lstm.inputs import Ahead, Measure, beside_closes, known_windows, space_of
 from cryptodask.models.lstm.weights import Weights
+from cryptodask.models.trained import TrainableModel
 from cryptodask.records import DAY, BoolArray, DateArray, FloatArray, FloatArray32, Panel
 from cryptodask.timing import stage
 

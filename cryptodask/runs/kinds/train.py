@@ -17,8 +17,8 @@ from cryptodask.io.sealed import unseal, write_sealed
 from cryptodask.io.structure import structured
 from cryptodask.models import Model
 from cryptodask.models.pooled.base import is_pooled
-from cryptodask.models.trained import Trained, check_keepable
-from cryptodask.records import CoinFailure
+from cryptodask.models.trained import Trained
+from cryptodask.records import CoinFailure, Panel
 from cryptodask.results.jobs import TaskFiles
 from cryptodask.results.learned_files import make_index, read_shared
 from cryptodask.results.manifest import Manifest
@@ -52,7 +52,7 @@ class TrainKind(ForecastKind):
                 f"{model.name}: was made in Python, and a version is read by whoever has the "
                 "catalog alone; train a model of `cryptodask models` with options"
             )
-        check_keepable(model)
+        _check_keepable(model)
         self._facts: VersionFacts | None = None
 
     def train(
@@ -169,6 +169,18 @@ class TrainKind(ForecastKind):
         """Return nothing for pages."""
         del result
         return {}
+
+
+def _check_keepable(model: Model) -> None:
+    """Check that what a model learns can be kept, as far as its class says it.
+
+    Raises
+    ------
+    VersionError
+        It can't.
+    """
+    if model.learns and not is_pooled(model) and type(model).learn is Model.learn:
+        model.learn(Panel.from_series([]), 1, 0)
 
 
 @attrs.frozen
