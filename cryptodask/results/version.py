@@ -9,6 +9,7 @@ a single coin costs no more than its bytes. Nothing in these files can run.
 """
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -21,7 +22,7 @@ from cryptodask.errors import DamagedFileError, TableError, UntrainedError, Vers
 from cryptodask.evaluate.intervals.bounds import Calibration
 from cryptodask.io.files import FileRecord, damaged
 from cryptodask.io.parquet import read_frame
-from cryptodask.io.paths import AnyPath, path_of, resolved
+from cryptodask.io.paths import AnyPath, names_in, path_of, resolved
 from cryptodask.io.structure import structured
 from cryptodask.models.base import Model
 from cryptodask.models.learned import Learned
@@ -35,6 +36,12 @@ KIND = "parameters"
 """How names of a version's files begin."""
 
 INDEX, SHARED = "_index.parquet", "_shared.safetensors"
+
+TRACES = re.compile(
+    r"_(plan|manifest|pools|shared)\.json|_(done|split)-[0-9.]+\.json|_lock"
+    r"|\.[\w.-]+\.[0-9a-f]{8}"
+)
+"""Names of other files in the folder of a training: its records, its lock, and drafts."""
 
 CALIBRATION = ("spread", "market", "quantiles")
 """Fields of a `Calibration`; its arrays are named so, after a dot."""
@@ -226,7 +233,25 @@ def open_version(path: str | os.PathLike[str] | AnyPath) -> Version:
             f"release {manifest.facts.get('code', 'that wrote it')}, or train it again"
         )
     facts = structured(VersionFacts, manifest.facts, f"{folder}: facts")
+    _check_foreign(folder, manifest)
     return Version(folder, manifest, facts)
+
+
+def _check_foreign(folder: AnyPath, manifest: Manifest) -> None:
+    """Check that a version's folder has nothing that no training wrote.
+
+    Raises
+    ------
+    VersionError
+        It has.
+    """
+    known = {record.name for record in (*manifest.files, *manifest.beside)}
+    foreign = sorted(n for n in names_in(folder) if n not in known and not TRACES.fullmatch(n))
+    if foreign:
+        raise VersionError(
+            f"{folder / foreign[0]}: no training wrote it; it is not read, and nothing of it is "
+            "run: find out who put it there, and remove it"
+        )
 
 
 @lru_cache(maxsize=16)
