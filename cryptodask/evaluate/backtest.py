@@ -13,9 +13,8 @@ from cryptodask.evaluate.rolling import Rolling, Spans
 from cryptodask.evaluate.rows import BACKTEST_COLUMNS, BOUNDS
 from cryptodask.models import Model, run_model
 from cryptodask.models.base import PanelForecast
-from cryptodask.models.fitting import check_horizon
+from cryptodask.models.fitting import check_horizon, sound_coins
 from cryptodask.models.trained import TrainableModel
-from cryptodask.models.fitting import sound_coins
 from cryptodask.records import CoinFailure, DateArray, FloatArray, Panel
 
 TrainedCoins = tuple[frozenset[str], Model]

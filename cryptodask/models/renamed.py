@@ -8,8 +8,8 @@ from cryptodask.errors import ForecastError
 from cryptodask.features.space import FeatureSpace
 from cryptodask.models.base import Gaps, Model
 from cryptodask.models.learned import Learned
-from cryptodask.models.trained import TrainableModel
 from cryptodask.models.pooled.base import PooledModel
+from cryptodask.models.trained import TrainableModel
 from cryptodask.records import FloatArray, IntArray, Panel
 
 

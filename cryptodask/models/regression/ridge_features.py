@@ -136,14 +136,13 @@ class RidgeFeatures(Model):
     def explain(self, panel: Panel) -> ForecastError | None:
         return missing_feature_error(self.name, self.space, panel, None)
 
-    def _forecast(
-        self, known: Learned, chosen: IntArray, panel: Panel, horizon: int
-    ) -> FloatArray:
+    def _forecast(self, known: Learned, chosen: IntArray, panel: Panel, horizon: int) -> FloatArray:
         """Forecast the coins at some places of what is known."""
         rows = self.space.rows(panel)
         latest = latest_features(self.name, self.space, rows)[:, None]
         intercept, weights, mean, scale = (
-            known.arrays[name][chosen, :horizon] for name in ("intercept", "weights", "mean", "scale")
+            known.arrays[name][chosen, :horizon]
+            for name in ("intercept", "weights", "mean", "scale")
         )
         targets = intercept + (weights * ((latest - mean) / scale)).sum(axis=2)
         ends = panel.indptr[1:] - 1
