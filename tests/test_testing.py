@@ -14,8 +14,8 @@ import pytest
 from cryptodask.errors import ContractError, LookaheadError, MissingExtraError, OptionError
 from cryptodask.models import Model
 from cryptodask.models.base import Gaps, rng_for
-from cryptodask.models.trained import TrainableModel
 from cryptodask.models.pooled.base import PooledModel
+from cryptodask.models.trained import TrainableModel
 from cryptodask.records import FloatArray, Panel
 from cryptodask.testing import RULES, check_lookahead, check_model, random_panel
 

@@ -22,8 +22,8 @@ class PooledModel(Model, ABC):
 
     Its `forecast` trains on the panel's coins first. What `trained` returns is a plain model: a
     batch of many equals many batches of one. A model has `learned` and `forecast_from`; one that
-    can't be kept has `trained` and `forecast` in place of them. The kinds of what is prepared, of states, messages and
-    sums are the model's; the last three are sent between processes.
+    can't be kept has `trained` and `forecast` in place of them. The kinds of what is prepared, of
+    states, messages and sums are the model's; the last three are sent between processes.
     """
 
     @property
