@@ -20,7 +20,7 @@ import pandas as pd
 
 from cryptodask.errors import DamagedFileError, TableError, UntrainedError, VersionError
 from cryptodask.evaluate.intervals.bounds import Calibration
-from cryptodask.io.files import FileRecord, damaged
+from cryptodask.io.files import FileRecord, damage, damaged, size_damage
 from cryptodask.io.parquet import read_frame
 from cryptodask.io.paths import AnyPath, names_in, path_of, resolved
 from cryptodask.io.structure import structured
@@ -110,6 +110,24 @@ class Version:
     def size(self) -> int:
         """Bytes of all files that the manifest names."""
         return sum(record.size for record in (*self.manifest.files, *self.manifest.beside))
+
+    def check(self) -> None:
+        """See that small files are as they were written, and that large ones are as long.
+
+        The latter are compared as they are read, coin by coin.
+
+        Raises
+        ------
+        DamagedFileError
+            A file is missing, or not as it was written.
+        """
+        reasons = {
+            self.path / r.name: size_damage(self.path / r.name, r) for r in self.manifest.files
+        }
+        reasons |= {self.path / r.name: damage(self.path / r.name, r) for r in self.manifest.beside}
+        for path, reason in reasons.items():
+            if reason is not None:
+                raise damaged(path, reason)
 
     def unknown(self, coins: Sequence[str], lasts: DateArray) -> dict[str, UntrainedError]:
         """Return why it can't forecast some coins.

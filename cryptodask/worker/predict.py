@@ -118,7 +118,7 @@ def _lookback(model: Model, version: Version, horizon: int) -> int | None:
     """Return how many of a coin's last rows are looked at; None of all."""
     if not version.facts.learns:
         return model.lookback(horizon)
-    return Trained(model, Learned(None, {})).lookback(horizon)
+    return _trained(version, Learned(None, {})).lookback(horizon)
 
 
 def _known_coins(version: Version, panel: Panel, label: str) -> tuple[Panel, list[CoinFailure]]:
@@ -134,8 +134,16 @@ def _known_coins(version: Version, panel: Panel, label: str) -> tuple[Panel, lis
 def _forecasting(version: Version, panel: Panel) -> tuple[Model, Calibration | None]:
     """Return the model with what it has learned of the coins of a panel."""
     learned, calibration = version.learned(panel.coins)
-    model = version.model if not version.facts.learns else Trained(version.model, learned)
+    model = version.model if not version.facts.learns else _trained(version, learned)
     return model, calibration
+
+
+def _trained(version: Version, learned: Learned) -> Trained:
+    """Return a version's model after its training.
+
+    Of coins that were not trained on, it refuses those that the model itself would.
+    """
+    return Trained(version.model, learned, strict=version.facts.any_coin)
 
 
 def _bounds(

@@ -14,7 +14,7 @@ from cryptodask.results.version import Version, open_version
 from cryptodask.runs.kind import Call
 from cryptodask.runs.kinds.forecast import ForecastKind
 from cryptodask.runs.session import Session
-from cryptodask.runs.spec import PredictSpec
+from cryptodask.runs.spec import PredictSpec, TrainSpec, spec_from_json
 from cryptodask.runs.workload import Workload
 from cryptodask.worker.job import Job
 from cryptodask.worker.predict import Prediction, predict_job
@@ -63,6 +63,7 @@ class PredictKind(ForecastKind):
         opened = [open_version(path_of(path)) for path in spec.versions]
         self.versions = dict(zip(spec.labels, opened, strict=True))
         for version in opened:
+            version.check()
             _check(version, spec, session.loader.freq)
         planned = [
             VersionModel(label, version.manifest.key, version.model.space)
@@ -146,18 +147,22 @@ def check_same(versions: Sequence[Version]) -> dict[str, Any]:
     ------
     VersionError
         Two of them differ.
+    InputError
+        What one was trained with can't be read.
     """
-    first = versions[0]
-    values = {name: first.facts.spec.get(name) for name in SEEN}
-    for version in versions[1:]:
-        for name, value in values.items():
-            other = version.facts.spec.get(name)
-            if other != value:
+    specs = [
+        spec_from_json(TrainSpec.kind, version.facts.spec, f"{version.path}: spec")
+        for version in versions
+    ]
+    for version, spec in zip(versions, specs, strict=True):
+        for name in SEEN:
+            there, first = getattr(spec, name), getattr(specs[0], name)
+            if there != first:
                 raise VersionError(
-                    f"{version.path}: {name}: trained with {other}, and {first.path} with {value}; "
-                    "predict from them one after the other"
+                    f"{version.path}: {name}: trained with {there}, and {versions[0].path} with "
+                    f"{first}; predict from them one after the other"
                 )
-    return values
+    return {name: getattr(specs[0], name) for name in SEEN}
 
 
 SEEN = ("from_date", "gaps", "gap_limit", "window", "seed")
