@@ -100,9 +100,9 @@ class Prophet(Model):
         VersionError
             What is read from the JSON forecasts other numbers.
         """
+        make, texts = _import_prophet(), []
         from prophet.serialize import model_from_json, model_to_json
 
-        make, texts = _import_prophet(), []
         with _quiet():
             for _, closes, dates in panel:
                 bars = (dates - dates[0]) / panel.step
@@ -169,7 +169,7 @@ def _predict(model: Any, last: float, horizon: int) -> FloatArray:
     """Return what a fitted model predicts of the bars after the last, ``(horizon,)``."""
     import pandas as pd
 
-    later = last + np.arange(1, horizon + 1)
+    later = last + np.arange(1.0, horizon + 1.0)
     ahead: FloatArray = model.predict(pd.DataFrame({"ds": _as_days(later)}))["yhat"].to_numpy()
     return ahead
 
