@@ -137,7 +137,7 @@ def _check_newer(trial: Trial, known: Learned, longer: Panel) -> None:
     require(
         isinstance(last, int) and last >= 1, f"lookback_from is {last!r}, not a positive integer"
     )
-    for fewer in {last, rows}:
+    for fewer in sorted({int(last or 0), rows}):
         cut = _forecast(trial, known, longer.tail(fewer))
         advice = f"lookback_from is {last}; say that it looks at more"
         require_same(values, cut, longer.coins, f"from the last {fewer} rows", advice)

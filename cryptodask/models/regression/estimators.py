@@ -7,7 +7,7 @@ numbers, and never which code runs.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -176,7 +176,7 @@ def _check_support_vectors(
 ) -> None:
     """Check shapes that compiled code goes by without looking."""
     count, counted = len(attributes.get("support_", ())), len(known["support_"])
-    along: dict[str, Sequence[int]] = {
+    along: dict[str, tuple[int, ...]] = {
         "support_": (count,),
         "support_vectors_": (count, known["support_vectors_"].shape[1]),
         "dual_coef_": (1, count),
@@ -184,7 +184,7 @@ def _check_support_vectors(
     }
     for name, expected in known.items():
         if isinstance(expected, np.ndarray):
-            shape = tuple(along.get(name, expected.shape))
+            shape = along.get(name) or expected.shape
             value = attributes.get(name)
             if not isinstance(value, np.ndarray) or value.shape != shape:
                 raise _damaged(what, f"attribute {name} is not of shape {shape}")
