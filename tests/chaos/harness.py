@@ -27,7 +27,9 @@ TTL = 8
 PATIENCE = 900
 """Seconds after which a run that has not ended is stuck."""
 
-ADVICE = "cryptodask resume|no scheduler answers|start some with|still runs|make room|has just ended"
+ADVICE = (
+    "cryptodask resume|no scheduler answers|start some with|still runs|make room|has just ended"
+)
 """One of these is in the last line of a client that ends by itself: what to do now."""
 
 LOGGED = {

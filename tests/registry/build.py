@@ -1,4 +1,4 @@
-"""Versions and scores as trainings and backtests leave them, for tests of what is done with them."""
+"""Versions and scores as trainings and backtests leave them."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

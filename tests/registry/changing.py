@@ -48,7 +48,8 @@ def go_on(registry: Registry) -> None:
         for kind in ("train", "promote", "train", "train", "rollback", "gc"):
             now = len(registry.log("linear"))
             removals = registry.gc("linear", KEEP_NONE, dry_run=True) if kind == "gc" else [None]
-            print(kind, now, now + len(removals), flush=True)
+            sys.stdout.write(f"{kind} {now} {now + len(removals)}\n")
+            sys.stdout.flush()
             if kind == "promote" and order.random() < 0.5:
                 registry.promote(newest(registry), "staging")
             else:

@@ -20,8 +20,12 @@ JITTER = np.random.default_rng(1).normal(0, 0.002, BASE.shape)
 
 
 def judged(
-    folder: Path, gates: Gates, losses: ArrayLike | None = BASE, coverage: float = 0.8,
-    champion: ArrayLike | None = BASE, **facts: Any,
+    folder: Path,
+    gates: Gates,
+    losses: ArrayLike | None = BASE,
+    coverage: float = 0.8,
+    champion: ArrayLike | None = BASE,
+    **facts: Any,
 ) -> dict[str, GateResult]:
     """What gates say of a second version beside a champion with the losses of `BASE`."""
     registry = Registry(folder)
@@ -52,14 +56,14 @@ def test_skill_is_judged_against_the_champion(
 ) -> None:
     skill = judged(tmp_path, Gates(), losses)["skill"]
     assert skill.outcome == outcome
-    assert "on 12 origins and 4 coins" in skill.found
-    assert "linear:2 0.9, linear:1 0.9" in skill.found
+    assert "on 12 origins and 4 coins" in skill.detail
+    assert "linear:2 0.9, linear:1 0.9" in skill.detail
 
 
 def test_the_level_of_skill_can_be_set(tmp_path: Path) -> None:
     losses = BASE + 5 * JITTER + 0.001
     skill = judged(tmp_path, Gates(), losses)["skill"]
-    p_value = float(skill.found.split()[2])
+    p_value = float(skill.detail.split()[2])
     assert skill.outcome == "passed"
     assert 0.05 < p_value < 0.9
     registry = Registry(tmp_path)
@@ -70,8 +74,8 @@ def test_the_level_of_skill_can_be_set(tmp_path: Path) -> None:
 def test_too_few_origins_in_common_fail(tmp_path: Path) -> None:
     skill = judged(tmp_path, Gates(), BASE[:, :7])["skill"]
     assert skill.outcome == "failed"
-    assert "have 7 origins in common" in skill.found
-    assert "registry score SOURCE --model linear:2 --model linear:1" in skill.found
+    assert "have 7 origins in common" in skill.detail
+    assert "registry score SOURCE --model linear:2 --model linear:1" in skill.detail
     registry = Registry(tmp_path)
     assert registry.judge(registry.entry("linear:2"), Gates(origins=7), 1)[0].outcome == "passed"
 
@@ -81,21 +85,21 @@ def test_what_both_have_is_compared_and_nothing_else(tmp_path: Path) -> None:
     losses[0, :3] = np.nan
     skill = judged(tmp_path, Gates(), losses)["skill"]
     assert skill.outcome == "passed"
-    assert "on 12 origins and 4 coins" in skill.found
+    assert "on 12 origins and 4 coins" in skill.detail
 
 
 def test_a_version_without_a_score_fails_and_the_command_is_named(tmp_path: Path) -> None:
     results = judged(tmp_path, Gates(), None, champion=None)
     assert results["skill"].outcome == "failed"
-    assert "linear:2 and linear:1 not scored" in results["skill"].found
+    assert "linear:2 and linear:1 not scored" in results["skill"].detail
     assert results["coverage"].outcome == "failed"
-    assert "registry score SOURCE --model linear:2" in results["coverage"].found
+    assert "registry score SOURCE --model linear:2" in results["coverage"].detail
 
 
 def test_errors_of_other_horizons_are_not_compared(tmp_path: Path) -> None:
     skill = judged(tmp_path, Gates(), horizon=5)["skill"]
     assert skill.outcome == "failed"
-    assert "horizon: 5 and 10" in skill.found
+    assert "horizon: 5 and 10" in skill.detail
 
 
 @pytest.mark.parametrize(
@@ -115,12 +119,12 @@ def test_coverage_is_judged_within_bounds(
     coverage = judged(tmp_path, gates, coverage=value)["coverage"]
     assert coverage.outcome == outcome
     if value == value:
-        assert f"linear:2 {100 * value:.1f}%, linear:1 80.0%" in coverage.found
+        assert f"linear:2 {100 * value:.1f}%, linear:1 80.0%" in coverage.detail
 
 
 def test_coverage_of_a_version_without_intervals_is_skipped(tmp_path: Path) -> None:
     coverage = judged(tmp_path, Gates(), coverage=0.1, intervals=False)["coverage"]
-    assert (coverage.outcome, coverage.found) == ("skipped", "linear:2 has no intervals")
+    assert (coverage.outcome, coverage.detail) == ("skipped", "linear:2 has no intervals")
 
 
 @pytest.mark.parametrize(
@@ -139,7 +143,7 @@ def test_coins_are_those_of_the_champion(
 ) -> None:
     coins = judged(tmp_path, gates, losses, **facts)["coins"]
     assert coins.outcome == outcome
-    assert f"linear:2 was trained on {facts['coins']}, linear:1 on 4" in coins.found
+    assert f"linear:2 was trained on {facts['coins']}, linear:1 on 4" in coins.detail
 
 
 @pytest.mark.parametrize(
@@ -171,7 +175,7 @@ def test_without_a_champion_what_compares_is_skipped_and_said(tmp_path: Path) ->
         ("coins", "skipped"),
         ("age", "passed"),
     ]
-    assert results[0].found == "there is no champion to be compared with"
+    assert results[0].detail == "there is not yet a champion"
     assert registry.find("linear").number == 1
 
 
@@ -237,7 +241,7 @@ def test_a_champion_whose_files_are_gone_can_be_replaced_by_force_alone(tmp_path
     (tmp_path / "linear" / "versions" / "1" / "_manifest.json").unlink()
     with pytest.raises(VersionError, match="linear:1: its training did not end"):
         registry.find("linear")
-    with pytest.raises(PromotionError, match="gate skill failed: .*the champion, linear:1, is not"):
+    with pytest.raises(PromotionError, match=r"gate skill failed: .*linear:1, is not"):
         registry.promote("linear:2")
     registry.promote("linear:2", force="its disk broke")
     assert registry.find("linear").number == 2

@@ -44,7 +44,7 @@ def kill_at(step: int, change: Callable[[], object]) -> bool:
         sys.addaudithook(count)
         try:
             change()
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - it must not go on as a second run of tests
             traceback.print_exc()
             os._exit(1)
         os._exit(0)
@@ -139,9 +139,7 @@ def test_a_process_that_is_killed_at_random_leaves_the_old_state_or_the_new_one(
     check_cleaned(registry)
 
 
-def promote_at_once(
-    folder: Path, first: int, barrier: Any, results: Any, rounds: int
-) -> None:
+def promote_at_once(folder: Path, first: int, barrier: Any, results: Any, rounds: int) -> None:
     """Promote a version a round, when the other process does, too."""
     registry = Registry(folder)
     for round_ in range(rounds):

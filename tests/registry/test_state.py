@@ -162,7 +162,7 @@ def test_a_state_whose_checksum_does_not_fit_is_refused(tmp_path: Path) -> None:
     registry = made(tmp_path)
     path = tmp_path / "linear" / "state.json"
     edited(path, lambda c: c["log"][4].update(reason="because I say so"), seal=False)
-    with pytest.raises(VersionError, match="state.json: checksum: does not fit"):
+    with pytest.raises(VersionError, match=r"state\.json: checksum: does not fit"):
         registry.find("linear")
 
 
@@ -179,7 +179,7 @@ def test_versions_without_a_state_are_not_taken_for_a_new_registry(tmp_path: Pat
     registry = made(tmp_path)
     (tmp_path / "linear" / "state.json").unlink()
     for use in (lambda: registry.find("linear"), lambda: registry.take_number("linear")):
-        with pytest.raises(VersionError, match="state.json: is missing, and versions are there"):
+        with pytest.raises(VersionError, match=r"state\.json: is missing, and versions are there"):
             use()
 
 
@@ -228,5 +228,5 @@ def test_moves_of_the_champion_are_replayed() -> None:
         aliases = moved(aliases, entry)
     assert aliases == {"champion": 1, "previous": 2}
     check_state(State(taken=2, aliases=aliases, log=log), "state.json")
-    with pytest.raises(VersionError, match="state.json: aliases: are not those"):
+    with pytest.raises(VersionError, match=r"state\.json: aliases: are not those"):
         check_state(attrs.evolve(State(taken=2, aliases=aliases, log=log[:-3])), "state.json")
