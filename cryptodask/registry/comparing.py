@@ -27,7 +27,7 @@ class Comparison:
     test : LossTest or None
         None where it can't be made.
     why : str
-        Why there is no test.
+        Why a test is missing.
     """
 
     entries: tuple[Entry, Entry]

@@ -28,17 +28,17 @@ class GateResult:
         ``passed``, ``failed`` or ``skipped``.
     rule : str
         With the setting.
-    found : str
+    detail : str
         The values of both versions; or why the gate was skipped, or what to do.
     """
 
     gate: str
     outcome: str
     rule: str
-    found: str
+    detail: str
 
     def __str__(self) -> str:
-        return f"gate {self.gate} {self.outcome}: {self.rule}: {self.found}"
+        return f"gate {self.gate} {self.outcome}: {self.rule}: {self.detail}"
 
 
 def _share(_: Any, field: "attrs.Attribute[Any]", value: float | None) -> None:
@@ -178,9 +178,9 @@ def judge(candidate: Side, champion: Side | None, gates: Gates, now: datetime) -
     on = {name: check for name, check in JUDGES.items() if getattr(gates, name) is not None}
     if champion is not None and champion.entry.manifest is None:
         entry = champion.entry
-        found = f"the champion, {entry}, is {entry.problem or 'not whole'}"
+        detail = f"the champion, {entry}, is {entry.problem or 'not whole'}"
         rule = "is compared with the champion"
-        return [GateResult(gate=name, outcome=FAILED, rule=rule, found=found) for name in on]
+        return [GateResult(gate=name, outcome=FAILED, rule=rule, detail=detail) for name in on]
     return [check(candidate, champion, gates, now) for check in on.values()]
 
 
@@ -195,11 +195,11 @@ def _skill(candidate: Side, champion: Side | None, gates: Gates, _: datetime) ->
             gate="skill",
             outcome=SKIPPED,
             rule=rule,
-            found="there is no champion to be compared with",
+            detail="there is not yet a champion",
         )
 
-    def failed(found: str) -> GateResult:
-        return GateResult(gate="skill", outcome=FAILED, rule=rule, found=found)
+    def failed(detail: str) -> GateResult:
+        return GateResult(gate="skill", outcome=FAILED, rule=rule, detail=detail)
 
     both = f"--model {candidate.entry} --model {champion.entry}"
     again = f"`cryptodask registry score SOURCE {both}` scores both"
@@ -219,18 +219,16 @@ def _skill(candidate: Side, champion: Side | None, gates: Gates, _: datetime) ->
     if math.isnan(test.p_worse):
         # The same difference everywhere has no variance; a test of too few origins has no sign.
         is_worse = not test.difference < 0
-    means = [
-        f"{side.entry} {_shown(side.score.scores['relative_mae'])}"
-        for side in (candidate, champion)
-        if side.score is not None
-    ]
-    found = (
+    detail = (
         f"p = {_shown(test.p_worse)} on {test.origins} origins and {test.coins} coins; error over "
-        f"naive's: {', '.join(means)}"
+        f"naive's: {candidate.entry} {_shown(candidate.score.scores['relative_mae'])}, "
+        f"{champion.entry} {_shown(champion.score.scores['relative_mae'])}"
     )
     if candidate.score.prices != champion.score.prices:
-        found += "; the prices were not the same"
-    return GateResult(gate="skill", outcome=FAILED if is_worse else PASSED, rule=rule, found=found)
+        detail += "; the prices were not the same"
+    return GateResult(
+        gate="skill", outcome=FAILED if is_worse else PASSED, rule=rule, detail=detail
+    )
 
 
 def _coverage(candidate: Side, champion: Side | None, gates: Gates, _: datetime) -> GateResult:
@@ -238,8 +236,8 @@ def _coverage(candidate: Side, champion: Side | None, gates: Gates, _: datetime)
     least, most = gates.coverage or (0, 1)
     rule = f"{100 * least:g} to {100 * most:g}% of actuals inside 80% intervals"
 
-    def result(outcome: str, found: str) -> GateResult:
-        return GateResult(gate="coverage", outcome=outcome, rule=rule, found=found)
+    def result(outcome: str, detail: str) -> GateResult:
+        return GateResult(gate="coverage", outcome=outcome, rule=rule, detail=detail)
 
     entry = candidate.entry
     if entry.manifest is not None and not entry.manifest.intervals:
@@ -250,11 +248,11 @@ def _coverage(candidate: Side, champion: Side | None, gates: Gates, _: datetime)
         return result(
             FAILED, f"{entry} {what}; `cryptodask registry score SOURCE --model {entry}` scores it"
         )
-    found = f"{entry} {100 * value:.1f}%"
+    detail = f"{entry} {100 * value:.1f}%"
     if champion is not None and champion.score is not None:
         theirs = champion.score.scores[COVERAGE]
-        found += f", {champion.entry} " + ("-" if theirs is None else f"{100 * theirs:.1f}%")
-    return result(PASSED if least <= value <= most else FAILED, found)
+        detail += f", {champion.entry} " + ("-" if theirs is None else f"{100 * theirs:.1f}%")
+    return result(PASSED if least <= value <= most else FAILED, detail)
 
 
 def _coins(candidate: Side, champion: Side | None, gates: Gates, _: datetime) -> GateResult:
@@ -265,18 +263,18 @@ def _coins(candidate: Side, champion: Side | None, gates: Gates, _: datetime) ->
             gate="coins",
             outcome=SKIPPED,
             rule=rule,
-            found="there is no champion to be compared with",
+            detail="there is not yet a champion",
         )
     ours, theirs = candidate.entry.facts["coins"], champion.entry.facts["coins"]
     share = ours / theirs if theirs else 1.0
-    found = f"{candidate.entry} was trained on {ours:,}, {champion.entry} on {theirs:,}"
+    detail = f"{candidate.entry} was trained on {ours:,}, {champion.entry} on {theirs:,}"
     if candidate.score is not None and champion.score is not None and champion.score.coins:
         both = set(candidate.score.coins) & set(champion.score.coins)
         scored = len(both) / len(champion.score.coins)
         share = min(share, scored)
-        found += f"; of {len(champion.score.coins):,} that were scored it has {len(both):,}"
+        detail += f"; of {len(champion.score.coins):,} that were scored it has {len(both):,}"
     outcome = PASSED if share >= (gates.coins or 0) else FAILED
-    return GateResult(gate="coins", outcome=outcome, rule=rule, found=found)
+    return GateResult(gate="coins", outcome=outcome, rule=rule, detail=detail)
 
 
 def _age(candidate: Side, champion: Side | None, gates: Gates, now: datetime) -> GateResult:
@@ -288,13 +286,13 @@ def _age(candidate: Side, champion: Side | None, gates: Gates, now: datetime) ->
     )
     entry = candidate.entry
     days = (now - entry.trained).total_seconds() / 86_400
-    behind, found = 0.0, f"{entry} was trained {max(days, 0):.1f} days ago"
+    behind, detail = 0.0, f"{entry} was trained {max(days, 0):.1f} days ago"
     if champion is not None:
         behind = float((champion.entry.last - entry.last) / np.timedelta64(1, "D"))
-        found += f", its prices end {entry.facts['last']}, {champion.entry}'s "
-        found += str(champion.entry.facts["last"])
+        detail += f", its prices end {entry.facts['last']}, {champion.entry}'s "
+        detail += str(champion.entry.facts["last"])
     outcome = PASSED if days <= most and behind <= most else FAILED
-    return GateResult(gate="age", outcome=outcome, rule=rule, found=found)
+    return GateResult(gate="age", outcome=outcome, rule=rule, detail=detail)
 
 
 JUDGES: Mapping[str, Callable[[Side, Side | None, Gates, datetime], GateResult]] = {

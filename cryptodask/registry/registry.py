@@ -197,7 +197,7 @@ class Registry(RegistryReader):
         Raises
         ------
         VersionError
-            There is no previous one, or its files are damaged.
+            A previous one is missing, or its files are damaged.
         PromotionError
             Another process moved the champion first.
         """

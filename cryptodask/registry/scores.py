@@ -57,7 +57,7 @@ class Score:
     coins : list of str
         Those with a forecast.
     losses : list of list of float or None
-        ``(n_coins, n_origins)``, as a share of the close; None where there is no forecast.
+        ``(n_coins, n_origins)``, as a share of the close; None where a forecast is missing.
     """
 
     format: str = FORMAT

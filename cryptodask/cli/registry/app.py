@@ -172,8 +172,8 @@ def alias(
         out.print(Text(f"{reference}@{alias} is removed"), soft_wrap=True)
         return
     there.set_alias(reference, alias, reason)
-    found = there.find(reference)
-    out.print(Text(f"{found.name}:{found.number} is {found.name}@{alias} now"), soft_wrap=True)
+    entry = there.entry(reference)
+    out.print(Text(f"{entry} is {entry.name}@{alias} now"), soft_wrap=True)
 
 
 @registry_app.command()
