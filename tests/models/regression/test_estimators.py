@@ -81,6 +81,16 @@ def test_a_regressor_is_restored_bit_for_bit() -> None:
     }
 
 
+def test_the_order_of_an_array_in_memory_and_kinds_of_numbers_are_kept() -> None:
+    fresh, regressor = fitted("sklearn.linear_model.Ridge")
+    regressor.by_column = np.asfortranarray(X)
+    regressor.nested = [1, (2.5, None), {"three": np.float32(3)}, "four", True]
+    restored = restore(fresh, keep(regressor, X, Y)[0], regressor, "it")
+    assert restored.by_column.strides == regressor.by_column.strides
+    assert np.array_equal(restored.by_column, X)
+    assert repr(restored.nested) == repr(regressor.nested)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "why"),
     [
