@@ -82,8 +82,8 @@ class Learned:
         ----------
         prefix : str
         """
-        found = {n.removeprefix(prefix): a for n, a in self.arrays.items() if n.startswith(prefix)}
-        return Learned(self.coins, found)
+        arrays = {n.removeprefix(prefix): a for n, a in self.arrays.items() if n.startswith(prefix)}
+        return Learned(self.coins, arrays)
 
 
 def ragged(name: str, parts: Sequence[Array]) -> dict[str, Array]:

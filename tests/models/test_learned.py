@@ -88,11 +88,7 @@ def test_a_pooled_model_refuses_flat_coins_in_its_run_and_forecasts_them_once_ke
     assert kept.lookback(3) == max(model.lookback_from(3) or 0, model.min_length(3))
     [failure] = run_model(fresh, flat, 3).failures
     assert failure.exception == ConstantSeriesError.__name__
-    result = run_model(kept, flat, 3)
-    if name == "lstm_global":
-        np.testing.assert_allclose(result.values, 2.0, rtol=0.1)
-    else:  # of no volatility there is no unit for its target
-        assert [f.exception for f in result.failures] == ["ForecastError"]
+    np.testing.assert_allclose(run_model(kept, flat, 3).values, [[2.0] * 3], rtol=0.1)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +147,7 @@ def test_a_member_that_cannot_be_kept_is_named(name: str) -> None:
 def test_auto_keeps_members_of_the_coins_that_they_are_best_for() -> None:
     rng = np.random.default_rng(3)
     alternating = 10 * np.exp(np.cumsum(0.1 * (-1.0) ** np.arange(300) + rng.normal(0, 0.01, 300)))
-    panel = join([replace(one_coin(alternating), coins=("alternating",)), make_panel([300])])
+    panel = join([replace(one_coin(alternating), coins=("alternating",)), make_panel([20])])
     model = create_model("auto", members="ridge")
     known = model.learn(panel, 1, 0)
     kept = [len(known.of("member.0", i)) > 0 for i in range(2)]

@@ -39,7 +39,7 @@ def learn_members(
         Of ``(n_coins,)``, at least one.
     horizon, seed : int
     wanted : ndarray of bool, ``(n_members, n_coins)``, optional
-        Which member learns of which coins; by default each of all.
+        The coins that each member learns; by default all.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def forecast_member(
     Returns
     -------
     ndarray of float64, ``(n_coins, horizon)``
-        Prices in the quote currency; NaN where there is no forecast.
+        Prices in the quote currency; NaN where a forecast is missing.
     dict of str to str
         By coin, why each of the others has none.
     """

@@ -57,19 +57,7 @@ def keep(regressor: Any, x: FloatArray, y: FloatArray) -> tuple[Bytes, list[str]
     """
     if is_its_data(regressor):
         return pack({X: x, Y: y}), []
-    parameters = regressor.get_params(deep=False)
-    arrays: dict[str, Array] = {}
-    values: dict[str, Any] = {}
-    others = []
-    for name, value in sorted(vars(regressor).items()):
-        if name in parameters:
-            continue
-        before = dict(arrays)
-        try:
-            values[name] = _to_json(value, arrays)
-        except NotPlainError:
-            arrays = before
-            others.append(name)
+    values, arrays, others = _plain_attributes(regressor)
     text = json.dumps(values, sort_keys=True).encode()
     return pack({VALUES: np.frombuffer(text, dtype=np.uint8), **arrays}), others
 
@@ -103,18 +91,41 @@ def restore(regressor: Any, packed: Bytes, template: Any, what: str) -> Any:
         attributes = {str(name): _of_json(value, arrays) for name, value in values.items()}
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(what, repr(error)) from error
-    known = vars(template)
-    parameters = regressor.get_params(deep=False)
-    for name, value in attributes.items():
-        if name not in known or name in parameters or name.startswith("__"):
-            raise _damaged(what, f"{type(regressor).__name__} has no attribute {name!r}")
-        if not _are_alike(value, known[name]):
-            raise _damaged(what, f"attribute {name} is not as one of this class is")
-    if "support_vectors_" in attributes:
-        _check_support_vectors(attributes, known, what)
+    _check_attributes(attributes, template, what)
     for name, value in attributes.items():
         setattr(regressor, name, value)
     return regressor
+
+
+def _plain_attributes(regressor: Any) -> tuple[dict[str, Any], dict[str, Array], list[str]]:
+    """Return what a regressor has besides parameters as JSON and arrays, and names of the rest."""
+    parameters = regressor.get_params(deep=False)
+    arrays: dict[str, Array] = {}
+    values: dict[str, Any] = {}
+    others = []
+    for name, value in sorted(vars(regressor).items()):
+        if name in parameters:
+            continue
+        before = dict(arrays)
+        try:
+            values[name] = _to_json(value, arrays)
+        except NotPlainError:
+            arrays = before
+            others.append(name)
+    return values, arrays, others
+
+
+def _check_attributes(attributes: Mapping[str, Any], template: Any, what: str) -> None:
+    """Check that attributes are those of a regressor that was fitted, of the same kinds."""
+    known, (plain, _, _) = vars(template), _plain_attributes(template)
+    for name in sorted(set(attributes) ^ set(plain)):
+        has = "no attribute" if name in attributes else "also an attribute"
+        raise _damaged(what, f"{type(template).__name__} has {has} {name!r}")
+    for name, value in attributes.items():
+        if not _are_alike(value, known[name]):
+            raise _damaged(what, f"attribute {name} is not as one of this class is")
+    if "support_vectors_" in known:
+        _check_support_vectors(attributes, known, what)
 
 
 def _damaged(what: str, why: str) -> VersionError:

@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cryptodask.errors import MissingExtraError, OptionError
+from cryptodask.errors import MissingExtraError, OptionError, VersionError
 from cryptodask.models import create_model, run_model
 from cryptodask.models.external.prophet import Prophet
+from cryptodask.models.learned import Learned, ragged
+from cryptodask.records import Panel
 from tests.models.conftest import make_panel, need_package, one_coin, walk
 
 
@@ -70,3 +72,27 @@ def test_without_prophet_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "prophet", None)
     with pytest.raises(MissingExtraError, match=r"needs the package prophet.*\[prophet\]"):
         run_model(create_model("prophet"), make_panel([40]), 3)
+
+
+@pytest.mark.parametrize("log", [True, False])
+def test_what_it_learned_is_extended_by_the_bars_since_then(log: bool) -> None:
+    need_package("prophet")
+    model, panel = create_model("prophet", n_changepoints=2, log=log), make_panel([60])
+    known = model.learn(panel, 5, 0)
+    later = panel.future_dates(2)[0]
+    rows = np.append(panel.values, [1.0, 2.0]), np.append(panel.dates, later)
+    newer = Panel.from_series([("coin-0", *rows)])
+    expected = model.forecast(panel, 5, 0)[:, 2:]
+    values = model.forecast_from(known, newer, 3, 0)
+    np.testing.assert_allclose(values, expected, rtol=1e-12)
+
+
+def test_json_that_was_changed_is_refused() -> None:
+    need_package("prophet")
+    model, panel = create_model("prophet", n_changepoints=2), make_panel([60])
+    known = model.learn(panel, 5, 0)
+    for text in (b"{}", b"[", b'{"growth": 1}'):
+        changed = ragged("json", [np.frombuffer(text, dtype=np.uint8)])
+        damaged = Learned(known.coins, {**known.arrays, **changed})
+        with pytest.raises(VersionError, match=r"^coin-0: prophet: what was kept can't be read: "):
+            model.forecast_from(damaged, panel, 5, 0)

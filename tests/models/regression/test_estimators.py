@@ -81,6 +81,16 @@ def test_a_regressor_is_restored_bit_for_bit() -> None:
     }
 
 
+def test_the_order_of_an_array_in_memory_and_kinds_of_numbers_are_kept() -> None:
+    fresh, regressor = fitted("sklearn.linear_model.Ridge")
+    regressor.by_column = np.asfortranarray(X)
+    regressor.nested = [1, (2.5, None), {"three": np.float32(3)}, "four", True]
+    restored = restore(fresh, keep(regressor, X, Y)[0], regressor, "it")
+    assert restored.by_column.strides == regressor.by_column.strides
+    assert np.array_equal(restored.by_column, X)
+    assert repr(restored.nested) == repr(regressor.nested)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "why"),
     [
@@ -97,9 +107,10 @@ def test_a_regressor_is_restored_bit_for_bit() -> None:
 )
 def test_values_that_were_changed_are_refused(name: str, value: Any, why: str) -> None:
     fresh, regressor, values, arrays = svr()
-    with pytest.raises(VersionError, match=f"^a coin: what was kept can't be used: .*{why}"):
+    before = dict(vars(fresh))
+    with pytest.raises(VersionError, match=rf"^a coin: what was kept can't be used: .*{why}"):
         restore(fresh, again({**values, name: value}, arrays), regressor, "a coin")
-    assert vars(fresh) == fresh.get_params()
+    assert vars(fresh) == before
 
 
 @pytest.mark.parametrize(
@@ -109,8 +120,6 @@ def test_arrays_that_compiled_code_would_read_past_are_refused(name: str) -> Non
     fresh, regressor, values, arrays = svr()
     number = values[name]["array"][0]
     for changed in (arrays[number][:-1], arrays[number].astype(np.float32)):
-        if changed.size == arrays[number].size and changed.dtype == arrays[number].dtype:
-            continue
         with pytest.raises(VersionError, match="can't be used"):
             restore(fresh, again(values, {**arrays, number: changed}), regressor, "a coin")
     del values[name]
@@ -129,12 +138,12 @@ def test_bytes_of_a_pickle_are_refused_and_not_run() -> None:
     sys.modules.pop("this", None)
     fresh, regressor = fitted("sklearn.svm.SVR")
     damaged = np.frombuffer(pickle.dumps(Bomb()), dtype=np.uint8)
-    with pytest.raises(VersionError, match="^a coin: what was kept can't be read: "):
+    with pytest.raises(VersionError, match=r"^a coin: what was kept can't be read: "):
         restore(fresh, damaged, regressor, "a coin")
     assert "this" not in sys.modules
 
 
 def test_neighbours_of_other_arrays_are_refused() -> None:
     fresh, regressor = fitted("sklearn.neighbors.KNeighborsRegressor")
-    with pytest.raises(VersionError, match="it has the arrays x, z"):
+    with pytest.raises(VersionError, match=r"it has the arrays x, z"):
         restore(fresh, pack({"x": X, "z": Y}), regressor, "a coin")
