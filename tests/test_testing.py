@@ -11,10 +11,18 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from cryptodask.errors import ContractError, LookaheadError, MissingExtraError, OptionError
+from cryptodask.errors import (
+    ContractError,
+    LookaheadError,
+    MissingExtraError,
+    OptionError,
+    VersionError,
+)
 from cryptodask.models import Model
-from cryptodask.models.base import Gaps, TrainableModel, rng_for
+from cryptodask.models.base import Gaps, rng_for
+from cryptodask.models.learned import Learned
 from cryptodask.models.pooled.base import PooledModel
+from cryptodask.models.trained import TrainableModel
 from cryptodask.records import FloatArray, Panel
 from cryptodask.testing import RULES, check_lookahead, check_model, random_panel
 
@@ -266,7 +274,83 @@ class Pooled(PooledModel):
         return self.trained(state).forecast(panel, horizon, seed)
 
 
+@dataclass(frozen=True)
+class Mean(Model):
+    """The mean of the closes that it learned of, which is sound; and the base of broken ones."""
+
+    name = "mean"
+
+    def min_length(self, horizon: int) -> int:
+        return 1
+
+    def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
+        means = np.array([values.mean() for _, values, _ in panel])
+        return Learned(panel.coins, {"mean": means})
+
+    def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        return np.repeat(known.arrays["mean"][:, None], horizon, axis=1)
+
+    def lookback_from(self, horizon: int) -> int | None:
+        return 1
+
+
+class Boxed(Mean):
+    def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
+        return Learned(panel.coins, {"mean": super().learn(panel, 1, 0).arrays["mean"] + 0j})
+
+
+class Unstacked(Mean):
+    def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
+        more = {"all": np.zeros(len(panel) + 2)}
+        return Learned(panel.coins, {**super().learn(panel, 1, 0).arrays, **more})
+
+
+class Vague(Mean):
+    def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
+        raise VersionError("I can't")
+
+
+class Rounder(Mean):
+    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        return super().forecast(panel, horizon, seed) * (1 + 2**-52)
+
+
+class Crowd(Mean):
+    def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
+        means = super().learn(panel, horizon, seed).arrays["mean"]
+        return Learned(panel.coins, {"mean": means, "others": np.full(len(panel), means.mean())})
+
+
+class Placed(Mean):
+    def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        places = np.arange(len(panel))[:, None]
+        return super().forecast_from(known, panel, horizon, seed) * (1 + places)
+
+
+class Stale(Mean):
+    def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
+        rows = panel.lengths.astype(np.float64)
+        return Learned(panel.coins, {**super().learn(panel, 1, 0).arrays, "rows": rows})
+
+    def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        stale = panel.lengths > known.arrays["rows"]
+        return np.where(stale[:, None], np.nan, super().forecast_from(known, panel, horizon, seed))
+
+
+class NearSighted(Mean):
+    def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        return super().forecast_from(known, panel, horizon, seed) * panel.lengths[:, None]
+
+
 BROKEN = [
+    ("learns", Boxed(), "mean is complex128, not an array of float64, float32, int64, uint8"),
+    ("learns", Unstacked(), r"all has shape \(5,\), and its first axis is to be 3"),
+    ("learns", Vague(), "the error does not name the model: I can't"),
+    ("learns", Rounder(), r"coin-0: step 1 is \S+, but \S+ from what it learned"),
+    ("learns", Crowd(), "others is other among 3 coins"),
+    ("learns", Placed(), r"gapped: step 1 is \S+, but \S+ of gapped, coin-0 taken from all"),
+    ("learns", Stale(), "of rows that came later it forecasts .*nan"),
+    ("learns", NearSighted(), "lookback_from is 1; say that it looks at more"),
     ("declares", Free(), "cost is 0.0"),
     ("declares", Greedy(), r"columns is \('close',\), not a tuple of some of open, high, low"),
     ("declares", Shrinking(), r"min_length is \[29, 5\] for horizons of \[1, 25\]"),
@@ -333,6 +417,10 @@ def test_a_sound_model_obeys_all_rules() -> None:
     assert check_model(Last()) == tuple(RULES)
     assert check_model(Last(), random=False, horizon=1, seed=5, max_coins=2) == tuple(RULES)
     assert check_lookahead(Last()) == 6
+
+
+def test_a_model_of_learn_and_forecast_from_needs_no_forecast() -> None:
+    assert check_model(Mean()) == tuple(RULES)
 
 
 def test_rules_are_chosen_and_skipped() -> None:

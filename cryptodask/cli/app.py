@@ -21,11 +21,13 @@ from cryptodask.cli.cluster import cluster
 from cryptodask.cli.dashboard import dashboard
 from cryptodask.cli.forecast import forecast
 from cryptodask.cli.models import models
+from cryptodask.cli.predict import predict
 from cryptodask.cli.prices import prices_app
 from cryptodask.cli.registry import registry_app
 from cryptodask.cli.resume import resume
 from cryptodask.cli.security import security_app
 from cryptodask.cli.show import err, out
+from cryptodask.cli.train import train
 from cryptodask.cli.tune import tune
 from cryptodask.errors import CryptoDaskError, InputError
 
@@ -38,6 +40,8 @@ app = typer.Typer(
 app.command()(forecast)
 app.command()(backtest)
 app.command()(tune)
+app.command()(train)
+app.command()(predict)
 app.command()(resume)
 app.command()(models)
 app.command()(cluster)

@@ -17,8 +17,8 @@ from cryptodask.text import shown_names
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from cryptodask.prices import CryptoLoader
     from cryptodask.results import Backtest
+    from cryptodask.runs import Session
 
 SHOWN = {
     "relative_mae": "MAE / naive",
@@ -47,11 +47,11 @@ def backtest(
     check_file("--scores", scores, (".csv", ".parquet"))
     check_file("--page", page, (".html",))
 
-    def write_scores(result: "Backtest", loader: "CryptoLoader") -> list[Path]:
-        wanted = loader.source.coins
+    def write_scores(result: "Backtest", session: "Session") -> list[Path]:
+        wanted = session.loader.source.coins
         if spec.coins is not None:
-            names = split_names(spec.coins, loader.names)
-            wanted = [loader.names.find(name) or name for name in names]
+            names = split_names(spec.coins, session.loader.names)
+            wanted = [session.loader.names.find(name) or name for name in names]
         by_coin = result.scores(by=("coin", "model"))
         print_unscored(wanted, {*by_coin["coin"], *result.failures["coin"]})
         if scores is not None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cryptodask.io.paths import AnyPath
-    from cryptodask.prices import CryptoLoader
+    from cryptodask.runs import Session
 
 TRACEBACK = "CRYPTODASK_TRACEBACK"
 """A variable of the environment that has errors which nobody raised on purpose print tracebacks."""
@@ -92,7 +92,8 @@ def execute(
     folder: "AnyPath | None" = None,
     profile: bool = False,
     report: Path | None = None,
-    write_more: Callable[[Any, "CryptoLoader"], Iterable[Path]] | None = None,
+    run: "Callable[[Any, Session], Any] | None" = None,
+    write_more: "Callable[[Any, Session], Iterable[AnyPath]] | None" = None,
 ) -> NoReturn:
     """Run a spec, print and write its result, and exit.
 
@@ -109,8 +110,10 @@ def execute(
         Whether to print where the time went.
     report : Path, optional
         An .html file for Dask's performance report.
+    run : callable, optional
+        Runs the spec with a session, where it is not `run_spec` with these options.
     write_more : callable, optional
-        Writes further files of a result and returns them.
+        Writes further files of a result, from the session, and returns them.
 
     Raises
     ------
@@ -134,13 +137,16 @@ def execute(
             connected = time.time()
             with reporting(report):
                 session = Session(loader, client)
-                result = run_spec(spec, session, out=folder, overwrite=output.overwrite)
+                if run is not None:
+                    result = run(spec, session)
+                else:
+                    result = run_spec(spec, session, out=folder, overwrite=output.overwrite)
             returned = time.time()
             # All of this before the cluster closes, which takes seconds.
             view.show(result)
             files = [] if folder is None else [folder]
             files += view.write(result, output.file) if output.file is not None else []
-            files += write_more(result, loader) if write_more is not None else []
+            files += write_more(result, session) if write_more is not None else []
             out.print(f"{time.perf_counter() - started:.1f} seconds in all", highlight=False)
             if profile:
                 print_profile(result.tasks, begun, connected, returned)

@@ -16,8 +16,8 @@ from cryptodask.runs.spec import ForecastSpec
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cryptodask.prices import CryptoLoader
     from cryptodask.results import Forecasts
+    from cryptodask.runs import Session
 
 SHOWN = 10
 """Forecasts that are printed."""
@@ -44,14 +44,14 @@ def forecast(
     _check_plot(plot, plot_coin, spec, output)
     check_file("--report", report, (".html",))
 
-    def draw(result: "Forecasts", loader: "CryptoLoader") -> list[Path]:
+    def draw(result: "Forecasts", session: "Session") -> list[Path]:
         if plot is None or not len(result):
             return []
         from cryptodask.dashboard.plot import save_plot
 
         rows = result.get_df()
         names = sorted(set(rows["coin"]))
-        save_plot(plot, loader.get_df(names, to_date=spec.to_date), rows, coin=plot_coin)
+        save_plot(plot, session.loader.get_df(names, to_date=spec.to_date), rows, coin=plot_coin)
         return [plot]
 
     execute(spec, VIEW, cluster, output, profile=profile, report=report, write_more=draw)

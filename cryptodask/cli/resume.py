@@ -1,18 +1,25 @@
 """``cryptodask resume``: continue a run that was stopped, from what is in its folder."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
 
-from cryptodask.cli import backtest, forecast, tune
+from cryptodask.cli import backtest, forecast, train, tune
 from cryptodask.cli.execute import Profile, View, execute
 from cryptodask.cli.options import ClusterOptions, OutputOptions, with_options
 from cryptodask.cli.show import SOME_FAILED, err, out, print_failures, print_lost
 from cryptodask.errors import InputError
-from cryptodask.runs.spec import SPECS, BacktestSpec, ForecastSpec, SearchSpec
+from cryptodask.runs.spec import (
+    SPECS,
+    BacktestSpec,
+    ForecastSpec,
+    PredictSpec,
+    SearchSpec,
+    TrainSpec,
+)
 
 if TYPE_CHECKING:
     from cryptodask.io.paths import AnyPath
@@ -22,6 +29,8 @@ VIEWS: Mapping[str, View] = {
     ForecastSpec.kind: forecast.VIEW,
     BacktestSpec.kind: backtest.VIEW,
     SearchSpec.kind: tune.VIEW,
+    TrainSpec.kind: train.VIEW,
+    PredictSpec.kind: forecast.VIEW,
 }
 """By kind of run."""
 
@@ -82,8 +91,14 @@ def is_whole(path: "AnyPath", plan: "Plan") -> bool:
 def report_whole(path: "AnyPath", plan: "Plan") -> int:
     """Print what failed and what was lost in a run that has ended; return its exit code."""
     from cryptodask.results import open_backtest, open_forecasts
+    from cryptodask.results.version import open_version
 
-    result = open_forecasts(path) if plan.kind == ForecastSpec.kind else open_backtest(path)
+    openers: dict[str, Callable[[AnyPath], Any]] = {
+        ForecastSpec.kind: open_forecasts,
+        PredictSpec.kind: open_forecasts,
+        TrainSpec.kind: open_version,
+    }
+    result = openers.get(plan.kind, open_backtest)(path)
     print_lost(result.lost, err)
     print_failures(result)
     return 0 if result.is_complete else SOME_FAILED

@@ -12,11 +12,12 @@ from cryptodask.evaluate.origins import at_cutoff, forecast_spans, join_forecast
 from cryptodask.evaluate.rolling import Rolling, Spans
 from cryptodask.evaluate.rows import BACKTEST_COLUMNS, BOUNDS
 from cryptodask.models import Model, run_model
-from cryptodask.models.base import PanelForecast, TrainableModel, check_horizon
-from cryptodask.models.fitting import sound_coins
+from cryptodask.models.base import PanelForecast
+from cryptodask.models.fitting import check_horizon, sound_coins
+from cryptodask.models.trained import TrainableModel
 from cryptodask.records import CoinFailure, DateArray, FloatArray, Panel
 
-Trained = tuple[frozenset[str], Model]
+TrainedCoins = tuple[frozenset[str], Model]
 """Coins, and the model that was trained on them."""
 
 
@@ -147,7 +148,7 @@ def _date_by_date(
     check_horizon(horizon)
     values = np.full((len(spans), horizon), np.nan)
     failures: list[CoinFailure] = []
-    trained: list[Trained] = []
+    trained: list[TrainedCoins] = []
     for chosen in split_by_origin(spans, np.arange(len(spans))):
         visible = spans.take(chosen)
         number = int(visible.origins[0])
@@ -164,7 +165,7 @@ def _date_by_date(
 
 
 def _forecast_trained(
-    model: TrainableModel, trained: list[Trained], panel: Panel, horizon: int, seed: int
+    model: TrainableModel, trained: list[TrainedCoins], panel: Panel, horizon: int, seed: int
 ) -> list[PanelForecast]:
     """Forecast by earlier trainings; train the coins that have none, and add that to the list."""
     known = frozenset[str]().union(*(coins for coins, _ in trained))

@@ -8,8 +8,8 @@ import numpy as np
 
 from cryptodask.errors import LookaheadError, OptionError
 from cryptodask.evaluate.rolling import Rolling
-from cryptodask.models.base import Model, PanelForecast, check_horizon
-from cryptodask.models.fitting import run_model
+from cryptodask.models.base import Model, PanelForecast
+from cryptodask.models.fitting import check_horizon, run_model
 from cryptodask.models.walks import random_panel
 from cryptodask.records import Panel
 

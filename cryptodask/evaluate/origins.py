@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from cryptodask.evaluate.rolling import Rolling, Spans
 from cryptodask.models import Model, run_model
-from cryptodask.models.base import PanelForecast, check_horizon
-from cryptodask.models.fitting import NO_COINS_FAULT, forecast_batch
+from cryptodask.models.base import PanelForecast
+from cryptodask.models.fitting import NO_COINS_FAULT, check_horizon, forecast_batch
 from cryptodask.records import CoinFailure, FloatArray, Panel
 
 ROWS = 200_000

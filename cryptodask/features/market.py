@@ -8,8 +8,10 @@ so nothing later is seen in it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cryptodask.features.segments import Segments
 from cryptodask.records import DateArray, FloatArray, IntArray, Panel
@@ -69,6 +71,44 @@ class Market:
             np.concatenate(pair) for pair in zip(self._arrays(), other._arrays(), strict=True)
         )
         return Market(*_by_date(*joined), {**self.coins, **other.coins})
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], names: Sequence[str]) -> "Market":
+        """Return what `as_arrays` made arrays of.
+
+        Parameters
+        ----------
+        arrays : mapping of str to ndarray
+        names : sequence of str
+            Coins, as they were given to `as_arrays`.
+        """
+        coins = {
+            name: (arrays[f"dates_{i}"].astype("datetime64[s]"), arrays[f"returns_{i}"])
+            for i, name in enumerate(names)
+        }
+        dates = arrays["dates"].astype("datetime64[s]")
+        return cls(dates, arrays["sums"], arrays["counts"], coins)
+
+    def as_arrays(self, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Return it as arrays of numbers, dates as seconds since 1970-01-01.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Coins whose returns it has.
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``dates``, ``sums`` and ``counts``, ``(n_dates,)`` each, and of each coin, by its place,
+            ``dates_0`` and ``returns_0``, ``(n_returns,)`` each, and so on.
+        """
+        arrays: dict[str, NDArray[Any]] = {"sums": self.sums, "counts": self.counts}
+        arrays["dates"] = self.dates.astype("datetime64[s]").astype(np.int64)
+        for i, name in enumerate(names):
+            dates, arrays[f"returns_{i}"] = self.coins[name]
+            arrays[f"dates_{i}"] = dates.astype("datetime64[s]").astype(np.int64)
+        return arrays
 
     def _arrays(self) -> tuple[DateArray, IntArray, IntArray]:
         return self.dates, self.sums, self.counts

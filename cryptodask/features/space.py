@@ -147,6 +147,12 @@ class FeatureSpace:
         return max(longest, self.target.history)
 
     @property
+    def lookback(self) -> int | None:
+        """The last rows of a coin that the features of its last one are made from; None: all."""
+        endless = any(f.definition.endless for f in self.features)
+        return None if endless or self.scaling.kind == "coin" else self.history
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 over names, order, parameters, dtype and versions, as hexadecimal digits.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from cryptodask.errors import ForecastError, OptionError, VersionError
+from cryptodask.errors import ForecastError, VersionError
 from cryptodask.models.learned import Learned
 from cryptodask.records import CoinFailure, DateArray, FloatArray, Panel
 
@@ -21,10 +21,11 @@ class Model:
     """Base class of models: one that forecasts a panel of many coins at once.
 
     A model is a frozen dataclass that derives from this class. Its fields are its options. It must
-    have a ``name``, `min_length` and `forecast`; all else has a default, which is right for a model
-    that looks at all rows of the closes and needs nothing before it can forecast. It gets whole
-    panels of coins that are sound and long enough, and keeps nothing between calls. It draws
-    random numbers from `rng_for` only.
+    have a ``name``, `min_length`, and `forecast`, or in place of that `learn` and `forecast_from`,
+    if what it learns can be kept; all else has a default, which is right for a model that looks at
+    all rows of the closes and needs nothing before it can forecast. It gets whole panels of coins
+    that are sound and long enough, and keeps nothing between calls. It draws random numbers from
+    `rng_for` only.
 
     Attributes
     ----------
@@ -145,7 +146,11 @@ class Model:
         ndarray of float64, ``(n_coins, horizon)``
             Prices in the quote currency at each of the bars after the coin's last.
         """
-        raise NotImplementedError(f"{self.name}: a model needs forecast")
+        if type(self).learn is Model.learn:
+            raise NotImplementedError(f"{self.name}: a model needs forecast")
+        if not len(panel):
+            return np.empty((0, horizon))
+        return self.forecast_from(self.learn(panel, horizon, seed), panel, horizon, seed)
 
     def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
         """Return what the model learns of coins, to forecast them later without learning again.
@@ -168,10 +173,7 @@ class Model:
         VersionError
             What it learns is not arrays of numbers, so that it can't be kept.
         """
-        raise VersionError(
-            f"{self.name}: what it learns can't be kept as a version, since it is not arrays of "
-            "numbers; forecast anew with it, or train another model"
-        )
+        raise cannot_be_kept(self)
 
     def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
         """Forecast from what `learn` returned, and from rows that may have come since.
@@ -196,6 +198,21 @@ class Model:
         """Return how many of a coin's last rows the model looks at; by default all.
 
         Of a panel without the others its forecast is the same, bit for bit.
+
+        Parameters
+        ----------
+        horizon : int
+            Bars ahead.
+
+        Returns
+        -------
+        int or None
+            Rows; None if it looks at all of them.
+        """
+        return None
+
+    def lookback_from(self, horizon: int) -> int | None:
+        """Return how many of a coin's last rows `forecast_from` looks at; by default all.
 
         Parameters
         ----------
@@ -243,27 +260,31 @@ class Model:
         """
         return None
 
-
-class TrainableModel(Model):
-    """A model whose training takes most of its time, and can be kept."""
-
-    def train(self, panel: Panel, seed: int) -> Model:
-        """Return a model that is trained on these coins, and forecasts them only.
+    def explain_from(self, known: Learned, panel: Panel) -> ForecastError | None:
+        """Return why `forecast_from` gives a coin NaN; by default what `explain` returns.
 
         Parameters
         ----------
+        known : Learned
         panel : Panel
-            Sound coins, ``(n_coins,)``.
-        seed : int
-            Random seed.
-
-        Returns
-        -------
-        Model
-            From the rows on which it was trained it forecasts what the model itself does, bit for
-            bit; from newer rows, by the same training.
+            Of one coin, ``(1,)``.
         """
-        raise NotImplementedError(f"{self.name}: a trainable model needs train")
+        return self.explain(panel)
+
+
+def cannot_be_kept(model: Model, why: str = "it is not arrays of numbers") -> VersionError:
+    """Return the error of a model that can't become a version.
+
+    Parameters
+    ----------
+    model : Model
+    why : str
+        The reason, as the end of a sentence.
+    """
+    return VersionError(
+        f"{model.name}: what it learns can't be kept as a version, since {why}; forecast anew "
+        "with it, or train another model"
+    )
 
 
 def fingerprints(models: Iterable[Model]) -> dict[str, str]:
@@ -306,39 +327,6 @@ class PanelForecast:
     dates: DateArray
     values: FloatArray
     failures: list[CoinFailure] = field(default_factory=list)
-
-
-def check_horizon(horizon: int) -> None:
-    """Check that there is a bar to forecast.
-
-    Parameters
-    ----------
-    horizon : int
-        How far ahead, in bars.
-
-    Raises
-    ------
-    OptionError
-        It is below 1.
-    """
-    if horizon < 1:
-        raise OptionError(f"horizon: must be at least 1, got {horizon}")
-
-
-def not_finite(coin: str, model: Model, row: FloatArray) -> ForecastError:
-    """Return the error of a coin whose forecast has a NaN or an infinity in it.
-
-    Parameters
-    ----------
-    coin : str
-    model : Model
-    row : ndarray of float64, ``(horizon,)``
-        The forecast.
-    """
-    return ForecastError(
-        f"{coin}: {model.name} gave {row.tolist()}, not finite prices; "
-        "look at the coin's prices, or try other options"
-    )
 
 
 def rng_for(seed: int, model: str, coin: str) -> np.random.Generator:

@@ -6,12 +6,14 @@ from cryptodask.errors import (
     BrokenSeriesError,
     ConstantSeriesError,
     ContractError,
+    ForecastError,
     InputError,
     MissingExtraError,
+    OptionError,
     SeriesError,
     TooShortError,
 )
-from cryptodask.models.base import Model, PanelForecast, check_horizon, not_finite
+from cryptodask.models.base import Model, PanelForecast
 from cryptodask.records import DAY, BoolArray, CoinFailure, DateArray, FloatArray, Panel
 
 NO_COINS_FAULT = (MemoryError, MissingExtraError, InputError, ContractError)
@@ -233,4 +235,37 @@ def _forecast_each_if_needed(
     singles = [batch.take([i]) for i in range(len(batch))]
     return np.concatenate(
         [_forecast_each_if_needed(model, single, horizon, seed, failures) for single in singles]
+    )
+
+
+def check_horizon(horizon: int) -> None:
+    """Check that there is a bar to forecast.
+
+    Parameters
+    ----------
+    horizon : int
+        How far ahead, in bars.
+
+    Raises
+    ------
+    OptionError
+        It is below 1.
+    """
+    if horizon < 1:
+        raise OptionError(f"horizon: must be at least 1, got {horizon}")
+
+
+def not_finite(coin: str, model: Model, row: FloatArray) -> ForecastError:
+    """Return the error of a coin whose forecast has a NaN or an infinity in it.
+
+    Parameters
+    ----------
+    coin : str
+    model : Model
+    row : ndarray of float64, ``(horizon,)``
+        The forecast.
+    """
+    return ForecastError(
+        f"{coin}: {model.name} gave {row.tolist()}, not finite prices; "
+        "look at the coin's prices, or try other options"
     )

@@ -6,8 +6,10 @@ from typing import Any
 
 from cryptodask.errors import ForecastError
 from cryptodask.features.space import FeatureSpace
-from cryptodask.models.base import Gaps, Model, TrainableModel
+from cryptodask.models.base import Gaps, Model
+from cryptodask.models.learned import Learned
 from cryptodask.models.pooled.base import PooledModel
+from cryptodask.models.trained import TrainableModel
 from cryptodask.records import FloatArray, IntArray, Panel
 
 
@@ -78,14 +80,35 @@ class Renamed(Model):
     def space(self) -> FeatureSpace | None:
         return self.model.space
 
+    @property
+    def learns(self) -> bool:
+        return self.model.learns
+
+    @property
+    def learns_horizon(self) -> bool:
+        return self.model.learns_horizon
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        return self.model.libraries
+
     def min_length(self, horizon: int) -> int:
         return self.model.min_length(horizon)
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
         return self.model.forecast(panel, horizon, seed)
 
+    def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
+        return self.model.learn(panel, horizon, seed)
+
+    def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        return self.model.forecast_from(known, panel, horizon, seed)
+
     def lookback(self, horizon: int) -> int | None:
         return self.model.lookback(horizon)
+
+    def lookback_from(self, horizon: int) -> int | None:
+        return self.model.lookback_from(horizon)
 
     def rows_at_ends(self, horizon: int) -> tuple[int, int] | None:
         return self.model.rows_at_ends(horizon)
@@ -95,6 +118,9 @@ class Renamed(Model):
 
     def explain(self, panel: Panel) -> ForecastError | None:
         return self.model.explain(panel)
+
+    def explain_from(self, known: Learned, panel: Panel) -> ForecastError | None:
+        return self.model.explain_from(known, panel)
 
 
 @dataclass(frozen=True)
@@ -145,6 +171,9 @@ class RenamedPooled(Renamed, PooledModel):
 
     def advance(self, state: Any, sums: Any) -> Any:
         return self.model.advance(state, sums)
+
+    def learned(self, state: Any) -> Learned:
+        return self.model.learned(state)
 
     def trained(self, state: Any) -> Model:
         return rename(self.model.trained(state), self.name)

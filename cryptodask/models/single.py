@@ -7,9 +7,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from cryptodask.errors import BrokenSeriesError
-from cryptodask.models.base import Model, check_horizon, not_finite
+from cryptodask.models.base import Model
 from cryptodask.models.catalog import create_model
-from cryptodask.models.fitting import check_series
+from cryptodask.models.fitting import check_horizon, check_series, not_finite
 from cryptodask.records import DAY, DateArray, FloatArray, Panel
 
 

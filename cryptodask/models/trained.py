@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from cryptodask.errors import ForecastError, UntrainedError
 from cryptodask.features.space import FeatureSpace
 from cryptodask.models.base import Gaps, Model
 from cryptodask.models.fitting import NO_COINS_FAULT, sound_coins
@@ -70,19 +71,26 @@ class Trained(Model):
     model : Model
     learned : Learned
         Of the coins that it can forecast.
+    strict : bool
+        Whether it refuses the coins that the model itself refuses, for which it has to see all of
+        their rows: so that, in the run that trained it, it stands for the model.
     """
 
     cost: ClassVar[float] = 10.0
-    # What could not be learned from is not among the coins, and a coin may stand still afterwards.
-    needs_variation: ClassVar[bool] = False
 
     model: Model
     learned: Learned
+    strict: bool = False
 
     @property
     def name(self) -> str:
         """The model's."""
         return self.model.name
+
+    @property
+    def needs_variation(self) -> bool:
+        # Kept, it may see a coin's last rows alone, which may stand still.
+        return self.strict and self.model.needs_variation
 
     @property
     def gaps(self) -> Gaps:
@@ -99,8 +107,64 @@ class Trained(Model):
     def min_length(self, horizon: int) -> int:
         return self.model.min_length(horizon)
 
+    def lookback(self, horizon: int) -> int | None:
+        last = self.model.lookback_from(horizon)
+        return None if self.strict or last is None else max(last, self.min_length(horizon))
+
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        """Forecast every coin of a panel.
+
+        Parameters
+        ----------
+        panel : Panel
+        horizon, seed : int
+
+        Returns
+        -------
+        ndarray of float64, ``(n_coins, horizon)``
+            Prices in the quote currency.
+
+        Raises
+        ------
+        UntrainedError
+            A coin is not among those that it was trained on.
+        """
         if not len(panel):
             return np.empty((0, horizon))
-        known = self.learned.take(panel.coins)
+        known = self._known(panel)
         return self.model.forecast_from(known, panel, horizon, seed)
+
+    def explain(self, panel: Panel) -> ForecastError | None:
+        return self.model.explain_from(self._known(panel), panel)
+
+    def _known(self, panel: Panel) -> Learned:
+        """Return what is known of a panel's coins."""
+        if self.learned.coins is not None and panel.coins != self.learned.coins:
+            for coin in sorted(set(panel.coins) - set(self.learned.coins)):
+                raise UntrainedError(
+                    f"{coin}: {self.name} was not trained on it; train it again, or forecast "
+                    "this coin with another model"
+                )
+        return self.learned.take(panel.coins)
+
+
+class TrainableModel(Model):
+    """A model whose training takes most of its time, so that a backtest may keep it."""
+
+    def train(self, panel: Panel, seed: int) -> Model:
+        """Return a model that is trained on these coins, and forecasts them only.
+
+        Parameters
+        ----------
+        panel : Panel
+            Sound coins, ``(n_coins,)``, at least one.
+        seed : int
+            Random seed.
+
+        Returns
+        -------
+        Model
+            From the rows on which it was trained it forecasts what the model itself does, bit for
+            bit; from newer rows, by the same training.
+        """
+        return Trained(self, self.learn(panel, 1, seed), strict=True)

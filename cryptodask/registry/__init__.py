@@ -11,14 +11,29 @@ if TYPE_CHECKING:
     from cryptodask.registry.gates import Gates
     from cryptodask.registry.registry import Registry
     from cryptodask.registry.scoring import score_versions
+    from cryptodask.registry.training import predict, train
+    from cryptodask.results.version import Version, open_version
 
-__all__ = ["Gates", "Registry", "Rules", "score_versions"]
+__all__ = [
+    "Gates",
+    "Registry",
+    "Rules",
+    "Version",
+    "open_version",
+    "predict",
+    "score_versions",
+    "train",
+]
 
 _HOME = {
     "Gates": "cryptodask.registry.gates",
     "Registry": "cryptodask.registry.registry",
     "Rules": "cryptodask.registry.cleaning",
+    "Version": "cryptodask.results.version",
+    "open_version": "cryptodask.results.version",
+    "predict": "cryptodask.registry.training",
     "score_versions": "cryptodask.registry.scoring",
+    "train": "cryptodask.registry.training",
 }
 
 

@@ -34,6 +34,7 @@ def close_folder(folder: RunFolder, kind: Kind[Any, Any], outcome: Outcome) -> M
         TASKS: task_table((model.name, done) for model, done in jobs if done.worker),
     }
     records = [write_frame(table, folder.path / name) for name, table in beside.items()]
+    records += kind.write_beside(folder.path, outcome)
     manifest = Manifest(
         key=folder.key,
         kind=kind.tables,
@@ -42,7 +43,7 @@ def close_folder(folder: RunFolder, kind: Kind[Any, Any], outcome: Outcome) -> M
         seed=kind.spec.seed,
         features=fingerprints(kind.models),
         intervals=kind.intervals,
-        rows=int(beside[TASKS]["coins"].sum()) * kind.spec.horizon,
+        rows=kind.rows(int(beside[TASKS]["coins"].sum())),
         files=[done.file for _, done in jobs if done.file is not None],
         beside=records,
         **kind.manifest_facts(),

@@ -72,6 +72,7 @@ def run_kind(
             if manifest is not None:
                 return kind.open(folder.path, manifest)
             folder.reopen()
+            kind.place = folder.path
         if kind.coins:
             stack.enter_context(watched(session.client))
             if folder is not None:
@@ -114,11 +115,11 @@ class _Run:
         if todo:
             pools = self._read_pools(todo)
             # Errors of all coins are pooled, so that all are needed until they were counted once.
-            used = [*self.done, *todo] if kind.intervals and pools is None else todo
+            used = [*self.done, *todo] if kind.pools_errors and pools is None else todo
             needed = {self.workload.model(task).name for task in used}
             self._fail(kind.train(self.workload, needed, self.say), count=True)
             todo = [task for task in todo if kind.ready(self.workload.model(task))]
-        if todo and kind.intervals:
+        if todo and kind.pools_errors:
             self._run_with_intervals(todo, pools)
         elif todo:
             work = self._work(self._call, todo)
@@ -270,7 +271,7 @@ class _Run:
 
     def _read_pools(self, todo: Sequence[TaskId]) -> dict[str, PooledErrors] | None:
         """Return the pooled errors of a resumed run, if it had those of all models."""
-        if self.folder is None or not self.kind.intervals:
+        if self.folder is None or not self.kind.pools_errors:
             return None
         return self.folder.read_pools({self.workload.model(task).name for task in todo})
 

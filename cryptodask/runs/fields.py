@@ -116,6 +116,11 @@ def text(_: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
         raise refused(field.name, "must be text", value)
 
 
+def as_tuple(given: Any) -> Any:
+    """Return a list as a tuple, as JSON has none; all else as it is."""
+    return tuple(given) if isinstance(given, list) else given
+
+
 def texts(_: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
     """Check several texts."""
     for item in value:

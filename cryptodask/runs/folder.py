@@ -43,11 +43,12 @@ from cryptodask.runs.plan import Plan, read_plan, write_plan
 from cryptodask.runs.workload import Task
 
 LOCK = "_lock"
+INDEX, SHARED = "_index.parquet", "_shared."
 POOLS = "_pools.json"
 
 OWN = (
     MANIFEST, PLAN, LOCK, POOLS, FAILURES, LOST, TASKS, "_done-", "_split-",
-    "_failures-", "_lost-", "_task-", "forecasts-probe",
+    "_failures-", "_lost-", "_task-", "forecasts-probe", INDEX, SHARED,
 )  # fmt: skip
 """How names of files begin that runs write into their folders, beside the tables."""
 
@@ -59,11 +60,12 @@ class RunFolder:
     ----------
     path : Path or UPath
     tables : str
-        How names of tables begin: ``forecasts`` or ``backtest``.
+        How names of tables begin: ``forecasts``, ``backtest`` or ``parameters``.
     """
 
     def __init__(self, path: AnyPath, tables: str) -> None:
         self.path, self.tables, self.key = resolved(path), tables, ""
+        self._suffix = "safetensors" if tables == "parameters" else "parquet"
         self._plan: Plan | None = None
 
     @contextmanager
@@ -174,7 +176,7 @@ class RunFolder:
         """
         table, done = ("_part", "_part") if parts else (self.tables, "_done")
         return TaskFiles(
-            self.path / f"{table}-{task}.parquet",
+            self.path / f"{table}-{task}.{self._suffix}",
             self.path / f"{done}-{task}.json",
             digest([self.key, content.model, content.spans]),
             self.key,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import pandas as pd
 
+from cryptodask.io.files import FileRecord
 from cryptodask.io.paths import AnyPath
 from cryptodask.models import Model
 from cryptodask.models.base import fingerprints
@@ -64,6 +65,8 @@ class Kind(ABC, Generic[S, R]):
         To run; known after `prepare`.
     without : list of CoinFailure
         Of coins that have not one row.
+    place : Path or UPath or None
+        The run's folder, once it is locked.
     """
 
     tables: ClassVar[str]
@@ -86,6 +89,7 @@ class Kind(ABC, Generic[S, R]):
         self.row_filter: RowFilter = spec.row_filter(session.loader.freq)
         names = [model.name for model in self.models]
         self.coins, self.without = session.choose_coins(spec.coins, names)
+        self.place: AnyPath | None = None
         self.prepare()
 
     def prepare(self) -> None:
@@ -95,6 +99,11 @@ class Kind(ABC, Generic[S, R]):
     @abstractmethod
     def intervals(self) -> bool:
         """Whether passes that make intervals follow."""
+
+    @property
+    def pools_errors(self) -> bool:
+        """Whether intervals take passes over the errors of past forecasts."""
+        return self.intervals
 
     def facts(self) -> dict[str, Any]:
         """Return what decides every number of the result, as JSON has it."""
@@ -156,6 +165,15 @@ class Kind(ABC, Generic[S, R]):
         from cryptodask.results.failures import failure_table
 
         return failure_table(failures, dated=self.dated_failures)
+
+    def rows(self, coins: int) -> int:
+        """Return how many rows the files have of all coins (times models) together."""
+        return coins * self.spec.horizon
+
+    def write_beside(self, path: AnyPath, outcome: Outcome) -> list[FileRecord]:
+        """Write what the folder has beside what all kinds of runs do; the manifest names it."""
+        del path, outcome
+        return []
 
     def manifest_facts(self) -> Mapping[str, Any]:
         """Return what the manifest says besides what all do."""

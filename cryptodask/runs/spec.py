@@ -17,6 +17,7 @@ import attrs
 from cryptodask.errors import CryptoDaskError, InputError, OptionError
 from cryptodask.io.structure import structured
 from cryptodask.runs.fields import (
+    as_tuple,
     coin_names,
     count_or_days,
     day,
@@ -304,8 +305,61 @@ class SearchSpec(RunSpec):
         check_search(self.search, self.options)
 
 
+def check_one(_: Any, field: "attrs.Attribute[Any]", value: tuple[ModelSpec, ...]) -> None:
+    """Check that there is one model; see `OptionError`."""
+    check_models(_, field, value)
+    if len(value) > 1:
+        names = ", ".join(model.name for model in value)
+        raise OptionError(f"{field.name}: a version is of one model, got {names}")
+
+
+@attrs.frozen(kw_only=True)
+class TrainSpec(ForecastSpec):
+    """A training: the version of a model, from which forecasts are made later.
+
+    Attributes
+    ----------
+    models : tuple of ModelSpec
+        The model.
+    horizon : int
+        Bars ahead that it is trained for; another is refused later where that matters.
+    intervals : bool
+        Whether the version can make intervals.
+    parent : int or None
+        The version that it is to replace.
+    """
+
+    kind: ClassVar[str] = "train"
+
+    models: tuple[ModelSpec, ...] = option(
+        help="The model to train.", flag="--model", converter=model_specs, check=check_one
+    )
+    parent: int | None = option(None, flag="", decides=False, check=optional(whole_number(1)))
+
+
+@attrs.frozen(kw_only=True)
+class PredictSpec(RunSpec):
+    """Forecasts from versions of trained models; what these were trained with can't be chosen.
+
+    Attributes
+    ----------
+    versions : tuple of str
+        Folders or URLs of versions.
+    labels : tuple of str
+        What the forecast table calls their models.
+    intervals : bool
+        Whether 80 and 95% intervals are made, by versions that were trained for it.
+    """
+
+    kind: ClassVar[str] = "predict"
+
+    versions: tuple[str, ...] = option(flag="", converter=as_tuple, check=texts)
+    labels: tuple[str, ...] = option(flag="", converter=as_tuple, check=texts)
+    intervals: bool = option(False, flag="", check=flag)
+
+
 SPECS: Mapping[str, type[RunSpec]] = {
-    spec.kind: spec for spec in (ForecastSpec, BacktestSpec, SearchSpec)
+    spec.kind: spec for spec in (ForecastSpec, BacktestSpec, SearchSpec, TrainSpec, PredictSpec)
 }
 """By kind."""
 

@@ -8,13 +8,23 @@ from cryptodask.io.paths import AnyPath
 from cryptodask.io.stores import store_of
 from cryptodask.models import Model
 from cryptodask.results import Backtest, Forecasts, SearchResult
+from cryptodask.results.version import Version
 from cryptodask.runs.engine import OnDone, run_kind
 from cryptodask.runs.kind import Kind
 from cryptodask.runs.kinds.backtest import BacktestKind
 from cryptodask.runs.kinds.forecast import ForecastKind
+from cryptodask.runs.kinds.predict import PredictKind
 from cryptodask.runs.kinds.search import SearchKind
+from cryptodask.runs.kinds.train import TrainKind
 from cryptodask.runs.session import Session
-from cryptodask.runs.spec import BacktestSpec, ForecastSpec, RunSpec, SearchSpec
+from cryptodask.runs.spec import (
+    BacktestSpec,
+    ForecastSpec,
+    PredictSpec,
+    RunSpec,
+    SearchSpec,
+    TrainSpec,
+)
 
 if TYPE_CHECKING:
     pass
@@ -23,13 +33,17 @@ KINDS: Mapping[type[RunSpec], type[Kind[Any, Any]]] = {
     ForecastSpec: ForecastKind,
     BacktestSpec: BacktestKind,
     SearchSpec: SearchKind,
+    TrainSpec: TrainKind,
+    PredictSpec: PredictKind,
 }
 
 Models = Sequence[str | Model]
 
 
 @overload
-def run_spec(spec: ForecastSpec, session: Session, **how: Any) -> Forecasts: ...
+def run_spec(spec: TrainSpec, session: Session, **how: Any) -> Version: ...
+@overload
+def run_spec(spec: ForecastSpec | PredictSpec, session: Session, **how: Any) -> Forecasts: ...
 @overload
 def run_spec(spec: BacktestSpec, session: Session, **how: Any) -> Backtest: ...
 @overload
@@ -37,7 +51,7 @@ def run_spec(spec: SearchSpec, session: Session, **how: Any) -> SearchResult: ..
 @overload
 def run_spec(
     spec: RunSpec, session: Session, **how: Any
-) -> Forecasts | Backtest | SearchResult: ...
+) -> Forecasts | Backtest | SearchResult | Version: ...
 def run_spec(  # type: ignore[misc]
     spec: RunSpec,
     session: Session,
@@ -48,7 +62,7 @@ def run_spec(  # type: ignore[misc]
     as_dask: bool = False,
     progress: bool = True,
     on_done: OnDone | None = None,
-) -> Forecasts | Backtest | SearchResult:
+) -> Forecasts | Backtest | SearchResult | Version:
     """Run what a spec says.
 
     The same prices and spec give the same result, bit for bit, whatever the number of workers,
@@ -76,7 +90,7 @@ def run_spec(  # type: ignore[misc]
 
     Returns
     -------
-    Forecasts, Backtest or SearchResult
+    Forecasts, Backtest, SearchResult or Version
         By the kind of the spec. Coins fail alone, by name, in ``failures``; only what concerns
         every coin is raised.
 
@@ -95,13 +109,15 @@ def run_spec(  # type: ignore[misc]
         not here.
     """
     place = None if out is None else store_of(out)
+    if isinstance(spec, TrainSpec) and place is None:
+        raise OptionError("out: what is trained is written to a folder; name one")
     if as_dask and (place is not None or not isinstance(spec, ForecastSpec)):
         raise OptionError("as_dask: forecasts are either left on the workers or written, not both")
     given = {model.name: model for model in models if not isinstance(model, str)}
     named = getattr(spec, "models", ())
     created = [given.get(model.name) or model.create() for model in named]
     kind = KINDS[type(spec)](spec, session, created)
-    result: Forecasts | Backtest | SearchResult = run_kind(
+    result: Forecasts | Backtest | SearchResult | Version = run_kind(
         kind, out=place, overwrite=overwrite, as_dask=as_dask, progress=progress, on_done=on_done
     )
     return result

@@ -18,12 +18,17 @@ def _declares(trial: Trial) -> None:
     require(isinstance(name, str) and name and not name[-1:].isspace(), f"name is {name!r}")
     require(_is_number(model.cost) and 0 < model.cost < math.inf, f"cost is {model.cost!r}")
     require(model.gaps in ("leave", "split"), f"gaps is {model.gaps!r}, not 'leave' or 'split'")
-    for flag in ("needs_variation", "batches_dates"):
+    for flag in ("needs_variation", "batches_dates", "learns", "learns_horizon"):
         value = getattr(model, flag)
         require(isinstance(value, bool), f"{flag} is {value!r}, not True or False")
     require(
         isinstance(model.columns, tuple) and set(model.columns) <= set(columns),
         f"columns is {model.columns!r}, not a tuple of some of {', '.join(columns)}",
+    )
+    libraries = model.libraries
+    require(
+        isinstance(libraries, tuple) and all(isinstance(name, str) for name in libraries),
+        f"libraries is {libraries!r}, not a tuple of names of packages",
     )
     fewest = [model.min_length(horizon) for horizon in trial.horizons]
     require(

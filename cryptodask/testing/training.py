@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from cryptodask.models.base import Model, TrainableModel
+from cryptodask.models.base import Model
 from cryptodask.models.pooled.base import PooledModel, train
+from cryptodask.models.trained import TrainableModel
 from cryptodask.records import FloatArray, Panel
 from cryptodask.testing.trial import Trial, require, require_same
 

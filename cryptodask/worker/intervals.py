@@ -20,7 +20,6 @@ from cryptodask.evaluate.intervals.error_counts import PoolSummary
 from cryptodask.evaluate.intervals.look_back import Cohort, look_back
 from cryptodask.evaluate.intervals.past_errors import PastErrors, table_errors
 from cryptodask.evaluate.intervals.pooling import PooledErrors, Pools, count_errors
-from cryptodask.features.segments import Segments
 from cryptodask.io.files import FileRecord
 from cryptodask.io.parquet import open_parquet
 from cryptodask.io.paths import AnyPath
@@ -36,7 +35,7 @@ from cryptodask.timing import stage, watching
 from cryptodask.worker.backtest import BacktestPlan, backtest_job, backtest_schema
 from cryptodask.worker.deadline import within
 from cryptodask.worker.job import Job
-from cryptodask.worker.read import coins_without_rows, read_panel
+from cryptodask.worker.read import coins_without_rows, read_panel, rows_as_of_now
 from cryptodask.worker.sink import JobTally, row_sink
 
 Summaries = Mapping[int, PoolSummary]
@@ -165,25 +164,21 @@ def _look_back(
     with stage("read"):
         panel, lost, rows = read_panel(partition, all_rows, columns=model.columns, past=True)
     with stage("fit"):
-        forecast = run_model(model, _rows_as_of_now(panel, row_filter), horizon, seed)
-        errors = look_back(
-            panel, forecast, past.cohorts, seed,
-            window=row_filter.max_points, refit=past.refit, splits=row_filter.splits,
-        )  # fmt: skip
+        forecast = run_model(model, rows_as_of_now(panel, row_filter), horizon, seed)
+        errors = look_back_panel(panel, forecast, past, seed, row_filter)
     failures = forecast.failures + coins_without_rows(partition, panel, model.name)
     tally.add(failures, lost, len(forecast.coins), rows)
     return replace(forecast, failures=[]), errors
 
 
-def _rows_as_of_now(panel: Panel, row_filter: RowFilter) -> Panel:
-    """Return the rows that a model sees as of now, of those that were read for past dates."""
-    rows = panel.lengths
-    if row_filter.splits and len(panel):
-        stops = panel.indptr[1:]
-        rows = stops - Segments.of(panel).begins[stops - 1]
-    if row_filter.max_points is not None:
-        rows = np.minimum(rows, row_filter.max_points)
-    return panel if (rows == panel.lengths).all() else panel.tail(rows)
+def look_back_panel(
+    panel: Panel, forecast: PanelForecast, past: PastDates, seed: int, row_filter: RowFilter
+) -> list[PastErrors]:
+    """Return the errors of a panel's forecasts as of past dates; see `look_back`."""
+    return look_back(
+        panel, forecast, past.cohorts, seed,
+        window=row_filter.max_points, refit=past.refit, splits=row_filter.splits,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

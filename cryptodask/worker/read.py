@@ -7,6 +7,7 @@ import pandas as pd
 
 from cryptodask.errors import NoPricesError
 from cryptodask.evaluate.rolling import FILLED
+from cryptodask.features.segments import Segments
 from cryptodask.prices.clean.findings import empty_findings, lost
 from cryptodask.prices.clean.gaps import last_segments
 from cryptodask.prices.panels import to_panel
@@ -60,6 +61,17 @@ def read_panel(
     if row_filter.gaps.mode == "fill":
         columns = (*columns, FILLED)
     return to_panel(seen, row_filter.freq, columns), lost(reading.findings), len(prices)
+
+
+def rows_as_of_now(panel: Panel, row_filter: RowFilter) -> Panel:
+    """Return the rows that a model sees as of now, of those that were read for past dates."""
+    rows = panel.lengths
+    if row_filter.splits and len(panel):
+        stops = panel.indptr[1:]
+        rows = stops - Segments.of(panel).begins[stops - 1]
+    if row_filter.max_points is not None:
+        rows = np.minimum(rows, row_filter.max_points)
+    return panel if (rows == panel.lengths).all() else panel.tail(rows)
 
 
 def coins_without_rows(partition: Partition, panel: Panel, model: str) -> list[CoinFailure]:

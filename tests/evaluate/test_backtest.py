@@ -11,8 +11,8 @@ from cryptodask.evaluate.backtest import backtest_panel, empty_backtest, scales
 from cryptodask.evaluate.rolling import Rolling
 from cryptodask.evaluate.rows import BACKTEST_COLUMNS
 from cryptodask.models import create_model, list_models, run_model
-from cryptodask.models.base import TrainableModel
 from cryptodask.models.baseline.naive import Naive
+from cryptodask.models.trained import TrainableModel
 from cryptodask.records import DAY, DateArray, Panel
 from tests.models.conftest import QUICK, START, join, make_panel, one_coin, walk
 

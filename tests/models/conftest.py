@@ -18,6 +18,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "lstm_global": {"window": 8, "units": (4, 6), "steps": 4, "sample": 8},
     "sklearn:sklearn.ensemble.ExtraTreesRegressor": {"lags": 4, "n_estimators": 5},
     "sklearn:sklearn.neighbors.KNeighborsRegressor": {"lags": 3, "n_neighbors": 2},
+    "sklearn:sklearn.linear_model.Ridge": {"lags": 3},
+    "sklearn:sklearn.svm.SVR": {"lags": 4, "C": 0.1},
     "auto": {"shrinkage": 0.0},
     "ensemble": {"members": "naive,ridge"},
     "prophet": {"n_changepoints": 2},

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptodask.errors import ContractError
+from cryptodask.errors import ContractError, VersionError
 from cryptodask.models import Model, create_model, list_models, run_model
 from cryptodask.models.lstm.lstm import LSTM
 from cryptodask.models.pooled.base import is_pooled
@@ -14,6 +14,7 @@ from cryptodask.testing import RULES, check_model
 from tests.models.conftest import (
     OF_LIBRARIES,
     QUICK,
+    make_panel,
     need_package,
     one_coin,
     walk,
@@ -52,7 +53,14 @@ VARIANTS = {
         validation_split=0.2,
         epochs=3,
         patience=1,
-    )
+    ),
+    "lstm of features in a window": LSTM(**QUICK["lstm"], features="lag:1-2 std:4 mean:6"),
+    "ridge_features of a segment": create_model("ridge_features", features="rsi:5 macd lag:1"),
+    "ridge_features of two steps": create_model("ridge_features", target="scaled:5"),
+    "ensemble of weights": create_model(
+        "ensemble", members="naive,ridge,svr_rbf", how="inverse_error", inner=2
+    ),
+    "auto of what learns": create_model("auto", members="linear,svr_rbf", shrinkage=0.0, inner=8),
 }
 """Options of models that make of one almost another."""
 
@@ -116,6 +124,25 @@ def test_a_flat_coin_is_forecast_unless_there_has_to_be_variation(model: Model) 
     result = run_model(model, one_coin(np.full(60, 0.25)), 5)
     assert bool(result.failures) == model.needs_variation
     assert np.isfinite(result.values).all()
+
+
+REFUSED = {
+    "sklearn:sklearn.ensemble.ExtraTreesRegressor",
+    "stats:AutoETS",
+    "stats:Theta",
+}
+"""Those whose training can't be kept as arrays."""
+
+
+def test_a_model_is_kept_unless_it_is_known_to_be_refused(model: Model) -> None:
+    panel = make_panel([90, 100])
+    if not model.learns:
+        assert type(model).learn in (Model.learn, type(create_model("ensemble")).learn)
+    elif model.name in REFUSED:
+        with pytest.raises(VersionError, match=f"^{model.name}: what it learns can't be kept as"):
+            model.learn(panel, 3, 0)
+    else:
+        assert model.learn(panel, 3, 0).arrays
 
 
 def test_the_catalog_and_the_model_agree_on_what_it_is(model: Model) -> None:

@@ -15,7 +15,8 @@ from cryptodask import CryptoLoader, CryptoManager
 from cryptodask.models.lstm.lstm_global import LSTMGlobal
 from cryptodask.models.pooled.base import PooledModel
 from cryptodask.models.pooled.dated_sums import Sums
-from cryptodask.models.pooled.pooled_linear import PooledLinear, TrainedPooledLinear
+from cryptodask.models.pooled.pooled_linear import PooledLinear
+from cryptodask.models.trained import Trained
 from cryptodask.prices.clean.gaps import GapHandling
 from cryptodask.prices.row_filter import RowFilter
 from cryptodask.runs.training import PastTraining
@@ -176,6 +177,5 @@ def test_models_over_the_workers_are_those_of_the_plain_loop(
 
 def numbers_of(trained: Any) -> list[bytes]:
     """The bytes of all that was learned."""
-    if isinstance(trained, TrainedPooledLinear):
-        return [trained.coefficients.tobytes()]
-    return [trained.fit.losses.tobytes(), pickle.dumps(trained.fit.weights)]
+    assert isinstance(trained, Trained)
+    return [array.tobytes() for array in trained.learned.arrays.values()]

@@ -1,13 +1,13 @@
 """Bounds of intervals around forecasts, from the pooled errors of all coins."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from cryptodask.evaluate.intervals.conformal import Conformal, price_quantiles
-from cryptodask.evaluate.intervals.error_counts import PoolSummary
+from cryptodask.evaluate.intervals.error_counts import PoolSummary, find_origins
 from cryptodask.evaluate.intervals.past_errors import PastErrors, place_errors
 from cryptodask.evaluate.rows import BOUND_QUANTILES, BOUNDS
 from cryptodask.models.base import PanelForecast
@@ -15,6 +15,80 @@ from cryptodask.records import DateArray, FloatArray
 
 IN_ORDER = [list(BOUND_QUANTILES).index(name) for name in BOUNDS]
 """Place of each bound among the quantiles, which rise."""
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """What is known of the errors of coins' forecasts, from which intervals are made.
+
+    Attributes
+    ----------
+    spread : ndarray of float64, ``(n_coins, horizon)``
+        Of each coin's past errors over the pool's; NaN where no error was known.
+    market : ndarray of float64, ``(n_coins,)``
+        Mean absolute log return of a bar, over all coins: for those without one of their own.
+    quantiles : ndarray of float64, ``(n_coins, horizon, n_levels)``
+        Scaled errors of all coins.
+    """
+
+    spread: FloatArray
+    market: FloatArray
+    quantiles: FloatArray
+
+    @classmethod
+    def nothing(cls, n_coins: int, horizon: int) -> "Calibration":
+        """Return what is known where no error was."""
+        levels = np.full((n_coins, horizon, len(BOUNDS)), np.nan)
+        return cls(np.full((n_coins, horizon), np.nan), np.full(n_coins, np.nan), levels)
+
+    def bounds(self, prices: FloatArray, volatility: FloatArray) -> FloatArray:
+        """Return the intervals around forecasts.
+
+        Parameters
+        ----------
+        prices : ndarray of float64, ``(n_coins, horizon)``
+            Forecasts, in the quote currency.
+        volatility : ndarray of float64, ``(n_coins,)``
+            Mean absolute log return of a bar, as of each coin's last row.
+
+        Returns
+        -------
+        ndarray of float64, ``(n_coins, horizon, 4)``
+            Prices, in the order of `cryptodask.evaluate.rows.BOUNDS`; NaN where no error was known.
+        """
+        moves = np.where(volatility > 0, volatility, self.market)
+        roots = np.sqrt(np.arange(1, prices.shape[1] + 1))
+        scale = moves[:, None] * roots * self.spread
+        return price_quantiles(prices, scale, self.quantiles)[..., IN_ORDER]
+
+
+def calibrate(
+    n_coins: int,
+    horizon: int,
+    past: Sequence[PastErrors],
+    summaries: Mapping[int, PoolSummary],
+    quantiles: Mapping[int, FloatArray],
+) -> Calibration:
+    """Return what is known of the errors of a panel's forecasts, as of its last rows.
+
+    Parameters
+    ----------
+    n_coins, horizon : int
+        Of the panel's next forecasts.
+    past, summaries, quantiles
+        See `forecast_bounds`.
+    """
+    known = Calibration.nothing(n_coins, horizon)
+    for errors in past:
+        volatility = errors.history.volatility.copy()
+        volatility[errors.coins, errors.places] = errors.volatility
+        history, summary = replace(errors.history, volatility=volatility), summaries[errors.cohort]
+        spread = Conformal().coin_spread(history, summary)
+        known.spread[errors.rows] = spread[errors.coins, errors.places]
+        market = summary.moves[find_origins(summary.cutoffs, history.cutoffs)]
+        known.market[errors.rows] = market[errors.places]
+        known.quantiles[errors.rows] = quantiles[errors.cohort][errors.places]
+    return known
 
 
 def forecast_bounds(
@@ -42,17 +116,12 @@ def forecast_bounds(
     ndarray of float64, ``(n_coins, horizon, 4)``
         Prices, in the order of `cryptodask.evaluate.rows.BOUNDS`; NaN where no error was known.
     """
-    bounds: FloatArray = np.full((*forecast.values.shape, len(BOUNDS)), np.nan)
+    n_coins, horizon = forecast.values.shape
+    volatility = np.full(n_coins, np.nan)
     for errors in past:
-        members = errors.coins, errors.places
-        volatility = errors.history.volatility.copy()
-        volatility[members] = errors.volatility
-        history = replace(errors.history, volatility=volatility)
-        scale = Conformal().scale(history, summaries[errors.cohort])
-        prices = np.full(scale.shape, np.nan)
-        prices[members] = forecast.values[errors.rows]
-        bounds[errors.rows] = price_quantiles(prices, scale, quantiles[errors.cohort])[members]
-    return bounds[:, :, IN_ORDER]
+        volatility[errors.rows] = errors.volatility
+    known = calibrate(n_coins, horizon, past, summaries, quantiles)
+    return known.bounds(forecast.values, volatility)
 
 
 def table_bounds(

@@ -110,7 +110,7 @@ class Conformal:
         usable = history.volatility > 0
         spread = history.volatility[:, :, None] * np.sqrt(np.arange(1, shape[1] + 1))
         if summary is not None:
-            spread = spread * self._coin_spread(history, summary)
+            spread = spread * self.coin_spread(history, summary)
         errors = np.zeros((*shape, len(EDGES) - 1), dtype=np.int64)
         scaled = np.divide(
             history.errors, spread, out=np.full(spread.shape, np.nan), where=usable[:, :, None]
@@ -157,7 +157,7 @@ class Conformal:
         market = summary.moves[find_origins(summary.cutoffs, history.cutoffs)]
         moves = np.where(history.volatility > 0, history.volatility, market)
         roots = np.sqrt(np.arange(1, history.errors.shape[2] + 1))
-        spread: FloatArray = self._coin_spread(history, summary)
+        spread: FloatArray = self.coin_spread(history, summary)
         return moves[:, :, None] * roots * spread
 
     def quantiles(
@@ -263,8 +263,13 @@ class Conformal:
         )
         return known + self.mirror * known[:, :, ::-1], size
 
-    def _coin_spread(self, history: ErrorHistory, summary: PoolSummary) -> FloatArray:
+    def coin_spread(self, history: ErrorHistory, summary: PoolSummary) -> FloatArray:
         """Return the spread of each coin's errors over that of the pool, as known at each origin.
+
+        Parameters
+        ----------
+        history : ErrorHistory
+        summary : PoolSummary
 
         Returns
         -------

@@ -36,6 +36,7 @@ class Drift(Model):
     """
 
     name: ClassVar[str] = "drift"
+    learns: ClassVar[bool] = False
     needs_variation: ClassVar[bool] = True
     batches_dates: ClassVar[bool] = True
 

@@ -25,6 +25,7 @@ class HistoricMean(Model):
     """
 
     name: ClassVar[str] = "historic_mean"
+    learns: ClassVar[bool] = False
     batches_dates: ClassVar[bool] = True
 
     def min_length(self, horizon: int) -> int:

@@ -24,6 +24,7 @@ class Naive(Model):
     """
 
     name: ClassVar[str] = "naive"
+    learns: ClassVar[bool] = False
     batches_dates: ClassVar[bool] = True
 
     def min_length(self, horizon: int) -> int:

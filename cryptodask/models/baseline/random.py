@@ -25,6 +25,7 @@ class Random(Model):
     """
 
     name: ClassVar[str] = "random"
+    learns: ClassVar[bool] = False
     batches_dates: ClassVar[bool] = True
 
     def min_length(self, horizon: int) -> int:

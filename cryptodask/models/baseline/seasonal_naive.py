@@ -36,6 +36,7 @@ class SeasonalNaive(Model):
     """
 
     name: ClassVar[str] = "seasonal_naive"
+    learns: ClassVar[bool] = False
     batches_dates: ClassVar[bool] = True
 
     season: int = 7

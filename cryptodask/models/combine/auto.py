@@ -1,5 +1,6 @@
 """``auto``: the member that beat ``naive`` on the coin's own past, by as much as that is sure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -9,7 +10,14 @@ import numpy as np
 from cryptodask.errors import OptionError
 from cryptodask.models.base import Model
 from cryptodask.models.baseline.naive import Naive
+from cryptodask.models.combine.members import (
+    forecast_member,
+    learn_members,
+    libraries_of,
+    members_lookback,
+)
 from cryptodask.models.combine.past import create_members, forecast_with, past_errors
+from cryptodask.models.learned import Learned
 from cryptodask.records import FloatArray, IntArray, Panel
 
 FEWEST = 8
@@ -42,6 +50,7 @@ class Auto(Model):
     """
 
     name: ClassVar[str] = "auto"
+    learns_horizon: ClassVar[bool] = True
 
     members: tuple[str, ...] = ("drift", "ridge")
     inner: int = 24
@@ -67,15 +76,54 @@ class Auto(Model):
     def min_length(self, horizon: int) -> int:
         return 1  # a coin too young for evidence is forecast as it is by naive
 
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        return libraries_of(self._models)
+
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        naive = Naive().forecast(panel, horizon, seed)
+        def forecasts_of(place: int, chosen: IntArray) -> FloatArray:
+            return forecast_with(self._models[place], panel.take(chosen), horizon, seed)[0]
+
+        weighed = self._weigh(panel, horizon, seed)
+        return self._combine(Naive().forecast(panel, horizon, seed), *weighed, forecasts_of)
+
+    def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
         best, weight = self._weigh(panel, horizon, seed)
+        places = np.arange(len(self._models))[:, None]
+        wanted = (best == places) & (weight > 0)
+        # Of what a member can't learn of, it has no forecast, and naive has one.
+        arrays, _ = learn_members(self, self._models, panel, horizon, seed, wanted)
+        return Learned(panel.coins, {"best": best, "weight": weight, **arrays})
+
+    def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        def forecasts_of(place: int, chosen: IntArray) -> FloatArray:
+            some = panel.take(chosen)
+            parts = known.take(some.coins)
+            return forecast_member(parts, place, self._models[place], some, horizon, seed)[0]
+
+        weighed = known.arrays["best"], known.arrays["weight"]
+        return self._combine(Naive().forecast(panel, horizon, seed), *weighed, forecasts_of)
+
+    def lookback_from(self, horizon: int) -> int | None:
+        return members_lookback(self._models, horizon)
+
+    def _combine(
+        self,
+        naive: FloatArray,
+        best: IntArray,
+        weight: FloatArray,
+        forecasts_of: Callable[[int, IntArray], FloatArray],
+    ) -> FloatArray:
+        """Return naive's forecasts ``(n_coins, horizon)``, moved towards the best members'.
+
+        ``forecasts_of`` returns those of a member, by its place, of the coins at some places.
+        """
         ahead = naive.copy()
-        for m, member in enumerate(self._models):
+        for m in range(len(self._models)):
             chosen = np.flatnonzero((best == m) & (weight > 0))
             if not len(chosen):
                 continue
-            forecast, _ = forecast_with(member, panel.take(chosen), horizon, seed)
+            forecast = forecasts_of(m, chosen)
             # What the member can't forecast, or forecasts as no price, stays as naive has it.
             is_price = np.isfinite(forecast).all(axis=1) & (forecast > 0).all(axis=1)
             kept = chosen[is_price]

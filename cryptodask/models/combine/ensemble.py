@@ -6,9 +6,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from cryptodask.errors import OptionError
+from cryptodask.errors import ForecastError, OptionError
 from cryptodask.models.base import Gaps, Model
+from cryptodask.models.combine.members import (
+    forecast_member,
+    learn_members,
+    libraries_of,
+    members_lookback,
+)
 from cryptodask.models.combine.past import create_members, forecast_with_all, past_errors
+from cryptodask.models.learned import Learned
 from cryptodask.records import FloatArray, Panel
 
 HOW = ("mean", "median", "inverse_error")
@@ -69,23 +76,77 @@ class Ensemble(Model):
     def min_length(self, horizon: int) -> int:
         return max(member.min_length(horizon) for member in self._models)
 
+    @property
+    def learns(self) -> bool:
+        return self.how == "inverse_error" or any(member.learns for member in self._models)
+
+    @property
+    def learns_horizon(self) -> bool:
+        return self.how == "inverse_error" or any(m.learns_horizon for m in self._models)
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        return libraries_of(self._models)
+
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
         if not len(panel):
             return np.empty((0, horizon))
         values = forecast_with_all(self._models, panel, horizon, seed)
+        return self._combine(values, self._weights(panel, horizon, seed))
+
+    def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
+        """Return what the members learn, and their weights; see `Model.learn`.
+
+        Parameters
+        ----------
+        panel : Panel
+            Of ``(n_coins,)``.
+        horizon, seed : int
+
+        Raises
+        ------
+        ForecastError
+            A member can't learn of a coin.
+        VersionError
+            What a member learns can't be kept.
+        """
+        arrays, failed = learn_members(self, self._models, panel, horizon, seed)
+        for coin, message in failed.items():
+            raise ForecastError(f"{coin}: {message}")
+        if self.how == "inverse_error":
+            arrays["weights"] = np.ascontiguousarray(self._weights(panel, horizon, seed).T)
+        return Learned(panel.coins, arrays)
+
+    def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        values = np.empty((len(self._models), len(panel), horizon))
+        for k, member in enumerate(self._models):
+            values[k], failed = forecast_member(known, k, member, panel, horizon, seed)
+            for coin, message in failed.items():
+                raise ForecastError(f"{coin}: member {member.name}: {message}")
+        weights = known.arrays["weights"].T if self.how == "inverse_error" else self._same(panel)
+        return self._combine(values, weights)
+
+    def lookback_from(self, horizon: int) -> int | None:
+        return members_lookback(self._models, horizon)
+
+    def _combine(self, values: FloatArray, weights: FloatArray) -> FloatArray:
+        """Return the combination of forecasts ``(n_members, n_coins, horizon)``."""
         if self.how == "median":
             median: FloatArray = np.median(values, axis=0)
             return median
-        weights = np.full((len(values), len(panel)), 1 / len(values))
-        if self.how == "inverse_error":
-            weights = self._weights(panel, horizon, seed)
-        combined = np.zeros((len(panel), horizon))
+        combined = np.zeros(values.shape[1:])
         for weight, forecast in zip(weights, values, strict=True):  # one after the other: the same
             combined += weight[:, None] * forecast  # sum in a panel of any number of coins
         return combined
 
+    def _same(self, panel: Panel) -> FloatArray:
+        """Return weights that are the same for all members, ``(n_members, n_coins)``."""
+        return np.full((len(self._models), len(panel)), 1 / len(self._models))
+
     def _weights(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
         """Return weights ``(n_members, n_coins)`` of sum 1."""
+        if self.how != "inverse_error":
+            return self._same(panel)
         squares = past_errors(self._models, panel, horizon, self.inner, seed) ** 2
         seen = np.logical_and.reduce(np.isfinite(squares), axis=1)[:, None]  # by all members
         count = seen.sum(axis=(0, 3))

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from cryptodask.errors import MissingExtraError, OptionError
-from cryptodask.models.base import Model
+from cryptodask.errors import MissingExtraError, OptionError, VersionError
+from cryptodask.models.base import Model, cannot_be_kept
+from cryptodask.models.learned import Learned, ragged
 from cryptodask.records import DateArray, FloatArray, Panel
 
 FIRST_DAY = np.datetime64("2000-01-01", "s")
@@ -44,6 +45,7 @@ class Prophet(Model):
     """
 
     name: ClassVar[str] = "prophet"
+    libraries: ClassVar[tuple[str, ...]] = ("prophet",)
     cost: ClassVar[float] = 1_000.0
     needs_variation: ClassVar[bool] = True
 
@@ -80,15 +82,71 @@ class Prophet(Model):
         with _quiet():
             for i, (_, closes, dates) in enumerate(panel):
                 bars = (dates - dates[0]) / panel.step
-                later = bars[-1] + np.arange(1, horizon + 1)
-                # Logs over the last close, since Prophet takes what it is given for large or small.
-                y = np.log(closes / closes[-1]) if self.log else closes
-                ahead[i] = self._fit_one(make, y, _as_days(bars), _as_days(later))
-        with np.errstate(over="ignore"):  # what overflows is not finite, and of that coin alone
-            last = panel.values[panel.indptr[1:] - 1, None]
-            return last * np.exp(ahead) if self.log else ahead
+                fitted = self._fit_one(make, closes, bars)
+                ahead[i] = _predict(fitted, bars[-1], horizon)
+        return self._prices(ahead, panel.values[panel.indptr[1:] - 1])
 
-    def _fit_one(self, make: Any, y: FloatArray, days: DateArray, later: DateArray) -> FloatArray:
+    def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
+        """Return the fitted models as Prophet writes them to JSON; see `Model.learn`.
+
+        Parameters
+        ----------
+        panel : Panel
+            Of ``(n_coins,)``.
+        horizon, seed : int
+
+        Raises
+        ------
+        VersionError
+            What is read from the JSON forecasts other numbers.
+        """
+        make, texts = _import_prophet(), []
+        from prophet.serialize import model_from_json, model_to_json
+
+        with _quiet():
+            for _, closes, dates in panel:
+                bars = (dates - dates[0]) / panel.step
+                fitted = self._fit_one(make, closes, bars)
+                text = model_to_json(fitted)
+                values = _predict(model_from_json(text), bars[-1], horizon)
+                if not np.array_equal(_predict(fitted, bars[-1], horizon), values):
+                    raise cannot_be_kept(self, "its JSON has not all digits")
+                texts.append(np.frombuffer(text.encode(), dtype=np.uint8))
+        arrays = {
+            "first_date": panel.dates[panel.indptr[:-1]].astype("datetime64[s]").astype(np.int64),
+            "last_close": panel.values[panel.indptr[1:] - 1],
+        }
+        return Learned(panel.coins, {**arrays, **ragged("json", texts)})
+
+    def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        _import_prophet()
+        from prophet.serialize import model_from_json
+
+        first = known.arrays["first_date"].astype("datetime64[s]")
+        bars = (panel.last_dates - first) / panel.step
+        ahead = np.empty((len(panel), horizon))
+        with _quiet():
+            for i, coin in enumerate(panel.coins):
+                text = known.of("json", i).tobytes()
+                try:  # it is parsed, and sets attributes that Prophet lists; no code is run
+                    fitted = model_from_json(text.decode())
+                except (ValueError, KeyError, TypeError, AttributeError) as error:
+                    raise VersionError(
+                        f"{coin}: prophet: what was kept can't be read: {error!r}; train it again"
+                    ) from error
+                ahead[i] = _predict(fitted, bars[i], horizon)
+        return self._prices(ahead, known.arrays["last_close"])
+
+    def lookback_from(self, horizon: int) -> int:
+        return 1
+
+    def _prices(self, ahead: FloatArray, closes: FloatArray) -> FloatArray:
+        """Return what is forecast ``(n_coins, horizon)`` as prices; closes are the last fitted."""
+        with np.errstate(over="ignore"):  # what overflows is not finite, and of that coin alone
+            return closes[:, None] * np.exp(ahead) if self.log else ahead
+
+    def _fit_one(self, make: Any, closes: FloatArray, bars: FloatArray) -> Any:
+        """Return a model that is fitted to closes; bars are those since the first."""
         import pandas as pd
 
         model = make(
@@ -101,9 +159,19 @@ class Prophet(Model):
             daily_seasonality=False,
             uncertainty_samples=0,
         )
-        model.fit(pd.DataFrame({"ds": days, "y": y}), seed=1)
-        ahead: FloatArray = model.predict(pd.DataFrame({"ds": later}))["yhat"].to_numpy()
-        return ahead
+        # Logs over the last close, since Prophet takes what it is given for large or small.
+        y = np.log(closes / closes[-1]) if self.log else closes
+        model.fit(pd.DataFrame({"ds": _as_days(bars), "y": y}), seed=1)
+        return model
+
+
+def _predict(model: Any, last: float, horizon: int) -> FloatArray:
+    """Return what a fitted model predicts of the bars after the last, ``(horizon,)``."""
+    import pandas as pd
+
+    later = last + np.arange(1.0, horizon + 1.0)
+    ahead: FloatArray = model.predict(pd.DataFrame({"ds": _as_days(later)}))["yhat"].to_numpy()
+    return ahead
 
 
 def _as_days(bars: FloatArray) -> DateArray:

@@ -1,15 +1,23 @@
 """``sklearn:sklearn.MODULE.CLASS``: any regressor of scikit-learn on a coin's last returns."""
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, ClassVar
 
 from cryptodask.errors import OptionError, UnknownModelError
 from cryptodask.models.base import Gaps, Model, rng_for
+from cryptodask.models.learned import Learned
 from cryptodask.models.options import of_family
-from cryptodask.models.regression.lagged import Regressor, check_lags, forecast_by_lags, shortest
+from cryptodask.models.regression.lagged import (
+    Regressor,
+    check_lags,
+    forecast_by_kept,
+    forecast_by_lags,
+    learn_by_lags,
+    shortest,
+)
 from cryptodask.records import FloatArray, Panel
 
 OURS = ("random_state", "n_jobs")
@@ -41,6 +49,7 @@ class SklearnRegressor(Model):
     cost: ClassVar[float] = 1_000.0
     needs_variation: ClassVar[bool] = True
     gaps: ClassVar[Gaps] = "split"
+    libraries: ClassVar[tuple[str, ...]] = ("scikit-learn",)
     pattern: ClassVar[str] = "sklearn:sklearn.MODULE.CLASS"
 
     estimator: str
@@ -112,8 +121,36 @@ class SklearnRegressor(Model):
         return shortest(self.lags)
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        from threadpoolctl import threadpool_limits
+        make = self._maker(seed)
+        with _one_thread():
+            return forecast_by_lags(panel, horizon, self.lags, self.max_rows, make)
 
+    def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
+        """Return the fitted regressors; see `Model.learn`.
+
+        Parameters
+        ----------
+        panel : Panel
+            Of ``(n_coins,)``.
+        horizon, seed : int
+
+        Raises
+        ------
+        VersionError
+            They have parts that are not numbers, as the trees of forests are.
+        """
+        with _one_thread():
+            return learn_by_lags(self, panel, self.lags, self.max_rows, self._maker(seed))
+
+    def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        with _one_thread():
+            return forecast_by_kept(self, known, panel, horizon, self.lags, self._maker(seed))
+
+    def lookback_from(self, horizon: int) -> int:
+        return self.lags + 1
+
+    def _maker(self, seed: int) -> Callable[[str], Regressor]:
+        """Return what makes a regressor for a coin."""
         kind, given = find_regressor(self.estimator), dict(self.params)
         takes = kind(**given).get_params(deep=False)
 
@@ -124,8 +161,14 @@ class SklearnRegressor(Model):
             regressor: Regressor = kind(**given, **ours)
             return regressor
 
-        with threadpool_limits(1, user_api="openmp"):
-            return forecast_by_lags(panel, horizon, self.lags, self.max_rows, make)
+        return make
+
+
+def _one_thread() -> AbstractContextManager[Any]:
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[Any] = threadpool_limits(1, user_api="openmp")
+    return limits
 
 
 def find_regressor(dotted: str) -> Any:

@@ -84,15 +84,6 @@ class Measure:
             np.concatenate([measure.deviation for measure in measures]),
         )
 
-    def take(self, positions: Sequence[int]) -> "Measure":
-        """Return the measure of some coins, in this order.
-
-        Parameters
-        ----------
-        positions : sequence of int
-        """
-        return Measure(self.mean[positions], self.deviation[positions])
-
     def __call__(self, features: FloatArray) -> FloatArray32:
         """Return features as inputs of the network, ``(n_coins, n, n_columns)``."""
         scaled = (features - self.mean[:, None]) / self.deviation[:, None]

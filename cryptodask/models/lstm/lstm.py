@@ -7,12 +7,17 @@ import numpy as np
 
 from cryptodask.errors import ForecastError, OptionError
 from cryptodask.features import FeatureSpace, denormalize, normalize, unbroken, windows
-from cryptodask.models.base import Gaps, Model, TrainableModel, rng_for
+from cryptodask.models.base import Gaps, rng_for
+from cryptodask.models.learned import Array, Learned
 from cryptodask.models.lstm.forward import ACTIVATIONS, Forward, forward
 from cryptodask.models.lstm.inputs import Ahead, Measure, beside_closes, known_windows, space_of
 from cryptodask.models.lstm.weights import Weights
+from cryptodask.models.trained import TrainableModel
 from cryptodask.records import DAY, BoolArray, DateArray, FloatArray, FloatArray32, Panel
 from cryptodask.timing import stage
+
+WEIGHTS = "weights."
+"""In front of the names of a network's arrays, where they are kept with others."""
 
 
 @dataclass(frozen=True)
@@ -153,12 +158,18 @@ class LSTM(TrainableModel):
         coin = "", closes, np.datetime64(0, "s") + np.arange(len(closes)) * DAY
         replace(self, epochs=1, patience=0).forecast(Panel.from_series([coin]), 1, 0)
 
-    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        if not len(panel):
-            return np.empty((0, horizon))
-        fit = self.fit(panel, seed)
+    def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
+        return self.fit(panel, seed).learned(panel.coins)
+
+    def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
         with stage("predict"):
-            return self.predict(fit, panel, horizon)
+            return self.predict(LSTMFit.of(known), panel, horizon)
+
+    def lookback_from(self, horizon: int) -> int | None:
+        if self.space is None:
+            return self.window
+        before = self.space.lookback
+        return None if before is None else before - 1 + self.window
 
     def fit(self, panel: Panel, seed: int) -> "LSTMFit":
         """Train one network a coin.
@@ -192,9 +203,6 @@ class LSTM(TrainableModel):
             losses[i, 1] = float((error**2).mean()) if len(error) else np.nan
         measure = Measure.stack(measures) if measures else None
         return LSTMFit(Weights.stack(fits), losses, measure)
-
-    def train(self, panel: Panel, seed: int) -> "TrainedLSTM":
-        return TrainedLSTM(self, panel.coins, self.fit(panel, seed))
 
     def predict(self, fit: "LSTMFit", panel: Panel, horizon: int) -> FloatArray:
         """Forecast from trained networks, all coins together.
@@ -298,47 +306,31 @@ class LSTMFit:
     losses: FloatArray = field(repr=False)
     measure: Measure | None = field(default=None, repr=False)
 
-    def take(self, positions: list[int]) -> "LSTMFit":
-        """Return the networks of some coins, in this order.
+    @classmethod
+    def of(cls, known: Learned) -> "LSTMFit":
+        """Return the networks that were kept as arrays.
 
         Parameters
         ----------
-        positions : list of int
+        known : Learned
+            Of `learned`.
         """
-        weights = Weights({name: a[positions] for name, a in self.weights.arrays.items()})
-        measure = self.measure.take(positions) if self.measure else None
-        return LSTMFit(weights, self.losses[positions], measure)
+        arrays = known.arrays
+        scaled = "feature_mean" in arrays
+        measure = Measure(arrays["feature_mean"], arrays["feature_deviation"]) if scaled else None
+        return cls(Weights(known.under(WEIGHTS).arrays), arrays["losses"], measure)
 
+    def learned(self, coins: tuple[str, ...]) -> Learned:
+        """Return the networks as arrays.
 
-@dataclass(frozen=True, eq=False)
-class TrainedLSTM(Model):
-    """``lstm`` after its training: it forecasts the coins that it was trained on.
-
-    Attributes
-    ----------
-    options : LSTM
-    coins : tuple of str
-        In the order of the fit's networks.
-    fit : LSTMFit
-    """
-
-    name: ClassVar[str] = LSTM.name
-    cost: ClassVar[float] = 10.0
-    needs_variation: ClassVar[bool] = LSTM.needs_variation
-    gaps: ClassVar[Gaps] = LSTM.gaps
-
-    options: LSTM
-    coins: tuple[str, ...]
-    fit: LSTMFit
-
-    @property
-    def space(self) -> FeatureSpace | None:
-        return self.options.space
-
-    def min_length(self, horizon: int) -> int:
-        return self.options.min_length(horizon)
-
-    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        place = {coin: i for i, coin in enumerate(self.coins)}
-        fit = self.fit.take([place[coin] for coin in panel.coins])
-        return self.options.predict(fit, panel, horizon)
+        Parameters
+        ----------
+        coins : tuple of str
+            Theirs, ``(n_coins,)``.
+        """
+        arrays: dict[str, Array] = {"losses": self.losses}
+        arrays |= Learned(coins, self.weights.arrays).prefixed(WEIGHTS)
+        if self.measure:
+            arrays["feature_mean"] = self.measure.mean
+            arrays["feature_deviation"] = self.measure.deviation
+        return Learned(coins, arrays)

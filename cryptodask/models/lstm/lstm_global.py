@@ -8,7 +8,8 @@ import numpy as np
 
 from cryptodask.errors import OptionError, TooShortError
 from cryptodask.features import unbroken, windows
-from cryptodask.models.base import Gaps, Model, rng_for
+from cryptodask.models.base import Gaps, rng_for
+from cryptodask.models.learned import Learned
 from cryptodask.models.lstm.forward import forward
 from cryptodask.models.lstm.global_training import (
     State,
@@ -18,6 +19,7 @@ from cryptodask.models.lstm.global_training import (
     first_values,
     to_weights,
 )
+from cryptodask.models.lstm.lstm import WEIGHTS
 from cryptodask.models.lstm.weights import Weights
 from cryptodask.models.pooled.base import PooledModel, train
 from cryptodask.records import FloatArray, FloatArray32, IntArray, Panel
@@ -106,10 +108,11 @@ class LSTMGlobal(PooledModel):
     def min_length(self, horizon: int) -> int:
         return self.window  # a coin is forecast from these rows alone
 
-    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        if not len(panel):
-            return np.empty((0, horizon))
-        return self.predict(self.fit(panel, seed), panel, horizon)
+    def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        return self.predict(LSTMGlobalFit.of(known), panel, horizon)
+
+    def lookback_from(self, horizon: int) -> int:
+        return self.window
 
     def fit(self, panel: Panel, seed: int) -> "LSTMGlobalFit":
         """Train one network on all coins of a panel.
@@ -205,8 +208,8 @@ class LSTMGlobal(PooledModel):
         rate = self.learning_rate * (1 - len(state.losses) / self.steps)
         return adam(state, sums, self.sample, rate, self.weight_decay)
 
-    def trained(self, state: State) -> "TrainedLSTMGlobal":
-        return TrainedLSTMGlobal(self, self.fit_of(state))
+    def learned(self, state: State) -> Learned:
+        return self.fit_of(state).learned()
 
     def fit_of(self, state: State) -> "LSTMGlobalFit":
         """Return weights and losses of a state after its last step.
@@ -245,30 +248,21 @@ class LSTMGlobalFit:
     weights: Weights
     losses: FloatArray = field(repr=False)
 
+    @classmethod
+    def of(cls, known: Learned) -> "LSTMGlobalFit":
+        """Return the network that was kept as arrays.
 
-@dataclass(frozen=True)
-class TrainedLSTMGlobal(Model):
-    """``lstm_global`` after its training: it forecasts any coin, and is trained no more.
+        Parameters
+        ----------
+        known : Learned
+            Of `learned`.
+        """
+        return cls(Weights(known.under(WEIGHTS).arrays), known.arrays["losses"])
 
-    Attributes
-    ----------
-    options : LSTMGlobal
-    fit : LSTMGlobalFit
-    """
-
-    name: ClassVar[str] = LSTMGlobal.name
-    cost: ClassVar[float] = 10.0
-    needs_variation: ClassVar[bool] = LSTMGlobal.needs_variation
-    gaps: ClassVar[Gaps] = LSTMGlobal.gaps
-
-    options: LSTMGlobal
-    fit: LSTMGlobalFit
-
-    def min_length(self, horizon: int) -> int:
-        return self.options.min_length(horizon)
-
-    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        return self.options.predict(self.fit, panel, horizon)
+    def learned(self) -> Learned:
+        """Return the network as arrays, which serve any coin."""
+        arrays = Learned(None, self.weights.arrays).prefixed(WEIGHTS)
+        return Learned(None, {"losses": self.losses, **arrays})
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any, TypeGuard
 
-from cryptodask.models.base import Model
+from cryptodask.models.base import Model, cannot_be_kept
+from cryptodask.models.learned import Learned
+from cryptodask.models.trained import Trained
 from cryptodask.records import IntArray, Panel
 
 
@@ -19,8 +21,9 @@ class PooledModel(Model, ABC):
     """Base class of models whose forecasts depend on all the coins they were trained on.
 
     Its `forecast` trains on the panel's coins first. What `trained` returns is a plain model: a
-    batch of many equals many batches of one. The kinds of what is prepared, of states, messages and
-    sums are the model's; the last three are sent between processes.
+    batch of many equals many batches of one. A model has `learned` and `forecast_from`; one that
+    can't be kept has `trained` and `forecast` in place of them. The kinds of what is prepared, of
+    states, messages and sums are the model's; the last three are sent between processes.
     """
 
     @property
@@ -92,7 +95,26 @@ class PooledModel(Model, ABC):
             Of `contribute`, added over all coins.
         """
 
-    @abstractmethod
+    def learned(self, state: Any) -> Learned:
+        """Return what was learned, which serves any coin.
+
+        Parameters
+        ----------
+        state : Any
+            After the last step.
+
+        Raises
+        ------
+        TooShortError
+            No coin had anything to train on.
+        VersionError
+            What it learns is not arrays of numbers, so that it can't be kept.
+        """
+        raise cannot_be_kept(self)
+
+    def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
+        return self.learned(train(self, panel, seed))
+
     def trained(self, state: Any) -> Model:
         """Return a model that forecasts from a state, and is trained no more.
 
@@ -106,6 +128,7 @@ class PooledModel(Model, ABC):
         TooShortError
             No coin had anything to train on.
         """
+        return Trained(self, self.learned(state), strict=True)
 
     def contribute_at(
         self, panel: Panel, starts: IntArray, stops: IntArray, step: int, seed: int

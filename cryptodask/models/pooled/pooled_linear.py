@@ -1,7 +1,7 @@
 """``pooled_linear``: one linear regression over all coins, on declared features."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -10,9 +10,10 @@ from cryptodask.errors import ForecastError, OptionError, TooShortError
 from cryptodask.features.market import Market
 from cryptodask.features.segments import Segments
 from cryptodask.features.space import FeatureSpace
-from cryptodask.models.base import Gaps, Model
+from cryptodask.models.base import Gaps
 from cryptodask.models.blas import one_blas_thread
-from cryptodask.models.pooled.base import PooledModel, train
+from cryptodask.models.learned import Learned
+from cryptodask.models.pooled.base import PooledModel
 from cryptodask.models.pooled.dated_sums import Sums, sums_at
 from cryptodask.models.pooled.exact import LIMIT
 from cryptodask.models.pooled.least_squares import least_squares
@@ -26,6 +27,9 @@ from cryptodask.records import FloatArray, IntArray, Panel
 
 MOST_NUMBERS, MOST_MARKETS = 2**20, 32
 """Of sums as of many dates the whole numbers, and of markets, that are held at once."""
+
+MARKET = "market."
+"""In front of the names of the arrays of a `Market`."""
 
 
 @dataclass(frozen=True)
@@ -125,10 +129,41 @@ class PooledLinear(PooledModel):
             )
         return self.space.history + horizon
 
-    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        if not len(panel):
-            return np.empty((0, horizon))
-        return self.trained(train(self, panel, seed)).forecast(panel, horizon, seed)
+    def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        coefficients = known.arrays["coefficients"]
+        if len(coefficients) < min(horizon, self.ahead):
+            raise self.nothing_known(len(coefficients) + 1)
+        self.min_length(horizon)
+        market = self._market(known)
+        parts = [
+            self._forecast(coefficients, market, panel.take(chosen), horizon)
+            for chosen in some_at_a_time(panel)
+        ]
+        return np.concatenate([np.empty((0, horizon)), *parts])
+
+    def lookback_from(self, horizon: int) -> int | None:
+        return self.space.lookback
+
+    def explain_from(self, known: Learned, panel: Panel) -> ForecastError | None:
+        return missing_feature_error(self.name, self.space, panel, self._market(known))
+
+    def _market(self, known: Learned) -> Market | None:
+        if not self.space.crosses:
+            return None
+        return Market.from_arrays(known.under(MARKET).arrays, self.space.coins)
+
+    def _forecast(
+        self, coefficients: FloatArray, market: Market | None, panel: Panel, horizon: int
+    ) -> FloatArray:
+        rows = self.space.rows(panel, market)
+        latest = latest_features(self.name, self.space, rows).clip(-LIMIT, LIMIT)
+        # Feature by feature, since the order of a product's sums may depend on its shape.
+        targets = np.repeat(coefficients[None, :horizon, 0], len(panel), axis=0)
+        for weights, column in zip(coefficients[:horizon, 1:].T, latest.T, strict=True):
+            targets = targets + column[:, None] * weights
+        ends = panel.indptr[1:] - 1
+        scale = self.space.target.scale(rows)[ends]
+        return self.space.target.prices(targets, panel.values[ends], scale)
 
     def prepare(self, panel: Panel) -> Panel:
         return panel
@@ -225,12 +260,19 @@ class PooledLinear(PooledModel):
                 )
         return replace(state, market=sums)
 
-    def trained(self, state: "State") -> "TrainedPooledLinear":
-        """Return the model that forecasts by the coefficients.
+    def learned(self, state: "State") -> Learned:
+        """Return the coefficients, and what features that cross coins are taken from.
 
         Parameters
         ----------
         state : State
+
+        Returns
+        -------
+        Learned
+            ``coefficients (n_steps, 1 + n_columns)``: of each step the intercept, and the weights
+            of the features as they are declared; of the steps, ``ahead`` at most, that there were
+            rows to fit to.
 
         Raises
         ------
@@ -248,7 +290,9 @@ class PooledLinear(PooledModel):
                 for step in range(fitted)
             ]
         coefficients = np.array([np.append(intercept, weights) for intercept, weights in fits])
-        return TrainedPooledLinear(self, coefficients, state.market)
+        market = state.market.as_arrays(self.space.coins) if state.market else {}
+        kept = Learned(None, market).prefixed(MARKET)
+        return Learned(None, {"coefficients": coefficients, **kept})
 
     def nothing_known(self, step: int) -> TooShortError:
         """Return the error of a step without a row to fit to.
@@ -277,59 +321,3 @@ class State:
 
     market: Market | None = None
     sums: Sums | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class TrainedPooledLinear(Model):
-    """``pooled_linear`` after its training: it forecasts any coin, and is trained no more.
-
-    Attributes
-    ----------
-    options : PooledLinear
-    coefficients : ndarray of float64, ``(n_steps, 1 + n_columns)``
-        Of each step the intercept, and the weights of the features as they are declared; of the
-        steps, ``ahead`` at most, that there were rows to fit to.
-    market : Market or None
-        What features that cross coins are taken from.
-    """
-
-    name: ClassVar[str] = PooledLinear.name
-    cost: ClassVar[float] = 4.0
-    needs_variation: ClassVar[bool] = PooledLinear.needs_variation
-    gaps: ClassVar[Gaps] = PooledLinear.gaps
-
-    options: PooledLinear
-    coefficients: FloatArray = field(repr=False)
-    market: Market | None = field(default=None, repr=False)
-
-    @property
-    def space(self) -> FeatureSpace:
-        return self.options.space
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return self.options.columns
-
-    def min_length(self, horizon: int) -> int:
-        return self.options.min_length(horizon)
-
-    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        if len(self.coefficients) < min(horizon, self.options.ahead):
-            raise self.options.nothing_known(len(self.coefficients) + 1)
-        self.min_length(horizon)
-        parts = [self._forecast(panel.take(chosen), horizon) for chosen in some_at_a_time(panel)]
-        return np.concatenate([np.empty((0, horizon)), *parts])
-
-    def explain(self, panel: Panel) -> ForecastError | None:
-        return missing_feature_error(self.name, self.space, panel, self.market)
-
-    def _forecast(self, panel: Panel, horizon: int) -> FloatArray:
-        rows = self.space.rows(panel, self.market)
-        latest = latest_features(self.name, self.space, rows).clip(-LIMIT, LIMIT)
-        # Feature by feature, since the order of a product's sums may depend on its shape.
-        targets = np.repeat(self.coefficients[None, :horizon, 0], len(panel), axis=0)
-        for weights, column in zip(self.coefficients[:horizon, 1:].T, latest.T, strict=True):
-            targets = targets + column[:, None] * weights
-        ends = panel.indptr[1:] - 1
-        scale = self.space.target.scale(rows)[ends]
-        return self.space.target.prices(targets, panel.values[ends], scale)

@@ -1,13 +1,18 @@
 """A coin's next return by any regressor of scikit-learn, on the returns before it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from cryptodask.errors import OptionError
+from cryptodask.errors import OptionError, VersionError
 from cryptodask.features.lags import log_returns, window_starts
+from cryptodask.models.base import Model, cannot_be_kept
 from cryptodask.models.blas import one_blas_thread
+from cryptodask.models.learned import Learned, ragged
+from cryptodask.models.packed import Bytes
+from cryptodask.models.regression.estimators import keep, restore
 from cryptodask.records import FloatArray, Panel
 
 
@@ -99,32 +104,168 @@ def forecast_by_lags(
     ndarray of float64, ``(n_coins, horizon)``
         Prices in the quote currency.
     """
+    with one_blas_thread():
+        fits = (fit for fit, _, _ in _fits(panel, lags, max_rows, make))
+        return _recursions(panel, horizon, lags, fits)
+
+
+def learn_by_lags(
+    model: Model, panel: Panel, lags: int, max_rows: int, make: Callable[[str], Regressor]
+) -> Learned:
+    """Return the regressors of `forecast_by_lags` as arrays.
+
+    Parameters
+    ----------
+    model : Model
+        For messages.
+    panel : Panel
+        Of ``(n_coins,)``.
+    lags, max_rows : int
+        Returns in a window, and windows to fit to.
+    make : callable
+        From a coin's name to a regressor that was not fitted yet.
+
+    Returns
+    -------
+    Learned
+        ``scale``, ``low`` and ``high``, ``(n_coins,)`` each, and ``estimator``, ragged bytes.
+
+    Raises
+    ------
+    VersionError
+        A regressor has parts that are not numbers, without which it predicts something else.
+    """
+    template = _template(make, lags)
+    bounds, kept = [], []
+    with one_blas_thread():
+        fits = _fits(panel, lags, max_rows, make)
+        for coin, (fit, x, y) in zip(panel.coins, fits, strict=True):
+            packed, others = keep(fit.regressor, x, y)
+            what = f"{coin}: {model.name}"
+            if not _predicts_the_same(fit.regressor, make(coin), packed, template, x, what):
+                parts = ", ".join(others) or "some that it computes"
+                raise cannot_be_kept(model, f"it has parts that are not numbers ({parts})")
+            bounds.append((fit.scale, fit.low, fit.high))
+            kept.append(packed)
+    scale, low, high = np.array(bounds).T.copy()
+    arrays = {"scale": scale, "low": low, "high": high}
+    return Learned(panel.coins, {**arrays, **ragged("estimator", kept)})
+
+
+def forecast_by_kept(
+    model: Model,
+    known: Learned,
+    panel: Panel,
+    horizon: int,
+    lags: int,
+    make: Callable[[str], Regressor],
+) -> FloatArray:
+    """Forecast by regressors that were kept; see `forecast_by_lags`.
+
+    Parameters
+    ----------
+    model : Model
+        For messages.
+    known : Learned
+        Of `learn_by_lags`, of the panel's coins.
+    panel : Panel
+    horizon, lags : int
+        Bars ahead, and returns in a window.
+    make : callable
+        From a coin's name to a regressor that was not fitted yet.
+
+    Returns
+    -------
+    ndarray of float64, ``(n_coins, horizon)``
+        Prices in the quote currency.
+    """
+    template = _template(make, lags)
+    bounds = (known.arrays[name].tolist() for name in ("scale", "low", "high"))
+    with one_blas_thread():
+        fits = (
+            Fit(
+                restore(make(coin), known.of("estimator", i), template, f"{coin}: {model.name}"), *b
+            )
+            for i, (coin, b) in enumerate(zip(panel.coins, zip(*bounds, strict=True), strict=True))
+        )
+        return _recursions(panel.tail(lags + 1), horizon, lags, fits)
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A regressor that was fitted to a coin.
+
+    Attributes
+    ----------
+    regressor : Regressor
+    scale : float
+        The standard deviation of the coin's log returns.
+    low, high : float
+        The least and the greatest return that it was fitted to, over that.
+    """
+
+    regressor: Regressor
+    scale: float
+    low: float
+    high: float
+
+
+def _fits(
+    panel: Panel, lags: int, max_rows: int, make: Callable[[str], Regressor]
+) -> Iterator[tuple[Fit, FloatArray, FloatArray]]:
+    """Yield each coin's regressor, the windows ``(n, lags)`` and targets ``(n,)`` it is fitted to.
+
+    One by one, since some regressors take much memory.
+    """
     returns, linked = log_returns(panel)
     begin_here = window_starts(linked, lags + 1)
+    for coin, a, b in zip(panel.coins, panel.indptr[:-1], panel.indptr[1:], strict=True):
+        begins = a + np.flatnonzero(begin_here[a:b])[-max_rows:]
+        windows = returns[begins[:, None] + np.arange(lags + 1)]
+        scale = float(windows.std()) or 1.0
+        x, y = windows[:, :-1] / scale, windows[:, -1] / scale
+        regressor = make(coin)
+        regressor.fit(x, y)
+        yield Fit(regressor, scale, float(y.min()), float(y.max())), x, y
+
+
+def _recursions(panel: Panel, horizon: int, lags: int, fits: Iterable[Fit]) -> FloatArray:
+    """Return the prices ahead of each coin's last row, ``(n_coins, horizon)``."""
+    returns, _ = log_returns(panel)
     last = panel.values[panel.indptr[1:] - 1]
     ahead = np.empty((len(panel), horizon))
-    with one_blas_thread():
-        for i, coin in enumerate(panel.coins):
-            a, b = panel.indptr[i], panel.indptr[i + 1]
-            begins = a + np.flatnonzero(begin_here[a:b])[-max_rows:]
-            windows = returns[begins[:, None] + np.arange(lags + 1)]
-            latest = returns[b - 1 - lags : b - 1]
-            ahead[i] = _recursion(make(coin), windows, latest, horizon)
+    for i, (end, fit) in enumerate(zip(panel.indptr[1:] - 1, fits, strict=True)):
+        seen = np.concatenate([returns[end - lags : end] / fit.scale, np.empty(horizon)])
+        for step in range(horizon):
+            predicted = np.ravel(fit.regressor.predict(seen[None, step : step + lags]))[0]
+            seen[lags + step] = min(max(predicted, fit.low), fit.high)
+        ahead[i] = seen[lags:] * fit.scale
     with np.errstate(over="ignore"):  # what overflows is not finite, and of that coin alone
         growth: FloatArray = np.exp(np.cumsum(ahead, axis=1))
         return last[:, None] * growth
 
 
-def _recursion(
-    regressor: Regressor, windows: FloatArray, latest: FloatArray, horizon: int
-) -> FloatArray:
-    """Fit to windows ``(n, lags + 1)`` and return the ``horizon`` log returns after the latest."""
-    scale = float(windows.std()) or 1.0
-    x, y = windows[:, :-1] / scale, windows[:, -1] / scale
-    regressor.fit(x, y)
-    lags, low, high = len(latest), y.min(), y.max()
-    seen = np.concatenate([latest / scale, np.empty(horizon)])
-    for step in range(horizon):
-        predicted = np.ravel(regressor.predict(seen[None, step : step + lags]))[0]
-        seen[lags + step] = min(max(predicted, low), high)
-    return seen[lags:] * scale
+def _template(make: Callable[[str], Regressor], lags: int) -> Regressor:
+    """Return a regressor that was fitted to random windows."""
+    windows = np.random.default_rng(0).normal(size=(max(64, 2 * lags), lags + 1))
+    regressor = make("")
+    regressor.fit(windows[:, :-1], windows[:, -1])
+    return regressor
+
+
+def _predicts_the_same(
+    fitted: Regressor,
+    fresh: Regressor,
+    packed: Bytes,
+    template: Regressor,
+    x: FloatArray,
+    what: str,
+) -> bool:
+    """Whether what is restored predicts the same bits as what was fitted."""
+    x = x.copy()  # or else products with itself, where that is kept, are computed another way
+    expected = fitted.predict(x)
+    try:
+        values = restore(fresh, packed, template, what).predict(x)
+    except (AttributeError, ValueError, TypeError, VersionError):  # not fitted is a ValueError
+        return False
+    return np.array_equal(np.ravel(expected), np.ravel(values))

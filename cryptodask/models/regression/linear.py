@@ -6,7 +6,8 @@ from typing import ClassVar
 import numpy as np
 
 from cryptodask.models.base import Model
-from cryptodask.records import FloatArray, Panel
+from cryptodask.models.learned import Learned
+from cryptodask.records import FloatArray, IntArray, Panel
 
 EXACT = 1 << 17
 """Rows of a coin up to which sums of squares of halves are exact in floating point."""
@@ -36,7 +37,7 @@ class Linear(Model):
     def min_length(self, horizon: int) -> int:
         return 2  # a line has two parameters
 
-    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
+    def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
         starts, ends, lengths = panel.indptr[:-1], panel.indptr[1:] - 1, panel.lengths
         even = panel.is_even()
         bars = _centred_bars(panel, even)
@@ -48,7 +49,23 @@ class Linear(Model):
         mean = np.add.reduceat(panel.values, starts) / lengths
         bars *= panel.values  # whose mean need not be taken off, since the bars add up to 0
         slope = np.add.reduceat(bars, starts) / spread
-        return mean[:, None] + slope[:, None] * (last[:, None] + np.arange(1, horizon + 1))
+        learned = {"mean": mean, "slope": slope, "last_bar": last, "last_date": _seconds(panel)}
+        return Learned(panel.coins, learned)
+
+    def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        mean, slope, last = (known.arrays[name] for name in ("mean", "slope", "last_bar"))
+        since = (_seconds(panel) - known.arrays["last_date"]) / panel.step_seconds
+        ahead = since[:, None] + np.arange(1, horizon + 1)
+        forecast: FloatArray = mean[:, None] + slope[:, None] * (last[:, None] + ahead)
+        return forecast
+
+    def lookback_from(self, horizon: int) -> int:
+        return 1
+
+
+def _seconds(panel: Panel) -> IntArray:
+    """Return each coin's last date in seconds since 1970-01-01, ``(n_coins,)``."""
+    return panel.last_dates.astype("datetime64[s]").astype(np.int64)
 
 
 def _centred_bars(panel: Panel, even: bool) -> FloatArray:

@@ -8,6 +8,7 @@ import numpy as np
 from cryptodask.errors import OptionError
 from cryptodask.features.lags import lag_moments, log_returns, window_starts
 from cryptodask.models.base import Gaps, Model
+from cryptodask.models.learned import Learned
 from cryptodask.records import BoolArray, FloatArray, Panel
 
 STILL, STILLER = 1e-12, 1e-6
@@ -68,13 +69,18 @@ class Ridge(Model):
     def min_length(self, horizon: int) -> int:
         return 2 * self.lags + 2  # as many windows as coefficients
 
-    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        if not len(panel):
-            return np.empty((0, horizon))
+    def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
         returns, linked = log_returns(panel)
         # What overflows is not finite in the end, and of that coin alone.
         with np.errstate(over="ignore", invalid="ignore"):
             intercept, weights = self._fit(returns, window_starts(linked, self.lags + 1), panel)
+        return Learned(panel.coins, {"intercept": intercept, "weights": weights.T})
+
+    def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        panel = panel.tail(self.lags + 1)
+        returns, _ = log_returns(panel)
+        intercept, weights = known.arrays["intercept"], known.arrays["weights"].T
+        with np.errstate(over="ignore", invalid="ignore"):
             latest = panel.indptr[1:] - 1 + np.arange(-self.lags, 0)[:, None]
             seen = np.concatenate([returns[latest], np.empty((horizon, len(panel)))])
             for step in range(horizon):
@@ -85,6 +91,9 @@ class Ridge(Model):
                 seen[self.lags + step] = ahead
             growth: FloatArray = np.exp(np.cumsum(seen[self.lags :], axis=0))
             return (panel.values[panel.indptr[1:] - 1] * growth).T
+
+    def lookback_from(self, horizon: int) -> int:
+        return self.lags + 1
 
     def _fit(
         self, returns: FloatArray, begins: BoolArray, panel: Panel

@@ -1,21 +1,23 @@
 """``ridge_features``: each coin's next returns from declared features, one fit a coin."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from cryptodask.errors import ForecastError, OptionError
+from cryptodask.errors import ForecastError, OptionError, VersionError
 from cryptodask.features.space import FeatureSpace
 from cryptodask.models.base import Gaps, Model
 from cryptodask.models.blas import one_blas_thread
+from cryptodask.models.learned import Learned
 from cryptodask.models.regression.declared import (
     declared,
     latest_features,
     missing_feature_error,
     some_at_a_time,
 )
-from cryptodask.records import FloatArray, Panel
+from cryptodask.records import FloatArray, IntArray, Panel
 
 STILL = 1e-12
 """A feature that deviates by less does not vary: closes have no more digits."""
@@ -64,6 +66,7 @@ class RidgeFeatures(Model):
     cost: ClassVar[float] = 12.0
     needs_variation: ClassVar[bool] = True
     gaps: ClassVar[Gaps] = "split"
+    learns_horizon: ClassVar[bool] = True
 
     features: str = "lag:1-5 mean:10 std:10"
     target: str = "log_return"
@@ -97,33 +100,62 @@ class RidgeFeatures(Model):
         rows = self.space.history + horizon  # of one example
         return rows + len(self.space.names)
 
-    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
+    def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
+        k = len(self.space.names)
+        intercept = np.full((len(panel), horizon), np.nan)
+        weights, mean, scale = np.full((3, len(panel), horizon, k), np.nan)
         with one_blas_thread():
-            parts = [
-                self._forecast(panel.take(chosen), horizon) for chosen in some_at_a_time(panel)
-            ]
+            for chosen in some_at_a_time(panel):
+                some = panel.take(chosen)
+                rows = self.space.rows(some)
+                x, y = self.space.compute(rows), self.space.target.of(rows, horizon)
+                for i, a, b in zip(chosen, some.indptr[:-1], some.indptr[1:], strict=True):
+                    for step, fitted in _fit(x[a:b], y[a:b], self.alpha):
+                        intercept[i, step], weights[i, step], mean[i, step], scale[i, step] = fitted
+        arrays = {"intercept": intercept, "weights": weights, "mean": mean, "scale": scale}
+        return Learned(panel.coins, arrays)
+
+    def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        last = self.lookback_from(horizon)
+        panel = panel if last is None else panel.tail(last)
+        steps = known.arrays["intercept"].shape[1]
+        if horizon > steps:
+            raise VersionError(
+                f"{self.name}: it learned {steps} steps ahead and the horizon is {horizon}; train "
+                "it for this horizon"
+            )
+        parts = [
+            self._forecast(known, chosen, panel.take(chosen), horizon)
+            for chosen in some_at_a_time(panel)
+        ]
         return np.concatenate([np.empty((0, horizon)), *parts])
+
+    def lookback_from(self, horizon: int) -> int | None:
+        return self.space.lookback
 
     def explain(self, panel: Panel) -> ForecastError | None:
         return missing_feature_error(self.name, self.space, panel, None)
 
-    def _forecast(self, panel: Panel, horizon: int) -> FloatArray:
+    def _forecast(self, known: Learned, chosen: IntArray, panel: Panel, horizon: int) -> FloatArray:
+        """Forecast the coins at some places of what is known."""
         rows = self.space.rows(panel)
-        x, y = self.space.compute(rows), self.space.target.of(rows, horizon)
+        latest = latest_features(self.name, self.space, rows)[:, None]
+        intercept, weights, mean, scale = (
+            known.arrays[name][chosen, :horizon]
+            for name in ("intercept", "weights", "mean", "scale")
+        )
+        targets = intercept + (weights * ((latest - mean) / scale)).sum(axis=2)
         ends = panel.indptr[1:] - 1
-        targets = np.full((len(panel), horizon), np.nan)
-        latest = latest_features(self.name, self.space, rows)
-        for i in np.flatnonzero(np.isfinite(latest).all(axis=1)):
-            rows_of_coin = slice(panel.indptr[i], panel.indptr[i + 1])
-            targets[i] = _fit_and_predict(x[rows_of_coin], y[rows_of_coin], latest[i], self.alpha)
-        scale = self.space.target.scale(rows)[ends]
-        return self.space.target.prices(targets, panel.values[ends], scale)
+        unit = self.space.target.scale(rows)[ends]
+        return self.space.target.prices(targets, panel.values[ends], unit)
 
 
-def _fit_and_predict(x: FloatArray, y: FloatArray, latest: FloatArray, alpha: float) -> FloatArray:
-    """Return the target of each step ahead, ``(horizon,)``, of one coin; NaN without an example."""
+Fitted = tuple[float, FloatArray, FloatArray, FloatArray]
+
+
+def _fit(x: FloatArray, y: FloatArray, alpha: float) -> Iterator[tuple[int, Fitted]]:
+    """Yield each step of one coin that has an example: its intercept, weights, means and scales."""
     known = np.isfinite(x).all(axis=1)
-    targets = np.full(y.shape[1], np.nan)
     for step, values in enumerate(y.T):
         chosen = known & np.isfinite(values)
         if not chosen.any():
@@ -136,5 +168,4 @@ def _fit_and_predict(x: FloatArray, y: FloatArray, latest: FloatArray, alpha: fl
         centred /= scale
         inner = centred.T @ centred + alpha * np.eye(centred.shape[1])
         weights = np.linalg.solve(inner, centred.T @ (wanted - wanted_mean))
-        targets[step] = wanted_mean + (weights * ((latest - mean) / scale)).sum()
-    return targets
+        yield step, (wanted_mean, weights, mean, scale)

@@ -7,7 +7,15 @@ import numpy as np
 
 from cryptodask.errors import OptionError
 from cryptodask.models.base import Gaps, Model
-from cryptodask.models.regression.lagged import check_lags, forecast_by_lags, shortest
+from cryptodask.models.learned import Learned
+from cryptodask.models.regression.lagged import (
+    Regressor,
+    check_lags,
+    forecast_by_kept,
+    forecast_by_lags,
+    learn_by_lags,
+    shortest,
+)
 from cryptodask.records import FloatArray, Panel
 
 
@@ -46,6 +54,7 @@ class SVRLinear(Model):
     cost: ClassVar[float] = 120.0
     needs_variation: ClassVar[bool] = True
     gaps: ClassVar[Gaps] = "split"
+    libraries: ClassVar[tuple[str, ...]] = ("scikit-learn",)
 
     lags: int = 10
     C: float = 0.001
@@ -61,16 +70,22 @@ class SVRLinear(Model):
         return shortest(self.lags)
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        return forecast_by_lags(panel, horizon, self.lags, self.max_rows, self._regressor)
+
+    def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
+        return learn_by_lags(self, panel, self.lags, self.max_rows, self._regressor)
+
+    def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        return forecast_by_kept(self, known, panel, horizon, self.lags, self._regressor)
+
+    def lookback_from(self, horizon: int) -> int:
+        return self.lags + 1
+
+    def _regressor(self, coin: str) -> Regressor:
         from sklearn.svm import SVR
 
-        kernel = self._kernel()
-        return forecast_by_lags(
-            panel,
-            horizon,
-            self.lags,
-            self.max_rows,
-            lambda _: SVR(C=self.C, epsilon=self.epsilon, **kernel),
-        )
+        regressor: Regressor = SVR(C=self.C, epsilon=self.epsilon, **self._kernel())
+        return regressor
 
     def _kernel(self) -> dict[str, Any]:
         return {"kernel": "linear"}

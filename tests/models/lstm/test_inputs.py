@@ -12,7 +12,7 @@ from cryptodask.errors import ForecastError, OptionError
 from cryptodask.features import FeatureSpace
 from cryptodask.models import create_model, run_model
 from cryptodask.models.lstm.inputs import Ahead, Measure
-from cryptodask.models.lstm.lstm import LSTM
+from cryptodask.models.lstm.lstm import LSTM, LSTMFit
 from cryptodask.models.lstm.weights import Weights
 from cryptodask.records import DAY, FloatArray, Panel
 from tests.models.conftest import QUICK, join, make_panel, one_coin, panels, walk
@@ -57,7 +57,7 @@ def test_a_forecast_feeds_each_predicted_close_into_the_features_of_its_bar(
     assert np.array_equal(forecast, model.forecast(panel, 6, seed=2))
     network = build_network(model)
     for i in range(2):
-        own = fit.take([i])
+        own = LSTMFit.of(fit.learned(panel.coins).take([panel.coins[i]]))
         load_weights(network, Weights({name: a[0] for name, a in own.weights.arrays.items()}))
         assert own.measure is not None
         expected = slow_forecast(network, model, panel.take([i]), own.measure, 6)

@@ -14,11 +14,12 @@ from cryptodask.errors import ForecastError, OptionError
 from cryptodask.evaluate.backtest import backtest_panel
 from cryptodask.evaluate.rolling import Rolling
 from cryptodask.features.market import Market
-from cryptodask.models import create_model, run_model
+from cryptodask.models import Model, create_model, run_model
 from cryptodask.models.pooled.base import train
 from cryptodask.models.pooled.exact import rounded
-from cryptodask.models.pooled.pooled_linear import PooledLinear, TrainedPooledLinear
+from cryptodask.models.pooled.pooled_linear import PooledLinear
 from cryptodask.models.regression import declared as declared_module
+from cryptodask.models.trained import Trained
 from cryptodask.records import DAY, FloatArray, Panel
 from tests.models.conftest import START, join, make_panel, one_coin, panels, walk
 
@@ -31,8 +32,15 @@ SMALL = PooledLinear("lag:1-2 std:3", "scaled:4", "window:5", alpha=3.0, ahead=4
 CROSS = PooledLinear("lag:1 market:1-2 coin:coin-1:1", "scaled:4", "none", alpha=3.0, ahead=4)
 
 
-def fit(model: PooledLinear, panel: Panel) -> TrainedPooledLinear:
-    return model.trained(train(model, panel, 0))
+def fit(model: PooledLinear, panel: Panel) -> Trained:
+    trained = model.trained(train(model, panel, 0))
+    assert isinstance(trained, Trained)
+    return trained
+
+
+def coefficients_of(trained: Model) -> FloatArray:
+    assert isinstance(trained, Trained)
+    return trained.learned.arrays["coefficients"]
 
 
 def stacked(model: PooledLinear, panel: Panel, step: int) -> tuple[FloatArray, FloatArray]:
@@ -55,7 +63,7 @@ def test_without_a_penalty_it_is_scikit_learns_linear_regression(options: dict[s
 
     model = PooledLinear(**{"alpha": 0.0, "ahead": 5, **options})
     panel = make_panel([300, 80, 150, 200], gaps=True, run=120)
-    coefficients = fit(model, panel).coefficients
+    coefficients = coefficients_of(fit(model, panel))
     assert coefficients.shape == (5, 1 + len(model.space.names))
     for step in (1, 2, 5):
         x, y = stacked(model, panel, step)
@@ -92,7 +100,7 @@ def test_it_is_what_dask_ml_fits_over_partitions() -> None:
     panel = make_panel([900, 700, 800])
     x, y = stacked(model, panel, 2)
     deviation, target = x.std(axis=0), y.std()
-    ours = fit(model, panel).coefficients[1, 1:] * deviation / target
+    ours = coefficients_of(fit(model, panel))[1, 1:] * deviation / target
     table = da.from_array((x - x.mean(axis=0)) / deviation, chunks=(600, x.shape[1]))
     values = da.from_array((y - y.mean()) / target, chunks=600)
     theirs = LinearRegression(solver="newton", penalty="l2", C=1e12, tol=1e-12)
@@ -126,7 +134,7 @@ def test_coefficients_are_the_same_however_the_coins_are_divided(
     assert (state.sums.inner == whole.sums.inner).all()
     assert (state.sums.outer == whole.sums.outer).all()
     one, other = model.trained(state), model.trained(whole)
-    assert np.array_equal(one.coefficients, other.coefficients)
+    assert np.array_equal(coefficients_of(one), coefficients_of(other))
     forecasts = [trained.forecast(panel, 4, 0) for trained in (one, other)]
     assert np.array_equal(*forecasts, equal_nan=True)
 
@@ -160,7 +168,7 @@ def test_a_relation_that_all_coins_share_is_found() -> None:
         series.append((f"c{i}", np.exp(returns.cumsum() - 5 * i), START + np.arange(2_000) * DAY))
     panel = Panel.from_series(series)
     model = PooledLinear("lag:1", "log_return", "none", alpha=0.0, ahead=3)
-    weights = fit(model, panel).coefficients[:, 1]
+    weights = coefficients_of(fit(model, panel))[:, 1]
     np.testing.assert_allclose(weights, [0.5, 0.75, 0.875], atol=0.05)
     last = panel.values[panel.indptr[1:] - 1]
     step = np.log(model.forecast(panel, 1, 0)[:, 0] / last)

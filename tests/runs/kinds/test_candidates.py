@@ -8,9 +8,10 @@ import pytest
 
 from cryptodask.errors import OptionError, UnknownModelError
 from cryptodask.models import Model, create_model, list_models, run_model
-from cryptodask.models.base import TrainableModel, fingerprints
+from cryptodask.models.base import fingerprints
 from cryptodask.models.pooled.base import is_pooled, train
 from cryptodask.models.renamed import Renamed, rename
+from cryptodask.models.trained import TrainableModel
 from cryptodask.records import Panel
 from cryptodask.runs.kinds.candidates import make_candidates, option_text
 from cryptodask.runs.spec import SearchSpec

@@ -1,0 +1,67 @@
+"""``cryptodask train``: a version of a model, for a registry."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from cryptodask.cli.execute import Profile, View, execute
+from cryptodask.cli.options import ClusterOptions, OutputOptions, with_options
+from cryptodask.cli.show import out
+from cryptodask.runs.spec import TrainSpec
+from cryptodask.text import counted
+
+if TYPE_CHECKING:
+    from cryptodask.results.version import Version
+    from cryptodask.runs import Session
+
+RegistryOption = Annotated[
+    str,
+    typer.Option(
+        envvar="CRYPTODASK_REGISTRY", metavar="PATH", help="Folder or URL of the registry."
+    ),
+]
+
+
+@with_options
+def train(
+    spec: TrainSpec,
+    cluster: ClusterOptions,
+    registry: RegistryOption,
+    name: Annotated[
+        str | None, typer.Option(help="Name under which it is kept. [the model's]")
+    ] = None,
+    profile: Profile = False,
+) -> None:
+    """Train a model, and keep what it learned as a new version."""
+
+    def run(asked: TrainSpec, session: "Session") -> "Version":
+        from cryptodask.registry.training import train_spec
+
+        return train_spec(asked, session, registry, name=name)
+
+    execute(spec, VIEW, cluster, OutputOptions(), profile=profile, run=run)
+
+
+def print_version(version: "Version") -> None:
+    """Print what a version is, and how to go on."""
+    facts = version.facts
+    table = Table("version", "model", "coins", "failed", "prices", "intervals", "MB")
+    number = f"{version.path.parent.parent.name}:{version.path.name}"
+    table.add_row(
+        number,
+        str(facts.model["name"]),
+        f"{facts.coins:,}",
+        f"{len(version.failures):,}",
+        f"{facts.first} to {facts.last}",
+        "yes" if version.manifest.intervals else "no",
+        f"{version.size / 1e6:,.1f}",
+    )
+    out.print(table)
+    registry = version.path.parent.parent.parent
+    text = f"{counted(facts.coins, 'coin')} trained; next: cryptodask registry promote {number} "
+    out.print(Text(f"{text}--registry {registry}"), soft_wrap=True)
+
+
+VIEW = View(show=print_version)

@@ -1,0 +1,136 @@
+"""What is known of a version of a model, and whether this release can use it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from cryptodask.errors import InputError, VersionError
+from cryptodask.io.paths import AnyPath
+from cryptodask.models.base import Model
+
+FORMAT, OLDEST = 1, 1
+"""Of versions that are written, and the oldest that are read."""
+
+
+@attrs.frozen(kw_only=True)
+class VersionFacts:
+    """What is known of a version beside its run.
+
+    Attributes
+    ----------
+    format : int
+        Of its files.
+    model : dict
+        Its ``name`` in the catalog, and ``options``.
+    freq : str
+        How long bars last.
+    coins : int
+        That were learned from.
+    prices : str
+        What changes when the prices do.
+    first, last : str
+        Dates of the first and of the last row that was learned from.
+    trained : str
+        When, by the client's clock, in UTC.
+    by : str
+        Who, as ``user@machine``.
+    code : str
+        The release of CryptoDask.
+    libraries : dict of str to str
+        Releases of packages on which it depends whether the arrays can be read.
+    learns, any_coin : bool
+        Whether there is something to read; and whether it serves any coin.
+    parent : int or None
+        The version that it is to replace.
+    spec : dict
+        What was asked for.
+    """
+
+    format: int
+    model: dict[str, Any]
+    freq: str
+    coins: int
+    prices: str
+    first: str
+    last: str
+    trained: str
+    by: str
+    code: str
+    libraries: dict[str, str]
+    learns: bool
+    any_coin: bool
+    parent: int | None = None
+    spec: dict[str, Any]
+
+
+def model_of(path: AnyPath, facts: VersionFacts, features: Mapping[str, str]) -> Model:
+    """Return the model of a version with its options, without what it learned.
+
+    Parameters
+    ----------
+    path : Path or UPath
+        Of the version, for messages.
+    facts : VersionFacts
+    features : mapping of str to str
+        Fingerprints of features by model, as of the training.
+
+    Raises
+    ------
+    VersionError
+        This catalog has none like it, its features are others, or a library is of another release.
+    """
+    from cryptodask.models import create_model
+
+    name, options = facts.model["name"], facts.model["options"]
+    try:
+        model = create_model(name, **{k: _as_tuples(v) for k, v in options.items()})
+    except InputError as error:
+        raise VersionError(
+            f"{path}: model: trained as {name} with {options}, which this CryptoDask "
+            f"doesn't have ({error}); use release {facts.code}, or train it again"
+        ) from error
+    there = features.get(name, "")
+    here = str(model.space.fingerprint) if model.space is not None else ""
+    if there != here:
+        raise VersionError(
+            f"{path}: features: trained on those of fingerprint {there or 'none'}, and "
+            f"here {name} has {here or 'none'}: their definition changed; train it again, or "
+            f"use release {facts.code}"
+        )
+    check_libraries(path, facts.libraries, model)
+    return model
+
+
+def library_versions(model: Model) -> dict[str, str]:
+    """Return the releases of packages on which it depends whether what a model learned is read.
+
+    Parameters
+    ----------
+    model : Model
+    """
+    from importlib.metadata import version
+
+    return {name: version(name) for name in model.libraries}
+
+
+def check_libraries(path: AnyPath, there: Mapping[str, str], model: Model) -> None:
+    """Check that packages are of the release by which a version was trained.
+
+    Raises
+    ------
+    VersionError
+        One is of another, but for its last number.
+    """
+    here = library_versions(model)
+    for name in sorted({*there, *here}):
+        releases = [str(found.get(name, "none")) for found in (there, here)]
+        if len({release.rsplit(".", 1)[0] for release in releases}) > 1:
+            raise VersionError(
+                f"{path}: {name}: trained with {releases[0]}, and {releases[1]} is installed here, "
+                "which may read its arrays otherwise; install that release, or train it again"
+            )
+
+
+def _as_tuples(value: Any) -> Any:
+    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
