@@ -92,10 +92,10 @@ def _acquire(lock: "UPath", content: dict[str, Any], until: float, unlock: str) 
         except CryptoDaskError as error:
             holder = _content_of(lock)
             is_waiting = time.monotonic() < until
+            was_held |= holder is not None or isinstance(error.__cause__, FileExistsError)
             if holder is None and not (was_held and is_waiting):
                 # Nothing is written yet, so that there is nothing to resume.
                 raise InputError(str(error)) from error
-            was_held = True
             if holder is not None and not took_over and _has_ended(holder):
                 took_over = True
                 remove([lock])

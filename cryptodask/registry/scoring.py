@@ -1,7 +1,8 @@
 """Backtests of versions on the same prices and origins, whose scores a registry keeps."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -23,9 +24,25 @@ OF_TRAINING = ("gaps", "gap_limit", "window")
 NAIVE = "naive"
 
 
+class Scored(NamedTuple):
+    """A version that was scored.
+
+    Attributes
+    ----------
+    entry : Entry
+    score : Score
+    backtest : Backtest
+        Without its table: failures, and rows that were lost.
+    """
+
+    entry: Entry
+    score: Score
+    backtest: Backtest
+
+
 def score_versions(
     registry: Registry, references: Sequence[str], session: Session, **options: Any
-) -> list[tuple[Entry, Score]]:
+) -> list[Scored]:
     """Backtest the models of versions, and keep a score of each.
 
     Each model is backtested as it was asked for, and trained anew as of the origins, since a
@@ -46,7 +63,7 @@ def score_versions(
 
     Returns
     -------
-    list of (Entry, Score)
+    list of Scored
         Each version once.
 
     Raises
@@ -62,7 +79,7 @@ def score_versions(
         result = run_spec(spec, session, progress=progress)
         score = _score_of(entry, result, session)
         registry.keep_score(entry, score)
-        scored.append((entry, score))
+        scored.append(Scored(entry, score, replace(result, frame=None)))
     return scored
 
 

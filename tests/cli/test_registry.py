@@ -175,3 +175,36 @@ def test_versions_are_scored_and_then_judged_by_it(healthy: Path, tmp_path: Path
     text = registry("promote", "ridge:2", *words, "--gate", "coverage=0:1")
     assert "gate skill passed" in text
     assert "p = 0.5 on 9 origins and 4 coins" in text
+
+
+def test_coins_that_fail_are_named_and_end_with_3(small_folder: Path, tmp_path: Path) -> None:
+    models = Registry(tmp_path / "models")
+    make_version(models, "ridge", model="ridge", horizon=2)
+    text = registry(
+        "score", small_folder, "--model", "ridge:1", "--origins", 9, "--calibrate", 0,
+        "--workers", 1, "--registry", models.path, code=3,
+    )  # fmt: skip
+    assert "failed: ridge: " in text
+    kept = models.score(models.entry("ridge:1"))
+    assert kept is not None
+    assert f"ridge:1: scored on {len(kept.coins)} coins at 9 origins" in text
+
+
+def test_prices_of_other_bars_are_refused(healthy: Path, tmp_path: Path) -> None:
+    models = Registry(tmp_path / "models")
+    make_version(models, freq="1h")
+    words = ("score", healthy, "--model", "linear:1", "--registry", models.path, "--workers", 1)
+    assert "linear:1: freq: trained on bars of 1h, and the prices have 1d" in registry(
+        *words, code=2
+    )
+
+
+def test_naive_is_scored_too(healthy: Path, tmp_path: Path) -> None:
+    models = Registry(tmp_path / "models")
+    make_version(models, "naive", model="naive", horizon=2)
+    content = as_json(
+        "score", healthy, "--model", "naive:1", "--origins", 4, "--calibrate", 0, "--workers", 1,
+        "--registry", models.path,
+    )  # fmt: skip
+    assert content[0]["relative_mae"] == 1.0
+    assert content[0]["coins"] == 4

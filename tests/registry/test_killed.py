@@ -139,6 +139,48 @@ def test_a_process_that_is_killed_at_random_leaves_the_old_state_or_the_new_one(
     check_cleaned(registry)
 
 
+def train(prices: Path, models: Path) -> "subprocess.Popen[bytes]":
+    """Begin to train a version, in a process group that can be killed with its workers."""
+    words = ["train", str(prices), "--model", "linear", "--registry", str(models), "--workers", "1"]
+    command = [sys.executable, "-m", "cryptodask.cli", *words]
+    root = Path(__file__).parents[2]
+    return subprocess.Popen(
+        command, cwd=root, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
+@pytest.mark.parametrize(
+    "rounds", [2, pytest.param(20, marks=pytest.mark.slow)], ids=["few", "many"]
+)
+def test_a_training_that_is_killed_at_random_leaves_the_champion(
+    small_folder: Path, tmp_path: Path, rounds: int
+) -> None:
+    registry, rng = Registry(tmp_path), random.Random(rounds)
+    began = time.monotonic()
+    output, _ = train(small_folder, tmp_path).communicate(timeout=300)
+    lasted = time.monotonic() - began
+    assert registry.versions("linear")[0].status == "finished", output.decode()
+    registry.promote("linear:1", gates=NO_GATES)
+    for _ in range(rounds):
+        before = registry.state("linear")
+        with train(small_folder, tmp_path) as process:
+            time.sleep(rng.uniform(0.2, 1) * lasted)
+            os.killpg(process.pid, signal.SIGKILL)
+        state = check_sound(registry)
+        assert state.aliases == {"champion": 1}
+        assert state.taken - before.taken in (0, 1)
+        for entry in registry.versions("linear"):
+            assert entry.status in ("finished", "unfinished")
+            if entry.status == "finished":
+                entry.check_files()
+    statuses = {entry.number: entry.status for entry in registry.versions("linear")}
+    output, _ = train(small_folder, tmp_path).communicate(timeout=300)
+    finished = {e.number for e in registry.versions("linear") if e.status == "finished"}
+    [ended] = finished - {number for number, status in statuses.items() if status == "finished"}
+    assert statuses.get(ended) in (None, "unfinished"), output.decode()  # it is continued, or new
+    check_cleaned(registry)
+
+
 def promote_at_once(folder: Path, first: int, barrier: Any, results: Any, rounds: int) -> None:
     """Promote a version a round, when the other process does, too."""
     registry = Registry(folder)

@@ -84,6 +84,20 @@ def test_of_two_promotions_at_once_in_a_store_one_wins(registry: Registry) -> No
     assert [c.version for c in registry.log("linear") if c.what == "promote"] == [winner]
 
 
+def test_changes_that_do_not_contradict_wait_for_each_other(registry: Registry) -> None:
+    def name_it(number: int) -> None:
+        for i in range(8):
+            registry.set_alias(f"linear:{number}", f"alias-{number}-{i}")
+
+    threads = [threading.Thread(target=name_it, args=(number,)) for number in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    expected = {f"alias-{number}-{i}": number for number in (1, 2) for i in range(8)}
+    assert registry.state("linear").aliases == expected
+
+
 def test_the_lock_of_a_killed_process_is_taken_over(registry: Registry) -> None:
     folder = registry.path / "linear"
     command = [sys.executable, "-c", HOLDING, str(folder)]

@@ -10,7 +10,7 @@ from cryptodask.cli.options import ClusterOptions, with_options
 from cryptodask.cli.options.specs import Source, split_names
 from cryptodask.cli.registry.shown import print_json, print_versions
 from cryptodask.cli.registry.words import Json, Place
-from cryptodask.cli.show import out
+from cryptodask.cli.show import SOME_FAILED, err, out, print_failures, print_lost
 from cryptodask.runs.fields import (
     coin_names,
     count_or_days,
@@ -82,9 +82,14 @@ def score(
     with cluster.connect() as client:
         scored = score_versions(there, model, Session(loader, client), **fields)
     if as_json:
-        print_json([{"version": str(entry), **score.summary()} for entry, score in scored])
-        return
-    print_versions(scored)
-    for entry, kept in scored:
-        text = f"{entry}: scored on {len(kept.coins):,} coins at {len(kept.origins):,} origins"
-        out.print(Text(text), soft_wrap=True)
+        print_json([{"version": str(entry), **score.summary()} for entry, score, _ in scored])
+    else:
+        print_versions([(entry, score) for entry, score, _ in scored])
+        for entry, kept, _ in scored:
+            text = f"{entry}: scored on {len(kept.coins):,} coins at {len(kept.origins):,} origins"
+            out.print(Text(text), soft_wrap=True)
+    print_lost(scored[0].backtest.lost, err)  # the same of all, which read the same prices
+    for _, _, result in scored:
+        print_failures(result)
+    if not all(result.is_complete for _, _, result in scored):
+        raise typer.Exit(SOME_FAILED)

@@ -115,8 +115,8 @@ def print_comparison(comparison: "Comparison") -> None:
     else:
         text = (
             f"{names[0]} against {names[1]} on {counted(test.origins, 'origin')} and "
-            f"{counted(test.coins, 'coin')} of both: p = {_p(test.p_worse)} that it is worse by "
-            f"chance alone, {_p(test.p_better)} that it is better (Diebold-Mariano, one-sided)"
+            f"{counted(test.coins, 'coin')} of both: p = {_p(test.p_worse)} of being worse, "
+            f"{_p(test.p_better)} of being better (Diebold-Mariano, one-sided)"
         )
     out.print(Text(text), soft_wrap=True)
 
