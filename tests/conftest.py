@@ -15,6 +15,7 @@ from pathlib import Path
 import dask
 import pandas as pd
 import pytest
+from dask.distributed import Client
 from upath import UPath
 
 from cryptodask.prices.synthetic import synthetic_prices
@@ -45,10 +46,10 @@ def pytest_configure(config: pytest.Config) -> None:
     del config
     os.environ.update({name: os.environ.get(name, value) for name, value in IDLE.items()})
     dask.config.refresh()
-    if "TMPDIR" not in os.environ and MEMORY.is_dir() and os.access(MEMORY, os.W_OK):
-        if shutil.disk_usage(MEMORY).free >= ROOM:
-            os.environ["TMPDIR"] = str(MEMORY)
-            tempfile.tempdir = None  # what it was before, if anyone asked
+    usable = "TMPDIR" not in os.environ and MEMORY.is_dir() and os.access(MEMORY, os.W_OK)
+    if usable and shutil.disk_usage(MEMORY).free >= ROOM:
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None  # what it was before, if anyone asked
 
 
 def write_folder(folder: Path, prices: pd.DataFrame) -> Path:
@@ -95,9 +96,9 @@ class Cluster:
         self.dashboard = f"http://127.0.0.1:{told['services']['dashboard']}"
 
     def add_worker(self, *options: str) -> subprocess.Popen[bytes]:
-        """Start one worker of one thread."""
-        options = ("--nthreads", "1", "--host", "127.0.0.1", "--local-directory",
-                   str(self.folder), *options)  # fmt: skip
+        """Start one worker of one thread, without pages, which take half of its time to start."""
+        options = ("--nthreads", "1", "--host", "127.0.0.1", "--no-dashboard",
+                   "--local-directory", str(self.folder), *options)  # fmt: skip
         worker = self._start("worker", self.address, *options, name=f"worker-{len(self.workers)}")
         self.workers.append(worker)
         return worker
@@ -139,6 +140,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A scheduler and two workers, for all tests that only use it."""
     with running(tmp_path_factory.mktemp("cluster"), workers=2) as cluster:
         yield cluster
+
+
+@pytest.fixture
+def client(cluster: Cluster) -> Iterator[Client]:
+    """A client of the cluster that nothing happens to, closed and with it all that it asked for."""
+    with Client(cluster.address) as client:
+        client.wait_for_workers(2)
+        yield client
 
 
 @pytest.fixture(scope="session")
