@@ -96,8 +96,9 @@ def main() -> None:
         "per coin": partial(run_per_coin, client, loader, coins),
         "batched": partial(run_batched, client, loader, coins),
     }
-    ways["batched"]()
-    ways["per coin"]()  # imports TensorFlow
+    if not args.tiny:  # whose times say nothing, warm or cold
+        ways["batched"]()
+        ways["per coin"]()  # imports TensorFlow
     print("warm:")
     print_ratio(alternate(ways, args.repeats), "per coin", "batched")
     if not args.only_warm:

@@ -162,14 +162,15 @@ def main() -> None:
             OURS: partial(run_batched, client, loader, names),
             DASK: partial(by_dask, client, closes),
         }
-        # Some coins a worker of each way, for what is imported.
-        run_batched(client, loader, names)
-        by_dask(client, closes[: 4 * WORKERS])
+        if not args.tiny:  # some coins a worker of each way, for what is imported
+            run_batched(client, loader, names)
+            by_dask(client, closes[: 4 * WORKERS])
         warm = dict(ways)
         if args.only != "dask":
             print(f"  celery {version('celery')}, RabbitMQ", flush=True)
             task = stack.enter_context(celery_worker(folder, args.broker))
-            by_celery(task, closes[:WORKERS])
+            if not args.tiny:
+                by_celery(task, closes[:WORKERS])
             warm[CELERY] = partial(by_celery, task, closes)
         size = len(names)
         measure("Dask's workers warm, Celery's always fresh:", warm, args.repeats, size)

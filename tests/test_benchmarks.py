@@ -6,6 +6,8 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -103,12 +105,23 @@ def test_the_list_is_of_all_benchmarks():
         assert any(f"from {name} import" in text for text in texts.values()), name
 
 
+@pytest.fixture(scope="module")
+def printed_by(
+    small_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], str]:
+    """Run a benchmark of the list, once for all tests, and return what it printed."""
+
+    @cache
+    def printed(name: str) -> str:
+        arguments = (str(small_folder) if a == SOURCE else a for a in SCRIPTS[name][0])
+        return run(name, tmp_path_factory.mktemp(name), *arguments)
+
+    return printed
+
+
 @pytest.mark.parametrize("name", sorted(SCRIPTS))
-def test_a_benchmark_runs_and_prints_what_it_compared(
-    name: str, small_folder: Path, tmp_path: Path
-):
-    arguments, lines = SCRIPTS[name]
-    printed = run(name, tmp_path, *(str(small_folder) if a == SOURCE else a for a in arguments))
+def test_a_benchmark_runs_and_prints_what_it_compared(name: str, printed_by: Callable[[str], str]):
+    lines, printed = SCRIPTS[name][1], printed_by(name)
     assert {line.rpartition(" ")[0] for line in printed.splitlines()} >= VERSIONS
     for line in (r"^python 3", *lines):
         assert re.search(line, printed, re.MULTILINE), f"{line}\n{printed}"
@@ -124,10 +137,10 @@ def test_the_lstm_runs_beside_celery(small_folder: Path, tmp_path: Path):
     assert re.search(f"celery, model a coin / cryptodask: {SPREAD}", printed), printed
 
 
-def test_an_import_is_compared_with_duckdb(tmp_path: Path):
+def test_an_import_is_compared_with_duckdb(printed_by: Callable[[str], str]):
     if importlib.util.find_spec("duckdb") is None:
         skip_or_fail('duckdb is not installed: pip install -e ".[bench]"')
-    printed = run("prices", tmp_path)
+    printed = printed_by("prices")
     assert re.search(f"cryptodask / duckdb: {SPREAD}", printed), printed
 
 

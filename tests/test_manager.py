@@ -30,13 +30,6 @@ SMALL_LSTM = {"window": 8, "units": (4, 6), "batch_size": 16}
 ALL = ["random", "naive", "linear"]
 
 
-@pytest.fixture
-def client(cluster: Cluster):
-    with Client(cluster.address) as client:
-        client.wait_for_workers(2)
-        yield client
-
-
 def plain_loop(loader: CryptoLoader, models: list, horizon: int) -> pd.DataFrame:
     """Forecast one coin after the other, with no Dask and no batch."""
     rows = []

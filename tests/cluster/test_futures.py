@@ -32,13 +32,6 @@ from tests.chaos.poison import Poison
 from tests.conftest import Cluster
 
 
-@pytest.fixture
-def client(cluster: Cluster):
-    with Client(cluster.address) as client:
-        client.wait_for_workers(2)
-        yield client
-
-
 def when(_: int) -> float:
     """Return when this ran, after taking a little time."""
     time.sleep(0.05)

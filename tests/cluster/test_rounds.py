@@ -19,13 +19,6 @@ from tests.cluster.tasks import part_of
 from tests.conftest import Cluster
 
 
-@pytest.fixture
-def client(cluster: Cluster):
-    with Client(cluster.address) as client:
-        client.wait_for_workers(2)
-        yield client
-
-
 def make(numbers: list[int], wait: float = 0.0) -> np.ndarray:
     """Return the numbers, as something that is made once."""
     time.sleep(wait)

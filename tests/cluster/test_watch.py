@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,14 +24,6 @@ from tests.conftest import Cluster
 
 PATIENCE = 120
 """Seconds after which a run is stuck: less than the times after which Dask itself would act."""
-
-
-@pytest.fixture
-def client(cluster: Cluster) -> Iterator[Client]:
-    """A client of a cluster that nothing happens to."""
-    with Client(cluster.address) as client:
-        client.wait_for_workers(2)
-        yield client
 
 
 def process_of(worker: "subprocess.Popen[bytes]", *, nanny: bool) -> psutil.Process:

@@ -38,15 +38,9 @@ from cryptodask.worker.forecast import forecast_job
 from tests.chaos.harness import table_of
 from tests.chaos.poison import Poison
 from tests.conftest import Cluster, write_folder
+from tests.runs.commands import inside
 
 MODELS: list[Any] = ["naive", "linear", create_model("lstm", window=8, units=(4, 6))]
-
-
-@pytest.fixture
-def client(cluster: Cluster):
-    with Client(cluster.address) as client:
-        client.wait_for_workers(2)
-        yield client
 
 
 def command(*args: object) -> "subprocess.CompletedProcess[str]":
@@ -350,8 +344,8 @@ def undisturbed(
 ) -> Path:
     """Forecasts with intervals of a run that nothing happened to."""
     out = tmp_path_factory.mktemp("runs") / "undisturbed"
-    done = command("forecast", small_folder, *ASKED, "--scheduler", cluster.address, "--out", out)
-    assert done.returncode == 3, done.stderr
+    done = inside("forecast", small_folder, *ASKED, "--scheduler", cluster.address, "--out", out)
+    assert done.code == 3, done.said
     return out
 
 
@@ -381,7 +375,7 @@ def nothing_left(dask_scheduler: Any = None) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize(("task", "count"), PASSES)
 def test_a_run_with_intervals_goes_on_after_a_kill_in_any_pass(
-    own_cluster: Cluster,
+    client: Client,
     small_folder: Path,
     tmp_path: Path,
     undisturbed: Path,
@@ -389,27 +383,26 @@ def test_a_run_with_intervals_goes_on_after_a_kill_in_any_pass(
     count: int,
 ) -> None:
     out, number = tmp_path / "out", tmp_path / "number"
-    for _ in range(2):
-        own_cluster.add_worker("--no-nanny")
-    with Client(own_cluster.address) as client:
-        client.wait_for_workers(2)
-        client.register_plugin(KillAt(number, task, count))
-        words = ["forecast", small_folder, *ASKED, "--scheduler", own_cluster.address, "--out", out]
+    address = client.scheduler.address
+    client.register_plugin(KillAt(number, task, count))
+    try:
+        words = ["forecast", small_folder, *ASKED, "--scheduler", address, "--out", out]
         run = subprocess.Popen([sys.executable, "-m", "cryptodask.cli", *map(str, words)])
         number.write_text(str(run.pid))
         assert run.wait(120) == -signal.SIGKILL
-        deadline = time.monotonic() + 60
-        while not client.run_on_scheduler(nothing_left):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        time.sleep(1)  # what a worker had begun, it ends
+    finally:
         client.unregister_scheduler_plugin(KillAt.name)
+    deadline = time.monotonic() + 60
+    while not client.run_on_scheduler(nothing_left):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(1)  # what a worker had begun, it ends
     kept = {file.name: file.stat().st_mtime_ns for file in out.glob("forecasts-*")}
     whole = len(list(undisturbed.glob("forecasts-*")))
     assert (0 < len(kept) < whole) if task == "intervals" else not kept
     assert not (out / "_manifest.json").exists()
-    done = command("resume", out, "--scheduler", own_cluster.address)
-    assert done.returncode == 3, done.stderr  # the constant coin fails, as ever
+    done = inside("resume", out, "--scheduler", address)
+    assert done.code == 3, done.said  # the constant coin fails, as ever
     pd.testing.assert_frame_equal(table_of(out), table_of(undisturbed), check_exact=True)
     for name, when in kept.items():
         assert (out / name).stat().st_mtime_ns == when

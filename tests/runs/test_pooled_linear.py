@@ -1,6 +1,5 @@
 """One regression for all coins over the workers: the same as in a plain loop, to the last bit."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +12,10 @@ from cryptodask.errors import OptionError
 from cryptodask.models import run_model
 from cryptodask.models.pooled.pooled_linear import PooledLinear
 from cryptodask.prices.panels import to_panel
-from tests.conftest import Cluster
 
 OWN = PooledLinear(normalise="window:10", ahead=6)
 ALL = "lag:1-2 std:5 rsi:6 macd:3,6,4 bollinger:8 volume_change market_cap_change:2 weekday"
 SHORT = {"target": "scaled:10", "normalise": "window:10", "ahead": 6}
-
-
-@pytest.fixture
-def client(cluster: Cluster) -> Iterator[Client]:
-    with Client(cluster.address) as client:
-        client.wait_for_workers(2)
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -25,13 +24,6 @@ from cryptodask.runs.workload import Workload, plan_tasks
 from tests.conftest import Cluster, running
 
 SMALL = LSTMGlobal(window=8, units=(4, 6), steps=6, sample=8)
-
-
-@pytest.fixture
-def client(cluster: Cluster) -> Iterator[Client]:
-    with Client(cluster.address) as client:
-        client.wait_for_workers(2)
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Training as of past dates, all together: the same as date by date, to the last bit."""
 
 import pickle
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pandas as pd
 import pytest
 from dask.distributed import Client
 
-from cryptodask import CryptoLoader, CryptoManager
+from cryptodask import CryptoLoader, CryptoManager, import_prices
 from cryptodask.models.lstm.lstm_global import LSTMGlobal
 from cryptodask.models.pooled.base import PooledModel
 from cryptodask.models.pooled.dated_sums import Sums
@@ -29,7 +28,7 @@ from cryptodask.worker.train import (
     prepare_job,
     read_histories,
 )
-from tests.conftest import Cluster, write_folder
+from tests.conftest import write_folder
 
 EVERY = "lag:1-2 return:3 close mean:3 std:4 min:3 max:2 bollinger:6 volume_change weekday"
 ENDLESS = "lag:1-2 rsi:5 macd:3,6,4"
@@ -41,13 +40,6 @@ DECLARED = {
     "cross": PooledLinear("lag:1 market:1-2", "scaled:5", "none", ahead=4),
 }
 HORIZON, FIRST = 4, "2025-12-20"
-
-
-@pytest.fixture
-def client(cluster: Cluster) -> Iterator[Client]:
-    with Client(cluster.address) as client:
-        client.wait_for_workers(2)
-        yield client
 
 
 @pytest.fixture(scope="module")
@@ -96,16 +88,22 @@ def plainly(
     return state
 
 
+@pytest.fixture(scope="module")
+def holey_table(holey_folder: Path) -> Path:
+    """The same as a table, which is read faster than texts are parsed."""
+    return import_prices(holey_folder, holey_folder.with_name("holey-table")).path
+
+
 @pytest.mark.parametrize(("gaps", "window"), [
     (GapHandling(), None), (GapHandling(), 40), (GapHandling("split"), None),
     (GapHandling("split"), 40), (GapHandling("fill", 3), 40),
 ])  # fmt: skip
 @pytest.mark.parametrize("name", DECLARED)
 def test_sums_as_of_every_date_are_those_of_reading_up_to_it(
-    holey_folder: Path, name: str, window: int | None, gaps: GapHandling
+    holey_table: Path, name: str, window: int | None, gaps: GapHandling
 ) -> None:
-    model, origins = DECLARED[name], origins_of(holey_folder)
-    jobs = jobs_of(holey_folder)
+    model, origins = DECLARED[name], origins_of(holey_table)
+    jobs = jobs_of(holey_table)
     cut = RowFilter.of(None, FIRST, None, gaps)
     states = [plainly(model, jobs, cut, date, window) for date in origins]
     seen = TrainingDates(model, origins, window, HORIZON, 0)

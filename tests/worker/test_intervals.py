@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,13 +27,6 @@ GLOBAL = create_model("lstm_global", window=8, units=(4,), steps=3, sample=4)
 KEYS = ["coin", "model", "step"]
 EARLY = (1, 7, 25, 100)
 """Days before the others on which some coins end."""
-
-
-@pytest.fixture
-def client(cluster: Cluster) -> Iterator[Client]:
-    with Client(cluster.address) as client:
-        client.wait_for_workers(2)
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Backtests on a cluster: equal to the plain loop, resumable, and told what they can't do."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +18,11 @@ from cryptodask.models import Model, run_model
 from cryptodask.prices.panels import to_panel
 from cryptodask.records import DAY, Panel
 from cryptodask.results import Backtest, open_backtest
-from tests.conftest import Cluster, write_folder
+from tests.conftest import write_folder
 
 LSTM = create_model("lstm", window=8, units=(4, 6), batch_size=64)
 GLOBAL = create_model("lstm_global", window=8, units=(4,), steps=3, sample=4)
 MODELS: list[str | Model] = ["linear", "ridge", LSTM]
-
-
-@pytest.fixture
-def client(cluster: Cluster) -> Iterator[Client]:
-    with Client(cluster.address) as client:
-        client.wait_for_workers(2)
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """A whole search: the right options are found, by the past only, and the same on any cluster."""
 
 import json
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,17 +23,9 @@ from cryptodask.runs import tune
 from cryptodask.runs.kinds.candidates import make_candidates
 from cryptodask.runs.kinds.search import choose
 from cryptodask.runs.model_spec import Values
-from tests.conftest import Cluster
 
 SEARCH: Values = {"ridge": {"alpha": [1, 1e7], "lags": [1, 2]}}
 HORIZON = 3
-
-
-@pytest.fixture
-def client(cluster: Cluster) -> Iterator[Client]:
-    with Client(cluster.address) as client:
-        client.wait_for_workers(2)
-        yield client
 
 
 def returns_of_lag_2(seed: int) -> FloatArray:
