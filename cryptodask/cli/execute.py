@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -128,6 +129,7 @@ def execute(
         from cryptodask.runs import Session, run_spec
         from cryptodask.runs.plan import check_plan
 
+        usual = partial(run_spec, out=folder, overwrite=output.overwrite)
         if folder is not None and not output.overwrite:
             check_plan(folder)
         loader, spec = open_prices(spec)
@@ -137,10 +139,7 @@ def execute(
             connected = time.time()
             with reporting(report):
                 session = Session(loader, client)
-                if run is not None:
-                    result = run(spec, session)
-                else:
-                    result = run_spec(spec, session, out=folder, overwrite=output.overwrite)
+                result = (run or usual)(spec, session)
             returned = time.time()
             # All of this before the cluster closes, which takes seconds.
             view.show(result)

@@ -1,9 +1,9 @@
 """``cryptodask predict``: forecasts from versions of trained models."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import attrs
 
 from cryptodask.cli.execute import Profile, execute, write_tables
 from cryptodask.cli.forecast import VIEW
@@ -12,78 +12,88 @@ from cryptodask.cli.options.specs import Source
 from cryptodask.cli.show import print_failures
 from cryptodask.cli.train import RegistryOption
 from cryptodask.errors import OptionError
-from cryptodask.runs.fields import coin_names
+from cryptodask.runs.fields import coin_names, option
 
 if TYPE_CHECKING:
     from cryptodask.io.paths import AnyPath
     from cryptodask.runs import Session
-    from cryptodask.runs.spec import PredictSpec
+    from cryptodask.runs.version_spec import PredictSpec
+
+
+@attrs.frozen(kw_only=True)
+class PredictOptions:
+    """What is forecast, from which versions.
+
+    Attributes
+    ----------
+    model : list of str
+        References to versions.
+    horizon : int or None
+    coins : tuple of str or None
+    to_date : str or None
+    intervals : bool or None
+    timeout : float or None
+    partitions : int or None
+        See `cryptodask.runs.spec.RunSpec`.
+    shadow : str or None
+        An alias, whose versions forecast, too.
+    """
+
+    model: list[str] = option(
+        help="A version: lstm@staging, lstm:7, or lstm for the champion; may be repeated.",
+        reads=list[str],
+        metavar="NAME[@ALIAS|:N]",
+    )
+    horizon: int | None = option(None, "Days ahead, or bars. [that of the training]")
+    coins: tuple[str, ...] | None = option(
+        None, "Coins, separated by commas or given several times. [all]", converter=coin_names
+    )
+    to_date: str | None = option(None, "Last day that models see, YYYY-MM-DD.", flag="--to")
+    intervals: bool | None = option(
+        None,
+        "Make 80 and 95% intervals. [where the version was trained for it]",
+        flag="--intervals/--no-intervals",
+    )
+    timeout: float | None = option(
+        None, "Seconds a worker may take for coins it reads together; its process is ended then."
+    )
+    partitions: int | None = option(None, "Number of partitions.")
+    shadow: str | None = option(
+        None,
+        "Forecast from the versions of this alias, too, to a file or folder beside --out.",
+        metavar="ALIAS",
+    )
+
+    def spec(self, models: Sequence[str], registry: str, source: str) -> "PredictSpec":
+        """Return the spec of a prediction from some versions."""
+        from cryptodask.registry.training import find_versions, predict_spec
+
+        fields = attrs.asdict(self, filter=lambda field, _: field.name not in ("model", "shadow"))
+        return predict_spec(find_versions(models, registry), source=source, **fields)
 
 
 @with_options
 def predict(
     source: Source,
-    model: Annotated[
-        list[str],
-        typer.Option(
-            metavar="NAME[@ALIAS|:N]",
-            help="A version: lstm@staging, lstm:7, or lstm for the champion; may be repeated.",
-        ),
-    ],
     registry: RegistryOption,
+    options: PredictOptions,
     cluster: ClusterOptions,
     output: OutputOptions,
-    horizon: Annotated[
-        int | None, typer.Option(help="Days ahead, or bars. [that of the training]")
-    ] = None,
-    coins: Annotated[
-        list[str] | None,
-        typer.Option(help="Coins, separated by commas or given several times. [all]"),
-    ] = None,
-    to_date: Annotated[
-        str | None, typer.Option("--to", help="Last day that models see, YYYY-MM-DD.")
-    ] = None,
-    intervals: Annotated[
-        bool | None,
-        typer.Option(
-            "--intervals/--no-intervals",
-            help="Make 80 and 95% intervals. [where the version was trained for it]",
-        ),
-    ] = None,
-    timeout: Annotated[
-        float | None,
-        typer.Option(help="Seconds a worker may take for coins it reads together."),
-    ] = None,
-    partitions: Annotated[int | None, typer.Option(help="Number of partitions.")] = None,
-    shadow: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ALIAS",
-            help="Forecast from the versions of this alias, too, to a file or folder beside --out.",
-        ),
-    ] = None,
     profile: Profile = False,
 ) -> None:
     """Forecast from trained versions; nothing is trained."""
-    fields: dict[str, Any] = {
-        "source": source, "coins": coin_names(coins), "to_date": to_date, "timeout": timeout,
-        "partitions": partitions, "horizon": horizon, "intervals": intervals,
-    }  # fmt: skip
-    spec = _spec(model, registry, fields)
-    staged = None if shadow is None else _spec(_under(model, shadow), registry, fields)
+    alias = options.shadow
+    if alias is not None and output.out is None:
+        raise OptionError(f"--shadow {alias}: its forecasts are kept beside --out; give one")
+    spec = options.spec(options.model, registry, source)
+    staged = None
+    if alias is not None:
+        staged = options.spec(_under(options.model, alias), registry, source)
 
     def predict_shadow(_: Any, session: "Session") -> "list[AnyPath]":
         return [] if staged is None else write_shadow(staged, session, output)
 
-    if staged is not None and output.out is None:
-        raise OptionError(f"--shadow {shadow}: its forecasts are kept beside --out; give one")
     execute(spec, VIEW, cluster, output, profile=profile, write_more=predict_shadow)
-
-
-def _spec(models: Sequence[str], registry: str, fields: dict[str, Any]) -> "PredictSpec":
-    from cryptodask.registry.training import find_versions, predict_spec
-
-    return predict_spec(find_versions(models, registry), **fields)
 
 
 def _under(models: Sequence[str], alias: str) -> list[str]:

@@ -12,14 +12,9 @@ from cryptodask.cli.execute import Profile, View, execute
 from cryptodask.cli.options import ClusterOptions, OutputOptions, with_options
 from cryptodask.cli.show import SOME_FAILED, err, out, print_failures, print_lost
 from cryptodask.errors import InputError
-from cryptodask.runs.spec import (
-    SPECS,
-    BacktestSpec,
-    ForecastSpec,
-    PredictSpec,
-    SearchSpec,
-    TrainSpec,
-)
+from cryptodask.runs.spec import BacktestSpec, ForecastSpec, SearchSpec
+from cryptodask.runs.specs import SPECS
+from cryptodask.runs.version_spec import PredictSpec, TrainSpec
 
 if TYPE_CHECKING:
     from cryptodask.io.paths import AnyPath

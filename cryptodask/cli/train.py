@@ -8,8 +8,8 @@ from rich.text import Text
 
 from cryptodask.cli.execute import Profile, View, execute
 from cryptodask.cli.options import ClusterOptions, OutputOptions, with_options
-from cryptodask.cli.show import out
-from cryptodask.runs.spec import TrainSpec
+from cryptodask.cli.show import err, out
+from cryptodask.runs.version_spec import TrainSpec
 from cryptodask.text import counted
 
 if TYPE_CHECKING:
@@ -36,10 +36,15 @@ def train(
 ) -> None:
     """Train a model, and keep what it learned as a new version."""
 
-    def run(asked: TrainSpec, session: "Session") -> "Version":
+    def run(spec: TrainSpec, session: "Session") -> "Version":
         from cryptodask.registry.training import train_spec
 
-        return train_spec(asked, session, registry, name=name)
+        try:
+            return train_spec(spec, session, registry, name=name)
+        except KeyboardInterrupt:
+            text = "stopped; what was learned is kept: the same command continues it"
+            err.print(Text(text), soft_wrap=True)
+            raise typer.Exit(130) from None
 
     execute(spec, VIEW, cluster, OutputOptions(), profile=profile, run=run)
 

@@ -43,7 +43,7 @@ def write_arrays(
     Parameters
     ----------
     path : Path or UPath
-    arrays : mapping of str to ndarray
+    arrays : mapping of str to ndarray, ``(n, …)``
         Of a kind in `DTYPES`.
     notes : mapping of str to Any
         What JSON can hold, for the header.
@@ -91,7 +91,7 @@ class ArrayFile:
         self.names = tuple(sorted(content))
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> Array:
-        """Return rows of an array, by default all.
+        """Return rows of an array, ``(stop - start, …)``, by default all.
 
         Parameters
         ----------
@@ -150,7 +150,7 @@ def open_arrays(path: AnyPath) -> Iterator[ArrayFile]:
         except FileNotFoundError as error:
             raise damaged(path, "is missing") from error
         except (SafetensorError, ValueError, KeyError, AttributeError, RecursionError) as error:
-            raise damaged(path, f"is no file of arrays ({error})") from error
+            raise damaged(path, f"is not a file of arrays ({error})") from error
         yield file
 
 

@@ -52,7 +52,7 @@ class Learned:
         return Learned(tuple(coins), arrays)
 
     def of(self, name: str, i: int) -> Array:
-        """Return a coin's part of an array.
+        """Return a coin's part of an array, ``(…)``; of a ragged one ``(n_own, …)``.
 
         Parameters
         ----------
@@ -92,7 +92,7 @@ def ragged(name: str, parts: Sequence[Array]) -> dict[str, Array]:
     Parameters
     ----------
     name : str
-    parts : sequence of ndarray
+    parts : sequence of ndarray, each ``(n_own, …)``
         One for each coin, at least one; alike but for their first axes.
     """
     lengths = [len(part) for part in parts]

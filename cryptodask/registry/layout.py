@@ -108,17 +108,17 @@ class Reference:
         VersionError
             It is none of these.
         """
-        found = _REFERENCE.fullmatch(text)
-        number = int(found["number"]) if found and found["number"] else None
-        if found is None or number == 0:
+        parts = _REFERENCE.fullmatch(text)
+        number = int(parts["number"]) if parts and parts["number"] else None
+        if parts is None or number == 0:
             raise VersionError(
                 f"model: {text!r} names no version: write NAME, NAME@ALIAS or NAME:NUMBER, as "
                 "lstm@staging or lstm:7"
             )
-        name = check_name("model", found["name"])
+        name = check_name("model", parts["name"])
         if number is not None:
             return cls(name, None, number)
-        alias = CHAMPION if found["alias"] is None else check_name("alias", found["alias"])
+        alias = CHAMPION if parts["alias"] is None else check_name("alias", parts["alias"])
         return cls(name, alias, None)
 
     def __str__(self) -> str:

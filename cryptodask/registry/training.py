@@ -18,8 +18,8 @@ from cryptodask.runs.kinds.predict import check_same
 from cryptodask.runs.kinds.train import TrainKind
 from cryptodask.runs.plan import read_plan
 from cryptodask.runs.session import Session, open_session
-from cryptodask.runs.spec import PredictSpec, TrainSpec
 from cryptodask.runs.start import Models, run_spec
+from cryptodask.runs.version_spec import PredictSpec, TrainSpec
 
 if TYPE_CHECKING:
     from dask.distributed import Client
@@ -61,12 +61,12 @@ def train(
         See `cryptodask.runs.start.run_spec`.
     **options
         ``horizon, coins, from_date, to_date, gaps, gap_limit, window, refit, seed, timeout,
-        intervals, calibrate, warmup``: see `cryptodask.runs.spec.TrainSpec`.
+        intervals, calibrate, warmup``: see `cryptodask.runs.version_spec.TrainSpec`.
 
     Returns
     -------
     Version
-        Its ``failures`` name coins of which nothing could be learned.
+        Its ``failures`` name coins that nothing could be learned from.
 
     Raises
     ------
@@ -186,7 +186,7 @@ def predict(
     Raises
     ------
     VersionError
-        There is no such version, or it was not trained for what is asked.
+        The version is missing, or was not trained for what is asked.
     CryptoDaskError
         See `cryptodask.runs.start.run_spec`.
 
@@ -220,7 +220,7 @@ def find_versions(models: str | Sequence[str], registry: RegistryPath) -> dict[s
     Raises
     ------
     VersionError
-        There is no such version.
+        A version is missing.
     OptionError
         No model is named, or one twice.
     """

@@ -192,8 +192,8 @@ class Version:
         ]
         learned = join_rows(known, parts)
         arrays = {n: a for n, a in learned.arrays.items() if not n.startswith(OWN)}
-        own = Learned(learned.coins, arrays)
-        return shared or own, self._calibration(coins, learned)
+        of_coins = Learned(learned.coins, arrays)
+        return shared or of_coins, self._calibration(coins, learned)
 
     def _calibration(self, coins: Sequence[str], learned: Learned) -> Calibration | None:
         """Return what intervals of coins are made from; nothing of those that are not known."""

@@ -124,7 +124,7 @@ def check_libraries(path: AnyPath, there: Mapping[str, str], model: Model) -> No
     """
     here = library_versions(model)
     for name in sorted({*there, *here}):
-        releases = [str(found.get(name, "none")) for found in (there, here)]
+        releases = [str(side.get(name, "none")) for side in (there, here)]
         if len({release.rsplit(".", 1)[0] for release in releases}) > 1:
             raise VersionError(
                 f"{path}: {name}: trained with {releases[0]}, and {releases[1]} is installed here, "

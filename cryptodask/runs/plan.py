@@ -13,7 +13,8 @@ from cryptodask.io.paths import AnyPath
 from cryptodask.io.sealed import unseal, write_sealed
 from cryptodask.io.structure import structured
 from cryptodask.results.manifest import PLAN, run_key
-from cryptodask.runs.spec import SPECS, RunSpec, spec_from_json, to_json
+from cryptodask.runs.spec import RunSpec, to_json
+from cryptodask.runs.specs import SPECS, spec_from_json
 from cryptodask.runs.workload import Task, covers
 
 FORMAT, VERSION = "cryptodask-plan", 3
@@ -40,7 +41,7 @@ class Plan:
     Attributes
     ----------
     kind : str
-        One of `cryptodask.runs.spec.SPECS`.
+        One of `cryptodask.runs.specs.SPECS`.
     spec : RunSpec or None
         What was asked; None where JSON can't hold it, as of models that were made in Python.
     facts : mapping of str to Any

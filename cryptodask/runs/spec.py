@@ -2,7 +2,7 @@
 
 Signatures, the options of the command, the plan in a run's folder and what `cryptodask resume`
 does come from the fields below. A value that makes no sense is refused when a spec is made. A spec
-is JSON (`to_json`, `spec_from_json`), so that it can be kept, sent, and compared.
+is JSON (`to_json`, and from it `cryptodask.runs.specs`), to be kept, sent and compared.
 
 The command makes its options from here before it knows which to run, so that models and prices are
 imported inside functions.
@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import attrs
 
-from cryptodask.errors import CryptoDaskError, InputError, OptionError
-from cryptodask.io.structure import structured
+from cryptodask.errors import CryptoDaskError, OptionError
 from cryptodask.runs.fields import (
-    as_tuple,
     coin_names,
     count_or_days,
     day,
@@ -305,65 +303,6 @@ class SearchSpec(RunSpec):
         check_search(self.search, self.options)
 
 
-def check_one(_: Any, field: "attrs.Attribute[Any]", value: tuple[ModelSpec, ...]) -> None:
-    """Check that there is one model; see `OptionError`."""
-    check_models(_, field, value)
-    if len(value) > 1:
-        names = ", ".join(model.name for model in value)
-        raise OptionError(f"{field.name}: a version is of one model, got {names}")
-
-
-@attrs.frozen(kw_only=True)
-class TrainSpec(ForecastSpec):
-    """A training: the version of a model, from which forecasts are made later.
-
-    Attributes
-    ----------
-    models : tuple of ModelSpec
-        The model.
-    horizon : int
-        Bars ahead that it is trained for; another is refused later where that matters.
-    intervals : bool
-        Whether the version can make intervals.
-    parent : int or None
-        The version that it is to replace.
-    """
-
-    kind: ClassVar[str] = "train"
-
-    models: tuple[ModelSpec, ...] = option(
-        help="The model to train.", flag="--model", converter=model_specs, check=check_one
-    )
-    parent: int | None = option(None, flag="", decides=False, check=optional(whole_number(1)))
-
-
-@attrs.frozen(kw_only=True)
-class PredictSpec(RunSpec):
-    """Forecasts from versions of trained models; what these were trained with can't be chosen.
-
-    Attributes
-    ----------
-    versions : tuple of str
-        Folders or URLs of versions.
-    labels : tuple of str
-        What the forecast table calls their models.
-    intervals : bool
-        Whether 80 and 95% intervals are made, by versions that were trained for it.
-    """
-
-    kind: ClassVar[str] = "predict"
-
-    versions: tuple[str, ...] = option(flag="", converter=as_tuple, check=texts)
-    labels: tuple[str, ...] = option(flag="", converter=as_tuple, check=texts)
-    intervals: bool = option(False, flag="", check=flag)
-
-
-SPECS: Mapping[str, type[RunSpec]] = {
-    spec.kind: spec for spec in (ForecastSpec, BacktestSpec, SearchSpec, TrainSpec, PredictSpec)
-}
-"""By kind."""
-
-
 def to_json(spec: RunSpec) -> dict[str, Any]:
     """Return a spec as what JSON holds."""
     content: dict[str, Any] = attrs.asdict(spec, value_serializer=_plain)
@@ -374,24 +313,3 @@ def _plain(_: Any, __: Any, value: Any) -> Any:
     if isinstance(value, tuple):
         return list(value)
     return dict(value) if isinstance(value, Mapping) else value
-
-
-def spec_from_json(kind: str, content: Any, where: str = "spec") -> RunSpec:
-    """Make a spec from what JSON held.
-
-    Parameters
-    ----------
-    kind : str
-        One of `SPECS`.
-    content : Any
-    where : str
-        What the message of an error begins with.
-
-    Raises
-    ------
-    InputError
-        A key is missing, unknown, or of a wrong type or value; the message names it.
-    """
-    if kind not in SPECS:
-        raise InputError(f"{where}: kind: must be one of {', '.join(SPECS)}, got {kind!r}")
-    return structured(SPECS[kind], content, where)

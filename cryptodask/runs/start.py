@@ -1,7 +1,7 @@
 """How runs are started: by a spec, or by what a user says in Python."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 from cryptodask.errors import OptionError
 from cryptodask.io.paths import AnyPath
@@ -20,14 +20,10 @@ from cryptodask.runs.session import Session
 from cryptodask.runs.spec import (
     BacktestSpec,
     ForecastSpec,
-    PredictSpec,
     RunSpec,
     SearchSpec,
-    TrainSpec,
 )
-
-if TYPE_CHECKING:
-    pass
+from cryptodask.runs.version_spec import PredictSpec, TrainSpec
 
 KINDS: Mapping[type[RunSpec], type[Kind[Any, Any]]] = {
     ForecastSpec: ForecastKind,

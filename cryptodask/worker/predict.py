@@ -154,8 +154,8 @@ def _bounds(
     volatility = dict(zip(panel.coins, latest_volatility(panel), strict=True))
     place = {coin: i for i, coin in enumerate(known.coins)}
     rows = [place[coin] for coin in forecast.coins]
-    own = Calibration(
+    of_forecast = Calibration(
         calibration.spread[rows], calibration.market[rows], calibration.quantiles[rows]
     )
     moves = np.array([volatility[coin] for coin in forecast.coins], dtype=np.float64)
-    return own.bounds(forecast.values, moves)
+    return of_forecast.bounds(forecast.values, moves)

@@ -32,7 +32,8 @@ from cryptodask.results import open_forecasts
 from cryptodask.runs.folder import RunFolder
 from cryptodask.runs.model_spec import ModelSpec
 from cryptodask.runs.plan import read_plan
-from cryptodask.runs.spec import ForecastSpec, spec_from_json, to_json
+from cryptodask.runs.spec import ForecastSpec, to_json
+from cryptodask.runs.specs import spec_from_json
 from cryptodask.runs.workload import Task, Workload
 from cryptodask.worker.forecast import forecast_job
 from tests.chaos.harness import table_of

@@ -26,7 +26,7 @@ class Calibration:
     spread : ndarray of float64, ``(n_coins, horizon)``
         Of each coin's past errors over the pool's; NaN where no error was known.
     market : ndarray of float64, ``(n_coins,)``
-        Mean absolute log return of a bar, over all coins: for those without one of their own.
+        Mean absolute log return of a bar, over all coins: for those that have none.
     quantiles : ndarray of float64, ``(n_coins, horizon, n_levels)``
         Scaled errors of all coins.
     """
@@ -74,7 +74,7 @@ def calibrate(
     Parameters
     ----------
     n_coins, horizon : int
-        Of the panel's next forecasts.
+        Of the panel's next forecasts, ``(n_coins, horizon)``.
     past, summaries, quantiles
         See `forecast_bounds`.
     """

@@ -14,7 +14,8 @@ from cryptodask.results.version import Version, open_version
 from cryptodask.runs.kind import Call
 from cryptodask.runs.kinds.forecast import ForecastKind
 from cryptodask.runs.session import Session
-from cryptodask.runs.spec import PredictSpec, TrainSpec, spec_from_json
+from cryptodask.runs.specs import spec_from_json
+from cryptodask.runs.version_spec import PredictSpec, TrainSpec
 from cryptodask.runs.workload import Workload
 from cryptodask.worker.job import Job
 from cryptodask.worker.predict import Prediction, predict_job

@@ -27,7 +27,8 @@ from cryptodask.results.version_facts import FORMAT, VersionFacts, library_versi
 from cryptodask.runs.kind import Call, Outcome
 from cryptodask.runs.kinds.forecast import ForecastKind
 from cryptodask.runs.session import prices_fingerprint
-from cryptodask.runs.spec import TrainSpec, to_json
+from cryptodask.runs.spec import to_json
+from cryptodask.runs.version_spec import TrainSpec
 from cryptodask.runs.workload import Workload
 from cryptodask.worker.job import Job
 from cryptodask.worker.learn import Lesson, learn_job, learn_look_back_job
@@ -46,8 +47,8 @@ class TrainKind(ForecastKind):
         """Refuse a model that can't be kept before any work is done for it."""
         super().prepare()
         [model] = self.models
-        asked = self.spec.models[0]
-        if asked.options is None:
+        described = self.spec.models[0]
+        if described.options is None:
             raise VersionError(
                 f"{model.name}: was made in Python, and a version is read by whoever has the "
                 "catalog alone; train a model of `cryptodask models` with options"
