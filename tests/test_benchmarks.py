@@ -55,6 +55,10 @@ SCRIPTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         "sleeping, 2 workers",
     )),
     "prices": ((), (f"cryptodask / pandas: {SPREAD}",)),
+    "registry": ((), (
+        f"npz a coin, read / version, read: {SPREAD}", "one coin of 6, version open: median",
+        f"forecast anew / predict: {SPREAD}", "the same bits: True",
+    )),
     "scale": ((), (
         r"100 coins: \S+ s \(\S+ to \S+, n=1\)", r"1,000 coins: \S+ s \(\S+ to \S+, n=1\)",
         "largest worker",
