@@ -1,0 +1,1 @@
+"""Versions as earlier releases wrote them, and what they forecast."""
