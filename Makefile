@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 OUT ?= forecasts
 FAULTS ?= 50
 SECONDS ?= 600
+THOROUGH ?= 1
 
 .PHONY: forecast test chaos fuzz lint audit notebook image image-test lock clean help
 
 help:
 	@echo "make forecast  set up, forecast the sample in data/, write a table and a plot"
-	@echo "make test      set up, run all tests"
+	@echo "make test      set up, run all tests (THOROUGH=10: with more examples)"
 	@echo "make chaos     hurt runs at random, as root (FAULTS=50 SEED=… SOURCE=prices)"
 	@echo "make fuzz      damage all that is read, for ten minutes (SECONDS=600 SEED=…)"
 	@echo "make lint      ruff, mypy, the checks of words and sizes, and a search for secrets in git"
@@ -26,9 +27,12 @@ forecast: $(VENV)/.has-base
 	$(BIN)/cryptodask forecast data --model naive --model linear --model lstm --horizon 10 \
 		--out $(OUT)/forecasts.csv --plot $(OUT)/forecasts.html || [ $$? -eq 3 ]
 
-# Side by side by file: many tests wait for processes of a cluster that start or end.
+# Side by side by file: many tests wait for processes of a cluster that start or end. Files are begun
+# in the order of tests/conftest.py. Hundreds of processes are started, which compile all that they
+# import where bytecode may not be kept.
 test: $(VENV)/.has-test $(VENV)/.has-schemas
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+	PYTHONDONTWRITEBYTECODE= THOROUGH=$(THOROUGH) $(BIN)/python -m pytest \
+		--numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 chaos: $(VENV)/.has-test
 	$(BIN)/python -m tests.chaos --faults $(FAULTS) $(if $(SEED),--seed $(SEED)) \

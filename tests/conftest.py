@@ -52,6 +52,13 @@ def pytest_configure(config: pytest.Config) -> None:
         tempfile.tempdir = None  # what it was before, if anyone asked
 
 
+@pytest.hookimpl(trylast=True)  # after they were shuffled
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files with slow tests first, so that no core idles while the last one of them runs."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def write_folder(folder: Path, prices: pd.DataFrame) -> Path:
     """Write prices as one CSV a coin, newest row first."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cryptodask.results import open_backtest
-from tests.cli.command import run
+from tests.cli.command import inside, run
 from tests.conftest import Cluster
 
 
@@ -50,7 +50,7 @@ def test_a_backtest_prints_a_leaderboard_and_writes_table_scores_and_page(
 def test_a_backtest_that_makes_no_sense_is_told(
     cluster: Cluster, small_folder: Path, options: list[str], told: str
 ) -> None:
-    done = run("backtest", small_folder, "--scheduler", cluster.address, *options)
+    done = inside("backtest", small_folder, "--scheduler", cluster.address, *options)
     assert done.returncode == 2
     assert told in " ".join(done.stderr.split())
 
@@ -61,7 +61,7 @@ def test_a_backtest_is_written_to_a_file_and_says_where_time_went(
     command = ["backtest", small_folder, "--model", "linear", "--origins", 3, "--horizon", 5,
                "--scheduler", cluster.address, "--no-intervals", "--timeout", 60,
                "--profile"]  # fmt: skip
-    done = run(*command, "--out", tmp_path / "rows.csv")
+    done = inside(*command, "--out", tmp_path / "rows.csv")
     assert done.returncode == 3, done.stderr
     for stage in ("start", "read", "predict", "gather"):
         assert f"│ {stage} " in done.stdout
@@ -70,7 +70,7 @@ def test_a_backtest_is_written_to_a_file_and_says_where_time_went(
     assert set(failures["exception"]) == {"ConstantSeriesError"}
     assert set(rows["model"]) == {"naive", "linear"}
     assert f"wrote {tmp_path / 'rows.failures.csv'}" in done.stdout
-    done = run(*command, "--out", tmp_path / "out")
+    done = inside(*command, "--out", tmp_path / "out")
     assert done.returncode == 3, done.stderr
     written = open_backtest(tmp_path / "out").get_df()
     assert written["forecast"].to_numpy() == pytest.approx(rows["forecast"].to_numpy(), rel=1e-15)
@@ -88,7 +88,7 @@ def test_rows_that_are_lost_are_printed_and_end_with_3(cluster: Cluster, healthy
             ["tune", healthy, "--model", "ridge", "--search", "ridge.alpha=1", "--origins", 4,
              "--splits", 2],
         ):  # fmt: skip
-            done = run(*command, "--scheduler", cluster.address)
+            done = inside(*command, "--scheduler", cluster.address)
             assert done.returncode == 3, done.stderr
             assert f"unreadable_row: {path.name}, line {len(lines) + 1}" in done.stderr
     finally:
@@ -101,9 +101,9 @@ def test_coins_that_no_origin_reaches_are_named(cluster: Cluster, tmp_path: Path
     (tmp_path / "Acoin.csv").write_text("\n".join(["Date,Close", *rows, ""]))
     (tmp_path / "Ended.csv").write_text("\n".join(["Date,Close", *rows[:40], ""]))
     how = ("--model", "naive", "--origins", "2", "--horizon", "2", "--no-intervals")
-    done = run("backtest", tmp_path, *how, "--scheduler", cluster.address)
+    done = inside("backtest", tmp_path, *how, "--scheduler", cluster.address)
     assert done.returncode == 0
     text = " ".join(done.stderr.split())
     assert "not scored: 1 coin without bars at and after any of these origins: Ended;" in text
-    chosen = run("backtest", tmp_path, "--coins", "acoin", *how, "--scheduler", cluster.address)
+    chosen = inside("backtest", tmp_path, "--coins", "acoin", *how, "--scheduler", cluster.address)
     assert "not scored" not in chosen.stderr

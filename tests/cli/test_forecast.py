@@ -12,7 +12,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from tests.cli.command import COMMAND, ENV, run
+from tests.cli.command import COMMAND, ENV, inside, run
 from tests.conftest import Cluster
 
 
@@ -45,17 +45,17 @@ def test_a_coin_that_fails_is_named_and_ends_with_3(
 def test_files_are_equal_byte_by_byte(cluster: Cluster, small_folder: Path, tmp_path: Path):
     outs = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
     options = ["--model", "random", "--model", "linear", "--scheduler", cluster.address]
-    run("forecast", small_folder, *options, "--out", outs[0])
-    run("forecast", small_folder, *options, "--out", outs[1], "--partitions", 2)
+    inside("forecast", small_folder, *options, "--out", outs[0])
+    inside("forecast", small_folder, *options, "--out", outs[1], "--partitions", 2)
     assert outs[0].read_bytes() == outs[1].read_bytes()
-    run("forecast", small_folder, *options, "--out", outs[1], "--seed", 1)
+    inside("forecast", small_folder, *options, "--out", outs[1], "--seed", 1)
     assert outs[0].read_bytes() != outs[1].read_bytes()
 
 
 def test_a_folder_is_written_by_workers_and_the_profile_says_where_time_went(
     cluster: Cluster, small_folder: Path, tmp_path: Path
 ):
-    done = run("forecast", small_folder, "--model", "naive", "--scheduler", cluster.address,
+    done = inside("forecast", small_folder, "--model", "naive", "--scheduler", cluster.address,
                "--out", tmp_path / "out", "--profile", "--report", tmp_path / "r.html")  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert len(pd.read_parquet(tmp_path / "out")) == 120
@@ -63,7 +63,7 @@ def test_a_folder_is_written_by_workers_and_the_profile_says_where_time_went(
         assert f"│ {stage} " in done.stdout
     assert done.stdout.count("│ tcp://127.0.0.1:") == 1  # one task, so one worker
     assert "Dask Performance Report" in (tmp_path / "r.html").read_text()
-    refused = run("forecast", small_folder, "--out", tmp_path / "more", "--plot", "x.html")
+    refused = inside("forecast", small_folder, "--out", tmp_path / "more", "--plot", "x.html")
     assert refused.returncode == 2
     assert "not brought here to be drawn" in " ".join(refused.stderr.split())
 
@@ -73,7 +73,7 @@ def test_intervals_are_written_where_they_are_asked_for_and_lacking_ones_are_tol
 ):
     command = ["forecast", small_folder, "--model", "naive", "--horizon", 4, "--scheduler",
                cluster.address, "--intervals", "--calibrate", 10, "--warmup", 60]  # fmt: skip
-    done = run(*command, "--out", tmp_path / "f.csv", "--plot", tmp_path / "f.html")
+    done = inside(*command, "--out", tmp_path / "f.csv", "--plot", tmp_path / "f.html")
     assert done.returncode == 0, done.stderr
     assert "upper_95" in done.stdout
     assert "without intervals" not in done.stderr
@@ -85,7 +85,7 @@ def test_intervals_are_written_where_they_are_asked_for_and_lacking_ones_are_tol
     assert "lower_95_0" in (tmp_path / "f.html").read_text(encoding="utf-8")
 
     since = rows["cutoff"].max() - pd.Timedelta(days=1)
-    done = run(*command, "--out", tmp_path / "out", "--from", f"{since:%Y-%m-%d}")
+    done = inside(*command, "--out", tmp_path / "out", "--from", f"{since:%Y-%m-%d}")
     assert done.returncode == 0, done.stderr
     assert "naive: 12 of the coins without intervals: no error" in done.stderr
     written = pd.read_parquet(tmp_path / "out")
@@ -97,7 +97,7 @@ def test_options_of_models_reach_them(cluster: Cluster, healthy: Path, tmp_path:
     small = ["--option", "lstm.window=8", "--option", "lstm.units=4", "--coins", "all,of"]
     coins = sorted(p.stem for p in healthy.iterdir())[:2]
     small[-1] = ",".join(coins)
-    done = run("forecast", healthy, "--model", "lstm", *small, "--scheduler", cluster.address,
+    done = inside("forecast", healthy, "--model", "lstm", *small, "--scheduler", cluster.address,
                "--from", "2020-01-01", "--out", tmp_path / "f.csv")  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert pd.read_csv(tmp_path / "f.csv")["coin"].unique().tolist() == coins
@@ -131,7 +131,7 @@ def test_options_of_models_reach_them(cluster: Cluster, healthy: Path, tmp_path:
     ],
 )
 def test_bad_use_ends_with_2_and_says_what_to_do(healthy: Path, args: list[str], told: str):
-    done = run("forecast", healthy, *args)
+    done = inside("forecast", healthy, *args)
     assert done.returncode == 2
     assert told in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
@@ -148,7 +148,7 @@ def test_a_source_that_is_none_ends_with_2(tmp_path: Path):
 
 
 def test_no_scheduler_ends_with_1(healthy: Path):
-    done = run("forecast", healthy, "--scheduler", "tcp://127.0.0.1:1")
+    done = inside("forecast", healthy, "--scheduler", "tcp://127.0.0.1:1")
     assert done.returncode == 1
     assert "no scheduler answers there" in done.stderr
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cryptodask import CryptoLoader, PriceTable
 from cryptodask.prices.clean.findings import ACTIONS, FINDING_KINDS
-from tests.cli.command import run
+from tests.cli.command import inside, run
 from tests.conftest import Cluster
 from tests.exchange_server import ExchangeServer, Listing
 
@@ -75,13 +75,13 @@ def test_what_files_do_not_tell_is_said_by_options(tmp_path: Path):
     folder.mkdir()
     (folder / "Acoin.csv").write_text("Day,Last\n03/04/2024,1\n04/04/2024,2\n")
     options = ["--column", "date=Day", "--column", "close=Last", "--out", tmp_path / "table"]
-    asked = run("prices", "import", folder, *options)
+    asked = inside("prices", "import", folder, *options)
     assert asked.returncode == 2
     assert "--dayfirst" in asked.stderr
-    done = run("prices", "import", folder, *options, "--dayfirst")
+    done = inside("prices", "import", folder, *options, "--dayfirst")
     assert done.returncode == 0, done.stderr
     assert "2024-04-03 to 2024-04-04" in done.stdout
-    wrong = run("prices", "import", folder, "--column", "close", "--out", tmp_path / "other")
+    wrong = inside("prices", "import", folder, "--column", "close", "--out", tmp_path / "other")
     assert wrong.returncode == 2
     assert "COLUMN=HEADER" in wrong.stderr
 
@@ -122,11 +122,11 @@ def test_a_policy_that_is_none_ends_with_2_and_says_what_there_is(tmp_path: Path
         ("oddity=drop", "no kind of finding 'oddity' to choose for; known: not_a_price_file,"),
         ("gap", "--policy 'gap': write it as KIND=ACTION, such as stale_run=drop"),
     ):
-        done = run(*importing, "--policy", policy)
+        done = inside(*importing, "--policy", policy)
         assert (done.returncode, done.stdout) == (2, "")
         assert told in " ".join(done.stderr.split())
         assert "Traceback" not in done.stderr
-    done = run(*importing, "--freq", "2h")
+    done = inside(*importing, "--freq", "2h")
     assert (done.returncode, done.stdout) == (2, "")
     assert "freq: must be one of 1h, 4h, 1d, got '2h'" in done.stderr
 
@@ -137,7 +137,7 @@ def test_a_table_has_policies_and_what_is_appended_goes_by_them(tmp_path: Path):
     header = "Date,Open,High,Low,Close,Volume\n"
     (folder / "Acoin.csv").write_text(header + "2024-01-01,1,2,1,1,5\n2024-01-02,1,2,1,2,0\n")
     importing = ["prices", "import", folder, "--out", table]
-    refused = run(*importing, "--policy", "zero_volume=fail")
+    refused = inside(*importing, "--policy", "zero_volume=fail")
     assert (refused.returncode, refused.stdout) == (2, "")
     text = " ".join(refused.stderr.split())
     assert "error: Acoin.csv, line 3, Acoin, 2024-01-02: zero_volume: '0'" in text
@@ -145,7 +145,7 @@ def test_a_table_has_policies_and_what_is_appended_goes_by_them(tmp_path: Path):
     assert "Traceback" not in refused.stderr
     assert not table.exists()
 
-    done = run(*importing, "--policy", "zero_volume=drop", "--policy", "high_under_low=repair")
+    done = inside(*importing, "--policy", "zero_volume=drop", "--policy", "high_under_low=repair")
     assert done.returncode == 0, done.stderr
     text = " ".join(done.stdout.replace("│", " ").split())
     assert "1 row, 1 coin, 1 part," in text
@@ -154,7 +154,7 @@ def test_a_table_has_policies_and_what_is_appended_goes_by_them(tmp_path: Path):
 
     new = tmp_path / "Acoin.csv"
     new.write_text(header + "2024-01-03,1,1,2,1,0\n2024-01-04,1,1,2,1,5\n")
-    done = run("prices", "append", table, new)
+    done = inside("prices", "append", table, new)
     assert done.returncode == 0, done.stderr
     assert "1 new row, 0 corrected" in done.stdout
     rows = CryptoLoader(table).get_df()
@@ -163,7 +163,7 @@ def test_a_table_has_policies_and_what_is_appended_goes_by_them(tmp_path: Path):
     assert "high and low swapped" in text
     assert "gap 1 1" in text
 
-    fetched = run("prices", "fetch", "--out", table, "--since", "2024-01-01", "--freq", "4h")
+    fetched = inside("prices", "fetch", "--out", table, "--since", "2024-01-01", "--freq", "4h")
     assert (fetched.returncode, fetched.stdout) == (2, "")
     assert "--freq 4h: " in fetched.stderr
     assert "table has daily bars; name another" in " ".join(fetched.stderr.split())
@@ -175,19 +175,19 @@ def test_what_a_file_leaves_open_is_said_by_options_and_refused_without(tmp_path
     rows = [f"2024-01-{day:02d} 00:12:00,1,3,0.5,{1 + day / 100},2" for day in range(2, 20)]
     (folder / "Acoin.csv").write_text("\n".join(["When,Open,High,Low,Quux,Bid", *rows, ""]))
     importing = ["prices", "import", folder, "--out", table, "--column", "date=When"]
-    refused = run(*importing)
+    refused = inside(*importing)
     assert refused.returncode == 2
     text = " ".join(refused.stderr.split())
     assert (
         "columns found: When, Open, High, Low, Quux, Bid; name it with --column close=Quux" in text
     )
     importing += ["--column", "close=Quux", "--stamps", "close"]
-    done = run(*importing, "--stamp-tolerance", 900)
+    done = inside(*importing, "--stamp-tolerance", 900)
     assert done.returncode == 0, done.stderr
     frame = CryptoLoader(table).get_df()
     assert frame["date"].tolist() == list(pd.date_range("2024-01-01", periods=18))
     assert frame["close"].tolist() == [1 + day / 100 for day in range(2, 20)]
-    bad = run(*importing, "--stamps", "end")
+    bad = inside(*importing, "--stamps", "end")
     assert (bad.returncode, "stamps: must be open or close" in bad.stderr) == (2, True)
 
 
@@ -202,19 +202,19 @@ def test_hours_are_imported_appended_and_forecast(cluster: Cluster, tmp_path: Pa
     (folder / "Acoin.csv").write_text(hours(0, 20))
     (folder / "Bcoin.csv").write_text("Date,Close\n2024-01-01,1\n2024-01-02,2\n")
     importing = ["prices", "import", folder, "--out", table, "--layout", "klines"]
-    mixed = run(*importing)
+    mixed = inside(*importing)
     assert mixed.returncode == 2
     assert "daily bars (Bcoin.csv) and hourly bars (Acoin.csv) are mixed" in mixed.stderr
-    done = run(*importing, "--freq", "1h")
+    done = inside(*importing, "--freq", "1h")
     assert done.returncode == 3, done.stderr
     assert "20 rows, 1 coin," in done.stdout
     assert "; hourly bars" in done.stdout
     assert "Bcoin.csv: date: daily bars, and hourly bars are wanted" in done.stdout
     (tmp_path / "Acoin.csv").write_text(hours(21, 23))
-    grown = run("prices", "append", table, tmp_path / "Acoin.csv", "--layout", "klines")
+    grown = inside("prices", "append", table, tmp_path / "Acoin.csv", "--layout", "klines")
     assert "2 new rows" in grown.stdout
     out = tmp_path / "f.csv"
-    done = run("forecast", table, "--scheduler", cluster.address, "--horizon", 3,
+    done = inside("forecast", table, "--scheduler", cluster.address, "--horizon", 3,
                "--gaps", "fill", "--gap-limit", 1, "--out", out)  # fmt: skip
     assert done.returncode == 3, done.stderr  # of the other coin there is nothing
     text = " ".join(done.stdout.replace("│", " ").split())
@@ -237,10 +237,10 @@ def test_hours_are_fetched_and_go_on_hour_by_hour(tmp_path: Path):
             "--coins",
             "AAA",
         ]
-        done = run("prices", "fetch", *options, "--until", "2024-01-02", "--freq", "4h")
+        done = inside("prices", "fetch", *options, "--until", "2024-01-02", "--freq", "4h")
         assert done.returncode == 0, done.stderr
         assert "12 new bars of 4h of 1 coin\n" in done.stdout
-        more = run("prices", "fetch", *options, "--until", "2024-01-03")
+        more = inside("prices", "fetch", *options, "--until", "2024-01-03")
         assert "6 new bars of 4h of 1 coin\n" in more.stdout
     opened = PriceTable(table)
     assert (opened.freq, len(opened)) == ("4h", 18)
@@ -252,9 +252,9 @@ def test_hours_are_fetched_and_go_on_hour_by_hour(tmp_path: Path):
 def test_the_page_of_a_table_that_lost_nothing_is_written_too(
     small_folder: Path, tmp_path: Path
 ) -> None:
-    assert run("prices", "import", small_folder, "--out", tmp_path / "table").returncode == 0
+    assert inside("prices", "import", small_folder, "--out", tmp_path / "table").returncode == 0
     page = tmp_path / "report.html"
-    done = run("prices", "check", tmp_path / "table", "--html", page)
+    done = inside("prices", "check", tmp_path / "table", "--html", page)
     assert done.returncode == 0, done.stderr
     assert "stale_run" in page.read_text()
 
@@ -265,8 +265,8 @@ def test_list_shows_the_coins_of_files_and_tables(tmp_path: Path):
     (folder / "Acoin.csv").write_text("Date,Close\n2024-01-01,1\n2024-01-02,0.1\n2024-01-05,3\n")
     (folder / "Bcoin.csv").write_text("Date,Close\n2024-01-01,1\n2024-01-02,7\n")
     table = tmp_path / "table"
-    assert run("prices", "import", folder / "*.csv", "--out", table).returncode == 0
-    shown = run("prices", "list", table)
+    assert inside("prices", "import", folder / "*.csv", "--out", table).returncode == 0
+    shown = inside("prices", "list", table)
     assert shown.returncode == 0, shown.stderr
     assert "2 coins, 5 bars" in shown.stdout
     expected = [
@@ -276,19 +276,19 @@ def test_list_shows_the_coins_of_files_and_tables(tmp_path: Path):
          "last_close": 7.0, "gaps": 0, "missing": 0},
     ]  # fmt: skip
     for source in (table, folder, folder / "[AB]*.csv"):
-        assert json.loads(run("prices", "list", source, "--format", "json").stdout) == expected
+        assert json.loads(inside("prices", "list", source, "--format", "json").stdout) == expected
     for name in ("coins.csv", "coins.json", "coins.parquet"):
-        assert run("prices", "list", table, "--out", tmp_path / name).returncode == 0
+        assert inside("prices", "list", table, "--out", tmp_path / name).returncode == 0
     assert json.loads((tmp_path / "coins.json").read_text()) == expected
     assert pd.read_csv(tmp_path / "coins.csv")["last"].tolist() == ["2024-01-05", "2024-01-02"]
-    assert run("prices", "list", folder / "Acoin.csv").returncode == 0
-    assert run("prices", "list", table, "--format", "xml").returncode == 2
+    assert inside("prices", "list", folder / "Acoin.csv").returncode == 0
+    assert inside("prices", "list", table, "--format", "xml").returncode == 2
     formula = tmp_path / "formula.csv"
     formula.write_text("coin,date,close\n'=cmd|calc,2024-01-01,1\n@x,2024-01-01,2\n")
-    listed = run("prices", "list", formula, "--format", "csv").stdout.splitlines()
+    listed = inside("prices", "list", formula, "--format", "csv").stdout.splitlines()
     assert [line.partition(",")[0] for line in listed] == ["coin", "'=cmd|calc", "'@x"]
     (folder / "Dead.csv").write_text("")
-    lost = run("prices", "list", folder)
+    lost = inside("prices", "list", folder)
     assert lost.returncode == 3
     assert "Dead.csv: is empty" in lost.stderr
 
@@ -302,20 +302,20 @@ def test_an_import_and_an_append_say_how_to_declare_another_unit(tmp_path: Path)
         file.parent.mkdir()
         file.write_text("\n".join(["Date,Close", *rows, ""]))
     hint = "--split 'Bit Coin:2024-01-16:0.01'"
-    done = run("prices", "import", whole, "--out", tmp_path / "whole")
+    done = inside("prices", "import", whole, "--out", tmp_path / "whole")
     assert "large_move: Bit Coin, 2024-01-16: about 100 times the close before" in done.stdout
     assert hint in done.stdout
     grown = tmp_path / "grown"
-    first = run("prices", "import", older, "--out", grown)
+    first = inside("prices", "import", older, "--out", grown)
     assert "15 rows, 1 coin, 1 part, 2024-01-01 to 2024-01-15" in first.stdout
     assert "--split" not in first.stdout
-    more = run("prices", "append", grown, newer)
+    more = inside("prices", "append", grown, newer)
     assert "5 new rows, 0 corrected" in more.stdout
     assert "; 0 new coins;" in more.stdout
     assert hint in more.stdout
-    assert hint in run("prices", "check", grown).stdout
+    assert hint in inside("prices", "check", grown).stdout
     words = shlex.split(hint)
-    declared = run("prices", "import", whole, "--out", tmp_path / "split", *words)
+    declared = inside("prices", "import", whole, "--out", tmp_path / "split", *words)
     assert declared.returncode == 0, declared.stderr
     assert "large_move" not in declared.stdout
 
@@ -323,7 +323,9 @@ def test_an_import_and_an_append_say_how_to_declare_another_unit(tmp_path: Path)
 def test_a_declaration_of_a_coin_that_is_not_there_is_said_to_wait(tmp_path: Path) -> None:
     (tmp_path / "Acoin.csv").write_text("Date,Close\n2024-01-01,1\n2024-01-02,2\n")
     declared = ("--split", "Foo:2024-01-02:0.001", "--rename", "Old:New")
-    done = run("prices", "import", tmp_path / "Acoin.csv", "--out", tmp_path / "table", *declared)
+    done = inside(
+        "prices", "import", tmp_path / "Acoin.csv", "--out", tmp_path / "table", *declared
+    )
     assert done.returncode == 0
     text = " ".join(done.stdout.split())
     assert "split Foo:2024-01-02:0.001: Foo is not a coin of the table; it is kept for" in text
@@ -332,17 +334,17 @@ def test_a_declaration_of_a_coin_that_is_not_there_is_said_to_wait(tmp_path: Pat
 
 def test_a_list_of_files_names_rows_that_were_lost_and_ends_with_3(tmp_path: Path) -> None:
     (tmp_path / "Acoin.csv").write_text("Date,Close\n2024-01-01,1\n2024-01-02,x\n2024-01-03,2\n")
-    done = run("prices", "list", tmp_path)
+    done = inside("prices", "list", tmp_path)
     assert done.returncode == 3
     assert "unreadable_row: Acoin.csv, line 3: 'x': close: no number" in done.stderr
     table = tmp_path / "table"
-    run("prices", "import", tmp_path, "--out", table)
-    assert run("prices", "list", table).returncode == 0
+    inside("prices", "import", tmp_path, "--out", table)
+    assert inside("prices", "list", table).returncode == 0
 
 
 def test_an_option_that_only_an_import_has_is_named_with_the_import(tmp_path: Path) -> None:
     (tmp_path / "Acoin.csv").write_text("Date,High,Low,Foo\n2024-01-01,3,1,2\n")
-    refused = run("forecast", tmp_path)
+    refused = inside("forecast", tmp_path)
     assert refused.returncode == 2
     text = " ".join(refused.stderr.split())
     assert "--column close=" in text

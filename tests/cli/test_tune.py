@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import run
+from tests.cli.command import inside, run
 from tests.conftest import Cluster
 
 
@@ -45,7 +45,7 @@ def test_a_search_that_makes_no_sense_is_told_before_a_cluster_is_asked_for(
     small_folder: Path, options: list[str], told: str
 ) -> None:
     nowhere = "tcp://127.0.0.1:9"
-    done = run("tune", small_folder, "--model", "ridge", "--scheduler", nowhere, *options)
+    done = inside("tune", small_folder, "--model", "ridge", "--scheduler", nowhere, *options)
     assert done.returncode == 2
     assert told in " ".join(done.stderr.split())
 
@@ -56,20 +56,20 @@ def test_a_search_in_a_folder_is_resumed_and_its_result_is_the_same(
     out, where = tmp_path / "out", ["--scheduler", cluster.address]
     command = ["tune", healthy, "--model", "ridge", "--search", "ridge.alpha=1,10", "--origins", 4,
                "--splits", 2, "--horizon", 5, *where]  # fmt: skip
-    done = run(*command, "--folder", out, "--out", tmp_path / "a.json", "--profile")
+    done = inside(*command, "--folder", out, "--out", tmp_path / "a.json", "--profile")
     assert done.returncode == 0, done.stderr
     assert "where the time went" in done.stdout
     assert f"wrote {out}" in done.stdout
-    assert "nothing is left to do" in " ".join(run("resume", out).stdout.split())
+    assert "nothing is left to do" in " ".join(inside("resume", out).stdout.split())
     for path in [out / "_manifest.json", next(out.glob("_done-*")), next(out.glob("*.parquet"))]:
         path.unlink()
-    resumed = run("resume", out, *where)
+    resumed = inside("resume", out, *where)
     assert resumed.returncode == 0, resumed.stderr
     assert "ridge: as given, and 2 candidates" in resumed.stderr
     table = done.stdout.partition("seconds in all")[0].rpartition("\n")[0]
     assert resumed.stdout.startswith(table)
-    done = run(*command, "--out", tmp_path / "b.json")
+    done = inside(*command, "--out", tmp_path / "b.json")
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
-    done = run(*command, "--out", tmp_path / "candidates.csv")
+    done = inside(*command, "--out", tmp_path / "candidates.csv")
     assert done.returncode == 0, done.stderr
     assert len((tmp_path / "candidates.csv").read_text().splitlines()) == 1 + 3

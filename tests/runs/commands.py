@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
@@ -99,8 +100,8 @@ def run(*words: object) -> Ended:
     return finish(start(*words))
 
 
-def inside(*words: object) -> Ended:
-    """Run a command to its end in this process, which is faster.
+def inside(*words: object, columns: int = 200) -> Ended:
+    """Run a command to its end in this process, which is faster, as on a terminal that wide.
 
     An error that the command lets through, which would print a traceback, is raised here.
     """
@@ -109,7 +110,9 @@ def inside(*words: object) -> Ended:
     out, err, code = io.StringIO(), io.StringIO(), 0
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(sys, "argv", ["cryptodask", *map(str, words)])
-        patch.setenv("COLUMNS", "200")
+        patch.setattr(warnings, "showwarning", warnings.showwarning)  # which the command replaces
+        patch.setenv("COLUMNS", str(columns))
+        patch.setenv("NO_COLOR", "1")
         try:
             main()
         except SystemExit as end:

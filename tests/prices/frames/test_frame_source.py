@@ -23,6 +23,7 @@ from cryptodask.prices.partition import Source
 from cryptodask.prices.read.options import ReadOptions
 from cryptodask.prices.schema import NUMBER_COLUMNS
 from cryptodask.prices.synthetic import synthetic_prices
+from tests.examples import examples
 from tests.prices.conftest import write_files
 
 DAYS = pd.date_range("2024-01-01", periods=4)
@@ -262,7 +263,7 @@ def test_a_fingerprint_is_of_the_content(prices: pd.DataFrame) -> None:
     )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(
     npartitions=st.integers(1, 6),
     order=st.randoms(use_true_random=False),

@@ -27,6 +27,7 @@ from cryptodask.prices.reading import Reading
 from cryptodask.prices.schema import as_price_dtypes
 from cryptodask.prices.table.manifest import TABLE_MANIFEST, files_of
 from cryptodask.prices.table.storage import writing
+from tests.examples import examples
 
 DAY = np.timedelta64(1, "D")
 START = np.datetime64("2026-01-01")
@@ -333,7 +334,7 @@ STEPS = st.one_of(
 
 
 @pytest.mark.slow
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(first=ROWS, steps=st.lists(STEPS, max_size=6))
 def test_a_table_is_what_a_dictionary_of_days_is_after_any_steps(
     first: dict, steps: list[tuple]

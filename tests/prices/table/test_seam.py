@@ -20,6 +20,7 @@ from cryptodask.prices.freq import step_of
 from cryptodask.prices.schema import TABLE_COLUMNS
 from cryptodask.prices.table.seam import MoveLimits, Seam, find_seams
 from tests.conftest import SHARED
+from tests.examples import examples
 
 START = np.datetime64("2024-01-01", "s")
 SERIES = (
@@ -84,7 +85,7 @@ def check_same(table: PriceTable, whole: PriceTable) -> None:
 
 
 @settings(
-    max_examples=100,
+    max_examples=examples(30),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
