@@ -16,8 +16,6 @@ from cryptodask.prices.clean.findings import join_findings
 from cryptodask.prices.clean.policies import without_series
 from cryptodask.prices.declaring import declared_readings
 from cryptodask.prices.folder_source import FolderSource
-from cryptodask.prices.frames.dask_source import DaskFrameSource
-from cryptodask.prices.frames.frame_source import FrameSource
 from cryptodask.prices.partition import ROWS_PER_PARTITION, Source, pack, partitions_for
 from cryptodask.prices.places import find_files
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
@@ -88,7 +86,7 @@ def import_prices(
     # What depends on neighbours is looked at once they are the right ones.
     plain = without_series(options.policies) if declared else options.policies
     opened = open_source(source, replace(options, policies=plain))
-    assert isinstance(opened, FolderSource | FrameSource | DaskFrameSource)
+    assert not isinstance(opened, PriceTable)
     # Rows of a frame are not sent to a cluster to be sent back.
     run = run if isinstance(opened, FolderSource) else map
     empty = dict(opened.empty)
