@@ -93,12 +93,14 @@ def _parse_dates(cells: pd.DataFrame, texts: TextColumns, step: int) -> _Dates:
     days = np.full(len(cells), np.datetime64("NaT"), dtype="datetime64[s]")
     reasons = np.full(len(cells), "", dtype=object)
     serial, inside = (np.zeros(len(cells), dtype=bool) for _ in range(2))
-    codes, dates = pd.factorize(cells["date"].fillna(""))  # many coins have the same
-    texts_of = pd.Series(dates, dtype="str")
+    codes = cells["date"].cat.codes.to_numpy()
+    texts_of = cells["date"].cat.categories.to_series()
     for i, rule in enumerate(kinds):
         here = np.flatnonzero(of_row == i)
-        of_text, mine = np.unique(codes[here], return_inverse=True)
-        stamps = read_stamps(texts_of.iloc[of_text].reset_index(drop=True), rule, step)
+        is_here = np.zeros(len(texts_of), dtype=bool)
+        is_here[codes[here]] = True
+        mine = (np.cumsum(is_here) - 1)[codes[here]]
+        stamps = read_stamps(texts_of[is_here].reset_index(drop=True), rule, step)
         days[here] = stamps.dates.to_numpy()[mine]
         reasons[here] = stamps.reasons.to_numpy(dtype=object)[mine]
         serial[here] = stamps.serial.to_numpy()[mine]
