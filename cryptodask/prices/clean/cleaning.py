@@ -6,7 +6,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from cryptodask.prices.clean.findings import file_finding, findings, join_findings
+from cryptodask.prices.clean.findings import file_finding, findings, join_findings, stack_findings
 from cryptodask.prices.clean.policies import Policies, action_of, settle
 from cryptodask.prices.clean.series import settle_series
 from cryptodask.prices.freq import DAILY, bar, bars
@@ -15,6 +15,7 @@ from cryptodask.prices.schema import (
     DATE_DTYPE,
     NUMBER_COLUMNS,
     as_price_dtypes,
+    as_text,
     codes_of,
     empty_prices,
 )
@@ -52,7 +53,7 @@ def clean_reading(
         There is a finding whose policy is to fail.
     """
     rows, noted = _one_row_a_bar(prices, read_findings, policies, freq)
-    return settle_reading(rows, join_findings(noted), policies, freq, now)
+    return settle_reading(rows, stack_findings(noted), policies, freq, now)
 
 
 def settle_reading(
@@ -117,8 +118,9 @@ def as_raw(rows: pd.DataFrame) -> pd.DataFrame:
     rows : DataFrame
         With all of `cryptodask.prices.reading.RAW_COLUMNS`.
     """
-    types = {"coin": "str", "date": DATE_DTYPE, "file": "str", "line": "int64", "future": "bool"}
-    return rows[list(RAW_COLUMNS)].astype(types).reset_index(drop=True)
+    rows = rows[list(RAW_COLUMNS)].assign(coin=as_text(rows["coin"]), file=as_text(rows["file"]))
+    types = {"date": DATE_DTYPE, "line": "int64", "future": "bool"}
+    return rows.astype(types).reset_index(drop=True)
 
 
 def _one_row_a_bar(

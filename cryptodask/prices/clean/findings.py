@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from cryptodask.prices.schema import DATE_DTYPE
+from cryptodask.prices.schema import DATE_DTYPE, as_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +193,7 @@ def _texts(values: Any, n: int) -> pd.api.extensions.ExtensionArray:
         same: pd.api.extensions.ExtensionArray = pd.array(pa.chunked_array([repeated]), dtype="str")
         return same
     column = values if isinstance(values, pd.Series) else pd.Series(list(values), dtype="str")
-    texts: pd.api.extensions.ExtensionArray = column.astype("str").array
-    return texts
+    return as_text(column).array
 
 
 def file_finding(kind: str, coin: str, file: str, message: str, **columns: Any) -> pd.DataFrame:
@@ -219,11 +218,20 @@ def join_findings(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     tables : iterable of DataFrame
         As of `empty_findings`.
     """
-    full = [table for table in tables if len(table)]
-    if not full:
-        return empty_findings()
-    joined = pd.concat(full, ignore_index=True)
+    joined = stack_findings(tables)
     return joined.sort_values(["coin", "file", "line"], kind="stable", ignore_index=True)
+
+
+def stack_findings(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Return one table of all these findings, one table under the other.
+
+    Parameters
+    ----------
+    tables : iterable of DataFrame
+        As of `empty_findings`. What is joined with others later is not sorted before.
+    """
+    full = [table for table in tables if len(table)]
+    return pd.concat(full, ignore_index=True) if full else empty_findings()
 
 
 def summarize_findings(table: pd.DataFrame | pa.Table) -> pd.DataFrame:

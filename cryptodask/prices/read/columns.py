@@ -227,7 +227,7 @@ def stamp_rule(
     """
     layout, step = cells.layout, FREQS[freq]
     rule = StampRule(layout.stamp, layout.epoch, layout.offset, order)
-    if not rule.epoch and not cells.stamps.match(":").any():
+    if not rule.epoch and not cells.stamps.contain(":").any():
         return rule, []  # days without a time
     stamps = cells.stamps.to_list()
     edges = survey_edges(stamps, rule, step, options.tolerance_for(step))

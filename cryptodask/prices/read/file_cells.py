@@ -85,7 +85,7 @@ class Cells:
     @cached_property
     def stamps(self) -> Distinct:
         """The cells of the column of dates, ``(n_rows,)``, of rows of the right width alone."""
-        return Distinct.of(self.column(self.layout.columns["date"]))
+        return Distinct.of_list(self._columns[self.layout.columns["date"]])
 
 
 @dataclass(frozen=True)

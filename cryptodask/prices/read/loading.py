@@ -123,7 +123,7 @@ def decode(path: Path, data: bytes, *, is_cut: bool) -> str:
         raise UnreadableFileError(
             f"{path.name}: line {line}: is not {error.encoding} text; save the file as UTF-8{how}"
         ) from error
-    if not text.strip():
+    if not text or text.isspace():
         raise UnreadableFileError(f"{path.name}: is empty; get the file again")
     return text
 
@@ -153,7 +153,8 @@ def split_rows(
     begin = 1
     try:
         for row in reader:
-            if any(row) and not "".join(row).isspace():
+            # The first cell of nearly all rows shows that they are not blank.
+            if row and (row[0].strip() or "".join(row).strip()):
                 rows.append(row)
                 lines.append(begin)
                 if len(rows) == limit:

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cryptodask.prices.clean.findings import empty_findings, findings, join_findings
+from cryptodask.prices.clean.findings import empty_findings, findings, stack_findings
 from cryptodask.prices.freq import FREQS
 from cryptodask.prices.read.columns import TextColumns
 from cryptodask.prices.read.numbers import parse_numbers
@@ -202,7 +202,7 @@ def parse_rows(
         tables.append(_note(rows, cells, "nonpositive_value", name, kept & low, name))
         values[i, low] = np.nan
     prices = rows.assign(**dict(zip(NUMBER_COLUMNS, values, strict=True)))
-    return prices[kept], join_findings(tables)
+    return prices[kept], stack_findings(tables)
 
 
 def _why_unreadable(
