@@ -70,6 +70,22 @@ class FooterStats:
         coins = prices["coin"].iloc[starts].tolist()
         return cls(coins, ends - starts + 1, dates[starts], dates[ends], usual, close)
 
+    def pick(self, chosen: NDArray[np.bool_]) -> "FooterStats":
+        """Return those of some coins.
+
+        Parameters
+        ----------
+        chosen : ndarray of bool, ``(n_coins,)``
+        """
+        return FooterStats(
+            [self.coins[i] for i in np.flatnonzero(chosen)],
+            self.rows[chosen],
+            self.first[chosen],
+            self.last[chosen],
+            self.step[chosen],
+            self.close[chosen],
+        )
+
     def is_even(self, step: np.timedelta64) -> NDArray[np.bool_]:
         """Return whether all rows of each coin are this far apart.
 
