@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from cryptodask.prices.schema import DATE_DTYPE, as_text
+from cryptodask.prices.schema import DATE_DTYPE, as_text, codes_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,15 +175,15 @@ def findings(kind: str, rows: pd.DataFrame, *, value: Any = "", message: Any = "
         "kind": _texts(kind, n),
         "coin": _texts(rows["coin"], n),
         "file": _texts(rows["file"], n),
-        "line": rows["line"].to_numpy() if "line" in rows else np.zeros(n, dtype=np.int64),
-        "date": rows["date"].to_numpy()
+        "line": rows["line"].to_numpy(np.int64) if "line" in rows else np.zeros(n, np.int64),
+        "date": rows["date"].to_numpy().astype(DATE_DTYPE)
         if "date" in rows
         else np.full(n, np.datetime64("NaT", "s")),
         "value": _texts(value, n),
         "message": _texts(message, n),
         "action": _texts(FINDING_KINDS[kind].default, n),
     }
-    return pd.DataFrame(columns).astype({"line": "int64", "date": DATE_DTYPE})
+    return pd.DataFrame(columns)
 
 
 def _texts(values: Any, n: int) -> pd.api.extensions.ExtensionArray:
@@ -219,7 +219,9 @@ def join_findings(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
         As of `empty_findings`.
     """
     joined = stack_findings(tables)
-    return joined.sort_values(["coin", "file", "line"], kind="stable", ignore_index=True)
+    file, coin = codes_of(joined["file"]), codes_of(joined["coin"])
+    order = np.lexsort((joined["line"].to_numpy(), file, coin))
+    return joined.take(order).reset_index(drop=True)
 
 
 def stack_findings(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:

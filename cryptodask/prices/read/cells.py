@@ -20,8 +20,8 @@ from cryptodask.prices.read.options import ReadOptions
 from cryptodask.prices.read.regular import (
     Body,
     Numeric,
-    find_body,
     Parsed,
+    find_body,
     numeric_columns,
     parse_bodies,
 )

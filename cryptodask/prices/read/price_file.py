@@ -225,10 +225,8 @@ def _freq_shown(path: Path, cells: Cells, options: ReadOptions) -> str | None:
     """Return the frequency that stamps show; the wanted one where they are too few for any."""
     layout = cells.layout
     coin = layout.columns.get("coin")
-    if not layout.epoch:
-        first = cells.stamps.pick(slice(HEAD))
-        if not (first.contain(":").any() and any(map(is_timed, first.to_list()))):
-            return DAILY
+    if not layout.epoch and not any(map(is_timed, cells.stamps.pick(slice(HEAD)).to_list())):
+        return DAILY
     stamps = cells.stamps.to_list()
     coins = None if coin is None else cells.column(coin).to_pylist()
     step = bar_seconds(stamps, epoch=layout.epoch, coins=coins)

@@ -38,7 +38,7 @@ class Distinct:
 
     texts: Texts
     codes: NDArray[np.int32]
-    _found: dict[tuple[str, ...], NDArray[np.bool_]] = field(default_factory=dict, repr=False)
+    _found: dict[tuple[str, ...], NDArray[Any]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, column: Texts) -> "Distinct":
@@ -79,7 +79,10 @@ class Distinct:
 
     def to_list(self) -> list[str]:
         """Return the text of each row, ``(n_rows,)``."""
-        texts: list[str] = self.texts.take(pa.array(self.codes)).to_pylist()
+        key = ("to_list",)
+        if key not in self._found:
+            self._found[key] = np.array(self.texts.to_pylist(), dtype=object)
+        texts: list[str] = self._found[key][self.codes].tolist()
         return texts
 
     def match(self, pattern: str) -> NDArray[np.bool_]:

@@ -145,14 +145,16 @@ class Writer:
         path = self.folder / name
         schema = pa.Schema.from_pandas(like, preserve_index=False)
         try:
-            with path.open("wb") as file:
-                with pq.ParquetWriter(file, schema, write_page_checksum=True) as sink:
+            with (
+                path.open("wb") as file,
+                pq.ParquetWriter(file, schema, write_page_checksum=True) as sink,
+            ):
 
-                    def append(frame: pd.DataFrame) -> None:
-                        if len(frame):
-                            sink.write_table(as_arrow(frame, schema))
+                def append(frame: pd.DataFrame) -> None:
+                    if len(frame):
+                        sink.write_table(as_arrow(frame, schema))
 
-                    yield name, append
+                yield name, append
         except OSError as error:
             raise unwritable(path, error) from error
         self._sync_later(path)

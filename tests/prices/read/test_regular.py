@@ -25,7 +25,7 @@ from cryptodask.prices.read.regular import (
     find_body,
     parse_bodies,
 )
-from cryptodask.prices.read.texts import TEXT, Distinct, join_distinct
+from cryptodask.prices.read.texts import TEXT
 
 HEADER = "Date,Close,Volume\n"
 
