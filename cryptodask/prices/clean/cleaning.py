@@ -18,6 +18,7 @@ from cryptodask.prices.schema import (
     as_text,
     codes_of,
     empty_prices,
+    starts_of,
 )
 
 _VALUES = list(NUMBER_COLUMNS)
@@ -272,7 +273,8 @@ def _find_unordered(prices: pd.DataFrame) -> pd.DataFrame:
 
 def _find_merged(read: pd.DataFrame, kept: pd.DataFrame, freq: str) -> pd.DataFrame:
     """Return a finding for each further file of a coin."""
-    pairs = read[["coin", "file"]].drop_duplicates().astype("str")
+    starts = np.union1d(starts_of(read["coin"]), starts_of(read["file"]))
+    pairs = read[["coin", "file"]].iloc[starts].drop_duplicates().astype("str")
     several = pairs[pairs["coin"].duplicated(keep=False)]
     merged = []
     for coin, names in several.groupby("coin")["file"]:

@@ -157,8 +157,8 @@ class RegularCells(Cells):
         """Rows under the header; they are split only if somebody asks for them."""
         return self._split(self._body.data)
 
-    def _split(self, data: bytes) -> CellRows:
-        text = io.StringIO(data.decode("utf-8"), newline="")
+    def _split(self, data: bytes | memoryview) -> CellRows:
+        text = io.StringIO(str(data, "utf-8"), newline="")
         return list(csv.reader(text, delimiter=self.delimiter))
 
     @property
@@ -168,7 +168,7 @@ class RegularCells(Cells):
 
     def first_row(self) -> list[str]:
         """Return the cells of the first row."""
-        return self._split(self._body.data.partition(b"\n")[0])[0]
+        return self._split(bytes(self._body.data).partition(b"\n")[0])[0]
 
     def full_rows(self) -> CellRows:
         """Return all rows, which are of one width."""

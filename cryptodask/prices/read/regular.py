@@ -8,7 +8,7 @@ Any other file is read line by line.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -34,12 +34,13 @@ class Body:
 
     Attributes
     ----------
-    data : bytes
+    data : memoryview
+        Of the file's bytes, which are not copied.
     rows : int
         Lines of it.
     """
 
-    data: bytes
+    data: memoryview
     rows: int
 
 
@@ -65,7 +66,8 @@ def find_body(data: bytes, first: int, delimiter: str) -> Body | None:
     rows = len(ends) - first + 1
     if rows < 1 or np.diff(ends, prepend=-1).max() > _LONGEST:
         return None
-    return Body(data[start:], rows) if _are_quotes_regular(raw[start:], ord(delimiter)) else None
+    body = memoryview(data)[start:]
+    return Body(body, rows) if _are_quotes_regular(raw[start:], ord(delimiter)) else None
 
 
 def _are_quotes_regular(raw: NDArray[np.uint8], delimiter: int) -> bool:
@@ -144,7 +146,8 @@ def _parse(
     """Return the cells of all bodies, one under the other; None where one is not regular."""
     from pyarrow import csv
 
-    data = b"".join(b if (b := body.data).endswith(b"\n") else b + b"\n" for body in bodies)
+    ends = (b"" if body.data[-1] == _NEWLINE else b"\n" for body in bodies)
+    data = b"".join(chain.from_iterable(zip((body.data for body in bodies), ends, strict=True)))
     names = [str(place) for place in range(width)]
     wanted = [names[place] for place in sorted(places)]
     try:

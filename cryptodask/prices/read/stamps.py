@@ -311,7 +311,7 @@ def is_timed(cell: str) -> bool:
     ----------
     cell : str
     """
-    return TIMES.search(cell) is not None
+    return ":" in cell and TIMES.search(cell) is not None
 
 
 def is_clock(cell: str) -> bool:
