@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil  # of distributed
-
 from cryptodask.errors import CryptoDaskError, InputError, TableError
 from cryptodask.io.paths import AnyPath, exists, read_text, remove, storing
 
@@ -151,6 +149,8 @@ def _process() -> dict[str, Any]:
         machine = f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
         machine = f"{socket.gethostname()} {uuid.getnode()}"
+    import psutil  # of distributed
+
     pid = os.getpid()
     return {"machine": machine, "pid": pid, "started": psutil.Process(pid).create_time()}
 
@@ -159,6 +159,8 @@ def _has_ended(holder: dict[str, Any]) -> bool:
     """Whether the process that made a lock was one of this machine, and has ended."""
     if holder.get("machine") != _process()["machine"]:
         return False
+    import psutil  # of distributed
+
     try:
         started: float = psutil.Process(holder["pid"]).create_time()
     except psutil.NoSuchProcess:

@@ -1,5 +1,6 @@
 """Read price files: into a table, or into memory."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -16,12 +17,11 @@ from cryptodask.prices.clean.findings import join_findings
 from cryptodask.prices.clean.policies import without_series
 from cryptodask.prices.declaring import declared_readings
 from cryptodask.prices.folder_source import FolderSource
-from cryptodask.prices.frames.dask_source import DaskFrameSource
-from cryptodask.prices.frames.frame_source import FrameSource
 from cryptodask.prices.partition import ROWS_PER_PARTITION, Source, pack, partitions_for
 from cryptodask.prices.places import find_files
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
 from cryptodask.prices.reading import Reading
+from cryptodask.prices.schema import starts_of
 from cryptodask.prices.sources import Prices, no_rows_message, open_source
 from cryptodask.prices.table.manifest import is_table
 from cryptodask.prices.table.price_table import PriceTable, write_table
@@ -88,7 +88,7 @@ def import_prices(
     # What depends on neighbours is looked at once they are the right ones.
     plain = without_series(options.policies) if declared else options.policies
     opened = open_source(source, replace(options, policies=plain))
-    assert isinstance(opened, FolderSource | FrameSource | DaskFrameSource)
+    assert not isinstance(opened, PriceTable)
     # Rows of a frame are not sent to a cluster to be sent back.
     run = run if isinstance(opened, FolderSource) else map
     empty = dict(opened.empty)
@@ -143,8 +143,11 @@ def _read_batches(
     outer = [(batch[0][0], batch[-1][1]) for batch in batches]
     for (coins, reading), batch in zip(_read_parts(source, outer, run), batches, strict=True):
         lasts = [source.coins[b - 1] for _, b in batch]
-        rows = reading.prices["coin"].searchsorted(lasts, side="right")
-        yield coins, replace(reading, parts=tuple(rows.tolist()))
+        starts = starts_of(reading.prices["coin"])
+        names = reading.prices["coin"].iloc[starts].tolist()
+        stops = [*starts.tolist(), len(reading.prices)]
+        parts = tuple(stops[bisect_right(names, last)] for last in lasts)
+        yield coins, replace(reading, parts=parts)
 
 
 def _check_free(place: Path, overwrite: bool) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cryptodask.prices.schema import TABLE_COLUMNS
+from cryptodask.prices.schema import TABLE_COLUMNS, as_text
 
 RAW_COLUMNS = (*TABLE_COLUMNS, "file", "line", "future")
 """Columns of rows as they were read: where from, and whether they were in the future then."""
@@ -50,7 +50,7 @@ class Reading:
             frame = frame.assign(file="", line=0)
         else:
             origin = self.origin.reset_index(drop=True)
-            frame = frame.assign(file=origin["file"].astype("str"), line=origin["line"])
+            frame = frame.assign(file=as_text(origin["file"]), line=origin["line"])
         return over_rows(frame.assign(future=False), self.changed)
 
 

@@ -1,6 +1,7 @@
 """Open what holds prices: files, a table, or a dataframe."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from cryptodask.errors import (
     OptionError,
@@ -9,21 +10,25 @@ from cryptodask.errors import (
 from cryptodask.io.paths import path_of
 from cryptodask.io.scratch import scratch_folder
 from cryptodask.prices.folder_source import FolderSource
-from cryptodask.prices.frames.dask_source import DaskFrameSource
-from cryptodask.prices.frames.frame_source import FrameSource
 from cryptodask.prices.frames.kinds import Frame, is_dask, is_frame
 from cryptodask.prices.partition import Source
 from cryptodask.prices.places import find_files
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
-from cryptodask.prices.synthetic import write_sample
 from cryptodask.prices.table.manifest import is_table
 from cryptodask.prices.table.price_table import PriceTable
+
+if TYPE_CHECKING:
+    from cryptodask.prices.frames.dask_source import DaskFrameSource
+    from cryptodask.prices.frames.frame_source import FrameSource
 
 Prices = str | Path | Frame
 """What can be opened: a path, pattern or URL of files, a table, or a dataframe."""
 
+AnySource: TypeAlias = "PriceTable | FolderSource | FrameSource | DaskFrameSource"
+"""What opening it gives."""
 
-def open_source(prices: Prices, options: ReadOptions = DEFAULT_OPTIONS) -> Source:
+
+def open_source(prices: Prices, options: ReadOptions = DEFAULT_OPTIONS) -> "AnySource":
     """Return files, a table or a dataframe as a source of prices.
 
     Parameters
@@ -44,7 +49,7 @@ def open_source(prices: Prices, options: ReadOptions = DEFAULT_OPTIONS) -> Sourc
         Options are given for a table, whose files were read already.
     """
     if is_frame(prices):
-        return DaskFrameSource(prices, options) if is_dask(prices) else FrameSource(prices, options)
+        return _open_frame(prices, options)
     if not isinstance(prices, str | Path):
         raise SourceError(
             f"{type(prices).__name__}: holds no prices that can be opened; give a path of files, "
@@ -59,6 +64,17 @@ def open_source(prices: Prices, options: ReadOptions = DEFAULT_OPTIONS) -> Sourc
             )
         return PriceTable(place)
     return open_files(prices, options)
+
+
+def _open_frame(frame: Frame, options: ReadOptions) -> "DaskFrameSource | FrameSource":
+    """Return a frame as a source of prices; who reads files does not load what frames need."""
+    if is_dask(frame):
+        from cryptodask.prices.frames.dask_source import DaskFrameSource
+
+        return DaskFrameSource(frame, options)
+    from cryptodask.prices.frames.frame_source import FrameSource
+
+    return FrameSource(frame, options)
 
 
 def open_files(prices: str | Path, options: ReadOptions = DEFAULT_OPTIONS) -> FolderSource:
@@ -87,6 +103,8 @@ def open_sample() -> FolderSource:
     They are those of `cryptodask.prices.synthetic.write_sample`, and made by it, since nothing of
     them is installed.
     """
+    from cryptodask.prices.synthetic import write_sample
+
     folder = scratch_folder()
     write_sample(folder)
     return FolderSource(folder)
@@ -101,9 +119,12 @@ def describe(source: Source) -> str:
     """
     if isinstance(source, PriceTable):
         return f"table {source.path.name}"
-    if isinstance(source, FrameSource | DaskFrameSource):
-        return source.name
-    return f"files of {source.folder.name}" if isinstance(source, FolderSource) else "prices"
+    if isinstance(source, FolderSource):
+        return f"files of {source.folder.name}"
+    from cryptodask.prices.frames.dask_source import DaskFrameSource
+    from cryptodask.prices.frames.frame_source import FrameSource
+
+    return source.name if isinstance(source, FrameSource | DaskFrameSource) else "prices"
 
 
 def no_rows_message(coin: str) -> str:

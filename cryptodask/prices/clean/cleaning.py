@@ -6,7 +6,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from cryptodask.prices.clean.findings import file_finding, findings, join_findings
+from cryptodask.prices.clean.findings import file_finding, findings, join_findings, stack_findings
 from cryptodask.prices.clean.policies import Policies, action_of, settle
 from cryptodask.prices.clean.series import settle_series
 from cryptodask.prices.freq import DAILY, bar, bars
@@ -15,8 +15,10 @@ from cryptodask.prices.schema import (
     DATE_DTYPE,
     NUMBER_COLUMNS,
     as_price_dtypes,
+    as_text,
     codes_of,
     empty_prices,
+    starts_of,
 )
 
 _VALUES = list(NUMBER_COLUMNS)
@@ -52,7 +54,7 @@ def clean_reading(
         There is a finding whose policy is to fail.
     """
     rows, noted = _one_row_a_bar(prices, read_findings, policies, freq)
-    return settle_reading(rows, join_findings(noted), policies, freq, now)
+    return settle_reading(rows, stack_findings(noted), policies, freq, now)
 
 
 def settle_reading(
@@ -117,8 +119,9 @@ def as_raw(rows: pd.DataFrame) -> pd.DataFrame:
     rows : DataFrame
         With all of `cryptodask.prices.reading.RAW_COLUMNS`.
     """
-    types = {"coin": "str", "date": DATE_DTYPE, "file": "str", "line": "int64", "future": "bool"}
-    return rows[list(RAW_COLUMNS)].astype(types).reset_index(drop=True)
+    rows = rows[list(RAW_COLUMNS)].assign(coin=as_text(rows["coin"]), file=as_text(rows["file"]))
+    types = {"date": DATE_DTYPE, "line": "int64", "future": "bool"}
+    return rows.astype(types).reset_index(drop=True)
 
 
 def _one_row_a_bar(
@@ -270,7 +273,8 @@ def _find_unordered(prices: pd.DataFrame) -> pd.DataFrame:
 
 def _find_merged(read: pd.DataFrame, kept: pd.DataFrame, freq: str) -> pd.DataFrame:
     """Return a finding for each further file of a coin."""
-    pairs = read[["coin", "file"]].drop_duplicates().astype("str")
+    starts = np.union1d(starts_of(read["coin"]), starts_of(read["file"]))
+    pairs = read[["coin", "file"]].iloc[starts].drop_duplicates().astype("str")
     several = pairs[pairs["coin"].duplicated(keep=False)]
     merged = []
     for coin, names in several.groupby("coin")["file"]:

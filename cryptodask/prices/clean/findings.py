@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from cryptodask.prices.schema import DATE_DTYPE
+from cryptodask.prices.schema import DATE_DTYPE, as_text, codes_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,15 +175,15 @@ def findings(kind: str, rows: pd.DataFrame, *, value: Any = "", message: Any = "
         "kind": _texts(kind, n),
         "coin": _texts(rows["coin"], n),
         "file": _texts(rows["file"], n),
-        "line": rows["line"].to_numpy() if "line" in rows else np.zeros(n, dtype=np.int64),
-        "date": rows["date"].to_numpy()
+        "line": rows["line"].to_numpy(np.int64) if "line" in rows else np.zeros(n, np.int64),
+        "date": rows["date"].to_numpy().astype(DATE_DTYPE)
         if "date" in rows
         else np.full(n, np.datetime64("NaT", "s")),
         "value": _texts(value, n),
         "message": _texts(message, n),
         "action": _texts(FINDING_KINDS[kind].default, n),
     }
-    return pd.DataFrame(columns).astype({"line": "int64", "date": DATE_DTYPE})
+    return pd.DataFrame(columns)
 
 
 def _texts(values: Any, n: int) -> pd.api.extensions.ExtensionArray:
@@ -193,8 +193,7 @@ def _texts(values: Any, n: int) -> pd.api.extensions.ExtensionArray:
         same: pd.api.extensions.ExtensionArray = pd.array(pa.chunked_array([repeated]), dtype="str")
         return same
     column = values if isinstance(values, pd.Series) else pd.Series(list(values), dtype="str")
-    texts: pd.api.extensions.ExtensionArray = column.astype("str").array
-    return texts
+    return as_text(column).array
 
 
 def file_finding(kind: str, coin: str, file: str, message: str, **columns: Any) -> pd.DataFrame:
@@ -219,11 +218,22 @@ def join_findings(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     tables : iterable of DataFrame
         As of `empty_findings`.
     """
+    joined = stack_findings(tables)
+    file, coin = codes_of(joined["file"]), codes_of(joined["coin"])
+    order = np.lexsort((joined["line"].to_numpy(), file, coin))
+    return joined.take(order).reset_index(drop=True)
+
+
+def stack_findings(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Return one table of all these findings, one table under the other.
+
+    Parameters
+    ----------
+    tables : iterable of DataFrame
+        As of `empty_findings`. What is joined with others later is not sorted before.
+    """
     full = [table for table in tables if len(table)]
-    if not full:
-        return empty_findings()
-    joined = pd.concat(full, ignore_index=True)
-    return joined.sort_values(["coin", "file", "line"], kind="stable", ignore_index=True)
+    return pd.concat(full, ignore_index=True) if full else empty_findings()
 
 
 def summarize_findings(table: pd.DataFrame | pa.Table) -> pd.DataFrame:

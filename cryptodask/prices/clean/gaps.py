@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cryptodask.errors import OptionError
 from cryptodask.prices.freq import DAILY, step_of
-from cryptodask.prices.schema import AMOUNT_COLUMNS, PRICE_COLUMNS, codes_of
+from cryptodask.prices.schema import AMOUNT_COLUMNS, PRICE_COLUMNS, starts_of
 
 GapMode = Literal["leave", "fill", "split"]
 
@@ -75,11 +75,9 @@ def bars_since(prices: pd.DataFrame, freq: str) -> NDArray[np.int64]:
     ndarray of int64, ``(n_rows,)``
         1 where no bar is missing between the two; 0 for the first row of a coin.
     """
-    coin = codes_of(prices["coin"])
     dates = prices["date"].to_numpy().astype("datetime64[s]")
-    since = np.zeros(len(prices), dtype=np.int64)
-    same = coin[1:] == coin[:-1]
-    since[1:][same] = np.diff(dates)[same] // step_of(freq)
+    since: NDArray[np.int64] = np.diff(dates, prepend=dates[:1]) // step_of(freq)
+    since[starts_of(prices["coin"])] = 0
     return since
 
 

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-
 from cryptodask.errors import NotAPriceFileError, PriceFileError, UnreadableFileError
 from cryptodask.prices.read.file_cells import Cells, Known, RegularCells
 from cryptodask.prices.read.layouts import HEAD, find_layout
@@ -22,6 +20,7 @@ from cryptodask.prices.read.options import ReadOptions
 from cryptodask.prices.read.regular import (
     Body,
     Numeric,
+    Parsed,
     find_body,
     numeric_columns,
     parse_bodies,
@@ -111,10 +110,11 @@ def read_all_cells(
         else:
             groups.setdefault(opened.known.key, []).append(opened)
     for (delimiter, width, places, date), group in groups.items():
-        tables = parse_bodies([file.body for file in group], width, places, date, delimiter)
-        for file, table, numeric in zip(group, tables, numeric_columns(tables), strict=True):
+        bodies = parse_bodies([file.body for file in group], width, places, date, delimiter)
+        tables = [parsed and parsed.table for parsed in bodies]
+        for file, parsed, numeric in zip(group, bodies, numeric_columns(tables), strict=True):
             try:
-                cells_of[file.path] = _cells_of(file, table, numeric, options)
+                cells_of[file.path] = _cells_of(file, parsed, numeric, options)
             except PriceFileError as error:
                 cells_of[file.path] = error
     return cells_of
@@ -136,13 +136,13 @@ def _open(path: Path, known: Known | None, options: ReadOptions) -> Cells | _Reg
 
 
 def _cells_of(
-    file: _Regular, table: pa.Table | None, numeric: Numeric, options: ReadOptions
+    file: _Regular, parsed: Parsed | None, numeric: Numeric, options: ReadOptions
 ) -> Cells:
     """Return the rows of a file; where it was not regular after all, line by line."""
-    if table is None:
+    if parsed is None:
         return _split_cells(file.path, file.data, file.is_packed, options)
     notes = ["gzip"] if file.is_packed else []
-    return RegularCells(file.known, file.body, table, notes, numeric)
+    return RegularCells(file.known, file.body, parsed, notes, numeric)
 
 
 def _split_cells(

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cryptodask.errors import UnreadableFileError
@@ -22,15 +22,10 @@ from cryptodask.prices.read.names import coin_name
 from cryptodask.prices.read.numbers import NumberStyle, find_number_style, shows_point
 from cryptodask.prices.read.options import ReadOptions
 from cryptodask.prices.read.price_file import PriceFile, check_series, freq_of
-from cryptodask.prices.read.regular import TEXT, Texts, join_texts
 from cryptodask.prices.read.stamps import StampRule
+from cryptodask.prices.read.texts import TEXT, Distinct, Texts, join_distinct, join_texts
 from cryptodask.prices.schema import NUMBER_COLUMNS
 from cryptodask.records import FloatArray
-
-TEXT_COLUMNS = ("date", *NUMBER_COLUMNS)
-
-
-_NAMES = pa.dictionary(pa.int32(), TEXT)
 
 _SHORT_NUMBER = r"^[^0-9A-Za-z]*[0-9]{1,2}[^0-9A-Za-z]"
 
@@ -42,11 +37,11 @@ class TextColumns:
     Attributes
     ----------
     columns : dict of str to list of pyarrow.Array
-        Column of the schema -> its cells, an array a file; null in files without that column.
+        Column of numbers -> its cells, an array a file; null in files without that column.
     values : dict of str to list of ndarray of float64
         Column of numbers -> its numbers, an array a file; None where they are not known yet.
-    coins : list of pyarrow.DictionaryArray
-        The coin of each row, an array a file.
+    coins, dates : list of Distinct
+        The coin and the date of each row, a column a file.
     lines : list of ndarray of int64
         The line of each row in its file, an array a file.
     files : list of str, ``(n_files,)``
@@ -59,11 +54,12 @@ class TextColumns:
         Kind of finding -> ``(coin, file, line, value, message)`` of each.
     """
 
-    columns: dict[str, list[Texts]] = field(default_factory=lambda: {n: [] for n in TEXT_COLUMNS})
+    columns: dict[str, list[Texts]] = field(default_factory=lambda: {n: [] for n in NUMBER_COLUMNS})
     values: dict[str, list[FloatArray | None]] = field(
         default_factory=lambda: {n: [] for n in NUMBER_COLUMNS}
     )
-    coins: list[Texts] = field(default_factory=list)
+    coins: list[Distinct] = field(default_factory=list)
+    dates: list[Distinct] = field(default_factory=list)
     lines: list[NDArray[np.int64]] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
@@ -71,17 +67,18 @@ class TextColumns:
     noted: dict[str, list[tuple[str, str, int, str, str]]] = field(default_factory=dict)
 
     def frame(self) -> pd.DataFrame:
-        """Return all rows: the columns as text, ``line``, and ``coin, file`` as categories."""
-        coins = pa.chunked_array(self.coins, type=_NAMES).unify_dictionaries().combine_chunks()
-        names = [coins.dictionary.to_pylist(), self.files]
-        codes = [coins.indices.to_numpy(), np.repeat(np.arange(len(self.files)), self.sizes)]
-        coin, file = map(_in_order, names, codes)
-        columns = {
-            name: pd.Series(pd.array(join_texts(chunks), dtype="str"))
-            for name, chunks in self.columns.items()
+        """Return all rows: numbers as text, ``line``, and ``coin, date, file`` as categories."""
+        coins, dates = join_distinct(self.coins), join_distinct(self.dates)
+        columns: dict[str, Any] = {
+            "coin": _in_order(coins.texts.to_pylist(), coins.codes),
+            "date": pd.Categorical.from_codes(dates.codes, pd.Index(dates.texts, dtype="str")),
         }
-        lines = np.concatenate([np.empty(0, dtype=np.int64), *self.lines])
-        return pd.DataFrame({"coin": coin, **columns, "line": lines, "file": file})
+        columns |= {
+            name: pd.array(join_texts(chunks), dtype="str") for name, chunks in self.columns.items()
+        }
+        columns["line"] = np.concatenate([np.empty(0, dtype=np.int64), *self.lines])
+        columns["file"] = _in_order(self.files, np.repeat(np.arange(len(self.files)), self.sizes))
+        return pd.DataFrame(columns)
 
     def add(self, file: str, rows: FileRows, rule: StampRule) -> None:
         """Add the rows of one file.
@@ -95,13 +92,13 @@ class TextColumns:
             How its dates are written, and what they mean.
         """
         size = len(rows.lines)
-        for name in TEXT_COLUMNS:
+        for name in NUMBER_COLUMNS:
             column = rows.columns.get(name)
             self.columns[name].append(pa.nulls(size, TEXT) if column is None else column)
-            if name in NUMBER_COLUMNS:
-                values = np.full(size, np.nan) if column is None else rows.values.get(name)
-                self.values[name].append(values)
+            values = np.full(size, np.nan) if column is None else rows.values.get(name)
+            self.values[name].append(values)
         self.coins.append(rows.coins)
+        self.dates.append(rows.dates)
         self.lines.append(rows.lines)
         self.files.append(file)
         self.sizes.append(size)
@@ -171,7 +168,6 @@ def add_file(
         rows.columns |= {
             name: pa.array(style.mended(column.to_pylist()), type=TEXT)
             for name, column in rows.columns.items()
-            if name in NUMBER_COLUMNS
         }
     texts.add(path.name, rows, rule)
     if reports_file:
@@ -195,9 +191,7 @@ def _check_headers(cells: Cells, path: Path) -> None:
     UnreadableFileError
     """
     names = cells.layout.header
-    dates = cells.column(cells.layout.columns["date"])
-    written = np.asarray(pc.is_in(dates, value_set=pa.array([n for n in names if n], type=TEXT)))
-    for i in np.flatnonzero(written):
+    for i in np.flatnonzero(cells.stamps.is_among([name for name in names if name])):
         row = [cell.strip() for cell in cells.full_rows()[i]]
         if row != list(names) and not any(cell and is_number(cell) for cell in row):
             raise UnreadableFileError(
@@ -210,11 +204,10 @@ def _order_of(cells: Cells, options: ReadOptions) -> tuple[int, str]:
     """Return the order of day and month, and how it was decided."""
     if cells.layout.epoch:
         return 0, ""
-    stamps = cells.column(cells.layout.columns["date"])
     # A number at the begin, and no year: what needs a look at every day.
-    if 2 * (pc.sum(pc.match_substring_regex(stamps, _SHORT_NUMBER)).as_py() or 0) < len(stamps):
+    if 2 * np.count_nonzero(cells.stamps.match(_SHORT_NUMBER)) < len(cells.stamps):
         return 0, ""
-    return day_month_order(stamps.to_pylist(), options.day_first)
+    return day_month_order(cells.stamps.to_list(), options.day_first)
 
 
 def stamp_rule(
@@ -234,10 +227,10 @@ def stamp_rule(
     """
     layout, step = cells.layout, FREQS[freq]
     rule = StampRule(layout.stamp, layout.epoch, layout.offset, order)
-    stamps = cells.column(layout.columns["date"])
-    if not rule.epoch and not pc.any(pc.match_substring(stamps, ":")).as_py():
+    if not rule.epoch and not cells.stamps.contain(":").any():
         return rule, []  # days without a time
-    edges = survey_edges(stamps.to_pylist(), rule, step, options.tolerance_for(step))
+    stamps = cells.stamps.to_list()
+    edges = survey_edges(stamps, rule, step, options.tolerance_for(step))
     return settle_rule(rule, edges, step, freq, options, is_named=layout.is_named)
 
 
@@ -274,7 +267,7 @@ def _number_style(cells: Cells) -> NumberStyle:
         return find(places, [])  # refuses it, too, by the first cells of the file
 
 
-def _in_order(names: Sequence[str], codes: NDArray[np.int64]) -> pd.Categorical:
+def _in_order(names: Sequence[str], codes: NDArray[np.signedinteger]) -> pd.Categorical:
     """Return names by their numbers as categories, which are in the order of names."""
     ordered, places = np.unique(np.asarray(names, dtype=object), return_inverse=True)
     return pd.Categorical.from_codes(places[codes], pd.Index(ordered, dtype="str"))

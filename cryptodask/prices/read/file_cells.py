@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from cryptodask.prices.read.layouts import HEAD, Layout
 from cryptodask.prices.read.loading import CellRows
-from cryptodask.prices.read.regular import TEXT, Body, Numeric, Texts
+from cryptodask.prices.read.regular import Body, Numeric, Parsed
+from cryptodask.prices.read.texts import TEXT, Distinct, Texts
 
 
 class Cells:
@@ -81,6 +82,11 @@ class Cells:
         """Return the cells of a column ``(n_rows,)``, of rows of the right width alone."""
         return pa.array(self._columns[place], type=TEXT)
 
+    @cached_property
+    def stamps(self) -> Distinct:
+        """The cells of the column of dates, ``(n_rows,)``, of rows of the right width alone."""
+        return Distinct.of_list(self._columns[self.layout.columns["date"]])
+
 
 @dataclass(frozen=True)
 class Known:
@@ -132,26 +138,27 @@ class RegularCells(Cells):
     known : Known
     body : Body
         All rows.
-    table : pyarrow.Table
-        The columns that are known, by their places.
+    parsed : Parsed
+        The columns that are known.
     notes : list of str
     numeric : Numeric
     """
 
     def __init__(
-        self, known: Known, body: Body, table: pa.Table, notes: list[str], numeric: Numeric
+        self, known: Known, body: Body, parsed: Parsed, notes: list[str], numeric: Numeric
     ) -> None:
         self.layout, self.delimiter, self.notes = known.layout, known.delimiter, notes
         self.known, self.numeric, self._body = known, numeric, body
-        self._texts = dict(zip(map(int, table.column_names), table.columns, strict=True))
+        self._table, self.stamps = parsed.table, parsed.stamps
+        self._places = {int(name): i for i, name in enumerate(parsed.table.column_names)}
 
     @cached_property
     def rows(self) -> CellRows:  # type: ignore[override]
         """Rows under the header; they are split only if somebody asks for them."""
         return self._split(self._body.data)
 
-    def _split(self, data: bytes) -> CellRows:
-        text = io.StringIO(data.decode("utf-8"), newline="")
+    def _split(self, data: bytes | memoryview) -> CellRows:
+        text = io.StringIO(str(data, "utf-8"), newline="")
         return list(csv.reader(text, delimiter=self.delimiter))
 
     @property
@@ -161,7 +168,7 @@ class RegularCells(Cells):
 
     def first_row(self) -> list[str]:
         """Return the cells of the first row."""
-        return self._split(self._body.data.partition(b"\n")[0])[0]
+        return self._split(bytes(self._body.data).partition(b"\n")[0])[0]
 
     def full_rows(self) -> CellRows:
         """Return all rows, which are of one width."""
@@ -178,4 +185,5 @@ class RegularCells(Cells):
 
     def column(self, place: int) -> Texts:
         """Return the cells of a column ``(n_rows,)``."""
-        return self._texts[place] if place in self._texts else super().column(place)
+        known = self._places.get(place)
+        return super().column(place) if known is None else self._table.column(known)

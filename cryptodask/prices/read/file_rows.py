@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cryptodask.prices.read.file_cells import Cells
-from cryptodask.prices.read.headers import NEEDED
 from cryptodask.prices.read.names import coin_name
 from cryptodask.prices.read.price_file import PriceFile
-from cryptodask.prices.read.regular import TEXT, Texts, find_missing, join_texts
+from cryptodask.prices.read.texts import TEXT, Distinct, Texts, find_missing, join_texts
+from cryptodask.prices.schema import NUMBER_COLUMNS
 from cryptodask.records import FloatArray
 
 
@@ -22,15 +22,16 @@ class FileRows:
 
     Attributes
     ----------
-    coins : pyarrow.DictionaryArray, ``(n_rows,)``
+    coins, dates : Distinct, ``(n_rows,)``
     columns : dict of str to pyarrow.Array, ``(n_rows,)``
-        Column of the schema -> its cells, of those that the file has.
+        Column of numbers -> its cells, of those that the file has.
     lines : ndarray of int64, ``(n_rows,)``
     values : dict of str to ndarray of float64, ``(n_rows,)``
         The numbers of columns that are known to hold nothing else.
     """
 
-    coins: pa.DictionaryArray
+    coins: Distinct
+    dates: Distinct
     columns: dict[str, Texts]
     lines: NDArray[np.int64]
     values: dict[str, FloatArray]
@@ -51,24 +52,26 @@ def rows_of(cells: Cells, group: Sequence[PriceFile]) -> FileRows:
 
 def _long(cells: Cells, group: Sequence[PriceFile]) -> FileRows:
     """Return the rows of a file with a row a day (and coin)."""
-    places = dict(cells.layout.columns)
-    place = places.pop("coin", None)
+    places = {name: i for name, i in cells.layout.columns.items() if name in NUMBER_COLUMNS}
     # A column that is empty in every row of the file is not one.
     columns = {
-        name: column
+        name: cells.column(i)
         for name, i in places.items()
-        if _has_text(column := cells.column(i)) or name in NEEDED
+        if i in cells.numeric.plain or name == "close" or _has_text(cells.column(i))
     }
     known = cells.numeric.values
     values = {name: known[i] for name, i in places.items() if name in columns and i in known}
-    lines = cells.full_lines()
+    dates, lines = cells.stamps, cells.full_lines()
+    place = cells.layout.columns.get("coin")
     if place is None:
-        return FileRows(_of_names([group[0].coin], np.zeros_like(lines)), columns, lines, values)
+        coins = _of_names([group[0].coin], np.zeros_like(lines))
+        return FileRows(coins, dates, columns, lines, values)
     names, codes = _wanted_names(cells.column(place), group)
     picked = np.flatnonzero(codes >= 0)
     columns = {name: column.take(pa.array(picked)) for name, column in columns.items()}
     values = {name: column[picked] for name, column in values.items()}
-    return FileRows(_of_names(names, codes[picked]), columns, lines[picked], values)
+    coins = _of_names(names, codes[picked])
+    return FileRows(coins, dates.pick(picked), columns, lines[picked], values)
 
 
 def _wanted_names(texts: Texts, group: Sequence[PriceFile]) -> tuple[list[str], NDArray[np.int64]]:
@@ -78,22 +81,21 @@ def _wanted_names(texts: Texts, group: Sequence[PriceFile]) -> tuple[list[str], 
     """
     wanted = {file.inside: file.coin for file in group if file.inside is not None}
     reports_file = any(file.reports_file for file in group)
-    encoded = join_texts([texts]).combine_chunks().dictionary_encode()
+    column = Distinct.of(texts)
     names: dict[str, int] = {}
     numbers = []
-    for written in encoded.dictionary.to_pylist():
+    for written in column.texts.to_pylist():
         name = coin_name(written)
         keeps = reports_file if not name else not wanted or name in wanted
         coin = wanted.get(name, name)
         numbers.append(names.setdefault(coin, len(names)) if keeps else -1)
-    codes = np.array(numbers, dtype=np.int64)[encoded.indices.to_numpy()]
+    codes = np.array(numbers, dtype=np.int64)[column.codes]
     return list(names), codes
 
 
 def _wide(cells: Cells, group: Sequence[PriceFile]) -> FileRows:
     """Return the rows of a table with a column a coin; blanks are no rows."""
     wanted = {file.inside: file.coin for file in group if file.inside is not None}
-    dates, lines = cells.column(cells.layout.columns["date"]), cells.full_lines()
     names: list[str] = []
     parts: list[tuple[Texts, NDArray[np.int64]]] = []
     for written, place in cells.layout.coins.items():
@@ -107,8 +109,8 @@ def _wide(cells: Cells, group: Sequence[PriceFile]) -> FileRows:
     rows = np.concatenate([np.empty(0, dtype=np.int64), *(there for _, there in parts)])
     codes = np.repeat(np.arange(len(parts)), [len(there) for _, there in parts])
     closes = join_texts(column for column, _ in parts)
-    columns = {"date": dates.take(pa.array(rows)), "close": closes}
-    return FileRows(_of_names(names, codes), columns, lines[rows], {})
+    coins, dates = _of_names(names, codes), cells.stamps.pick(rows)
+    return FileRows(coins, dates, {"close": closes}, cells.full_lines()[rows], {})
 
 
 def _has_text(column: Texts) -> bool:
@@ -118,8 +120,6 @@ def _has_text(column: Texts) -> bool:
     return bool(pc.any(pc.not_equal(pc.utf8_trim_whitespace(column), "")).as_py())
 
 
-def _of_names(names: Sequence[str], codes: NDArray[np.int64]) -> pa.DictionaryArray:
+def _of_names(names: Sequence[str], codes: NDArray[np.int64]) -> Distinct:
     """Return names by their numbers."""
-    return pa.DictionaryArray.from_arrays(
-        pa.array(codes, type=pa.int32()), pa.array(names, type=TEXT)
-    )
+    return Distinct(pa.array(names, type=TEXT), codes.astype(np.int32))

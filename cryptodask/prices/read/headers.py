@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from cryptodask.errors import UnreadableFileError
 from cryptodask.prices.read.numbers import MISSING, plain_number
@@ -251,12 +252,13 @@ def are_numbers(cells: Iterable[str]) -> bool:
     return all(map(is_number, cells))
 
 
-def is_data(row: Sequence[str]) -> bool:
+@lru_cache(maxsize=256)  # the headers of a folder
+def is_data(row: tuple[str, ...]) -> bool:
     """Return whether a row is one of prices: a day or moment, and a number beside it.
 
     Parameters
     ----------
-    row : sequence of str
+    row : tuple of str
     """
     stamps = [place for place, cell in enumerate(row) if is_stamp(cell)]
     numbers = [

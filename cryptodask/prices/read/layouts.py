@@ -150,7 +150,7 @@ def find_layout(
         return _of_three_headers(rows, options)
     failed: list[tuple[int, NotAPriceFileError]] = []
     for i, header in enumerate(rows[: _BANNER + 1]):
-        if is_data(header):
+        if is_data(tuple(header)):
             break  # what is under it is prices, and not a header
         try:
             return layout_of(header, rows[i + 1 : i + 1 + head], options, banner=i, has_all=has_all)

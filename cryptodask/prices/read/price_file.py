@@ -17,9 +17,9 @@ from cryptodask.prices.read.headers import Header
 from cryptodask.prices.read.layouts import HEAD
 from cryptodask.prices.read.names import coin_name, is_name, plain_name
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
-from cryptodask.prices.read.regular import TEXT, count_texts, find_missing
 from cryptodask.prices.read.series import check_one_series, find_repeats
 from cryptodask.prices.read.stamps import bar_seconds, is_timed
+from cryptodask.prices.read.texts import TEXT, Texts, count_texts, find_missing
 
 _FEW = 4  # stamps
 
@@ -173,21 +173,26 @@ def check_series(
         return
     coin = layout.columns.get("coin")
     coins = None if coin is None else cells.column(coin)
-    stamps = cells.column(layout.columns["date"])
-    keys = stamps
-    if coins is not None:
-        keys = pc.binary_join_element_wise(coins, stamps, pa.scalar("\0", TEXT))
-    if pc.count_distinct(keys).as_py() == len(stamps) and not is_guess:
+    if not is_guess and not _has_repeats(cells, coins):
         return  # bars were found to be as long as they are, so that few stamps can share one
     closes = cells.column(layout.columns["close"]).to_pylist()
     names = None if coins is None else coins.to_pylist()
-    repeats = find_repeats(stamps.to_pylist(), closes, names, FREQS[freq])
+    repeats = find_repeats(cells.stamps.to_list(), closes, names, FREQS[freq])
     known = dict(layout.columns) | ({} if layout.clock is None else {"clock": layout.clock})
     header = Header(layout.header, layout.header, cells.full_rows(), True)
     try:
         check_one_series(header, known, repeats, has_coin=coin is not None, needs_column=is_guess)
     except UnreadableFileError as error:
         raise UnreadableFileError(f"{path.name}: {error}") from None
+
+
+def _has_repeats(cells: Cells, coins: Texts | None) -> bool:
+    """Return whether two rows have the same stamp (and coin)."""
+    if coins is None:
+        return cells.stamps.has_repeats()
+    stamps = cells.column(cells.layout.columns["date"])
+    keys = pc.binary_join_element_wise(coins, stamps, pa.scalar("\0", TEXT))
+    return bool(pc.count_distinct(keys).as_py() < len(stamps))
 
 
 def freq_of(path: Path, cells: Cells, options: ReadOptions) -> str | None:
@@ -219,10 +224,10 @@ def freq_of(path: Path, cells: Cells, options: ReadOptions) -> str | None:
 def _freq_shown(path: Path, cells: Cells, options: ReadOptions) -> str | None:
     """Return the frequency that stamps show; the wanted one where they are too few for any."""
     layout = cells.layout
-    column, coin = cells.column(layout.columns["date"]), layout.columns.get("coin")
-    if not layout.epoch and not any(map(is_timed, column.slice(0, HEAD).to_pylist())):
+    coin = layout.columns.get("coin")
+    if not layout.epoch and not any(map(is_timed, cells.stamps.pick(slice(HEAD)).to_list())):
         return DAILY
-    stamps: list[str] = column.to_pylist()
+    stamps = cells.stamps.to_list()
     coins = None if coin is None else cells.column(coin).to_pylist()
     step = bar_seconds(stamps, epoch=layout.epoch, coins=coins)
     if np.isnan(step):

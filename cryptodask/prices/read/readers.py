@@ -12,7 +12,7 @@ import pandas as pd
 
 from cryptodask.errors import PriceFileError
 from cryptodask.prices.clean.cleaning import clean_reading
-from cryptodask.prices.clean.findings import file_finding, join_findings
+from cryptodask.prices.clean.findings import file_finding, stack_findings
 from cryptodask.prices.freq import DAILY, FREQS
 from cryptodask.prices.read.cells import read_all_cells
 from cryptodask.prices.read.columns import TextColumns, add_file
@@ -63,5 +63,5 @@ def read_price_files(files: Sequence[PriceFile], options: ReadOptions = DEFAULT_
             ]
     rows, row_findings = parse_rows(texts.frame(), texts, FREQS[freq])
     # Parsing has noted further findings in the texts.
-    read_findings = join_findings([*unread, *texts.findings(), row_findings])
+    read_findings = stack_findings([*unread, *texts.findings(), row_findings])
     return clean_reading(rows, read_findings, options.policies, freq, options.now)

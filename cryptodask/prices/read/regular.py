@@ -6,32 +6,25 @@ the same cells, Arrow's in a fraction of the time, and the line of a row follows
 Any other file is read line by line.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Any
+from itertools import chain, pairwise
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from cryptodask.prices.read.numbers import MISSING
+from cryptodask.prices.read.texts import TEXT, Distinct, Texts
 from cryptodask.records import FloatArray
-
-Texts = Any
-"""Cells of a column: a pyarrow Array or ChunkedArray of `TEXT`."""
-
-TEXT = pa.large_string()
-
-_MISSING = pa.array(MISSING, type=TEXT)
 
 _GROUPED = r"^(?:-?(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|--?|)$"
 
 _NO_NUMBER = pa.array(["", "-", "--"], type=TEXT)  # what that has without a digit
 
 _LONGEST = 1 << 17  # bytes of a line; Python's reader takes no longer cell
-_MOST_BYTES = 1 << 30  # that Arrow's reader takes as one block
+_BLOCK = 1 << 20  # bytes that Arrow's reader takes at once: what a processor's cache holds
 _NEWLINE, _RETURN, _QUOTE = b'\n\r"'
 
 
@@ -41,12 +34,13 @@ class Body:
 
     Attributes
     ----------
-    data : bytes
+    data : memoryview
+        Of the file's bytes, which are not copied.
     rows : int
         Lines of it.
     """
 
-    data: bytes
+    data: memoryview
     rows: int
 
 
@@ -72,7 +66,8 @@ def find_body(data: bytes, first: int, delimiter: str) -> Body | None:
     rows = len(ends) - first + 1
     if rows < 1 or np.diff(ends, prepend=-1).max() > _LONGEST:
         return None
-    return Body(data[start:], rows) if _are_quotes_regular(raw[start:], ord(delimiter)) else None
+    body = memoryview(data)[start:]
+    return Body(body, rows) if _are_quotes_regular(raw[start:], ord(delimiter)) else None
 
 
 def _are_quotes_regular(raw: NDArray[np.uint8], delimiter: int) -> bool:
@@ -90,9 +85,24 @@ def _are_quotes_regular(raw: NDArray[np.uint8], delimiter: int) -> bool:
     return bool(begins.all() and stops.all())
 
 
+class Parsed(NamedTuple):
+    """Cells of one regular file.
+
+    Attributes
+    ----------
+    table : pyarrow.Table
+        Columns of text, named by their places.
+    stamps : Distinct
+        The column of dates.
+    """
+
+    table: pa.Table
+    stamps: Distinct
+
+
 def parse_bodies(
     bodies: Sequence[Body], width: int, places: Sequence[int], date: int, delimiter: str
-) -> list[pa.Table | None]:
+) -> list[Parsed | None]:
     """Return the cells of some columns of regular files.
 
     Parameters
@@ -109,26 +119,25 @@ def parse_bodies(
 
     Returns
     -------
-    list of pyarrow.Table or None
-        A table each, whose columns are texts named by their places; None of a body in which a row
-        has another width, or is blank, or a cell has a line end.
+    list of Parsed or None
+        One of each body; None of one in which a row has another width, or is blank, or a cell has
+        a line end.
     """
     table = _parse(bodies, width, places, delimiter)
     if table is None:
         if len(bodies) == 1:
             return [None]
         alone = [parse_bodies([body], width, places, date, delimiter) for body in bodies]
-        return [table for [table] in alone]
+        return [parsed for [parsed] in alone]
+    stamps = Distinct.of(table[str(date)])
     # A row that has a letter or digit there is none that Python's reader would pass over.
-    there = pc.match_substring_regex(table[str(date)], "[0-9A-Za-z]")
-    ends = np.cumsum([body.rows for body in bodies])
-    tables: list[pa.Table | None] = []
-    is_whole = pc.all(there).as_py()
-    for body, end in zip(bodies, ends, strict=True):
-        begin = int(end) - body.rows
-        is_regular = is_whole or pc.all(there.slice(begin, body.rows)).as_py()
-        tables.append(table.slice(begin, body.rows) if is_regular else None)
-    return tables
+    there = stamps.match("[0-9A-Za-z]")
+    ends = np.cumsum([body.rows for body in bodies]).tolist()
+    spans = [slice(end - body.rows, end) for body, end in zip(bodies, ends, strict=True)]
+    return [
+        Parsed(table.slice(span.start, body.rows), stamps.pick(span)) if there[span].all() else None
+        for body, span in zip(bodies, spans, strict=True)
+    ]
 
 
 def _parse(
@@ -137,15 +146,14 @@ def _parse(
     """Return the cells of all bodies, one under the other; None where one is not regular."""
     from pyarrow import csv
 
-    data = b"".join(b if (b := body.data).endswith(b"\n") else b + b"\n" for body in bodies)
+    ends = (b"" if body.data[-1] == _NEWLINE else b"\n" for body in bodies)
+    data = b"".join(chain.from_iterable(zip((body.data for body in bodies), ends, strict=True)))
     names = [str(place) for place in range(width)]
     wanted = [names[place] for place in sorted(places)]
     try:
         table = csv.read_csv(
             pa.BufferReader(data),
-            csv.ReadOptions(
-                use_threads=False, block_size=min(len(data) + 1, _MOST_BYTES), column_names=names
-            ),
+            csv.ReadOptions(use_threads=False, block_size=_BLOCK, column_names=names),
             csv.ParseOptions(delimiter=delimiter, newlines_in_values=False),
             csv.ConvertOptions(
                 column_types=dict.fromkeys(wanted, TEXT),
@@ -249,37 +257,3 @@ def as_grouped_numbers(texts: Texts) -> FloatArray | None:
     there = pc.invert(pc.is_in(digits, value_set=_NO_NUMBER))
     values = as_numbers(pc.if_else(there, digits, "0"))
     return None if values is None else np.where(np.asarray(there), values, np.nan)
-
-
-def join_texts(columns: Iterable[Texts]) -> pa.ChunkedArray:
-    """Return columns, one under the other.
-
-    Parameters
-    ----------
-    columns : iterable of pyarrow.Array or ChunkedArray of large_string
-    """
-    chunks = [chunk for column in columns for chunk in getattr(column, "chunks", [column])]
-    return pa.chunked_array(chunks, type=TEXT)
-
-
-def count_texts(texts: Texts) -> dict[str, int]:
-    """Return how often each text occurs, in the order in which they do first.
-
-    Parameters
-    ----------
-    texts : pyarrow.Array or ChunkedArray of large_string, ``(n,)``
-    """
-    counts = pc.value_counts(texts)
-    fields = (counts.field(name).to_pylist() for name in ("values", "counts"))
-    return dict(zip(*fields, strict=True))
-
-
-def find_missing(texts: Texts) -> Texts:
-    """Return which texts stand for no value, ``(n,)``.
-
-    Parameters
-    ----------
-    texts : pyarrow.Array or ChunkedArray of large_string, ``(n,)``
-    """
-    plain = pc.utf8_lower(pc.utf8_trim_whitespace(texts))
-    return pc.is_in(plain, value_set=_MISSING)

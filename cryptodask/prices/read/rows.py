@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cryptodask.prices.clean.findings import empty_findings, findings, join_findings
+from cryptodask.prices.clean.findings import empty_findings, findings, stack_findings
 from cryptodask.prices.freq import FREQS
 from cryptodask.prices.read.columns import TextColumns
 from cryptodask.prices.read.numbers import parse_numbers
@@ -71,18 +71,26 @@ class _Dates:
     ----------
     dates : ndarray of datetime64[s], ``(n_rows,)``
     reasons : ndarray of str, ``(n_rows,)``
-    serial, inside : ndarray of bool, ``(n_rows,)``
+    undated, serial, inside : ndarray of bool, ``(n_rows,)``
+        Undated are those with a reason.
     """
 
     dates: NDArray[np.datetime64]
     reasons: NDArray[np.object_]
+    undated: NDArray[np.bool_]
     serial: NDArray[np.bool_]
     inside: NDArray[np.bool_]
 
     def without(self, rows: NDArray[np.bool_]) -> "_Dates":
         """Return them without some rows."""
         rest = ~rows
-        return _Dates(self.dates[rest], self.reasons[rest], self.serial[rest], self.inside[rest])
+        return _Dates(
+            self.dates[rest],
+            self.reasons[rest],
+            self.undated[rest],
+            self.serial[rest],
+            self.inside[rest],
+        )
 
 
 def _parse_dates(cells: pd.DataFrame, texts: TextColumns, step: int) -> _Dates:
@@ -92,18 +100,22 @@ def _parse_dates(cells: pd.DataFrame, texts: TextColumns, step: int) -> _Dates:
     of_row = np.repeat(of_file, texts.sizes)
     days = np.full(len(cells), np.datetime64("NaT"), dtype="datetime64[s]")
     reasons = np.full(len(cells), "", dtype=object)
-    serial, inside = (np.zeros(len(cells), dtype=bool) for _ in range(2))
-    codes, dates = pd.factorize(cells["date"].fillna(""))  # many coins have the same
-    texts_of = pd.Series(dates, dtype="str")
+    undated, serial, inside = (np.zeros(len(cells), dtype=bool) for _ in range(3))
+    codes = cells["date"].cat.codes.to_numpy()
+    texts_of = cells["date"].cat.categories.to_series()
     for i, rule in enumerate(kinds):
         here = np.flatnonzero(of_row == i)
-        of_text, mine = np.unique(codes[here], return_inverse=True)
-        stamps = read_stamps(texts_of.iloc[of_text].reset_index(drop=True), rule, step)
+        is_here = np.zeros(len(texts_of), dtype=bool)
+        is_here[codes[here]] = True
+        mine = (np.cumsum(is_here) - 1)[codes[here]]
+        stamps = read_stamps(texts_of[is_here].reset_index(drop=True), rule, step)
         days[here] = stamps.dates.to_numpy()[mine]
-        reasons[here] = stamps.reasons.to_numpy(dtype=object)[mine]
+        why = stamps.reasons.to_numpy(dtype=object)
+        undated[here] = (why != "")[mine]
+        reasons[here[undated[here]]] = why[mine[undated[here]]]
         serial[here] = stamps.serial.to_numpy()[mine]
         inside[here] = stamps.inside[mine] & (rule.tolerance > 0)
-    return _Dates(days, reasons, serial, inside)
+    return _Dates(days, reasons, undated, serial, inside)
 
 
 def _find_partial(rows: pd.DataFrame, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -176,8 +188,7 @@ def parse_rows(
         cells = cells[~longer].reset_index(drop=True)
         stamps, numbers = stamps.without(longer), numbers.without(longer)
     values = numbers.values
-    reason, culprit, blank = _why_unreadable(cells, stamps.reasons, numbers)
-    readable = reason == ""
+    reason, culprit, readable, blank = _why_unreadable(cells, stamps, numbers)
     nonpositive = readable & (values[_CLOSE] <= 0)
     kept = readable & ~nonpositive & ~blank
 
@@ -200,26 +211,27 @@ def parse_rows(
         tables.append(_note(rows, cells, "nonpositive_value", name, kept & low, name))
         values[i, low] = np.nan
     prices = rows.assign(**dict(zip(NUMBER_COLUMNS, values, strict=True)))
-    return prices[kept], join_findings(tables)
+    return prices if kept.all() else prices[kept], stack_findings(tables)
 
 
 def _why_unreadable(
-    cells: pd.DataFrame, date_reasons: NDArray[np.object_], numbers: _Numbers
-) -> tuple[NDArray[np.object_], NDArray[np.object_], NDArray[np.bool_]]:
+    cells: pd.DataFrame, stamps: _Dates, numbers: _Numbers
+) -> tuple[NDArray[np.object_], NDArray[np.object_], NDArray[np.bool_], NDArray[np.bool_]]:
     """Return why each row can't be read, the cell that is why, and where a row is blank.
 
     Returns
     -------
     reason, culprit : ndarray of str, ``(n_rows,)``
         The reason is empty where a row can be read.
+    readable : ndarray of bool, ``(n_rows,)``
     blank : ndarray of bool, ``(n_rows,)``
         Where a row has a date and no value, such as a day before the coin was listed.
     """
     reason = np.full(len(cells), "", dtype=object)
     culprit = np.full(len(cells), "", dtype=object)
-    undated = date_reasons != ""
+    undated = stamps.undated
     if undated.any():
-        reason[undated] = "date: " + date_reasons[undated]
+        reason[undated] = "date: " + stamps.reasons[undated]
         culprit[undated] = cells["date"].to_numpy(dtype=object)[undated]
     nameless = (cells["coin"] == "").to_numpy()
     reason[nameless] = "coin: no name that can be shown"
@@ -234,7 +246,7 @@ def _why_unreadable(
             reason[new] = np.where(bad, f"{name}: no number", f"{name}: missing")
             culprit[new] = cells[name].to_numpy(dtype=object)[new]
             readable &= ~new
-    return reason, culprit, blank
+    return reason, culprit, readable, blank
 
 
 def _note(

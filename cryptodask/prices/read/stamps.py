@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cryptodask.prices.read.days import DAY_FIRST, MONTH_FIRST, YEAR_FIRST, parse_days
-from cryptodask.prices.read.regular import TEXT, find_missing
+from cryptodask.prices.read.texts import TEXT, find_missing
 from cryptodask.prices.schema import DATE_DTYPE
 
 _EPOCH = re.compile(r"[1-9][0-9]{8,18}(?:\.[0-9]+)?")
@@ -311,7 +311,7 @@ def is_timed(cell: str) -> bool:
     ----------
     cell : str
     """
-    return TIMES.search(cell) is not None
+    return ":" in cell and TIMES.search(cell) is not None
 
 
 def is_clock(cell: str) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache, lru_cache
 
 CURRENCIES = (
@@ -152,7 +152,8 @@ _LETTERS = {"t": "time", "o": "open", "h": "high", "l": "low", "c": "close", "v"
             "q": "quotevolume", "s": "symbol", "n": "trades"}  # fmt: skip
 
 
-def header_keys(header: Sequence[str]) -> tuple[str, ...]:
+@lru_cache(maxsize=256)  # a folder has few headers
+def header_keys(header: tuple[str, ...]) -> tuple[str, ...]:
     """Return the keys of a header, with the single letters of exchanges written out.
 
     Letters count where high, low and close are among them, in one case: ``T`` of Binance's streams
@@ -160,7 +161,7 @@ def header_keys(header: Sequence[str]) -> tuple[str, ...]:
 
     Parameters
     ----------
-    header : sequence of str, ``(width,)``
+    header : tuple of str, ``(width,)``
     """
     names = [name.strip() for name in header]
     if "ds" in names and "y" in names:  # as libraries of forecasts have them

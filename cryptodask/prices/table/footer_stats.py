@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from cryptodask.prices.schema import starts_of
 from cryptodask.records import DateArray, FloatArray
 
 FOOTER_KEY = "cryptodask.outline"
@@ -57,17 +58,33 @@ class FooterStats:
         prices : DataFrame, ``(n_rows,)``
             At least one row, by coin and date.
         """
-        coin = prices["coin"].to_numpy()
         dates = prices["date"].to_numpy().astype("datetime64[s]")
-        starts = np.flatnonzero(np.concatenate([[True], coin[1:] != coin[:-1]]))
-        ends = np.append(starts[1:], len(coin)) - 1
+        starts = starts_of(prices["coin"])
+        ends = np.append(starts[1:], len(dates)) - 1
         step = np.diff(dates, append=dates[-1:])
         usual = step[starts]
         same = step == np.repeat(usual, ends - starts + 1)
         same[ends] = True  # from there to another coin
         usual[~np.logical_and.reduceat(same, starts) | (starts == ends)] = 0
         close = prices["close"].to_numpy(dtype=np.float64)[ends]
-        return cls(list(coin[starts]), ends - starts + 1, dates[starts], dates[ends], usual, close)
+        coins = prices["coin"].iloc[starts].tolist()
+        return cls(coins, ends - starts + 1, dates[starts], dates[ends], usual, close)
+
+    def pick(self, chosen: NDArray[np.bool_]) -> "FooterStats":
+        """Return those of some coins.
+
+        Parameters
+        ----------
+        chosen : ndarray of bool, ``(n_coins,)``
+        """
+        return FooterStats(
+            [self.coins[i] for i in np.flatnonzero(chosen)],
+            self.rows[chosen],
+            self.first[chosen],
+            self.last[chosen],
+            self.step[chosen],
+            self.close[chosen],
+        )
 
     def is_even(self, step: np.timedelta64) -> NDArray[np.bool_]:
         """Return whether all rows of each coin are this far apart.

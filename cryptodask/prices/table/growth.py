@@ -7,10 +7,12 @@ what a read costs grows with the number of deltas, until `compact` makes them on
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from cryptodask.errors import SourceError
 from cryptodask.prices.clean.declared import Declared
@@ -20,10 +22,10 @@ from cryptodask.prices.partition import pack
 from cryptodask.prices.reading import Reading
 from cryptodask.prices.schema import NUMBER_COLUMNS
 from cryptodask.prices.table.footer_stats import FOOTER_KEY, FooterStats
-from cryptodask.prices.table.index import count_rows, join_index, load_seam_texts
+from cryptodask.prices.table.index import join_index, load_seam_texts
 from cryptodask.prices.table.manifest import Manifest
 from cryptodask.prices.table.seam import empty_raw, seam_texts
-from cryptodask.prices.table.storage import Writer, writing
+from cryptodask.prices.table.storage import Writer, as_arrow, writing
 from cryptodask.prices.table.table_reader import TableReader
 
 _REASONS = 3  # that an error names
@@ -117,15 +119,17 @@ def _write_parts(writer: Writer, reading: Reading, parts: list[str]) -> pd.DataF
 
     The names of the files are added to ``parts``.
     """
-    prices = reading.prices
-    counted = count_rows(prices)
-    ends = [end for end in (*reading.parts, len(prices)) if end]
-    number = len(parts) - 1
-    stops = np.unique(ends)
-    for start, end in zip([0, *stops[:-1]], stops, strict=True):
-        parts.append(write_rows(writer, "part", prices.iloc[start:end], len(parts)))
-    last = np.cumsum(counted["rows"].to_numpy())
-    return counted.assign(part=number + 1 + np.searchsorted(stops, last), reason="")
+    stats = FooterStats.of(reading.prices)
+    lasts = np.cumsum(stats.rows)
+    stops = np.unique([end for end in (*reading.parts, lasts[-1]) if end])
+    part = np.searchsorted(stops, lasts)
+    rows, first = as_arrow(reading.prices), len(parts)
+    for i, (start, end) in enumerate(pairwise([0, *stops.tolist()])):
+        facts = {FOOTER_KEY: stats.pick(part == i).encode()}
+        parts.append(_write(writer, "part", rows[start:end], first + i, facts))
+    columns = {"coin": pd.array(stats.coins, dtype="str"), "rows": stats.rows}
+    columns |= {"first": stats.first, "last": stats.last, "part": first + part}
+    return pd.DataFrame(columns).assign(reason="")
 
 
 def _nothing_read(writer: Writer, notes: pd.DataFrame, losses: list[pd.DataFrame]) -> SourceError:
@@ -157,8 +161,19 @@ def write_rows(writer: Writer, kind: str, rows: pd.DataFrame, number: int) -> st
     number : int
         Of the file.
     """
-    group = _PART_GROUP if kind == "part" else _DELTA_GROUP
     facts = {FOOTER_KEY: FooterStats.of(rows).encode()} if len(rows) else {}
+    return _write(writer, kind, rows, number, facts)
+
+
+def _write(
+    writer: Writer,
+    kind: str,
+    rows: pd.DataFrame | pa.Table,
+    number: int,
+    facts: Mapping[str, str],
+) -> str:
+    """Write a part or a delta, and return the file's name."""
+    group = _PART_GROUP if kind == "part" else _DELTA_GROUP
     return writer.write(kind, rows, number, facts=facts, row_group_size=group, **_ROWS)
 
 

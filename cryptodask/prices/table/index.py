@@ -4,11 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cryptodask.errors import TableError
+from cryptodask.prices.schema import starts_of
 from cryptodask.prices.table.manifest import AGAIN, Manifest, read_table_manifest
 from cryptodask.prices.table.seam import Seam
 
@@ -189,10 +191,17 @@ def count_rows(prices: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         ``coin, rows, first, last``, one row a coin.
     """
-    dates = prices.groupby("coin", sort=False)["date"]
+    starts = starts_of(prices["coin"])
+    ends = np.append(starts[1:], len(prices))[: len(starts)]
+    dates = prices["date"].to_numpy()
     return pd.DataFrame(
-        {"rows": dates.size(), "first": dates.first(), "last": dates.last()}
-    ).reset_index()
+        {
+            "coin": prices["coin"].array[starts],
+            "rows": ends - starts,
+            "first": dates[starts],
+            "last": dates[ends - 1],
+        }
+    )
 
 
 def change_index(

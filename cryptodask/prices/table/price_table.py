@@ -25,22 +25,24 @@ nobody, and removed by the next writer.
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from cryptodask.prices.clean.declared import Declared
 from cryptodask.prices.clean.policies import Policies, check_policies, of_rows_alone
-from cryptodask.prices.frames.frame_source import read_frame
 from cryptodask.prices.frames.kinds import Frame, is_frame
 from cryptodask.prices.freq import DAILY, check_freq
 from cryptodask.prices.read.options import ReadOptions
 from cryptodask.prices.reading import Reading
 from cryptodask.prices.schema import TABLE_COLUMNS
-from cryptodask.prices.table.appending import AppendResult, append
 from cryptodask.prices.table.growth import compact, write_base
-from cryptodask.prices.table.merge import Corrections
 from cryptodask.prices.table.storage import writing
 from cryptodask.prices.table.table_reader import TableReader
+
+if TYPE_CHECKING:
+    from cryptodask.prices.table.appending import AppendResult
+    from cryptodask.prices.table.merge import Corrections
 
 
 class PriceTable(TableReader):
@@ -81,11 +83,11 @@ class PriceTable(TableReader):
         frame: Frame,
         *,
         findings: pd.DataFrame | None = None,
-        corrections: Corrections = "replace",
+        corrections: "Corrections" = "replace",
         splits: Sequence[str] = (),
         renames: Sequence[str] = (),
         options: ReadOptions | None = None,
-    ) -> AppendResult:
+    ) -> "AppendResult":
         """Add rows: new days, new coins, and corrections of days that the table has.
 
         The rows that it has already change nothing, so that appending the same rows again does
@@ -132,6 +134,10 @@ class PriceTable(TableReader):
         TableError
             Another process is writing the table, or the table is damaged.
         """
+        # What appends alone need is loaded by them, since a forecast opens tables, too.
+        from cryptodask.prices.frames.frame_source import read_frame
+        from cryptodask.prices.table.appending import append
+
         is_rows = isinstance(frame, pd.DataFrame) and set(TABLE_COLUMNS) <= set(frame.columns)
         if not is_frame(frame) or (options is None and (is_rows or findings is not None)):
             declared = Declared.of(splits, renames)
@@ -152,11 +158,11 @@ class PriceTable(TableReader):
         self,
         reading: Reading,
         *,
-        corrections: Corrections = "replace",
+        corrections: "Corrections" = "replace",
         policies: Policies | None = None,
         splits: Sequence[str] = (),
         renames: Sequence[str] = (),
-    ) -> AppendResult:
+    ) -> "AppendResult":
         """Add the rows and findings of files; see `append`.
 
         Parameters
@@ -180,6 +186,8 @@ class PriceTable(TableReader):
         InputError, OptionError, TableError
             As of `append`.
         """
+        from cryptodask.prices.table.appending import append
+
         return append(
             self,
             reading.raw(),

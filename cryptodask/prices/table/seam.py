@@ -70,7 +70,7 @@ class MoveLimits:
         if not len(sizes):
             return cls()  # none is large, whatever the scale is
         ordered, n = np.sort(moves), len(moves)
-        median = float(np.median(ordered))
+        median = _middle(ordered)
         off = np.sort(np.abs(ordered - median))
         for more in (*(int(share * n) for share in _SHARES), 1):
             low, high = _bounds(ordered, more)
@@ -97,6 +97,12 @@ class MoveLimits:
             return None
         left = self.spare if self.spare == UNLIMITED else self.spare - len(moves)
         return MoveLimits(left, self.low, self.high)
+
+
+def _middle(ordered: FloatArray) -> float:
+    """Return the median of sorted values."""
+    n = len(ordered)
+    return float((ordered[(n - 1) // 2] + ordered[n // 2]) / 2)
 
 
 def _bounds(ordered: FloatArray, more: int) -> tuple[float, float]:

@@ -11,6 +11,7 @@ import re
 import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,15 +64,17 @@ class Writer:
         The manifest that is there; None where there is none that can be read.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, disk: ThreadPoolExecutor) -> None:
         self.folder = folder
+        self._disk = disk
+        self._syncing: list[tuple[Path, Future[None]]] = []
         self.before, self._had = _manifest_before(folder)
         self._token = secrets.token_hex(4)
 
     def write(
         self,
         kind: str,
-        frame: pd.DataFrame,
+        frame: pd.DataFrame | pa.Table,
         number: int | None = None,
         *,
         facts: Mapping[str, str] | None = None,
@@ -79,13 +82,15 @@ class Writer:
         row_group_size: int | None = None,
         **how: Any,
     ) -> str:
-        """Write a file, as far as the disk, and return its name. Nobody reads it yet.
+        """Write a file, and return its name. Nobody reads it yet.
+
+        It goes to the disk while the next one is made; `publish` waits for that.
 
         Parameters
         ----------
         kind, number
             For its name.
-        frame : DataFrame
+        frame : DataFrame or pyarrow.Table
         facts : mapping of str to str, optional
             To be put into the file's footer.
         required : sequence of str
@@ -95,7 +100,7 @@ class Writer:
         """
         place = "" if number is None else f"-{number:05d}"
         name = f"{kind}-{self._token}{place}.parquet"
-        rows = pa.Table.from_pandas(frame, preserve_index=False)
+        rows = frame if isinstance(frame, pa.Table) else as_arrow(frame)
         fields = [field.with_nullable(field.name not in required) for field in rows.schema]
         rows = rows.cast(pa.schema(fields, rows.schema.metadata))
         try:
@@ -104,10 +109,21 @@ class Writer:
             ) as sink:
                 sink.write_table(rows, row_group_size)
                 sink.add_key_value_metadata(dict(facts or {}))
-            _sync(self.folder / name)
         except OSError as error:
             raise unwritable(self.folder / name, error) from error
+        self._sync_later(self.folder / name)
         return name
+
+    def _sync_later(self, path: Path) -> None:
+        self._syncing.append((path, self._disk.submit(_sync, path)))
+
+    def _wait_for_disk(self) -> None:
+        """Wait until all files that were written are on the disk."""
+        for path, synced in self._syncing:
+            try:
+                synced.result()
+            except OSError as error:
+                raise unwritable(path, error) from error
 
     @contextmanager
     def stream(self, kind: str, like: pd.DataFrame) -> Iterator[tuple[str, Append]]:
@@ -129,19 +145,19 @@ class Writer:
         path = self.folder / name
         schema = pa.Schema.from_pandas(like, preserve_index=False)
         try:
-            with path.open("wb") as file:
-                with pq.ParquetWriter(file, schema, write_page_checksum=True) as sink:
+            with (
+                path.open("wb") as file,
+                pq.ParquetWriter(file, schema, write_page_checksum=True) as sink,
+            ):
 
-                    def append(frame: pd.DataFrame) -> None:
-                        if len(frame):
-                            rows = pa.Table.from_pandas(frame, schema, preserve_index=False)
-                            sink.write_table(rows)
+                def append(frame: pd.DataFrame) -> None:
+                    if len(frame):
+                        sink.write_table(as_arrow(frame, schema))
 
-                    yield name, append
-                file.flush()
-                os.fsync(file.fileno())
+                yield name, append
         except OSError as error:
             raise unwritable(path, error) from error
+        self._sync_later(path)
 
     def publish(self, manifest: Manifest, *, keep_old: bool) -> None:
         """Put a new manifest in place, in one step, and remove the files that none names.
@@ -163,6 +179,8 @@ class Writer:
         head = {"format": TABLE_FORMAT, "version": TABLE_VERSION, "quote": QUOTE}
         manifest = {**head, "generation": generation, **manifest}
         draft = self.folder / f"manifest-{self._token}.json"
+        self._check_alone()  # another process would have removed what was written
+        self._wait_for_disk()
         try:
             draft.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
             _sync(draft)
@@ -194,6 +212,18 @@ class Writer:
             file.unlink(missing_ok=True)
 
 
+def as_arrow(frame: pd.DataFrame, schema: pa.Schema | None = None) -> pa.Table:
+    """Return a frame as a table of Arrow, without its index.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    schema : Schema, optional
+    """
+    # Threads would take longer to start than these columns take to be handed over.
+    return pa.Table.from_pandas(frame, schema, preserve_index=False, nthreads=1)
+
+
 @contextmanager
 def writing(folder: Path) -> Iterator[Writer]:
     """Hold the table in a folder for writing; a folder that is missing is made.
@@ -220,11 +250,12 @@ def writing(folder: Path) -> Iterator[Writer]:
     except OSError as error:
         raise unwritable(folder, error) from error
     try:
-        with locked(folder):
-            writer = Writer(folder)
+        with locked(folder), ThreadPoolExecutor(1) as disk:
+            writer = Writer(folder, disk)
             try:
                 yield writer
             except BaseException:
+                disk.shutdown(cancel_futures=True)
                 writer.give_up()
                 raise
     finally:

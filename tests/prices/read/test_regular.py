@@ -20,12 +20,12 @@ from cryptodask.prices.read.options import DEFAULT_OPTIONS
 from cryptodask.prices.read.price_file import PriceFile, check_price_file
 from cryptodask.prices.read.readers import read_price_files
 from cryptodask.prices.read.regular import (
-    TEXT,
     as_grouped_numbers,
     as_numbers,
     find_body,
     parse_bodies,
 )
+from cryptodask.prices.read.texts import TEXT
 
 HEADER = "Date,Close,Volume\n"
 
@@ -66,11 +66,12 @@ def test_a_body_has_the_cells_that_pythons_reader_finds_or_is_not_regular(
     body = find_body(text.encode(), 1, ",")
     if body is None:
         return
-    [table] = parse_bodies([body], 3, [0, 1, 2], 0, ",")
-    if table is None:
+    [parsed] = parse_bodies([body], 3, [0, 1, 2], 0, ",")
+    if parsed is None:
         return
     wanted = list(csv.reader(io.StringIO(text, newline="")))
-    assert [list(row) for row in zip(*table.to_pydict().values(), strict=True)] == wanted
+    assert [list(row) for row in zip(*parsed.table.to_pydict().values(), strict=True)] == wanted
+    assert parsed.stamps.to_list() == [row[0] for row in wanted]
     assert body.rows == len(wanted)
 
 
