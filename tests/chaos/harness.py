@@ -295,8 +295,10 @@ class Chaos:
         assert code == 1, said
         if re.search(ADVICE, " ".join(said[-1:])):
             return False  # there was no worker to connect to
-        assert len(said) == 1, said
-        assert f"{self._out}: {REFUSED} process {first.pid} on" in said[0], said
+        # Beside it there may be what a watch says of workers that were frozen before.
+        refused = [line for line in said if not re.match("worker .* taken for frozen", line)]
+        assert len(refused) == 1, said
+        assert f"error: {self._out}: {REFUSED} process {first.pid} on" in refused[0], said
         return True
 
     def _power_cut(self) -> bool:
