@@ -164,7 +164,7 @@ def _start_of(pid: int) -> float | None:
     try:
         content = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
     except OSError:
-        return psutil.Process(pid).create_time()
+        return float(psutil.Process(pid).create_time())
     fields = content.rpartition(")")[2].split()
     # In ticks since the boot. What psutil says is by the machine's clock, and moves with it.
     return None if fields[0] in "ZX" else float(fields[19])
