@@ -18,6 +18,10 @@ from cryptodask.errors import ClusterError
 POLL, ANSWER, ATTEMPTS = 0.02, 30.0, 3
 """Seconds between looks at the futures, seconds to wait for one answer, and how often to ask."""
 
+TO_COME = ("pending", "lost")
+"""Futures that the scheduler will end. One is lost while it is made again: its worker died with the
+result. Those of a scheduler that is gone are cancelled."""
+
 _LOOK = 1e-5  # seconds, ten times what a look at one future takes
 
 
@@ -113,7 +117,7 @@ def collect(futures: Sequence[Future], *, results: bool = True) -> Iterator[Futu
     warning = NoWorkerWarning(futures[0].client) if futures else None
     pause = 0.0
     while waiting:
-        ended = {i: future for i, future in waiting.items() if future.status != "pending"}
+        ended = {i: future for i, future in waiting.items() if future.status not in TO_COME}
         if not ended:
             # Short at first, for passes that take no longer than a pause would.
             pause = min(POLL, max(2 * pause, 0.001, _LOOK * len(waiting)))
@@ -142,7 +146,7 @@ def outcome_of(index: int, future: Future, results: bool) -> FutureOutcome:
     index : int
         Its place among those submitted.
     future : Future
-        One that is not pending.
+        One that has ended.
     results : bool
         Whether a result is brought here.
 
@@ -151,9 +155,11 @@ def outcome_of(index: int, future: Future, results: bool) -> FutureOutcome:
     ClusterError
         The scheduler is gone.
     TimeoutError
-        The result did not come.
+        The result did not come, or was lost with its worker and is made again.
     """
-    if future.status in ("cancelled", "lost"):
+    if future.status in TO_COME:
+        raise TimeoutError
+    if future.status == "cancelled":
         # Nobody asks for the outcome of a future that was cancelled here.
         raise scheduler_lost(future.client)
     if future.status != "finished":
@@ -175,7 +181,7 @@ def cancel(client: Client, futures: Sequence[Future]) -> None:
     if client.status != "running":
         return  # the scheduler is gone, and all of them with it
     # Dask refuses to cancel any where one of them was released.
-    client.cancel([future for future in futures if future.status == "pending"])
+    client.cancel([future for future in futures if future.status in TO_COME])
 
 
 def _fetch(future: Future) -> Any:

@@ -21,7 +21,7 @@ from uuid import uuid4
 from dask.distributed import Client, Future, KilledWorker
 
 from cryptodask.cluster.broadcast import NoWorkerWarning, workers_of
-from cryptodask.cluster.futures import FutureOutcome, cancel, collect, outcome_of, submit
+from cryptodask.cluster.futures import TO_COME, FutureOutcome, cancel, collect, outcome_of, submit
 from cryptodask.cluster.watch import watched
 from cryptodask.errors import WorkerDiedError
 
@@ -282,7 +282,7 @@ def _run_alone(
                 running[worker] = task, _start_on(client, worker, task_call, task)
                 limit(running[worker][1], task_call.limit(task))
             for worker, (task, future) in list(running.items()):
-                if future.status == "pending" and worker in there:
+                if future.status in TO_COME and worker in there:
                     continue
                 del running[worker]
                 outcome = _ending(client, future, results)
@@ -327,7 +327,7 @@ def _ending(client: Client, future: Future, results: bool) -> FutureOutcome | No
     if future.status == "finished":
         # Or what it left on its worker could not be made again elsewhere.
         client.sync(client.scheduler.set_restrictions, worker={future.key: None})
-        if future.status == "pending":
+        if future.status in TO_COME:
             cancel(client, [future])
             return None
     try:

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 LOCK = "writer.lock"
 
-CLOCK_ERROR = 5.0
-"""Seconds by which the start of a process may seem to move when a clock is set."""
-
 PAUSE = 0.05
 """Seconds between two attempts to get a lock that another process holds."""
 
@@ -146,26 +143,46 @@ def _process() -> dict[str, Any]:
     """Return what no other process has: the machine, and number and start of this one."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("utf-8").strip()
-        machine = f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+        spaces = " ".join(str(Path(f"/proc/self/ns/{kind}").readlink()) for kind in ("pid", "time"))
+        machine = f"{boot} {spaces}"
     except OSError:
         machine = f"{socket.gethostname()} {uuid.getnode()}"
-    import psutil  # of distributed
-
     pid = os.getpid()
-    return {"machine": machine, "pid": pid, "started": psutil.Process(pid).create_time()}
+    return {"machine": machine, "pid": pid, "start": _start_of(pid)}
+
+
+def _start_of(pid: int) -> float | None:
+    """Return when a process started, by a clock that nobody sets; None of one that has ended.
+
+    Raises
+    ------
+    psutil.Error
+        There is none of that number that this process can see.
+    """
+    try:
+        content = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        import psutil  # of distributed
+
+        return float(psutil.Process(pid).create_time())
+    fields = content.rpartition(")")[2].split()
+    # In ticks since the boot. What psutil says is by the machine's clock, and moves with it.
+    return None if fields[0] in "ZX" else float(fields[19])
 
 
 def _has_ended(holder: dict[str, Any]) -> bool:
     """Whether the process that made a lock was one of this machine, and has ended."""
-    if holder.get("machine") != _process()["machine"]:
+    pid, start = holder.get("pid"), holder.get("start")
+    if holder.get("machine") != _process()["machine"] or type(pid) is not int:
         return False
     import psutil  # of distributed
 
-    try:
-        started: float = psutil.Process(holder["pid"]).create_time()
-    except psutil.NoSuchProcess:
+    if not psutil.pid_exists(pid):
         return True
-    return abs(started - float(holder["started"])) > CLOCK_ERROR
+    try:
+        return isinstance(start, float) and _start_of(pid) != start
+    except psutil.Error:
+        return False  # it is there, and of somebody whose processes are not shown
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from cryptodask.errors import (
     OptionError,
     WriteError,
 )
+from cryptodask.io.looking import looking
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -108,13 +109,13 @@ def resolved(path: AnyPath) -> AnyPath:
 
 
 def exists(path: AnyPath) -> bool:
-    """Whether there is a file, an object or a folder.
+    """Whether there is a file, an object or a folder; an `InputError` where nobody can tell.
 
     Parameters
     ----------
     path : Path or UPath
     """
-    with reading(path):
+    with reading(path), looking(path, InputError):
         return fresh(path).exists()
 
 
@@ -125,7 +126,7 @@ def is_folder(path: AnyPath) -> bool:
     ----------
     path : Path or UPath
     """
-    with reading(path):
+    with reading(path), looking(path, InputError):
         return fresh(path).is_dir()
 
 

@@ -15,7 +15,7 @@ from cryptodask.prices.clean.policies import settle
 from cryptodask.prices.freq import DAILY
 from cryptodask.prices.listing import Listing, one_freq
 from cryptodask.prices.partition import pack
-from cryptodask.prices.places import looks_of
+from cryptodask.prices.places import files_in, looks_of
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
 from cryptodask.prices.read.price_file import PriceFile
 from cryptodask.prices.read.readers import read_price_files
@@ -89,7 +89,7 @@ class FolderSource:
         self.folder = folder
         self._originals = originals if originals is not None else files
         listing = Listing()
-        for path in sorted(folder.iterdir()) if files is None else files:
+        for path in files_in(folder) if files is None else files:
             if not path.name.startswith(".") or path.name.startswith(".."):
                 listing.add_all(path, options)
         self._findings = settle(join_findings(listing.left_out), options.policies)
@@ -131,7 +131,7 @@ class FolderSource:
 
     def looks(self) -> list[str]:
         """Return lines that change when a file of the source does."""
-        paths = sorted(self.folder.iterdir()) if self._originals is None else self._originals
+        paths = files_in(self.folder) if self._originals is None else self._originals
         there = (path for path in paths if not isinstance(path, Path) or path.is_file())
         return [*map(looks_of, there), repr(self.options)]
 

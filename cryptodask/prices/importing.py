@@ -18,7 +18,7 @@ from cryptodask.prices.clean.policies import without_series
 from cryptodask.prices.declaring import declared_readings
 from cryptodask.prices.folder_source import FolderSource
 from cryptodask.prices.partition import ROWS_PER_PARTITION, Source, pack, partitions_for
-from cryptodask.prices.places import find_files
+from cryptodask.prices.places import files_in, find_files
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
 from cryptodask.prices.reading import Reading
 from cryptodask.prices.schema import starts_of
@@ -184,7 +184,7 @@ def read_files(paths: Sequence[str | Path], options: ReadOptions = DEFAULT_OPTIO
     files: list[Path] = []
     for path in paths:
         place = find_files(path)
-        files += sorted(place.folder.iterdir()) if place.files is None else place.files
+        files += files_in(place.folder) if place.files is None else place.files
     source = FolderSource(Path(files[0]).parent if files else Path(), options, files)
     # No more partitions than memory asks for: a file of many coins is read once for each.
     parts = source.partitions(source.coins, partitions_for(source.rows))

@@ -6,6 +6,7 @@ from glob import has_magic
 from pathlib import Path
 
 from cryptodask.errors import InputError, SourceError
+from cryptodask.io.looking import looking
 from cryptodask.io.paths import AnyPath, fresh, path_of, reading
 from cryptodask.io.scratch import scratch_folder
 
@@ -98,6 +99,22 @@ def _fetch(given: str, url: AnyPath) -> PricePlace:
             brought.append(place)
         originals = tuple(type(url)(f"{url.protocol}://{name.lstrip('/')}") for name in names)
     return PricePlace(folder, tuple(brought), given, originals)
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Return what is in a folder, by name.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Raises
+    ------
+    SourceError
+        This process may not list it, or its disk fails.
+    """
+    with looking(folder):
+        return sorted(folder.iterdir())
 
 
 def looks_of(path: AnyPath) -> str:

@@ -33,9 +33,9 @@ def main() -> int:
         coins = CryptoLoader(source).get_crypto_names()
         poison = {"crash": [coins[7]], "hang": [coins[len(coins) // 2]], "gorge": [coins[-5]]}
         began = time.monotonic()
-        with chaos_on(work / "disk", "24m", 3) as net:
+        with chaos_on(work / "disk", "32M", 3) as (disk, net):
             chaos = Chaos(
-                source.resolve(), work, work / "disk", net, seed=asked.seed, faults=asked.faults,
+                source.resolve(), work, disk, net, seed=asked.seed, faults=asked.faults,
                 poison=poison, say=say, ways=WAYS, pause=(2.0, 8.0), timeout=25,
             )  # fmt: skip
             try:

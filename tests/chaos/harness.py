@@ -19,6 +19,8 @@ import pandas as pd
 import psutil
 
 from cryptodask.results import open_forecasts
+from cryptodask.runs.folder import LOCK
+from tests.chaos.disk import Disk, disk
 from tests.chaos.hosts import Hosts, hosts
 
 TTL = 8
@@ -26,6 +28,9 @@ TTL = 8
 
 PATIENCE = 900
 """Seconds after which a run that has not ended is stuck."""
+
+REFUSED = "is being written by"
+"""What the last line of a client says whose folder another one writes."""
 
 ADVICE = (
     "cryptodask resume|no scheduler answers|start some with|still runs|make room|has just ended"
@@ -40,13 +45,23 @@ LOGGED = {
 """Faults that coins bring about, and what a worker's log says of each."""
 
 
+KINDS = (
+    "kill worker", "kill host", "stop worker", "cut network", "kill client", "kill scheduler",
+    "stop scheduler", "fill disk", "kill all workers", "second client", "kill second client",
+    "power cut",
+)  # fmt: skip
+
+
 class Chaos:
     """Runs that are hurt until there were so many faults, and what came of them.
 
     Parameters
     ----------
-    source, work, disk : Path
-        The prices; a folder for logs; and a small file system for results, which can be filled.
+    source, work : Path
+        The prices, and a folder for logs.
+    disk : Disk
+        A small file system for results, which can be filled, and loses what was not on it yet when
+        power is cut.
     seed, faults : int
         Of what is hurt when; and how many at least.
     poison : dict of str to list of str
@@ -59,7 +74,7 @@ class Chaos:
         self,
         source: Path,
         work: Path,
-        disk: Path,
+        disk: Disk,
         net: Hosts,
         *,
         seed: int,
@@ -73,7 +88,8 @@ class Chaos:
         ways: Sequence[dict[str, Any]] = ({},),
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.source, self.work, self.disk, self.net = source, work, disk, net
+        self.source, self.work, self.net = source, work, net
+        self.device, self.disk = disk, disk.folder
         self.wanted, self.poison, self.say, self.pause = faults, poison, say, pause
         self.shape = {"seconds": seconds, "epochs": epochs, "timeout": timeout}
         self.ways, self.first = ways, seed % len(ways)
@@ -82,6 +98,7 @@ class Chaos:
         self.resumed: Counter[str] = Counter()
         self.runs = 0
         self.written: dict[str, str] = {}
+        self.expected: list[pd.DataFrame] = []
         self.count = workers
         self.scheduler: subprocess.Popen[bytes] | None = None
         self.workers: list[subprocess.Popen[bytes] | None] = [None] * workers
@@ -89,21 +106,16 @@ class Chaos:
         self._later: list[tuple[float, Callable[[], None]]] = []
         self._next: list[str] = []
 
-    KINDS = (
-        "kill worker", "kill host", "stop worker", "cut network", "kill client", "kill scheduler",
-        "stop scheduler", "fill disk", "kill all workers",
-    )  # fmt: skip
-
     def play(self) -> None:
         """Hurt runs, see that each of them ends with the table that it would have had."""
         with self._ending():
             self._revive()
-            expected = list(map(self._undisturbed, self.ways))
+            self.expected = list(map(self._undisturbed, self.ways))
             began = time.monotonic()
             while self._goes_on or self.client is not None:
                 assert time.monotonic() - began < PATIENCE + 30 * self.wanted, "stuck; see the logs"
                 self._revive()
-                self._look_after_client(expected)
+                self._look_after_client()
                 time.sleep(self.random.uniform(*self.pause))
                 self._due()
                 if self.client is not None and sum(self.faults.values()) < self.wanted:
@@ -124,9 +136,18 @@ class Chaos:
         assert process.wait(PATIENCE) == 0, self._log("client")
         return table_of(out)
 
-    def _look_after_client(self, expected: Sequence[pd.DataFrame]) -> None:
+    def _way(self, run: int) -> int:
+        """Return the number of what is asked of a run."""
+        return (self.first + run) % len(self.ways)
+
+    @property
+    def _out(self) -> Path:
+        """The folder of the run in progress."""
+        return self.disk / f"run-{self.runs}"
+
+    def _look_after_client(self) -> None:
         """Start the run again where it ended, and judge it when it is whole."""
-        out, way = self.disk / f"run-{self.runs}", (self.first + self.runs) % len(self.ways)
+        out, way = self._out, self._way(self.runs)
         if self.client is not None:
             code = self.client.poll()
             if code is None:
@@ -134,7 +155,7 @@ class Chaos:
             self.client = None
             self._note_written(out)
             if code == 0:
-                self._judge(out, expected[way])
+                self._judge(out, self.expected[way])
                 self.runs += 1
                 return
             told = self._log("client").strip().splitlines()[-1:]
@@ -169,51 +190,136 @@ class Chaos:
     def _hurt(self) -> None:
         """Do one fault; all kinds come up before one does again."""
         if not self._next:
-            self._next = self.random.sample(self.KINDS, len(self.KINDS))
+            self._next = self.random.sample(KINDS, len(KINDS))
         kind = self._next.pop()
-        host = self.random.randrange(self.count)
-        seconds = self.random.uniform(TTL + 1, TTL + 5)
-        process = self.workers[host]
-        children = [] if process is None else _children(process)
-        if kind in ("kill worker", "stop worker") and not children:
-            self._next.insert(0, kind)  # later, when one has started
+        fault: Callable[[], bool] = getattr(self, f"_{kind.replace(' ', '_')}")
+        if not fault():
+            self._next.insert(0, kind)  # later, when there is something to hurt
             return
-        if kind == "kill worker":
-            _kill(children[0])
-        elif kind == "kill host" and process is not None:
-            self._kill_host(host)
-        elif kind == "kill all workers":
-            for i in range(self.count):
-                self._kill_host(i)
-        elif kind == "stop worker":
-            children[0].suspend()
-            self._later.append((time.monotonic() + seconds, lambda: _resume(children[0])))
-        elif kind == "cut network":
-            self.net.cable(host, False)
-            self._later.append((time.monotonic() + seconds, lambda: self.net.cable(host, True)))
-        elif kind == "kill client" and self.client is not None:
-            self.client.kill()
-        elif kind == "kill scheduler" and self.scheduler is not None:
-            for one in [*_children(self.scheduler), psutil.Process(self.scheduler.pid)]:
-                _kill(one)
-        elif kind == "stop scheduler" and self.scheduler is not None:
-            stopped = psutil.Process(self.scheduler.pid)
-            stopped.suspend()
-            self._later.append((time.monotonic() + seconds, lambda: _resume(stopped)))
-        elif kind == "fill disk":
-            with suppress(OSError), (self.disk / "ballast").open("wb", buffering=0) as ballast:
-                while True:
-                    ballast.write(b"\0" * 4096)
         self.faults[kind] += 1
         self.say(f"fault {sum(self.faults.values())}: {kind}")
 
-    def _kill_host(self, host: int) -> None:
+    # Each of these does a fault, and returns whether it could be done.
+
+    def _any_worker(self) -> psutil.Process | None:
+        process = self.workers[self.random.randrange(self.count)]
+        return next(iter(_children(process)), None) if process is not None else None
+
+    def _after_a_while(self, undo: Callable[[], None]) -> None:
+        self._later.append((time.monotonic() + self.random.uniform(TTL + 1, TTL + 5), undo))
+
+    def _kill_worker(self) -> bool:
+        worker = self._any_worker()
+        if worker is not None:
+            _kill(worker)
+        return worker is not None
+
+    def _kill_host(self) -> bool:
+        return self._switch_off(self.random.randrange(self.count))
+
+    def _kill_all_workers(self) -> bool:
+        return sum(self._switch_off(host) for host in range(self.count)) > 0
+
+    def _stop_worker(self) -> bool:
+        worker = self._any_worker()
+        if worker is not None:
+            worker.suspend()
+            self._after_a_while(lambda: _resume(worker))
+        return worker is not None
+
+    def _cut_network(self) -> bool:
+        host = self.random.randrange(self.count)
+        self.net.cable(host, False)
+        self._after_a_while(lambda: self.net.cable(host, True))
+        return True
+
+    def _kill_client(self) -> bool:
+        if self.client is not None:
+            self.client.kill()
+        return self.client is not None
+
+    def _kill_scheduler(self) -> bool:
+        return _kill_all(self.scheduler)
+
+    def _stop_scheduler(self) -> bool:
+        if self.scheduler is None or self.scheduler.poll() is not None:
+            return False
+        stopped = psutil.Process(self.scheduler.pid)
+        stopped.suspend()
+        self._after_a_while(lambda: _resume(stopped))
+        return True
+
+    def _fill_disk(self) -> bool:
+        with suppress(OSError), (self.disk / "ballast").open("wb", buffering=0) as ballast:
+            while True:
+                ballast.write(b"\0" * 4096)
+        return True
+
+    def _second_client(self) -> bool:
+        return self._try_second(None)
+
+    def _kill_second_client(self) -> bool:
+        return self._try_second(self.random.uniform(0.5, 4))
+
+    def _try_second(self, life: float | None) -> bool:
+        """Start another client on the folder of the run, whose own stands still meanwhile.
+
+        Parameters
+        ----------
+        life : float or None
+            Seconds after which it is killed, or None where it is to end by itself.
+        """
+        first, lock = self.client, self._out / LOCK
+        if first is None or first.poll() is not None or not _is_awake(self.scheduler):
+            return False
+        psutil.Process(first.pid).suspend()
+        try:
+            if not lock.exists() or f"process {first.pid} on" not in lock.read_text("utf-8"):
+                return False
+            before = _bytes_in(self._out)
+            second = self._start_client(
+                self._out, self.poison, log="second", **self.ways[self._way(self.runs)]
+            )
+            if life is not None:
+                time.sleep(life)
+                second.kill()
+            code, said = second.wait(PATIENCE), self._log("second").strip().splitlines()
+            after = _bytes_in(self._out)
+        finally:
+            _resume(psutil.Process(first.pid))
+        # Workers may have added files meanwhile; what was there is there, the lock's file, too.
+        changed = [name for name, content in before.items() if after.get(name) != content]
+        assert not changed, f"a second client changed {changed}: {said}"
+        if life is not None and code == -signal.SIGKILL:
+            return True
+        assert code == 1, said
+        if re.search(ADVICE, " ".join(said[-1:])):
+            return False  # there was no worker to connect to
+        # Beside it there may be what a watch says of workers that were frozen before.
+        refused = [line for line in said if not re.match("worker .* taken for frozen", line)]
+        assert len(refused) == 1, said
+        assert f"error: {self._out}: {REFUSED} process {first.pid} on" in refused[0], said
+        return True
+
+    def _power_cut(self) -> bool:
+        """Kill everything; what has not reached the disk is gone."""
+        self._note_written(self._out)
+        left = self.device.copy()
+        for process in (self.client, *self.workers, self.scheduler):
+            _kill_all(process)
+        # Whatever it said since then, the disk does not know of it.
+        self.client = None
+        self.resumed["power cut"] += 1
+        self.device.restart(left)
+        self._note_written(self._out)
+        for run in range(self.runs):
+            there, expected = table_of(self.disk / f"run-{run}"), self.expected[self._way(run)]
+            pd.testing.assert_frame_equal(there, expected, check_exact=True)
+        return True
+
+    def _switch_off(self, host: int) -> bool:
         """Kill a worker and its nanny, as a machine that goes off."""
-        process = self.workers[host]
-        if process is None or process.poll() is not None:
-            return
-        for one in [psutil.Process(process.pid), *_children(process)]:
-            _kill(one)
+        return _kill_all(self.workers[host])
 
     def _due(self) -> None:
         """End the faults that last some time."""
@@ -242,12 +348,12 @@ class Chaos:
         return f"tcp://{self.net.address(None)}:8786"
 
     def _start_client(
-        self, out: Path, poison: dict[str, list[str]], **other: Any
+        self, out: Path, poison: dict[str, list[str]], *, log: str = "client", **other: Any
     ) -> "subprocess.Popen[bytes]":
         told = {"source": str(self.source), "out": str(out), "scheduler": self._address}
         asked = {**told, "poison": poison, **self.shape, **other}
-        (self.work / "client.log").unlink(missing_ok=True)
-        return self._start("client", None, "-m", "tests.chaos.run", json.dumps(asked))
+        (self.work / f"{log}.log").unlink(missing_ok=True)
+        return self._start(log, None, "-m", "tests.chaos.run", json.dumps(asked))
 
     def _start(self, name: str, host: int | None, *words: str) -> "subprocess.Popen[bytes]":
         env = os.environ | {
@@ -280,10 +386,7 @@ class Chaos:
             yield
         finally:
             for process in (self.client, *self.workers, self.scheduler):
-                if process is not None and process.poll() is None:
-                    for one in [psutil.Process(process.pid), *_children(process)]:
-                        _kill(one)
-                    process.wait()
+                _kill_all(process)
 
 
 def table_of(out: Path) -> pd.DataFrame:
@@ -305,19 +408,34 @@ def _kill(process: psutil.Process) -> None:
         process.kill()
 
 
+def _kill_all(process: "subprocess.Popen[bytes] | None") -> bool:
+    """Kill a process and its children; return whether it was there."""
+    if process is None or process.poll() is not None:
+        return False
+    for one in [psutil.Process(process.pid), *_children(process)]:
+        _kill(one)
+    process.wait()
+    return True
+
+
+def _is_awake(process: "subprocess.Popen[bytes] | None") -> bool:
+    if process is None or process.poll() is not None:
+        return False
+    return psutil.Process(process.pid).status() != psutil.STATUS_STOPPED
+
+
+def _bytes_in(folder: Path) -> dict[str, bytes]:
+    """Return the bytes of all files in a folder but drafts, which come and go."""
+    return {path.name: path.read_bytes() for path in folder.glob("[!.]*")}
+
+
 def _resume(process: psutil.Process) -> None:
     with suppress(psutil.NoSuchProcess):
         process.resume()
 
 
 @contextmanager
-def chaos_on(disk: Path, size: str, workers: int) -> Iterator[Hosts]:
+def chaos_on(folder: Path, size: str, workers: int) -> Iterator[tuple[Disk, Hosts]]:
     """Mount a small file system, and make hosts that see it."""
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
-    subprocess.run(mount, check=True)
-    try:
-        with hosts(workers) as net:
-            yield net
-    finally:
-        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    with disk(folder, size) as made, hosts(workers) as net:
+        yield made, net

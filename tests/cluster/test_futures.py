@@ -86,6 +86,24 @@ def tasks_of(name: str, dask_scheduler=None) -> int:
     return sum(str(key).startswith(f"('{name}") for key in dask_scheduler.tasks)
 
 
+def test_a_result_that_is_lost_with_its_worker_is_made_again(own_cluster: Cluster) -> None:
+    worker = own_cluster.add_worker("--no-nanny")
+    with Client(own_cluster.address) as client:
+        futures = submit(client, half, [(6,)], [1.0], ["h"], "r5")
+        wait(futures)
+        worker.kill()
+        deadline = time.monotonic() + 60
+        while futures[0].status != "lost":
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        with ThreadPoolExecutor(1) as pool:
+            collected = pool.submit(list, collect(futures))
+            time.sleep(0.5)  # so that it looks at a future that is lost
+            own_cluster.add_worker("--no-nanny")
+            [outcome] = collected.result(60)
+    assert (outcome.result, outcome.error) == (3.0, None)
+
+
 def test_a_map_keeps_the_order_and_holds_few_results(client: Client):
     taken = []
     for result in ordered_map(client, half, list(range(30))):

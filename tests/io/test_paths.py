@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -36,6 +37,7 @@ from cryptodask.results.forecasts import sort_forecasts
 from cryptodask.results.manifest import read_manifest
 from cryptodask.worker.calls import visibility_error
 from tests.chaos.harness import table_of
+from tests.chaos.hosts import skip_without_mount
 from tests.conftest import Cluster
 
 SECRET = "hush"  # pragma: allowlist secret
@@ -199,14 +201,17 @@ def test_two_do_not_hold_the_lock_of_a_store_at_once(url: str) -> None:
     assert not exists(folder)
 
 
+HOLD = (
+    "import sys, time; from cryptodask.io.lock import locked; "
+    "from cryptodask.io.paths import path_of\n"
+    "with locked(path_of(sys.argv[1]), '_lock'): print('held', flush=True); time.sleep(60)"
+)
+"""Holds the lock of a folder for a minute."""
+
+
 def test_a_lock_of_a_process_that_was_killed_here_is_taken_over_and_of_others_not(url: str) -> None:
     folder = path_of(url)
-    hold = (
-        "import sys, time; from cryptodask.io.lock import locked; "
-        "from cryptodask.io.paths import path_of\n"
-        "with locked(path_of(sys.argv[1]), '_lock'): print('held', flush=True); time.sleep(60)"
-    )
-    with subprocess.Popen([sys.executable, "-c", hold, url], stdout=subprocess.PIPE) as process:
+    with subprocess.Popen([sys.executable, "-c", HOLD, url], stdout=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stdout.readline() == b"held\n"
         with pytest.raises(TableError, match=f"process {process.pid} on"), locked(folder, "_lock"):
@@ -217,6 +222,50 @@ def test_a_lock_of_a_process_that_was_killed_here_is_taken_over_and_of_others_no
         assert json.loads(read_text(folder / "_lock"))["pid"] == os.getpid()
     write_text(json.dumps(left | {"machine": "another"}), folder / "_lock")
     with pytest.raises(TableError, match=f"process {process.pid} on"), locked(folder, "_lock"):
+        pass
+
+
+def test_a_lock_is_not_taken_over_because_the_clock_was_set(url: str, tmp_path: Path) -> None:
+    # When the machine started is all that changes in what the kernel says of processes.
+    stat = Path("/proc/stat").read_text("utf-8")
+    booted = int(re.findall(r"^btime (\d+)$", stat, re.MULTILINE)[0])
+    moved = tmp_path / "stat"
+    moved.write_text(stat.replace(f"btime {booted}\n", f"btime {booted + 86_400}\n"))
+    bind = ["unshare", "--mount", "sh", "-c", f'mount --bind {moved} /proc/stat && exec "$@"', "sh"]
+    try:
+        subprocess.run([*bind, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        skip_without_mount(error)
+    with subprocess.Popen([sys.executable, "-c", HOLD, url], stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"held\n"
+        second = subprocess.run([*bind, sys.executable, "-c", HOLD, url], capture_output=True,
+                                text=True, check=False, timeout=60)  # fmt: skip
+        process.kill()
+    assert f"is being written by process {process.pid} on" in second.stderr
+    assert second.returncode == 1
+
+
+def test_a_lock_of_a_process_that_was_killed_and_is_still_listed_is_taken_over(url: str) -> None:
+    folder = path_of(url)
+    with subprocess.Popen([sys.executable, "-c", HOLD, url], stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"held\n"
+        process.kill()
+        assert process.stdout.read() == b""  # it has ended; nobody has waited for it yet
+        with locked(folder, "_lock"):
+            assert json.loads(read_text(folder / "_lock"))["pid"] == os.getpid()
+
+
+@pytest.mark.parametrize("change", [{"pid": "x"}, {"start": None}, {"pid": None}])
+def test_a_lock_that_says_nothing_of_its_process_is_not_taken_over(
+    url: str, change: dict[str, Any]
+) -> None:
+    folder = path_of(url)
+    with locked(folder, "_lock"):
+        left = json.loads(read_text(folder / "_lock"))
+    write_text(json.dumps(left | change), folder / "_lock")
+    with pytest.raises(TableError, match="is being written by process"), locked(folder, "_lock"):
         pass
 
 

@@ -8,11 +8,11 @@ after it started again.
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.chaos.disk import COMMIT, copy_of, make_image, mounted
 from tests.chaos.hosts import skip_without_mount
 from tests.conftest import Cluster
 from tests.runs.commands import (
@@ -30,29 +30,12 @@ from tests.runs.commands import (
 
 SIZE = "48M"
 
-COMMIT = 1
-"""Seconds after which ext4 writes names of files; by default 5, and the data of files up to 30."""
-
-
-@contextmanager
-def mounted(image: Path, folder: Path) -> Iterator[Path]:
-    """Mount the file system in an image, whose journal is replayed if it was not unmounted."""
-    folder.mkdir()
-    mount = ["mount", "-o", f"loop,commit={COMMIT}", str(image), str(folder)]
-    subprocess.run(mount, check=True, capture_output=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
 
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
     """An empty file system, if one can be mounted here."""
-    image = tmp_path / "disk.img"
     try:
-        subprocess.run(["truncate", "-s", SIZE, str(image)], check=True, capture_output=True)
-        subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True, capture_output=True)
+        image = make_image(tmp_path / "disk.img", SIZE)
         with mounted(image, tmp_path / "attempt"):
             pass
     except (OSError, subprocess.CalledProcessError) as error:
@@ -62,15 +45,7 @@ def image(tmp_path: Path) -> Path:
 
 def cut_off(image: Path, name: str) -> Path:
     """Copy an image as it is at one moment, while it is written to."""
-    content = None
-    for _ in range(200):
-        previous, content = content, image.read_bytes()
-        # Of a write between the two, one of them would not have known.
-        if content == previous:
-            copy = image.with_name(name)
-            copy.write_bytes(content)
-            return copy
-    pytest.fail("the image never stood still")
+    return copy_of(image, image.with_name(name))
 
 
 @pytest.mark.slow

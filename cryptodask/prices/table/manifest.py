@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from cryptodask.errors import OptionError, SourceError, TableError
+from cryptodask.io.looking import looking
 from cryptodask.prices.clean.declared import Declared
 from cryptodask.prices.clean.policies import check_policies
 from cryptodask.prices.freq import DAILY, FREQS
@@ -54,8 +55,14 @@ def is_table(path: Path) -> bool:
     ----------
     path : Path
         Of a folder.
+
+    Raises
+    ------
+    SourceError
+        This process may not look into the folder, or its disk fails.
     """
-    return (path / TABLE_MANIFEST).is_file()
+    with looking(path):
+        return (path / TABLE_MANIFEST).is_file()
 
 
 def is_table_file(name: str) -> bool:
