@@ -1,4 +1,4 @@
-"""Errors of paths at which nobody can report what is there."""
+"""Errors of paths where it is not known what is there."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
