@@ -109,7 +109,7 @@ def resolved(path: AnyPath) -> AnyPath:
 
 
 def exists(path: AnyPath) -> bool:
-    """Whether there is a file, an object or a folder; an `InputError` where nobody can tell.
+    """Whether there is a file, an object or a folder; an `InputError` where that is not known.
 
     Parameters
     ----------

@@ -101,6 +101,11 @@ class Kind(ABC, Generic[S, R]):
         """Whether passes that make intervals follow."""
 
     @property
+    def warmed(self) -> Sequence[Model]:
+        """The models for which workers import and compile what the first task needs."""
+        return self.models
+
+    @property
     def pools_errors(self) -> bool:
         """Whether intervals take passes over the errors of past forecasts."""
         return self.intervals

@@ -32,6 +32,12 @@ from cryptodask.worker.remote import remote_prices
 if TYPE_CHECKING:
     from dask.distributed import Client
 
+TASK_MODULES = tuple(
+    f"cryptodask.worker.{name}"
+    for name in ("backtest", "forecast", "intervals", "learn", "predict", "read", "remote", "train")
+)
+"""Modules whose functions are sent to workers."""
+
 
 class Session:
     """Prices, and the client of the cluster that runs use.
@@ -111,7 +117,8 @@ class Session:
         """Have workers, and those that join later, import and compile what these models need."""
         from cryptodask.cluster import warm_up
 
-        warm_up(self.client, {repr(model): partial(warm_up_model, model) for model in models})
+        actions = {repr(model): partial(warm_up_model, model) for model in models}
+        warm_up(self.client, actions, TASK_MODULES)
 
     def release_memory(self) -> None:
         """Have workers give back the memory that they kept for the next batch of a run."""

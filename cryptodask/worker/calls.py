@@ -1,8 +1,10 @@
 """Small calls that the cluster makes on workers, whatever they work on."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -128,11 +130,16 @@ class WarmUp(WorkerPlugin):  # type: ignore[misc]
     ----------
     actions : mapping of str to callable
         By a name of each, for messages.
+    modules : sequence of str
+        Modules that tasks are of. They are imported first, in the thread that opens messages: two
+        threads that import parts of one package at a time may see modules that are half made, and
+        where that is the thread of messages, the worker answers no more.
     """
 
     name = "cryptodask-warm-up"
 
-    def __init__(self, actions: Mapping[str, Action]) -> None:
+    def __init__(self, actions: Mapping[str, Action], modules: Sequence[str] = ()) -> None:
+        self._modules = tuple(modules)
         # To be opened in that thread, since opening imports the modules that functions are of.
         self._pickled = {name: pickle.dumps(action) for name, action in actions.items()}
 
@@ -143,6 +150,9 @@ class WarmUp(WorkerPlugin):  # type: ignore[misc]
         ----------
         worker : Worker
         """
+        with suppress(ImportError):  # which the first task meets, and its client gets
+            for module in self._modules:
+                import_module(module)
         worker.executors["default"].submit(self._call_all)
 
     def _call_all(self) -> None:

@@ -1,5 +1,6 @@
 """Warming up: on the workers there are, and on those that join; an action that fails hurts none."""
 
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -37,3 +38,23 @@ def test_warms_the_workers_there_are_and_those_that_join(own_cluster: Cluster, t
         while sorted(told.read_text()) != list("aaaabb"):
             assert time.monotonic() < deadline, told.read_text()
             time.sleep(0.05)
+
+
+def note_loaded(path: Path, module: str) -> None:
+    append(path, f"{module in sys.modules}\n")
+
+
+def test_modules_of_tasks_are_there_before_a_thread_imports_anything(
+    own_cluster: Cluster, tmp_path: Path
+):
+    """A worker whose messages import what its thread is importing saw modules half made, and was
+    silent from then on."""
+    own_cluster.add_worker()
+    told, module = tmp_path / "told", "cryptodask.worker.predict"
+    with connect(own_cluster.address) as client:
+        warm_up(client, {"note": partial(note_loaded, told, module)}, [module])
+        wait_for(told, "True\n")
+        # What can't be imported is met by the task that needs it.
+        warm_up(client, {"more": partial(append, told, "more\n")}, ["cryptodask.no_such_module"])
+        wait_for(told, "True\nTrue\nmore\n")
+        assert client.submit(sum, [1, 2]).result() == 3

@@ -73,6 +73,11 @@ class PredictKind(ForecastKind):
         super().__init__(spec, session, planned)  # type: ignore[arg-type]
 
     @property
+    def warmed(self) -> Sequence[Model]:
+        """None: what is planned with is not what workers forecast by."""
+        return ()
+
+    @property
     def pools_errors(self) -> bool:
         """Whether intervals take passes over past errors: they were pooled in training."""
         return False
