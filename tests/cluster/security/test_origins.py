@@ -164,7 +164,7 @@ def test_it_is_the_same_by_tls(tmp_path: Path) -> None:
     context.load_cert_chain(client / "tls.crt", client / "tls.key")
     cluster = Cluster(tmp_path, tls=folder)
     try:
-        cluster.add_worker("--no-nanny")
+        cluster.add_worker("--no-nanny", "--dashboard")
         base = cluster.dashboard.replace("http:", "https:")
         for path in ("crypto-forecasts/ws", "status/ws"):
             assert handshake(base, path, context, Origin=base) == 101
