@@ -105,14 +105,15 @@ def inside(*words: object, columns: int = 200) -> Ended:
 
     An error that the command lets through, which would print a traceback, is raised here.
     """
-    from cryptodask.cli import main
+    from cryptodask.cli import main, show
 
     out, err, code = io.StringIO(), io.StringIO(), 0
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(sys, "argv", ["cryptodask", *map(str, words)])
         patch.setattr(warnings, "showwarning", warnings.showwarning)  # which the command replaces
         patch.setenv("COLUMNS", str(columns))
-        patch.setenv("NO_COLOR", "1")
+        for console in (show.out, show.err):  # whose width is that of when they were imported
+            patch.setattr(console, "width", columns)
         try:
             main()
         except SystemExit as end:
