@@ -106,6 +106,13 @@ def test_very_many_small_files_are_read(tmp_path: Path) -> None:
     assert "6,000 rows, 3,000 coins" in ended.out
 
 
+def first_block(path: Path) -> int:
+    """Return where on its device a file begins, in KiB."""
+    told = subprocess.run(["filefrag", "-v", str(path)], check=True, capture_output=True, text=True)
+    row = next(line for line in told.stdout.splitlines() if line.strip().startswith("0:"))
+    return int(row.split(":")[2].split("..")[0])
+
+
 @pytest.fixture
 def failing(small_folder: Path, tmp_path: Path) -> Iterator[Path]:
     """A disk with the prices, whose device fails where some of them lie."""
@@ -113,18 +120,14 @@ def failing(small_folder: Path, tmp_path: Path) -> Iterator[Path]:
         image = make_image(tmp_path / "disk.img", "16M")
         with mounted(image, tmp_path / "made") as disk:
             shutil.copytree(small_folder, disk / "prices")
-            last = sorted((disk / "prices").iterdir())[-1]
             os.sync()
-            told = subprocess.run(
-                ["filefrag", "-v", str(last)], check=True, capture_output=True, text=True
-            )
-        row = next(line for line in told.stdout.splitlines() if line.strip().startswith("0:"))
-        block = int(row.split(":")[2].split("..")[0])
+            block_of = {path.name: first_block(path) for path in (disk / "prices").iterdir()}
+        last = max(block_of, key=lambda name: block_of[name])
         with mounted(image, tmp_path / "disk") as disk:
             # The device is shorter than it said: whatever lies behind that can't be read.
-            os.truncate(image, block * 1024)
+            os.truncate(image, block_of[last] * 1024)
             with pytest.raises(OSError, match=os.strerror(errno.EIO)):
-                (disk / "prices" / last.name).read_bytes()
+                (disk / "prices" / last).read_bytes()
             yield disk / "prices"
     except (FileNotFoundError, subprocess.CalledProcessError) as error:
         skip_without_mount(error)
