@@ -47,9 +47,10 @@ def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SetClock:
         monkeypatch.setenv(name, value)
         monkeypatch.setitem(ENV, name, value)
     # Workers that were not heard of by the scheduler's clock are restarted; by default in 300 s.
-    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL", "8s")
-    # Where a clock is set back, Dask's heartbeats pause until it is as late again.
-    monkeypatch.setitem(ENV, "DASK_CRYPTODASK__SILENCE__WORKER", "8s")
+    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL", "30s")
+    # Where a clock is set back, Dask's heartbeats pause until it is as late again. With less than a
+    # worker takes to start, on a machine with other work, it would be ended again and again.
+    monkeypatch.setitem(ENV, "DASK_CRYPTODASK__SILENCE__WORKER", "30s")
 
     def set_to(seconds: int) -> None:
         with shift.open("r+b" if shift.exists() else "wb") as file:
