@@ -41,12 +41,18 @@ class Forward:
         Stacked, of ``n_coins`` networks, or of one for all coins.
     activation : str
         Of the dense unit.
+
+    Attributes
+    ----------
+    inputs : int
+        Numbers of a bar.
     """
 
     def __init__(self, weights: Weights, activation: str = "linear") -> None:
         w = weights.arrays
         layers = [int(name.removeprefix("kernel_")) for name in w if name.startswith("kernel_")]
         self._layers = [_Layer(w, layer) for layer in sorted(layers)]
+        self.inputs = self._layers[0].inputs
         self._kernel, self._bias = w["dense_kernel"], w["dense_bias"]
         self._activation = ACTIVATIONS[activation]
 
@@ -56,14 +62,61 @@ class Forward:
         # Time first, windows last: each step then works on contiguous blocks.
         by_time = (x if x.ndim == 4 else x[..., None]).transpose(2, 0, 3, 1)
         sequence = np.ascontiguousarray(by_time, dtype=np.float32)
+        self.start(coins, rows)
+        for t in range(length):
+            outputs = self.step(sequence[t])
+        return self.output(outputs)
+
+    def start(self, coins: int, rows: int) -> None:
+        """Prepare for windows, with states of 0.
+
+        Parameters
+        ----------
+        coins, rows : int
+            Coins, and windows of each.
+        """
         for layer in self._layers:
             layer.start(coins, rows)
-        for t in range(length):
-            values = sequence[t]
-            for layer in self._layers:
-                values = layer.step(values)
-        output = np.swapaxes(self._kernel, 1, 2) @ values + self._bias[:, :, None]
-        return self._activation(output[:, 0])
+
+    def restart(self, row: int) -> None:
+        """Set the states of one window of each coin to 0.
+
+        Parameters
+        ----------
+        row : int
+        """
+        for layer in self._layers:
+            layer.restart(row)
+
+    def step(self, values: FloatArray32) -> FloatArray32:
+        """Take one bar of all windows.
+
+        Parameters
+        ----------
+        values : ndarray of float32, ``(n_coins, inputs, n_windows)``
+
+        Returns
+        -------
+        ndarray of float32, ``(n_coins, units, n_windows)``
+            Outputs of the last layer, whose memory the next step may overwrite.
+        """
+        for layer in self._layers:
+            values = layer.step(values)
+        return values
+
+    def output(self, outputs: FloatArray32) -> FloatArray32:
+        """Return what the dense unit makes of the last layer's outputs.
+
+        Parameters
+        ----------
+        outputs : ndarray of float32, ``(n_coins, units, n_windows)``
+
+        Returns
+        -------
+        ndarray of float32, ``(n_coins, n_windows)``
+        """
+        dense = np.swapaxes(self._kernel, 1, 2) @ outputs + self._bias[:, :, None]
+        return self._activation(dense[:, 0])
 
 
 def forward(weights: Weights, x: FloatArray32, activation: str = "linear") -> FloatArray32:
@@ -94,7 +147,8 @@ class _Layer:
 
         self._apply = apply
         kernel = w[f"kernel_{layer}"]
-        self._first_state = 1 + kernel.shape[1]
+        self.inputs = int(kernel.shape[1])
+        self._first_state = 1 + self.inputs
         self._units = kernel.shape[2] // 4
         matrix = pack(kernel, w[f"recurrent_kernel_{layer}"], w[f"bias_{layer}"])
         self._matrix = np.swapaxes(halve_sigmoids(matrix), 1, 2)
@@ -113,6 +167,11 @@ class _Layer:
         self._seen[:, 0] = 1
         self._cell = np.zeros((coins, units, rows), dtype=np.float32)
         self._product = np.empty((coins, 4 * units, rows), dtype=np.float32)
+
+    def restart(self, row: int) -> None:
+        """Set the state of one window of each coin to 0."""
+        self._seen[:, self._first_state :, row] = 0
+        self._cell[:, :, row] = 0
 
     def step(self, values: FloatArray32) -> FloatArray32:
         """Take the inputs of one step, ``(n_coins, inputs, n_windows)``; return the outputs."""

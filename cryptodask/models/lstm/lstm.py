@@ -9,12 +9,19 @@ from cryptodask.errors import ForecastError, OptionError
 from cryptodask.features import FeatureSpace, denormalize, normalize, unbroken, windows
 from cryptodask.models.base import Gaps, rng_for
 from cryptodask.models.learned import Array, Learned
-from cryptodask.models.lstm.forward import ACTIVATIONS, Forward, forward
+from cryptodask.models.lstm.forward import ACTIVATIONS, forward
 from cryptodask.models.lstm.inputs import Ahead, Measure, beside_closes, known_windows, space_of
+from cryptodask.models.lstm.recursive import Scale, forecast_recursively
 from cryptodask.models.lstm.weights import Weights
 from cryptodask.models.trained import TrainableModel
 from cryptodask.records import DAY, BoolArray, DateArray, FloatArray, FloatArray32, Panel
 from cryptodask.timing import stage
+
+GROWTH = Scale(
+    enter=lambda closes, firsts: normalize(closes[:, None, None], firsts)[..., 0],
+    leave=lambda growth, firsts: denormalize(growth[:, None], firsts)[:, 0],
+)
+"""Closes as growth over the first close of their window."""
 
 WEIGHTS = "weights."
 """In front of the names of a network's arrays, where they are kept with others."""
@@ -221,21 +228,12 @@ class LSTM(TrainableModel):
             Prices in the quote currency.
         """
         latest = panel.indptr[1:, None] + np.arange(-self.window, 0)
-        seen = np.concatenate([panel.values[latest], np.empty((len(panel), horizon))], axis=1)
-        network = Forward(fit.weights, self.activation)
         beside = None
         if self.space and fit.measure and len(panel):
             beside = Ahead(self.space, panel, horizon, self.window, fit.measure)
-        for step in range(horizon):
-            window = seen[:, step : step + self.window]
-            x = normalize(window, window[:, 0]).astype(np.float32)
-            if beside:
-                x = np.concatenate([x[..., None], beside.inputs], axis=2)
-            growth = network(x[:, None])
-            seen[:, self.window + step] = denormalize(growth, window[:, 0])[:, 0]
-            if beside and step + 1 < horizon:
-                beside.move(seen[:, self.window + step])
-        return seen[:, self.window :]
+        return forecast_recursively(
+            fit.weights, self.activation, panel.values[latest], horizon, GROWTH, beside
+        )
 
     def _seen(self, panel: Panel, i: int) -> tuple[FloatArray32, FloatArray32, int, Measure | None]:
         """Return a coin's inputs and targets, how many are trained on, and its features' measure.

@@ -10,7 +10,6 @@ from cryptodask.errors import OptionError, TooShortError
 from cryptodask.features import unbroken, windows
 from cryptodask.models.base import Gaps, rng_for
 from cryptodask.models.learned import Learned
-from cryptodask.models.lstm.forward import forward
 from cryptodask.models.lstm.global_training import (
     State,
     Sums,
@@ -20,9 +19,16 @@ from cryptodask.models.lstm.global_training import (
     to_weights,
 )
 from cryptodask.models.lstm.lstm import WEIGHTS
+from cryptodask.models.lstm.recursive import Scale, forecast_recursively
 from cryptodask.models.lstm.weights import Weights
 from cryptodask.models.pooled.base import PooledModel, train
 from cryptodask.records import FloatArray, FloatArray32, IntArray, Panel
+
+MEASURED = Scale(
+    enter=lambda returns, firsts: np.broadcast_to(returns[:, None], firsts.shape),
+    leave=lambda output, _: output.astype(np.float64),
+)
+"""Returns in volatilities, which the network sees and predicts as they are."""
 
 FARTHEST = 1e3
 """Target, in volatilities, beyond which it counts as this: after a price that stood still."""
@@ -149,13 +155,10 @@ class LSTMGlobal(PooledModel):
         closes = panel.values[latest]
         returns = np.diff(np.log(closes), axis=1)
         scale = _volatility(returns)
-        length = self.window - 1
-        seen = np.concatenate([_measured(returns, scale), np.empty((len(panel), horizon))], axis=1)
-        for step in range(horizon):
-            x = seen[:, None, step : step + length].astype(np.float32)
-            seen[:, length + step] = forward(fit.weights, x)[:, 0]
+        known = _measured(returns, scale)
+        ahead = forecast_recursively(fit.weights, "linear", known, horizon, MEASURED)
         with np.errstate(over="ignore"):  # reported as a forecast that is not finite
-            growth = np.exp(np.cumsum(seen[:, length:], axis=1) * scale)
+            growth = np.exp(np.cumsum(ahead, axis=1) * scale)
             forecast: FloatArray = closes[:, -1:] * growth
         return forecast
 

@@ -38,6 +38,21 @@ class Weights:
         names = networks[0].arrays
         return cls({name: np.stack([w.arrays[name] for w in networks]) for name in names})
 
+    def take(self, coins: slice) -> "Weights":
+        """Return the networks of some coins, or the one that is for all of them.
+
+        Parameters
+        ----------
+        coins : slice
+            Of the first axis.
+        """
+        return self if self.is_shared else Weights({n: w[coins] for n, w in self.arrays.items()})
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether there is one network, for any number of coins."""
+        return len(self.arrays["dense_bias"]) == 1
+
 
 def shapes_of(units: Sequence[int], *, batch_norm: bool = False, inputs: int = 1) -> Shapes:
     """Return name and shape of each array that is trained, in the order of Keras.
