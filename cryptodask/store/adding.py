@@ -233,9 +233,9 @@ def _refuse_other(
         if differs.any():
             row = both[differs].iloc[0]
             where = ", ".join(f"{key} {shown(row[key])}" for key in keys)
-            here, there = float(row[name]), float(row[f"{name}_stored"])
+            numbers = [float(row[column]) for column in (name, f"{name}_stored")]
             raise StoreError(
-                f"{path}: {where}: {name}: is {here} in the folder, and {there} in run {run} of "
+                f"{path}: {where}: {name}: is {numbers[0]} in the folder, and {numbers[1]} in run {run} of "
                 "the store, which has the same key; nothing was changed"
             )
 
