@@ -235,8 +235,8 @@ def _refuse_other(
             where = ", ".join(f"{key} {shown(row[key])}" for key in keys)
             numbers = [float(row[column]) for column in (name, f"{name}_stored")]
             raise StoreError(
-                f"{path}: {where}: {name}: is {numbers[0]} in the folder, and {numbers[1]} in run {run} of "
-                "the store, which has the same key; nothing was changed"
+                f"{path}: {where}: {name}: is {numbers[0]} in the folder, and {numbers[1]} in run "
+                f"{run} of the store, which has the same key; nothing was changed"
             )
 
 
