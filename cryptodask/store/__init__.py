@@ -13,10 +13,12 @@ Examples
 import os
 from typing import TYPE_CHECKING
 
+from cryptodask.store.records import Alert, Judgement, Request
+
 if TYPE_CHECKING:
     from cryptodask.store.store import Store
 
-__all__ = ["open_store"]
+__all__ = ["Alert", "Judgement", "Request", "open_store"]
 
 
 def open_store(place: "str | os.PathLike[str]", *, make: bool = True) -> "Store":

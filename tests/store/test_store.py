@@ -25,10 +25,9 @@ from cryptodask.io.parquet import write_frame
 from cryptodask.io.paths import path_of
 from cryptodask.results import open_backtest, open_forecasts
 from cryptodask.results.manifest import read_manifest, write_manifest
-from cryptodask.store import open_store
+from cryptodask.store import Alert, Judgement, Request, open_store
 from cryptodask.store.bulk import insert_forecasts
 from cryptodask.store.connect import SCRIPTS, connect, writing
-from cryptodask.store.days import Alert, Judgement, Request
 from cryptodask.store.schema import METADATA
 
 KEYS = ["coin", "model", "cutoff", "step"]
