@@ -1,11 +1,12 @@
 """``cryptodask pipeline``: the steps of a day, each for itself or all of them.
 
-Each prints what it did as JSON, on one line. Exit codes: 0 done; 99 nothing to do; 4 not yet; 3 a day
-was done, but a group failed; 1 failed.
+Each prints what it did as JSON, on one line. Exit codes: 0 done; 99 nothing to do; 4 not yet; 3 a
+day was done, but a group failed; 1 failed.
 """
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -156,3 +157,35 @@ def run(settings: Settings = DEFAULT, date: Date = None) -> None:
     for report in reports:
         typer.echo(json.dumps(report, allow_nan=False))
     raise typer.Exit(SOME_FAILED if any(r["state"] == "failed" for r in reports) else 0)
+
+
+@pipeline_app.command()
+def replay(
+    source: Annotated[str, typer.Argument(help="Daily prices, whose last days are played again.")],
+    folder: Annotated[
+        Path, typer.Option("--out", help="Folder for settings, table, runs and store.")
+    ],
+    days: Annotated[int, typer.Option(min=1, help="Number of days.")] = 10,
+    coins: Annotated[int, typer.Option(min=1, help="Coins: those with the most rows.")] = 20,
+    horizon: Annotated[int, typer.Option(min=1, help="Bars ahead.")] = 5,
+    groups: Annotated[int, typer.Option(min=0, help="Groups of coins; 0: one a coin.")] = 2,
+) -> None:
+    """Play past days again: an exchange on this machine is polled, day by day."""
+    from rich.text import Text
+
+    from cryptodask.cli.show import SOME_FAILED, err, out
+    from cryptodask.pipeline.replay import replay_days
+    from cryptodask.pipeline.steps import shown
+
+    failed = False
+    for date, reports in replay_days(
+        source, folder, days, coins=coins, horizon=horizon, groups=groups
+    ):
+        out.print(Text(f"{date}: {shown(reports)}"), soft_wrap=True)
+        for report in reports:
+            if report["state"] == "failed":
+                failed = True
+                text = f"failed: {report['step']}, group {report['group']}: {report['error']}"
+                err.print(Text(text), soft_wrap=True)
+    out.print(Text(f"wrote {folder / 'cryptodask.db'}"), soft_wrap=True)
+    raise typer.Exit(SOME_FAILED if failed else 0)

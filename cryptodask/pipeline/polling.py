@@ -1,11 +1,23 @@
 """The step that grows the table: poll an exchange, or take the files of a folder."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from cryptodask.errors import ExchangeError
 from cryptodask.pipeline.day import DONE, NOTHING, Day, Report
+
+if TYPE_CHECKING:
+    from cryptodask.prices.exchange.fetch import Fetched
+
+AT_A_TIME = 200
+"""Coins that are appended together: an append takes as long for one as for many."""
+
+MOST_DELTAS = 30
+"""Appends after which the table is packed anew."""
 
 
 def poll(day: Day) -> Report:
@@ -38,6 +50,7 @@ def poll(day: Day) -> Report:
     found = join_findings(take(day, table))
     if not is_table(table):
         return {"step": "poll", "state": NOTHING, "rows": 0, "coins": 0, "findings": {}}
+    _compact(table)
     index = index_of(table)
     rows = int(index["rows"].sum()) - before
     return {
@@ -48,6 +61,14 @@ def poll(day: Day) -> Report:
         "last": str(np.datetime64(index["last"].max(), "D")),
         "findings": {str(kind): int(n) for kind, n in found["kind"].value_counts().items()},
     }
+
+
+def _compact(table: Path) -> None:
+    from cryptodask.prices import PriceTable
+
+    there = PriceTable(table)
+    if len(there.manifest["deltas"]) > MOST_DELTAS:
+        there.compact()
 
 
 def _take_files(day: Day, table: Path) -> list[pd.DataFrame]:
@@ -74,8 +95,7 @@ def _fetch(day: Day, table: Path) -> list[pd.DataFrame]:
     prices, growing = day.settings.prices, Growing.open(table, None, {})
     again = prices.again * step_of(growing.freq)
     already = {coin: np.datetime64(d, "s") - again for coin, d in growing.last.items()}
-    found = []
-    for fetched in iter_prices(
+    coming = iter_prices(
         prices.exchange,
         since=prices.since,
         until=day.date,
@@ -87,11 +107,27 @@ def _fetch(day: Day, table: Path) -> list[pd.DataFrame]:
         already={coin: d.astype(object) for coin, d in already.items()},
         api_url=prices.api_url,
         retries=prices.retries,
-    ):
-        growing.keep(fetched)
-        growing = Growing.open(table, None, {})
-        found.append(fetched.findings)
+    )
+    found = []
+    for some in _at_a_time(coming):
+        Growing.open(table, None, {}).keep(*some)
+        found += [fetched.findings for fetched in some]
     return found
+
+
+def _at_a_time(coins: "Iterator[Fetched]") -> "Iterator[list[Fetched]]":
+    """Yield coins some at a time; before an error, those that came."""
+    some: list[Fetched] = []
+    try:
+        for fetched in coins:
+            some.append(fetched)
+            if len(some) == AT_A_TIME:
+                yield some
+                some = []
+    except ExchangeError:
+        yield some
+        raise
+    yield some
 
 
 def index_of(table: Path) -> pd.DataFrame:

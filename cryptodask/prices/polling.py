@@ -1,10 +1,12 @@
 """A price table that grows by what an exchange has: each coin is kept as it comes."""
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
+import pandas as pd
 
 from cryptodask.errors import OptionError
 from cryptodask.prices.freq import DAILY, check_freq, long_bars
@@ -12,6 +14,7 @@ from cryptodask.prices.table.manifest import is_table
 
 if TYPE_CHECKING:
     from cryptodask.prices.exchange.fetch import Fetched
+    from cryptodask.prices.reading import Reading
 
 
 @attrs.frozen
@@ -70,20 +73,21 @@ class Growing:
         last = dict(zip(there.index["coin"], there.index["last"], strict=True))
         return cls(table, there.freq, there.policies | policies, last, corrections)
 
-    def keep(self, fetched: "Fetched") -> None:
-        """Append the rows of a coin to the table, or make it of them.
+    def keep(self, *coins: "Fetched") -> None:
+        """Append the rows of coins to the table, or make it of them.
 
         Parameters
         ----------
-        fetched : Fetched
+        *coins : Fetched
+            Those that gave no row leave nothing.
         """
         from cryptodask.prices import PriceTable, write_table
         from cryptodask.prices.clean.findings import empty_findings
-        from cryptodask.prices.reading import Reading
 
-        if fetched.prices.empty:
+        came = [fetched for fetched in coins if len(fetched.prices)]
+        if not came:
             return
-        reading = Reading(fetched.prices, fetched.findings, changed=fetched.changed)
+        reading = _joined(came)
         if is_table(self.table):
             PriceTable(self.table).append_reading(
                 reading,
@@ -99,3 +103,17 @@ class Growing:
             freq=self.freq,
             policies=self.policies,
         )
+
+
+def _joined(coins: "Sequence[Fetched]") -> "Reading":
+    """Return what several coins gave as one reading."""
+    from cryptodask.prices.clean.findings import join_findings
+    from cryptodask.prices.reading import Reading
+
+    prices = pd.concat([fetched.prices for fetched in coins], ignore_index=True)
+    changed = [fetched.changed for fetched in coins if fetched.changed is not None]
+    return Reading(
+        prices.sort_values(["coin", "date"], kind="stable", ignore_index=True),
+        join_findings([fetched.findings for fetched in coins]),
+        changed=pd.concat(changed, ignore_index=True) if changed else None,
+    )
