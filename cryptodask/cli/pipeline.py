@@ -101,7 +101,7 @@ def send(
         bool, typer.Option("--foreground", help="Run here, and end when the run does.")
     ] = False,
 ) -> None:
-    """Start the run of a group, in a process of its own."""
+    """Start the run of a group, in a separate process."""
     from cryptodask.pipeline.forecasting import send
 
     end(send(day_of(settings, date), group, foreground=foreground))
@@ -116,7 +116,7 @@ def wait(
         float | None, typer.Option(help="Seconds to wait at most; 0 to look once. [no limit]")
     ] = None,
 ) -> None:
-    """Wait for the run of a group; start it again if its process ended without a result."""
+    """Wait, for some seconds or without limit, for the run of a group."""
     from cryptodask.pipeline.forecasting import wait
 
     end(wait(day_of(settings, date), group, timeout=timeout))

@@ -56,8 +56,8 @@ class Day:
             return []
         path = self.folder / VERSIONS
         if not path.exists():
-            found = map(Registry(forecast.registry).find, forecast.versions)
-            numbers = [f"{name}:{number}" for name, number, _ in found]
+            chosen = map(Registry(forecast.registry).find, forecast.versions)
+            numbers = [f"{name}:{number}" for name, number, _ in chosen]
             path.parent.mkdir(parents=True, exist_ok=True)
             write_json({"versions": numbers}, path)
         return list(read_json(path)["versions"])

@@ -43,7 +43,7 @@ def groups(day: Day) -> Report:
     Raises
     ------
     TableError
-        There is no table yet.
+        The table is missing.
     """
     coins = index_of(Path(day.settings.prices.table))["coin"].tolist()
     divided = groups_of(coins, day.settings.forecast.groups)
@@ -68,7 +68,7 @@ def check(day: Day, name: str) -> Report:
     Raises
     ------
     InputError
-        There is no such group.
+        The group has no coin.
     PolicyError
         More coins are stopped than the settings allow.
     """
@@ -111,15 +111,15 @@ def _findings(day: Day) -> dict[str, set[str]]:
     """Return the kinds of what was found in each coin's latest days."""
     from cryptodask.prices import PriceTable
 
-    found = PriceTable(day.settings.prices.table).findings()
+    noted = PriceTable(day.settings.prices.table).findings()
     end = np.datetime64(day.date, "s") + np.timedelta64(86_399, "s")
     begin = end - np.timedelta64(day.settings.check.days * 86_400, "s")
-    recent = found[(found["date"] > begin) & (found["date"] <= end)]
+    recent = noted[(noted["date"] > begin) & (noted["date"] <= end)]
     return {str(coin): set(rows) for coin, rows in recent.groupby("coin")["kind"]}
 
 
 def send(day: Day, name: str, *, foreground: bool = False) -> Report:
-    """Start the run of a group's coins, in a process of its own.
+    """Start the run of a group's coins, in a separate process.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def wait(day: Day, name: str, *, timeout: float | None = None) -> Report:
     name : str
         Of the group.
     timeout : float, optional
-        Seconds after which the state is ``waiting``; 0 to look once.
+        In seconds; the state is ``waiting`` then. 0 to look once.
 
     Raises
     ------

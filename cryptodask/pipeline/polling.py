@@ -45,21 +45,21 @@ def poll(day: Day) -> Report:
     from cryptodask.prices.table.manifest import is_table
 
     table = Path(day.settings.prices.table)
-    before = _rows(table)
+    before, generation = _rows(table)
     take = _take_files if day.settings.prices.folder else _fetch
-    found = join_findings(take(day, table))
+    noted = join_findings(take(day, table))
     if not is_table(table):
         return {"step": "poll", "state": NOTHING, "rows": 0, "coins": 0, "findings": {}}
     _compact(table)
     index = index_of(table)
-    rows = int(index["rows"].sum()) - before
+    rows, now = _rows(table)
     return {
         "step": "poll",
-        "state": DONE if rows or len(found) else NOTHING,
-        "rows": rows,
+        "state": DONE if now != generation else NOTHING,
+        "rows": rows - before,
         "coins": len(index),
         "last": str(np.datetime64(index["last"].max(), "D")),
-        "findings": {str(kind): int(n) for kind, n in found["kind"].value_counts().items()},
+        "findings": {str(kind): int(n) for kind, n in noted["kind"].value_counts().items()},
     }
 
 
@@ -108,11 +108,11 @@ def _fetch(day: Day, table: Path) -> list[pd.DataFrame]:
         api_url=prices.api_url,
         retries=prices.retries,
     )
-    found = []
+    findings = []
     for some in _at_a_time(coming):
         Growing.open(table, None, {}).keep(*some)
-        found += [fetched.findings for fetched in some]
-    return found
+        findings += [fetched.findings for fetched in some]
+    return findings
 
 
 def _at_a_time(coins: "Iterator[Fetched]") -> "Iterator[list[Fetched]]":
@@ -142,7 +142,12 @@ def index_of(table: Path) -> pd.DataFrame:
     return PriceTable(table).index
 
 
-def _rows(table: Path) -> int:
+def _rows(table: Path) -> tuple[int, int]:
+    """Return a table's number of rows and its generation."""
+    from cryptodask.prices import PriceTable
     from cryptodask.prices.table.manifest import is_table
 
-    return int(index_of(table)["rows"].sum()) if is_table(table) else 0
+    if not is_table(table):
+        return 0, -1
+    there = PriceTable(table)
+    return int(there.index["rows"].sum()), there.generation

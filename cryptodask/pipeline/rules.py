@@ -14,16 +14,16 @@ WIDTH_OF_80 = 2 * 1.2815515655446004
 
 
 def _word(*words: str) -> Any:
-    def check(_: Any, __: "attrs.Attribute[Any]", value: str) -> None:
+    def check(_: Any, field: "attrs.Attribute[Any]", value: str) -> None:
         if value not in words:
-            raise ValueError(f"must be one of {', '.join(words)}, got {value!r}")
+            raise ValueError(f"{field.name}: must be one of {', '.join(words)}, got {value!r}")
 
     return check
 
 
-def _share(_: Any, __: "attrs.Attribute[Any]", value: float | None) -> None:
+def _share(_: Any, field: "attrs.Attribute[Any]", value: float | None) -> None:
     if value is not None and not 0 <= value <= 1:
-        raise ValueError(f"must be between 0 and 1, got {value:g}")
+        raise ValueError(f"{field.name}: must be between 0 and 1, got {value:g}")
 
 
 @attrs.frozen(kw_only=True)
@@ -55,7 +55,7 @@ class Rule:
     min_age : int or None
         Least number of bars that the prices are old.
     findings : list of str
-        Kinds, of which the coin has one in its latest days.
+        Kinds of findings; the coin has one of them in its latest days.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A group's run, in a process of its own that outlives the step which started it.
+"""A group's run, in a process that outlives the step which started it.
 
 ``python -m cryptodask.pipeline.sending FOLDER`` is that process. What is in the run's
 folder already is not done again, so that it may be killed and started anew.
@@ -118,7 +118,8 @@ def run(folder: Path) -> None:
         "out": path_of(str(folder / RUN)),
         "progress": False,
     }
-    with connect(cluster["scheduler"] or None, cluster["workers"], security) as client:
+    workers = None if cluster["scheduler"] else cluster["workers"]
+    with connect(cluster["scheduler"] or None, workers, security) as client:
         if sent["versions"]:
             intervals = None if sent["intervals"] else False
             predict(

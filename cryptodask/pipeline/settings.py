@@ -12,16 +12,16 @@ from cryptodask.pipeline.rules import Rule
 
 
 def _at_least(least: float) -> Any:
-    def check(_: Any, __: "attrs.Attribute[Any]", value: float) -> None:
+    def check(_: Any, field: "attrs.Attribute[Any]", value: float) -> None:
         if value < least:
-            raise ValueError(f"must be at least {least:g}, got {value:g}")
+            raise ValueError(f"{field.name}: must be at least {least:g}, got {value:g}")
 
     return check
 
 
-def _share(_: Any, __: "attrs.Attribute[Any]", value: float) -> None:
+def _share(_: Any, field: "attrs.Attribute[Any]", value: float) -> None:
     if not 0 <= value <= 1:
-        raise ValueError(f"must be between 0 and 1, got {value:g}")
+        raise ValueError(f"{field.name}: must be between 0 and 1, got {value:g}")
 
 
 @attrs.frozen(kw_only=True)
