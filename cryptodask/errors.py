@@ -29,6 +29,7 @@
     ├── ClusterError              no scheduler or no worker there, or one that can't be used
     ├── WriteError                results can't be written: the disk is full, or gone
     ├── ExchangeError             an exchange can't be reached, or does not answer any more
+    ├── ExportError               a server that versions go to can't be reached, or refuses one
     └── MissingExtraError         an optional package is not installed
 
 A message names the file, line or coin, the rule, the value received, and what to do.
@@ -173,6 +174,10 @@ class WriteError(CryptoDaskError):
 
 class ExchangeError(CryptoDaskError):
     """An exchange can't be reached, or does not answer any more."""
+
+
+class ExportError(CryptoDaskError):
+    """A server that versions are exported to can't be reached, or refuses one."""
 
 
 class MissingExtraError(CryptoDaskError):

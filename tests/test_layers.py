@@ -44,6 +44,7 @@ HEAVY = {
     "ccxt",
     "statsforecast",
     "prophet",
+    "mlflow",
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

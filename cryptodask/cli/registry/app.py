@@ -6,6 +6,7 @@ import attrs
 import typer
 from rich.text import Text
 
+from cryptodask.cli.registry.export import export
 from cryptodask.cli.registry.score import score
 from cryptodask.cli.registry.shown import (
     print_comparison,
@@ -28,6 +29,7 @@ registry_app = typer.Typer(
     no_args_is_help=True,
 )
 registry_app.command()(score)
+registry_app.command()(export)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Of a model in the registry.")]
 
