@@ -107,7 +107,8 @@ def promote(
         list[str] | None,
         typer.Option(
             metavar="NAME=VALUE",
-            help="Set a gate: skill=P, origins=N, coverage=LEAST:MOST, coins=SHARE, age=DAYS; may "
+            help="Set a gate: skill=P, origins=N, coverage=LEAST:MOST, coins=SHARE, "
+            "training_age=DAYS, prices_age=DAYS (before the champion's), or age=DAYS for both; may "
             "be given several times.",
         ),
     ] = None,
