@@ -31,9 +31,12 @@ from tests.cli.command import run
 from tests.registry.build import NOW, keep_losses, make_losses, make_version
 from tests.registry.changing import NO_GATES
 
-pytest.importorskip("mlflow", reason="the export needs mlflow's client")
-
-from mlflow import MlflowClient
+try:
+    from mlflow import MlflowClient
+except ImportError:
+    if os.environ.get("CI") == "true":
+        raise
+    pytest.skip("the export needs mlflow's client", allow_module_level=True)
 
 SERVER = "mlflow>=3,<4"
 
