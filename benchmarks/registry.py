@@ -37,7 +37,8 @@ from cryptodask.prices.synthetic import synthetic_prices
 from cryptodask.registry import open_version, predict, train
 from cryptodask.results.learned_files import date_arrays, make_index, write_learned
 from cryptodask.results.manifest import Manifest, write_manifest
-from cryptodask.results.version import INDEX, KIND
+from cryptodask.results.version import INDEX
+from cryptodask.results.version_facts import KIND
 from cryptodask.runs import forecast
 
 TASK = 200

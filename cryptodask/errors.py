@@ -30,6 +30,7 @@
     ├── WriteError                results can't be written: the disk is full, or gone
     ├── StoreError                a store can't be reached, or has other numbers of a run
     ├── ExchangeError             an exchange can't be reached, or does not answer any more
+    ├── ExportError               a server that versions go to can't be reached, or refuses one
     └── MissingExtraError         an optional package is not installed
 
 A message names the file, line or coin, the rule, the value received, and what to do.
@@ -178,6 +179,10 @@ class StoreError(CryptoDaskError):
 
 class ExchangeError(CryptoDaskError):
     """An exchange can't be reached, or does not answer any more."""
+
+
+class ExportError(CryptoDaskError):
+    """A server that versions are exported to can't be reached, or refuses one."""
 
 
 class MissingExtraError(CryptoDaskError):

@@ -45,6 +45,7 @@ HEAVY = {
     "ccxt",
     "statsforecast",
     "prophet",
+    "mlflow",
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

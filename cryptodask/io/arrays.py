@@ -7,7 +7,9 @@ gets the checksum of the header that it relies on, and who reads rows compares t
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -66,8 +68,20 @@ def write_arrays(
     header = {"notes": json.dumps(notes, sort_keys=True, allow_nan=False)}
     with draft_of(path, sync_name=False, check=check) as draft, storing(draft.parent):
         save_file(plain, draft, metadata=header)
-        record = record_of(draft)
+        with ThreadPoolExecutor(1) as thread:  # the disk writes while the checksum is made
+            synced = thread.submit(_sync, draft)
+            record = record_of(draft)
+            synced.result()
     return FileRecord(path.name, record.size, record.sha256)
+
+
+def _sync(path: Path) -> None:
+    """Have the disk keep a file. An error of it is raised by this sync, and by no later one."""
+    handle = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 class ArrayFile:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cryptodask.registry.cleaning import Rules
+    from cryptodask.registry.export import Exported, export_mlflow
     from cryptodask.registry.gates import Gates
     from cryptodask.registry.registry import Registry
     from cryptodask.registry.scoring import score_versions
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
     from cryptodask.results.version import Version, open_version
 
 __all__ = [
+    "Exported",
     "Gates",
     "Registry",
     "Rules",
     "Version",
+    "export_mlflow",
     "open_version",
     "predict",
     "score_versions",
@@ -26,10 +29,12 @@ __all__ = [
 ]
 
 _HOME = {
+    "Exported": "cryptodask.registry.export",
     "Gates": "cryptodask.registry.gates",
     "Registry": "cryptodask.registry.registry",
     "Rules": "cryptodask.registry.cleaning",
     "Version": "cryptodask.results.version",
+    "export_mlflow": "cryptodask.registry.export",
     "open_version": "cryptodask.results.version",
     "predict": "cryptodask.registry.training",
     "score_versions": "cryptodask.registry.scoring",

@@ -1,7 +1,6 @@
 """What a registry knows of a version from its folder: whether it is whole, and its facts."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import attrs
@@ -10,18 +9,10 @@ import numpy as np
 from cryptodask.errors import CryptoDaskError, TableError, VersionError
 from cryptodask.io.files import damage
 from cryptodask.io.paths import AnyPath, each
-from cryptodask.results.manifest import MANIFEST, Manifest, read_manifest
-
-KIND = "parameters"
-"""How names of a version's files begin."""
+from cryptodask.results.manifest import Manifest, read_manifest
+from cryptodask.results.version_facts import KIND, read_facts, read_time
 
 FINISHED, UNFINISHED, DAMAGED = "finished", "unfinished", "damaged"
-
-FACTS: Mapping[str, type] = {
-    "format": int, "model": dict, "freq": str, "coins": int, "prices": str, "first": str,
-    "last": str, "trained": str, "by": str, "code": str,
-}  # fmt: skip
-"""What each version says of itself, of what is used here, and the types."""
 
 
 @attrs.frozen(kw_only=True)
@@ -151,59 +142,9 @@ def read_entry(name: str, number: int, folder: AnyPath, aliases: tuple[str, ...]
     entry = Entry(name=name, number=number, folder=folder, aliases=aliases)
     try:
         manifest = read_manifest(folder, [KIND])
-        check_facts(manifest.facts, f"{folder / MANIFEST}: facts")
+        read_facts(manifest.facts, str(folder))
     except TableError:
         return entry
     except CryptoDaskError as error:
         return attrs.evolve(entry, problem=str(error))
     return attrs.evolve(entry, manifest=manifest)
-
-
-def check_facts(facts: Mapping[str, Any], where: str) -> None:
-    """See that a version says of itself what is used here.
-
-    Parameters
-    ----------
-    facts : mapping of str to Any
-    where : str
-        File and key, with which the message begins.
-
-    Raises
-    ------
-    VersionError
-        A key is missing, or of another type.
-    """
-    for key, kind in FACTS.items():
-        value = facts.get(key)
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise VersionError(
-                f"{where}: {key}: must be of type {kind.__name__}, got {value!r}; use the release "
-                "that wrote it, or train it again"
-            )
-    for key in ("first", "last"):
-        try:
-            np.datetime64(facts[key], "s")
-        except ValueError as error:
-            raise VersionError(f"{where}: {key}: {error}") from error
-    if "name" not in facts["model"] or not isinstance(facts["model"].get("options"), dict):
-        raise VersionError(f"{where}: model: has no name with options, got {facts['model']!r}")
-    try:
-        read_time(facts["trained"])
-    except ValueError as error:
-        raise VersionError(f"{where}: trained: {error}") from error
-
-
-def read_time(text: str) -> datetime:
-    """Return a moment that was written by ISO 8601; without a zone it is UTC.
-
-    Parameters
-    ----------
-    text : str
-
-    Raises
-    ------
-    ValueError
-        It is none.
-    """
-    moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -58,6 +58,9 @@ def _range(_: Any, field: "attrs.Attribute[Any]", value: tuple[float, float] | N
         )
 
 
+_AGE: Any = attrs.Factory(lambda gates: gates.age, takes_self=True)
+
+
 @attrs.frozen(kw_only=True)
 class Gates:
     """Settings of gates; one that is None is switched off.
@@ -74,12 +77,17 @@ class Gates:
     coins : float or None
         Least share of the champion's coins that it covers.
     age : float or None
-        Days since it was trained, and days by which its prices may end before the champion's.
+        What the two below are, where they are not given.
+    training_age : float or None
+        Days since it was trained.
+    prices_age : float or None
+        Days by which its prices may end before the champion's.
 
     Examples
     --------
-    >>> Gates.of(["coins=0.9"], without=["skill"])
-    Gates(skill=None, origins=8, coverage=(0.7, 0.9), coins=0.9, age=30.0)
+    >>> gates = Gates.of(["coins=0.9", "prices_age=7"], without=["skill"])
+    >>> gates.skill, gates.coins, gates.training_age, gates.prices_age
+    (None, 0.9, 30.0, 7.0)
     """
 
     skill: float | None = attrs.field(default=0.05, validator=_share)
@@ -87,6 +95,8 @@ class Gates:
     coverage: tuple[float, float] | None = attrs.field(default=(0.7, 0.9), validator=_range)
     coins: float | None = attrs.field(default=0.95, validator=_share)
     age: float | None = attrs.field(default=30.0, validator=_positive)
+    training_age: float | None = attrs.field(default=_AGE, validator=_positive)
+    prices_age: float | None = attrs.field(default=_AGE, validator=_positive)
 
     @classmethod
     def none(cls) -> "Gates":
@@ -122,8 +132,8 @@ class Gates:
                 form = "LEAST:MOST" if name == "coverage" else "a number"
                 raise OptionError(f"--gate {text!r}: {name} is {form}, got {value!r}") from None
         for name in without:
-            if name not in JUDGES:
-                raise OptionError(f"--no-gate {name!r}: must be one of {', '.join(JUDGES)}")
+            if name not in (known := [*JUDGES, "age"]):
+                raise OptionError(f"--no-gate {name!r}: must be one of {', '.join(known)}")
             if name in values:
                 raise OptionError(f"--no-gate {name}: is set by --gate, too; give one of them")
             values[name] = None
@@ -136,7 +146,8 @@ def _bounds(text: str) -> tuple[float, float]:
 
 
 _READERS: Mapping[str, Callable[[str], Any]] = {
-    "skill": float, "origins": int, "coverage": _bounds, "coins": float, "age": float,
+    "skill": float, "origins": int, "coverage": _bounds, "coins": float, "training_age": float,
+    "prices_age": float, "age": float,
 }  # fmt: skip
 
 
@@ -277,26 +288,38 @@ def _coins(candidate: Side, champion: Side | None, gates: Gates, _: datetime) ->
     return GateResult(gate="coins", outcome=outcome, rule=rule, detail=detail)
 
 
-def _age(candidate: Side, champion: Side | None, gates: Gates, now: datetime) -> GateResult:
-    """Judge how old the training and its prices are."""
-    most = gates.age or math.inf
-    rule = (
-        f"trained at most {most:g} days ago, on prices that end at most {most:g} days before the "
-        "champion's"
+def _training_age(candidate: Side, _: Side | None, gates: Gates, now: datetime) -> GateResult:
+    """Judge how long ago it was trained."""
+    most = gates.training_age or math.inf
+    days = (now - candidate.entry.trained).total_seconds() / 86_400
+    return GateResult(
+        gate="training_age",
+        outcome=PASSED if days <= most else FAILED,
+        rule=f"trained at most {most:g} days ago",
+        detail=f"{candidate.entry} was trained {max(days, 0):.1f} days ago",
     )
-    entry = candidate.entry
-    days = (now - entry.trained).total_seconds() / 86_400
-    behind, detail = 0.0, f"{entry} was trained {max(days, 0):.1f} days ago"
-    if champion is not None:
-        behind = float((champion.entry.last - entry.last) / np.timedelta64(1, "D"))
-        detail += f", its prices end {entry.facts['last']}, {champion.entry}'s "
-        detail += str(champion.entry.facts["last"])
-    outcome = PASSED if days <= most and behind <= most else FAILED
-    return GateResult(gate="age", outcome=outcome, rule=rule, detail=detail)
+
+
+def _prices_age(candidate: Side, champion: Side | None, gates: Gates, _: datetime) -> GateResult:
+    """Judge how long before the champion's its prices end."""
+    most, entry = gates.prices_age or math.inf, candidate.entry
+    rule = f"trained on prices that end at most {most:g} days before the champion's"
+    if champion is None:
+        detail = "there is not yet a champion"
+        return GateResult(gate="prices_age", outcome=SKIPPED, rule=rule, detail=detail)
+    behind = float((champion.entry.last - entry.last) / np.timedelta64(1, "D"))
+    ours, theirs = entry.facts["last"], champion.entry.facts["last"]
+    return GateResult(
+        gate="prices_age",
+        outcome=PASSED if behind <= most else FAILED,
+        rule=rule,
+        detail=f"the prices of {entry} end {ours}, those of {champion.entry} {theirs}",
+    )
 
 
 JUDGES: Mapping[str, Callable[[Side, Side | None, Gates, datetime], GateResult]] = {
-    "skill": _skill, "coverage": _coverage, "coins": _coins, "age": _age,
+    "skill": _skill, "coverage": _coverage, "coins": _coins, "training_age": _training_age,
+    "prices_age": _prices_age,
 }  # fmt: skip
 """By the name of a gate."""
 

@@ -21,9 +21,10 @@ from cryptodask.io.lock import locked
 from cryptodask.io.paths import AnyPath
 from cryptodask.io.sealed import unseal, write_sealed
 from cryptodask.io.structure import structured
-from cryptodask.registry.entries import Entry, read_time
+from cryptodask.registry.entries import Entry
 from cryptodask.registry.gates import GateResult
 from cryptodask.registry.layout import CHAMPION, PREVIOUS, check_name
+from cryptodask.results.version_facts import read_time
 
 STATE, LOCK = "state.json", "_lock"
 

@@ -1,10 +1,11 @@
 """`train` and `predict`: versions of models, as a user makes and uses them in Python."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from cryptodask.errors import InputError, OptionError, VersionError
+from cryptodask.errors import InputError, OptionError, TableError, VersionError
+from cryptodask.io.lock import locked
 from cryptodask.io.paths import AnyPath
 from cryptodask.prices.days import Day
 from cryptodask.registry.entries import UNFINISHED
@@ -14,6 +15,7 @@ from cryptodask.results import Forecasts
 from cryptodask.results.version import Version, open_version
 from cryptodask.runs.api import Source, source_of
 from cryptodask.runs.engine import OnDone
+from cryptodask.runs.folder import LOCK
 from cryptodask.runs.kinds.predict import check_same
 from cryptodask.runs.kinds.train import TrainKind
 from cryptodask.runs.plan import read_plan
@@ -42,7 +44,7 @@ def train(
     """Train a model on a cluster, and keep what it learned as a new version.
 
     A training that was stopped continues where it stopped, if it is called again with the same
-    prices and options.
+    prices and options; while another process is at it, this one trains a version beside.
 
     Parameters
     ----------
@@ -114,23 +116,37 @@ def train_spec(
     given = {model.name: model for model in models if not isinstance(model, str)}
     model = given.get(spec.models[0].name) or spec.models[0].create()
     key = TrainKind(spec, session, [model]).plan().key
-    folder = _unfinished(kept, name, key) or kept.take_number(name)
-    return run_spec(spec, session, models=models, out=folder, progress=progress, on_done=on_done)
+    how: dict[str, Any] = {"models": models, "progress": progress, "on_done": on_done}
+    for folder in _unfinished(kept, name, key):
+        try:
+            return run_spec(spec, session, out=folder, **how)
+        except TableError:
+            if not _is_held(folder):
+                raise
+    return run_spec(spec, session, out=kept.take_number(name), **how)
 
 
-def _unfinished(registry: Registry, name: str, key: str) -> AnyPath | None:
-    """Return the folder of the same training that was stopped, the latest one."""
+def _unfinished(registry: Registry, name: str, key: str) -> Iterator[AnyPath]:
+    """Yield the folders of the same training that did not end, the latest first."""
     try:
         entries = registry.versions(name)
     except VersionError:
-        return None  # the first of its name
+        return  # the first of its name
     for entry in reversed(entries):
         try:
             if entry.status == UNFINISHED and read_plan(entry.folder).key == key:
-                return entry.folder
+                yield entry.folder
         except (FileNotFoundError, InputError):
             continue  # it is left for `registry gc`
-    return None
+
+
+def _is_held(folder: AnyPath) -> bool:
+    """Whether another process runs in a folder: one that begins there is refused, then."""
+    try:
+        with locked(folder, LOCK):
+            return False
+    except TableError:
+        return True
 
 
 def predict(

@@ -23,17 +23,13 @@ from cryptodask.evaluate.intervals.bounds import Calibration
 from cryptodask.io.files import FileRecord, damage, damaged, size_damage
 from cryptodask.io.parquet import read_frame
 from cryptodask.io.paths import AnyPath, names_in, path_of, resolved
-from cryptodask.io.structure import structured
 from cryptodask.models.base import Model
 from cryptodask.models.learned import Learned
 from cryptodask.prices.clean.findings import empty_findings
 from cryptodask.records import DateArray
 from cryptodask.results.learned_files import OWN, join_rows, read_learned, read_shared
 from cryptodask.results.manifest import FAILURES, LOST, TASKS, Manifest, read_manifest
-from cryptodask.results.version_facts import FORMAT, OLDEST, VersionFacts, model_of
-
-KIND = "parameters"
-"""How names of a version's files begin."""
+from cryptodask.results.version_facts import KIND, VersionFacts, model_of, read_facts
 
 INDEX, SHARED = "_index.parquet", "_shared.safetensors"
 
@@ -243,13 +239,7 @@ def open_version(path: str | os.PathLike[str] | AnyPath) -> Version:
             f"{folder}: holds no version that is whole; `cryptodask resume {folder}` ends a "
             "training that was stopped"
         ) from error
-    written = manifest.facts.get("format")
-    if not isinstance(written, int) or not OLDEST <= written <= FORMAT:
-        raise VersionError(
-            f"{folder}: format: {written!r}, and this CryptoDask reads {OLDEST} to {FORMAT}; use "
-            f"release {manifest.facts.get('code', 'that wrote it')}, or train it again"
-        )
-    facts = structured(VersionFacts, manifest.facts, f"{folder}: facts")
+    facts = read_facts(manifest.facts, str(folder))
     _check_foreign(folder, manifest)
     return Version(folder, manifest, facts)
 

@@ -1,16 +1,51 @@
 """What is known of a version of a model, and whether this release can use it."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import attrs
+import numpy as np
 
 from cryptodask.errors import InputError, VersionError
 from cryptodask.io.paths import AnyPath
+from cryptodask.io.structure import structured
 from cryptodask.models.base import Model
+
+KIND = "parameters"
+"""How names of a version's files begin."""
 
 FORMAT, OLDEST = 1, 1
 """Of versions that are written, and the oldest that are read."""
+
+
+def read_time(text: str) -> datetime:
+    """Return a moment that was written by ISO 8601; without a zone it is UTC.
+
+    Parameters
+    ----------
+    text : str
+
+    Raises
+    ------
+    ValueError
+        It is none.
+    """
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _moment(_: Any, __: "attrs.Attribute[Any]", value: str) -> None:
+    read_time(value)
+
+
+def _date(_: Any, __: "attrs.Attribute[Any]", value: str) -> None:
+    np.datetime64(value, "s")
+
+
+def _name_with_options(_: Any, __: "attrs.Attribute[Any]", value: dict[str, Any]) -> None:
+    if not isinstance(value.get("name"), str) or not isinstance(value.get("options"), dict):
+        raise ValueError(f"must have a name, and options, got {value!r}")
 
 
 @attrs.frozen(kw_only=True)
@@ -48,13 +83,13 @@ class VersionFacts:
     """
 
     format: int
-    model: dict[str, Any]
+    model: dict[str, Any] = attrs.field(validator=_name_with_options)
     freq: str
     coins: int
     prices: str
-    first: str
-    last: str
-    trained: str
+    first: str = attrs.field(validator=_date)
+    last: str = attrs.field(validator=_date)
+    trained: str = attrs.field(validator=_moment)
     by: str
     code: str
     libraries: dict[str, str]
@@ -62,6 +97,32 @@ class VersionFacts:
     any_coin: bool
     parent: int | None = None
     spec: dict[str, Any]
+
+
+def read_facts(content: Mapping[str, Any], where: str) -> VersionFacts:
+    """Return what a version says of itself.
+
+    Parameters
+    ----------
+    content : mapping of str to Any
+        As its manifest has it.
+    where : str
+        The folder, with which messages begin.
+
+    Raises
+    ------
+    VersionError
+        It is of a format that this release can't read.
+    InputError
+        A key is missing, unknown, or has another kind of value.
+    """
+    written = content.get("format")
+    if not isinstance(written, int) or not OLDEST <= written <= FORMAT:
+        raise VersionError(
+            f"{where}: format: {written!r}, and this CryptoDask reads {OLDEST} to {FORMAT}; use "
+            f"release {content.get('code', 'that wrote it')}, or train it again"
+        )
+    return structured(VersionFacts, content, f"{where}: facts")
 
 
 def model_of(path: AnyPath, facts: VersionFacts, features: Mapping[str, str]) -> Model:

@@ -147,21 +147,36 @@ def test_coins_are_those_of_the_champion(
 
 
 @pytest.mark.parametrize(
-    ("facts", "gates", "outcome"),
+    ("facts", "gates", "training", "prices"),
     [
-        ({}, Gates(), "passed"),
-        ({"days_old": 29}, Gates(), "passed"),
-        ({"days_old": 31}, Gates(), "failed"),
-        ({"days_old": 31}, Gates(age=40), "passed"),
-        ({"last": "2017-12-02"}, Gates(), "passed"),
-        ({"last": "2017-12-01"}, Gates(), "failed"),
-        ({"last": "2018-06-01"}, Gates(), "passed"),
+        ({}, Gates(), "passed", "passed"),
+        ({"days_old": 29}, Gates(), "passed", "passed"),
+        ({"days_old": 31}, Gates(), "failed", "passed"),
+        ({"days_old": 31}, Gates(age=40), "passed", "passed"),
+        ({"days_old": 31}, Gates(training_age=40), "passed", "passed"),
+        ({"days_old": 31}, Gates(prices_age=40), "failed", "passed"),
+        ({"days_old": 4, "last": "2017-12-28"}, Gates(age=3), "failed", "failed"),
+        ({"days_old": 4, "last": "2017-12-28"}, Gates(age=3, training_age=5), "passed", "failed"),
+        ({"last": "2017-12-02"}, Gates(), "passed", "passed"),
+        ({"last": "2017-12-01"}, Gates(), "passed", "failed"),
+        ({"last": "2017-12-01"}, Gates(prices_age=31), "passed", "passed"),
+        ({"last": "2018-06-01"}, Gates(), "passed", "passed"),
     ],
 )
-def test_age_is_of_the_training_and_of_its_prices(
-    tmp_path: Path, facts: dict[str, Any], gates: Gates, outcome: str
+def test_the_training_and_its_prices_have_an_age_each(
+    tmp_path: Path, facts: dict[str, Any], gates: Gates, training: str, prices: str
 ) -> None:
-    assert judged(tmp_path, gates, **facts)["age"].outcome == outcome
+    results = judged(tmp_path, gates, **facts)
+    assert results["training_age"].outcome == training
+    assert results["prices_age"].outcome == prices
+
+
+def test_age_switches_both_ages_off_but_one_that_is_given() -> None:
+    assert Gates.of(without=["age"]) == Gates(age=None, training_age=None, prices_age=None)
+    gates = Gates.of(["prices_age=7"], ["age"])
+    assert (gates.training_age, gates.prices_age) == (None, 7.0)
+    gates = Gates.of(["age=7"], ["training_age"])
+    assert (gates.training_age, gates.prices_age) == (None, 7.0)
 
 
 def test_without_a_champion_what_compares_is_skipped_and_said(tmp_path: Path) -> None:
@@ -173,7 +188,8 @@ def test_without_a_champion_what_compares_is_skipped_and_said(tmp_path: Path) ->
         ("skill", "skipped"),
         ("coverage", "passed"),
         ("coins", "skipped"),
-        ("age", "passed"),
+        ("training_age", "passed"),
+        ("prices_age", "skipped"),
     ]
     assert results[0].detail == "there is not yet a champion"
     assert registry.find("linear").number == 1
@@ -187,14 +203,16 @@ def test_judging_reads_nothing_and_depends_on_the_moment_given(tmp_path: Path) -
     gates = Gates(coverage=None)
     for moment, outcome in ((NOW, "passed"), (later, "failed")):
         results = {r.gate: r.outcome for r in judge(side, None, gates, moment)}
-        assert results == {"skill": "skipped", "coins": "skipped", "age": outcome}
+        skipped = dict.fromkeys(("skill", "coins", "prices_age"), "skipped")
+        assert results == skipped | {"training_age": outcome}
 
 
 FAILING: list[tuple[str, dict[str, Any]]] = [
     ("skill", {"losses": BASE + 0.05}),
     ("coverage", {"coverage": 0.5}),
     ("coins", {"coins": 1}),
-    ("age", {"days_old": 100}),
+    ("training_age", {"days_old": 100}),
+    ("prices_age", {"last": "2017-06-01"}),
 ]
 
 
@@ -265,7 +283,8 @@ def test_force_needs_a_reason(tmp_path: Path) -> None:
         (["coins=2"], [], "gate coins: must be above 0 and at most 1, got 2"),
         (["age=nan"], [], "gate age: must be above 0, got nan"),
         (["origins=0"], [], "gate origins: must be above 0, got 0"),
-        ([], ["origins"], "--no-gate 'origins': must be one of skill, coverage, coins, age"),
+        ([], ["origins"], "--no-gate 'origins': must be one of skill, coverage, coins, training"),
+        (["prices_age=0"], [], "gate prices_age: must be above 0, got 0"),
         (["age=3"], ["age"], "--no-gate age: is set by --gate, too"),
     ],
 )

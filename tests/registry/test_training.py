@@ -1,7 +1,9 @@
 """Versions: what is trained is what is predicted, bit for bit, wherever and whenever that is."""
 
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -261,3 +263,35 @@ def test_the_same_training_continues_where_it_was_stopped_and_another_does_not(
     assert again.path == first.path
     assert train(table, "linear", **how).path.name == "2"
     assert train(table, "linear", seed=4, **how).path.name == "3"
+
+
+@pytest.mark.slow
+def test_two_equal_trainings_at_once_make_two_versions(table: Path, tmp_path: Path):
+    """The first is held in the middle of its work until the second has ended."""
+    words = [sys.executable, "-m", "cryptodask.cli", "train", table, "--model", "lstm", "--horizon",
+             HORIZON, "--registry", tmp_path, "--workers", 1]  # fmt: skip
+    command = [str(word) for word in words]
+    versions = tmp_path / "lstm" / "versions"
+    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        deadline = time.monotonic() + 60
+        while not (versions / "1" / "_plan.json").exists():
+            assert time.monotonic() < deadline
+            assert first.poll() is None
+            time.sleep(0.002)
+        first.send_signal(signal.SIGSTOP)
+        assert not (versions / "1" / "_manifest.json").exists()
+        second = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert second.returncode == 3, second.stderr  # one coin never moves
+        assert (versions / "2" / "_manifest.json").exists()
+        assert not (versions / "1" / "_manifest.json").exists()
+        first.send_signal(signal.SIGCONT)
+        _, text = first.communicate(timeout=120)
+        assert first.returncode == 3, text
+    finally:
+        first.kill()
+        first.wait()
+    kept = Registry(tmp_path)
+    assert [entry.status for entry in kept.versions("lstm")] == ["finished", "finished"]
+    one, two = (predict(table, f"lstm:{n}", registry=kept, workers=1) for n in (1, 2))
+    same(one.get_df(), two.get_df())

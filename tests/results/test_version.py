@@ -148,8 +148,8 @@ def test_a_pickle_in_the_place_of_arrays_does_not_run(
     ("change", "told"),
     [
         ({"format": 99}, "format: 99, and this CryptoDask reads"),
-        ({"format": "1"}, "format: must be of type int, got '1'"),
-        ({"format": None}, "format: must be of type int, got None"),
+        ({"format": "1"}, "format: '1', and this CryptoDask reads"),
+        ({"format": None}, "format: None, and this CryptoDask reads"),
         ({"model": {"name": "gone", "options": {}}}, "gone"),
         ({"model": {"name": "ridge", "options": {"lags": -1}}}, "lags: must be at least 1"),
         ({"model": {"name": "sklearn:os.system", "options": {}}}, "nothing else is imported"),

@@ -6,6 +6,7 @@ import attrs
 import typer
 from rich.text import Text
 
+from cryptodask.cli.registry.export import export
 from cryptodask.cli.registry.score import score
 from cryptodask.cli.registry.shown import (
     print_comparison,
@@ -28,6 +29,7 @@ registry_app = typer.Typer(
     no_args_is_help=True,
 )
 registry_app.command()(score)
+registry_app.command()(export)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Of a model in the registry.")]
 
@@ -105,7 +107,8 @@ def promote(
         list[str] | None,
         typer.Option(
             metavar="NAME=VALUE",
-            help="Set a gate: skill=P, origins=N, coverage=LEAST:MOST, coins=SHARE, age=DAYS; may "
+            help="Set a gate: skill=P, origins=N, coverage=LEAST:MOST, coins=SHARE, "
+            "training_age=DAYS, prices_age=DAYS (before the champion's), or age=DAYS for both; may "
             "be given several times.",
         ),
     ] = None,

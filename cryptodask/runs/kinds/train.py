@@ -22,8 +22,8 @@ from cryptodask.records import CoinFailure, Panel
 from cryptodask.results.jobs import TaskFiles
 from cryptodask.results.learned_files import make_index, read_shared
 from cryptodask.results.manifest import Manifest
-from cryptodask.results.version import INDEX, KIND, SHARED, Version, open_version
-from cryptodask.results.version_facts import FORMAT, VersionFacts, library_versions
+from cryptodask.results.version import INDEX, SHARED, Version, open_version
+from cryptodask.results.version_facts import FORMAT, KIND, VersionFacts, library_versions
 from cryptodask.runs.kind import Call, Outcome
 from cryptodask.runs.kinds.forecast import ForecastKind
 from cryptodask.runs.session import prices_fingerprint
