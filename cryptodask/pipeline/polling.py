@@ -108,11 +108,7 @@ def _fetch(day: Day, table: Path) -> list[pd.DataFrame]:
         api_url=prices.api_url,
         retries=prices.retries,
     )
-    findings = []
-    for some in _at_a_time(coming):
-        Growing.open(table, None, {}).keep(*some)
-        findings += [fetched.findings for fetched in some]
-    return findings
+    return [Growing.open(table, None, {}).keep(*some) for some in _at_a_time(coming)]
 
 
 def _at_a_time(coins: "Iterator[Fetched]") -> "Iterator[list[Fetched]]":

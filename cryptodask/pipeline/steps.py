@@ -5,6 +5,7 @@ can't be done raises an error.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from cryptodask.errors import CryptoDaskError
 from cryptodask.pipeline.acting import judge, keep, request
@@ -24,7 +25,9 @@ STEPS: Mapping[str, Callable[[Day, str], Report]] = {
 """The steps of a group, in their order."""
 
 
-def run_day(day: Day, names: Sequence[str] | None = None) -> list[Report]:
+def run_day(
+    day: Day, names: Sequence[str] | None = None, *, foreground: bool = False
+) -> list[Report]:
     """Run all steps of a day: poll, and those of each group, whose runs work at a time.
 
     Parameters
@@ -32,6 +35,8 @@ def run_day(day: Day, names: Sequence[str] | None = None) -> list[Report]:
     day : Day
     names : sequence of str, optional
         Of groups; by default all.
+    foreground : bool
+        Whether groups run in this process, one after the other.
 
     Returns
     -------
@@ -42,7 +47,8 @@ def run_day(day: Day, names: Sequence[str] | None = None) -> list[Report]:
     reports = [poll(day)]
     reports.append(groups(day))
     left = list(reports[-1]["groups"] if names is None else names)
-    for step, function in STEPS.items():
+    steps = dict(STEPS) | ({"send": partial(send, foreground=True)} if foreground else {})
+    for step, function in steps.items():
         for name in left.copy():
             try:
                 reports.append(function(day, name))

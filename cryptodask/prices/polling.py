@@ -73,28 +73,35 @@ class Growing:
         last = dict(zip(there.index["coin"], there.index["last"], strict=True))
         return cls(table, there.freq, there.policies | policies, last, corrections)
 
-    def keep(self, *coins: "Fetched") -> None:
+    def keep(self, *coins: "Fetched") -> pd.DataFrame:
         """Append the rows of coins to the table, or make it of them.
 
         Parameters
         ----------
         *coins : Fetched
             Those that gave no row leave nothing.
+
+        Returns
+        -------
+        DataFrame
+            Findings: those of fetching, and those of the append, as corrections.
         """
         from cryptodask.prices import PriceTable, write_table
-        from cryptodask.prices.clean.findings import empty_findings
+        from cryptodask.prices.clean.findings import empty_findings, join_findings
 
+        noted = join_findings([fetched.findings for fetched in coins])
         came = [fetched for fetched in coins if len(fetched.prices)]
         if not came:
-            return
+            return noted
         reading = _joined(came)
         if is_table(self.table):
-            PriceTable(self.table).append_reading(
+            appended = PriceTable(self.table).append_reading(
                 reading,
                 corrections=self.corrections,  # type: ignore[arg-type]
                 policies=self.policies,
             )
-            return
+            nothing = [fetched.findings for fetched in coins if fetched.prices.empty]
+            return join_findings([appended.findings, *nothing])
         write_table(
             self.table,
             [reading],
@@ -103,6 +110,7 @@ class Growing:
             freq=self.freq,
             policies=self.policies,
         )
+        return noted
 
 
 def _joined(coins: "Sequence[Fetched]") -> "Reading":
