@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 import cryptodask.prices.table.table_partition
 from cryptodask.errors import InputError, OptionError, PolicyError, SourceError, TableError
+from cryptodask.io.sealed import sealed
 from cryptodask.prices import CryptoLoader, PriceTable, ReadOptions, read_files, write_table
 from cryptodask.prices.clean.findings import empty_findings, file_finding
 from cryptodask.prices.freq import step_of
@@ -311,7 +312,8 @@ def test_a_delta_that_is_not_read_or_not_the_right_one_is_found(
     manifest = json.loads((table.path / TABLE_MANIFEST).read_text())
     first, second = manifest["deltas"]
     first |= changes if "rows" not in changes else {"rows": second["rows"]}
-    (table.path / TABLE_MANIFEST).write_text(json.dumps(manifest))
+    del manifest["checksum"]
+    (table.path / TABLE_MANIFEST).write_text(json.dumps(sealed(manifest)))
     with pytest.raises(TableError, match=r"rows of A to B, the table's index says 9; import again"):
         everything(PriceTable(table.path))
 
@@ -768,8 +770,9 @@ def test_length_of_bars_and_policies_stay_with_a_table_whatever_is_done_to_it(
 
 def test_a_table_that_says_neither_is_of_days_and_of_the_defaults(table: PriceTable) -> None:
     manifest = json.loads((table.path / TABLE_MANIFEST).read_text())
-    for name in ("freq", "policies"):
+    for name in ("freq", "policies", "checksum"):
         del manifest[name]
+    manifest["version"] = 2
     (table.path / TABLE_MANIFEST).write_text(json.dumps(manifest))
     opened = PriceTable(table.path)
     assert (opened.freq, opened.policies) == ("1d", {})
