@@ -17,7 +17,12 @@ from cryptodask.prices.clean.findings import FINDING_COLUMNS, empty_findings, jo
 from cryptodask.prices.clean.policies import Policies, check_policies, settle
 from cryptodask.prices.table.growing import Growth, groups_of, with_places, write_growth
 from cryptodask.prices.table.looking import Rules
-from cryptodask.prices.table.merge import Corrections, check_corrections, check_rows
+from cryptodask.prices.table.merge import (
+    Corrections,
+    check_corrections,
+    check_names,
+    check_rows,
+)
 from cryptodask.prices.table.storage import writing
 from cryptodask.prices.table.table_reader import TableReader
 
@@ -96,7 +101,7 @@ def append(
         rows = growth.declared.scale(rows)
         old_coins = [coin for coin in table.coins if coin not in renames]
         new_coins = sorted(set(rows["coin"]) - set(old_coins))
-        _check_names(new_coins, old_coins)
+        check_names(new_coins, old_coins)
         for group in groups_of(table, rows, growth):
             growth.add(group, corrections)
         read, given = given, growth.others_of(given)
@@ -133,21 +138,6 @@ def _as_rows(raw: pd.DataFrame, freq: str) -> pd.DataFrame:
         return as_raw(rows.assign(future=False))
     late, keys = (pd.MultiIndex.from_frame(r[["coin", "date"]]) for r in (raw[raw["future"]], rows))
     return as_raw(rows.assign(future=keys.isin(late)))
-
-
-def _check_names(new: list[str], old: list[str]) -> None:
-    """Refuse a new coin whose name another coin has but for its case.
-
-    In a folder of files such names are one coin, so one of the two is a slip of the pen.
-    """
-    known = {coin.casefold(): coin for coin in old}
-    for coin in new:
-        other = known.setdefault(coin.casefold(), coin)
-        if other != coin:
-            raise InputError(
-                f"{coin}: is {other!r} but for its case, and coins may not differ by case alone; "
-                "give the rows the name of the coin that they are of"
-            )
 
 
 def _check_findings(findings: pd.DataFrame) -> pd.DataFrame:

@@ -52,6 +52,31 @@ def new_table(path: Path, *parts: pd.DataFrame, empty: dict[str, str] | None = N
     return write_table(path, readings, empty=empty or {}, notes=empty_findings())
 
 
+BAD_NAMES = [
+    "E\x1b[31mcoin", "E\ncoin", " Ecoin", "Ecoin ", "Eco\u0301in", "E\u202ecoin", "E\xa0coin", "",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD_NAMES, ids=ascii)
+def test_no_table_is_written_of_a_coin_whose_name_no_table_has(tmp_path: Path, name: str) -> None:
+    parts = [grid("AB", range(3)), grid("E", range(3)).assign(coin=name)]
+    with pytest.raises(InputError, match="no name of a coin: it must be a text that can") as caught:
+        new_table(tmp_path / "table", *parts)
+    assert repr(name) in str(caught.value) or ascii(name) in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert not (tmp_path / "table").exists()
+    with pytest.raises(InputError, match="no name of a coin"):
+        new_table(tmp_path / "table", parts[0], empty={name: "no row"})
+    with pytest.raises(InputError, match="no name of a coin"):
+        new_table(tmp_path / "table", parts[0]).append(parts[1])
+
+
+def test_no_table_is_written_of_coins_that_differ_by_case_alone(tmp_path: Path) -> None:
+    parts = [grid("AB", range(3)), grid("C", range(3)).assign(coin="b")]
+    with pytest.raises(InputError, match="b: is 'B' but for its case"):
+        new_table(tmp_path / "table", *parts)
+
+
 @pytest.fixture
 def table(tmp_path: Path) -> PriceTable:
     """Coins A to D of three days, in two parts."""
