@@ -24,7 +24,7 @@ from cryptodask.cli.security import security_app
 from cryptodask.cli.show import err, out
 from cryptodask.cli.train import train
 from cryptodask.cli.tune import tune
-from cryptodask.errors import CryptoDaskError, InputError
+from cryptodask.errors import CryptoDaskError, InputError, PriceWarning
 
 app = typer.Typer(
     help="Price forecasts of very many coins, as batched fits over a Dask cluster.",
@@ -64,9 +64,15 @@ def _print_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Print a warning as Python does, but nothing that is for the terminal; see `printable`."""
+    """Print a warning as Python does, but nothing that is for the terminal; see `printable`.
+
+    Of those about prices, the message alone.
+    """
     del file
-    text = warnings.formatwarning(message, category, filename, lineno, line)
+    if issubclass(category, PriceWarning):
+        text = str(message)
+    else:
+        text = warnings.formatwarning(message, category, filename, lineno, line)
     err.print(Text(text.rstrip("\n")), soft_wrap=True)
 
 

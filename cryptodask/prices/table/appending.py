@@ -86,6 +86,11 @@ def append(
     ------
     InputError, OptionError, TableError
         As of `PriceTable.append`.
+
+    Warns
+    -----
+    PriceWarning
+        A split or rename is of a coin that is not there.
     """
     check_corrections(corrections)
     chosen = table.policies if policies is None else check_policies(policies)
@@ -96,6 +101,7 @@ def append(
         table.refresh()  # another process may have written since it was opened
         growth = Growth(rules, *_declarations(table, declared or Declared()))
         renames = dict(growth.declared.renames)
+        there, older = {*table.coins, *table.empty, *rows["coin"]}, table.declared.renames
         given = given.assign(coin=given["coin"].replace(renames).astype("str"))
         rows = growth.declared.rename(rows.assign(older=rows["coin"].isin(list(renames))))
         rows = growth.declared.scale(rows)
@@ -112,6 +118,7 @@ def append(
             writer.publish(write_growth(writer, table, growth, given, about), keep_old=True)
             table.refresh()
             new_coins = sorted(set(table.coins) - set(old_coins))
+    growth.fresh.warn_unknown(there, older)
     return AppendResult(
         **growth.counts(),
         new_coins=tuple(new_coins if growth.changes else ()),

@@ -133,6 +133,11 @@ class PriceTable(TableReader):
             ``corrections`` is none of the three.
         TableError
             Another process is writing the table, or the table is damaged.
+
+        Warns
+        -----
+        PriceWarning
+            A split or rename is of a coin that is not there.
         """
         # What appends alone need is loaded by them, since a forecast opens tables, too.
         from cryptodask.prices.frames.frame_source import read_frame
