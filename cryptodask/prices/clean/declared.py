@@ -160,8 +160,8 @@ class Declared:
             if old not in coins and old not in older
         ]
         return [
-            f"{what}: {coin} is not a coin of the table{_or_near(coin, coins)}; it is kept for what "
-            "is appended"
+            f"{what}: {coin} is not a coin of the table{_or_near(coin, coins)}; it is kept for "
+            "what is appended"
             for coin, what in lines
         ]
 
