@@ -35,7 +35,8 @@
 
 A message names the file, line or coin, the rule, the value received, and what to do.
 
-`PriceWarning` is a warning: rows of a folder that could not be read were left out.
+`PriceWarning` is a warning: rows of a folder that could not be read were left out, or a split or
+rename is of a coin that is not there.
 `SampleWarning` is one, too: no prices were given, and the sample of made-up coins is used.
 """
 
@@ -190,7 +191,10 @@ class MissingExtraError(CryptoDaskError):
 
 
 class PriceWarning(UserWarning):
-    """Rows or files could not be read and were left out; ``findings()`` lists them."""
+    """Rows or files could not be read and were left out; ``findings()`` lists them.
+
+    Or a split or rename is of a coin that is not there.
+    """
 
 
 class SampleWarning(UserWarning):

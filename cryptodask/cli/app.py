@@ -4,14 +4,9 @@ Exit codes: 0 all went well; 1 something could not be done; 2 bad use; 3 done, b
 failed or some rows were lost, which are named; 130 stopped by Ctrl-C, 143 by SIGTERM.
 """
 
-import signal
 import sys
-import threading
-import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated, Any, TextIO
+from typing import Annotated, TextIO
 
 import typer
 from rich.text import Text
@@ -31,7 +26,7 @@ from cryptodask.cli.show import err, out
 from cryptodask.cli.store import store_app
 from cryptodask.cli.train import train
 from cryptodask.cli.tune import tune
-from cryptodask.errors import CryptoDaskError, InputError
+from cryptodask.errors import CryptoDaskError, InputError, PriceWarning
 
 app = typer.Typer(
     help="Price forecasts of very many coins, as batched fits over a Dask cluster.",
@@ -55,44 +50,14 @@ app.add_typer(pipeline_app, name="pipeline")
 app.add_typer(security_app, name="security")
 
 
-ENDING_TIME = 10.0
-"""Seconds that a command has to end in order, in which no further SIGTERM disturbs it."""
-
-
-def main() -> None:
+def run_app() -> None:
     """Run the command; an error that CryptoDask raises on purpose is one message, no traceback."""
     warnings.showwarning = _print_warning
     try:
-        with _ending_by_signal():
-            app()
+        app()
     except CryptoDaskError as error:
         err.print(Text(f"error: {error}", style="red"), soft_wrap=True)
         sys.exit(2 if isinstance(error, InputError) else 1)
-
-
-@contextmanager
-def _ending_by_signal() -> Iterator[None]:
-    """End this block by SIGTERM as by Ctrl-C: in order, so that no process is left; with 143."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    received: list[float] = []
-
-    def interrupt(*_: Any) -> None:
-        # A second one at once would cut off what the first one began.
-        if not received or time.monotonic() - received[-1] > ENDING_TIME:
-            received.append(time.monotonic())
-            raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit):
-        if received:
-            sys.exit(128 + signal.SIGTERM)
-        raise
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _print_warning(
@@ -103,9 +68,15 @@ def _print_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Print a warning as Python does, but nothing that is for the terminal; see `printable`."""
+    """Print a warning as Python does, but nothing that is for the terminal; see `printable`.
+
+    Of those about prices, the message alone.
+    """
     del file
-    text = warnings.formatwarning(message, category, filename, lineno, line)
+    if issubclass(category, PriceWarning):
+        text = str(message)
+    else:
+        text = warnings.formatwarning(message, category, filename, lineno, line)
     err.print(Text(text.rstrip("\n")), soft_wrap=True)
 
 

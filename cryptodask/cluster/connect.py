@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing import resource_tracker
+from typing import Any
 
 import dask
 import psutil  # of distributed
@@ -35,6 +36,9 @@ WORKER_TIMEOUT = 30
 
 Workers = int | tuple[int, int]
 """How many processes; or the fewest and the most, between which the work decides."""
+
+# Of workers here: nobody looks at them, and a name that leads to this machine could read them.
+_NO_PAGES: Mapping[str, Any] = {"distributed": {"worker": {"http": {"routes": []}}}}
 
 ADAPT = {"interval": "500ms", "target_duration": "1s", "wait_count": 6}
 """How a cluster grows and shrinks: a worker for each second of work that waits, so that it grows at
@@ -121,7 +125,7 @@ def local_client(workers: Workers | None = None) -> Client:
     ------
     OptionError
         Less than one worker or over `MOST_WORKERS`, or a fewest above the most; or Dask's setting
-        of the dashboard's origins is not a list of hosts.
+        of the dashboard's origins is not a list of hosts, or that of its certificate not one.
     """
     origins = configured_origins()
     least, most = _bounds(workers if workers is not None else os.cpu_count() or 1)
@@ -130,7 +134,7 @@ def local_client(workers: Workers | None = None) -> Client:
             f"workers: must be at most {MOST_WORKERS:,} on one machine, got {most}; start a "
             "cluster across machines and give its --scheduler"
         )
-    client = None
+    cluster = client = None
     try:
         with warnings.catch_warnings(), _starting():
             # The usual port of the dashboard may be taken; the next free one does as well.
@@ -142,12 +146,17 @@ def local_client(workers: Workers | None = None) -> Client:
                 dashboard_address="127.0.0.1:8787",
                 # One may be killed from outside; see `cryptodask.cluster.retry` for what follows.
                 scheduler_kwargs={"allowed_failures": 1},
+                config=dask.config.merge(dask.config.config, _NO_PAGES),
             )
             guard_pages(cluster.scheduler, origins)
             client = Client(cluster)
     except BaseException:
         if client is not None:
             close_local(client)
+        elif cluster is not None:
+            with _quiet():
+                _kill_workers(cluster)
+                cluster.close()
         raise
     if most > least:
         cluster.adapt(minimum=least, maximum=most, **ADAPT)
@@ -185,18 +194,25 @@ def close_local(client: Client) -> None:
     ----------
     client : Client
     """
-    # Nobody needs what is left on the workers. A worker that is asked to leave in the middle of a
-    # fit logs much about it, or takes seconds if it has loaded much.
     with _quiet():
         if most_workers(client):
             client.cluster.adapt(minimum=0, maximum=0).stop()  # none is started for one that goes
-        for nanny in client.cluster.workers.values():
-            nanny.auto_restart = False
-            with suppress(psutil.NoSuchProcess):
-                if nanny.pid:  # none yet of one that is being started
-                    psutil.Process(nanny.pid).kill()
+        _kill_workers(client.cluster)
         client.close()
         client.cluster.close()
+
+
+def _kill_workers(cluster: LocalCluster) -> None:
+    """Kill the workers of a cluster that is to be closed.
+
+    Nobody needs what is left on them. One that is asked to leave in the middle of a fit logs much
+    about it, or takes seconds if it has loaded much.
+    """
+    for nanny in cluster.workers.values():
+        nanny.auto_restart = False
+        with suppress(psutil.NoSuchProcess):
+            if nanny.pid:  # none yet of one that is being started
+                psutil.Process(nanny.pid).kill()
 
 
 @contextmanager

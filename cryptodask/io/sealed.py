@@ -23,6 +23,19 @@ def digest(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an object with a checksum of it, as JSON will give it back.
+
+    Parameters
+    ----------
+    content : mapping of str to Any
+        What `json.dumps` knows.
+    """
+    # As it will be read: keys of inner objects are texts then.
+    plain = json.loads(json.dumps(content))
+    return {CHECKSUM: digest(plain), **plain}
+
+
 def write_sealed(content: Mapping[str, Any], path: AnyPath) -> None:
     """Write an object as JSON with a checksum of it, complete or not at all.
 
@@ -32,9 +45,7 @@ def write_sealed(content: Mapping[str, Any], path: AnyPath) -> None:
         What `json.dumps` knows.
     path : Path or UPath
     """
-    # As it will be read: keys of inner objects are texts then.
-    plain = json.loads(json.dumps(content))
-    write_json({CHECKSUM: digest(plain), **plain}, path)
+    write_json(sealed(content), path)
 
 
 def unseal(content: Any) -> str | None:

@@ -78,13 +78,16 @@ def import_prices(
         There is a finding whose policy is to fail; nothing is written then.
     OptionError
         ``partitions`` is below 1.
+
+    Warns
+    -----
+    PriceWarning
+        A split or rename is of a coin that is not there.
     """
     if partitions is not None and partitions < 1:
         raise OptionError(f"partitions: must be at least 1, got {partitions}")
-    if isinstance(source, str | Path) and is_table(Path(source)):
-        raise SourceError(f"{source}: is a price table already")
     declared = Declared.of(splits, renames)
-    _check_free(Path(out), overwrite)
+    _check_places(source, Path(out), overwrite)
     # What depends on neighbours is looked at once they are the right ones.
     plain = without_series(options.policies) if declared else options.policies
     opened = open_source(source, replace(options, policies=plain))
@@ -104,7 +107,7 @@ def import_prices(
                 empty[coin] = no_rows_message(coin)
             yield reading
 
-    return write_table(
+    table = write_table(
         out,
         readings(),
         empty=empty,
@@ -113,6 +116,8 @@ def import_prices(
         freq=opened.freq,
         policies=options.policies,
     )
+    declared.warn_unknown({*opened.coins, *opened.empty})
+    return table
 
 
 _Coins = Sequence[str]
@@ -150,8 +155,10 @@ def _read_batches(
         yield coins, replace(reading, parts=parts)
 
 
-def _check_free(place: Path, overwrite: bool) -> None:
-    """Refuse to write a table over something else."""
+def _check_places(source: Prices, place: Path, overwrite: bool) -> None:
+    """Refuse to import a table, or to write one over something else."""
+    if isinstance(source, str | Path) and is_table(Path(source)):
+        raise SourceError(f"{source}: is a price table already")
     if place.exists():
         if is_table(place) and not overwrite:
             raise SourceError(

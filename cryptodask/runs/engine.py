@@ -25,6 +25,7 @@ from cryptodask.runs.kind import Call, Kind, Outcome
 from cryptodask.runs.pooling import pool_errors
 from cryptodask.runs.progress import progress_bar
 from cryptodask.runs.session import Session
+from cryptodask.runs.size import check_size, fit_tasks
 from cryptodask.runs.workload import Task, Workload, plan_tasks
 from cryptodask.worker.intervals import bound_state
 from cryptodask.worker.sink import rows_of, without_rows
@@ -62,6 +63,7 @@ def run_kind(
     """
     session = kind.session
     session.check_timeout(kind.spec.timeout)
+    check_size(kind, comes_back=out is None and not as_dask)
     with ExitStack() as stack:
         folder, there = None, None
         if out is not None:
@@ -131,9 +133,9 @@ class _Run:
         kind, session = self.kind, self.session
         source, coins = session.loader.source, kind.coins
         if tasks is None:
-            workers = session.threads() if coins else 1
-            n = session.loader.n_partitions
-            tasks = plan_tasks(source, coins, kind.models, workers, n, kind.passes)
+            workers, n = session.threads() if coins else 1, session.loader.n_partitions
+            planned = plan_tasks(source, coins, kind.models, workers, n, kind.passes)
+            tasks = fit_tasks(planned, kind.rows_per_coin)
             if self.folder is not None:
                 self.folder.write_plan(tasks)
         return Workload(

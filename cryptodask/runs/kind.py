@@ -175,6 +175,11 @@ class Kind(ABC, Generic[S, R]):
         """Return how many rows the files have of all coins (times models) together."""
         return coins * self.spec.horizon
 
+    @property
+    def rows_per_coin(self) -> int:
+        """How many rows a job makes of a coin."""
+        return self.spec.horizon
+
     def write_beside(self, path: AnyPath, outcome: Outcome) -> list[FileRecord]:
         """Write what the folder has beside what all kinds of runs do; the manifest names it."""
         del path, outcome

@@ -322,14 +322,23 @@ def test_an_import_and_an_append_say_how_to_declare_another_unit(tmp_path: Path)
 
 def test_a_declaration_of_a_coin_that_is_not_there_is_said_to_wait(tmp_path: Path) -> None:
     (tmp_path / "Acoin.csv").write_text("Date,Close\n2024-01-01,1\n2024-01-02,2\n")
-    declared = ("--split", "Foo:2024-01-02:0.001", "--rename", "Old:New")
-    done = inside(
-        "prices", "import", tmp_path / "Acoin.csv", "--out", tmp_path / "table", *declared
-    )
+    (tmp_path / "Bcoin.csv").write_text("Date,Close\n2024-01-01,1\n2024-01-02,2\n")
+    table = tmp_path / "table"
+    declared = ("--split", "Acion:2024-01-02:0.001", "--rename", "Old:New")
+    done = inside("prices", "import", tmp_path / "Acoin.csv", "--out", table, *declared)
     assert done.returncode == 0
-    text = " ".join(done.stdout.split())
-    assert "split Foo:2024-01-02:0.001: Foo is not a coin of the table; it is kept for" in text
-    assert "rename Old:New: New is not a coin of the table" in text
+    split = (
+        "split Acion:2024-01-02:0.001: Acion is not a coin of the table (did you mean Acoin?); it "
+        "is kept for what is appended"
+    )
+    rename = "rename Old:New: Old is not a coin of the table; it is kept for what is appended"
+    assert done.stderr.splitlines() == [split, rename]
+    done = inside("prices", "append", table, tmp_path / "Bcoin.csv", "--rename", "Ccoin:Bcoin")
+    assert done.returncode == 0
+    assert "rename Ccoin:Bcoin: Ccoin is not a coin of the table (did you mean" in done.stderr
+    lines = inside("prices", "check", table).stdout.splitlines()
+    assert split.split("(")[0] in lines[0]
+    assert rename in lines
 
 
 def test_a_list_of_files_names_rows_that_were_lost_and_ends_with_3(tmp_path: Path) -> None:

@@ -129,7 +129,6 @@ def append(
     )
     print_append(result)
     print_ended(place)
-    print_undeclared(place)
     code = print_findings(
         summarize_findings(result.findings),
         result.findings,
@@ -176,6 +175,7 @@ def check(
     if html:
         write_report(place, html)
         out.print(Text(f"wrote {html}"), soft_wrap=True)
+    print_undeclared(place)
     report(place, findings)
 
 

@@ -48,13 +48,9 @@ def print_undeclared(table: "PriceTable") -> None:
     ----------
     table : PriceTable
     """
-    known = set(table.coins)
-    lost = [f"split {split.text}: {split.coin}" for split in table.declared.splits
-            if split.coin not in known]  # fmt: skip
-    lost += [f"rename {old}:{new}: {new}" for old, new in table.declared.renames.items()
-             if new not in known]  # fmt: skip
-    for text in lost:
-        line = f"{text} is not a coin of the table; it is kept for what is appended"
+    coins = set(table.coins)
+    older = [old for old, new in table.declared.renames.items() if new in coins]
+    for line in table.declared.unknown(coins, older):
         out.print(Text(line), soft_wrap=True)
 
 
@@ -90,7 +86,6 @@ def report(table: "PriceTable", findings_file: Path | None = None) -> None:
 
     out.print(_summary(table), highlight=False)
     print_ended(table)
-    print_undeclared(table)
     listed = table.findings([*LOSING_KINDS, "layout", "not_a_price_file", "large_move"])
     code = print_findings(table.count_findings(), listed, all_by(table.path))
     write_findings(table.findings() if findings_file else listed, findings_file)

@@ -20,6 +20,7 @@ name such a host: this does not replace a login.
 
 import ipaddress
 import logging
+import multiprocessing
 import os
 import secrets
 import socket
@@ -44,6 +45,9 @@ logger = logging.getLogger(__name__)
 
 SETTING = "distributed.scheduler.dashboard.bokeh-application.allow_websocket_origin"
 """Dask's setting: a list of ``HOST[:PORT]``, as in the browser's address bar."""
+
+INHERITED = "DASK_INTERNAL_INHERIT_CONFIG"
+"""Dask's variable by which a process gets the configuration of the one that starts it."""
 
 
 def guard_pages(server: "Server", origins: Sequence[str] | None = None) -> None:
@@ -107,7 +111,8 @@ def _secret_key() -> bytes:
 def configured_origins() -> list[str]:
     """Return the hosts that Dask's setting names, as `parse_origins` does.
 
-    ``*`` is Dask's default, and counts only where a file or the environment says it.
+    ``*`` is Dask's default, and counts only where somebody says it: a file, the environment, or
+    `dask.config.set` in this process.
 
     Raises
     ------
@@ -115,11 +120,21 @@ def configured_origins() -> list[str]:
         One is not ``HOST[:PORT]``.
     """
     named = dask.config.get(SETTING)
-    if named == ["*"]:
+    if named == ["*"] and not _was_set(named):
         # Dask hands the configuration of a client, with its defaults, to those it starts.
-        env = {k: v for k, v in os.environ.items() if k != "DASK_INTERNAL_INHERIT_CONFIG"}
+        env = {k: v for k, v in os.environ.items() if k != INHERITED}
         named = dask.config.get(SETTING, default=[], config=dask.config.collect(env=env))
     return parse_origins([named] if isinstance(named, str) else named or (), SETTING)
+
+
+def _was_set(named: object) -> bool:
+    """Whether this process itself has set the setting to a value that equals Dask's default.
+
+    Dask does not say where a value is from, but the default is one object.
+    """
+    if INHERITED in os.environ or multiprocessing.parent_process() is not None:
+        return False  # all values were copied from another process
+    return all(named is not dask.config.get(SETTING, None, d) for d in dask.config.defaults)
 
 
 def parse_origins(hosts: Iterable[str], setting: str) -> list[str]:

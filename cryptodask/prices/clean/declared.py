@@ -6,14 +6,16 @@ is 0.001. Amounts are in dollars and stay. A coin that was renamed has one serie
 name; on days that both names have, the new one's row is right.
 """
 
-from collections.abc import Mapping, Sequence
+import difflib
+import warnings
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
 import pandas as pd
 
-from cryptodask.errors import InputError, OptionError
+from cryptodask.errors import InputError, OptionError, PriceWarning
 from cryptodask.prices.clean.findings import findings, join_findings
 from cryptodask.prices.schema import PRICE_COLUMNS
 
@@ -140,6 +142,39 @@ class Declared:
         """Return splits and renames as they are given."""
         return [s.text for s in self.splits], [f"{a}:{b}" for a, b in self.renames.items()]
 
+    def unknown(self, coins: Collection[str], older: Collection[str] = ()) -> list[str]:
+        """Return what to say of each split and rename of a coin that is not there.
+
+        Parameters
+        ----------
+        coins : collection of str
+            Those of the prices, before anything is renamed.
+        older : collection of str
+            Names that coins had, by renames that were applied before.
+        """
+        last = {*coins, *(self.renames.get(coin, coin) for coin in coins)}
+        lines = [(s.coin, f"split {s.text}") for s in self.splits if s.coin not in last]
+        lines += [
+            (old, f"rename {old}:{new}")
+            for old, new in self.renames.items()
+            if old not in coins and old not in older
+        ]
+        return [
+            f"{what}: {coin} is not a coin of the table{_or_near(coin, coins)}; it is kept for "
+            "what is appended"
+            for coin, what in lines
+        ]
+
+    def warn_unknown(self, coins: Collection[str], older: Collection[str] = ()) -> None:
+        """Warn of each split and rename of a coin that is not there; see `unknown`.
+
+        Parameters
+        ----------
+        coins, older : collection of str
+        """
+        for line in self.unknown(coins, older):
+            warnings.warn(line, PriceWarning, stacklevel=4)
+
     def rename(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return rows under the last names of their coins, on each day the row of the last name.
 
@@ -214,6 +249,13 @@ class Declared:
                          message="the name before, whose rows are this coin's, as declared"),
             ]
         )  # fmt: skip
+
+
+def _or_near(coin: str, coins: Collection[str]) -> str:
+    """Return the question whether a name is one of those like it, if there are any."""
+    by_fold = {name.casefold(): name for name in coins}
+    near = difflib.get_close_matches(coin.casefold(), by_fold, n=3, cutoff=0.5)
+    return f" (did you mean {' or '.join(by_fold[name] for name in near)}?)" if near else ""
 
 
 def _last_name(name: str, renames: Mapping[str, str]) -> str:

@@ -22,10 +22,10 @@ from cryptodask.prices.frames.convert import tidy, to_arrow
 from cryptodask.prices.frames.held import CoinRows, digest_coins, lost_lines, slice_reading
 from cryptodask.prices.frames.spool import NAME, write_spool
 from cryptodask.prices.read.cells import read_cells
+from cryptodask.prices.read.clocks import joined_stamp
 from cryptodask.prices.read.columns import stamp_rule
 from cryptodask.prices.read.names import coin_name
 from cryptodask.prices.read.options import ReadOptions
-from cryptodask.prices.read.stamps import joined_stamp
 from cryptodask.prices.reading import Reading
 from cryptodask.prices.schema import empty_prices
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptodask.errors import NotAPriceFileError, PriceFileError, UnreadableFileError
+from cryptodask.prices.read.clocks import joined_stamp, plain_stamp
 from cryptodask.prices.read.file_cells import Cells, Known, RegularCells
 from cryptodask.prices.read.layouts import HEAD, find_layout
 from cryptodask.prices.read.loading import (
@@ -25,7 +26,6 @@ from cryptodask.prices.read.regular import (
     numeric_columns,
     parse_bodies,
 )
-from cryptodask.prices.read.stamps import in_24_hours, joined_stamp
 
 SNIFF = 65_536
 """Bytes that are read to see what a file is: enough for any header and some rows."""
@@ -204,7 +204,7 @@ def _understood(
 
 
 def _write_out_times(cells: Cells) -> None:
-    """Write times by 24 hours, and behind the day where they are in another column."""
+    """Write times by 24 hours, with colons, and behind the day where another column has them."""
     place, clock, width = cells.layout.columns["date"], cells.layout.clock, cells.layout.width
     if clock is not None:
         for row in cells.rows:
@@ -213,4 +213,4 @@ def _write_out_times(cells: Cells) -> None:
         cells.notes.append("day and time are in two columns")
     elif cells.has_odd_times:
         for row in cells.rows:
-            row[place:] = [*map(in_24_hours, row[place : place + 1]), *row[place + 1 :]]
+            row[place:] = [*map(plain_stamp, row[place : place + 1]), *row[place + 1 :]]

@@ -12,8 +12,8 @@ from cryptodask.prices.read.numbers import MISSING
 from cryptodask.prices.schema import DATE_DTYPE
 
 _TIME = (
-    r"[T ](?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?"
-    r" ?(?:Z|UTC|GMT|\+00:?00)?$"
+    r"[T ](?:(?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?|24:00(?::00(?:\.0+)?)?)"
+    r" ?(?:Z|UTC|GMT|[+-]00(?::?00)?)?$"
 )
 
 # Shape of a day once every separator is one space, and the form to read it by.

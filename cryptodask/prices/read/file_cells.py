@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from cryptodask.prices.read.clocks import is_odd
 from cryptodask.prices.read.layouts import HEAD, Layout
 from cryptodask.prices.read.loading import CellRows
 from cryptodask.prices.read.regular import Body, Numeric, Parsed
@@ -48,10 +49,10 @@ class Cells:
 
     @cached_property  # as the file has them: once they are written out, no row shows it
     def has_odd_times(self) -> bool:
-        """Whether times are not by 24 hours, or in another column than the day."""
+        """Whether times are not by 24 hours, lack colons, or are in another column than the day."""
         place = self.layout.columns["date"]
         return self.layout.clock is not None or any(
-            row[place].strip()[-1:] in ("M", "m", ".") for row in self.rows[:HEAD] if row[place:]
+            is_odd(row[place]) for row in self.rows[:HEAD] if row[place:]
         )
 
     def first_row(self) -> list[str]:

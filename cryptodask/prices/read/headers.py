@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from cryptodask.errors import UnreadableFileError
+from cryptodask.prices.read.clocks import COMPACT, is_clock
 from cryptodask.prices.read.numbers import MISSING, plain_number
 from cryptodask.prices.read.options import ReadOptions
-from cryptodask.prices.read.stamps import is_clock, is_epoch
+from cryptodask.prices.read.stamps import is_epoch
 from cryptodask.prices.read.vocabulary import (
     ALIASES,
     CLOCKS,
@@ -31,6 +32,7 @@ _DAY = re.compile(
     r"(?:[0-9]{4}[-/. ][0-9]{1,2}[-/. ][0-9]{1,2}|[0-9]{1,2}[-/. ][0-9]{1,2}[-/. ](?:[0-9]{2}){1,2}"
     r"|[0-9]{1,2}[- ][A-Za-z]{3,9}\.?[- ,]+(?:[0-9]{2}){1,2}"
     r"|[A-Za-z]{3,9}\.? [0-9]{1,2},? (?:[0-9]{2}){1,2}|[0-9]{8})(?:[T ].*)?"
+    rf"|{COMPACT}"
 )
 
 Rows = Sequence[Sequence[str]]

@@ -34,12 +34,12 @@ A line or a few over the header (a banner) are passed over. Volume is in the quo
 klines the quote volume is read, and where they have only one in coins, none.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cryptodask.errors import NotAPriceFileError, UnreadableFileError
 from cryptodask.prices.read.candles import order_of
+from cryptodask.prices.read.clocks import check_stamps, is_clock, joined_stamp, plain_stamp
 from cryptodask.prices.read.headers import (
     NEEDED,
     OHL,
@@ -56,7 +56,7 @@ from cryptodask.prices.read.numbers import MISSING
 from cryptodask.prices.read.options import LAYOUT_STAMPS, ReadOptions
 from cryptodask.prices.read.refusals import check_close, refuse_columns
 from cryptodask.prices.read.series import find_repeats, tells_apart
-from cryptodask.prices.read.stamps import bar_seconds, is_clock, is_epoch, joined_stamp
+from cryptodask.prices.read.stamps import OFFSET, bar_seconds, is_epoch
 from cryptodask.prices.read.vocabulary import (
     CLOSE_STAMPS,
     OPEN_STAMPS,
@@ -69,8 +69,6 @@ HEAD = 25
 """The number of first rows that decide, where they show enough."""
 
 _BANNER = 8  # rows over the header at most
-
-_OFFSET = re.compile(r"[T ][0-9:.]+ ?(?:GMT|UTC)?[+-][0-9]{2}:?[0-9]{2}$")
 
 
 @dataclass(frozen=True)
@@ -214,7 +212,7 @@ def layout_of(
     key = table.keys[columns.places["date"]]
     stamps = [stamp for stamp in _stamps_of(table, columns) if stamp.strip().lower() not in MISSING]
     epoch = bool(stamps) and all(is_epoch(stamp.strip()) for stamp in stamps)
-    offset = any(_OFFSET.search(stamp.strip()) for stamp in stamps)
+    offset = any(OFFSET.search(stamp.strip()) for stamp in stamps)
     name = options.layout or _name(columns.places, table.keys, wide, epoch, offset)
     if name == "klines" and "volume" not in given:
         columns.places.pop("volume", None)
@@ -241,7 +239,8 @@ def layout_of(
 
 def _stamps_of(table: Header, columns: Columns) -> list[str]:
     """Return the stamps of a table, with the time of day where it is in another column."""
-    date = [row[columns.places["date"]] for row in table.rows]
+    date = [plain_stamp(row[columns.places["date"]]) for row in table.rows]
+    check_stamps(date)
     if columns.clock is None:
         return date
     return list(map(joined_stamp, date, table.cells(columns.clock)))
@@ -329,6 +328,8 @@ def _without_header_by_day(rows: Sequence[Sequence[str]]) -> Layout:
         )
     places = order_of(rows, first)
     more = {"volume": first + 4} if len(row) > first + 4 else {}
-    offset = any(_OFFSET.search(r[0].strip()) for r in rows if r)
+    stamps = [plain_stamp(row[0]) for row in rows if row]
+    check_stamps(stamps)
+    offset = any(OFFSET.search(stamp.strip()) for stamp in stamps)
     return Layout("listing", {"date": 0, **places, **more}, len(row), 0, "day", offset=offset,
                   note="; no header", clock=clock)  # fmt: skip

@@ -14,7 +14,7 @@ from cryptodask.prices.read.days import DAY_FIRST, MONTH_FIRST, YEAR_FIRST, pars
 from cryptodask.prices.read.texts import TEXT, find_missing
 from cryptodask.prices.schema import DATE_DTYPE
 
-_EPOCH = re.compile(r"[1-9][0-9]{8,18}(?:\.[0-9]+)?")
+_EPOCH = re.compile(r"[1-9][0-9]{8,18}(?:\.[0-9]+)?|[1-9](?:\.[0-9]+)?[eE]\+?[0-9]{1,2}")
 
 # Units since 1970 that count to a day from 1990 to 2100: no number is one in two of them.
 _EPOCH_UNITS = (1, 1_000, 1_000_000, 1_000_000_000)
@@ -23,16 +23,12 @@ _EPOCH_RANGE = (631_152_000, 4_133_980_800)
 
 _DAY_SECONDS = 86_400
 
-_CLOCK = r"[T ]([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}(?:\.[0-9]+)?))? ?(?:Z|(?:UTC|GMT)?([+-])([0-9]{2}):?([0-9]{2})|UTC|GMT)?$"  # noqa: E501
+_CLOCK = r"[T ]([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}(?:\.[0-9]+)?))? ?(?:Z|(?:UTC|GMT)?([+-])([0-9]{2})(?::?([0-9]{2}))?|UTC|GMT)?$"  # noqa: E501
 
-_TWELVE = re.compile(
-    r"(.*[T ])(0?[1-9]|1[0-2])(?::([0-5][0-9]))?(?::([0-5][0-9]))?[ -]?([AaPp])\.?[Mm]\.?"
-)
+_LATE = r"[T ]24:"  # the end of the day that is written, as ISO 8601 has it
 
-_TIME_OF_DAY = re.compile(
-    r"(?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?(?: ?[AaPp]\.?[Mm]\.?)?"
-    r"|(?:[01][0-9]|2[0-3])[0-5][0-9](?:[0-5][0-9])?|[01]?[0-9]|2[0-3]"
-)
+OFFSET = re.compile(r"([T ][0-9]{1,2}:[0-9:.]+) ?(?:GMT|UTC)?[+-][0-9]{2}(?::?[0-9]{2})?$")
+"""A time with the offset of its zone; the time is the group."""
 
 TIMES = re.compile(r"[T ][0-9]{1,2}:[0-9]{2}.*$")
 
@@ -152,17 +148,18 @@ def read_stamps(cells: pd.Series, rule: StampRule, step: int = _DAY_SECONDS) -> 
     as_written = rule.stamp == "day" and step == _DAY_SECONDS
     clock = None if as_written else clocks_of(text)
     if rule.offset:
-        text = text.str.replace(
-            r"([T ][0-9:.]+) ?(?:GMT|UTC)?[+-][0-9]{2}:?[0-9]{2}$", r"\1", regex=True
-        )
+        text = text.str.replace(OFFSET.pattern, r"\1", regex=True)
     orders = np.full(len(cells), rule.order, dtype=np.int8)
     days, reasons, serial = parse_days(text, orders)
     if clock is None:
-        return Stamps(days, reasons, serial, np.zeros(len(cells), dtype=np.bool_))
+        days = days.mask(text.str.contains(_LATE), days + pd.Timedelta(days=1))
+        return Stamps(
+            days.astype(DATE_DTYPE), reasons, serial, np.zeros(len(cells), dtype=np.bool_)
+        )
     timed = ~np.isnan(clock) & days.notna().to_numpy()
     bars, inside = _count_bars(np.where(timed, clock, 0.0), step, rule.tolerance)
-    later = pd.Series(np.where(timed, bars - late, 0.0) * step, index=index)
-    moved = days + pd.to_timedelta(later, unit="s")
+    after = pd.Series(np.where(timed, bars - late, 0.0) * step, index=index)
+    moved = days + pd.to_timedelta(after, unit="s")
     return Stamps(moved.astype(DATE_DTYPE), reasons, serial, inside & timed & bool(late))
 
 
@@ -290,20 +287,6 @@ def _seconds_of(stamps: list[str], epoch: bool) -> NDArray[np.float64] | None:
     return seconds
 
 
-def in_24_hours(cell: str) -> str:
-    """Return a stamp that has AM or PM by 24 hours, and any other cell as it is.
-
-    Parameters
-    ----------
-    cell : str
-    """
-    match = _TWELVE.fullmatch(cell.strip())
-    if match is None:
-        return cell
-    hour = int(match[2]) % 12 + 12 * (match[5] in "Pp")
-    return f"{match[1]}{hour:02d}:{match[3] or '00'}:{match[4] or '00'}"
-
-
 def is_timed(cell: str) -> bool:
     """Return whether a stamp has a time of day.
 
@@ -312,28 +295,3 @@ def is_timed(cell: str) -> bool:
     cell : str
     """
     return ":" in cell and TIMES.search(cell) is not None
-
-
-def is_clock(cell: str) -> bool:
-    """Return whether a cell is a time of day: ``23:59``, ``1:05 pm``, ``235959`` or an hour, ``0``.
-
-    Parameters
-    ----------
-    cell : str
-    """
-    return _TIME_OF_DAY.fullmatch(cell.strip()) is not None
-
-
-def joined_stamp(day: str, clock: str) -> str:
-    """Return a stamp of a day and a time of day; the day alone where there is none.
-
-    Parameters
-    ----------
-    day, clock : str
-        Cells; the latter as of `is_clock`.
-    """
-    time = clock.strip()
-    if time.isdigit():
-        time = f"{time:0>2}00" if len(time) <= 2 else time.zfill(4 if len(time) <= 4 else 6)
-        time = ":".join(time[i : i + 2] for i in range(0, len(time), 2))
-    return in_24_hours(f"{day.strip()} {time}") if time else day

@@ -17,7 +17,12 @@ from cryptodask.prices.clean.findings import FINDING_COLUMNS, empty_findings, jo
 from cryptodask.prices.clean.policies import Policies, check_policies, settle
 from cryptodask.prices.table.growing import Growth, groups_of, with_places, write_growth
 from cryptodask.prices.table.looking import Rules
-from cryptodask.prices.table.merge import Corrections, check_corrections, check_rows
+from cryptodask.prices.table.merge import (
+    Corrections,
+    check_corrections,
+    check_names,
+    check_rows,
+)
 from cryptodask.prices.table.storage import writing
 from cryptodask.prices.table.table_reader import TableReader
 
@@ -81,6 +86,11 @@ def append(
     ------
     InputError, OptionError, TableError
         As of `PriceTable.append`.
+
+    Warns
+    -----
+    PriceWarning
+        A split or rename is of a coin that is not there.
     """
     check_corrections(corrections)
     chosen = table.policies if policies is None else check_policies(policies)
@@ -91,12 +101,13 @@ def append(
         table.refresh()  # another process may have written since it was opened
         growth = Growth(rules, *_declarations(table, declared or Declared()))
         renames = dict(growth.declared.renames)
+        there, older = {*table.coins, *table.empty, *rows["coin"]}, table.declared.renames
         given = given.assign(coin=given["coin"].replace(renames).astype("str"))
         rows = growth.declared.rename(rows.assign(older=rows["coin"].isin(list(renames))))
         rows = growth.declared.scale(rows)
         old_coins = [coin for coin in table.coins if coin not in renames]
         new_coins = sorted(set(rows["coin"]) - set(old_coins))
-        _check_names(new_coins, old_coins)
+        check_names(new_coins, old_coins)
         for group in groups_of(table, rows, growth):
             growth.add(group, corrections)
         read, given = given, growth.others_of(given)
@@ -107,6 +118,7 @@ def append(
             writer.publish(write_growth(writer, table, growth, given, about), keep_old=True)
             table.refresh()
             new_coins = sorted(set(table.coins) - set(old_coins))
+    growth.fresh.warn_unknown(there, older)
     return AppendResult(
         **growth.counts(),
         new_coins=tuple(new_coins if growth.changes else ()),
@@ -133,21 +145,6 @@ def _as_rows(raw: pd.DataFrame, freq: str) -> pd.DataFrame:
         return as_raw(rows.assign(future=False))
     late, keys = (pd.MultiIndex.from_frame(r[["coin", "date"]]) for r in (raw[raw["future"]], rows))
     return as_raw(rows.assign(future=keys.isin(late)))
-
-
-def _check_names(new: list[str], old: list[str]) -> None:
-    """Refuse a new coin whose name another coin has but for its case.
-
-    In a folder of files such names are one coin, so one of the two is a slip of the pen.
-    """
-    known = {coin.casefold(): coin for coin in old}
-    for coin in new:
-        other = known.setdefault(coin.casefold(), coin)
-        if other != coin:
-            raise InputError(
-                f"{coin}: is {other!r} but for its case, and coins may not differ by case alone; "
-                "give the rows the name of the coin that they are of"
-            )
 
 
 def _check_findings(findings: pd.DataFrame) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from cryptodask.errors import OptionError, SourceError, TableError
 from cryptodask.io.looking import looking
+from cryptodask.io.sealed import CHECKSUM, unseal
 from cryptodask.prices.clean.declared import Declared
 from cryptodask.prices.clean.policies import check_policies
 from cryptodask.prices.freq import DAILY, FREQS
@@ -20,8 +21,10 @@ from cryptodask.prices.freq import DAILY, FREQS
 TABLE_MANIFEST = "manifest.json"
 """Name of the file."""
 
-TABLE_FORMAT, TABLE_VERSION = "cryptodask price table", 2
+TABLE_FORMAT, TABLE_VERSION = "cryptodask price table", 3
 """What a manifest says that it is one of, and the version that is written."""
+
+_UNSEALED = (1, 2)  # versions whose manifests carry no checksum of themselves
 
 AGAIN = "import again, with --overwrite"
 """What to do about a table that is damaged."""
@@ -94,7 +97,8 @@ def read_table_manifest(folder: Path) -> Manifest:
     SourceError
         The folder has no table.
     TableError
-        The manifest is damaged, of another version, or has a field that no table has.
+        The manifest is damaged, of another version, has a field that no table has, or was changed
+        since it was written.
     """
     path = folder / TABLE_MANIFEST
     manifest = _load(path)
@@ -103,28 +107,40 @@ def read_table_manifest(folder: Path) -> Manifest:
             f"{path}: format: is not a manifest of a price table; import to another folder, or "
             "move this file out of a folder of price files"
         )
-    version = manifest.get("version")
-    # True and 1.0 are equal to 1 in Python, and no version.
-    if type(version) is int and version == 1:  # as tables were before they could grow
-        manifest |= {"version": TABLE_VERSION, "generation": 1, "deltas": []}
-    elif type(version) is not int or version != TABLE_VERSION:
-        raise TableError(
-            f"{path}: is of version {_SHORT.repr(version).strip(chr(39))}, this CryptoDask reads "
-            f"version {TABLE_VERSION}; {AGAIN}, or install the CryptoDask that wrote it"
-        )
+    as_read = dict(manifest)
+    version = _version_of(manifest, path)
     # Tables that are older than these fields.
     defaults: Manifest = {"quote": QUOTE, "freq": DAILY, "policies": {}, "raw": None, **_UNDECLARED}
-    manifest = defaults | manifest
+    if version == 1:  # as tables were before they could grow
+        manifest |= {"generation": 1, "deltas": []}
+    if version not in _UNSEALED:
+        manifest.pop(CHECKSUM, None)
+    manifest = defaults | manifest | {"version": TABLE_VERSION}
     unknown = sorted(set(manifest) - {"format", "version", *_RULES})
     if unknown:
         raise TableError(
-            f"{path}: {_SHORT.repr(unknown[0])}: no field of version {TABLE_VERSION}; {AGAIN}"
+            f"{path}: {_SHORT.repr(unknown[0])}: no field of version {version}; {AGAIN}"
         )
     for field, broken_rule in _RULES.items():
         if reason := broken_rule(manifest.get(field)):
             raise TableError(f"{path}: {field}: {reason}; {AGAIN}")
+    # Last, as the rules say more about a field that no table has.
+    if version not in _UNSEALED and (damage := unseal(as_read)):
+        raise TableError(f"{path}: {damage}; {AGAIN}")
     manifest["policies"] = check_policies(cast("Mapping[str, str]", manifest["policies"]))
     return manifest
+
+
+def _version_of(manifest: Mapping[str, Any], path: Path) -> int:
+    """Return the version of a manifest, if it is one that can be read."""
+    version = manifest.get("version")
+    # True and 1.0 are equal to 1 in Python, and no version.
+    if type(version) is int and version in (*_UNSEALED, TABLE_VERSION):
+        return version
+    raise TableError(
+        f"{path}: is of version {_SHORT.repr(version).strip(chr(39))}, this CryptoDask reads "
+        f"version {TABLE_VERSION}; {AGAIN}, or install the CryptoDask that wrote it"
+    )
 
 
 def files_of(manifest: Manifest) -> list[str]:

@@ -4,6 +4,7 @@ Pure functions of frames. Nothing here reads or writes a file.
 """
 
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -29,6 +30,10 @@ _KEY = ["coin", "date"]
 _ENOUGH = 3  # rows that show how long bars last
 _VALUES = list(NUMBER_COLUMNS)
 _ORIGIN = ("file", "line")
+_NO_NAME = (
+    "no name of a coin: it must be a text that can be printed, without spaces around it, its "
+    "accents composed (Unicode NFC)"
+)
 
 
 @dataclass(frozen=True)
@@ -204,12 +209,36 @@ def _check_columns(frame: pd.DataFrame) -> None:
             raise InputError(f"{name}: must be numbers, got {kind}; convert the column to float64")
 
 
+def check_names(new: Iterable[object], old: Iterable[str] = ()) -> None:
+    """Refuse names of coins that no table has, or that are another's but for their case.
+
+    In a folder of files names that differ by case are one coin, so one of two is a slip of the pen.
+
+    Parameters
+    ----------
+    new : iterable of str
+    old : iterable of str
+        Names that the table has.
+
+    Raises
+    ------
+    InputError
+        There is such a name.
+    """
+    known = {coin.casefold(): coin for coin in old}
+    for coin in new:
+        if not isinstance(coin, str) or not _is_name(coin):
+            raise InputError(f"coin {coin!r}: {_NO_NAME}")
+        other = known.setdefault(coin.casefold(), coin)
+        if other != coin:
+            raise InputError(
+                f"{coin}: is {other!r} but for its case, and coins may not differ by case alone; "
+                "give the rows the name of the coin that they are of"
+            )
+
+
 def _check_coins(rows: pd.DataFrame) -> None:
-    rule = (
-        "no name of a coin: it must be a text that can be printed, without spaces around it, its "
-        "accents composed (Unicode NFC)"
-    )
-    _refuse(rows, ~rows["coin"].map(_is_name).astype(bool), "coin", rule)
+    _refuse(rows, ~rows["coin"].map(_is_name).astype(bool), "coin", _NO_NAME)
 
 
 def _is_name(coin: object) -> bool:

@@ -22,7 +22,7 @@ table removes them at once. What a killed writer left behind is named by no mani
 nobody, and removed by the next writer.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +35,7 @@ from cryptodask.prices.frames.kinds import Frame, is_frame
 from cryptodask.prices.freq import DAILY, check_freq
 from cryptodask.prices.read.options import ReadOptions
 from cryptodask.prices.reading import Reading
-from cryptodask.prices.schema import TABLE_COLUMNS
+from cryptodask.prices.schema import TABLE_COLUMNS, starts_of
 from cryptodask.prices.table.growth import compact, write_base
 from cryptodask.prices.table.storage import writing
 from cryptodask.prices.table.table_reader import TableReader
@@ -133,6 +133,11 @@ class PriceTable(TableReader):
             ``corrections`` is none of the three.
         TableError
             Another process is writing the table, or the table is damaged.
+
+        Warns
+        -----
+        PriceWarning
+            A split or rename is of a coin that is not there.
         """
         # What appends alone need is loaded by them, since a forecast opens tables, too.
         from cryptodask.prices.frames.frame_source import read_frame
@@ -252,13 +257,36 @@ def write_table(
     ------
     SourceError
         The readings have no row.
+    InputError
+        A coin has a name that no table has, or another's but for its case.
     TableError
         There is a manifest of something else at that path, or another process is writing there.
     """
     with writing(Path(path)) as writer:
         kept = check_policies(policies or {})
         base = write_base(
-            writer, readings, empty, notes, check_freq(freq), kept, declared or Declared()
+            writer,
+            _named(readings, empty),
+            empty,
+            notes,
+            check_freq(freq),
+            kept,
+            declared or Declared(),
         )
         writer.publish(base, keep_old=False)
     return PriceTable(path)
+
+
+def _named(readings: Iterable[Reading], empty: dict[str, str]) -> Iterator[Reading]:
+    """Yield readings whose coins have names that a table may have."""
+    from cryptodask.prices.table.merge import check_names
+
+    known: set[str] = set()
+    for reading in readings:
+        names = reading.prices["coin"]
+        coins = set(names.iloc[starts_of(names)])
+        check_names(sorted(coins - known, key=repr), known)
+        known |= coins
+        yield reading
+    # Those that had no row are known when all readings are.
+    check_names(sorted(set(empty) - known), known)

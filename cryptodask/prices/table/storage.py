@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from cryptodask.errors import TableError
 from cryptodask.io.lock import LOCK, locked, unwritable
+from cryptodask.io.sealed import sealed
 from cryptodask.prices.table.manifest import (
     QUOTE,
     TABLE_FORMAT,
@@ -182,7 +183,7 @@ class Writer:
         self._check_alone()  # another process would have removed what was written
         self._wait_for_disk()
         try:
-            draft.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+            draft.write_text(json.dumps(sealed(manifest), indent=1) + "\n", encoding="utf-8")
             _sync(draft)
             _sync(self.folder)  # the names of the files, before the one that names them
             self._check_alone()

@@ -70,6 +70,11 @@ class DatedKind(Kind[S, R]):
         """Whether passes that make intervals follow."""
         return False
 
+    @property
+    def rows_per_coin(self) -> int:
+        """How many rows a job makes of a coin."""
+        return self.spec.horizon * max(1, len(self.all_origins))
+
     def facts(self) -> dict[str, Any]:
         """Return what decides every number of the result."""
         return super().facts() | {

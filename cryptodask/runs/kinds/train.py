@@ -114,6 +114,11 @@ class TrainKind(ForecastKind):
         """Return the rows of files: one a coin."""
         return coins
 
+    @property
+    def rows_per_coin(self) -> int:
+        """How many rows a job makes of a coin."""
+        return 1
+
     def write_beside(self, path: AnyPath, outcome: Outcome) -> list[FileRecord]:
         """Write the index of coins; what serves any coin is there already."""
         [model] = self.models

@@ -5,12 +5,15 @@ import json
 import os
 import ssl
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import dask
+import psutil
 import pytest
 from bokeh.util.token import generate_jwt_token
 
@@ -147,6 +150,49 @@ def test_everything_is_allowed_only_where_someone_says_so(monkeypatch: pytest.Mo
         assert configured_origins() == ["dash.example:80"]
 
 
+def test_everything_is_allowed_where_python_says_so() -> None:
+    """The value equals Dask's default, which is not somebody's word."""
+    with dask.config.set({SETTING: ["*"]}):
+        assert configured_origins() == ["*"]
+        client = local_client(1)
+        try:
+            base = client.dashboard_link.removesuffix("/status")
+            assert handshake(base, "status/ws", Origin=EVIL) == 101
+        finally:
+            close_local(client)
+    assert configured_origins() == []
+    with dask.config.set({"distributed.scheduler.dashboard.link": "x"}):  # and nothing of this
+        assert configured_origins() == []
+    dask.config.refresh()
+    assert configured_origins() == []
+
+
+@pytest.mark.parametrize("how", ["inherited", "started"])
+def test_a_default_that_another_process_hands_on_allows_nothing(how: str) -> None:
+    code = (
+        "import multiprocessing, os, dask\n"
+        "from cryptodask.cluster.security.origins import INHERITED, SETTING, configured_origins\n"
+        "def look(config):\n"
+        "    dask.config.set(config)\n"
+        "    assert configured_origins() == [], configured_origins()\n"
+        "if __name__ == '__main__':\n"
+        "    import distributed\n"
+        "    if 'inherited' in os.environ['HOW']:\n"
+        "        os.environ[INHERITED] = dask.config.serialize(dask.config.config)\n"
+        "        dask.config.refresh()\n"
+        "        look({})\n"
+        "    else:\n"
+        "        context = multiprocessing.get_context('fork')\n"
+        "        import copy\n"
+        "        child = context.Process(target=look, args=(copy.deepcopy(dask.config.config),))\n"
+        "        child.start(); child.join()\n"
+        "        assert child.exitcode == 0\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, env=os.environ | {"HOW": how}, timeout=60
+    )
+
+
 def listed_port(log: Path) -> str:
     """Wait until the preload of a worker has run; return the port of its pages."""
     deadline = time.monotonic() + 60
@@ -189,3 +235,36 @@ def test_a_local_cluster_does_so_too() -> None:
         assert answer(base, "status?bokeh-session-id=mine")[0] == 403
     finally:
         close_local(client)
+
+
+def pages_of(dask_worker: Any) -> int:
+    return int(dask_worker.http_server.port)
+
+
+def test_workers_of_a_local_cluster_have_no_pages() -> None:
+    """A name that its owner's DNS leads here would read them, as they ask for no host."""
+    client = local_client(1)
+    try:
+        [port] = client.run(pages_of).values()
+        for path in ("metrics", "health", "status", ""):
+            for host in ("127.0.0.1", "evil.example"):
+                status, text = answer(f"http://127.0.0.1:{port}", path, Host=host)
+                assert (status, "python" in text.lower()) == (404, False)
+    finally:
+        close_local(client)
+
+
+def test_a_local_cluster_that_can_not_be_guarded_is_closed(tmp_path: Path) -> None:
+    """As of a certificate in a form that OpenSSL takes, and that has no names for us."""
+    part = init(tmp_path / "tls")[0]
+    command = ["openssl", "x509", "-trustout", "-in", part / "tls.crt", "-out", part / "tls.crt"]
+    subprocess.run(command, check=True, capture_output=True)
+    tls = {"cert": str(part / "tls.crt"), "key": str(part / "tls.key"), "ca-file": None}
+    before = set(psutil.Process().children(recursive=True))
+    with (
+        dask.config.set({"distributed.scheduler.dashboard.tls": tls}),
+        pytest.raises(OptionError, match="is not a certificate as PEM"),
+    ):
+        local_client(1)
+    left = [p for p in psutil.Process().children(recursive=True) if p not in before]
+    assert [p.cmdline() for p in left if "resource_tracker" not in " ".join(p.cmdline())] == []

@@ -14,9 +14,10 @@ from cryptodask.prices import ReadOptions, import_prices
 from cryptodask.prices.clean.findings import lost
 from cryptodask.prices.folder_source import FolderSource
 from cryptodask.prices.freq import FREQS
+from cryptodask.prices.read.clocks import is_clock, joined_stamp
 from cryptodask.prices.read.edges import survey_edges
 from cryptodask.prices.read.price_file import check_price_file
-from cryptodask.prices.read.stamps import StampRule, is_clock, joined_stamp
+from cryptodask.prices.read.stamps import StampRule
 from cryptodask.prices.reading import Reading
 from tests.prices.conftest import folder_of, the_finding, told, write_files
 from tests.prices.read.exports import series
@@ -239,7 +240,7 @@ def test_day_and_time_may_be_in_two_columns(tmp_path: Path, header: str, line: s
 def test_a_time_of_day_is_put_behind_its_day(clock: str, stamp: str) -> None:
     assert joined_stamp("D", clock) == stamp
     assert is_clock(clock) == bool(clock)
-    assert not any(map(is_clock, ["24:00", "24", "12:60", "2500", "99", "noon", "2024-11-20"]))
+    assert not any(map(is_clock, ["24:01", "24", "12:60", "2500", "99", "noon", "2024-11-20"]))
 
 
 def test_hours_from_1_to_24_are_refused_as_a_time_of_day_and_not_as_coins(tmp_path: Path) -> None:

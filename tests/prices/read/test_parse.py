@@ -9,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cryptodask.errors import UnreadableFileError
+from cryptodask.prices.read.clocks import in_24_hours
 from cryptodask.prices.read.days import DAY_FIRST, MONTH_FIRST, day_month_order, parse_days
 from cryptodask.prices.read.numbers import (
     MISSING,
@@ -20,7 +21,6 @@ from cryptodask.prices.read.numbers import (
 )
 from cryptodask.prices.read.stamps import (
     bar_seconds,
-    in_24_hours,
     is_epoch,
     parse_epochs,
     parse_stamps,
@@ -324,7 +324,7 @@ def test_a_moment_counted_in_any_unit_is_read_and_its_day_is_that_of_the_close(
     assert stamps(f"{when}", stamp="open") == [f"{last + timedelta(days=1):%Y-%m-%d}"]
 
 
-@pytest.mark.parametrize("cell", ["42093", "20170922", "1e12", "-1506038400", "1506038400x", "1,5"])
+@pytest.mark.parametrize("cell", ["42093", "20170922", "1e5", "-1506038400", "1506038400x", "1,5"])
 def test_what_is_no_moment_counted_from_1970_is_taken_for_none(cell: str) -> None:
     assert not is_epoch(cell)
 

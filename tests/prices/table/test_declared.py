@@ -1,12 +1,13 @@
 """Splits and renames that are declared, at an import and at appends, and coins that ended."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from cryptodask.errors import InputError, OptionError
+from cryptodask.errors import InputError, OptionError, PriceWarning
 from cryptodask.prices import PriceTable, ReadOptions, import_prices, read_files
 from cryptodask.prices.clean.declared import Declared
 
@@ -102,6 +103,24 @@ def test_a_coin_with_a_new_name_is_one(tmp_path: Path) -> None:
             assert len(opened) == 120
         table.compact(1)
         np.testing.assert_allclose(closes_of(table)["Pol"], wanted)
+
+
+def test_a_declaration_of_a_coin_that_is_not_there_is_a_warning_with_names_like_it(
+    tmp_path: Path,
+) -> None:
+    folder = write(tmp_path / "all", Matic=series(0, 30), Zcoin=series())
+    later = read_files([write(tmp_path / "later", Pol=series(30))])
+    split, rename = ["zcion:2024-01-31:2"], ["Matc:Pol"]
+    with pytest.warns(PriceWarning, match=r"zcion is not a coin .*\(did you mean Zcoin\?\)"):
+        table = import_prices(folder, tmp_path / "t1", splits=split)
+    with pytest.warns(PriceWarning, match=r"rename Matc:Pol: Matc is not .* mean Matic\?\)"):
+        table.append_reading(later, renames=rename)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = import_prices(folder, tmp_path / "t2", renames=["Matic:Pol"])
+        table.append_reading(later, splits=["Pol:2024-01-31:1.01"], renames=["Pol:Polygon"])
+        assert table.coins == ["Polygon", "Zcoin"]
+        table.append_reading(read_files([folder]), renames=["Matic:Polygon"])
 
 
 @pytest.mark.parametrize(

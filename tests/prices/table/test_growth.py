@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 import cryptodask.prices.table.table_partition
 from cryptodask.errors import InputError, OptionError, PolicyError, SourceError, TableError
+from cryptodask.io.sealed import sealed
 from cryptodask.prices import CryptoLoader, PriceTable, ReadOptions, read_files, write_table
 from cryptodask.prices.clean.findings import empty_findings, file_finding
 from cryptodask.prices.freq import step_of
@@ -49,6 +50,31 @@ def grid(coins: str, days: range, close: float = 1.0) -> pd.DataFrame:
 def new_table(path: Path, *parts: pd.DataFrame, empty: dict[str, str] | None = None) -> PriceTable:
     readings = [Reading(part, empty_findings()) for part in parts]
     return write_table(path, readings, empty=empty or {}, notes=empty_findings())
+
+
+BAD_NAMES = [
+    "E\x1b[31mcoin", "E\ncoin", " Ecoin", "Ecoin ", "Eco\u0301in", "E\u202ecoin", "E\xa0coin", "",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD_NAMES, ids=ascii)
+def test_no_table_is_written_of_a_coin_whose_name_no_table_has(tmp_path: Path, name: str) -> None:
+    parts = [grid("AB", range(3)), grid("E", range(3)).assign(coin=name)]
+    with pytest.raises(InputError, match="no name of a coin: it must be a text that can") as caught:
+        new_table(tmp_path / "table", *parts)
+    assert repr(name) in str(caught.value) or ascii(name) in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert not (tmp_path / "table").exists()
+    with pytest.raises(InputError, match="no name of a coin"):
+        new_table(tmp_path / "table", parts[0], empty={name: "no row"})
+    with pytest.raises(InputError, match="no name of a coin"):
+        new_table(tmp_path / "table", parts[0]).append(parts[1])
+
+
+def test_no_table_is_written_of_coins_that_differ_by_case_alone(tmp_path: Path) -> None:
+    parts = [grid("AB", range(3)), grid("C", range(3)).assign(coin="b")]
+    with pytest.raises(InputError, match="b: is 'B' but for its case"):
+        new_table(tmp_path / "table", *parts)
 
 
 @pytest.fixture
@@ -311,7 +337,8 @@ def test_a_delta_that_is_not_read_or_not_the_right_one_is_found(
     manifest = json.loads((table.path / TABLE_MANIFEST).read_text())
     first, second = manifest["deltas"]
     first |= changes if "rows" not in changes else {"rows": second["rows"]}
-    (table.path / TABLE_MANIFEST).write_text(json.dumps(manifest))
+    del manifest["checksum"]
+    (table.path / TABLE_MANIFEST).write_text(json.dumps(sealed(manifest)))
     with pytest.raises(TableError, match=r"rows of A to B, the table's index says 9; import again"):
         everything(PriceTable(table.path))
 
@@ -768,8 +795,9 @@ def test_length_of_bars_and_policies_stay_with_a_table_whatever_is_done_to_it(
 
 def test_a_table_that_says_neither_is_of_days_and_of_the_defaults(table: PriceTable) -> None:
     manifest = json.loads((table.path / TABLE_MANIFEST).read_text())
-    for name in ("freq", "policies"):
+    for name in ("freq", "policies", "checksum"):
         del manifest[name]
+    manifest["version"] = 2
     (table.path / TABLE_MANIFEST).write_text(json.dumps(manifest))
     opened = PriceTable(table.path)
     assert (opened.freq, opened.policies) == ("1d", {})

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from cryptodask import CryptoLoader
 from cryptodask.errors import TableError
+from cryptodask.io.sealed import sealed
 from cryptodask.prices import PriceTable, import_prices
 from cryptodask.prices.table.manifest import TABLE_MANIFEST
 from tests.prices.conftest import GOOD, write_files
@@ -51,6 +52,11 @@ def places(value: Any, above: Keys = ()) -> Iterator[Keys]:
     for key, inner in items:
         yield (*above, key)
         yield from places(inner, (*above, key))
+
+
+def as_version_2(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The manifest as it was before it had a checksum."""
+    return without(manifest, ("checksum",)) | {"version": 2}
 
 
 def nested(depth: int) -> Any:
@@ -122,7 +128,7 @@ def test_a_field_that_is_nested_very_deep_is_named(table: Path, field: str) -> N
 
 
 def test_every_field_is_needed_but_those_that_tables_had_not_at_first(table: Path) -> None:
-    manifest, rows = manifest_of(table), rows_of(table)
+    manifest, rows = as_version_2(manifest_of(table)), rows_of(table)
     for field in FIELDS:
         text = json.dumps(without(manifest, (field,)))
         if field in ("quote", "freq", "policies"):
@@ -152,9 +158,9 @@ def test_a_version_that_only_equals_one_is_none(table: Path, version: Any) -> No
 
 
 def test_parts_that_the_index_does_not_have_are_found(table: Path) -> None:
-    manifest = manifest_of(table)
+    manifest = without(manifest_of(table), ("checksum",))
     for parts in (manifest["parts"][:-1], [*manifest["parts"], "part-00000000-00000.parquet"]):
-        (table / TABLE_MANIFEST).write_text(json.dumps(manifest | {"parts": parts}))
+        (table / TABLE_MANIFEST).write_text(json.dumps(sealed(manifest | {"parts": parts})))
         with pytest.raises(
             TableError, match=rf"index-.*: is not an index of the table's {len(parts)}"
         ):
@@ -166,6 +172,38 @@ def test_files_that_are_named_for_each_other_are_refused(table: Path) -> None:
     delta, part = manifest["deltas"][0]["rows"], manifest["parts"][0]
     for keys, name in ((("parts", 0), delta), (("deltas", 0, "rows"), part), (("index",), part)):
         assert f": {keys[0]}: " in refused(table, json.dumps(changed(manifest, keys, name)))
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        (("generation",), 7),
+        (("freq",), "1h"),
+        (("policies",), {"gap": "fail"}),
+        (("deltas", 0, "first"), "B"),
+        (("deltas",), []),
+        (("splits",), ["A:2024-01-01:2"]),
+        (("raw",), "raw-00000000.parquet"),
+        (("checksum",), "0" * 64),
+    ],
+    ids=str,
+)
+def test_a_change_to_what_another_table_might_say_is_found_by_the_checksum(
+    table: Path, keys: Keys, value: Any
+) -> None:
+    message = refused(table, json.dumps(changed(manifest_of(table), keys, value)))
+    assert f"{TABLE_MANIFEST}: checksum: does not fit the rest of it" in message
+
+
+def test_a_manifest_whose_checksum_was_taken_away_is_refused(table: Path) -> None:
+    message = refused(table, json.dumps(without(manifest_of(table), ("checksum",))))
+    assert f"{TABLE_MANIFEST}: checksum: is missing" in message
+
+
+def test_a_table_from_before_manifests_had_checksums_is_read(table: Path) -> None:
+    rows = rows_of(table)
+    (table / TABLE_MANIFEST).write_text(json.dumps(as_version_2(manifest_of(table))))
+    pd.testing.assert_frame_equal(rows_of(table), rows)
 
 
 SCALARS = (

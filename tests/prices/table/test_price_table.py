@@ -332,23 +332,23 @@ def test_a_manifest_cut_off_anywhere_is_refused(table: Path, part: float) -> Non
         CryptoLoader(table)
 
 
-@pytest.mark.parametrize("version", [3, 0, "1", None])
+@pytest.mark.parametrize("version", [4, 0, "1", None])
 def test_another_version_is_refused_with_both_versions_and_advice(
     table: Path, version: object
 ) -> None:
     change(table, version=version)
-    message = rf"of version {version}, this CryptoDask reads version 2; import again.*or install"
+    message = rf"of version {version}, this CryptoDask reads version 3; import again.*or install"
     with pytest.raises(TableError, match=message):
         CryptoLoader(table)
 
 
 def test_a_table_from_before_tables_could_grow_is_read_and_grows(table: Path) -> None:
     rows = read_everything(table)
-    change(table, version=1, generation=None, deltas=None)
+    change(table, version=1, generation=None, deltas=None, checksum=None)
     opened = PriceTable(table)
     assert opened.generation == 1
     opened.append(rows[:1].assign(close=9.0))
-    assert (manifest_of(table)["version"], opened.generation) == (2, 2)
+    assert (manifest_of(table)["version"], opened.generation) == (3, 2)
     assert read_everything(table)["close"].tolist() == [9.0, *rows["close"][1:]]
 
 
