@@ -75,10 +75,6 @@ $(VENV)/.has-base: setup.cfg pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-$(VENV)/.has-fetch: setup.cfg pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[fetch]'
-	@touch $@
-
 # The operator's schemas, for a test. Installed as a package it would be loaded by each `dask` command.
 $(VENV)/.has-schemas: | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/share/dask-kubernetes \
@@ -95,4 +91,4 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) $(OUT) .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(OUT) pipeline .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
