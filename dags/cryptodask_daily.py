@@ -324,7 +324,7 @@ def others() -> int:
 
 with DAG(
     DAILY,
-    schedule=os.environ.get("CRYPTODASK_SCHEDULE", "30 0 * * *"),
+    schedule=os.environ.get("CRYPTODASK_SCHEDULE", "30 0 * * *") or None,
     start_date=datetime(2017, 1, 1, tzinfo=UTC),
     doc_md=__doc__,
     **OPTIONS,
