@@ -1,15 +1,17 @@
 """Two DAGs that arrange the steps of a day; ``cryptodask pipeline`` does them.
 
-``cryptodask_daily`` polls each day, and then checks, forecasts, judges, stores and requests by groups
-of coins. ``cryptodask_growth`` does the same, but for the poll, where something else grows the price
-table and reports that by an event of the asset ``cryptodask_prices``.
+``cryptodask_daily`` polls each day, and then checks, forecasts, judges, stores and requests by
+groups of coins. ``cryptodask_growth`` does the same, but for the poll, where something else grows
+the price table and reports that by an event of the asset ``cryptodask_prices``.
 
-Nothing here imports CryptoDask or pandas: the command is in an environment of its own. A step prints JSON and ends with an exit code, which
-becomes what Airflow knows: 0 success, 99 skipped, 4 (of ``wait``) look again later, else failed.
+Nothing here imports CryptoDask or pandas: the command is in an environment of its own. A step prints
+JSON and ends with an exit code, which becomes what Airflow knows: 0 success, 99 skipped, 4 (of
+``wait``) look again later, else failed.
 
 What a task needs is an Airflow Variable, or an environment variable of the same name in capitals:
-``cryptodask_command``, ``cryptodask_pipeline`` (the settings' file), ``cryptodask_poke_seconds``
-and ``cryptodask_webhook``. Times are environment variables of whoever reads the DAGs: see `OPTIONS`.
+``cryptodask_command``, ``cryptodask_pipeline`` (the settings' file) and
+``cryptodask_poke_seconds``. Environment variables alone are the webhook of `late`, and the times
+that the DAGs have when they are read.
 """
 
 import json
@@ -175,7 +177,7 @@ class RunSensor(BaseSensorOperator):
         self.poke_interval = float(setting("cryptodask_poke_seconds", "60"))
         return super().execute(context)
 
-    def poke(self, context: Any) -> bool:
+    def poke(self, context: Any) -> bool:  # noqa: ARG002
         """Return whether the run ended; a run that died is started again.
 
         Parameters
@@ -267,7 +269,7 @@ def arrange_groups(trigger_rule: str = "none_failed") -> Any:
 
 
 def late(**details: Any) -> None:
-    """Report a day that is late: in the log, and to ``cryptodask_webhook`` if there is one.
+    """Report a day that is late: in the log, and to ``CRYPTODASK_WEBHOOK`` if there is one.
 
     Parameters
     ----------
@@ -277,7 +279,7 @@ def late(**details: Any) -> None:
     run = (details.get("context") or {}).get("dag_run") or {}
     name = run.get("run_id", "") if isinstance(run, Mapping) else getattr(run, "run_id", "")
     text = f"CryptoDask: the run {name} is late"
-    print(text)
+    sys.stdout.write(f"{text}\n")
     if url := os.environ.get("CRYPTODASK_WEBHOOK"):
         body = json.dumps({"text": text}).encode()
         urlopen(Request(url, body, {"Content-Type": "application/json"}), timeout=10).close()

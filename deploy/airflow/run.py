@@ -1,8 +1,8 @@
 """Run a day of the pipeline by a real Airflow scheduler, and print the state of each task.
 
-``VENV/bin/python deploy/airflow/run.py`` with the Python of Airflow's environment starts an API server,
-a scheduler with `LocalExecutor` and a DAG processor, triggers ``cryptodask_daily``, waits until the run
-ended, and ends what it started. Exit codes: 0 the run succeeded; 1 it did not.
+``VENV/bin/python deploy/airflow/run.py`` with the Python of Airflow's environment starts an API
+server, a scheduler with `LocalExecutor` and a DAG processor, triggers ``cryptodask_daily``, waits
+until the run ended, and ends what it started. Exit codes: 0 the run succeeded; 1 it did not.
 """
 
 import argparse
@@ -188,8 +188,8 @@ def main() -> int:
     count = show_tasks(run_id)
     seconds = (run.end_date - run.queued_at).total_seconds()
     print(
-        f"{run.state}: {count} tasks in {seconds:.0f} s; {migrated - begun:.0f} s before that to make "
-        f"Airflow's database; logs are in {options.home}"
+        f"{run.state}: {count} tasks in {seconds:.0f} s; {migrated - begun:.0f} s before that to "
+        f"make Airflow's database; logs are in {options.home}"
     )
     return 0 if str(run.state) == "success" else 1
 

@@ -52,4 +52,4 @@ def run(date: str) -> dict[str, Any]:
 
 if __name__ == "__main__":
     answer = describe() if sys.argv[1] == "dags" else run(sys.argv[2])
-    print(json.dumps(answer))
+    sys.stdout.write(f"{json.dumps(answer)}\n")
