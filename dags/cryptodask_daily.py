@@ -4,9 +4,9 @@
 groups of coins. ``cryptodask_growth`` does the same, but for the poll, where something else grows
 the price table and reports that by an event of the asset ``cryptodask_prices``.
 
-Nothing here imports CryptoDask or pandas: the command is in an environment of its own. A step prints
-JSON and ends with an exit code, which becomes what Airflow knows: 0 success, 99 skipped, 4 (of
-``wait``) look again later, else failed.
+Nothing here imports CryptoDask or pandas: the command has a separate environment. A step
+prints JSON and ends with an exit code, which becomes what Airflow knows: 0 success, 99 skipped, 4
+(of ``wait``) look again later, else failed.
 
 What a task needs is an Airflow Variable, or an environment variable of the same name in capitals:
 ``cryptodask_command``, ``cryptodask_pipeline`` (the settings' file) and
