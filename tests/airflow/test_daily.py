@@ -106,6 +106,7 @@ class Days:
             "CRYPTODASK_PIPELINE": str(self.settings),
             "CRYPTODASK_POKE_SECONDS": "1",
             "CRYPTODASK_RETRY_SECONDS": "1",
+            "CRYPTODASK_DEADLINE_SECONDS": "0",
         }
         self.hurt = airflow.ask("run", DATE, **env)
         self.left = list(faults.iterdir())
