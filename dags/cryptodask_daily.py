@@ -274,11 +274,10 @@ def late(**details: Any) -> None:
     Parameters
     ----------
     **details : Any
-        What Airflow knows of the run.
+        What Airflow knows of the run: its ``context``.
     """
-    run = (details.get("context") or {}).get("dag_run") or {}
-    name = run.get("run_id", "") if isinstance(run, Mapping) else getattr(run, "run_id", "")
-    text = f"CryptoDask: the run {name} is late"
+    run = details["context"]["dag_run"]
+    text = f"CryptoDask: {run['dag_id']}: {run['dag_run_id']} is late"
     sys.stdout.write(f"{text}\n")
     if url := os.environ.get("CRYPTODASK_WEBHOOK"):
         body = json.dumps({"text": text}).encode()
