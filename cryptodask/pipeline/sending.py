@@ -118,7 +118,9 @@ def run(folder: Path) -> None:
         "out": path_of(str(folder / RUN)),
         "progress": False,
     }
-    with connect(cluster["scheduler"] or None, cluster["workers"], security) as client:
+    # A scheduler that is given has its workers already.
+    workers = None if cluster["scheduler"] else cluster["workers"]
+    with connect(cluster["scheduler"] or None, workers, security) as client:
         if sent["versions"]:
             intervals = None if sent["intervals"] else False
             predict(
