@@ -2,16 +2,18 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+AIRFLOW_VENV ?= .venv-airflow
 OUT ?= forecasts
 FAULTS ?= 50
 SECONDS ?= 600
 THOROUGH ?= 1
 
-.PHONY: forecast pipeline test chaos fuzz lint audit notebook image image-test lock clean help
+.PHONY: forecast pipeline airflow test chaos fuzz lint audit notebook image image-test lock clean help
 
 help:
 	@echo "make forecast  set up, forecast the sample in data/, write a table and a plot"
 	@echo "make pipeline  set up, play ten days of the sample again: poll, predict, judge, store"
+	@echo "make airflow   run a day of the pipeline by an Airflow scheduler, in an environment of its own"
 	@echo "make test      set up, run all tests (THOROUGH=10: with more examples)"
 	@echo "make chaos     hurt runs at random, as root (FAULTS=50 SEED=… SOURCE=prices)"
 	@echo "make fuzz      damage all that is read, for ten minutes (SECONDS=600 SEED=…)"
@@ -31,6 +33,12 @@ forecast: $(VENV)/.has-base
 # An exchange on this machine has the sample's prices, day by day.
 pipeline: $(VENV)/.has-fetch
 	$(BIN)/cryptodask pipeline replay data --out pipeline --days 10
+
+# DATE, SETTINGS and DATABASE (of PostgreSQL) may be given; by default it is a day of the sample.
+airflow: $(VENV)/.has-base $(AIRFLOW_VENV)/.has-airflow
+	$(AIRFLOW_VENV)/bin/python deploy/airflow/run.py --command $(abspath $(BIN))/cryptodask \
+		$(if $(DATE),--date $(DATE)) $(if $(SETTINGS),--settings $(SETTINGS)) \
+		$(if $(DATABASE),--database $(DATABASE))
 
 # Side by side by file: many tests wait for processes of a cluster that start or end. Files are begun
 # in the order of tests/conftest.py. Hundreds of processes are started, which compile all that they
@@ -81,6 +89,11 @@ $(VENV)/.has-schemas: | $(VENV)/bin/python
 		dask-kubernetes==2026.3.0
 	@touch $@
 
+$(AIRFLOW_VENV)/.has-airflow: deploy/airflow/requirements.txt
+	test -x $(AIRFLOW_VENV)/bin/python || $(PYTHON) -m venv $(AIRFLOW_VENV)
+	$(AIRFLOW_VENV)/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
 $(VENV)/.has-%: setup.cfg pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	@touch $@
@@ -91,4 +104,5 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) $(OUT) pipeline .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(AIRFLOW_VENV) $(OUT) pipeline .cache/airflow .mypy_cache .pytest_cache .ruff_cache \
+		.hypothesis *.egg-info

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-READ = ("cryptodask/**/*.py", "docs/**/*.md", "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md",
-        "CHANGELOG.md")  # fmt: skip
+READ = ("cryptodask/**/*.py", "dags/*.py", "docs/**/*.md", "README.md", "ARCHITECTURE.md",
+        "CONTRIBUTING.md", "CHANGELOG.md")  # fmt: skip
 
 # "They tell two coins apart" is plain, and so is "rows of its own file": its own, and a noun. What
 # follows "a name of its own" is none.
