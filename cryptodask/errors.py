@@ -28,6 +28,7 @@
     ├── PromotionError            a gate failed, or another process moved the alias first
     ├── ClusterError              no scheduler or no worker there, or one that can't be used
     ├── WriteError                results can't be written: the disk is full, or gone
+    ├── StoreError                a store can't be reached, or has other numbers of a run
     ├── ExchangeError             an exchange can't be reached, or does not answer any more
     └── MissingExtraError         an optional package is not installed
 
@@ -169,6 +170,10 @@ class ClusterError(CryptoDaskError):
 
 class WriteError(CryptoDaskError):
     """Results can't be written where they were to go: the disk is full, read-only, or gone."""
+
+
+class StoreError(CryptoDaskError):
+    """A store can't be opened or reached, or holds other numbers under the key of a run."""
 
 
 class ExchangeError(CryptoDaskError):

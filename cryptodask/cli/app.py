@@ -27,6 +27,7 @@ from cryptodask.cli.registry import registry_app
 from cryptodask.cli.resume import resume
 from cryptodask.cli.security import security_app
 from cryptodask.cli.show import err, out
+from cryptodask.cli.store import store_app
 from cryptodask.cli.train import train
 from cryptodask.cli.tune import tune
 from cryptodask.errors import CryptoDaskError, InputError
@@ -48,6 +49,7 @@ app.command()(cluster)
 app.command()(dashboard)
 app.add_typer(prices_app, name="prices")
 app.add_typer(registry_app, name="registry")
+app.add_typer(store_app, name="store")
 app.add_typer(security_app, name="security")
 
 

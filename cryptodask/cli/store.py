@@ -1,0 +1,154 @@
+"""``cryptodask store``: keep what was forecast in a database, and read it."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Column, Table
+from rich.text import Text
+
+from cryptodask.cli.options.output import check_file
+from cryptodask.cli.show import out, write_table
+from cryptodask.errors import OptionError
+from cryptodask.text import counted, shown_date
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+store_app = typer.Typer(
+    help="Keep what was forecast in a database, and read it.", no_args_is_help=True
+)
+
+StorePlace = Annotated[
+    str,
+    typer.Option(
+        "--store",
+        envvar="CRYPTODASK_STORE",
+        metavar="PLACE",
+        help="File of an SQLite database, or postgresql://user@host/database.",
+    ),
+]
+DEFAULT = "cryptodask.db"
+
+Coins = Annotated[
+    list[str] | None,
+    typer.Option("--coins", help="Coins, separated by commas or given several times. [all]"),
+]
+Models = Annotated[
+    list[str] | None, typer.Option("--model", help="A model; may be given several times. [all]")
+]
+Format = Annotated[str, typer.Option("--format", help="What to print: table, csv or json.")]
+File = Annotated[Path | None, typer.Option("--out", help="Write to this .csv or .parquet file.")]
+
+
+@store_app.command()
+def add(
+    folders: Annotated[
+        list[str], typer.Argument(metavar="FOLDER...", help="Folders or URLs of runs that ended.")
+    ],
+    store: StorePlace = DEFAULT,
+) -> None:
+    """Store the results of runs; one that is stored already is compared, and nothing changes."""
+    from cryptodask.store import open_store
+
+    with open_store(store) as database:
+        for folder in folders:
+            stored = database.add(folder)
+            done = "stored" if stored.new else "was stored before, and is the same"
+            what = f"run {stored.run}, {counted(stored.rows, 'forecast')}"
+            out.print(Text(f"{folder}: {done}: {what}"), soft_wrap=True)
+
+
+@store_app.command()
+def latest(
+    coins: Coins = None,
+    model: Models = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="Latest forecasts from cutoffs up to this date.")
+    ] = None,
+    store: StorePlace = DEFAULT,
+    format_: Format = "table",
+    file: File = None,
+) -> None:
+    """Show the latest forecast of each coin and model."""
+    from cryptodask.store import open_store
+
+    names = [name for given in coins or () for name in given.split(",")]
+    with open_store(store, make=False) as database:
+        frame = database.forecasts(names or None, model, as_of=as_of or "9999-12-31")
+    if format_ == "table" and file is None:
+        frame = _compact(frame)
+    show_frame(frame, format_, file)
+
+
+@store_app.command()
+def runs(store: StorePlace = DEFAULT, format_: Format = "table", file: File = None) -> None:
+    """List the runs that are stored."""
+    from cryptodask.store import open_store
+
+    with open_store(store, make=False) as database:
+        frame = database.runs()
+    if format_ == "table":
+        frame = frame.drop(columns=["key", "spec", "prices", "intervals"])
+    show_frame(frame, format_, file)
+
+
+def _compact(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Return a forecast table with an interval a column, for the width of a terminal."""
+    compact = frame[["coin", "model", "date", "forecast"]].copy()
+    for level in (80, 95):
+        lower, upper = frame[f"lower_{level}"], frame[f"upper_{level}"]
+        if lower.notna().any():
+            pairs = zip(lower, upper, strict=True)
+            compact[f"{level}%"] = [f"{low:.5g} to {high:.5g}" for low, high in pairs]
+    return compact
+
+
+def show_frame(frame: "pd.DataFrame", format_: str, file: Path | None) -> None:
+    """Print a dataframe, or write it to a file.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    format_ : str
+        ``table``, ``csv`` or ``json``.
+    file : Path or None
+        A .csv or .parquet.
+
+    Raises
+    ------
+    OptionError
+        It is none of these.
+    """
+    if format_ not in ("table", "csv", "json"):
+        raise OptionError(f"--format {format_}: must be one of table, csv, json")
+    check_file("--out", file, (".csv", ".parquet"))
+    if file is not None:
+        write_table(frame, file)
+        out.print(Text(f"wrote {file}, {counted(len(frame), 'row')}"), soft_wrap=True)
+    elif format_ == "table":
+        table = Table(*(Column(name, overflow="fold") for name in frame.columns))
+        for row in frame.itertuples(index=False):
+            table.add_row(*(Text(_cell(value)) for value in row))
+        out.print(table)
+    elif format_ == "csv":
+        from cryptodask.io.formulas import guard_frame
+
+        sys.stdout.write(guard_frame(frame).to_csv(index=False))
+    else:
+        for name in frame.select_dtypes("datetime").columns:
+            frame[name] = [shown_date(day) if day == day else None for day in frame[name]]
+        records = frame.astype(object).where(frame.notna(), None).to_dict("records")
+        typer.echo(json.dumps(records, indent=1))
+
+
+def _cell(value: Any) -> str:
+    from pandas import Timestamp, isna
+
+    if isna(value):
+        return ""
+    if isinstance(value, Timestamp):
+        return shown_date(value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,43 @@
+"""The database of what was forecast: runs, forecasts, failures, scores, and what came.
+
+SQLite by default, PostgreSQL by URL. `open_store` opens it; SQLAlchemy is imported then.
+
+Examples
+--------
+>>> from cryptodask.store import open_store
+>>> with open_store("forecasts.db") as store:                      # doctest: +SKIP
+...     store.add("runs/2026-11-28")
+...     store.latest(["Bitcoin"])
+"""
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cryptodask.store.store import Store
+
+__all__ = ["open_store"]
+
+
+def open_store(place: "str | os.PathLike[str]", *, make: bool = True) -> "Store":
+    """Open a store; make it, or bring its tables up to date, where needed.
+
+    Parameters
+    ----------
+    place : str or path
+        The file of an SQLite database, which is made where there is none, or a URL as
+        ``postgresql://user@host/database``. A password belongs into ``~/.pgpass`` or
+        ``PGPASSWORD``.
+    make : bool
+        Whether a file that is not there is made; else that is an error.
+
+    Raises
+    ------
+    MissingExtraError
+        PostgreSQL's driver is not installed.
+    StoreError
+        There is no such database, it can't be reached, or a newer CryptoDask made its tables.
+    """
+    from cryptodask.store.store import Store
+
+    return Store(place, make=make)

@@ -1,0 +1,237 @@
+"""What a day brings beside runs: closes that came, judgements, requests and alerts."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+import pandas as pd
+from sqlalchemy import Connection, Engine, Select, func, insert, select
+
+from cryptodask.errors import StoreError
+from cryptodask.store.adding import insert_new, now
+from cryptodask.store.bulk import iso_texts
+from cryptodask.store.connect import writing
+from cryptodask.store.frames import frame_of
+from cryptodask.store.schema import ACTUALS, ALERTS, JUDGEMENTS, REQUESTS
+
+
+@attrs.frozen(kw_only=True)
+class Alert:
+    """Something to look at.
+
+    Attributes
+    ----------
+    key : str
+        What makes it this alert: a second one of the same key is not stored.
+    kind : str
+        What was looked at, as ``coverage`` or ``freshness``.
+    subject : str
+        A day, a run, a group or a coin.
+    message : str
+        A sentence.
+    value, least, most : float or None
+        What was found, and between what it should lie.
+    """
+
+    key: str
+    kind: str
+    subject: str
+    message: str
+    value: float | None = None
+    least: float | None = None
+    most: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Judgement:
+    """What a rule saw of a coin's forecast by one model, and what it led to.
+
+    Attributes
+    ----------
+    run_key : str
+        Of the run, as its manifest has it.
+    rule : str
+        Its name.
+    coin, model : str
+    action : str
+        ``store``, ``request``, ``alert`` or ``skip``.
+    seen : dict of str to Any
+        The numbers that the rule looked at.
+    """
+
+    run_key: str
+    rule: str
+    coin: str
+    model: str
+    action: str
+    seen: Mapping[str, Any]
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """A trade that a rule asks for.
+
+    Attributes
+    ----------
+    judgement : Judgement
+    cutoff : str
+        Last date that the model saw.
+    side : str
+        ``buy`` or ``sell``.
+    weight : float
+        Share of the equity that the position should be.
+    """
+
+    judgement: Judgement
+    cutoff: str
+    side: str
+    weight: float
+
+    @property
+    def key(self) -> str:
+        """What makes it this request: run, rule, coin and model."""
+        from cryptodask.io.sealed import digest
+
+        about = self.judgement
+        return digest([about.run_key, about.rule, about.coin, about.model])
+
+
+def add_actuals(engine: Engine, closes: pd.DataFrame, seen: str | None = None) -> int:
+    """Store closes that are new, or that differ from what was known; return how many were.
+
+    Parameters
+    ----------
+    engine : Engine
+    closes : DataFrame
+        ``coin, date, close``, in the quote currency; others are ignored.
+    seen : str, optional
+        When they were, in UTC; by default now.
+    """
+    if closes.empty:
+        return 0
+    with writing(engine) as connection:
+        since = closes["date"].min().to_datetime64()
+        known = frame_of(connection, known_closes(since))
+        both = closes[["coin", "date", "close"]].merge(
+            known, on=["coin", "date"], how="left", suffixes=("", "_known")
+        )
+        rows = both[both["close"] != both["close_known"]]
+        if len(rows):
+            moments = [seen or now()] * len(rows)
+            columns = (
+                rows["coin"].tolist(),
+                iso_texts(rows["date"]),
+                moments,
+                rows["close"].tolist(),
+            )
+            names = ("coin", "date", "seen", "close")
+            values = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+            connection.execute(insert(ACTUALS), values)
+        return len(rows)
+
+
+def known_closes(
+    since: Any = None, coins: "list[str] | None" = None, as_of: Any = None
+) -> "Select[Any]":
+    """Return the query of closes as they were known last: ``coin, date, close``.
+
+    Parameters
+    ----------
+    since : date, optional
+        First day.
+    coins : list of str, optional
+    as_of : date, optional
+        What was known then; by default now.
+    """
+    keys = ACTUALS.c.coin, ACTUALS.c.date
+    conditions = [] if since is None else [ACTUALS.c.date >= since]
+    conditions += [] if coins is None else [ACTUALS.c.coin.in_(coins)]
+    conditions += [] if as_of is None else [ACTUALS.c.seen <= as_of]
+    place = func.row_number().over(partition_by=keys, order_by=ACTUALS.c.seen.desc())
+    latest = select(*keys, ACTUALS.c.close, place.label("place")).where(*conditions).subquery()
+    return select(latest.c.coin, latest.c.date, latest.c.close).where(latest.c.place == 1)
+
+
+def add_alerts(engine: Engine, alerts: Iterable[Alert]) -> int:
+    """Store alerts that are not there yet; return how many were not.
+
+    Parameters
+    ----------
+    engine : Engine
+    alerts : iterable of Alert
+    """
+    rows = [attrs.asdict(alert) | {"at": now()} for alert in alerts]
+    with writing(engine) as connection:
+        return sum(_added(connection, ALERTS, row) for row in rows)
+
+
+def add_judgements(engine: Engine, judgements: Iterable[Judgement]) -> int:
+    """Store judgements that are not there yet; return how many were not.
+
+    Parameters
+    ----------
+    engine : Engine
+    judgements : iterable of Judgement
+
+    Raises
+    ------
+    StoreError
+        One is there with another action, as after rules were changed.
+    """
+    with writing(engine) as connection:
+        return sum(_judge(connection, judgement)[1] for judgement in judgements)
+
+
+def add_requests(engine: Engine, requests: Iterable[Request]) -> int:
+    """Store requests, with their judgements, that are not there yet; return how many were not.
+
+    Parameters
+    ----------
+    engine : Engine
+    requests : iterable of Request
+    """
+    added = 0
+    with writing(engine) as connection:
+        for request in requests:
+            judgement, _ = _judge(connection, request.judgement)
+            row = {
+                "key": request.key,
+                "judgement": judgement,
+                "coin": request.judgement.coin,
+                "model": request.judgement.model,
+                "cutoff": request.cutoff,
+                "side": request.side,
+                "weight": request.weight,
+                "at": now(),
+            }
+            added += _added(connection, REQUESTS, row)
+    return added
+
+
+def _added(connection: Connection, table: Any, row: "dict[str, Any]") -> bool:
+    query = insert_new(connection, table).values(row).returning(table.c.id)
+    return connection.execute(query).scalar() is not None
+
+
+def _judge(connection: Connection, judgement: Judgement) -> tuple[int, bool]:
+    """Store a judgement unless it is there; return its number, and whether it is new."""
+    keys = {name: getattr(judgement, name) for name in ("run_key", "rule", "coin", "model")}
+    row = keys | {
+        "action": judgement.action,
+        "seen": json.dumps(dict(judgement.seen), sort_keys=True),
+        "at": now(),
+    }
+    query = insert_new(connection, JUDGEMENTS).values(row).returning(JUDGEMENTS.c.id)
+    number = connection.execute(query).scalar()
+    if number is not None:
+        return number, True
+    same = [JUDGEMENTS.c[name] == value for name, value in keys.items()]
+    there = connection.execute(select(JUDGEMENTS).where(*same)).one()
+    if there.action != judgement.action:
+        raise StoreError(
+            f"judgement of {judgement.coin}, {judgement.model} by rule {judgement.rule}: is "
+            f"{judgement.action}, and was {there.action} for the same run; give a rule that was "
+            "changed another name"
+        )
+    return int(there.id), False

@@ -1,0 +1,1 @@
+"""How the tables of a store are made and changed, by Alembic."""
