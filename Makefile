@@ -7,10 +7,11 @@ FAULTS ?= 50
 SECONDS ?= 600
 THOROUGH ?= 1
 
-.PHONY: forecast test chaos fuzz lint audit notebook image image-test lock clean help
+.PHONY: forecast pipeline test chaos fuzz lint audit notebook image image-test lock clean help
 
 help:
 	@echo "make forecast  set up, forecast the sample in data/, write a table and a plot"
+	@echo "make pipeline  set up, play ten days of the sample again: poll, predict, judge, store"
 	@echo "make test      set up, run all tests (THOROUGH=10: with more examples)"
 	@echo "make chaos     hurt runs at random, as root (FAULTS=50 SEED=… SOURCE=prices)"
 	@echo "make fuzz      damage all that is read, for ten minutes (SECONDS=600 SEED=…)"
@@ -26,6 +27,10 @@ forecast: $(VENV)/.has-base
 	@mkdir -p $(OUT)
 	$(BIN)/cryptodask forecast data --model naive --model linear --model lstm --horizon 10 \
 		--out $(OUT)/forecasts.csv --plot $(OUT)/forecasts.html || [ $$? -eq 3 ]
+
+# An exchange on this machine has the sample's prices, day by day.
+pipeline: $(VENV)/.has-fetch
+	$(BIN)/cryptodask pipeline replay data --out pipeline --days 10
 
 # Side by side by file: many tests wait for processes of a cluster that start or end. Files are begun
 # in the order of tests/conftest.py. Hundreds of processes are started, which compile all that they
@@ -68,6 +73,10 @@ lock: $(VENV)/bin/python
 
 $(VENV)/.has-base: setup.cfg pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.has-fetch: setup.cfg pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[fetch]'
 	@touch $@
 
 # The operator's schemas, for a test. Installed as a package it would be loaded by each `dask` command.

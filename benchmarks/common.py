@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = ("cryptodask", "dask", "distributed", "keras", "tensorflow", "tensorflow-cpu", "numba",
-            "numpy", "pandas", "scikit-learn", "statsforecast", "celery", "duckdb")  # fmt: skip
+            "numpy", "pandas", "scikit-learn", "statsforecast", "celery", "duckdb",
+            "sqlalchemy")  # fmt: skip
 
 
 def parse(parser: argparse.ArgumentParser, **tiny: object) -> argparse.Namespace:

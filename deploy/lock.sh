@@ -14,7 +14,7 @@ lock() {
 
 lock base setup.cfg deploy/locks/image.in
 # Each extra goes on top of the base, and must not change it.
-for extra in lstm fetch; do
+for extra in lstm fetch postgres; do
     lock "$extra" setup.cfg --extra "$extra" --constraints deploy/locks/base.txt
 done
 build=$(mktemp --suffix .in)

@@ -64,6 +64,9 @@ SCRIPTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         "largest worker",
     )),
     "size": ((), (r"import: \S+ s", r"append: \S+ s", "checked: 8,160 rows")),
+    "store": ((), (
+        f"to_sql / store: {SPREAD}", f"stored again, compared: {SPREAD}", "2,000 forecasts, SQLite",
+    )),
     "viewers": ((SOURCE,), (f"with viewers / without: {SPREAD}",)),
 }  # fmt: skip
 

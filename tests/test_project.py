@@ -20,7 +20,7 @@ def test_conda_and_pip_name_the_same_packages():
     config.read(ROOT / "setup.cfg")
     extras = config["options.extras_require"]
     ours = names(config["options"]["install_requires"])
-    every = ("excel", "fetch", "lstm", "ml", "notebook", "prophet", "stats")
+    every = ("excel", "fetch", "lstm", "ml", "notebook", "postgres", "prophet", "stats")
     assert extras["all"].strip() == f"cryptodask[{','.join(every)}]"
     ours |= {n for extra in every for n in names(extras[extra])}
     listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]

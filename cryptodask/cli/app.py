@@ -21,6 +21,7 @@ from cryptodask.cli.cluster import cluster
 from cryptodask.cli.dashboard import dashboard
 from cryptodask.cli.forecast import forecast
 from cryptodask.cli.models import models
+from cryptodask.cli.pipeline import pipeline_app
 from cryptodask.cli.predict import predict
 from cryptodask.cli.prices import prices_app
 from cryptodask.cli.registry import registry_app
@@ -50,6 +51,7 @@ app.command()(dashboard)
 app.add_typer(prices_app, name="prices")
 app.add_typer(registry_app, name="registry")
 app.add_typer(store_app, name="store")
+app.add_typer(pipeline_app, name="pipeline")
 app.add_typer(security_app, name="security")
 
 

@@ -95,7 +95,7 @@ def _short(value: Any) -> str:
     return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"
 
 
-def structured(kind: type[T], content: Any, where: str) -> T:
+def structured(kind: type[T], content: Any, where: str, *, by_hand: bool = False) -> T:
     """Make a value of an attrs class from what JSON held.
 
     Parameters
@@ -106,6 +106,8 @@ def structured(kind: type[T], content: Any, where: str) -> T:
         As `json.loads` returns it.
     where : str
         File, and place in it, that errors begin with.
+    by_hand : bool
+        Whether somebody wrote it, so that what has a default may be left out.
 
     Raises
     ------
@@ -117,6 +119,8 @@ def structured(kind: type[T], content: Any, where: str) -> T:
     except Exception as error:
         place, why = next(_leaves(error, where))
         raise InputError(f"{place}: {why}") from error
+    if by_hand:
+        return value
     # Of what was written with all its keys, one with a default was lost, too.
     missing = [field.name for field in attrs.fields(kind) if field.name not in content]  # type: ignore[arg-type]
     if missing:

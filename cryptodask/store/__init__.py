@@ -13,10 +13,12 @@ Examples
 import os
 from typing import TYPE_CHECKING
 
+from cryptodask.store.records import Alert, Judgement, Request
+
 if TYPE_CHECKING:
     from cryptodask.store.store import Store
 
-__all__ = ["open_store"]
+__all__ = ["Alert", "Judgement", "Request", "open_store"]
 
 
 def open_store(place: "str | os.PathLike[str]", *, make: bool = True) -> "Store":
@@ -36,7 +38,7 @@ def open_store(place: "str | os.PathLike[str]", *, make: bool = True) -> "Store"
     MissingExtraError
         PostgreSQL's driver is not installed.
     StoreError
-        There is no such database, it can't be reached, or a newer CryptoDask made its tables.
+        The database is missing or can't be reached, or a newer CryptoDask made its tables.
     """
     from cryptodask.store.store import Store
 

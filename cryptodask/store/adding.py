@@ -1,7 +1,7 @@
 """Storing a run from its folder, file by file, in one transaction."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -70,7 +70,10 @@ def now() -> str:
     return iso(datetime.now(UTC).replace(tzinfo=None))
 
 
-def add_run(engine: Engine, folder: str) -> StoredRun:
+Without = frozenset[tuple[str, str]]
+
+
+def add_run(engine: Engine, folder: str, without: Without = frozenset()) -> StoredRun:
     """Store the result of a run: all of it, or nothing if that fails.
 
     Parameters
@@ -78,6 +81,8 @@ def add_run(engine: Engine, folder: str) -> StoredRun:
     engine : Engine
     folder : str
         Folder or URL of a forecast, a prediction or a backtest.
+    without : set of (str, str)
+        Coins and models whose forecasts are left out.
 
     Raises
     ------
@@ -102,9 +107,10 @@ def add_run(engine: Engine, folder: str) -> StoredRun:
         run = connection.execute(query).scalar()
         if run is None:
             run = connection.execute(select(RUNS.c.id).where(RUNS.c.key == plan.key)).scalar_one()
-            rows = _compare(connection, run, path, manifest)
+            rows = _compare(connection, run, path, manifest, without)
             return StoredRun(run, rows, new=False)
-        return StoredRun(run, _insert(connection, run, path, manifest, plan), new=True)
+        rows = _insert(connection, run, path, manifest, plan, without)
+        return StoredRun(run, rows, new=True)
 
 
 def _row(plan: Plan, manifest: Manifest, path: AnyPath) -> dict[str, Any]:
@@ -122,7 +128,14 @@ def _row(plan: Plan, manifest: Manifest, path: AnyPath) -> dict[str, Any]:
     }
 
 
-def _insert(connection: Connection, run: int, path: AnyPath, manifest: Manifest, plan: Plan) -> int:
+def _insert(
+    connection: Connection,
+    run: int,
+    path: AnyPath,
+    manifest: Manifest,
+    plan: Plan,
+    without: Without,
+) -> int:
     """Insert what a folder holds; return the number of forecasts."""
     failures = _failures(path, manifest)
     if len(failures):
@@ -135,14 +148,15 @@ def _insert(connection: Connection, run: int, path: AnyPath, manifest: Manifest,
         _insert_scores(connection, run, path, manifest)
         return 0
     first, last, rows = pd.NaT, pd.NaT, 0
-    for part in open_forecasts(path, manifest).parts():
+    for part in _parts(path, manifest, without):
         insert_forecasts(connection, run, part)
         rows += len(part)
         first = min([part["cutoff"].min(), first], key=lambda d: (pd.isna(d), d))
         last = max([part["cutoff"].max(), last], key=lambda d: (not pd.isna(d), d))
+    known: dict[str, Any] = {"rows": rows}
     if rows:
-        cutoffs = {"first_cutoff": first.to_datetime64(), "last_cutoff": last.to_datetime64()}
-        connection.execute(update(RUNS).where(RUNS.c.id == run).values(cutoffs))
+        known |= {"first_cutoff": first.to_datetime64(), "last_cutoff": last.to_datetime64()}
+    connection.execute(update(RUNS).where(RUNS.c.id == run).values(known))
     return rows
 
 
@@ -178,14 +192,26 @@ def _scores(path: AnyPath, manifest: Manifest) -> pd.DataFrame:
     return scores.melt(id_vars="model", var_name="score").astype({"value": "float64"})
 
 
-def _compare(connection: Connection, run: int, path: AnyPath, manifest: Manifest) -> int:
+def _parts(path: AnyPath, manifest: Manifest, without: Without) -> Iterator[pd.DataFrame]:
+    """Yield the forecasts of a folder, file by file, without some."""
+    for part in open_forecasts(path, manifest).parts():
+        if without:
+            named = zip(part["coin"], part["model"], strict=True)
+            part = part[[key not in without for key in named]]
+        if len(part):
+            yield part
+
+
+def _compare(
+    connection: Connection, run: int, path: AnyPath, manifest: Manifest, without: Without
+) -> int:
     """See that a run that is stored has the numbers of a folder; return that of its forecasts."""
     if manifest.kind == "backtest":
         stored = frame_of(connection, select(SCORES).where(SCORES.c.run == run))
         _refuse_other(_scores(path, manifest), stored, ["model", "score"], ("value",), run, path)
         return 0
     compared = 0
-    for part in open_forecasts(path, manifest).parts():
+    for part in _parts(path, manifest, without):
         for start in range(0, part["coin"].nunique(), AT_ONCE):
             coins = part["coin"].unique()[start : start + AT_ONCE]
             rows = part[part["coin"].isin(coins)]
@@ -233,10 +259,10 @@ def _refuse_other(
         if differs.any():
             row = both[differs].iloc[0]
             where = ", ".join(f"{key} {shown(row[key])}" for key in keys)
+            numbers = [float(row[column]) for column in (name, f"{name}_stored")]
             raise StoreError(
-                f"{path}: {where}: {name}: is {row[name]!r} in the folder, and "
-                f"{row[f'{name}_stored']!r} in run {run} of the store, which has the same key; "
-                "nothing was changed"
+                f"{path}: {where}: {name}: is {numbers[0]} in the folder, and {numbers[1]} in run "
+                f"{run} of the store, which has the same key; nothing was changed"
             )
 
 

@@ -41,7 +41,7 @@ def connect(place: "str | os.PathLike[str]", *, make: bool = True) -> Engine:
     MissingExtraError
         PostgreSQL's driver is not installed.
     StoreError
-        The database is not there or can't be reached, or a newer CryptoDask made its tables.
+        The database is missing or can't be reached, or a newer CryptoDask made its tables.
     """
     engine = create_engine(_url_of(place), connect_args=_arguments(place))
     if engine.dialect.name == "sqlite":

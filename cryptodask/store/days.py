@@ -1,7 +1,7 @@
 """What a day brings beside runs: closes that came, judgements, requests and alerts."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import attrs
@@ -13,88 +13,8 @@ from cryptodask.store.adding import insert_new, now
 from cryptodask.store.bulk import iso_texts
 from cryptodask.store.connect import writing
 from cryptodask.store.frames import frame_of
+from cryptodask.store.records import Alert, Judgement, Request
 from cryptodask.store.schema import ACTUALS, ALERTS, JUDGEMENTS, REQUESTS
-
-
-@attrs.frozen(kw_only=True)
-class Alert:
-    """Something to look at.
-
-    Attributes
-    ----------
-    key : str
-        What makes it this alert: a second one of the same key is not stored.
-    kind : str
-        What was looked at, as ``coverage`` or ``freshness``.
-    subject : str
-        A day, a run, a group or a coin.
-    message : str
-        A sentence.
-    value, least, most : float or None
-        What was found, and between what it should lie.
-    """
-
-    key: str
-    kind: str
-    subject: str
-    message: str
-    value: float | None = None
-    least: float | None = None
-    most: float | None = None
-
-
-@attrs.frozen(kw_only=True)
-class Judgement:
-    """What a rule saw of a coin's forecast by one model, and what it led to.
-
-    Attributes
-    ----------
-    run_key : str
-        Of the run, as its manifest has it.
-    rule : str
-        Its name.
-    coin, model : str
-    action : str
-        ``store``, ``request``, ``alert`` or ``skip``.
-    seen : dict of str to Any
-        The numbers that the rule looked at.
-    """
-
-    run_key: str
-    rule: str
-    coin: str
-    model: str
-    action: str
-    seen: Mapping[str, Any]
-
-
-@attrs.frozen(kw_only=True)
-class Request:
-    """A trade that a rule asks for.
-
-    Attributes
-    ----------
-    judgement : Judgement
-    cutoff : str
-        Last date that the model saw.
-    side : str
-        ``buy`` or ``sell``.
-    weight : float
-        Share of the equity that the position should be.
-    """
-
-    judgement: Judgement
-    cutoff: str
-    side: str
-    weight: float
-
-    @property
-    def key(self) -> str:
-        """What makes it this request: run, rule, coin and model."""
-        from cryptodask.io.sealed import digest
-
-        about = self.judgement
-        return digest([about.run_key, about.rule, about.coin, about.model])
 
 
 def add_actuals(engine: Engine, closes: pd.DataFrame, seen: str | None = None) -> int:

@@ -1,7 +1,7 @@
 """`Store`: a database of runs and what they forecast."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,9 +12,6 @@ from cryptodask.errors import UnknownCoinError
 from cryptodask.store.adding import StoredRun, add_run
 from cryptodask.store.connect import connect, explained, shown
 from cryptodask.store.days import (
-    Alert,
-    Judgement,
-    Request,
     add_actuals,
     add_alerts,
     add_judgements,
@@ -22,6 +19,7 @@ from cryptodask.store.days import (
     known_closes,
 )
 from cryptodask.store.frames import frame_of
+from cryptodask.store.records import Alert, Judgement, Request
 from cryptodask.store.schema import (
     ALERTS,
     FAILURES,
@@ -68,7 +66,9 @@ class Store:
         """Close the connections."""
         self._engine.dispose()
 
-    def add(self, folder: "str | os.PathLike[str]") -> StoredRun:
+    def add(
+        self, folder: "str | os.PathLike[str]", without: Collection[tuple[str, str]] = ()
+    ) -> StoredRun:
         """Store the result of a run from its folder, whole or not at all.
 
         No more than one file of the folder is in memory. A run that is stored is compared, number
@@ -77,7 +77,9 @@ class Store:
         Parameters
         ----------
         folder : str or path
-            Of a forecast, a prediction or a backtest, of which scores and failures are stored.
+            Of a forecast, a prediction, or a backtest, whose scores and failures are stored.
+        without : collection of (str, str)
+            Coins and models whose forecasts are left out.
 
         Raises
         ------
@@ -90,7 +92,7 @@ class Store:
         StoreError
             The run is stored with other numbers; the message shows one of each.
         """
-        return add_run(self._engine, os.fspath(folder))
+        return add_run(self._engine, os.fspath(folder), frozenset(without))
 
     def forecasts(
         self,

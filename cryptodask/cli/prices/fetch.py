@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import attrs
 import typer
@@ -12,7 +12,6 @@ from cryptodask.cli.options import with_options
 from cryptodask.cli.prices.options import CorrectionsOption, PolicyOption, read_policies
 from cryptodask.cli.prices.report import all_by, print_findings
 from cryptodask.cli.show import counted, err, out
-from cryptodask.errors import OptionError
 from cryptodask.runs.fields import option
 
 if TYPE_CHECKING:
@@ -87,13 +86,15 @@ def fetch(
     from cryptodask.prices.clean.findings import join_findings, summarize_findings
     from cryptodask.prices.exchange.fetch import iter_prices
     from cryptodask.prices.freq import counted_bars
+    from cryptodask.prices.polling import Growing
 
-    already, freq, policies = _known(table, freq, read_policies(policy))
-    fields, kept = attrs.asdict(request), _Kept()
+    growing = Growing.open(table, freq, read_policies(policy), corrections)
+    freq, fields, kept = growing.freq, attrs.asdict(request), _Kept()
+    fields |= {"freq": freq, "already": growing.last, "policies": growing.policies}
     try:
-        for fetched in iter_prices(**fields, freq=freq, already=already, policies=policies):
+        for fetched in iter_prices(**fields):
             # Each coin is kept as it comes, so that the next fetch continues where this one ends.
-            _keep(table, fetched, corrections, freq, policies)
+            growing.keep(fetched)
             kept.add(fetched)
             err.print(Text(f"{fetched.coin}: {counted_bars(len(fetched.prices), freq)}"))
     except (ExchangeError, KeyboardInterrupt) as error:
@@ -104,45 +105,3 @@ def fetch(
     out.print(kept.summary(freq), highlight=False)
     findings = join_findings(kept.findings)
     raise typer.Exit(print_findings(summarize_findings(findings), findings, all_by(table)))
-
-
-def _known(
-    table: Path, freq: str | None, policies: dict[str, str]
-) -> "tuple[dict[str, Any], str, dict[str, str]]":
-    """Return the last bar of each coin of a table, if there is one, its frequency and policies."""
-    from cryptodask.prices import PriceTable
-    from cryptodask.prices.freq import DAILY, check_freq, long_bars
-    from cryptodask.prices.table.manifest import is_table
-
-    if freq is not None:
-        check_freq(freq)
-    if not is_table(table):
-        return {}, freq or DAILY, policies
-    place = PriceTable(table)
-    if freq not in (None, place.freq):
-        raise OptionError(f"--freq {freq}: {table} has {long_bars(place.freq)}; name another")
-    last = dict(zip(place.index["coin"], place.index["last"], strict=True))
-    return last, place.freq, place.policies | policies
-
-
-def _keep(
-    table: Path, fetched: "Fetched", corrections: str, freq: str, policies: dict[str, str]
-) -> None:
-    """Append the rows of a coin to a table, or make it of them."""
-    from cryptodask.prices import PriceTable, write_table
-    from cryptodask.prices.clean.findings import empty_findings
-    from cryptodask.prices.reading import Reading
-    from cryptodask.prices.table.manifest import is_table
-
-    if fetched.prices.empty:
-        return
-    reading = Reading(fetched.prices, fetched.findings, changed=fetched.changed)
-    if is_table(table):
-        PriceTable(table).append_reading(
-            reading,
-            corrections=corrections,  # type: ignore[arg-type]
-            policies=policies,
-        )
-        return
-    notes = empty_findings()
-    write_table(table, [reading], empty={}, notes=notes, freq=freq, policies=policies)

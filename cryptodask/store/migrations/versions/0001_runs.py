@@ -15,6 +15,12 @@ def _run() -> "sa.Column[int]":
 
 def upgrade() -> None:
     """Make the tables."""
+    _make_runs()
+    _make_forecasts()
+    _make_what_is_beside()
+
+
+def _make_runs() -> None:
     op.create_table(
         "runs",
         sa.Column("id", sa.Integer, primary_key=True),
@@ -32,6 +38,9 @@ def upgrade() -> None:
         sa.Column("stored", Stamp, nullable=False),
         sqlite_autoincrement=True,
     )
+
+
+def _make_forecasts() -> None:
     op.create_table(
         "forecasts",
         sa.Column("run", sa.Integer, primary_key=True, autoincrement=False),
@@ -50,6 +59,9 @@ def upgrade() -> None:
     op.create_index(
         "forecast_heads", "forecasts", columns, sqlite_where=first, postgresql_where=first
     )
+
+
+def _make_what_is_beside() -> None:
     op.create_table(
         "failures",
         sa.Column("id", sa.Integer, primary_key=True),

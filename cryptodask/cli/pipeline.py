@@ -1,0 +1,191 @@
+"""``cryptodask pipeline``: the steps of a day, each for itself or all of them.
+
+Each prints what it did as JSON, on one line. Exit codes: 0 done; 99 nothing to do; 4 not yet; 3 a
+day was done, but a group failed; 1 failed.
+"""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from cryptodask.pipeline.day import Day, Report
+
+pipeline_app = typer.Typer(
+    help="Poll, check, send, wait, judge, store and request: the steps of a day.",
+    no_args_is_help=True,
+)
+
+NOT_YET, NOTHING_TO_DO = 4, 99
+"""Exit codes. Airflow skips a task that ends with 99."""
+
+Settings = Annotated[
+    str,
+    typer.Option(
+        "--settings",
+        envvar="CRYPTODASK_PIPELINE",
+        metavar="FILE",
+        help="What the pipeline does, in TOML.",
+    ),
+]
+DEFAULT = "pipeline.toml"
+Date = Annotated[
+    str | None,
+    typer.Option("--date", help="Last day whose prices are known, YYYY-MM-DD. [yesterday, in UTC]"),
+]
+GroupName = Annotated[str, typer.Option("--group", help="Group of coins, as `groups` lists them.")]
+
+
+def day_of(settings: str, date: str | None) -> "Day":
+    """Return the day that options name.
+
+    Parameters
+    ----------
+    settings : str
+        File of the settings.
+    date : str or None
+        By default yesterday, in UTC.
+    """
+    from cryptodask.pipeline.day import Day
+    from cryptodask.pipeline.settings import read_settings
+
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    return Day(read_settings(settings), date or yesterday.isoformat())
+
+
+def end(report: "Report") -> None:
+    """Print what a step did, and end with its exit code.
+
+    Parameters
+    ----------
+    report : dict
+    """
+    typer.echo(json.dumps(report, allow_nan=False))
+    codes = {"nothing": NOTHING_TO_DO, "waiting": NOT_YET}
+    raise typer.Exit(codes.get(report["state"], 0))
+
+
+@pipeline_app.command()
+def poll(settings: Settings = DEFAULT, date: Date = None) -> None:
+    """Grow the table by what the exchange, or the folder, has."""
+    from cryptodask.pipeline.polling import poll
+
+    end(poll(day_of(settings, date)))
+
+
+@pipeline_app.command()
+def groups(settings: Settings = DEFAULT, date: Date = None) -> None:
+    """List the groups of coins."""
+    from cryptodask.pipeline.forecasting import groups
+
+    end(groups(day_of(settings, date)))
+
+
+@pipeline_app.command()
+def check(group: GroupName, settings: Settings = DEFAULT, date: Date = None) -> None:
+    """Decide which coins of a group are fit to be forecast."""
+    from cryptodask.pipeline.forecasting import check
+
+    end(check(day_of(settings, date), group))
+
+
+@pipeline_app.command()
+def send(
+    group: GroupName,
+    settings: Settings = DEFAULT,
+    date: Date = None,
+    foreground: Annotated[
+        bool, typer.Option("--foreground", help="Run here, and end when the run does.")
+    ] = False,
+) -> None:
+    """Start the run of a group, in a process of its own."""
+    from cryptodask.pipeline.forecasting import send
+
+    end(send(day_of(settings, date), group, foreground=foreground))
+
+
+@pipeline_app.command()
+def wait(
+    group: GroupName,
+    settings: Settings = DEFAULT,
+    date: Date = None,
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds to wait at most; 0 to look once. [no limit]")
+    ] = None,
+) -> None:
+    """Wait for the run of a group; start it again if its process ended without a result."""
+    from cryptodask.pipeline.forecasting import wait
+
+    end(wait(day_of(settings, date), group, timeout=timeout))
+
+
+@pipeline_app.command()
+def judge(group: GroupName, settings: Settings = DEFAULT, date: Date = None) -> None:
+    """Apply the rules to the forecasts of a group."""
+    from cryptodask.pipeline.acting import judge
+
+    end(judge(day_of(settings, date), group))
+
+
+@pipeline_app.command()
+def store(group: GroupName, settings: Settings = DEFAULT, date: Date = None) -> None:
+    """Store the forecasts of a group, but for those that a rule skips."""
+    from cryptodask.pipeline.acting import keep
+
+    end(keep(day_of(settings, date), group))
+
+
+@pipeline_app.command()
+def request(group: GroupName, settings: Settings = DEFAULT, date: Date = None) -> None:
+    """Store the trades that rules ask for."""
+    from cryptodask.pipeline.acting import request
+
+    end(request(day_of(settings, date), group))
+
+
+@pipeline_app.command()
+def run(settings: Settings = DEFAULT, date: Date = None) -> None:
+    """Run all steps of a day; groups that fail harm no other."""
+    from cryptodask.cli.show import SOME_FAILED
+    from cryptodask.pipeline.steps import run_day
+
+    day = day_of(settings, date)
+    reports = run_day(day)
+    for report in reports:
+        typer.echo(json.dumps(report, allow_nan=False))
+    raise typer.Exit(SOME_FAILED if any(r["state"] == "failed" for r in reports) else 0)
+
+
+@pipeline_app.command()
+def replay(
+    source: Annotated[str, typer.Argument(help="Daily prices, whose last days are played again.")],
+    folder: Annotated[
+        Path, typer.Option("--out", help="Folder for settings, table, runs and store.")
+    ],
+    days: Annotated[int, typer.Option(min=1, help="Number of days.")] = 10,
+    coins: Annotated[int, typer.Option(min=1, help="Coins: those with the most rows.")] = 20,
+    horizon: Annotated[int, typer.Option(min=1, help="Bars ahead.")] = 5,
+    groups: Annotated[int, typer.Option(min=0, help="Groups of coins; 0: one a coin.")] = 2,
+) -> None:
+    """Play past days again: an exchange on this machine is polled, day by day."""
+    from rich.text import Text
+
+    from cryptodask.cli.show import SOME_FAILED, err, out
+    from cryptodask.pipeline.replay import replay_days
+    from cryptodask.pipeline.steps import shown
+
+    failed = False
+    for date, reports in replay_days(
+        source, folder, days, coins=coins, horizon=horizon, groups=groups
+    ):
+        out.print(Text(f"{date}: {shown(reports)}"), soft_wrap=True)
+        for report in reports:
+            if report["state"] == "failed":
+                failed = True
+                text = f"failed: {report['step']}, group {report['group']}: {report['error']}"
+                err.print(Text(text), soft_wrap=True)
+    out.print(Text(f"wrote {folder / 'cryptodask.db'}"), soft_wrap=True)
+    raise typer.Exit(SOME_FAILED if failed else 0)

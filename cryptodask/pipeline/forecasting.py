@@ -1,0 +1,203 @@
+"""The steps of a group up to its forecasts: check, send, wait.
+
+Each may be called again: what is done is not done twice.
+"""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cryptodask.errors import ClusterError, InputError, PolicyError
+from cryptodask.pipeline import sending
+from cryptodask.pipeline.day import (
+    CHECKED,
+    DONE,
+    NOTHING,
+    SENT,
+    WAITING,
+    Day,
+    Group,
+    Report,
+    groups_of,
+)
+from cryptodask.pipeline.polling import index_of
+from cryptodask.results.manifest import MANIFEST
+from cryptodask.text import counted
+
+TRIES = 3
+"""How often the process of a group is started that ends without a result."""
+
+PAUSE = 0.5
+"""Seconds between two looks at a run."""
+
+
+def groups(day: Day) -> Report:
+    """Return the names of the groups of coins.
+
+    Parameters
+    ----------
+    day : Day
+
+    Raises
+    ------
+    TableError
+        There is no table yet.
+    """
+    coins = index_of(Path(day.settings.prices.table))["coin"].tolist()
+    divided = groups_of(coins, day.settings.forecast.groups)
+    state = DONE if divided else NOTHING
+    return {"step": "groups", "state": state, "groups": list(divided), "coins": len(coins)}
+
+
+def check(day: Day, name: str) -> Report:
+    """Decide which coins of a group are fit to be forecast.
+
+    Parameters
+    ----------
+    day : Day
+    name : str
+        Of the group.
+
+    Returns
+    -------
+    dict
+        ``coins`` that are fit, and ``stopped``, why others are not.
+
+    Raises
+    ------
+    InputError
+        There is no such group.
+    PolicyError
+        More coins are stopped than the settings allow.
+    """
+    group, limits = Group(day, name), day.settings.check
+    index = index_of(Path(day.settings.prices.table)).set_index("coin")
+    members = groups_of(list(index.index), day.settings.forecast.groups).get(name)
+    if members is None:
+        raise InputError(f"group {name}: has no coin; `cryptodask pipeline groups` lists them")
+    ages, kinds = _ages(day, index), _findings(day)
+    stopped = {}
+    for coin in members:
+        bad = sorted(kinds.get(coin, set()) & set(limits.refuse))
+        if ages[coin] > limits.max_age:
+            stopped[coin] = f"its last row is {counted(ages[coin], 'day')} before {day.date}"
+        elif bad:
+            stopped[coin] = f"{', '.join(bad)} in its last {counted(limits.days, 'day')}"
+    fit = [coin for coin in members if coin not in stopped]
+    report = {"step": "check", "group": name, "coins": fit, "stopped": stopped}
+    report |= {"ages": {coin: ages[coin] for coin in fit}}
+    report |= {"findings": {coin: sorted(kinds[coin]) for coin in fit if coin in kinds}}
+    if len(stopped) > limits.most * len(members):
+        first = next(iter(stopped))
+        raise PolicyError(
+            f"group {name} of {day.date}: {len(stopped):,} of {counted(len(members), 'coin')} are "
+            f"stopped, more than check.most = {limits.most:g} allows; {first}: {stopped[first]}"
+        )
+    report |= {"state": DONE if fit else NOTHING}
+    group.write(CHECKED, report)
+    return report
+
+
+def _ages(day: Day, index: pd.DataFrame) -> dict[str, int]:
+    """Return the days between each coin's last row, up to the day, and the day."""
+    last = np.minimum(index["last"].to_numpy().astype("datetime64[D]"), np.datetime64(day.date))
+    ages = (np.datetime64(day.date) - last).astype(int)
+    return dict(zip(index.index, ages.tolist(), strict=True))
+
+
+def _findings(day: Day) -> dict[str, set[str]]:
+    """Return the kinds of what was found in each coin's latest days."""
+    from cryptodask.prices import PriceTable
+
+    found = PriceTable(day.settings.prices.table).findings()
+    end = np.datetime64(day.date, "s") + np.timedelta64(86_399, "s")
+    begin = end - np.timedelta64(day.settings.check.days * 86_400, "s")
+    recent = found[(found["date"] > begin) & (found["date"] <= end)]
+    return {str(coin): set(rows) for coin, rows in recent.groupby("coin")["kind"]}
+
+
+def send(day: Day, name: str, *, foreground: bool = False) -> Report:
+    """Start the run of a group's coins, in a process of its own.
+
+    Parameters
+    ----------
+    day : Day
+    name : str
+        Of the group.
+    foreground : bool
+        Whether it runs in this process, which then waits for it.
+
+    Raises
+    ------
+    InputError
+        `check` did not run.
+    """
+    group, forecast = Group(day, name), day.settings.forecast
+    checked = group.read(CHECKED)
+    if not checked["coins"]:
+        return {"step": "send", "group": name, "state": NOTHING}
+    if not (group.folder / SENT).exists():
+        cluster = {"scheduler": forecast.scheduler, "tls": forecast.tls}
+        sent = {
+            "date": day.date,
+            "table": day.settings.prices.table,
+            "coins": checked["coins"],
+            "models": forecast.models,
+            "versions": day.versions(),
+            "registry": forecast.registry,
+            "horizon": forecast.horizon,
+            "intervals": forecast.intervals,
+            "cluster": cluster | {"workers": forecast.workers},
+        }
+        group.write(SENT, sent)
+    if not _is_whole(group):
+        if foreground:
+            sending.run(group.folder)
+        else:
+            sending.start(group.folder)
+    return {"step": "send", "group": name, "state": DONE, "folder": str(group.run)}
+
+
+def _is_whole(group: Group) -> bool:
+    return (group.run / MANIFEST).exists()
+
+
+def wait(day: Day, name: str, *, timeout: float | None = None) -> Report:
+    """Wait for the run of a group.
+
+    A process that ended without a result is started again, `TRIES` times in all.
+
+    Parameters
+    ----------
+    day : Day
+    name : str
+        Of the group.
+    timeout : float, optional
+        Seconds after which the state is ``waiting``; 0 to look once.
+
+    Raises
+    ------
+    ClusterError
+        Its process ended too often without a result; the message has the end of its log.
+    """
+    group = Group(day, name)
+    report = {"step": "wait", "group": name, "folder": str(group.run)}
+    if not group.read(CHECKED)["coins"]:
+        return report | {"state": NOTHING}
+    group.read(SENT)
+    until = None if timeout is None else time.monotonic() + timeout
+    while not _is_whole(group):
+        if not sending.is_running(group.folder) and not _is_whole(group):
+            if sending.starts(group.folder) >= TRIES:
+                raise ClusterError(
+                    f"group {name} of {day.date}: its process ended {TRIES} times without a "
+                    f"result; {group.folder / sending.LOG} ends with: "
+                    f"{sending.last_lines(group.folder)}"
+                )
+            sending.start(group.folder)
+        if until is not None and time.monotonic() >= until:
+            return report | {"state": WAITING}
+        time.sleep(PAUSE)
+    return report | {"state": DONE}

@@ -1,0 +1,148 @@
+"""The step that grows the table: poll an exchange, or take the files of a folder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from cryptodask.errors import ExchangeError
+from cryptodask.pipeline.day import DONE, NOTHING, Day, Report
+
+if TYPE_CHECKING:
+    from cryptodask.prices.exchange.fetch import Fetched
+
+AT_A_TIME = 200
+"""Coins that are appended together: an append takes as long for one as for many."""
+
+MOST_DELTAS = 30
+"""Appends after which the table is packed anew."""
+
+
+def poll(day: Day) -> Report:
+    """Grow the table by what an exchange or a folder has, up to the day.
+
+    Parameters
+    ----------
+    day : Day
+
+    Returns
+    -------
+    dict
+        ``rows`` that are new, ``coins``, ``last`` day, and ``findings`` by kind; the state is
+        ``nothing`` where nothing came.
+
+    Raises
+    ------
+    ExchangeError
+        The exchange can't be reached; what came before is kept.
+    CryptoDaskError
+        See `cryptodask.PriceTable.append` and
+        `cryptodask.prices.exchange.fetch.iter_prices`.
+    """
+    from cryptodask.prices.clean.findings import join_findings
+    from cryptodask.prices.table.manifest import is_table
+
+    table = Path(day.settings.prices.table)
+    before = _rows(table)
+    take = _take_files if day.settings.prices.folder else _fetch
+    found = join_findings(take(day, table))
+    if not is_table(table):
+        return {"step": "poll", "state": NOTHING, "rows": 0, "coins": 0, "findings": {}}
+    _compact(table)
+    index = index_of(table)
+    rows = int(index["rows"].sum()) - before
+    return {
+        "step": "poll",
+        "state": DONE if rows or len(found) else NOTHING,
+        "rows": rows,
+        "coins": len(index),
+        "last": str(np.datetime64(index["last"].max(), "D")),
+        "findings": {str(kind): int(n) for kind, n in found["kind"].value_counts().items()},
+    }
+
+
+def _compact(table: Path) -> None:
+    from cryptodask.prices import PriceTable
+
+    there = PriceTable(table)
+    if len(there.manifest["deltas"]) > MOST_DELTAS:
+        there.compact()
+
+
+def _take_files(day: Day, table: Path) -> list[pd.DataFrame]:
+    from cryptodask.prices import PriceTable, import_prices, read_files
+    from cryptodask.prices.clean.policies import of_rows_alone
+    from cryptodask.prices.read.options import ReadOptions
+    from cryptodask.prices.table.manifest import is_table
+
+    folder = day.settings.prices.folder
+    if is_table(table):
+        there = PriceTable(table)
+        # The table may have the rows that a file lacks, so it decides what is a gap.
+        options = ReadOptions(freq=there.freq, policies=of_rows_alone(there.policies))
+        return [there.append_reading(read_files([folder], options)).findings]
+    import_prices(folder, table)
+    return [PriceTable(table).findings()]
+
+
+def _fetch(day: Day, table: Path) -> list[pd.DataFrame]:
+    from cryptodask.prices.exchange.fetch import iter_prices
+    from cryptodask.prices.freq import step_of
+    from cryptodask.prices.polling import Growing
+
+    prices, growing = day.settings.prices, Growing.open(table, None, {})
+    again = prices.again * step_of(growing.freq)
+    already = {coin: np.datetime64(d, "s") - again for coin, d in growing.last.items()}
+    coming = iter_prices(
+        prices.exchange,
+        since=prices.since,
+        until=day.date,
+        quote=prices.quote,
+        top=prices.top,
+        symbols=prices.coins or None,
+        freq=growing.freq,
+        policies=growing.policies,
+        already={coin: d.astype(object) for coin, d in already.items()},
+        api_url=prices.api_url,
+        retries=prices.retries,
+    )
+    found = []
+    for some in _at_a_time(coming):
+        Growing.open(table, None, {}).keep(*some)
+        found += [fetched.findings for fetched in some]
+    return found
+
+
+def _at_a_time(coins: "Iterator[Fetched]") -> "Iterator[list[Fetched]]":
+    """Yield coins some at a time; before an error, those that came."""
+    some: list[Fetched] = []
+    try:
+        for fetched in coins:
+            some.append(fetched)
+            if len(some) == AT_A_TIME:
+                yield some
+                some = []
+    except ExchangeError:
+        yield some
+        raise
+    yield some
+
+
+def index_of(table: Path) -> pd.DataFrame:
+    """Return what a table knows of each coin: ``coin, rows, first, last`` and more.
+
+    Parameters
+    ----------
+    table : Path
+    """
+    from cryptodask.prices import PriceTable
+
+    return PriceTable(table).index
+
+
+def _rows(table: Path) -> int:
+    from cryptodask.prices.table.manifest import is_table
+
+    return int(index_of(table)["rows"].sum()) if is_table(table) else 0

@@ -1,0 +1,222 @@
+"""What a pipeline does, declared in a file of TOML."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from cryptodask.errors import InputError
+from cryptodask.io.structure import structured
+from cryptodask.pipeline.rules import Rule
+
+
+def _at_least(least: float) -> Any:
+    def check(_: Any, __: "attrs.Attribute[Any]", value: float) -> None:
+        if value < least:
+            raise ValueError(f"must be at least {least:g}, got {value:g}")
+
+    return check
+
+
+def _share(_: Any, __: "attrs.Attribute[Any]", value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ValueError(f"must be between 0 and 1, got {value:g}")
+
+
+@attrs.frozen(kw_only=True)
+class Prices:
+    """Where prices come from, and the table that they grow.
+
+    Attributes
+    ----------
+    table : str
+        Folder of the price table.
+    folder : str
+        Folder into which files come; or empty.
+    exchange : str
+        ccxt's name of one that is polled; or empty.
+    coins : list of str
+        To fetch; by default the `top` ones by volume.
+    top : int or None
+    quote, since : str
+        Quote currency; first day of new coins.
+    again : int
+        Latest bars of each coin that are fetched again, for corrections.
+    api_url : str or None
+        Address of a server that speaks the exchange's API.
+    retries : int
+        Of a request that fails.
+    """
+
+    table: str
+    folder: str = ""
+    exchange: str = ""
+    coins: list[str] = attrs.field(factory=list)
+    top: int | None = None
+    quote: str = "USDT"
+    since: str = "2017-01-01"
+    again: int = attrs.field(default=3, validator=_at_least(0))
+    api_url: str | None = None
+    retries: int = attrs.field(default=5, validator=_at_least(0))
+
+
+@attrs.frozen(kw_only=True)
+class Forecast:
+    """What is forecast, by what.
+
+    Attributes
+    ----------
+    models : list of str
+        Models that are trained anew each day; or none, where versions are given.
+    versions : list of str
+        Versions in the registry: NAME, NAME@ALIAS or NAME:NUMBER.
+    registry : str
+        Its folder or URL.
+    horizon : int or None
+        Bars ahead; of versions by default that of their training.
+    intervals : bool
+    groups : int
+        How many groups the coins are divided into; 0 makes a group of each coin.
+    scheduler : str
+        Address of Dask's; by default each group has a cluster of this machine for itself.
+    tls : str
+        The client's folder of ``cryptodask security init``; or empty.
+    workers : int
+        Of a cluster of this machine.
+    """
+
+    models: list[str] = attrs.field(factory=list)
+    versions: list[str] = attrs.field(factory=list)
+    registry: str = ""
+    horizon: int | None = attrs.field(
+        default=None, validator=attrs.validators.optional(_at_least(1))
+    )
+    intervals: bool = True
+    groups: int = attrs.field(default=1, validator=_at_least(0))
+    scheduler: str = ""
+    tls: str = ""
+    workers: int = attrs.field(default=1, validator=_at_least(1))
+
+
+@attrs.frozen(kw_only=True)
+class Check:
+    """What stops a coin, or the day.
+
+    Attributes
+    ----------
+    max_age : int
+        Bars that a coin's last row may lie before the day.
+    refuse : list of str
+        Kinds of findings that stop a coin which has one in its last `days` days; see
+        ``cryptodask prices policies``.
+    days : int
+    most : float
+        Share of a group's coins that may be stopped; beyond it the group fails.
+    """
+
+    max_age: int = attrs.field(default=0, validator=_at_least(0))
+    refuse: list[str] = attrs.field(factory=list)
+    days: int = attrs.field(default=3, validator=_at_least(1))
+    most: float = attrs.field(default=0.5, validator=_share)
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """The settings of a pipeline.
+
+    Paths that are not absolute are in the folder of the settings' file.
+
+    Attributes
+    ----------
+    prices : Prices
+    forecast : Forecast
+    check : Check
+    rules : list of Rule
+        The first that holds for a forecast decides; where none does, it is stored.
+    store : str
+        File or URL of the store.
+    runs : str
+        Folder of what the steps leave, day by day.
+    """
+
+    prices: Prices
+    forecast: Forecast
+    check: Check = attrs.field(factory=Check)
+    rules: list[Rule] = attrs.field(factory=list)
+    store: str = "cryptodask.db"
+    runs: str = "runs"
+
+
+def read_settings(path: str | Path) -> Settings:
+    """Read the settings of a pipeline.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file of TOML.
+
+    Raises
+    ------
+    InputError
+        It is missing, or something in it is unknown or can't be; the message names the key.
+    """
+    file = Path(path)
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{file}: is missing; README's section Pipeline shows one") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: is not TOML: {error}") from error
+    settings = structured(Settings, content, str(file), by_hand=True)
+    _check_whole(settings, str(file))
+    return _beside(settings, file.absolute().parent)
+
+
+def _check_whole(settings: Settings, where: str) -> None:
+    """Check what lies between several keys."""
+    prices, forecast = settings.prices, settings.forecast
+    if bool(prices.folder) == bool(prices.exchange):
+        raise InputError(f"{where}: prices: give either folder or exchange")
+    if bool(forecast.models) == bool(forecast.versions):
+        raise InputError(f"{where}: forecast: give either models or versions")
+    if forecast.versions and not forecast.registry:
+        raise InputError(f"{where}: forecast: registry: is missing, and versions are in one")
+    if forecast.models and forecast.horizon is None:
+        raise InputError(f"{where}: forecast: horizon: is missing, and models need one")
+    names = [rule.name for rule in settings.rules]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"{where}: rules: two are named {twice[0]!r}; each needs another name")
+    if not forecast.intervals:
+        for rule in settings.rules:
+            needing = [n for n in ("min_probability", "max_width") if getattr(rule, n) is not None]
+            if needing:
+                raise InputError(
+                    f"{where}: rules: {rule.name}: {needing[0]}: needs forecast.intervals = true"
+                )
+
+
+def _beside(settings: Settings, folder: Path) -> Settings:
+    """Return settings whose paths are absolute."""
+
+    def absolute(path: str) -> str:
+        return path if not path or "://" in path else str(folder / path)
+
+    prices = attrs.evolve(
+        settings.prices,
+        table=absolute(settings.prices.table),
+        folder=absolute(settings.prices.folder),
+    )
+    forecast = attrs.evolve(
+        settings.forecast,
+        registry=absolute(settings.forecast.registry),
+        tls=absolute(settings.forecast.tls),
+    )
+    return attrs.evolve(
+        settings,
+        prices=prices,
+        forecast=forecast,
+        store=absolute(settings.store),
+        runs=absolute(settings.runs),
+    )
