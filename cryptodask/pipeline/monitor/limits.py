@@ -13,7 +13,7 @@ import attrs
 import numpy as np
 
 from cryptodask.pipeline.monitor.daily import DRIFTS, FEATURES, Days
-from cryptodask.pipeline.monitor.resampling import block_length, stationary_bootstrap
+from cryptodask.pipeline.monitor.resampling import block_length, slowness, stationary_bootstrap
 from cryptodask.records import FloatArray, IntArray
 
 HISTORY = 400
@@ -35,6 +35,9 @@ CAP = 1.5
 
 WINDOW = 60
 """Days whose distribution is compared with the reference."""
+
+MARGIN = 1.0
+FLOOR = 5.0
 
 REPLICATES = 2_000
 AT_ONCE = 100
@@ -213,18 +216,20 @@ def find_limits(
     # A model that is naive has no error over naive's.
     numbers = {name: series for name, series in numbers.items() if np.ptp(series) > 1e-9}
     counts = {name: days.counts[name][kept] for name in FEATURES}
-    block = max(map(block_length, numbers.values()))
+    moves = np.log(np.maximum(days.numbers["move"][kept], 1e-6))
+    block = max(map(block_length, [*numbers.values(), moves]))
+    slow = {name: slowness(series, block) for name, series in numbers.items()}
     rng = np.random.default_rng(seed)
     batches = [
-        _largest(numbers, counts, block, rng, min(AT_ONCE, replicates - start))
+        _largest(numbers, counts, slow, block, rng, min(AT_ONCE, replicates - start))
         for start in range(0, replicates, AT_ONCE)
     ]
     largest = {name: np.concatenate([b[name] for b in batches]) for name in batches[0]}
     quantile = common_quantile(np.stack(list(largest.values())), rate)
     limits = {name: float(np.quantile(values, quantile)) for name, values in largest.items()}
     return Limits(
-        {n: Drift(float(s.mean()), float(s.std()), limits[n]) for n, s in numbers.items()},
-        {n: Stability(edges[n], shares_of(c).tolist(), limits[n]) for n, c in counts.items()},
+        {n: Drift(float(s.mean()), float(s.std()) * slow[n], max(FLOOR, MARGIN * limits[n])) for n, s in numbers.items()},
+        {n: Stability(edges[n], shares_of(c).tolist(), MARGIN * limits[n]) for n, c in counts.items()},
         block,
     )
 
@@ -232,6 +237,7 @@ def find_limits(
 def _largest(
     numbers: dict[str, FloatArray],
     counts: dict[str, IntArray],
+    slow: dict[str, float],
     block: float,
     rng: np.random.Generator,
     n: int,
@@ -240,18 +246,20 @@ def _largest(
     n_days = len(next(iter(numbers.values())))
     reference = stationary_bootstrap(n_days, (n, n_days), block, rng)
     history = stationary_bootstrap(n_days, (n, HISTORY), block, rng)
-    return dict(_statistics(numbers, counts, reference, history))
+    return dict(_statistics(numbers, counts, slow, reference, history))
 
 
 def _statistics(
     numbers: dict[str, FloatArray],
     counts: dict[str, IntArray],
+    slow: dict[str, float],
     reference: IntArray,
     history: IntArray,
 ) -> Iterator[tuple[str, FloatArray]]:
     for name, series in numbers.items():
         known = series[reference]
         mean, sd = known.mean(axis=1, keepdims=True), known.std(axis=1, keepdims=True)
+        sd = sd * slow[name]
         sums = cusum((series[history] - mean) / np.maximum(sd, 1e-9))
         yield name, np.maximum(*sums).max(axis=1)
     for name, table in counts.items():

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from cryptodask.records import FloatArray, IntArray
 
-LEAST_BLOCK = 10.0
+LEAST_BLOCK = 40.0
 """Days of a block, at least: what is quiet for a week is no evidence of independence."""
 
 
@@ -84,3 +84,25 @@ def _last_lag(correlation: FloatArray, n: int) -> int:
             return max(lag, 1)
     large = np.flatnonzero(~small)
     return int(large[-1]) + 1 if len(large) else 1
+
+
+def slowness(series: FloatArray, block: float) -> float:
+    """Return how much more sums of a series vary than if its days were independent, at least 1.
+
+    The root of the long-run variance over the variance, by Bartlett's weights: Newey and West
+    (1987), Econometrica 55.
+
+    Parameters
+    ----------
+    series : ndarray of float64, ``(n_days,)``
+        Finite.
+    block : float
+        Days over which its values may depend on each other.
+    """
+    centred = series - series.mean()
+    variance = float(centred @ centred)
+    if variance == 0:
+        return 1.0
+    lags = range(1, min(round(block), len(series) - 1) + 1)
+    sums = (float(centred[lag:] @ centred[:-lag]) * (1 - lag / (block + 1)) for lag in lags)
+    return math.sqrt(max(1.0, 1 + 2 * sum(sums) / variance))
