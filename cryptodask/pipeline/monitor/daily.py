@@ -23,7 +23,7 @@ DRIFTS: Mapping[str, str] = {
     "coverage_80": "share of coins whose close lies in the 80% interval",
     "coverage_95": "share of coins whose close lies in the 95% interval",
     "error_over_naive": "log of the mean absolute error over that of the last close",
-    "spread_over_width": "log of how far scaled errors lie from the day's median, on average",
+    "error_over_width": "log of the mean absolute error over the half width of the 80% interval",
 }
 """Numbers whose shifts a CUSUM finds, and what each is; errors are of log prices."""
 
@@ -149,11 +149,10 @@ def daily_numbers(
         numbers[f"coverage_{level}"] = mean(((lower <= actual) & (actual <= upper)).astype(float))
     numbers["error"] = mean(rows["error"].to_numpy())
     numbers["move"] = mean(np.abs(rows["returns"].to_numpy()))
-    middle = rows.groupby(place)["scaled_errors"].transform("median").to_numpy()
-    spread = mean(np.abs(rows["scaled_errors"].to_numpy() - middle))
+    scaled = mean(np.abs(rows["scaled_errors"].to_numpy()))
     floor = {name: np.log(np.maximum(numbers[name], SMALLEST)) for name in ("error", "move")}
     numbers["error_over_naive"] = floor["error"] - floor["move"]
-    numbers["spread_over_width"] = np.log(np.maximum(spread, SMALLEST))
+    numbers["error_over_width"] = np.log(np.maximum(scaled, SMALLEST))
     counts = {}
     for name, inner in edges.items():
         bins = np.searchsorted(np.asarray(inner), rows[name].to_numpy(), side="left")
