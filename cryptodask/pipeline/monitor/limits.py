@@ -36,7 +36,8 @@ CAP = 1.5
 WINDOW = 60
 """Days whose distribution is compared with the reference."""
 
-MARGIN = 1.0
+BLOCKS = (1.0, 10.0)
+MARGIN = 1.5
 FLOOR = 5.0
 
 REPLICATES = 2_000
@@ -220,18 +221,34 @@ def find_limits(
     block = max(map(block_length, [*numbers.values(), moves]))
     slow = {name: slowness(series, block) for name, series in numbers.items()}
     rng = np.random.default_rng(seed)
+    blocks = sorted({*BLOCKS, block})
+    by_block = [
+        _quantiles(numbers, counts, slow, length, rng, rate, replicates) for length in blocks
+    ]
+    limits = {name: max(found[name] for found in by_block) for name in by_block[0]}
+    return Limits(
+        {n: Drift(float(s.mean()), float(s.std()) * slow[n], max(FLOOR, limits[n])) for n, s in numbers.items()},
+        {n: Stability(edges[n], shares_of(c).tolist(), MARGIN * limits[n]) for n, c in counts.items()},
+        block,
+    )
+
+
+def _quantiles(
+    numbers: dict[str, FloatArray],
+    counts: dict[str, IntArray],
+    slow: dict[str, float],
+    block: float,
+    rng: np.random.Generator,
+    rate: float,
+    replicates: int,
+) -> dict[str, float]:
     batches = [
         _largest(numbers, counts, slow, block, rng, min(AT_ONCE, replicates - start))
         for start in range(0, replicates, AT_ONCE)
     ]
     largest = {name: np.concatenate([b[name] for b in batches]) for name in batches[0]}
     quantile = common_quantile(np.stack(list(largest.values())), rate)
-    limits = {name: float(np.quantile(values, quantile)) for name, values in largest.items()}
-    return Limits(
-        {n: Drift(float(s.mean()), float(s.std()) * slow[n], max(FLOOR, MARGIN * limits[n])) for n, s in numbers.items()},
-        {n: Stability(edges[n], shares_of(c).tolist(), MARGIN * limits[n]) for n, c in counts.items()},
-        block,
-    )
+    return {name: float(np.quantile(values, quantile)) for name, values in largest.items()}
 
 
 def _largest(
