@@ -27,6 +27,10 @@ DRIFTS: Mapping[str, str] = {
 }
 """Numbers whose shifts a CUSUM finds, and what each is; errors are of log prices."""
 
+GROWING = ("error_over_naive", "error_over_width")
+"""Drifts that matter upwards only: errors that shrink are no harm, and wide intervals show in
+coverage."""
+
 FEATURES: Mapping[str, str] = {
     "returns": "log return from the cutoff to the day",
     "scaled_errors": "error of the log price over the half width of the 80% interval",

@@ -4,7 +4,9 @@ All limits share one rate of false alarms: resampled days keep the numbers of a 
 the rate is that of histories in which any statistic exceeds its limit. Each replicate resamples
 the reference too, as its mean and spread are not known better than its days allow: Gandy and
 Kvaløy (2013), Guaranteed conditional performance of control charts via bootstrap methods,
-Scandinavian Journal of Statistics 40.
+Scandinavian Journal of Statistics 40. Long blocks keep what lasts, but no history of them is much
+worse than the worst weeks of the reference; short ones join bad days anew. A limit is the largest
+that any length of blocks gives.
 """
 
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ from collections.abc import Iterator
 import attrs
 import numpy as np
 
-from cryptodask.pipeline.monitor.daily import DRIFTS, FEATURES, Days
+from cryptodask.pipeline.monitor.daily import DRIFTS, FEATURES, GROWING, SMALLEST, Days
 from cryptodask.pipeline.monitor.resampling import block_length, slowness, stationary_bootstrap
 from cryptodask.records import FloatArray, IntArray
 
@@ -23,11 +25,11 @@ RATE = 0.025
 """Share of undisturbed histories with an alarm. Half of the 5% that are promised, as resampled days
 know nothing of what a reference has not seen."""
 
-SLACK = 0.5
-"""What a CUSUM forgives each day, in standard deviations: half of the shift that it finds fastest,
-Page (1954)."""
+SLACK = 0.4
+"""What a CUSUM forgives each day, in standard deviations: about half of the shift that a doubled
+volatility is, as what finds a shift fastest forgives half of it, Page (1954)."""
 
-LARGEST = 3.0
+LARGEST = 2.0
 """Standard deviations that a day counts for, at most, so that one day alone is no shift."""
 
 CAP = 1.5
@@ -37,8 +39,14 @@ WINDOW = 60
 """Days whose distribution is compared with the reference."""
 
 BLOCKS = (1.0, 10.0)
-MARGIN = 1.5
+"""Mean lengths of blocks, in days, beside the one that suits the reference."""
+
 FLOOR = 5.0
+"""Least limit of a CUSUM, in standard deviations: no three days are a shift."""
+
+MARGIN = 1.5
+"""What limits of stability are multiplied by: of windows of two months a reference has few, and the
+next year's worst is often worse than its own."""
 
 REPLICATES = 2_000
 AT_ONCE = 100
@@ -52,6 +60,7 @@ class Drift:
     Attributes
     ----------
     mean, sd : float
+        The standard deviation is that of independent days whose sums vary as much.
     limit : float
         Of the CUSUM, in standard deviations.
     """
@@ -89,7 +98,7 @@ class Limits:
     drifts : dict of str to Drift
     features : dict of str to Stability
     block : float
-        Mean length of blocks that were resampled, in days.
+        Mean length of blocks that suits the reference, in days.
     """
 
     drifts: dict[str, Drift]
@@ -210,14 +219,14 @@ def find_limits(
     rate : float
         Share of histories of `HISTORY` days, 0 to 1.
     replicates : int
-        Histories that are resampled.
+        Histories that are resampled, for each length of blocks.
     """
     kept = np.isfinite(days.numbers["coverage_80"])
     numbers = {name: days.numbers[name][kept] for name in DRIFTS}
     # A model that is naive has no error over naive's.
     numbers = {name: series for name, series in numbers.items() if np.ptp(series) > 1e-9}
     counts = {name: days.counts[name][kept] for name in FEATURES}
-    moves = np.log(np.maximum(days.numbers["move"][kept], 1e-6))
+    moves = np.log(np.maximum(days.numbers["move"][kept], SMALLEST))
     block = max(map(block_length, [*numbers.values(), moves]))
     slow = {name: slowness(series, block) for name, series in numbers.items()}
     rng = np.random.default_rng(seed)
@@ -242,6 +251,7 @@ def _quantiles(
     rate: float,
     replicates: int,
 ) -> dict[str, float]:
+    """Return the limit of each statistic, by blocks of one length."""
     batches = [
         _largest(numbers, counts, slow, block, rng, min(AT_ONCE, replicates - start))
         for start in range(0, replicates, AT_ONCE)
@@ -259,7 +269,7 @@ def _largest(
     rng: np.random.Generator,
     n: int,
 ) -> dict[str, FloatArray]:
-    """Return the largest value of each statistic in resampled histories, ``(n,)`` each."""
+    """Return the largest value of each statistic in `n` resampled histories, ``(n,)`` each."""
     n_days = len(next(iter(numbers.values())))
     reference = stationary_bootstrap(n_days, (n, n_days), block, rng)
     history = stationary_bootstrap(n_days, (n, HISTORY), block, rng)
@@ -278,7 +288,7 @@ def _statistics(
         mean, sd = known.mean(axis=1, keepdims=True), known.std(axis=1, keepdims=True)
         sd = sd * slow[name]
         sums = cusum((series[history] - mean) / np.maximum(sd, 1e-9))
-        yield name, np.maximum(*sums).max(axis=1)
+        yield name, (sums[0] if name in GROWING else np.maximum(*sums)).max(axis=1)
     for name, table in counts.items():
         index = rolling_index(table[history], shares_of(table[reference]))
         yield name, np.nanmax(index, axis=1)

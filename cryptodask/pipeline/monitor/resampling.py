@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from cryptodask.records import FloatArray, IntArray
 
 LEAST_BLOCK = 40.0
-"""Days of a block, at least: what is quiet for a week is no evidence of independence."""
+"""Days of a block that suits a reference, at least: volatility changes over weeks."""
 
 
 def stationary_bootstrap(
