@@ -69,9 +69,7 @@ class Facts:
     trained: float | None = None
 
 
-def judge_day(
-    reference: Reference, days: Days, facts: Facts, day: np.datetime64
-) -> list[Reading]:
+def judge_day(reference: Reference, days: Days, facts: Facts, day: np.datetime64) -> list[Reading]:
     """Return the measures of a day.
 
     Parameters

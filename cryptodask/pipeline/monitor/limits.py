@@ -236,8 +236,14 @@ def find_limits(
     ]
     limits = {name: max(found[name] for found in by_block) for name in by_block[0]}
     return Limits(
-        {n: Drift(float(s.mean()), float(s.std()) * slow[n], max(FLOOR, limits[n])) for n, s in numbers.items()},
-        {n: Stability(edges[n], shares_of(c).tolist(), MARGIN * limits[n]) for n, c in counts.items()},
+        {
+            n: Drift(float(s.mean()), float(s.std()) * slow[n], max(FLOOR, limits[n]))
+            for n, s in numbers.items()
+        },
+        {
+            n: Stability(edges[n], shares_of(c).tolist(), MARGIN * limits[n])
+            for n, c in counts.items()
+        },
         block,
     )
 
