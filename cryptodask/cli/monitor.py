@@ -7,7 +7,7 @@ a webhook that does not answer, after numbers and alerts were stored; 2 bad use.
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Column, Table
@@ -16,6 +16,9 @@ from rich.text import Text
 from cryptodask.cli.show import SOME_FAILED, counted, err, out
 from cryptodask.cli.store import DEFAULT, StorePlace
 from cryptodask.errors import CryptoDaskError
+
+if TYPE_CHECKING:
+    from cryptodask.pipeline.monitor.watching import Watched
 
 monitor_app = typer.Typer(
     help="Watch forecasts: limits from a backtest, numbers and alarms day by day.",
@@ -81,13 +84,7 @@ def check(
 ) -> None:
     """Measure a day, store the numbers, and raise an alarm where one is beyond its limits."""
     from cryptodask.pipeline.monitor.reference import read_reference
-    from cryptodask.pipeline.monitor.watching import (
-        check_webhook,
-        lines_of,
-        send_alarms,
-        watch_day,
-        write_gauges,
-    )
+    from cryptodask.pipeline.monitor.watching import check_webhook, watch_day
 
     if webhook:
         check_webhook(webhook)
@@ -96,29 +93,41 @@ def check(
     if as_json:
         typer.echo(json.dumps(watched.summary(), allow_nan=False))
     else:
-        table = Table(
-            *(Column(name, overflow="fold") for name in ("measure", "value", "limits", "", "what")),
-            title=f"{watched.model}, {watched.day}",
-        )
-        for line in lines_of(watched):
-            table.add_row(*(Text(cell) for cell in line))
-        out.print(table)
-    problems = []
-    try:
-        if prometheus is not None:
-            write_gauges(watched, prometheus)
-    except CryptoDaskError as error:
-        problems.append(error)
-    try:
-        if webhook:
-            send_alarms(watched, webhook)
-    except CryptoDaskError as error:
-        problems.append(error)
+        _print(watched)
+    problems = _pass_on(watched, prometheus, webhook)
     for problem in problems:
         err.print(Text(f"error: {problem}", style="red"), soft_wrap=True)
     if problems:
         raise typer.Exit(1)
     raise typer.Exit(SOME_FAILED if watched.alarms else 0)
+
+
+def _print(watched: "Watched") -> None:
+    """Print a line for each number."""
+    from cryptodask.pipeline.monitor.watching import lines_of
+
+    names = ("measure", "value", "limits", "", "what")
+    columns = (Column(name, overflow="fold") for name in names)
+    table = Table(*columns, title=Text(f"{watched.model}, {watched.day}"))
+    for line in lines_of(watched):
+        table.add_row(*(Text(cell) for cell in line))
+    out.print(table)
+
+
+def _pass_on(
+    watched: "Watched", prometheus: Path | None, webhook: str | None
+) -> list[CryptoDaskError]:
+    """Write gauges and post alarms, one whether or not the other could be; return what failed."""
+    from cryptodask.pipeline.monitor.watching import send_alarms, write_gauges
+
+    problems = []
+    for place, act in ((prometheus, write_gauges), (webhook, send_alarms)):
+        try:
+            if place:
+                act(watched, str(place))
+        except CryptoDaskError as error:
+            problems.append(error)
+    return problems
 
 
 @monitor_app.command()

@@ -35,6 +35,9 @@ class MonitorStore(Store):
         Whether a file that is not there is made.
     """
 
+    def __enter__(self) -> "MonitorStore":
+        return self
+
     def rows_of_days(
         self, model: str, step: int, since: pd.Timestamp, until: pd.Timestamp
     ) -> pd.DataFrame:

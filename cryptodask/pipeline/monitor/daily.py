@@ -106,7 +106,7 @@ def usable_rows(rows: pd.DataFrame) -> pd.DataFrame:
     half = np.maximum((logs["upper_80"] - logs["lower_80"]) / 2, SMALLEST)
     usable["scaled_errors"] = (logs["actual"] - logs["forecast"]) / half
     usable["error"] = np.abs(logs["actual"] - logs["forecast"])
-    return usable
+    return pd.DataFrame(usable)
 
 
 def bin_edges(rows: pd.DataFrame) -> dict[str, list[float]]:

@@ -95,11 +95,11 @@ def drift_values(name: str, drift: Drift, values: FloatArray) -> FloatArray:
     name : str
         One of `cryptodask.pipeline.monitor.daily.DRIFTS`.
     drift : Drift
-    values : ndarray of float64, ``(..., n_days)``
+    values : ndarray of float64, ``(n_histories, n_days)`` or ``(n_days,)``
 
     Returns
     -------
-    ndarray of float64, ``(..., n_days)``
+    ndarray of float64, ``(n_histories, n_days)`` or ``(n_days,)``
         Standard deviations.
     """
     rise, fall = cusum((values - drift.mean) / max(drift.sd, 1e-9), CAP * drift.limit)
@@ -188,11 +188,12 @@ def alert_of(reading: Reading, day: str, model: str) -> Alert:
     value = reading.value if reading.value is not None else float("nan")
     is_low = reading.least is not None and value < reading.least
     bound = f"below {reading.least:.4g}" if is_low else f"above {reading.most:.4g}"
+    meaning = meaning_of(reading.measure)
     return Alert(
         key=f"monitor {day} {model} {reading.measure}",
         kind=reading.measure[:40],
         subject=day,
-        message=f"{model}: {reading.measure} is {value:.4g}, {bound}: {meaning_of(reading.measure)}",
+        message=f"{model}: {reading.measure} is {value:.4g}, {bound}: {meaning}",
         value=reading.value,
         least=reading.least,
         most=reading.most,

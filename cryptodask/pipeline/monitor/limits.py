@@ -4,9 +4,9 @@ All limits share one rate of false alarms: resampled days keep the numbers of a 
 the rate is that of histories in which any statistic exceeds its limit. Each replicate resamples
 the reference too, as its mean and spread are not known better than its days allow: Gandy and
 Kvaløy (2013), Guaranteed conditional performance of control charts via bootstrap methods,
-Scandinavian Journal of Statistics 40. Long blocks keep what lasts, but no history of them is much
-worse than the worst weeks of the reference; short ones join bad days anew. A limit is the largest
-that any length of blocks gives.
+Scandinavian Journal of Statistics 40. Long blocks keep what lasts, but none
+of their histories is much worse than the worst weeks of the reference; short ones join bad days
+anew. A limit is the largest that any length of blocks gives.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ SLACK = 0.4
 volatility is, as what finds a shift fastest forgives half of it, Page (1954)."""
 
 LARGEST = 2.0
-"""Standard deviations that a day counts for, at most, so that one day alone is no shift."""
+"""Standard deviations that a day counts for, at most, lest a single day be a shift."""
 
 CAP = 1.5
 """What a CUSUM is held below, in limits, so that it is back soon after a disturbance."""
@@ -114,14 +114,14 @@ def cusum(scores: FloatArray, cap: float = np.inf) -> tuple[FloatArray, FloatArr
 
     Parameters
     ----------
-    scores : ndarray of float64, ``(..., n_days)``
+    scores : ndarray of float64, ``(n_histories, n_days)`` or ``(n_days,)``
         Standard deviations from the mean.
     cap : float
         What sums are held below.
 
     Returns
     -------
-    (ndarray, ndarray) of float64, ``(..., n_days)``
+    (ndarray, ndarray) of float64, ``(n_histories, n_days)`` or ``(n_days,)``
     """
     sums = np.zeros((2, *scores.shape))
     steps = np.clip(np.stack([scores, -scores]), -LARGEST, LARGEST) - SLACK
@@ -142,13 +142,13 @@ def stability_index(counts: FloatArray | IntArray, shares: FloatArray) -> FloatA
 
     Parameters
     ----------
-    counts : ndarray, ``(..., n_bins)``
-    shares : ndarray of float64, ``(..., n_bins)``
+    counts : ndarray, ``(n_histories, n_bins)`` or ``(n_bins,)``
+    shares : ndarray of float64, ``(n_histories, n_bins)`` or ``(n_bins,)``
         Of the reference, 0 to 1.
 
     Returns
     -------
-    ndarray of float64, ``(...)``
+    ndarray of float64, ``(n_histories,)`` or one number
         NaN where there is nothing to count.
     """
     total = counts.sum(axis=-1, keepdims=True)
@@ -163,15 +163,15 @@ def rolling_index(counts: IntArray, shares: FloatArray, window: int = WINDOW) ->
 
     Parameters
     ----------
-    counts : ndarray of int64, ``(..., n_days, n_bins)``
-    shares : ndarray of float64, ``(..., n_bins)``
+    counts : ndarray of int64, ``(n_histories, n_days, n_bins)`` or ``(n_days, n_bins)``
+    shares : ndarray of float64, ``(n_histories, n_bins)`` or ``(n_bins,)``
         Of the reference, 0 to 1.
     window : int
         Days.
 
     Returns
     -------
-    ndarray of float64, ``(..., n_days)``
+    ndarray of float64, ``(n_histories, n_days)`` or ``(n_days,)``
         NaN on the first ``window - 1`` days.
     """
     index = np.full(counts.shape[:-1], np.nan)
@@ -189,11 +189,11 @@ def shares_of(counts: IntArray) -> FloatArray:
 
     Parameters
     ----------
-    counts : ndarray of int64, ``(..., n_days, n_bins)``
+    counts : ndarray of int64, ``(n_histories, n_days, n_bins)`` or ``(n_days, n_bins)``
 
     Returns
     -------
-    ndarray of float64, ``(..., n_bins)``
+    ndarray of float64, ``(n_histories, n_bins)`` or ``(n_bins,)``
     """
     total = counts.sum(axis=-2)
     shares: FloatArray = total / np.maximum(total.sum(axis=-1, keepdims=True), 1)
@@ -234,7 +234,7 @@ def find_limits(
     by_block = [
         _quantiles(numbers, counts, slow, length, rng, rate, replicates) for length in blocks
     ]
-    limits = {name: max(found[name] for found in by_block) for name in by_block[0]}
+    limits = {name: max(limit[name] for limit in by_block) for name in by_block[0]}
     return Limits(
         {
             n: Drift(float(s.mean()), float(s.std()) * slow[n], max(FLOOR, limits[n]))
@@ -311,4 +311,5 @@ def common_quantile(largest: FloatArray, rate: float) -> float:
     """
     n = largest.shape[1]
     ranks = largest.argsort(axis=1).argsort(axis=1)
-    return float(np.quantile(ranks.max(axis=0), 1 - rate)) / max(n - 1, 1)
+    rank = float(np.quantile(ranks.max(axis=0), 1 - rate))
+    return rank / float(max(n - 1, 1))

@@ -115,8 +115,8 @@ def learn_reference(
     dates = np.unique(rows["date"].to_numpy().astype("datetime64[s]"))
     if len(dates) < LEAST_DAYS:
         raise InputError(
-            f"backtest: has {counted(len(dates), 'day')} of {chosen} with intervals and closes, and "
-            f"a reference needs {LEAST_DAYS}; {HOW}"
+            f"backtest: has {counted(len(dates), 'day')} of {chosen} with intervals and closes, "
+            f"and a reference needs {LEAST_DAYS}; {HOW}"
         )
     bar = _bar_of(table, step)
     if np.median(np.diff(dates).astype(np.int64)) > bar:

@@ -86,7 +86,7 @@ def watch_day(place: "str | os.PathLike[str]", reference: Reference, date: str) 
     InputError
         It is not a day, or the store has no closes up to it.
     StoreError
-        There is no store, or it can't be reached.
+        The store is missing, or can't be reached.
     """
     from cryptodask.store.monitoring import MonitorStore
 
@@ -233,7 +233,7 @@ def send_alarms(watched: Watched, url: str, timeout: float = TIMEOUT) -> None:
     url : str
         Of http or https. Messages name its host alone, as the rest may be a secret.
     timeout : float
-        Seconds.
+        In seconds.
 
     Raises
     ------
@@ -261,6 +261,10 @@ def send_alarms(watched: Watched, url: str, timeout: float = TIMEOUT) -> None:
 
 def check_webhook(url: str) -> None:
     """See that a webhook is a URL of http or https.
+
+    Parameters
+    ----------
+    url : str
 
     Raises
     ------
