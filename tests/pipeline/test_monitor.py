@@ -279,7 +279,9 @@ def test_failures_and_the_age_of_versions_have_limits(
     reference, _ = references[0]
     last = np.array(["2026-03-01"], "M8[s]")
     names = [f"c{i}" for i in range(10)]
-    one = facts_of(reference, Facts(last_bars=last, expected=names, forecast=names[1:]), "2026-03-01")
+    one = facts_of(
+        reference, Facts(last_bars=last, expected=names, forecast=names[1:]), "2026-03-01"
+    )
     assert one["failures"].value == pytest.approx(0.1)
     assert not one["failures"].is_alarm
     none = Facts(last_bars=last, expected=names, forecast=(), trained=91.0)

@@ -55,9 +55,7 @@ def days(rows: pd.DataFrame) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def place(
-    rows: pd.DataFrame, days: list[str], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def place(rows: pd.DataFrame, days: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with a run from each day, and closes up to the last one."""
     path = tmp_path_factory.mktemp("store") / "store.db"
     after = rows[rows["cutoff"] >= pd.Timestamp(days[0])]
@@ -114,7 +112,9 @@ def test_a_feed_that_stopped_is_an_alarm_the_next_day(
     place: Path, reference_file: Path, days: list[str]
 ) -> None:
     last = pd.Timestamp(days[-1])
-    measured = {r.measure: r for r in watch_day(place, read_reference(reference_file), days[-1]).readings}
+    measured = {
+        r.measure: r for r in watch_day(place, read_reference(reference_file), days[-1]).readings
+    }
     assert measured["freshness"].value == 0
     following = f"{last + pd.Timedelta(days=1):%Y-%m-%d}"
     watched = watch_day(place, read_reference(reference_file), following)
@@ -158,7 +158,9 @@ def test_the_page_shows_measures_limits_and_alarms(
     page = open_page(path)
     page.get_by_text(HOSTILE).first.wait_for()
     page.get_by_text("Alarms on").wait_for()
-    page.get_by_text("CUSUM, in standard deviations, of: share of coins", exact=False).first.wait_for()
+    page.get_by_text(
+        "CUSUM, in standard deviations, of: share of coins", exact=False
+    ).first.wait_for()
     page.screenshot(path=tmp_path / "monitor.png", full_page=True)
     with pytest.raises(InputError, match="no numbers"):
         save_monitor(path, pd.DataFrame(columns=["day", "model", "measure"]))
