@@ -14,11 +14,12 @@ DAY = np.datetime64("2024-01-01", "s")
 def moves(n: int, days: int, rng: np.random.Generator) -> FloatArray:
     """Standardised GARCH(1, 1) with Student's t of 6 degrees, ``(n, days)``."""
     heavy = rng.standard_t(6, size=(days, n)) / np.sqrt(6 / 4)
-    out, variance = np.empty((days, n)), np.ones(n)
+    out: FloatArray = np.empty((days, n))
+    variance = np.ones(n)
     for day in range(days):
         out[day] = np.sqrt(variance) * heavy[day]
         variance = 0.05 + 0.05 * out[day] ** 2 + 0.90 * variance
-    return out.T
+    return np.ascontiguousarray(out.T)
 
 
 def log_returns(n: int, days: int, rng: np.random.Generator) -> FloatArray:

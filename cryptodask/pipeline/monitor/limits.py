@@ -22,8 +22,8 @@ HISTORY = 400
 """Days of a history; a CUSUM begins that many days before the day that it is of."""
 
 RATE = 0.035
-"""Share of undisturbed histories with an alarm. Less than the 5% that are promised, as resampled days
-know nothing of what a reference has not seen."""
+"""Share of undisturbed histories with an alarm. Less than the 5% that are promised, as resampled
+days know nothing of what a reference has not seen."""
 
 SLACK = 0.4
 """What a CUSUM forgives each day, in standard deviations: about half of the shift that a doubled
