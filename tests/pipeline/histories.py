@@ -13,13 +13,13 @@ DAY = np.datetime64("2024-01-01", "s")
 
 def moves(n: int, days: int, rng: np.random.Generator) -> FloatArray:
     """Standardised GARCH(1, 1) with Student's t of 6 degrees, ``(n, days)``."""
-    heavy = rng.standard_t(6, size=(days, n)) / np.sqrt(6 / 4)
-    out: FloatArray = np.empty((days, n))
+    heavy: FloatArray = rng.standard_t(6, size=(days, n)) / np.sqrt(6 / 4)
+    out = np.empty((n, days))
     variance = np.ones(n)
     for day in range(days):
-        out[day] = np.sqrt(variance) * heavy[day]
-        variance = 0.05 + 0.05 * out[day] ** 2 + 0.90 * variance
-    return np.ascontiguousarray(out.T)
+        out[:, day] = np.sqrt(variance) * heavy[day]
+        variance = 0.05 + 0.05 * out[:, day] ** 2 + 0.90 * variance
+    return out
 
 
 def log_returns(n: int, days: int, rng: np.random.Generator) -> FloatArray:
@@ -27,7 +27,8 @@ def log_returns(n: int, days: int, rng: np.random.Generator) -> FloatArray:
     days += BEFORE
     common = moves(n, days, rng)[:, None, :]
     alone = moves(n * COINS, days, rng).reshape(n, COINS, days)
-    return 0.04 * (np.sqrt(TOGETHER) * common + np.sqrt(1 - TOGETHER) * alone)
+    moved: FloatArray = 0.04 * (np.sqrt(TOGETHER) * common + np.sqrt(1 - TOGETHER) * alone)
+    return moved
 
 
 def volatility(returns: FloatArray) -> FloatArray:
@@ -65,5 +66,5 @@ def rows_of(returns: FloatArray, quantiles: dict[int, float], seed: int) -> Iter
 
 def quantiles_of(returns: FloatArray) -> dict[int, float]:
     """Return the half width of intervals in volatilities, by level."""
-    scaled = np.abs(returns / volatility(returns))[..., BEFORE:]
+    scaled = np.abs(returns[..., BEFORE:]) / volatility(returns)[..., BEFORE:]
     return {level: float(np.quantile(scaled, level / 100)) for level in (80, 95)}

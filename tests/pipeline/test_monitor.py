@@ -46,8 +46,10 @@ from cryptodask.pipeline.monitor.reference import (
 )
 from cryptodask.pipeline.monitor.resampling import block_length, slowness, stationary_bootstrap
 from cryptodask.pipeline.monitor.watching import Watched, send_alarms, write_gauges
+from cryptodask.prices import CryptoLoader
 from cryptodask.results import Backtest
-from tests.pipeline.histories import log_returns, quantiles_of, rows_of
+from tests.conftest import REAL_DATA
+from tests.pipeline.histories import BEFORE, COINS, log_returns, quantiles_of, rows_of
 
 REFERENCES, EACH = 2, 50
 CHANGE, WITHIN = 150, 30
@@ -374,3 +376,27 @@ def test_gauges_are_what_prometheus_reads(watched: Watched, tmp_path: Path) -> N
     assert families["cryptodask_monitor_value"].samples[0].labels["model"] == watched.model
     with pytest.raises(WriteError):
         write_gauges(watched, tmp_path / "none" / "monitor.prom")
+
+
+def real_returns() -> Any:
+    """Daily log returns of the 40 coins with the most rows, ``(1, COINS, n_days)``, and days."""
+    if not REAL_DATA.is_dir():
+        pytest.skip("needs the files of ../shared/data/crypto-prices-2017, which are not here")
+    closes = CryptoLoader(REAL_DATA).get_df().pivot(index="date", columns="coin", values="close")
+    closes = closes[closes.index >= "2014-06-01"].asfreq("D")
+    most = closes.notna().sum().sort_values(kind="stable").index[-COINS:]
+    returns = np.log(closes[most]).diff().fillna(0).iloc[1:]
+    return returns.to_numpy().T[None], returns.index[BEFORE:]
+
+
+def test_a_year_of_real_prices_raises_no_alarm_and_the_boom_of_2017_does() -> None:
+    returns, dates = real_returns()
+    known = int((dates < "2016-05-01").sum())
+    quantiles = quantiles_of(returns[..., : BEFORE + known])
+    rows = next(rows_of(returns, quantiles, 0))
+    days = np.sort(rows["date"].unique())
+    calm, boom = int((dates < "2017-03-01").sum()), len(days)
+    reference = learn_reference(backtest_of(rows[rows["date"] < days[known]]), replicates=500)
+    alarms = alarm_days(reference, rows[rows["date"] >= days[known]])
+    assert not alarms[: calm - known].any()
+    assert alarms[calm - known : boom - known].any()

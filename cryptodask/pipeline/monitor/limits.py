@@ -21,8 +21,8 @@ from cryptodask.records import FloatArray, IntArray
 HISTORY = 400
 """Days of a history; a CUSUM begins that many days before the day that it is of."""
 
-RATE = 0.035
-"""Share of undisturbed histories with an alarm. Less than the 5% that are promised, as resampled
+RATE = 0.025
+"""Share of undisturbed histories with an alarm. Half of the 5% that are promised, as resampled
 days know nothing of what a reference has not seen."""
 
 SLACK = 0.4
