@@ -51,7 +51,7 @@ from cryptodask.results import Backtest
 from tests.conftest import REAL_DATA
 from tests.pipeline.histories import BEFORE, COINS, log_returns, quantiles_of, rows_of
 
-REFERENCES, EACH = 2, 50
+REFERENCES, EACH = 4, 25
 CHANGE, WITHIN = 150, 30
 
 

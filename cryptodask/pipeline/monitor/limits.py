@@ -44,6 +44,9 @@ BLOCKS = (1.0, 10.0)
 FLOOR = 5.0
 """Least limit of a CUSUM, in standard deviations: no three days are a shift."""
 
+SPARE = 1.05
+"""What limits of a CUSUM are multiplied by: a reference is one of many that could have been."""
+
 MARGIN = 1.5
 """What limits of stability are multiplied by: of windows of two months a reference has few, and the
 next year's worst is often worse than its own."""
@@ -237,7 +240,7 @@ def find_limits(
     limits = {name: max(limit[name] for limit in by_block) for name in by_block[0]}
     return Limits(
         {
-            n: Drift(float(s.mean()), float(s.std()) * slow[n], max(FLOOR, limits[n]))
+            n: Drift(float(s.mean()), float(s.std()) * slow[n], max(FLOOR, SPARE * limits[n]))
             for n, s in numbers.items()
         },
         {
