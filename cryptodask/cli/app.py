@@ -16,6 +16,7 @@ from cryptodask.cli.cluster import cluster
 from cryptodask.cli.dashboard import dashboard
 from cryptodask.cli.forecast import forecast
 from cryptodask.cli.models import models
+from cryptodask.cli.monitor import monitor_app
 from cryptodask.cli.pipeline import pipeline_app
 from cryptodask.cli.predict import predict
 from cryptodask.cli.prices import prices_app
@@ -47,6 +48,7 @@ app.add_typer(prices_app, name="prices")
 app.add_typer(registry_app, name="registry")
 app.add_typer(store_app, name="store")
 app.add_typer(pipeline_app, name="pipeline")
+app.add_typer(monitor_app, name="monitor")
 app.add_typer(security_app, name="security")
 
 

@@ -28,6 +28,7 @@ from cryptodask.results.manifest import read_manifest, write_manifest
 from cryptodask.store import Alert, Judgement, Request, open_store
 from cryptodask.store.bulk import insert_forecasts
 from cryptodask.store.connect import SCRIPTS, connect, writing
+from cryptodask.store.monitoring import MONITOR
 from cryptodask.store.schema import METADATA
 
 KEYS = ["coin", "model", "cutoff", "step"]
@@ -217,6 +218,7 @@ def test_judgements_requests_and_alerts_are_stored_once(place: str) -> None:
 
 
 def test_the_migrations_make_the_tables_of_the_schema(place: str) -> None:
+    assert MONITOR.metadata is METADATA
     engine = connect(place)
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []

@@ -1,0 +1,146 @@
+"""``cryptodask monitor``: watch what forecasts are worth, day by day.
+
+Exit codes of ``check``: 0 no alarm; 3 an alarm, which is stored; 1 something could not be done, as
+a webhook that does not answer, after numbers and alerts were stored; 2 bad use.
+"""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Column, Table
+from rich.text import Text
+
+from cryptodask.cli.show import SOME_FAILED, counted, err, out
+from cryptodask.cli.store import DEFAULT, StorePlace
+from cryptodask.errors import CryptoDaskError
+
+if TYPE_CHECKING:
+    from cryptodask.pipeline.monitor.watching import Watched
+
+monitor_app = typer.Typer(
+    help="Watch forecasts: limits from a backtest, numbers and alarms day by day.",
+    no_args_is_help=True,
+)
+
+
+@monitor_app.command()
+def learn(
+    backtest: Annotated[
+        str, typer.Argument(help="Folder or URL of a backtest with origins a bar apart.")
+    ],
+    file: Annotated[Path, typer.Option("--out", metavar="FILE", help="Write limits to this file.")],
+    model: Annotated[
+        str | None, typer.Option(help="A model of the backtest. [the one beside naive]")
+    ] = None,
+    step: Annotated[int, typer.Option(min=1, help="Bars ahead.")] = 1,
+    failures: Annotated[
+        float,
+        typer.Option("--failures", min=0, max=1, help="Share of coins that may lack a forecast."),
+    ] = 0.1,
+    age: Annotated[
+        float, typer.Option("--age", min=0, help="Days since training that a version may have.")
+    ] = 90.0,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+) -> None:
+    """Learn from a backtest what is usual, and limits of it."""
+    from cryptodask.pipeline.monitor.reference import learn_reference, write_reference
+    from cryptodask.results import open_backtest
+
+    reference = learn_reference(
+        open_backtest(backtest), model, step, most_failed=failures, oldest=age, seed=seed
+    )
+    write_reference(reference, file.absolute())
+    text = (
+        f"wrote {file}: {reference.model}, {counted(reference.days, 'day')} from {reference.first} "
+        f"to {reference.last}, {reference.coins:g} coins a day"
+    )
+    out.print(Text(text), soft_wrap=True)
+
+
+@monitor_app.command()
+def check(
+    reference: Annotated[
+        Path, typer.Option("--reference", metavar="FILE", help="Limits, of `monitor learn`.")
+    ],
+    store: StorePlace = DEFAULT,
+    date: Annotated[
+        str | None,
+        typer.Option("--date", help="Last day whose prices are known. [yesterday, in UTC]"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    webhook: Annotated[
+        str | None,
+        typer.Option(
+            envvar="CRYPTODASK_WEBHOOK", metavar="URL", help="Post alarms there, as JSON."
+        ),
+    ] = None,
+    prometheus: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.prom", help="Write gauges for Prometheus' textfile collector."),
+    ] = None,
+) -> None:
+    """Measure a day, store the numbers, and raise an alarm where one is beyond its limits."""
+    from cryptodask.pipeline.monitor.reference import read_reference
+    from cryptodask.pipeline.monitor.watching import check_webhook, watch_day
+
+    if webhook:
+        check_webhook(webhook)
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    watched = watch_day(store, read_reference(reference.absolute()), date or yesterday.isoformat())
+    if as_json:
+        typer.echo(json.dumps(watched.summary(), allow_nan=False))
+    else:
+        _print(watched)
+    problems = _pass_on(watched, prometheus, webhook)
+    for problem in problems:
+        err.print(Text(f"error: {problem}", style="red"), soft_wrap=True)
+    if problems:
+        raise typer.Exit(1)
+    raise typer.Exit(SOME_FAILED if watched.alarms else 0)
+
+
+def _print(watched: "Watched") -> None:
+    """Print a line for each number."""
+    from cryptodask.pipeline.monitor.watching import lines_of
+
+    names = ("measure", "value", "limits", "", "what")
+    columns = (Column(name, overflow="fold") for name in names)
+    table = Table(*columns, title=Text(f"{watched.model}, {watched.day}"))
+    for line in lines_of(watched):
+        table.add_row(*(Text(cell) for cell in line))
+    out.print(table)
+
+
+def _pass_on(
+    watched: "Watched", prometheus: Path | None, webhook: str | None
+) -> list[CryptoDaskError]:
+    """Write gauges and post alarms, one whether or not the other could be; return what failed."""
+    from cryptodask.pipeline.monitor.watching import send_alarms, write_gauges
+
+    problems = []
+    for place, act in ((prometheus, write_gauges), (webhook, send_alarms)):
+        try:
+            if place:
+                act(watched, str(place))
+        except CryptoDaskError as error:
+            problems.append(error)
+    return problems
+
+
+@monitor_app.command()
+def page(
+    file: Annotated[Path, typer.Option("--out", metavar="FILE.html", help="Write this page.")],
+    store: StorePlace = DEFAULT,
+    model: Annotated[str | None, typer.Option(help="Only this model. [all]")] = None,
+) -> None:
+    """Draw the numbers of all days with limits and alarms, as one HTML file."""
+    from cryptodask.dashboard.monitor_page import save_monitor
+    from cryptodask.store.monitoring import MonitorStore
+
+    with MonitorStore(store, make=False) as database:
+        numbers = database.numbers(model)
+    save_monitor(file, numbers)
+    out.print(Text(f"wrote {file}, {counted(len(numbers), 'number')}"), soft_wrap=True)

@@ -1,0 +1,174 @@
+"""The monitor's page: forecasts against what came, day by day, with limits and alarms.
+
+Names of models come from files that nobody vetted; see `cryptodask.dashboard.style`.
+"""
+
+import os
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cryptodask.dashboard.html_file import html_of, target_of
+from cryptodask.dashboard.price_figure import legend_item
+from cryptodask.dashboard.style import (
+    BODY,
+    COLORS,
+    INK,
+    MUTED,
+    TOOLS,
+    add_legend,
+    dress,
+    plain_text,
+    section_title,
+)
+from cryptodask.errors import InputError
+from cryptodask.io.files import write_text
+from cryptodask.pipeline.monitor.daily import DRIFTS, FEATURES
+from cryptodask.pipeline.monitor.judging import (
+    AGE,
+    DRIFT,
+    FAILURES,
+    FRESHNESS,
+    STABILITY,
+    meaning_of,
+)
+from cryptodask.text import counted
+
+ALARM = "#c0262d"
+
+MOST_MODELS = 20
+"""Models on a page at most, the first by name."""
+
+GROUPS: tuple[tuple[str, ...], ...] = (
+    ("error", "move"),
+    *((name,) for drift in DRIFTS for name in (drift, drift + DRIFT)),
+    *((name + STABILITY,) for name in FEATURES),
+    (FRESHNESS,),
+    (FAILURES,),
+    (AGE,),
+)
+"""Measures that share a figure, in the order of the page."""
+
+
+def save_monitor(path: "str | os.PathLike[str]", numbers: pd.DataFrame) -> None:
+    """Write the page to one HTML file that needs no network, whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        A file there is replaced.
+    numbers : DataFrame
+        ``day, model, measure, value, least, most``.
+
+    Raises
+    ------
+    OptionError
+        The file has another suffix, or its folder does not exist.
+    InputError
+        There are no numbers.
+    """
+    target = target_of(path, (".html",), "the monitor's page")
+    if numbers.empty:
+        raise InputError(
+            "monitor: no numbers in the store; `cryptodask monitor check` adds a day's"
+        )
+    write_text(html_of(monitor_layout(numbers), "CryptoDask monitor"), target)
+
+
+def monitor_layout(numbers: pd.DataFrame) -> Any:
+    """Return the page of some models' numbers.
+
+    Parameters
+    ----------
+    numbers : DataFrame
+        ``day, model, measure, value, least, most``.
+
+    Returns
+    -------
+    bokeh.models.Column
+    """
+    from bokeh.layouts import column
+    from bokeh.models import DataRange1d
+
+    parts = [plain_text("heading", "Monitor", "26px", INK, "650")]
+    days = DataRange1d(range_padding=0.02)
+    names = sorted(numbers["model"].unique())
+    for model in names[:MOST_MODELS]:
+        rows = numbers[numbers["model"] == model]
+        alarmed = rows[is_alarm(rows)]
+        parts.append(section_title(str(model), "model"))
+        parts.append(plain_text("summary", _summary(rows, alarmed), "14px", MUTED))
+        for group in GROUPS:
+            drawn = [rows[rows["measure"] == name] for name in group]
+            drawn = [part for part in drawn if part["value"].notna().any()]
+            if drawn:
+                parts += _figure(drawn, days)
+    if len(names) > MOST_MODELS:
+        rest = counted(len(names) - MOST_MODELS, "further model")
+        parts.append(plain_text("rest", f"{rest}: name one with --model", "14px", MUTED))
+    return column(*parts, sizing_mode="stretch_width", styles=BODY)
+
+
+def is_alarm(numbers: pd.DataFrame) -> "pd.Series[bool]":
+    """Return whether each number is beyond a limit.
+
+    Parameters
+    ----------
+    numbers : DataFrame
+        ``value, least, most``.
+    """
+    return (numbers["value"] < numbers["least"]) | (numbers["value"] > numbers["most"])
+
+
+def _summary(rows: pd.DataFrame, alarmed: pd.DataFrame) -> str:
+    first, last = (f"{day:%Y-%m-%d}" for day in (rows["day"].min(), rows["day"].max()))
+    text = f"{counted(rows['day'].nunique(), 'day')}, {first} to {last}. "
+    if alarmed.empty:
+        return text + "No alarm."
+    latest = alarmed[alarmed["day"] == alarmed["day"].max()]
+    measures = ", ".join(sorted(latest["measure"]))
+    days = counted(alarmed["day"].nunique(), "day")
+    return text + f"Alarms on {days}, last on {latest['day'].iloc[0]:%Y-%m-%d}: {measures}."
+
+
+def _figure(drawn: list[pd.DataFrame], days: Any) -> list[Any]:
+    """Draw measures over days, with limits and alarms; return what says what they are, and that."""
+    from bokeh.models import ColumnDataSource, HoverTool
+    from bokeh.plotting import figure
+
+    measures = [str(part["measure"].iloc[0]) for part in drawn]
+    plot = figure(
+        name=measures[0],
+        x_axis_type="datetime",
+        x_range=days,
+        height=190,
+        sizing_mode="stretch_width",
+        tools=TOOLS,
+        active_drag="box_zoom",
+    )
+    items = []
+    for i, part in enumerate(drawn):
+        columns = {name: part[name].to_numpy() for name in ("value", "least", "most")}
+        alarm = np.where(is_alarm(part), part["value"], np.nan)
+        source = ColumnDataSource({"day": part["day"].to_numpy(), **columns, "alarm": alarm})
+        line = plot.line("day", "value", source=source, color=COLORS[i], line_width=1.5)
+        dots = plot.scatter("day", "value", source=source, color=COLORS[i], size=4)
+        items.append(legend_item(measures[i], line, dots))
+        for name in ("least", "most"):
+            if part[name].notna().any():
+                plot.line("day", name, source=source, color=MUTED, line_dash="dashed")
+        if np.isfinite(alarm).any():
+            marks = plot.scatter("day", "alarm", source=source, color=ALARM, size=9)
+            items.append(legend_item("alarm", marks))
+        rows = [
+            ("day", "@day{%F}"),
+            (measures[i], "@value"),
+            ("least", "@least"),
+            ("most", "@most"),
+        ]
+        plot.add_tools(HoverTool(renderers=[line], tooltips=rows, formatters={"@day": "datetime"}))
+    add_legend(plot, items)
+    dress(plot)
+    what = "; ".join(f"{name}: {meaning_of(name)}" for name in measures)
+    return [plain_text("what", what, "13px", MUTED), plot]

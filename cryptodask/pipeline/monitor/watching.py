@@ -1,0 +1,300 @@
+"""Watch a day: read the store, let `judging` decide, and act on what it decided."""
+
+import json
+import os
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+import pandas as pd
+
+from cryptodask.errors import CryptoDaskError, InputError, WriteError
+from cryptodask.io.paths import path_of
+from cryptodask.pipeline.monitor.daily import daily_numbers, usable_rows
+from cryptodask.pipeline.monitor.judging import Facts, Reading, alert_of, judge_day, meaning_of
+from cryptodask.pipeline.monitor.limits import HISTORY
+from cryptodask.pipeline.monitor.reference import Reference
+from cryptodask.prices.days import day_text
+
+if TYPE_CHECKING:
+    from cryptodask.store.monitoring import MonitorStore
+
+TIMEOUT = 10.0
+"""Seconds that a webhook has for an answer."""
+
+LATELY = 7
+"""Bars in which a coin that was forecast is expected again."""
+
+
+@attrs.frozen(kw_only=True)
+class Watched:
+    """What the monitor saw of a day.
+
+    Attributes
+    ----------
+    day : str
+    model : str
+    readings : list of Reading
+    new : int
+        Alerts that were not in the store before.
+    """
+
+    day: str
+    model: str
+    readings: list[Reading]
+    new: int
+
+    @property
+    def alarms(self) -> list[Reading]:
+        """The readings that are beyond a limit."""
+        return [reading for reading in self.readings if reading.is_alarm]
+
+    def summary(self) -> dict[str, Any]:
+        """Return it as JSON can hold it."""
+        alerts = [alert_of(reading, self.day, self.model) for reading in self.alarms]
+        numbers = [attrs.asdict(r) | {"alarm": r.is_alarm} for r in self.readings]
+        return {
+            "day": self.day,
+            "model": self.model,
+            "alarms": [{"key": alert.key, "message": alert.message} for alert in alerts],
+            "new": self.new,
+            "numbers": numbers,
+        }
+
+
+def watch_day(place: "str | os.PathLike[str]", reference: Reference, date: str) -> Watched:
+    """Measure a day, and store its numbers and alerts.
+
+    The same day again replaces the numbers, as closes may have been corrected, and adds no alert
+    twice.
+
+    Parameters
+    ----------
+    place : str or path
+        Of the store.
+    reference : Reference
+    date : str
+        The last day whose prices are known, YYYY-MM-DD.
+
+    Raises
+    ------
+    InputError
+        It is not a day, or the store has no closes up to it.
+    StoreError
+        The store is missing, or can't be reached.
+    """
+    from cryptodask.store.monitoring import MonitorStore
+
+    text = str(day_text(date))
+    with MonitorStore(place, make=False) as store:
+        readings = read_day(store, reference, text)
+        alerts = [alert_of(r, text, reference.model) for r in readings if r.is_alarm]
+        names = ("measure", "value", "least", "most")
+        numbers = [{name: getattr(r, name) for name in names} for r in readings]
+        store.add_numbers(text, reference.model, numbers)
+        new = store.add_alerts(alerts)
+    return Watched(day=text, model=reference.model, readings=readings, new=new)
+
+
+def read_day(store: "MonitorStore", reference: Reference, date: str) -> list[Reading]:
+    """Return the measures of a day from a store.
+
+    Parameters
+    ----------
+    store : MonitorStore
+    reference : Reference
+    date : str
+
+    Raises
+    ------
+    InputError
+        The store has no closes up to that day.
+    """
+    day = pd.Timestamp(date)
+    bar = pd.Timedelta(seconds=reference.bar)
+    end = day + pd.Timedelta(days=1) - bar
+    since = end - (HISTORY - 1 + reference.step) * bar
+    closes = store.actuals()
+    closes = closes[closes["date"] <= end]
+    if closes.empty:
+        raise InputError(
+            f"{store.name}: has no closes up to {date}; `cryptodask pipeline store` adds them"
+        )
+    rows = store.rows_of_days(reference.model, reference.step, since, end)
+    seen = closes[closes["date"] >= since].set_index(["coin", "date"])["close"]
+    rows["actual"] = seen.reindex(pd.MultiIndex.from_frame(rows[["coin", "date"]])).to_numpy()
+    at_cutoff = pd.MultiIndex.from_frame(rows[["coin", "cutoff"]])
+    rows["last"] = seen.reindex(at_cutoff).to_numpy()
+    days = daily_numbers(usable_rows(rows), reference.edges, reference.coins)
+    facts = _facts(store, reference, rows, closes, end)
+    return judge_day(reference, days, facts, np.datetime64(date, "D"))
+
+
+def _facts(
+    store: "MonitorStore",
+    reference: Reference,
+    rows: pd.DataFrame,
+    closes: pd.DataFrame,
+    end: pd.Timestamp,
+) -> Facts:
+    """Return what is known of a day beside what forecasts were worth."""
+    runs = store.runs()
+    runs = runs[(runs["kind"] != "backtest") & (runs["last_cutoff"] == end)]
+    failed: set[str] = set()
+    ages = []
+    for run in runs["id"]:
+        failures = store.failures(int(run))
+        failed |= set(failures.loc[failures["model"] == reference.model, "coin"])
+        versions = store.versions(int(run))
+        paths = versions.loc[versions["label"] == reference.model, "path"]
+        ages += [age for path in paths if (age := _age(path, end)) is not None]
+    bar = pd.Timedelta(seconds=reference.bar)
+    lately = rows[rows["cutoff"] >= end - LATELY * bar]
+    return Facts(
+        last_bars=closes.groupby("coin")["date"].max().to_numpy().astype("datetime64[s]"),
+        expected={*lately["coin"], *failed},
+        forecast=set(rows.loc[rows["cutoff"] == end, "coin"]),
+        trained=max(ages, default=None),
+    )
+
+
+def _age(path: str, end: pd.Timestamp) -> float | None:
+    """Return the days since a version was trained; None where it can't be read any more."""
+    from cryptodask.results.manifest import read_manifest
+
+    try:
+        trained = pd.Timestamp(read_manifest(path_of(path)).facts["trained"])
+    except (CryptoDaskError, OSError, KeyError, ValueError):
+        return None
+    days = (end - trained.tz_localize(None)).total_seconds() / 86_400
+    return max(days, 0.0)
+
+
+def write_gauges(watched: Watched, path: "str | os.PathLike[str]") -> None:
+    """Write the numbers as gauges for the textfile collector of Prometheus' node exporter.
+
+    Parameters
+    ----------
+    watched : Watched
+    path : path
+        A file whose name ends with .prom; it is replaced in one step.
+
+    Raises
+    ------
+    WriteError
+        It can't be written.
+    """
+    from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
+
+    registry = CollectorRegistry()
+    labels = ["model", "measure"]
+    gauges = {
+        name: Gauge(f"cryptodask_monitor_{name}", what, labels, registry=registry)
+        for name, what in (
+            ("value", "A measure of the last day"),
+            ("least", "Its lower limit"),
+            ("most", "Its upper limit"),
+            ("alarm", "Whether it is beyond a limit"),
+        )
+    }
+    for reading in watched.readings:
+        values = {name: getattr(reading, name) for name in ("value", "least", "most")}
+        for name, value in {**values, "alarm": float(reading.is_alarm)}.items():
+            if value is not None:
+                gauges[name].labels(watched.model, reading.measure).set(value)
+    seconds = Gauge(
+        "cryptodask_monitor_day_seconds", "The day, since 1970", ["model"], registry=registry
+    )
+    seconds.labels(watched.model).set(pd.Timestamp(watched.day).timestamp())
+    try:
+        write_to_textfile(str(Path(path)), registry)
+    except OSError as error:
+        raise WriteError(f"{path}: {error.strerror or error}") from error
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Take a redirect for an error: what is sent is for that address alone."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        """Return no request."""
+
+
+def send_alarms(watched: Watched, url: str, timeout: float = TIMEOUT) -> None:
+    """Post the alarms of a day as JSON; nothing is sent where there are none.
+
+    Parameters
+    ----------
+    watched : Watched
+    url : str
+        Of http or https. Messages name its host alone, as the rest may be a secret.
+    timeout : float
+        In seconds.
+
+    Raises
+    ------
+    InputError
+        It is another URL.
+    WriteError
+        It can't be reached in time, or answers with an error.
+    """
+    check_webhook(url)
+    if not watched.alarms:
+        return
+    host = urllib.parse.urlsplit(url).hostname
+    headers = {"Content-Type": "application/json"}
+    content = json.dumps(watched.summary()).encode()
+    request = urllib.request.Request(url, content, headers, method="POST")
+    try:
+        with urllib.request.build_opener(_NoRedirect).open(request, timeout=timeout):
+            pass
+    except (OSError, ValueError, urllib.error.URLError) as error:
+        reason = str(getattr(error, "reason", error))
+        raise WriteError(
+            f"webhook at {host}: {reason}; the numbers are stored, and the same command sends again"
+        ) from error
+
+
+def check_webhook(url: str) -> None:
+    """See that a webhook is a URL of http or https.
+
+    Parameters
+    ----------
+    url : str
+
+    Raises
+    ------
+    InputError
+        It is not.
+    """
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InputError("webhook: must be a URL of http:// or https://")
+
+
+def lines_of(watched: Watched) -> Sequence[tuple[str, str, str, str, str]]:
+    """Return a line a reading: measure, value, limits, whether it is an alarm, what it is.
+
+    Parameters
+    ----------
+    watched : Watched
+    """
+
+    def limits(reading: Reading) -> str:
+        sides = (("at least", reading.least), ("at most", reading.most))
+        return ", ".join(f"{side} {x:.4g}" for side, x in sides if x is not None)
+
+    return [
+        (
+            reading.measure,
+            "" if reading.value is None else f"{reading.value:.4g}",
+            limits(reading),
+            "ALARM" if reading.is_alarm else "",
+            meaning_of(reading.measure),
+        )
+        for reading in watched.readings
+    ]

@@ -1,0 +1,99 @@
+"""What the monitor reads from a store, and the numbers that it leaves there."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Column, Float, String, Table, delete, insert, select
+
+from cryptodask.store.connect import writing
+from cryptodask.store.schema import FORECASTS, METADATA, RUNS, Stamp
+from cryptodask.store.store import Store
+
+MONITOR = Table(
+    "monitor",
+    METADATA,
+    Column("day", Stamp, primary_key=True),
+    Column("model", String, primary_key=True),
+    Column("measure", String(40), primary_key=True),
+    Column("value", Float(53)),
+    Column("least", Float(53)),
+    Column("most", Float(53)),
+)
+"""A number of a day and model, and between what it should lie."""
+
+BOUNDS = ("lower_80", "upper_80", "lower_95", "upper_95")
+
+
+class MonitorStore(Store):
+    """A store as the monitor uses it; see `cryptodask.store.store.Store`.
+
+    Parameters
+    ----------
+    place : str or path
+    make : bool
+        Whether a file that is not there is made.
+    """
+
+    def __enter__(self) -> "MonitorStore":
+        return self
+
+    def rows_of_days(
+        self, model: str, step: int, since: pd.Timestamp, until: pd.Timestamp
+    ) -> pd.DataFrame:
+        """Return forecasts for some days; of a coin and day those of the latest run.
+
+        Parameters
+        ----------
+        model : str
+        step : int
+            Bars ahead.
+        since, until : Timestamp
+            First and last cutoff.
+
+        Returns
+        -------
+        DataFrame
+            ``run, coin, cutoff, date, forecast`` and bounds, prices in the quote currency.
+        """
+        names = ("run", "coin", "cutoff", "date", "forecast", *BOUNDS)
+        first, last = since.to_datetime64(), until.to_datetime64()
+        runs = select(RUNS.c.id).where(RUNS.c.last_cutoff >= first, RUNS.c.first_cutoff <= last)
+        query = select(*(FORECASTS.c[name] for name in names)).where(
+            FORECASTS.c.run.in_(runs),
+            FORECASTS.c.model == model,
+            FORECASTS.c.step == step,
+            FORECASTS.c.cutoff >= first,
+            FORECASTS.c.cutoff <= last,
+        )
+        rows = self._frame(query).sort_values(["coin", "cutoff", "run"], kind="stable")
+        return rows.drop_duplicates(["coin", "date"], keep="last", ignore_index=True)
+
+    def add_numbers(self, day: str, model: str, numbers: Iterable[dict[str, Any]]) -> None:
+        """Store the numbers of a day and model, in place of those that were there.
+
+        Parameters
+        ----------
+        day : str
+        model : str
+        numbers : iterable of dict
+            ``measure, value, least, most``.
+        """
+        rows = [{"day": day, "model": model, **number} for number in numbers]
+        with writing(self._engine) as connection:
+            same = MONITOR.c.day == day, MONITOR.c.model == model
+            connection.execute(delete(MONITOR).where(*same))
+            if rows:
+                connection.execute(insert(MONITOR), rows)
+
+    def numbers(self, model: str | None = None) -> pd.DataFrame:
+        """Return the numbers of all days: ``day, model, measure, value, least, most``.
+
+        Parameters
+        ----------
+        model : str, optional
+            Only this one's.
+        """
+        where = [] if model is None else [MONITOR.c.model == model]
+        frame = self._frame(select(MONITOR).where(*where))
+        return frame.sort_values(["model", "measure", "day"], ignore_index=True)
