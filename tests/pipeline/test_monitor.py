@@ -385,7 +385,8 @@ def real_returns() -> Any:
     closes = CryptoLoader(REAL_DATA).get_df().pivot(index="date", columns="coin", values="close")
     closes = closes[closes.index >= "2014-06-01"].asfreq("D")
     most = closes.notna().sum().sort_values(kind="stable").index[-COINS:]
-    returns = np.log(closes[most]).diff().fillna(0).iloc[1:]
+    logs = pd.DataFrame(np.log(closes[most]))
+    returns = logs.diff().fillna(0).iloc[1:]
     return returns.to_numpy().T[None], returns.index[BEFORE:]
 
 

@@ -95,17 +95,19 @@ def test_a_day_is_watched_by_the_command(
     assert 'measure="coverage_80"' in gauges.read_text()
     code, summary = check(place, reference_file, days[-2])
     assert code == 3
-    assert summary["new"] == len(summary["alarms"]) > 0
+    assert len(summary["alarms"]) > 0
     # Again: the same numbers, and no alert twice.
     code, again = check(place, reference_file, days[-2])
     assert code == 3
+    assert summary["new"] == len(summary["alarms"])
     assert again == summary | {"new": 0}
     with MonitorStore(place) as store:
         numbers = store.numbers(MODEL)
         alerts = store.alerts()
-    assert set(numbers["day"]) == {pd.Timestamp(days[CALM - 20]), pd.Timestamp(days[-2])}
+    assert {pd.Timestamp(days[CALM - 20]), pd.Timestamp(days[-2])} <= set(numbers["day"])
     assert not numbers.duplicated(["day", "measure"]).any()
-    assert alerts["key"].tolist() == [alarm["key"] for alarm in summary["alarms"]]
+    keys = alerts.loc[alerts["subject"] == days[-2], "key"]
+    assert keys.tolist() == [alarm["key"] for alarm in summary["alarms"]]
 
 
 def test_a_feed_that_stopped_is_an_alarm_the_next_day(
@@ -150,7 +152,7 @@ def test_the_page_shows_measures_limits_and_alarms(
     open_page: Callable[[Path], Any],  # noqa: F811
 ) -> None:
     reference = read_reference(reference_file)
-    for day in days[CALM - 10 : -1 : 3]:
+    for day in days[CALM - 10 : -3 : 3]:
         watch_day(place, reference, day)
     path = tmp_path / "monitor.html"
     result = run("page", "--store", place, "--out", path)
