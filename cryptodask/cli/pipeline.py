@@ -1,7 +1,7 @@
 """``cryptodask pipeline``: the steps of a day, each for itself or all of them.
 
 Each prints what it did as JSON, on one line. Exit codes: 0 done; 99 nothing to do; 4 not yet; 3 a
-day was done, but a group failed; 1 failed.
+day was done, but a group or coins failed or were stopped; 2 bad settings or order; 1 failed.
 """
 
 import json
@@ -56,6 +56,16 @@ def day_of(settings: str, date: str | None) -> "Day":
     return Day(read_settings(settings), date or yesterday.isoformat())
 
 
+def show(report: "Report") -> None:
+    """Print what a step did, as JSON on a line.
+
+    Parameters
+    ----------
+    report : dict
+    """
+    typer.echo(json.dumps({k: v for k, v in report.items() if k != "asked"}, allow_nan=False))
+
+
 def end(report: "Report") -> None:
     """Print what a step did, and end with its exit code.
 
@@ -63,7 +73,7 @@ def end(report: "Report") -> None:
     ----------
     report : dict
     """
-    typer.echo(json.dumps(report, allow_nan=False))
+    show(report)
     codes = {"nothing": NOTHING_TO_DO, "waiting": NOT_YET}
     raise typer.Exit(codes.get(report["state"], 0))
 
@@ -150,13 +160,10 @@ def request(group: GroupName, settings: Settings = DEFAULT, date: Date = None) -
 def run(settings: Settings = DEFAULT, date: Date = None) -> None:
     """Run all steps of a day; groups that fail harm no other."""
     from cryptodask.cli.show import SOME_FAILED
-    from cryptodask.pipeline.steps import run_day
+    from cryptodask.pipeline.steps import is_complete, run_day
 
-    day = day_of(settings, date)
-    reports = run_day(day)
-    for report in reports:
-        typer.echo(json.dumps(report, allow_nan=False))
-    raise typer.Exit(SOME_FAILED if any(r["state"] == "failed" for r in reports) else 0)
+    reports = run_day(day_of(settings, date), on_report=show)
+    raise typer.Exit(0 if is_complete(reports) else SOME_FAILED)
 
 
 @pipeline_app.command()

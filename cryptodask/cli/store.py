@@ -51,13 +51,19 @@ def add(
     store: StorePlace = DEFAULT,
 ) -> None:
     """Store the results of runs; one that is stored already is compared, and nothing changes."""
+    from cryptodask.io.paths import path_of, resolved
+    from cryptodask.results.manifest import read_manifest
     from cryptodask.store import open_store
 
+    for folder in folders:
+        read_manifest(resolved(path_of(folder)))  # before a store is made for nothing
     with open_store(store) as database:
         for folder in folders:
             stored = database.add(folder)
             done = "stored" if stored.new else "was stored before, and is the same"
             what = f"run {stored.run}, {counted(stored.rows, 'forecast')}"
+            failed = len(database.failures(stored.run))
+            what += f", {counted(failed, 'failure')}" if failed else ""
             out.print(Text(f"{folder}: {done}: {what}"), soft_wrap=True)
 
 
@@ -74,10 +80,11 @@ def latest(
 ) -> None:
     """Show the latest forecast of each coin and model."""
     from cryptodask.store import open_store
+    from cryptodask.store.store import LATEST
 
     names = [name for given in coins or () for name in given.split(",")]
     with open_store(store, make=False) as database:
-        frame = database.forecasts(names or None, model, as_of=as_of or "9999-12-31")
+        frame = database.forecasts(names or None, model, as_of=LATEST if as_of is None else as_of)
     if format_ == "table" and file is None:
         frame = _compact(frame)
     show_frame(frame, format_, file)

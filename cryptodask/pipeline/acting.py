@@ -5,10 +5,12 @@ Each may be called again: what is done is not done twice.
 
 from typing import Any
 
+import attrs
 import pandas as pd
 
+from cryptodask.errors import InputError
 from cryptodask.io.paths import path_of
-from cryptodask.pipeline.day import CHECKED, DONE, JUDGED, NOTHING, Day, Group, Report
+from cryptodask.pipeline.day import CHECKED, DONE, JUDGED, LAST, NOTHING, Day, Group, Report
 from cryptodask.pipeline.rules import judge as judge_forecasts
 from cryptodask.results import open_forecasts
 from cryptodask.results.manifest import read_manifest
@@ -33,30 +35,36 @@ def judge(day: Day, name: str) -> Report:
     ------
     TableError
         The run of the group has not ended.
+    InputError
+        A rule looks beyond the horizon, or the group was judged by other rules.
     """
-    from cryptodask.prices import CryptoLoader
-
     group = Group(day, name)
     checked = group.read(CHECKED)
     if not checked["coins"]:
         return {"step": "judge", "group": name, "state": NOTHING}
     result = open_forecasts(path_of(str(group.run)))
+    facts = {"rules": [attrs.asdict(rule) for rule in day.settings.rules]}
+    if done := group.done_before(JUDGED, facts):
+        return {key: done[key] for key in done if key not in ("judged", "run", "asked")}
+    for rule in day.settings.rules:
+        if (rule.step or 1) > result.horizon:
+            raise InputError(
+                f"rules: {rule.name}: step: {rule.step} is beyond the horizon, {result.horizon}"
+            )
     rows = result.get_df()
-    closes = CryptoLoader(day.settings.prices.table).get_df(
-        checked["coins"], max_points=1, to_date=day.date
+    judged = judge_forecasts(
+        day.settings.rules, rows, group.read(LAST), checked["ages"], checked["findings"]
     )
-    last = dict(zip(closes["coin"], closes["close"], strict=True))
-    judged = judge_forecasts(day.settings.rules, rows, last, checked["ages"], checked["findings"])
     actions = pd.Series([j["action"] for j in judged], dtype="str").value_counts()
     report = {
         "step": "judge",
         "group": name,
         "state": DONE,
         "forecasts": len(rows),
-        "failures": len(result.failures),
+        "failed": result.failures["message"].tolist(),
         "actions": {str(action): int(n) for action, n in actions.items()},
     }
-    group.write(JUDGED, report | {"judged": judged, "run": result_key(group)})
+    group.write(JUDGED, report | {"judged": judged, "run": result_key(group), "asked": facts})
     return report
 
 

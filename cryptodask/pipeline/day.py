@@ -1,6 +1,7 @@
 """The folder of a day: what each step leaves there for the next one, and for a second try."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from cryptodask.errors import InputError
 from cryptodask.io.files import read_json, write_json
 from cryptodask.pipeline.settings import Settings
 from cryptodask.prices.days import day_text
+from cryptodask.results.manifest import MANIFEST
 
 DONE, NOTHING, WAITING = "done", "nothing", "waiting"
 """States that a step reports; ``nothing`` to do."""
@@ -19,6 +21,8 @@ Report = dict[str, Any]
 """What a step returns, as JSON."""
 
 VERSIONS, CHECKED, SENT, JUDGED = "versions.json", "checked.json", "sent.json", "judged.json"
+LAST = "last.json"
+"""The closes that a group's run saw last."""
 
 
 def _day(given: Any) -> str:
@@ -63,6 +67,10 @@ class Day:
         return list(read_json(path)["versions"])
 
 
+LONGEST = 60
+"""Characters of a value that a message shows."""
+
+
 @attrs.frozen
 class Group:
     """Some coins of a day, which are sent together.
@@ -87,6 +95,38 @@ class Group:
         """The folder of its run."""
         return self.folder / "run"
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether its run has ended."""
+        return (self.run / MANIFEST).exists()
+
+    def done_before(self, name: str, facts: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return what a step left, if the group's run has ended: that is not decided anew.
+
+        Parameters
+        ----------
+        name : str
+            A file of the group's folder.
+        facts : mapping of str to Any
+            What the settings ask of the step now, as JSON has it.
+
+        Raises
+        ------
+        InputError
+            Something else was asked for then; the message names it.
+        """
+        if not self.is_whole or not (self.folder / name).exists():
+            return None
+        left = self.read(name)
+        for key, value in facts.items():
+            if left["asked"].get(key) != value:
+                raise InputError(
+                    f"group {self.name} of {self.day.date}: {key}: the settings say "
+                    f"{_short(value)}, and it was done with {_short(left['asked'].get(key))}; to "
+                    f"do it anew, remove {self.folder} or name another folder as runs"
+                )
+        return left
+
     def read(self, name: str) -> dict[str, Any]:
         """Return what a step left.
 
@@ -104,7 +144,7 @@ class Group:
         try:
             content: dict[str, Any] = read_json(path)
         except FileNotFoundError as error:
-            step = {CHECKED: "check", SENT: "send", JUDGED: "judge"}[name]
+            step = {CHECKED: "check", SENT: "send", LAST: "send", JUDGED: "judge"}[name]
             raise InputError(
                 f"{path}: is missing: run `cryptodask pipeline {step}` for group {self.name} first"
             ) from error
@@ -121,6 +161,11 @@ class Group:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(dict(content), self.folder / name)
+
+
+def _short(value: Any) -> str:
+    shown = json.dumps(value)
+    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"
 
 
 def groups_of(coins: Sequence[str], count: int) -> dict[str, list[str]]:

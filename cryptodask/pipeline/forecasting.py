@@ -4,10 +4,11 @@ Each may be called again: what is done is not done twice.
 """
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+import attrs
 import numpy as np
-import pandas as pd
 
 from cryptodask.errors import ClusterError, InputError, PolicyError
 from cryptodask.pipeline import sending
@@ -22,8 +23,7 @@ from cryptodask.pipeline.day import (
     Report,
     groups_of,
 )
-from cryptodask.pipeline.polling import index_of
-from cryptodask.results.manifest import MANIFEST
+from cryptodask.pipeline.polling import index_of, last_rows
 from cryptodask.text import counted
 
 TRIES = 3
@@ -73,20 +73,22 @@ def check(day: Day, name: str) -> Report:
         More coins are stopped than the settings allow.
     """
     group, limits = Group(day, name), day.settings.check
-    index = index_of(Path(day.settings.prices.table)).set_index("coin")
-    members = groups_of(list(index.index), day.settings.forecast.groups).get(name)
-    if members is None:
-        raise InputError(f"group {name}: has no coin; `cryptodask pipeline groups` lists them")
-    ages, kinds = _ages(day, index), _findings(day)
+    members = _members(day, name)
+    facts = {"check": attrs.asdict(limits), "members": members}
+    if done := group.done_before(CHECKED, facts):
+        return done
+    ages, kinds = _ages(day, members), _findings(day)
     stopped = {}
     for coin in members:
         bad = sorted(kinds.get(coin, set()) & set(limits.refuse))
-        if ages[coin] > limits.max_age:
+        if coin not in ages:
+            stopped[coin] = f"no row up to {day.date}"
+        elif ages[coin] > limits.max_age:
             stopped[coin] = f"its last row is {counted(ages[coin], 'day')} before {day.date}"
         elif bad:
             stopped[coin] = f"{', '.join(bad)} in its last {counted(limits.days, 'day')}"
     fit = [coin for coin in members if coin not in stopped]
-    report = {"step": "check", "group": name, "coins": fit, "stopped": stopped}
+    report = {"step": "check", "group": name, "coins": fit, "stopped": stopped, "asked": facts}
     report |= {"ages": {coin: ages[coin] for coin in fit}}
     report |= {"findings": {coin: sorted(kinds[coin]) for coin in fit if coin in kinds}}
     if len(stopped) > limits.most * len(members):
@@ -100,11 +102,19 @@ def check(day: Day, name: str) -> Report:
     return report
 
 
-def _ages(day: Day, index: pd.DataFrame) -> dict[str, int]:
-    """Return the days between each coin's last row, up to the day, and the day."""
-    last = np.minimum(index["last"].to_numpy().astype("datetime64[D]"), np.datetime64(day.date))
-    ages = (np.datetime64(day.date) - last).astype(int)
-    return dict(zip(index.index, ages.tolist(), strict=True))
+def _members(day: Day, name: str) -> list[str]:
+    coins = index_of(Path(day.settings.prices.table))["coin"].tolist()
+    members = groups_of(coins, day.settings.forecast.groups).get(name)
+    if members is None:
+        raise InputError(f"group {name}: has no coin; `cryptodask pipeline groups` lists them")
+    return members
+
+
+def _ages(day: Day, coins: Sequence[str]) -> dict[str, int]:
+    """Return the days between each coin's last row up to the day, if it has one, and the day."""
+    rows = last_rows(day.settings.prices.table, coins, day.date)
+    ages = (np.datetime64(day.date) - rows["date"].to_numpy().astype("datetime64[D]")).astype(int)
+    return dict(zip(rows["coin"], ages.tolist(), strict=True))
 
 
 def _findings(day: Day) -> dict[str, set[str]]:
@@ -138,30 +148,26 @@ def send(day: Day, name: str, *, foreground: bool = False) -> Report:
     checked = group.read(CHECKED)
     if not checked["coins"]:
         return {"step": "send", "group": name, "state": NOTHING}
-    if not (group.folder / SENT).exists():
+    sent = {
+        "date": day.date,
+        "table": day.settings.prices.table,
+        "coins": checked["coins"],
+        "models": forecast.models,
+        "versions": day.versions(),
+        "registry": forecast.registry,
+        "horizon": forecast.horizon,
+        "intervals": forecast.intervals,
+    }
+    if group.done_before(SENT, sent) is None:
         cluster = {"scheduler": forecast.scheduler, "tls": forecast.tls}
-        sent = {
-            "date": day.date,
-            "table": day.settings.prices.table,
-            "coins": checked["coins"],
-            "models": forecast.models,
-            "versions": day.versions(),
-            "registry": forecast.registry,
-            "horizon": forecast.horizon,
-            "intervals": forecast.intervals,
-            "cluster": cluster | {"workers": forecast.workers},
-        }
-        group.write(SENT, sent)
-    if not _is_whole(group):
+        how = {"cluster": cluster | {"workers": forecast.workers}}
+        if not sending.is_running(group.folder):
+            group.write(SENT, {"asked": sent} | how)
         if foreground:
             sending.run(group.folder)
         else:
             sending.start(group.folder)
     return {"step": "send", "group": name, "state": DONE, "folder": str(group.run)}
-
-
-def _is_whole(group: Group) -> bool:
-    return (group.run / MANIFEST).exists()
 
 
 def wait(day: Day, name: str, *, timeout: float | None = None) -> Report:
@@ -188,8 +194,8 @@ def wait(day: Day, name: str, *, timeout: float | None = None) -> Report:
         return report | {"state": NOTHING}
     group.read(SENT)
     until = None if timeout is None else time.monotonic() + timeout
-    while not _is_whole(group):
-        if not sending.is_running(group.folder) and not _is_whole(group):
+    while not group.is_whole:
+        if not sending.is_running(group.folder) and not group.is_whole:
             if sending.starts(group.folder) >= TRIES:
                 raise ClusterError(
                     f"group {name} of {day.date}: its process ended {TRIES} times without a "

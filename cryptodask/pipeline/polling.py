@@ -1,6 +1,6 @@
 """The step that grows the table: poll an exchange, or take the files of a folder."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -147,3 +147,17 @@ def _rows(table: Path) -> tuple[int, int]:
         return 0, -1
     there = PriceTable(table)
     return int(there.index["rows"].sum()), there.generation
+
+
+def last_rows(table: str, coins: Sequence[str], date: str) -> pd.DataFrame:
+    """Return the last row of each coin up to a day; none of coins that have none.
+
+    Parameters
+    ----------
+    table : str
+    coins : sequence of str
+    date : str
+    """
+    from cryptodask.prices import CryptoLoader
+
+    return CryptoLoader(table).get_df(list(coins), max_points=1, to_date=date)

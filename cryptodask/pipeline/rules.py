@@ -7,6 +7,8 @@ import attrs
 import numpy as np
 import pandas as pd
 
+from cryptodask.prices.clean.findings import FINDING_KINDS
+
 Action = Literal["store", "request", "alert", "skip"]
 
 WIDTH_OF_80 = 2 * 1.2815515655446004
@@ -24,6 +26,32 @@ def _word(*words: str) -> Any:
 def _share(_: Any, field: "attrs.Attribute[Any]", value: float | None) -> None:
     if value is not None and not 0 <= value <= 1:
         raise ValueError(f"{field.name}: must be between 0 and 1, got {value:g}")
+
+
+def _finite(_: Any, field: "attrs.Attribute[Any]", value: float | None) -> None:
+    if value is not None and not np.isfinite(value):
+        raise ValueError(f"{field.name}: must be a finite number, got {value}")
+
+
+def check_kinds(_: Any, field: "attrs.Attribute[Any]", value: list[str]) -> None:
+    """Check that a field has kinds of findings.
+
+    Raises
+    ------
+    ValueError
+        One is unknown.
+    """
+    for kind in value:
+        if kind not in FINDING_KINDS:
+            raise ValueError(
+                f"{field.name}: {kind!r} is not a kind of finding; `cryptodask prices policies` "
+                "lists them"
+            )
+
+
+def _step(_: Any, field: "attrs.Attribute[Any]", value: int | None) -> None:
+    if value is not None and value < 1:
+        raise ValueError(f"{field.name}: must be at least 1, got {value}")
 
 
 @attrs.frozen(kw_only=True)
@@ -63,15 +91,23 @@ class Rule:
     side: str = attrs.field(default="buy", validator=_word("buy", "sell"))
     weight: float = attrs.field(default=0.0, validator=_share)
     model: str | None = None
-    step: int | None = None
-    min_return: float | None = None
-    max_return: float | None = None
+    step: int | None = attrs.field(default=None, validator=_step)
+    min_return: float | None = attrs.field(default=None, validator=_finite)
+    max_return: float | None = attrs.field(default=None, validator=_finite)
     min_probability: float | None = attrs.field(default=None, validator=_share)
     max_probability: float | None = attrs.field(default=None, validator=_share)
-    max_width: float | None = None
+    max_width: float | None = attrs.field(default=None, validator=_finite)
     min_agreement: float | None = attrs.field(default=None, validator=_share)
     min_age: int | None = None
-    findings: list[str] = attrs.field(factory=list)
+    findings: list[str] = attrs.field(factory=list, validator=check_kinds)
+
+    def __attrs_post_init__(self) -> None:
+        for what in ("return", "probability"):
+            least, most = getattr(self, f"min_{what}"), getattr(self, f"max_{what}")
+            if least is not None and most is not None and least > most:
+                raise ValueError(f"min_{what}: {least:g} is above max_{what}, {most:g}")
+        if self.action == "request" and not self.weight:
+            raise ValueError("weight: a request needs one above 0, the share of the equity")
 
     def holds(self, seen: Mapping[str, Any]) -> bool:
         """Return whether it holds for a forecast.
@@ -177,7 +213,9 @@ def judge(
         ``coin, model, cutoff, rule, action, side, weight, seen`` of each coin and model for which
         a rule holds, by coin and model; others are stored.
     """
-    horizon = int(forecasts["step"].max()) if len(forecasts) else 1
+    if forecasts.empty:
+        return []
+    horizon = int(forecasts["step"].max())
     tables: dict[int, dict[tuple[str, str], dict[str, Any]]] = {}
     for step in {rule.step or horizon for rule in rules}:
         table = see(forecasts, last, ages, findings, step)

@@ -10,8 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from cryptodask.errors import CryptoDaskError
-from cryptodask.io.files import read_json
+from cryptodask.io.files import read_json, write_json
 from cryptodask.io.paths import path_of
+from cryptodask.pipeline.day import LAST, SENT
+from cryptodask.pipeline.polling import last_rows
 
 RUN, LOG, PROCESS = "run", "run.log", "processes"
 """Names in a group's folder."""
@@ -108,16 +110,19 @@ def run(folder: Path) -> None:
     from cryptodask.registry import predict
     from cryptodask.runs import forecast
 
-    sent = read_json(folder / "sent.json")
-    cluster = sent["cluster"]
+    content = read_json(folder / SENT)
+    sent, cluster = content["asked"], content["cluster"]
     security = client_security(Path(cluster["tls"])) if cluster["tls"] else None
     how = {
         "horizon": sent["horizon"],
         "coins": sent["coins"],
         "to_date": sent["date"],
         "out": path_of(str(folder / RUN)),
+        "overwrite": True,  # only of another run, whose coins or prices are not those of now
         "progress": False,
     }
+    rows = last_rows(sent["table"], sent["coins"], sent["date"])
+    write_json(dict(zip(rows["coin"], rows["close"], strict=True)), folder / LAST)
     workers = None if cluster["scheduler"] else cluster["workers"]
     with connect(cluster["scheduler"] or None, workers, security) as client:
         if sent["versions"]:

@@ -8,7 +8,7 @@ import attrs
 
 from cryptodask.errors import InputError
 from cryptodask.io.structure import structured
-from cryptodask.pipeline.rules import Rule
+from cryptodask.pipeline.rules import Rule, check_kinds
 
 
 def _at_least(least: float) -> Any:
@@ -116,7 +116,7 @@ class Check:
     """
 
     max_age: int = attrs.field(default=0, validator=_at_least(0))
-    refuse: list[str] = attrs.field(factory=list)
+    refuse: list[str] = attrs.field(factory=list, validator=check_kinds)
     days: int = attrs.field(default=3, validator=_at_least(1))
     most: float = attrs.field(default=0.5, validator=_share)
 
@@ -188,6 +188,17 @@ def _check_whole(settings: Settings, where: str) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError(f"{where}: rules: two are named {twice[0]!r}; each needs another name")
+    for rule in settings.rules:
+        if rule.step is not None and rule.step > (forecast.horizon or rule.step):
+            raise InputError(
+                f"{where}: rules: {rule.name}: step: {rule.step} is beyond forecast.horizon, "
+                f"{forecast.horizon}"
+            )
+        if forecast.models and rule.model not in (None, *forecast.models):
+            raise InputError(
+                f"{where}: rules: {rule.name}: model: {rule.model!r} is none of forecast.models, "
+                f"{', '.join(forecast.models)}"
+            )
     if not forecast.intervals:
         for rule in settings.rules:
             needing = [n for n in ("min_probability", "max_width") if getattr(rule, n) is not None]

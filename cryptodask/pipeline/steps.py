@@ -26,7 +26,11 @@ STEPS: Mapping[str, Callable[[Day, str], Report]] = {
 
 
 def run_day(
-    day: Day, names: Sequence[str] | None = None, *, foreground: bool = False
+    day: Day,
+    names: Sequence[str] | None = None,
+    *,
+    foreground: bool = False,
+    on_report: Callable[[Report], object] = lambda _: None,
 ) -> list[Report]:
     """Run all steps of a day: poll, and those of each group, whose runs work at a time.
 
@@ -37,6 +41,8 @@ def run_day(
         Of groups; by default all.
     foreground : bool
         Whether groups run in this process, one after the other.
+    on_report : callable
+        Called with what each step returned, as soon as it has.
 
     Returns
     -------
@@ -44,19 +50,41 @@ def run_day(
         What each step returned. A group that failed has a report with the state ``failed`` and the
         ``error``; it harms no other.
     """
-    reports = [poll(day)]
-    reports.append(groups(day))
-    left = list(reports[-1]["groups"] if names is None else names)
+    reports: list[Report] = []
+
+    def done(report: Report) -> Report:
+        reports.append(report)
+        on_report(report)
+        return report
+
+    done(poll(day))
+    every = done(groups(day))["groups"]
+    left = list(every if names is None else names)
     steps = dict(STEPS) | ({"send": partial(send, foreground=True)} if foreground else {})
     for step, function in steps.items():
         for name in left.copy():
             try:
-                reports.append(function(day, name))
-            except CryptoDaskError as error:
+                done(function(day, name))
+            except Exception as error:  # noqa: BLE001 - of one group, whatever it is
                 left.remove(name)
-                failed = {"step": step, "group": name, "state": "failed", "error": str(error)}
-                reports.append(failed)
+                kind = "" if isinstance(error, CryptoDaskError) else f"{type(error).__name__}: "
+                text = f"{kind}{error}"
+                done({"step": step, "group": name, "state": "failed", "error": text})
     return reports
+
+
+def is_complete(reports: Sequence[Report]) -> bool:
+    """Return whether no group failed, and no coin was stopped or failed.
+
+    Parameters
+    ----------
+    reports : sequence of dict
+        Of `run_day`.
+    """
+    return not any(
+        report["state"] == "failed" or report.get("stopped") or report.get("failed")
+        for report in reports
+    )
 
 
 def shown(reports: Sequence[Report]) -> str:

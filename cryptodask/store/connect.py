@@ -45,7 +45,7 @@ def connect(place: "str | os.PathLike[str]", *, make: bool = True) -> Engine:
     """
     engine = create_engine(_url_of(place), connect_args=_arguments(place))
     if engine.dialect.name == "sqlite":
-        if not make and not Path(str(engine.url.database)).exists():
+        if not make and not _has_content(Path(str(engine.url.database))):
             raise StoreError(
                 f"{engine.url.database}: no store there; `cryptodask store add FOLDER` makes one, "
                 "--store or CRYPTODASK_STORE names another"
@@ -73,7 +73,9 @@ def explained(engine: Engine) -> Iterator[None]:
         yield
     except DBAPIError as error:
         reason = " ".join(str(error.orig).split())
-        raise StoreError(f"{shown(engine)}: {reason}") from error
+        raise StoreError(
+            f"{shown(engine)}: {reason}; --store or CRYPTODASK_STORE names the database"
+        ) from error
 
 
 def shown(engine: Engine) -> str:
@@ -91,8 +93,8 @@ def _url_of(place: "str | os.PathLike[str]") -> URL:
         return URL.create("sqlite", database=str(Path(given).expanduser().absolute()))
     try:
         url = make_url(given)
-    except ArgumentError as error:
-        raise InputError(f"store: not a URL, as postgresql://user@host/database: {error}") from None
+    except (ArgumentError, ValueError):  # whose text may have the password
+        raise InputError("store: not a URL, as postgresql://user@host/database") from None
     backend = url.get_backend_name()
     if backend == "sqlite" and url.database:
         return url
@@ -106,6 +108,10 @@ def _url_of(place: "str | os.PathLike[str]") -> URL:
             "PostgreSQL needs the extra postgres: pip install 'cryptodask[postgres]'"
         )
     return url.set(drivername="postgresql+psycopg")
+
+
+def _has_content(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
 
 
 def _arguments(place: "str | os.PathLike[str]") -> dict[str, Any]:

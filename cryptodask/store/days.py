@@ -125,8 +125,28 @@ def add_requests(engine: Engine, requests: Iterable[Request]) -> int:
                 "weight": request.weight,
                 "at": now(),
             }
-            added += _added(connection, REQUESTS, row)
+            if _added(connection, REQUESTS, row):
+                added += 1
+            else:
+                _check_same(connection, request)
     return added
+
+
+def _check_same(connection: Connection, request: Request) -> None:
+    """See that a request that is there already asks for the same.
+
+    Raises
+    ------
+    StoreError
+        It asks for another side or weight, as after a rule was changed.
+    """
+    there = connection.execute(select(REQUESTS).where(REQUESTS.c.key == request.key)).one()
+    if (there.side, there.weight) != (request.side, request.weight):
+        raise StoreError(
+            f"request for {request.judgement.coin} by rule {request.judgement.rule}: is "
+            f"{request.side} {request.weight:g}, and was {there.side} {there.weight:g} for the "
+            "same run; give a rule that was changed another name"
+        )
 
 
 def _added(connection: Connection, table: Any, row: "dict[str, Any]") -> bool:

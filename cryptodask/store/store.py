@@ -5,10 +5,12 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from sqlalchemy import Select, and_, func, select
 
-from cryptodask.errors import UnknownCoinError
+from cryptodask.errors import OptionError, UnknownCoinError, UnknownModelError
+from cryptodask.prices.days import read_day
 from cryptodask.store.adding import StoredRun, add_run
 from cryptodask.store.connect import connect, explained, shown
 from cryptodask.store.days import (
@@ -31,6 +33,9 @@ from cryptodask.store.schema import (
     VERSIONS,
 )
 from cryptodask.text import shown_names
+
+LATEST = "2099-12-31"
+"""A day after all forecasts."""
 
 Names = str | Sequence[str] | None
 Date = str | pd.Timestamp | datetime | None
@@ -108,8 +113,8 @@ class Store:
         coin, model : str or sequence of str, optional
             Only these; by default all.
         as_of : str or date, optional
-            Of each coin and model only the latest forecast whose cutoff is not after it; of one
-            cutoff, that of the run that was stored last.
+            Of each coin and model only the latest forecast whose cutoff is not after this day; of
+            one cutoff, that of the run that was stored last.
         run : int, optional
             Only those of this run.
 
@@ -120,14 +125,17 @@ class Store:
 
         Raises
         ------
-        UnknownCoinError
-            A coin that is named has no forecast in the store.
+        UnknownCoinError, UnknownModelError
+            A coin or model that is named has no such forecast in the store.
+        OptionError
+            ``as_of`` is not a day.
         """
         query = select(FORECASTS).where(*_of(FORECASTS, coin, model, run))
         if as_of is not None:
             query = self._latest(coin, model, as_of, run)
         frame = self._frame(query)
-        self._check_coins(coin, frame)
+        self._check_names("coin", coin, frame)
+        self._check_names("model", model, frame)
         return _ordered(frame)
 
     def latest(self, coins: Names = None, model: Names = None) -> pd.DataFrame:
@@ -138,7 +146,7 @@ class Store:
         coins, model : str or sequence of str, optional
             Only these; by default all.
         """
-        return self.forecasts(coins, model, as_of="9999-12-31")
+        return self.forecasts(coins, model, as_of=LATEST)
 
     def runs(self) -> pd.DataFrame:
         """Return the runs that are stored, in the order in which they were."""
@@ -202,7 +210,7 @@ class Store:
         as_of : str or date, optional
             As they were known at this moment in UTC; by default now.
         """
-        moments = [None if d is None else pd.Timestamp(d).to_datetime64() for d in (since, as_of)]
+        moments = _moment("since", since), _moment("as_of", as_of)
         coins = None if coin is None else _several(coin)
         frame = self._frame(known_closes(moments[0], coins, moments[1]))
         return frame.sort_values(["coin", "date"], ignore_index=True)
@@ -266,7 +274,7 @@ class Store:
                 FORECASTS.c.run,
                 func.row_number().over(partition_by=keys, order_by=newest).label("place"),
             )
-            .where(FORECASTS.c.step == 1, FORECASTS.c.cutoff <= pd.Timestamp(as_of).to_datetime64())
+            .where(FORECASTS.c.step == 1, FORECASTS.c.cutoff <= _end_of(as_of))
             .where(*_of(FORECASTS, coin, model, run))
             .subquery()
         )
@@ -274,15 +282,30 @@ class Store:
         same = and_(*(FORECASTS.c[name] == heads.c[name] for name in names))
         return select(FORECASTS).join(heads, same).where(heads.c.place == 1)
 
-    def _check_coins(self, coins: Names, frame: pd.DataFrame) -> None:
-        if coins is None:
-            return
-        missing = sorted(set(_several(coins)) - set(frame["coin"]))
+    def _check_names(self, column: str, names: Names, frame: pd.DataFrame) -> None:
+        """Refuse names of coins or models that no row has."""
+        missing = sorted(set(_several(names)) - set(frame[column])) if names is not None else []
         if missing:
-            raise UnknownCoinError(
-                f"{shown_names(missing)}: no forecast of that in {self.name}; "
+            error = UnknownCoinError if column == "coin" else UnknownModelError
+            raise error(
+                f"{column} {shown_names(missing)}: no such forecast in {self.name}; "
                 "`cryptodask store latest` lists what is there"
             )
+
+
+def _end_of(day: Any) -> np.datetime64:
+    """Return the last second of a day that a user gave."""
+    return read_day("as_of", day) + np.timedelta64(86_399, "s")
+
+
+def _moment(option: str, given: Date) -> np.datetime64 | None:
+    if given is None:
+        return None
+    try:
+        moment = pd.Timestamp(given)
+    except (ValueError, TypeError) as error:
+        raise OptionError(f"{option}: {given!r} is not a moment in UTC: {error}") from error
+    return moment.to_datetime64()
 
 
 def _several(names: str | Sequence[str]) -> list[str]:

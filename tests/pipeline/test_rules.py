@@ -29,7 +29,7 @@ LAST, AGES = {"A": 100.0, "B": 10.0}, {"A": 0, "B": 4}
 
 
 def rule(**given: Any) -> Rule:
-    return Rule(**({"name": "r", "action": "request"} | given))
+    return Rule(**({"name": "r", "action": "request", "weight": 0.1} | given))
 
 
 def decided(*rules: Rule) -> dict[tuple[str, str], str]:

@@ -10,7 +10,7 @@ from cryptodask.pipeline.settings import read_settings
 
 PRICES = '[prices]\ntable = "table"\nfolder = "new"\n'
 FORECAST = '[forecast]\nmodels = ["naive"]\nhorizon = 3\n'
-RULE = '[[rules]]\nname = "rise"\naction = "request"\n'
+RULE = '[[rules]]\nname = "rise"\naction = "request"\nweight = 0.1\n'
 
 
 def written(folder: Path, text: str) -> Path:
@@ -47,6 +47,17 @@ def test_urls_stay_as_they_are(tmp_path: Path) -> None:
         (PRICES + FORECAST + RULE + RULE, "two are named 'rise'"),
         (PRICES + FORECAST + RULE.replace("request", "buy"), "rules: 0: action: must be one of"),
         (PRICES + FORECAST + RULE + "min_return = 'x'\n", "rules: 0: min_return"),
+        (PRICES + FORECAST + RULE + "min_return = nan\n", "min_return: must be a finite number"),
+        (PRICES + FORECAST + RULE + "step = 0\n", "step: must be at least 1, got 0"),
+        (PRICES + FORECAST + RULE + "step = 4\n", "rise: step: 4 is beyond forecast.horizon, 3"),
+        (PRICES + FORECAST + RULE + "model = 'x'\n", "model: 'x' is none of forecast.models"),
+        (PRICES + FORECAST + RULE + "findings = ['x']\n", "'x' is not a kind of finding"),
+        (PRICES + FORECAST + "[check]\nrefuse = ['x']\n", "'x' is not a kind of finding"),
+        (
+            PRICES + FORECAST + RULE + "min_return = 0.2\nmax_return = 0.1\n",
+            "min_return: 0.2 is above max_return, 0.1",
+        ),
+        (PRICES + FORECAST + RULE.replace("0.1", "0.0"), "weight: a request needs one above 0"),
         (
             PRICES + FORECAST + "intervals = false\n" + RULE + "max_width = 0.1\n",
             "max_width: needs forecast.intervals",

@@ -20,7 +20,7 @@ from cryptodask.pipeline.day import CHECKED, Day, Group
 from cryptodask.pipeline.forecasting import check, groups, send, wait
 from cryptodask.pipeline.polling import poll
 from cryptodask.pipeline.settings import Settings, read_settings
-from cryptodask.pipeline.steps import run_day
+from cryptodask.pipeline.steps import is_complete, run_day
 from cryptodask.store import open_store
 from tests.conftest import Cluster, write_folder
 
@@ -230,3 +230,87 @@ def test_a_group_whose_coins_are_all_stopped_has_nothing_to_do(
     assert ("check", "nothing") in states
     assert not [s for s in states if s[1] == "failed"]
     assert Group(day, "0000").read(CHECKED)["coins"] == []
+
+
+# What changes between the steps of a day.
+
+
+def test_a_price_that_is_corrected_after_the_run_changes_no_judgement(
+    settings: Settings, tmp_path: Path
+) -> None:
+    day = Day(settings, LAST)
+    poll(day)
+    name = groups(day)["groups"][0]
+    coins = check(day, name)["coins"]
+    send(day, name, foreground=True)
+    other = prices()
+    other.loc[(other["coin"] == coins[0]) & (other["date"] == LAST), "close"] = 1.0
+    write_folder(tmp_path / "new", other)
+    assert poll(day)["findings"]["corrected_row"] == 1
+    judge(day, name)
+    judged = Group(day, name).read("judged.json")["judged"]
+    assert [abs(j["seen"]["return"]) < 0.1 for j in judged] == [True] * len(judged)
+    strict = attrs.evolve(settings.check, refuse=["corrected_row"], most=1.0)
+    with pytest.raises(InputError, match=r"check: the settings say .*corrected_row"):
+        check(Day(attrs.evolve(settings, check=strict), LAST), name)
+
+
+@pytest.mark.parametrize(
+    ("changed", "step", "why"),
+    [
+        ({"models": ["naive"]}, "send", "models: the settings say"),
+        ({"horizon": 3}, "send", "horizon: the settings say 3, and it was done with 2"),
+        ({"groups": 1}, "check", "members: the settings say"),
+    ],
+)
+def test_settings_that_were_changed_are_refused_for_a_group_that_is_done(
+    settings: Settings, changed: dict[str, object], step: str, why: str
+) -> None:
+    run_day(Day(settings, LAST), foreground=True)
+    other = attrs.evolve(settings, forecast=attrs.evolve(settings.forecast, **changed))
+    failed = [r for r in run_day(Day(other, LAST), foreground=True) if r["state"] == "failed"]
+    assert failed
+    assert {r["step"] for r in failed} == {step}
+    assert why in failed[0]["error"]
+
+
+def test_rules_that_were_changed_are_refused_for_a_group_that_is_judged(settings: Settings) -> None:
+    run_day(Day(settings, LAST), foreground=True)
+    rules = [attrs.evolve(rule, weight=0.9) for rule in settings.rules]
+    reports = run_day(Day(attrs.evolve(settings, rules=rules), LAST), foreground=True)
+    assert {r["step"] for r in reports if r["state"] == "failed"} == {"judge"}
+
+
+def test_a_hole_at_a_past_day_makes_a_coin_old_and_one_to_come_has_no_row(
+    settings: Settings, tmp_path: Path
+) -> None:
+    rows = prices()
+    hole = (rows["coin"] == "C2") & (rows["date"] > "2026-02-10") & (rows["date"] <= "2026-02-26")
+    late = (rows["coin"] == "C3") & (rows["date"] <= "2026-03-01")
+    write_folder(tmp_path / "new", rows[~(hole | late)])
+    day = Day(settings, "2026-02-26")
+    poll(day)
+    stopped: dict[str, str] = {}
+    for name in groups(day)["groups"]:
+        lenient = attrs.evolve(settings, check=attrs.evolve(settings.check, most=1.0))
+        stopped |= check(Day(lenient, day.date), name)["stopped"]
+    assert stopped == {
+        "C2": "its last row is 16 days before 2026-02-26", "C3": "no row up to 2026-02-26",
+    }  # fmt: skip
+
+
+def test_a_group_without_any_forecast_harms_no_other(settings: Settings, tmp_path: Path) -> None:
+    rows = prices(3)
+    rows.loc[rows["coin"] == "C1", "close"] = 5.0  # constant: drift has nothing to fit
+    for file in (tmp_path / "new").iterdir():
+        file.unlink()
+    write_folder(tmp_path / "new", rows)
+    forecast = attrs.evolve(settings.forecast, groups=0, models=["drift"])
+    rules = [attrs.evolve(rule, model=None) for rule in settings.rules]
+    reports = run_day(
+        Day(attrs.evolve(settings, forecast=forecast, rules=rules), LAST), foreground=True
+    )
+    assert not [r for r in reports if r["state"] == "failed"]
+    assert not is_complete(reports), "a coin failed"
+    with open_store(settings.store) as store:
+        assert len(store.runs()) == 3

@@ -20,7 +20,14 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import event, text
 
-from cryptodask.errors import InputError, StoreError, TableError, UnknownCoinError
+from cryptodask.errors import (
+    InputError,
+    OptionError,
+    StoreError,
+    TableError,
+    UnknownCoinError,
+    UnknownModelError,
+)
 from cryptodask.io.parquet import write_frame
 from cryptodask.io.paths import path_of
 from cryptodask.results import open_backtest, open_forecasts
@@ -149,8 +156,13 @@ def test_the_latest_forecast_as_of_a_date(place: str, run_folder: Path, tmp_path
         assert set(before["run"]) == {1}
         assert len(store.forecasts(coin, "naive")) == 8
         assert store.forecasts(run=99)["cutoff"].eq(cutoff + pd.Timedelta(days=1)).all()
-        with pytest.raises(UnknownCoinError, match="Nowhere: no forecast of that"):
+        with pytest.raises(UnknownCoinError, match="coin Nowhere: no such forecast"):
             store.latest([coin, "Nowhere"])
+        with pytest.raises(UnknownModelError, match="model nobody: no such forecast"):
+            store.latest(model="nobody")
+        for text in ("2026-06-31", "NaT", "", "06/07/2026", "1e9"):
+            with pytest.raises(OptionError, match="as_of"):
+                store.forecasts(as_of=text)
 
 
 def test_what_is_no_result_is_refused(place: str, run_folder: Path, tmp_path: Path) -> None:
@@ -206,6 +218,8 @@ def test_judgements_requests_and_alerts_are_stored_once(place: str) -> None:
             assert store.add_judgements([judgement]) == first
             assert store.add_requests([request]) == first
             assert store.add_alerts([alert]) == first
+        with pytest.raises(StoreError, match=r"is buy 0\.2, and was buy 0\.1"):
+            store.add_requests([attrs.evolve(request, weight=0.2)])
         assert store.judgements()["seen"].tolist() == ['{"return": 0.1}']
         assert store.requests()["judgement"].tolist() == store.judgements()["id"].tolist()
         assert store.alerts()["value"].isna().all()
@@ -260,8 +274,12 @@ def test_tables_of_a_newer_version_are_refused(place: str) -> None:
 def test_a_place_that_can_not_be_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="unable to open"):
         open_store(tmp_path / "missing" / "store.db")
-    with pytest.raises(StoreError, match="no store there"):
-        open_store(tmp_path / "store.db", make=False)
+    (tmp_path / "empty.db").touch()
+    for name in ("store.db", "empty.db"):
+        with pytest.raises(StoreError, match="no store there"):
+            open_store(tmp_path / name, make=False)
+    with pytest.raises(InputError, match="not a URL"):
+        open_store("postgresql://me@127.0.0.1:abc/test")
     (tmp_path / "text.db").write_text("no database, by far" * 100)
     with pytest.raises(StoreError, match="not a database"):
         open_store(tmp_path / "text.db")
