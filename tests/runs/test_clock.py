@@ -91,5 +91,7 @@ def test_a_clock_that_is_set_changes_no_bit(
     clock(jump)
     ended = finish(process)
     assert ended.code == 0, ended.said
-    assert all("taken for frozen" in line for line in ended.lines), ended.said
+    # A worker that is ended may have had results, which Dask says that it makes again.
+    expected = ("taken for frozen", "Couldn't gather")
+    assert all(any(text in line for text in expected) for line in ended.lines), ended.said
     assert_same_table(out, undisturbed)
