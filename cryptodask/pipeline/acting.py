@@ -103,7 +103,7 @@ def keep(day: Day, name: str) -> Report:
     content = group.read(JUDGED)
     judged = content["judged"]
     skipped = {(j["coin"], j["model"]) for j in judged if j["action"] == "skip"}
-    horizon = open_forecasts(path_of(str(group.run))).horizon
+    horizon = read_manifest(path_of(str(group.run))).horizon
     closes = CryptoLoader(day.settings.prices.table).get_df(
         checked["coins"], max_points=horizon + 1, to_date=day.date
     )

@@ -11,6 +11,7 @@ from cryptodask.errors import ExchangeError
 from cryptodask.pipeline.day import DONE, NOTHING, Day, Report
 
 if TYPE_CHECKING:
+    from cryptodask.prices import PriceTable
     from cryptodask.prices.exchange.fetch import Fetched
 
 AT_A_TIME = 200
@@ -50,25 +51,26 @@ def poll(day: Day) -> Report:
     noted = join_findings(take(day, table))
     if not is_table(table):
         return {"step": "poll", "state": NOTHING, "rows": 0, "coins": 0, "findings": {}}
-    _compact(table)
-    index = index_of(table)
-    rows, now = _rows(table)
+    there = _compacted(table)
     return {
         "step": "poll",
-        "state": DONE if now != generation else NOTHING,
-        "rows": rows - before,
-        "coins": len(index),
-        "last": str(np.datetime64(index["last"].max(), "D")),
+        "state": DONE if there.generation != generation else NOTHING,
+        "rows": int(there.index["rows"].sum()) - before,
+        "coins": len(there.index),
+        "last": str(np.datetime64(there.index["last"].max(), "D")),
         "findings": {str(kind): int(n) for kind, n in noted["kind"].value_counts().items()},
     }
 
 
-def _compact(table: Path) -> None:
+def _compacted(table: Path) -> "PriceTable":
+    """Return a table, packed anew if it has many deltas."""
     from cryptodask.prices import PriceTable
 
     there = PriceTable(table)
     if len(there.manifest["deltas"]) > MOST_DELTAS:
         there.compact()
+        return PriceTable(table)
+    return there
 
 
 def _take_files(day: Day, table: Path) -> list[pd.DataFrame]:
@@ -108,7 +110,7 @@ def _fetch(day: Day, table: Path) -> list[pd.DataFrame]:
         api_url=prices.api_url,
         retries=prices.retries,
     )
-    return [Growing.open(table, None, {}).keep(*some) for some in _at_a_time(coming)]
+    return [growing.keep(*some) for some in _at_a_time(coming)]
 
 
 def _at_a_time(coins: "Iterator[Fetched]") -> "Iterator[list[Fetched]]":

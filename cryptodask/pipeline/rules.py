@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cryptodask.prices.clean.findings import FINDING_KINDS
+from cryptodask.runs.fields import one_of, optional, whole_number
 
 Action = Literal["store", "request", "alert", "skip"]
 
@@ -15,15 +16,14 @@ WIDTH_OF_80 = 2 * 1.2815515655446004
 """Between the bounds of an 80% interval of a normal distribution, in standard deviations."""
 
 
-def _word(*words: str) -> Any:
-    def check(_: Any, field: "attrs.Attribute[Any]", value: str) -> None:
-        if value not in words:
-            raise ValueError(f"{field.name}: must be one of {', '.join(words)}, got {value!r}")
+def check_share(_: Any, field: "attrs.Attribute[Any]", value: float | None) -> None:
+    """Check that a field, if it has a value, is a share.
 
-    return check
-
-
-def _share(_: Any, field: "attrs.Attribute[Any]", value: float | None) -> None:
+    Raises
+    ------
+    ValueError
+        It is not between 0 and 1.
+    """
     if value is not None and not 0 <= value <= 1:
         raise ValueError(f"{field.name}: must be between 0 and 1, got {value:g}")
 
@@ -47,11 +47,6 @@ def check_kinds(_: Any, field: "attrs.Attribute[Any]", value: list[str]) -> None
                 f"{field.name}: {kind!r} is not a kind of finding; `cryptodask prices policies` "
                 "lists them"
             )
-
-
-def _step(_: Any, field: "attrs.Attribute[Any]", value: int | None) -> None:
-    if value is not None and value < 1:
-        raise ValueError(f"{field.name}: must be at least 1, got {value}")
 
 
 @attrs.frozen(kw_only=True)
@@ -87,17 +82,17 @@ class Rule:
     """
 
     name: str
-    action: Action = attrs.field(validator=_word("store", "request", "alert", "skip"))
-    side: str = attrs.field(default="buy", validator=_word("buy", "sell"))
-    weight: float = attrs.field(default=0.0, validator=_share)
+    action: Action = attrs.field(validator=one_of("store", "request", "alert", "skip"))
+    side: str = attrs.field(default="buy", validator=one_of("buy", "sell"))
+    weight: float = attrs.field(default=0.0, validator=check_share)
     model: str | None = None
-    step: int | None = attrs.field(default=None, validator=_step)
+    step: int | None = attrs.field(default=None, validator=optional(whole_number(1)))
     min_return: float | None = attrs.field(default=None, validator=_finite)
     max_return: float | None = attrs.field(default=None, validator=_finite)
-    min_probability: float | None = attrs.field(default=None, validator=_share)
-    max_probability: float | None = attrs.field(default=None, validator=_share)
+    min_probability: float | None = attrs.field(default=None, validator=check_share)
+    max_probability: float | None = attrs.field(default=None, validator=check_share)
     max_width: float | None = attrs.field(default=None, validator=_finite)
-    min_agreement: float | None = attrs.field(default=None, validator=_share)
+    min_agreement: float | None = attrs.field(default=None, validator=check_share)
     min_age: int | None = None
     findings: list[str] = attrs.field(factory=list, validator=check_kinds)
 

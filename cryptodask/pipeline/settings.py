@@ -2,26 +2,13 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import attrs
 
 from cryptodask.errors import InputError
 from cryptodask.io.structure import structured
-from cryptodask.pipeline.rules import Rule, check_kinds
-
-
-def _at_least(least: float) -> Any:
-    def check(_: Any, field: "attrs.Attribute[Any]", value: float) -> None:
-        if value < least:
-            raise ValueError(f"{field.name}: must be at least {least:g}, got {value:g}")
-
-    return check
-
-
-def _share(_: Any, field: "attrs.Attribute[Any]", value: float) -> None:
-    if not 0 <= value <= 1:
-        raise ValueError(f"{field.name}: must be between 0 and 1, got {value:g}")
+from cryptodask.pipeline.rules import Rule, check_kinds, check_share
+from cryptodask.runs.fields import optional, whole_number
 
 
 @attrs.frozen(kw_only=True)
@@ -56,9 +43,9 @@ class Prices:
     top: int | None = None
     quote: str = "USDT"
     since: str = "2017-01-01"
-    again: int = attrs.field(default=3, validator=_at_least(0))
+    again: int = attrs.field(default=3, validator=whole_number(0))
     api_url: str | None = None
-    retries: int = attrs.field(default=5, validator=_at_least(0))
+    retries: int = attrs.field(default=5, validator=whole_number(0))
 
 
 @attrs.frozen(kw_only=True)
@@ -89,14 +76,12 @@ class Forecast:
     models: list[str] = attrs.field(factory=list)
     versions: list[str] = attrs.field(factory=list)
     registry: str = ""
-    horizon: int | None = attrs.field(
-        default=None, validator=attrs.validators.optional(_at_least(1))
-    )
+    horizon: int | None = attrs.field(default=None, validator=optional(whole_number(1)))
     intervals: bool = True
-    groups: int = attrs.field(default=1, validator=_at_least(0))
+    groups: int = attrs.field(default=1, validator=whole_number(0))
     scheduler: str = ""
     tls: str = ""
-    workers: int = attrs.field(default=1, validator=_at_least(1))
+    workers: int = attrs.field(default=1, validator=whole_number(1))
 
 
 @attrs.frozen(kw_only=True)
@@ -115,10 +100,10 @@ class Check:
         Share of a group's coins that may be stopped; beyond it the group fails.
     """
 
-    max_age: int = attrs.field(default=0, validator=_at_least(0))
+    max_age: int = attrs.field(default=0, validator=whole_number(0))
     refuse: list[str] = attrs.field(factory=list, validator=check_kinds)
-    days: int = attrs.field(default=3, validator=_at_least(1))
-    most: float = attrs.field(default=0.5, validator=_share)
+    days: int = attrs.field(default=3, validator=whole_number(1))
+    most: float = attrs.field(default=0.5, validator=check_share)
 
 
 @attrs.frozen(kw_only=True)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Table, func, insert, select, update
 from cryptodask.errors import InputError, StoreError
 from cryptodask.evaluate.rows import BOUNDS
 from cryptodask.io.paths import AnyPath, path_of, resolved
-from cryptodask.results import open_backtest, open_forecasts
+from cryptodask.results import Backtest, Forecasts, open_backtest, open_forecasts
 from cryptodask.results.manifest import Manifest, read_manifest
 from cryptodask.runs.plan import Plan, read_plan
 from cryptodask.runs.spec import to_json
@@ -71,6 +71,7 @@ def now() -> str:
 
 
 Without = frozenset[tuple[str, str]]
+Result = Forecasts | Backtest
 
 
 def add_run(engine: Engine, folder: str, without: Without = frozenset()) -> StoredRun:
@@ -101,15 +102,16 @@ def add_run(engine: Engine, folder: str, without: Without = frozenset()) -> Stor
         raise InputError(f"{path}: has a result and no plan, by which a store knows it") from error
     if plan.key != manifest.key:
         raise InputError(f"{path}: its manifest is of another run than its plan; run it again")
+    is_backtest = manifest.kind == "backtest"
+    result = open_backtest(path, manifest) if is_backtest else open_forecasts(path, manifest)
     with writing(engine) as connection:
         row = _row(plan, manifest, path)
         query = insert_new(connection, RUNS).values(row).returning(RUNS.c.id)
         run = connection.execute(query).scalar()
         if run is None:
             run = connection.execute(select(RUNS.c.id).where(RUNS.c.key == plan.key)).scalar_one()
-            rows = _compare(connection, run, path, manifest, without)
-            return StoredRun(run, rows, new=False)
-        rows = _insert(connection, run, path, manifest, plan, without)
+            return StoredRun(run, _compare(connection, run, path, result, without), new=False)
+        rows = _insert(connection, run, result, plan, without)
         return StoredRun(run, rows, new=True)
 
 
@@ -128,27 +130,19 @@ def _row(plan: Plan, manifest: Manifest, path: AnyPath) -> dict[str, Any]:
     }
 
 
-def _insert(
-    connection: Connection,
-    run: int,
-    path: AnyPath,
-    manifest: Manifest,
-    plan: Plan,
-    without: Without,
-) -> int:
-    """Insert what a folder holds; return the number of forecasts."""
-    failures = _failures(path, manifest)
-    if len(failures):
-        connection.execute(insert(FAILURES), records(failures, run))
+def _insert(connection: Connection, run: int, result: Result, plan: Plan, without: Without) -> int:
+    """Insert a result; return the number of forecasts."""
+    if len(result.failures):
+        connection.execute(insert(FAILURES), records(result.failures, run))
     if isinstance(plan.spec, PredictSpec):
         used = zip(plan.spec.labels, plan.spec.versions, strict=True)
         versions = [{"run": run, "label": label, "path": path} for label, path in used]
         connection.execute(insert(VERSIONS), versions)
-    if manifest.kind == "backtest":
-        _insert_scores(connection, run, path, manifest)
+    if isinstance(result, Backtest):
+        _insert_scores(connection, run, result)
         return 0
     first, last, rows = pd.NaT, pd.NaT, 0
-    for part in _parts(path, manifest, without):
+    for part in _parts(result, without):
         insert_forecasts(connection, run, part)
         rows += len(part)
         first = min([part["cutoff"].min(), first], key=lambda d: (pd.isna(d), d))
@@ -160,15 +154,8 @@ def _insert(
     return rows
 
 
-def _failures(path: AnyPath, manifest: Manifest) -> pd.DataFrame:
-    is_backtest = manifest.kind == "backtest"
-    result = open_backtest(path, manifest) if is_backtest else open_forecasts(path, manifest)
-    return result.failures
-
-
-def _insert_scores(connection: Connection, run: int, path: AnyPath, manifest: Manifest) -> None:
-    backtest = open_backtest(path, manifest)
-    connection.execute(insert(SCORES), records(_scores(path, manifest), run))
+def _insert_scores(connection: Connection, run: int, backtest: Backtest) -> None:
+    connection.execute(insert(SCORES), records(_scores(backtest), run))
     cutoffs = {"first_cutoff": backtest.origins.min(), "last_cutoff": backtest.origins.max()}
     connection.execute(update(RUNS).where(RUNS.c.id == run).values(cutoffs))
 
@@ -186,15 +173,14 @@ def records(frame: pd.DataFrame, run: int) -> list[dict[str, Any]]:
     return [{"run": run} | {str(name): value for name, value in row.items()} for row in rows]
 
 
-def _scores(path: AnyPath, manifest: Manifest) -> pd.DataFrame:
+def _scores(backtest: Backtest) -> pd.DataFrame:
     """Return the scores of a backtest's models, a row each: ``model, score, value``."""
-    scores = open_backtest(path, manifest).scores()
-    return scores.melt(id_vars="model", var_name="score").astype({"value": "float64"})
+    return backtest.scores().melt(id_vars="model", var_name="score").astype({"value": "float64"})
 
 
-def _parts(path: AnyPath, manifest: Manifest, without: Without) -> Iterator[pd.DataFrame]:
-    """Yield the forecasts of a folder, file by file, without some."""
-    for part in open_forecasts(path, manifest).parts():
+def _parts(forecasts: Forecasts, without: Without) -> Iterator[pd.DataFrame]:
+    """Yield forecasts file by file, without some."""
+    for part in forecasts.parts():
         if without:
             named = zip(part["coin"], part["model"], strict=True)
             part = part[[key not in without for key in named]]
@@ -203,15 +189,15 @@ def _parts(path: AnyPath, manifest: Manifest, without: Without) -> Iterator[pd.D
 
 
 def _compare(
-    connection: Connection, run: int, path: AnyPath, manifest: Manifest, without: Without
+    connection: Connection, run: int, path: AnyPath, result: Result, without: Without
 ) -> int:
     """See that a run that is stored has the numbers of a folder; return that of its forecasts."""
-    if manifest.kind == "backtest":
+    if isinstance(result, Backtest):
         stored = frame_of(connection, select(SCORES).where(SCORES.c.run == run))
-        _refuse_other(_scores(path, manifest), stored, ["model", "score"], ("value",), run, path)
+        _refuse_other(_scores(result), stored, ["model", "score"], ("value",), run, path)
         return 0
     compared = 0
-    for part in _parts(path, manifest, without):
+    for part in _parts(result, without):
         for start in range(0, part["coin"].nunique(), AT_ONCE):
             coins = part["coin"].unique()[start : start + AT_ONCE]
             rows = part[part["coin"].isin(coins)]

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Column, Float, String, Table, delete, insert, select
 
+from cryptodask.evaluate.rows import BOUNDS
 from cryptodask.store.connect import writing
 from cryptodask.store.schema import FORECASTS, METADATA, RUNS, Stamp
 from cryptodask.store.store import Store
@@ -21,8 +22,6 @@ MONITOR = Table(
     Column("most", Float(53)),
 )
 """A number of a day and model, and between what it should lie."""
-
-BOUNDS = ("lower_80", "upper_80", "lower_95", "upper_95")
 
 
 class MonitorStore(Store):
