@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,6 @@ from cryptodask.prices.table.manifest import (
     read_table_manifest,
 )
 
-_AHEAD = 16  # files that may wait to be written
 _DRAFT = re.compile(r"manifest-[0-9a-f]{8}\.json")
 
 Append = Callable[[pd.DataFrame], None]
@@ -70,7 +68,7 @@ class Writer:
     def __init__(self, folder: Path, disk: ThreadPoolExecutor) -> None:
         self.folder = folder
         self._disk = disk
-        self._tasks: list[tuple[Path, Future[None]]] = []
+        self._syncing: list[tuple[Path, Future[None]]] = []
         self.before, self._had = _manifest_before(folder)
         self._token = secrets.token_hex(4)
 
@@ -87,7 +85,7 @@ class Writer:
     ) -> str:
         """Write a file, and return its name. Nobody reads it yet.
 
-        It is written while the next one is made; `publish` waits for that, and raises its errors.
+        It goes to the disk while the next one is made; `publish` waits for that.
 
         Parameters
         ----------
@@ -106,27 +104,27 @@ class Writer:
         rows = frame if isinstance(frame, pa.Table) else as_arrow(frame)
         fields = [field.with_nullable(field.name not in required) for field in rows.schema]
         rows = rows.cast(pa.schema(fields, rows.schema.metadata))
-        path = self.folder / name
-
-        def write() -> None:
-            with pq.ParquetWriter(path, rows.schema, write_page_checksum=True, **how) as sink:
+        try:
+            with pq.ParquetWriter(
+                self.folder / name, rows.schema, write_page_checksum=True, **how
+            ) as sink:
                 sink.write_table(rows, row_group_size)
                 sink.add_key_value_metadata(dict(facts or {}))
-            _sync(path)
-
-        self._later(path, write)
+        except OSError as error:
+            raise unwritable(self.folder / name, error) from error
+        self._sync_later(self.folder / name)
         return name
 
-    def _later(self, path: Path, task: Callable[[], None]) -> None:
-        """Let the thread for the disk do a task, once it has done those before."""
-        self._tasks.append((path, self._disk.submit(task)))
-        for pair in self._tasks[:-_AHEAD][-1:]:  # a slow disk must not fill the memory
-            _wait_for(*pair)
+    def _sync_later(self, path: Path) -> None:
+        self._syncing.append((path, self._disk.submit(_sync, path)))
 
     def _wait_for_disk(self) -> None:
         """Wait until all files that were written are on the disk."""
-        for pair in self._tasks:
-            _wait_for(*pair)
+        for path, synced in self._syncing:
+            try:
+                synced.result()
+            except OSError as error:
+                raise unwritable(path, error) from error
 
     @contextmanager
     def stream(self, kind: str, like: pd.DataFrame) -> Iterator[tuple[str, Append]]:
@@ -160,7 +158,7 @@ class Writer:
                 yield name, append
         except OSError as error:
             raise unwritable(path, error) from error
-        self._later(path, partial(_sync, path))
+        self._sync_later(path)
 
     def publish(self, manifest: Manifest, *, keep_old: bool) -> None:
         """Put a new manifest in place, in one step, and remove the files that none names.
@@ -213,13 +211,6 @@ class Writer:
             return
         for file in self.folder.glob(f"*-{self._token}*"):
             file.unlink(missing_ok=True)
-
-
-def _wait_for(path: Path, task: Future[None]) -> None:
-    try:
-        task.result()
-    except OSError as error:
-        raise unwritable(path, error) from error
 
 
 def as_arrow(frame: pd.DataFrame, schema: pa.Schema | None = None) -> pa.Table:
