@@ -14,7 +14,7 @@ from cryptodask.pipeline.settings import Settings
 from cryptodask.prices.days import day_text
 from cryptodask.results.manifest import MANIFEST
 
-DONE, NOTHING, WAITING = "done", "nothing", "waiting"
+DONE, NOTHING, WAITING, ALARM = "done", "nothing", "waiting", "alarm"
 """States that a step reports; ``nothing`` to do."""
 
 Report = dict[str, Any]

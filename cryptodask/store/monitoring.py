@@ -1,5 +1,6 @@
 """What the monitor reads from a store, and the numbers that it leaves there."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -36,6 +37,12 @@ class MonitorStore(Store):
 
     def __enter__(self) -> "MonitorStore":
         return self
+
+    def models(self) -> list[str]:
+        """Return the models whose forecasts are stored, in order."""
+        # By the runs, which are few.
+        named = self._frame(select(RUNS.c.models).distinct())["models"]
+        return sorted({model for text in named for model in json.loads(text)})
 
     def rows_of_days(
         self, model: str, step: int, since: pd.Timestamp, until: pd.Timestamp

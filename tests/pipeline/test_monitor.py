@@ -38,6 +38,7 @@ from cryptodask.pipeline.monitor.limits import (
     rolling_index,
     stability_index,
 )
+from cryptodask.pipeline.monitor.notifying import send_alarms, write_gauges
 from cryptodask.pipeline.monitor.reference import (
     Reference,
     learn_reference,
@@ -45,7 +46,7 @@ from cryptodask.pipeline.monitor.reference import (
     write_reference,
 )
 from cryptodask.pipeline.monitor.resampling import block_length, slowness, stationary_bootstrap
-from cryptodask.pipeline.monitor.watching import Watched, send_alarms, write_gauges
+from cryptodask.pipeline.monitor.watching import Watched
 from cryptodask.prices import CryptoLoader
 from cryptodask.results import Backtest
 from tests.conftest import REAL_DATA

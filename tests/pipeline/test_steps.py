@@ -289,7 +289,7 @@ def test_a_hole_at_a_past_day_makes_a_coin_old_and_one_to_come_has_no_row(
     late = (rows["coin"] == "C3") & (rows["date"] <= "2026-03-01")
     write_folder(tmp_path / "new", rows[~(hole | late)])
     day = Day(settings, "2026-02-26")
-    poll(day)
+    poll(Day(settings, LAST))
     stopped: dict[str, str] = {}
     for name in groups(day)["groups"]:
         lenient = attrs.evolve(settings, check=attrs.evolve(settings.check, most=1.0))

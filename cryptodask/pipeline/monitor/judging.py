@@ -17,7 +17,7 @@ DRIFT, STABILITY = "_drift", "_stability"
 FRESHNESS, FAILURES, AGE = "freshness", "failures", "version_age"
 
 ALIVE = 30
-"""Bars since its last one after which a coin is taken for delisted."""
+"""Days since its last one after which a coin is taken for delisted."""
 
 
 @attrs.frozen(kw_only=True)
@@ -138,9 +138,8 @@ def _stability(name: str, feature: Stability, days: Days, day: np.datetime64) ->
 
 
 def _of_facts(reference: Reference, facts: Facts, day: np.datetime64) -> list[Reading]:
-    """Return freshness in bars, share of failures, and the age of versions in days."""
-    last_bar = (day + 1).astype("datetime64[s]") - np.timedelta64(reference.bar, "s")
-    ages = (last_bar - facts.last_bars).astype(np.int64) / reference.bar
+    """Return freshness in days, share of failures, and the age of versions in days."""
+    ages = (day - facts.last_bars.astype("datetime64[D]")).astype(np.int64)
     freshness = None
     if len(ages):
         alive = ages[ages <= ages.min() + ALIVE]
@@ -163,7 +162,7 @@ def meaning_of(measure: str) -> str:
         The name of a reading.
     """
     others: Mapping[str, str] = {
-        FRESHNESS: "bars that most coins lack up to the day",
+        FRESHNESS: "days that most coins lack up to the day",
         FAILURES: "share of coins without a forecast",
         AGE: "days since the oldest version in use was trained",
     }
