@@ -1,8 +1,9 @@
 """Two DAGs that arrange the steps of a day; ``cryptodask pipeline`` does them.
 
 ``cryptodask_daily`` polls each day, then checks, forecasts, judges, stores and requests by groups
-of coins, and compares the day with what is usual. ``cryptodask_growth`` does the same, but for the poll, where something else grows
-the price table and reports that by an event of the asset ``cryptodask_prices``.
+of coins, and compares the day with what is usual. ``cryptodask_growth`` does the same, but for the
+poll, where something else grows the price table and reports that by an event of the asset
+``cryptodask_prices``.
 
 Nothing here imports CryptoDask or pandas: the command has a separate environment. A step
 prints JSON and ends with an exit code, which becomes what Airflow knows: 0 success, 99 skipped, 4

@@ -120,11 +120,10 @@ def page(
     store: StorePlace = DEFAULT,
     model: Annotated[str | None, typer.Option(help="Only this model. [all]")] = None,
 ) -> None:
-    """Draw the numbers of all days with limits and alarms, as one HTML file."""
-    from cryptodask.dashboard.monitor_page import save_monitor
-    from cryptodask.store.monitoring import MonitorStore
+    """Draw forecasts against what came, requests and the monitor's numbers, as one HTML file."""
+    from cryptodask.dashboard.days_page import save_days
+    from cryptodask.dashboard.days_view import read_days
 
-    with MonitorStore(store, make=False) as database:
-        numbers = database.numbers(model)
-    save_monitor(file, numbers)
-    out.print(Text(f"wrote {file}, {counted(len(numbers), 'number')}"), soft_wrap=True)
+    view = read_days(store, model)
+    save_days(file, view)
+    out.print(Text(f"wrote {file}: {view.summary}"), soft_wrap=True)

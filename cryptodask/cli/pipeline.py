@@ -187,10 +187,15 @@ def replay(
     horizon: Annotated[int, typer.Option(min=1, help="Bars ahead.")] = 5,
     groups: Annotated[int, typer.Option(min=0, help="Groups of coins; 0: one a coin.")] = 2,
 ) -> None:
-    """Play past days again: an exchange on this machine is polled, day by day."""
+    """Play past days again: an exchange on this machine is polled, day by day.
+
+    Ends with a page of the days: forecasts against what came, requests, the monitor's numbers.
+    """
     from rich.text import Text
 
     from cryptodask.cli.show import err, out
+    from cryptodask.dashboard.days_page import save_days
+    from cryptodask.dashboard.days_view import read_days
     from cryptodask.pipeline.replay import replay_days
     from cryptodask.pipeline.steps import shown
 
@@ -205,5 +210,8 @@ def replay(
                 where = f"group {report['group']}" if "group" in report else "the day"
                 text = f"failed: {report['step']}, {where}: {report['error']}"
                 err.print(Text(text), soft_wrap=True)
-    out.print(Text(f"wrote {folder / 'cryptodask.db'}"), soft_wrap=True)
+    view = read_days(folder / "cryptodask.db")
+    save_days(folder / "days.html", view)
+    for name in ("cryptodask.db", "days.html"):
+        out.print(Text(f"wrote {folder / name}"), soft_wrap=True)
     raise typer.Exit(SOME_FAILED if failed else 0)

@@ -81,8 +81,8 @@ def _take_files(day: Day, table: Path) -> list[pd.DataFrame]:
     from cryptodask.prices import PriceTable, read_files, write_table
     from cryptodask.prices.clean.findings import empty_findings
     from cryptodask.prices.clean.policies import of_rows_alone
-    from cryptodask.prices.sources import open_source
     from cryptodask.prices.read.options import ReadOptions
+    from cryptodask.prices.sources import open_source
     from cryptodask.prices.table.manifest import is_table
 
     folder = day.settings.prices.folder

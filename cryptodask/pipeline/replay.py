@@ -74,6 +74,15 @@ model = "ridge"
 max_return = -0.05
 """
 
+MONITOR = """
+[monitor]
+reference = "usual.json"
+"""
+"""What is added where the days before are enough to know what is usual."""
+
+ORIGINS = 400
+"""Days before those that are played, of which the monitor learns what is usual; or fewer."""
+
 
 @dataclass
 class Replay:
@@ -229,8 +238,29 @@ def replay_days(
         text = SETTINGS.format(
             url=url, coins=json.dumps(names), since=known[0], horizon=horizon, groups=groups
         )
+        before = prices[prices["date"] < known[-days]]
+        text += MONITOR if _learned(before, folder / "usual.json") else ""
         write_text(text, folder / "pipeline.toml")
         settings = read_settings(folder / "pipeline.toml")
         for date in known[-days:]:
             replay.today = date
             yield str(date), run_day(Day(settings, str(date)))
+
+
+def _learned(before: pd.DataFrame, file: Path) -> bool:
+    """Learn what is usual from the days before, unless that is done or these are too few."""
+    from cryptodask.pipeline.monitor.reference import (
+        LEAST_DAYS,
+        learn_reference,
+        write_reference,
+    )
+    from cryptodask.runs import backtest
+
+    # Half of a short history is left to learn from.
+    origins = min(ORIGINS, before["date"].nunique() // 2)
+    if origins < LEAST_DAYS:
+        return False
+    if not file.exists():
+        usual = backtest(before, ["ridge"], 1, origins=origins, step=1, workers=1, progress=False)
+        write_reference(learn_reference(usual, "ridge"), file)
+    return True
