@@ -5,16 +5,21 @@ Names of coins, models and rules reach the page as data only, which Bokeh sets a
 """
 
 import os
+import time
 from typing import Any
 
 import pandas as pd
 
 from cryptodask.dashboard import overlay_page
-from cryptodask.dashboard.days_view import DaysView
+from cryptodask.dashboard.cache import RecentValues
+from cryptodask.dashboard.days_view import DaysView, read_days
+from cryptodask.dashboard.forecasts_page import in_thread
 from cryptodask.dashboard.html_file import html_of, target_of
+from cryptodask.dashboard.live_page import card
 from cryptodask.dashboard.monitor_page import monitor_parts
 from cryptodask.dashboard.style import BODY, INK, MUTED, plain_text, section_title
 from cryptodask.dashboard.tables import TitledColumns, data_table
+from cryptodask.errors import CryptoDaskError
 from cryptodask.io.files import write_text
 
 AHEAD: TitledColumns = [
@@ -50,6 +55,16 @@ ALERTS: TitledColumns = [
     ("kind", "kind", 150, None),
     ("message", "message", 520, None),
 ]
+
+NO_STORE = (
+    "This scheduler knows no store: `--store PLACE` behind `--preload cryptodask.dashboard`, or "
+    "CRYPTODASK_STORE, names that of a pipeline."
+)
+
+FRESH = 30.0
+"""Seconds for which viewers share what was read."""
+
+_views = RecentValues(1)
 
 AHEAD_LEGEND = (
     "Forecasts one bar ahead, by the day that they are for. Forecast: coins; came: those that have "
@@ -93,7 +108,11 @@ def layout(view: DaysView) -> Any:
     """
     from bokeh.layouts import column
 
-    parts = [
+    return column(*_parts(view), sizing_mode="stretch_width", styles=BODY)
+
+
+def _parts(view: DaysView) -> list[Any]:
+    return [
         plain_text("heading", "Days", "26px", INK, "650"),
         plain_text("summary", view.summary, "14px", MUTED),
         section_title("Forecasts and what came"),
@@ -110,7 +129,43 @@ def layout(view: DaysView) -> Any:
         section_title("Monitor"),
         *monitor_parts(view.numbers),
     ]
-    return column(*parts, sizing_mode="stretch_width", styles=BODY)
+
+
+class DaysPage:
+    """One viewer's page of days, on a scheduler's dashboard.
+
+    Parameters
+    ----------
+    doc : bokeh.document.Document
+    store : str
+        Place of the store; or empty.
+    """
+
+    def __init__(self, doc: Any, store: str) -> None:
+        self.doc, self.store = doc, store
+        text = "Reading the store …" if store else NO_STORE
+        card(doc, "days", [plain_text("note", text, "14px", MUTED)])
+        if store:
+            doc.add_next_tick_callback(self._show)
+
+    async def _show(self) -> None:
+        (root,) = self.doc.roots
+        try:
+            view = await in_thread(recent_days, self.store)
+            root.children = _parts(view)
+        except CryptoDaskError as error:
+            root.children = [plain_text("note", str(error), "14px", MUTED)]
+
+
+def recent_days(store: str) -> DaysView:
+    """Return what the latest days brought, read once for all viewers of a while.
+
+    Parameters
+    ----------
+    store : str
+        Its place.
+    """
+    return _views.get((store, int(time.monotonic() / FRESH)), lambda: read_days(store))
 
 
 def _listed(name: str, rows: pd.DataFrame, columns: TitledColumns, nothing: str) -> list[Any]:

@@ -3,7 +3,7 @@
 import json
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,10 @@ from cryptodask.dashboard.overlay import Overlay, build_overlay, how_many
 from cryptodask.dashboard.view import sorted_names
 from cryptodask.errors import InputError
 from cryptodask.evaluate.rows import LEVELS
-from cryptodask.store.monitoring import MonitorStore
 from cryptodask.text import counted, shown_date, shown_names
+
+if TYPE_CHECKING:
+    from cryptodask.store.monitoring import MonitorStore
 
 MOST_DAYS = 60
 """Days on a page at most, the latest."""
@@ -76,6 +78,8 @@ def read_days(place: "str | os.PathLike[str]", model: str | None = None) -> Days
     InputError
         It has no forecast of a day.
     """
+    from cryptodask.store.monitoring import MonitorStore
+
     with MonitorStore(place, make=False) as store:
         runs = store.runs()
         runs = runs[(runs["kind"] != "backtest") & (runs["rows"] > 0)]
@@ -156,7 +160,7 @@ def _dated(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _brought(
-    runs: pd.DataFrame, store: MonitorStore, alerts: pd.DataFrame, since: pd.Timestamp
+    runs: pd.DataFrame, store: "MonitorStore", alerts: pd.DataFrame, since: pd.Timestamp
 ) -> pd.DataFrame:
     """Return how much each day stored."""
     failures = store.failures_by_run().set_index("run")["failures"]
@@ -174,7 +178,7 @@ def _brought(
     return _dated(days.reset_index().sort_values("day", ascending=False, ignore_index=True))
 
 
-def _requests(store: MonitorStore, since: pd.Timestamp) -> pd.DataFrame:
+def _requests(store: "MonitorStore", since: pd.Timestamp) -> pd.DataFrame:
     """Return requests with the return that was forecast, and that which came."""
     rows = store.requests_since(since).head(MOST_LISTED)
     seen = pd.DataFrame([json.loads(text) for text in rows["seen"]])
@@ -194,7 +198,7 @@ def _alerts(alerts: pd.DataFrame) -> pd.DataFrame:
     return rows.rename(columns={"subject": "day"})[["day", "kind", "message"]]
 
 
-def _overlay(store: MonitorStore, heads: pd.DataFrame, model: str | None) -> Overlay:
+def _overlay(store: "MonitorStore", heads: pd.DataFrame, model: str | None) -> Overlay:
     """Return forecasts over closes, of as many coins and days as a page holds."""
     models, origins = sorted_names(heads["model"]), np.sort(heads["cutoff"].unique())
     horizon = int(store.runs()["horizon"].max())

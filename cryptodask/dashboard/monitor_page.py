@@ -146,4 +146,6 @@ def _figure(drawn: list[pd.DataFrame], days: Any) -> list[Any]:
     add_legend(plot, items)
     dress(plot)
     what = "; ".join(f"{name}: {meaning_of(name)}" for name in measures)
-    return [plain_text("what", what, "13px", MUTED), plot]
+    text = plain_text("what", what, "13px", MUTED)
+    text.margin = (12, 5, 2, 5)
+    return [text, plot]

@@ -1,6 +1,7 @@
 """Watch a day: read the store, let `judging` decide, and keep what it decided."""
 
 import os
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -161,14 +162,17 @@ def _facts(
 
 
 def _age(path: str, end: pd.Timestamp) -> float | None:
-    """Return the days since a version was trained; None where it can't be read any more."""
+    """Return the days since a version was trained; None, with a warning, where it can't be read."""
     from cryptodask.results.manifest import read_manifest
+    from cryptodask.results.version_facts import KIND, read_time
 
     try:
-        trained = pd.Timestamp(read_manifest(path_of(path)).facts["trained"])
-    except (CryptoDaskError, OSError, KeyError, ValueError):
+        trained = read_time(read_manifest(path_of(path), [KIND]).facts["trained"])
+    except (CryptoDaskError, OSError, KeyError, ValueError) as error:
+        text = f"{path}: the age of this version, which the day used, is not known: {error}"
+        warnings.warn(text, UserWarning, stacklevel=2)
         return None
-    days = (end - trained.tz_localize(None)).total_seconds() / 86_400
+    days = (end.tz_localize("UTC") - trained).total_seconds() / 86_400
     return max(days, 0.0)
 
 
