@@ -239,6 +239,9 @@ def test_a_reference_needs_a_model_a_step_and_enough_days_in_a_row() -> None:
     with pytest.raises(InputError, match="100 days"):
         learn_reference(backtest_of(early))
     every = (rows["date"] - rows["date"].min()).dt.days % 2 == 0
+    hourly = rows.assign(cutoff=rows["date"] - pd.Timedelta(hours=1))
+    with pytest.raises(InputError, match=r"bars last 1 hours, and the monitor watches daily"):
+        learn_reference(backtest_of(hourly))
     with pytest.raises(InputError, match="one bar apart"):
         learn_reference(backtest_of(rows[every]))
 
