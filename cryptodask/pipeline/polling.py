@@ -92,8 +92,14 @@ def _take_files(day: Day, table: Path) -> list[pd.DataFrame]:
         reading = read_files([folder], options).until(end)
         if len(reading.prices):
             freq = open_source(folder, options).freq
-            rules = {"freq": freq, "policies": options.policies}
-            write_table(table, [reading], empty={}, notes=empty_findings(), **rules)
+            write_table(
+                table,
+                [reading],
+                empty={},
+                notes=empty_findings(),
+                freq=freq,
+                policies=options.policies,
+            )
         return [reading.findings]
     there = PriceTable(table)
     before = there.findings()

@@ -81,7 +81,7 @@ reference = "usual.json"
 """What is added where the days before are enough to know what is usual."""
 
 ORIGINS = 400
-"""Days before those that are played, of which the monitor learns what is usual; or fewer."""
+"""Days before those that are played, from which the monitor learns; or fewer."""
 
 
 @dataclass

@@ -35,7 +35,7 @@ def is_store(place: "str | os.PathLike[str]") -> bool:
     if text.startswith(("postgresql://", "postgres://")):
         return True
     try:
-        with open(text, "rb") as file:  # noqa: PTH123 - a URL is no path
+        with open(text, "rb") as file:  # noqa: PTH123 - text may be a URL
             return file.read(len(_BEGIN)) == _BEGIN
     except OSError:
         return False

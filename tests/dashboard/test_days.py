@@ -65,8 +65,8 @@ def add_requests(place: object, rows: pd.DataFrame) -> None:  # noqa: F811
 
 
 def test_the_numbers_of_the_page_are_those_of_the_store(
-    place: str,
-    rows: pd.DataFrame,  # noqa: F811
+    place: str,  # noqa: F811
+    rows: pd.DataFrame,
 ) -> None:
     store_days(place, rows)
     add_requests(place, rows)

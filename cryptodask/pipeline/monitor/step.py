@@ -56,7 +56,7 @@ def monitor(day: Day) -> Report:
 
 
 def reference_of(day: Day) -> Reference:
-    """Return what is usual, with the limits that the settings have in place of its own.
+    """Return what is usual, with limits that the settings give, in place of those learned.
 
     Parameters
     ----------
@@ -81,5 +81,9 @@ def reference_of(day: Day) -> Reference:
             f"monitor: {settings.reference} is of step {reference.step}, beyond forecast.horizon, "
             f"{forecast.horizon}"
         )
-    limits = {"most_failed": settings.failures, "oldest": settings.age}
-    return attrs.evolve(reference, **{k: v for k, v in limits.items() if v is not None})
+    failed, oldest = settings.failures, settings.age
+    return attrs.evolve(
+        reference,
+        most_failed=reference.most_failed if failed is None else failed,
+        oldest=reference.oldest if oldest is None else oldest,
+    )
