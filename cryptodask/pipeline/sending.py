@@ -10,9 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from cryptodask.errors import CryptoDaskError
-from cryptodask.io.files import read_json, write_json
 from cryptodask.io.paths import path_of
-from cryptodask.pipeline.day import LAST, SENT
+from cryptodask.io.sealed import write_sealed
+from cryptodask.pipeline.day import LAST, SENT, take
 from cryptodask.pipeline.polling import last_rows
 
 RUN, LOG, PROCESS = "run", "run.log", "processes"
@@ -110,7 +110,7 @@ def run(folder: Path) -> None:
     from cryptodask.registry import predict
     from cryptodask.runs import forecast
 
-    content = read_json(folder / SENT)
+    content = take(folder / SENT)
     sent, cluster = content["asked"], content["cluster"]
     security = client_security(Path(cluster["tls"])) if cluster["tls"] else None
     how = {
@@ -122,7 +122,8 @@ def run(folder: Path) -> None:
         "progress": False,
     }
     rows = last_rows(sent["table"], sent["coins"], sent["date"])
-    write_json(dict(zip(rows["coin"], rows["close"], strict=True)), folder / LAST)
+    closes = dict(zip(rows["coin"], rows["close"], strict=True))
+    write_sealed({"closes": closes}, folder / LAST)
     workers = None if cluster["scheduler"] else cluster["workers"]
     with connect(cluster["scheduler"] or None, workers, security) as client:
         if sent["versions"]:
