@@ -232,20 +232,21 @@ def done() -> str:
     return date_of(get_current_context())
 
 
-# Once the groups have ended, however they did; but not where the day is left to another DAG.
-@task(trigger_rule="all_done_min_one_success")
+@task
 def monitor() -> dict[str, Any]:
     """Compare the day with what is usual. An alarm fails this task alone, without another try."""
     return run_step("monitor")
 
 
-def arrange_groups(trigger_rule: str = "none_failed") -> Any:
+def arrange_groups(first: str = "none_failed", last: str = "all_done") -> Any:
     """Arrange the steps of all groups, and what follows them; return the first task.
 
     Parameters
     ----------
-    trigger_rule : str
-        Of the first task. By default a poll that brought nothing does not stop a day.
+    first : str
+        Trigger rule of the first task. By default a poll that brought nothing does not stop a day.
+    last : str
+        That of `monitor`. By default a day is watched however its groups, or the poll, ended.
 
     Notes
     -----
@@ -262,11 +263,11 @@ def arrange_groups(trigger_rule: str = "none_failed") -> Any:
         # `request` is skipped most days, so that `done` looks at both.
         store >> [request, end]
 
-    names, end = groups.override(trigger_rule=trigger_rule)(), done()
+    names, end = groups.override(trigger_rule=first)(), done()
     mapped = of_group.expand(name=names)
     mapped >> end
-    # With the names, as a day whose groups all fail is to be watched, too.
-    [names, mapped] >> monitor()
+    # After the names, too, which alone succeed where all groups fail.
+    [names, mapped] >> monitor.override(trigger_rule=last)()
     return names
 
 
@@ -344,4 +345,5 @@ with DAG(
     poll() >> arrange_groups()
 
 with DAG("cryptodask_growth", schedule=[PRICES], doc_md=__doc__, **OPTIONS):
-    others() >> arrange_groups(trigger_rule="all_success")
+    # Neither groups nor `monitor` where the day is left to the other DAG.
+    others() >> arrange_groups(first="all_success", last="all_done_min_one_success")

@@ -21,6 +21,7 @@ from cryptodask.dashboard.style import (
 from cryptodask.pipeline.monitor.daily import DRIFTS, FEATURES
 from cryptodask.pipeline.monitor.judging import (
     AGE,
+    COINS,
     DRIFT,
     FAILURES,
     FRESHNESS,
@@ -43,6 +44,7 @@ GROUPS: tuple[tuple[str, ...], ...] = (
     ("error", "move"),
     *((name,) for drift in DRIFTS for name in (drift, drift + DRIFT)),
     *((name + STABILITY,) for name in FEATURES),
+    (COINS,),
     (FRESHNESS,),
     (FAILURES,),
     (AGE,),

@@ -10,6 +10,7 @@ import attrs
 
 from cryptodask.errors import InputError
 from cryptodask.io.files import read_json
+from cryptodask.io.paths import make_folder
 from cryptodask.io.sealed import unseal, write_sealed
 from cryptodask.pipeline.settings import Settings
 from cryptodask.prices.days import day_text
@@ -63,7 +64,7 @@ class Day:
         if not path.exists():
             chosen = map(Registry(forecast.registry).find, forecast.versions)
             numbers = [f"{name}:{number}" for name, number, _ in chosen]
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             write_sealed({"versions": numbers}, path)
         return list(take(path)["versions"])
 
@@ -159,7 +160,7 @@ class Group:
             A file of the group's folder.
         content : mapping of str to Any
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         write_sealed(content, self.folder / name)
 
 

@@ -21,6 +21,7 @@ import pandas as pd
 
 from cryptodask.errors import OptionError, PriceWarning
 from cryptodask.io.files import write_text
+from cryptodask.io.paths import make_folder
 from cryptodask.pipeline.day import Day, Report
 from cryptodask.pipeline.settings import read_settings
 from cryptodask.pipeline.steps import run_day
@@ -232,7 +233,7 @@ def replay_days(
     if len(known) <= days:
         raise OptionError(f"--days {days}: {source} has prices of {len(known):,} days")
     replay = Replay(prices, known[-days])
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     names = sorted(coin.upper() for coin in longest)
     with serving(replay) as url:
         text = SETTINGS.format(

@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from cryptodask.errors import CryptoDaskError
+from cryptodask.errors import CryptoDaskError, WriteError
 from cryptodask.io.paths import path_of
 from cryptodask.io.sealed import write_sealed
 from cryptodask.pipeline.day import LAST, SENT, take
@@ -26,19 +26,27 @@ def start(folder: Path) -> None:
     ----------
     folder : Path
         Of the group, with ``sent.json``.
+
+    Raises
+    ------
+    WriteError
+        The folder can't be written.
     """
     if is_running(folder):
         return
-    with (folder / LOG).open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "cryptodask.pipeline.sending", str(folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    with (folder / PROCESS).open("a", encoding="ascii") as numbers:
-        numbers.write(f"{process.pid}\n")
+    try:
+        # Both before there is a process, which nobody could find.
+        with (folder / LOG).open("ab") as log, (folder / PROCESS).open("a") as numbers:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "cryptodask.pipeline.sending", str(folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+            numbers.write(f"{process.pid}\n")
+    except OSError as error:
+        raise WriteError(f"{folder}: {error.strerror or error}") from error
 
 
 def starts(folder: Path) -> int:

@@ -54,6 +54,11 @@ def run_day(
     list of dict
         What each step returned. A group that failed has a report with the state ``failed`` and the
         ``error``; it harms no other. So has a step that ends the day.
+
+    Raises
+    ------
+    CryptoDaskError
+        Prices could not be polled, or are missing; the last steps were done before.
     """
     reports: list[Report] = []
 
@@ -71,16 +76,24 @@ def run_day(
             return False
         return True
 
-    done(poll(day))
-    every = done(groups(day))["groups"]
+    def end() -> None:
+        for step, ending in ENDING.items():
+            attempt(partial(ending, day), step=step)
+
+    try:
+        done(poll(day))
+        every = done(groups(day))["groups"]
+        known = know(day)
+    except CryptoDaskError:
+        end()  # a day without prices is to be watched, too
+        raise
     left = list(every if names is None else names)
-    steps = dict(STEPS) | {"check": partial(check, known=know(day))}
+    steps = dict(STEPS) | {"check": partial(check, known=known)}
     steps |= {"send": partial(send, foreground=True)} if foreground else {}
     for step, function in steps.items():
         calls = {name: partial(function, day, name) for name in left}
         left = [name for name, call in calls.items() if attempt(call, step=step, group=name)]
-    for step, ending in ENDING.items():
-        attempt(partial(ending, day), step=step)
+    end()
     return reports
 
 

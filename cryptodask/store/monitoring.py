@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Column, Float, String, Table, delete, func, insert, select
+from sqlalchemy import Column, Float, String, Table, delete, func, insert, select, text
 
 from cryptodask.evaluate.rows import BOUNDS
 from cryptodask.store.connect import writing
@@ -50,7 +50,7 @@ class MonitorStore(Store):
         """Return the models whose forecasts are stored, in order."""
         # By the runs, which are few.
         named = self._frame(select(RUNS.c.models).distinct())["models"]
-        return sorted({model for text in named for model in json.loads(text)})
+        return sorted({model for names in named for model in json.loads(names)})
 
     def rows_of_days(
         self,
@@ -131,6 +131,9 @@ class MonitorStore(Store):
         """
         rows = [{"day": day, "model": model, **number} for number in numbers]
         with writing(self._engine) as connection:
+            if connection.dialect.name == "postgresql":
+                # Two that watch the same day would each delete nothing, and insert the same.
+                connection.execute(text("LOCK TABLE monitor IN SHARE ROW EXCLUSIVE MODE"))
             same = MONITOR.c.day == day, MONITOR.c.model == model
             connection.execute(delete(MONITOR).where(*same))
             if rows:

@@ -217,7 +217,7 @@ class Store:
         """
         moments = _moment("since", since), _moment("as_of", as_of)
         coins = None if coin is None else _several(coin)
-        frame = self._frame(known_closes(moments[0], coins, moments[1]))
+        frame = self._frame(known_closes(moments[0], coins, moments[1])).drop(columns="seen")
         return frame.sort_values(["coin", "date"], ignore_index=True)
 
     def add_alerts(self, alerts: Iterable[Alert]) -> int:

@@ -13,10 +13,11 @@ import pytest
 from distributed import Client
 from prometheus_client.parser import text_string_to_metric_families
 
-from cryptodask.errors import CryptoDaskError, InputError
+from cryptodask.errors import CryptoDaskError, InputError, SourceError
 from cryptodask.pipeline.acting import judge, keep
 from cryptodask.pipeline.day import Day, groups_of
 from cryptodask.pipeline.forecasting import check, groups, know, send
+from cryptodask.pipeline.monitor.reference import read_reference, write_reference
 from cryptodask.pipeline.monitor.step import monitor
 from cryptodask.pipeline.polling import poll
 from cryptodask.pipeline.settings import read_settings
@@ -156,6 +157,36 @@ def test_what_the_monitor_can_not_do_is_said_and_stops_no_group(
     assert (without["state"], without["why"]) == (
         "nothing", "the settings have no section monitor, so that nothing watches the days",
     )  # fmt: skip
+
+
+def test_a_day_whose_prices_can_not_be_polled_is_watched_too(
+    file: Path, prices: pd.DataFrame
+) -> None:
+    settings = read_settings(file)
+    last = prices["date"].max()
+    run_day(Day(settings, f"{last:%Y-%m-%d}"), foreground=True)
+    gone = attrs.evolve(settings.prices, folder=str(file.parent / "gone"))
+    reports: list[dict[str, Any]] = []
+    with pytest.raises(SourceError, match="gone: does not exist"):
+        run_day(
+            Day(attrs.evolve(settings, prices=gone), f"{last + pd.Timedelta(days=1):%Y-%m-%d}"),
+            on_report=reports.append,
+        )
+    assert [(r["step"], r["state"]) for r in reports] == [("monitor", "alarm")]
+
+
+def test_a_reference_of_many_more_coins_is_an_alarm(file: Path, prices: pd.DataFrame) -> None:
+    settings = read_settings(file)
+    reference = read_reference(file.parent / "usual.json")
+    write_reference(attrs.evolve(reference, coins=100.0), file.parent / "usual.json")
+    last = prices["date"].max()
+    run_day(Day(settings, f"{last - pd.Timedelta(days=1):%Y-%m-%d}"), foreground=True)
+    reports = run_day(Day(settings, f"{last:%Y-%m-%d}"), foreground=True)
+    assert reports[-1]["numbers"]["coverage_80"] is None
+    assert reports[-1]["alarms"] == [
+        "ridge: coins is 6, below 50: coins with a forecast and a close, without which the day has "
+        "no other numbers"
+    ]
 
 
 def test_a_store_without_forecasts_of_the_model_is_said(file: Path, tmp_path: Path) -> None:

@@ -314,3 +314,22 @@ def test_a_group_without_any_forecast_harms_no_other(settings: Settings, tmp_pat
     assert not is_complete(reports), "a coin failed"
     with open_store(settings.store) as store:
         assert len(store.runs()) == 3
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b"[]", b"null", b'{"coins": 3}', b"\xff", None])
+def test_what_a_step_left_and_was_damaged_is_refused_with_what_to_remove(
+    settings: Settings, damage: bytes | None
+) -> None:
+    day = Day(settings, LAST)
+    poll(day)
+    name = groups(day)["groups"][0]
+    check(day, name)
+    group = Group(day, name)
+    file = group.folder / CHECKED
+    good = file.read_bytes()
+    file.write_bytes(good.replace(b'"C', b'"D') if damage is None else damage)
+    for step in (send, wait, judge, keep, request):
+        with pytest.raises(InputError, match=rf"{CHECKED}: .*remove {group.folder}"):
+            step(day, name)  # type: ignore[operator]
+    assert check(day, name)["state"] == "done", "its run has not ended, so that it is decided anew"
+    assert file.read_bytes() == good

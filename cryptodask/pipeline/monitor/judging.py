@@ -5,7 +5,14 @@ from collections.abc import Collection, Mapping
 import attrs
 import numpy as np
 
-from cryptodask.pipeline.monitor.daily import DRIFTS, FEATURES, GROWING, PLAIN, Days
+from cryptodask.pipeline.monitor.daily import (
+    DRIFTS,
+    FEATURES,
+    GROWING,
+    MOST_LACKING,
+    PLAIN,
+    Days,
+)
 from cryptodask.pipeline.monitor.limits import CAP, HISTORY, Drift, Stability, cusum, rolling_index
 from cryptodask.pipeline.monitor.reference import Reference
 from cryptodask.records import DateArray, FloatArray
@@ -14,7 +21,7 @@ from cryptodask.store import Alert
 DRIFT, STABILITY = "_drift", "_stability"
 """Ends of the names of measures that are a CUSUM, and an index of stability."""
 
-FRESHNESS, FAILURES, AGE = "freshness", "failures", "version_age"
+COINS, FRESHNESS, FAILURES, AGE = "coins", "freshness", "failures", "version_age"
 
 ALIVE = 30
 """Days since its last one after which a coin is taken for delisted."""
@@ -80,7 +87,10 @@ def judge_day(reference: Reference, days: Days, facts: Facts, day: np.datetime64
     facts : Facts
     day : datetime64
     """
-    readings = [_plain(days, name, day) for name in PLAIN]
+    coins = float(days.coins[-1]) if _last_day(days, day) else None
+    least = (1 - MOST_LACKING) * reference.coins
+    readings = [Reading(measure=COINS, value=coins, least=least)]
+    readings += [_plain(days, name, day) for name in PLAIN]
     for name, drift in reference.drifts.items():
         readings += [_plain(days, name, day), _drift(name, drift, days, day)]
     readings += [_stability(name, f, days, day) for name, f in reference.features.items()]
@@ -162,6 +172,7 @@ def meaning_of(measure: str) -> str:
         The name of a reading.
     """
     others: Mapping[str, str] = {
+        COINS: "coins with a forecast and a close, without which the day has no other numbers",
         FRESHNESS: "days that most coins lack up to the day",
         FAILURES: "share of coins without a forecast",
         AGE: "days since the oldest version in use was trained",
