@@ -84,8 +84,8 @@ class Request:
     def key(self) -> str:
         """What makes it this request: rule, coin, model and cutoff.
 
-        Not the run: a day without new prices forecasts from the same cutoff again, and that is no
-        reason to trade twice.
+        Not the run: a day without new prices forecasts from the same cutoff again, and should not
+        trade twice.
         """
         about = self.judgement
         return digest([about.rule, about.coin, about.model, self.cutoff.removesuffix("T00:00:00")])
