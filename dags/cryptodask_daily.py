@@ -1,12 +1,13 @@
 """Two DAGs that arrange the steps of a day; ``cryptodask pipeline`` does them.
 
-``cryptodask_daily`` polls each day, and then checks, forecasts, judges, stores and requests by
-groups of coins. ``cryptodask_growth`` does the same, but for the poll, where something else grows
-the price table and reports that by an event of the asset ``cryptodask_prices``.
+``cryptodask_daily`` polls each day, then checks, forecasts, judges, stores and requests by groups
+of coins, and compares the day with what is usual. ``cryptodask_growth`` does the same, but for the
+poll, where something else grows the price table and reports that by an event of the asset
+``cryptodask_prices``.
 
 Nothing here imports CryptoDask or pandas: the command has a separate environment. A step
 prints JSON and ends with an exit code, which becomes what Airflow knows: 0 success, 99 skipped, 4
-(of ``wait``) look again later, else failed.
+(of ``wait``) look again later, 3 (of ``monitor``) failed without another try, else failed.
 
 What a task needs is an Airflow Variable, or an environment variable of the same name in capitals:
 ``cryptodask_command``, ``cryptodask_pipeline`` (the settings' file) and
@@ -37,9 +38,9 @@ from airflow.sdk import (
     task,
     task_group,
 )
-from airflow.sdk.exceptions import AirflowException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-NOTHING_TO_DO, NOT_YET = 99, 4
+NOTHING_TO_DO, NOT_YET, ALARM = 99, 4, 3
 """Exit codes of ``cryptodask pipeline``."""
 
 DAILY = "cryptodask_daily"
@@ -119,6 +120,8 @@ def run_command(step: str, *options: str) -> tuple[int, dict[str, Any]]:
     ------
     AirflowSkipException
         There was nothing to do.
+    AirflowFailException
+        The monitor raised alarms, which the message has.
     AirflowException
         The step failed; the message ends with its last error.
     """
@@ -131,6 +134,8 @@ def run_command(step: str, *options: str) -> tuple[int, dict[str, Any]]:
     sys.stderr.write(ended.stderr)
     if ended.returncode == NOTHING_TO_DO:
         raise AirflowSkipException(f"{step} of {day}: nothing to do")
+    if ended.returncode == ALARM:
+        raise AirflowFailException("; ".join(json.loads(ended.stdout.splitlines()[-1])["alarms"]))
     if ended.returncode not in (0, NOT_YET):
         last = "".join(ended.stderr.strip().splitlines()[-1:])
         raise AirflowException(f"{step} of {day}: ended with {ended.returncode}: {last}")
@@ -205,34 +210,20 @@ def groups() -> list[str]:
     return names
 
 
-@task
-def check(name: str) -> dict[str, Any]:
-    """Decide which coins of a group are fit to be forecast."""
-    return run_step("check", "--group", name)
+def group_task(step: str) -> Any:
+    """Return the task of a step that is done once for each group.
 
+    Parameters
+    ----------
+    step : str
+        A command of ``cryptodask pipeline``.
+    """
 
-@task
-def send(name: str) -> dict[str, Any]:
-    """Start the run of a group."""
-    return run_step("send", "--group", name)
+    @task(task_id=step)
+    def of_one(name: str) -> dict[str, Any]:
+        return run_step(step, "--group", name)
 
-
-@task
-def judge(name: str) -> dict[str, Any]:
-    """Apply the rules to the forecasts of a group."""
-    return run_step("judge", "--group", name)
-
-
-@task
-def store(name: str) -> dict[str, Any]:
-    """Store the forecasts of a group that no rule skips."""
-    return run_step("store", "--group", name)
-
-
-@task
-def request(name: str) -> dict[str, Any]:
-    """Store the trades that rules ask for."""
-    return run_step("request", "--group", name)
+    return of_one
 
 
 @task(trigger_rule="none_failed_min_one_success")
@@ -241,13 +232,21 @@ def done() -> str:
     return date_of(get_current_context())
 
 
-def arrange_groups(trigger_rule: str = "none_failed") -> Any:
+@task
+def monitor() -> dict[str, Any]:
+    """Compare the day with what is usual. An alarm fails this task alone, without another try."""
+    return run_step("monitor")
+
+
+def arrange_groups(first: str = "none_failed", last: str = "all_done") -> Any:
     """Arrange the steps of all groups, and what follows them; return the first task.
 
     Parameters
     ----------
-    trigger_rule : str
-        Of the first task. By default a poll that brought nothing does not stop a day.
+    first : str
+        Trigger rule of the first task. By default a poll that brought nothing does not stop a day.
+    last : str
+        That of `monitor`. By default a day is watched however its groups, or the poll, ended.
 
     Notes
     -----
@@ -257,14 +256,18 @@ def arrange_groups(trigger_rule: str = "none_failed") -> Any:
 
     @task_group(group_id="group")
     def of_group(name: str) -> None:
-        wait = RunSensor(task_id="wait", group=name)
-        stored = store(name)
-        check(name) >> send(name) >> wait >> judge(name) >> stored
+        check, send, judge, store, request = (
+            group_task(step)(name) for step in ("check", "send", "judge", "store", "request")
+        )
+        check >> send >> RunSensor(task_id="wait", group=name) >> judge >> store
         # `request` is skipped most days, so that `done` looks at both.
-        stored >> [request(name), end]
+        store >> [request, end]
 
-    names, end = groups.override(trigger_rule=trigger_rule)(), done()
-    of_group.expand(name=names) >> end
+    names, end = groups.override(trigger_rule=first)(), done()
+    mapped = of_group.expand(name=names)
+    mapped >> end
+    # After the names, too, which alone succeed where all groups fail.
+    [names, mapped] >> monitor.override(trigger_rule=last)()
     return names
 
 
@@ -342,4 +345,5 @@ with DAG(
     poll() >> arrange_groups()
 
 with DAG("cryptodask_growth", schedule=[PRICES], doc_md=__doc__, **OPTIONS):
-    others() >> arrange_groups(trigger_rule="all_success")
+    # Neither groups nor `monitor` where the day is left to the other DAG.
+    others() >> arrange_groups(first="all_success", last="all_done_min_one_success")

@@ -1,4 +1,4 @@
-"""``cryptodask dashboard``: pages of prices, forecasts or a backtest, without a cluster."""
+"""``cryptodask dashboard``: prices, forecasts, a backtest or a store, without a cluster."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,7 @@ def dashboard(
         typer.Argument(
             metavar="PATH",
             help="A table or folder of prices, or path or URL of a folder or a .parquet or .csv "
-            "file of forecasts, or of the folder of a backtest.",
+            "file of forecasts, or of the folder of a backtest; or the store of a pipeline.",
         ),
     ],
     prices: Annotated[
@@ -30,7 +30,7 @@ def dashboard(
         bool, typer.Option("--insecure", help="Allow other machines to read the pages.")
     ] = False,
 ) -> None:
-    """Show prices, forecasts or a backtest in a browser, until Ctrl-C."""
+    """Show prices, forecasts, a backtest or a store in a browser, until Ctrl-C."""
     from cryptodask.dashboard.serve import serve
 
     server, port = serve(

@@ -15,7 +15,6 @@ from rich.text import Text
 
 from cryptodask.cli.show import SOME_FAILED, counted, err, out
 from cryptodask.cli.store import DEFAULT, StorePlace
-from cryptodask.errors import CryptoDaskError
 
 if TYPE_CHECKING:
     from cryptodask.pipeline.monitor.watching import Watched
@@ -83,8 +82,9 @@ def check(
     ] = None,
 ) -> None:
     """Measure a day, store the numbers, and raise an alarm where one is beyond its limits."""
+    from cryptodask.pipeline.monitor.notifying import check_webhook, pass_on
     from cryptodask.pipeline.monitor.reference import read_reference
-    from cryptodask.pipeline.monitor.watching import check_webhook, watch_day
+    from cryptodask.pipeline.monitor.watching import watch_day
 
     if webhook:
         check_webhook(webhook)
@@ -94,7 +94,7 @@ def check(
         typer.echo(json.dumps(watched.summary(), allow_nan=False))
     else:
         _print(watched)
-    problems = _pass_on(watched, prometheus, webhook)
+    problems = pass_on(watched, str(prometheus or ""), webhook or "")
     for problem in problems:
         err.print(Text(f"error: {problem}", style="red"), soft_wrap=True)
     if problems:
@@ -114,33 +114,16 @@ def _print(watched: "Watched") -> None:
     out.print(table)
 
 
-def _pass_on(
-    watched: "Watched", prometheus: Path | None, webhook: str | None
-) -> list[CryptoDaskError]:
-    """Write gauges and post alarms, one whether or not the other could be; return what failed."""
-    from cryptodask.pipeline.monitor.watching import send_alarms, write_gauges
-
-    problems = []
-    for place, act in ((prometheus, write_gauges), (webhook, send_alarms)):
-        try:
-            if place:
-                act(watched, str(place))
-        except CryptoDaskError as error:
-            problems.append(error)
-    return problems
-
-
 @monitor_app.command()
 def page(
     file: Annotated[Path, typer.Option("--out", metavar="FILE.html", help="Write this page.")],
     store: StorePlace = DEFAULT,
     model: Annotated[str | None, typer.Option(help="Only this model. [all]")] = None,
 ) -> None:
-    """Draw the numbers of all days with limits and alarms, as one HTML file."""
-    from cryptodask.dashboard.monitor_page import save_monitor
-    from cryptodask.store.monitoring import MonitorStore
+    """Draw forecasts against what came, requests and the monitor's numbers, as one HTML file."""
+    from cryptodask.dashboard.days_page import save_days
+    from cryptodask.dashboard.days_view import read_days
 
-    with MonitorStore(store, make=False) as database:
-        numbers = database.numbers(model)
-    save_monitor(file, numbers)
-    out.print(Text(f"wrote {file}, {counted(len(numbers), 'number')}"), soft_wrap=True)
+    view = read_days(store, model)
+    save_days(file, view)
+    out.print(Text(f"wrote {file}: {view.summary}"), soft_wrap=True)

@@ -1,7 +1,8 @@
 """``cryptodask pipeline``: the steps of a day, each for itself or all of them.
 
-Each prints what it did as JSON, on one line. Exit codes: 0 done; 99 nothing to do; 4 not yet; 3 a
-day was done, but a group or coins failed or were stopped; 2 bad settings or order; 1 failed.
+Each prints what it did as JSON, on one line. Exit codes: 0 done; 99 nothing to do; 4 not yet; 3 the
+monitor raised an alarm, or a day was done, but a group or coins failed or were stopped; 2 bad
+settings or order; 1 failed.
 """
 
 import json
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cryptodask.cli.show import SOME_FAILED
+
 if TYPE_CHECKING:
     from cryptodask.pipeline.day import Day, Report
 
 pipeline_app = typer.Typer(
-    help="Poll, check, send, wait, judge, store and request: the steps of a day.",
+    help="Poll, check, send, wait, judge, store, request and monitor: the steps of a day.",
     no_args_is_help=True,
 )
 
@@ -74,7 +77,7 @@ def end(report: "Report") -> None:
     report : dict
     """
     show(report)
-    codes = {"nothing": NOTHING_TO_DO, "waiting": NOT_YET}
+    codes = {"nothing": NOTHING_TO_DO, "waiting": NOT_YET, "alarm": SOME_FAILED}
     raise typer.Exit(codes.get(report["state"], 0))
 
 
@@ -157,9 +160,16 @@ def request(group: GroupName, settings: Settings = DEFAULT, date: Date = None) -
 
 
 @pipeline_app.command()
+def monitor(settings: Settings = DEFAULT, date: Date = None) -> None:
+    """Compare a day with what is usual, as section [monitor] of the settings says."""
+    from cryptodask.pipeline.monitor.step import monitor
+
+    end(monitor(day_of(settings, date)))
+
+
+@pipeline_app.command()
 def run(settings: Settings = DEFAULT, date: Date = None) -> None:
     """Run all steps of a day; groups that fail harm no other."""
-    from cryptodask.cli.show import SOME_FAILED
     from cryptodask.pipeline.steps import is_complete, run_day
 
     reports = run_day(day_of(settings, date), on_report=show)
@@ -177,10 +187,15 @@ def replay(
     horizon: Annotated[int, typer.Option(min=1, help="Bars ahead.")] = 5,
     groups: Annotated[int, typer.Option(min=0, help="Groups of coins; 0: one a coin.")] = 2,
 ) -> None:
-    """Play past days again: an exchange on this machine is polled, day by day."""
+    """Play past days again: an exchange on this machine is polled, day by day.
+
+    Ends with a page of the days: forecasts against what came, requests, the monitor's numbers.
+    """
     from rich.text import Text
 
-    from cryptodask.cli.show import SOME_FAILED, err, out
+    from cryptodask.cli.show import err, out
+    from cryptodask.dashboard.days_page import save_days
+    from cryptodask.dashboard.days_view import read_days
     from cryptodask.pipeline.replay import replay_days
     from cryptodask.pipeline.steps import shown
 
@@ -192,7 +207,11 @@ def replay(
         for report in reports:
             if report["state"] == "failed":
                 failed = True
-                text = f"failed: {report['step']}, group {report['group']}: {report['error']}"
+                where = f"group {report['group']}" if "group" in report else "the day"
+                text = f"failed: {report['step']}, {where}: {report['error']}"
                 err.print(Text(text), soft_wrap=True)
-    out.print(Text(f"wrote {folder / 'cryptodask.db'}"), soft_wrap=True)
+    view = read_days(folder / "cryptodask.db")
+    save_days(folder / "days.html", view)
+    for name in ("cryptodask.db", "days.html"):
+        out.print(Text(f"wrote {folder / name}"), soft_wrap=True)
     raise typer.Exit(SOME_FAILED if failed else 0)

@@ -10,6 +10,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from cryptodask.cli.options.output import check_file
+from cryptodask.cli.options.specs import split_names
 from cryptodask.cli.show import out, write_table
 from cryptodask.errors import OptionError
 from cryptodask.text import counted, shown_date
@@ -79,11 +80,14 @@ def latest(
     file: File = None,
 ) -> None:
     """Show the latest forecast of each coin and model."""
+    from cryptodask.prices.names import CoinNames
     from cryptodask.store import open_store
     from cryptodask.store.store import LATEST
 
-    names = [name for given in coins or () for name in given.split(",")]
+    names = tuple(coins or ())
     with open_store(store, make=False) as database:
+        if any("," in name for name in names):
+            names = split_names(names, CoinNames(database.coins(), {}))
         frame = database.forecasts(names or None, model, as_of=LATEST if as_of is None else as_of)
     if format_ == "table" and file is None:
         frame = _compact(frame)
@@ -93,13 +97,46 @@ def latest(
 @store_app.command()
 def runs(store: StorePlace = DEFAULT, format_: Format = "table", file: File = None) -> None:
     """List the runs that are stored."""
+    _list("runs", store, format_, file, ["key", "spec", "prices", "intervals"])
+
+
+@store_app.command()
+def requests(store: StorePlace = DEFAULT, format_: Format = "table", file: File = None) -> None:
+    """List the trades that rules asked for."""
+    _list("requests", store, format_, file, ["key", "judgement"])
+
+
+@store_app.command()
+def judgements(store: StorePlace = DEFAULT, format_: Format = "table", file: File = None) -> None:
+    """List what rules saw of forecasts, and what they led to."""
+    _list("judgements", store, format_, file, ["run_key"])
+
+
+@store_app.command()
+def alerts(store: StorePlace = DEFAULT, format_: Format = "table", file: File = None) -> None:
+    """List what rules and the monitor want looked at."""
+    _list("alerts", store, format_, file, ["key"])
+
+
+def _list(what: str, store: str, format_: str, file: Path | None, wide: list[str]) -> None:
+    """Print all rows that a method of a store returns; in a terminal without wide columns."""
     from cryptodask.store import open_store
 
     with open_store(store, make=False) as database:
-        frame = database.runs()
-    if format_ == "table":
-        frame = frame.drop(columns=["key", "spec", "prices", "intervals"])
+        frame = getattr(database, what)()
+    if format_ == "table" and file is None:
+        frame = frame.drop(columns=wide)
+        if "seen" in frame:
+            frame["seen"] = [_shortened(json.loads(text)) for text in frame["seen"]]
+    if format_ == "json" and "seen" in frame:
+        frame["seen"] = [json.loads(text) for text in frame["seen"]]
     show_frame(frame, format_, file)
+
+
+def _shortened(seen: dict[str, Any]) -> str:
+    """Return the numbers that a rule saw as a line."""
+    names = ("return", "probability", "width", "agreement", "age")
+    return ", ".join(f"{name} {seen[name]:.3g}" for name in names if seen.get(name) is not None)
 
 
 def _compact(frame: "pd.DataFrame") -> "pd.DataFrame":
@@ -146,7 +183,8 @@ def show_frame(frame: "pd.DataFrame", format_: str, file: Path | None) -> None:
         sys.stdout.write(guard_frame(frame).to_csv(index=False))
     else:
         for name in frame.select_dtypes("datetime").columns:
-            frame[name] = [shown_date(day) if day == day else None for day in frame[name]]
+            moments = [moment.isoformat() if moment == moment else None for moment in frame[name]]
+            frame[name] = [text and text.removesuffix("T00:00:00") for text in moments]
         records = frame.astype(object).where(frame.notna(), None).to_dict("records")
         typer.echo(json.dumps(records, indent=1))
 

@@ -1,8 +1,8 @@
 """Pages of results: views turn results into columns, pages draw them, `app` and `serve` serve them.
 
 As a preload of Dask (``dask scheduler --preload cryptodask.dashboard``) it adds pages of runs,
-forecasts and scores beside Dask's, and refuses to start a scheduler, worker or nanny that anyone
-can reach (`cryptodask.cluster.security.guard`). Pages of other sites in the same browser get
+forecasts, scores and days beside Dask's, and refuses to start a scheduler, worker or nanny that
+anyone can reach (`cryptodask.cluster.security.guard`). Pages of other sites in the same browser get
 nothing (`cryptodask.cluster.security.origins`).
 """
 
@@ -22,7 +22,10 @@ logger = logging.getLogger(__name__)
 
 @click.command()
 @click.option("--insecure", is_flag=True, help="Listen beyond loopback even without TLS.")
-def dask_setup(server: "Server", insecure: bool) -> None:
+@click.option(
+    "--store", default="", envvar="CRYPTODASK_STORE", help="Store of a pipeline, for its page."
+)
+def dask_setup(server: "Server", insecure: bool, store: str = "") -> None:
     """Set up a scheduler, worker or nanny; Dask calls this once it listens.
 
     Parameters
@@ -30,6 +33,8 @@ def dask_setup(server: "Server", insecure: bool) -> None:
     server : Scheduler, Worker or Nanny
     insecure : bool
         Whether it may listen beyond loopback without TLS.
+    store : str
+        Place of the store whose days a page shows; or empty.
     """
     from distributed import Scheduler
 
@@ -51,7 +56,7 @@ def dask_setup(server: "Server", insecure: bool) -> None:
     from cryptodask.dashboard.app import install
 
     try:
-        install(server)
+        install(server, store)
     except BaseException:
         # Dask starts without a preload that failed, and says so in a line of its log.
         logger.critical("there will be NO pages of CryptoDask: the preload failed", exc_info=True)

@@ -14,6 +14,7 @@ from distributed.diagnostics.plugin import SchedulerPlugin
 from cryptodask.cluster.events import LISTENS, TOPIC
 from cryptodask.cluster.security.origins import leave_to_guard
 from cryptodask.dashboard.broadcaster import Broadcaster
+from cryptodask.dashboard.days_page import DaysPage
 from cryptodask.dashboard.forecasts_page import ForecastsPage
 from cryptodask.dashboard.live import Live
 from cryptodask.dashboard.live_page import runs_page
@@ -53,6 +54,7 @@ PAGES: dict[str, tuple[str, Callable[[Any, Broadcaster], Any]]] = {
         lambda doc, broadcaster: ForecastsPage(doc, lambda: broadcaster.entries, broadcaster.join),
     ),
     "crypto-scores": ("Scores", ScoresPage),
+    "crypto-days": ("Days", lambda doc, broadcaster: DaysPage(doc, broadcaster.store)),
 }
 """Path to title and page. Dask will hardly give these names to its pages."""
 
@@ -112,12 +114,14 @@ class LivePlugin(SchedulerPlugin):  # type: ignore[misc]
         prometheus_client.REGISTRY.unregister(self.metrics)
 
 
-def install(scheduler: Scheduler) -> None:
+def install(scheduler: Scheduler, store: str = "") -> None:
     """Add pages and metrics to a scheduler, and listen to runs.
 
     Parameters
     ----------
     scheduler : Scheduler
+    store : str
+        Place of the store whose days a page shows; or empty.
 
     Raises
     ------
@@ -134,7 +138,7 @@ def install(scheduler: Scheduler) -> None:
     plugin = LivePlugin(scheduler, live)
     scheduler.add_plugin(plugin)
     prometheus_client.REGISTRY.register(plugin.metrics)
-    plugin.has_pages = _add_pages(scheduler, Broadcaster(live))
+    plugin.has_pages = _add_pages(scheduler, Broadcaster(live, store))
     plugin.restart(scheduler)
     _collect_together()
 

@@ -32,10 +32,12 @@ class Broadcaster:
     Parameters
     ----------
     live : Live
+    store : str
+        Place of the store whose days a page shows; or empty.
     """
 
-    def __init__(self, live: Live) -> None:
-        self.live, self.stream = live, Stream(live)
+    def __init__(self, live: Live, store: str = "") -> None:
+        self.live, self.stream, self.store = live, Stream(live), store
         self._documents: dict[Any, Update] = {}
         self._sent_version = -1
         self._tasks: dict[str, asyncio.Task[None]] = {}

@@ -1,18 +1,15 @@
-"""The monitor's page: forecasts against what came, day by day, with limits and alarms.
+"""The monitor's numbers, day by day, with limits and alarms, drawn with Bokeh.
 
 Names of models come from files that nobody vetted; see `cryptodask.dashboard.style`.
 """
 
-import os
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cryptodask.dashboard.html_file import html_of, target_of
 from cryptodask.dashboard.price_figure import legend_item
 from cryptodask.dashboard.style import (
-    BODY,
     COLORS,
     INK,
     MUTED,
@@ -20,13 +17,11 @@ from cryptodask.dashboard.style import (
     add_legend,
     dress,
     plain_text,
-    section_title,
 )
-from cryptodask.errors import InputError
-from cryptodask.io.files import write_text
 from cryptodask.pipeline.monitor.daily import DRIFTS, FEATURES
 from cryptodask.pipeline.monitor.judging import (
     AGE,
+    COINS,
     DRIFT,
     FAILURES,
     FRESHNESS,
@@ -40,10 +35,16 @@ ALARM = "#c0262d"
 MOST_MODELS = 20
 """Models on a page at most, the first by name."""
 
+NOTHING = (
+    "No numbers yet: `cryptodask monitor learn` makes limits from a backtest, section [monitor] of "
+    "a pipeline's settings names them, and `cryptodask pipeline monitor` measures a day."
+)
+
 GROUPS: tuple[tuple[str, ...], ...] = (
     ("error", "move"),
     *((name,) for drift in DRIFTS for name in (drift, drift + DRIFT)),
     *((name + STABILITY,) for name in FEATURES),
+    (COINS,),
     (FRESHNESS,),
     (FAILURES,),
     (AGE,),
@@ -51,33 +52,8 @@ GROUPS: tuple[tuple[str, ...], ...] = (
 """Measures that share a figure, in the order of the page."""
 
 
-def save_monitor(path: "str | os.PathLike[str]", numbers: pd.DataFrame) -> None:
-    """Write the page to one HTML file that needs no network, whole or not at all.
-
-    Parameters
-    ----------
-    path : path
-        A file there is replaced.
-    numbers : DataFrame
-        ``day, model, measure, value, least, most``.
-
-    Raises
-    ------
-    OptionError
-        The file has another suffix, or its folder does not exist.
-    InputError
-        There are no numbers.
-    """
-    target = target_of(path, (".html",), "the monitor's page")
-    if numbers.empty:
-        raise InputError(
-            "monitor: no numbers in the store; `cryptodask monitor check` adds a day's"
-        )
-    write_text(html_of(monitor_layout(numbers), "CryptoDask monitor"), target)
-
-
-def monitor_layout(numbers: pd.DataFrame) -> Any:
-    """Return the page of some models' numbers.
+def monitor_parts(numbers: pd.DataFrame) -> list[Any]:
+    """Return the figures of some models' numbers, each after what it shows.
 
     Parameters
     ----------
@@ -86,18 +62,19 @@ def monitor_layout(numbers: pd.DataFrame) -> Any:
 
     Returns
     -------
-    bokeh.models.Column
+    list of bokeh models
     """
-    from bokeh.layouts import column
     from bokeh.models import DataRange1d
 
-    parts = [plain_text("heading", "Monitor", "26px", INK, "650")]
+    if numbers.empty:
+        return [plain_text("nothing", NOTHING, "14px", MUTED)]
+    parts = []
     days = DataRange1d(range_padding=0.02)
     names = sorted(numbers["model"].unique())
     for model in names[:MOST_MODELS]:
         rows = numbers[numbers["model"] == model]
         alarmed = rows[is_alarm(rows)]
-        parts.append(section_title(str(model), "model"))
+        parts.append(plain_text("model", str(model), "15px", INK, "650"))
         parts.append(plain_text("summary", _summary(rows, alarmed), "14px", MUTED))
         for group in GROUPS:
             drawn = [rows[rows["measure"] == name] for name in group]
@@ -107,7 +84,7 @@ def monitor_layout(numbers: pd.DataFrame) -> Any:
     if len(names) > MOST_MODELS:
         rest = counted(len(names) - MOST_MODELS, "further model")
         parts.append(plain_text("rest", f"{rest}: name one with --model", "14px", MUTED))
-    return column(*parts, sizing_mode="stretch_width", styles=BODY)
+    return parts
 
 
 def is_alarm(numbers: pd.DataFrame) -> "pd.Series[bool]":
@@ -171,4 +148,6 @@ def _figure(drawn: list[pd.DataFrame], days: Any) -> list[Any]:
     add_legend(plot, items)
     dress(plot)
     what = "; ".join(f"{name}: {meaning_of(name)}" for name in measures)
-    return [plain_text("what", what, "13px", MUTED), plot]
+    text = plain_text("what", what, "13px", MUTED)
+    text.margin = (12, 5, 2, 5)
+    return [text, plot]

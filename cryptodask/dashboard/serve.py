@@ -1,4 +1,4 @@
-"""Pages without a cluster: a Bokeh server of prices, forecasts or a backtest."""
+"""Pages without a cluster: a Bokeh server of prices, forecasts, a backtest or a store."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -15,6 +15,7 @@ from cryptodask.dashboard.result_files import is_backtest, is_forecast, models_i
 from cryptodask.errors import InputError, OptionError
 from cryptodask.io.paths import AnyPath, exists, path_of, resolved
 from cryptodask.prices import CryptoLoader
+from cryptodask.store import is_store
 
 DrawDocument = Callable[[Any], Any]
 """Draws the page on a Bokeh document, once for each viewer."""
@@ -35,7 +36,7 @@ def serve(
     ----------
     path : path
         A table or folder of prices, or path or URL of a folder or file of forecasts, or of the
-        folder of a backtest.
+        folder of a backtest; or a store.
     prices : path, optional
         Prices that are drawn before forecasts.
     host : str
@@ -59,11 +60,14 @@ def serve(
         The host is not loopback without ``insecure``, the port is taken, or an origin is not
         ``HOST[:PORT]``.
     InputError
-        The path is neither prices, forecasts nor a backtest.
+        The path is neither prices, forecasts, a backtest nor a store with forecasts.
     """
     check_host(host, insecure)
     allowed = parse_origins(origins, "--origin")
-    page = page_of(path_of(path), None if prices is None else Path(prices))
+    if is_store(path):
+        page = _days_page(path)
+    else:
+        page = page_of(path_of(path), None if prices is None else Path(prices))
     from bokeh.server.server import BaseServer
     from bokeh.server.tornado import BokehTornado
     from bokeh.server.util import bind_sockets
@@ -124,7 +128,7 @@ def page_of(path: AnyPath, prices: Path | None = None) -> DrawDocument:
         The path is neither prices, forecasts nor a backtest.
     """
     if not exists(path):
-        raise InputError(f"{path}: does not exist; name prices, forecasts or a backtest")
+        raise InputError(f"{path}: does not exist; name prices, forecasts, a backtest or a store")
     if is_backtest(path):
         return _backtest_page(path, prices)
     source = "" if prices is None else str(prices.resolve())
@@ -156,6 +160,15 @@ def _backtest_page(path: AnyPath, prices: Path | None) -> DrawDocument:
     loader = None if prices is None else CryptoLoader(prices)
     view = build_leaderboard(open_backtest(path), prices=loader)
     return _document(f"CryptoDask: {path.name}", lambda doc: doc.add_root(layout(view)), PAGE)
+
+
+def _days_page(place: str | os.PathLike[str]) -> DrawDocument:
+    """Return a function that draws the days of a store, read anew for each viewer."""
+    from cryptodask.dashboard.days_page import layout, recent_days
+
+    store = os.fspath(place)
+    recent_days(store)
+    return _document("CryptoDask: days", lambda doc: doc.add_root(layout(recent_days(store))), PAGE)
 
 
 def _document(title: str, draw: DrawDocument, template: str = "") -> DrawDocument:

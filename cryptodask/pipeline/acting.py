@@ -53,7 +53,7 @@ def judge(day: Day, name: str) -> Report:
             )
     rows = result.get_df()
     judged = judge_forecasts(
-        day.settings.rules, rows, group.read(LAST), checked["ages"], checked["findings"]
+        day.settings.rules, rows, group.read(LAST)["closes"], checked["ages"], checked["findings"]
     )
     actions = pd.Series([j["action"] for j in judged], dtype="str").value_counts()
     report = {

@@ -9,12 +9,14 @@ from typing import Any
 import attrs
 
 from cryptodask.errors import InputError
-from cryptodask.io.files import read_json, write_json
+from cryptodask.io.files import read_json
+from cryptodask.io.paths import make_folder
+from cryptodask.io.sealed import unseal, write_sealed
 from cryptodask.pipeline.settings import Settings
 from cryptodask.prices.days import day_text
 from cryptodask.results.manifest import MANIFEST
 
-DONE, NOTHING, WAITING = "done", "nothing", "waiting"
+DONE, NOTHING, WAITING, ALARM = "done", "nothing", "waiting", "alarm"
 """States that a step reports; ``nothing`` to do."""
 
 Report = dict[str, Any]
@@ -62,9 +64,9 @@ class Day:
         if not path.exists():
             chosen = map(Registry(forecast.registry).find, forecast.versions)
             numbers = [f"{name}:{number}" for name, number, _ in chosen]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_json({"versions": numbers}, path)
-        return list(read_json(path)["versions"])
+            make_folder(path.parent)
+            write_sealed({"versions": numbers}, path)
+        return list(take(path)["versions"])
 
 
 LONGEST = 60
@@ -138,17 +140,16 @@ class Group:
         Raises
         ------
         InputError
-            That step did not run.
+            That step did not run, or the file is damaged.
         """
         path = self.folder / name
         try:
-            content: dict[str, Any] = read_json(path)
+            return take(path)
         except FileNotFoundError as error:
             step = {CHECKED: "check", SENT: "send", LAST: "send", JUDGED: "judge"}[name]
             raise InputError(
                 f"{path}: is missing: run `cryptodask pipeline {step}` for group {self.name} first"
             ) from error
-        return content
 
     def write(self, name: str, content: Mapping[str, Any]) -> None:
         """Leave something for the next step.
@@ -159,8 +160,33 @@ class Group:
             A file of the group's folder.
         content : mapping of str to Any
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(dict(content), self.folder / name)
+        make_folder(self.folder)
+        write_sealed(content, self.folder / name)
+
+
+def take(path: Path) -> dict[str, Any]:
+    """Return what a step left in a file.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    FileNotFoundError
+        It is missing.
+    InputError
+        It is not as it was written.
+    """
+    anew = f"to do that anew, remove {path.parent}"
+    try:
+        content = read_json(path)
+    except InputError as error:
+        raise InputError(f"{error}; {anew}") from error
+    problem = unseal(content)
+    if problem is not None:
+        raise InputError(f"{path}: {problem}; {anew}")
+    return dict(content)
 
 
 def _short(value: Any) -> str:

@@ -4,7 +4,7 @@ Each may be called again: what is done is not done twice.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -51,7 +51,48 @@ def groups(day: Day) -> Report:
     return {"step": "groups", "state": state, "groups": list(divided), "coins": len(coins)}
 
 
-def check(day: Day, name: str) -> Report:
+@attrs.frozen
+class Known:
+    """What the table knows of coins on a day.
+
+    Attributes
+    ----------
+    groups : dict of str to list of str
+        Coins by the name of their group.
+    ages : dict of str to int
+        Days from each coin's last row up to the day; without coins that have none.
+    kinds : dict of str to set of str
+        Kinds of what was noted about each coin in its latest days.
+    """
+
+    groups: dict[str, list[str]]
+    ages: dict[str, int]
+    kinds: dict[str, set[str]]
+
+
+def know(day: Day, name: str | None = None) -> Known:
+    """Return what the table knows of coins on a day: of a group, or of all.
+
+    Parameters
+    ----------
+    day : Day
+    name : str, optional
+        Of the group.
+
+    Raises
+    ------
+    InputError
+        The group has no coin.
+    """
+    coins = index_of(Path(day.settings.prices.table))["coin"].tolist()
+    divided = groups_of(coins, day.settings.forecast.groups)
+    if name is not None:
+        divided = {name: _members(divided, name)}
+        coins = divided[name]
+    return Known(divided, _ages(day, coins), _findings(day))
+
+
+def check(day: Day, name: str, known: Known | None = None) -> Report:
     """Decide which coins of a group are fit to be forecast.
 
     Parameters
@@ -59,6 +100,8 @@ def check(day: Day, name: str) -> Report:
     day : Day
     name : str
         Of the group.
+    known : Known, optional
+        Of all coins, so that the table is not read again for each of many groups.
 
     Returns
     -------
@@ -73,11 +116,11 @@ def check(day: Day, name: str) -> Report:
         More coins are stopped than the settings allow.
     """
     group, limits = Group(day, name), day.settings.check
-    members = _members(day, name)
+    known = know(day, name) if known is None else known
+    members, ages, kinds = _members(known.groups, name), known.ages, known.kinds
     facts = {"check": attrs.asdict(limits), "members": members}
     if done := group.done_before(CHECKED, facts):
         return done
-    ages, kinds = _ages(day, members), _findings(day)
     stopped = {}
     for coin in members:
         bad = sorted(kinds.get(coin, set()) & set(limits.refuse))
@@ -102,12 +145,10 @@ def check(day: Day, name: str) -> Report:
     return report
 
 
-def _members(day: Day, name: str) -> list[str]:
-    coins = index_of(Path(day.settings.prices.table))["coin"].tolist()
-    members = groups_of(coins, day.settings.forecast.groups).get(name)
-    if members is None:
+def _members(groups: Mapping[str, list[str]], name: str) -> list[str]:
+    if name not in groups:
         raise InputError(f"group {name}: has no coin; `cryptodask pipeline groups` lists them")
-    return members
+    return groups[name]
 
 
 def _ages(day: Day, coins: Sequence[str]) -> dict[str, int]:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 AT_A_TIME = 200
 """Coins that are appended together: an append takes as long for one as for many."""
 
+UNFETCHED = ("delisted", "not_fetched")
+"""Kinds of findings that say of a coin why it was not fetched."""
+
 MOST_DELTAS = 30
 """Appends after which the table is packed anew."""
 
@@ -31,8 +34,8 @@ def poll(day: Day) -> Report:
     Returns
     -------
     dict
-        ``rows`` that are new, ``coins``, ``last`` day, and ``findings`` by kind; the state is
-        ``nothing`` where nothing came.
+        ``rows`` that are new, ``coins``, ``last`` day, ``findings`` by kind, and ``unfetched``: why
+        by coin; the state is ``nothing`` where nothing came.
 
     Raises
     ------
@@ -42,6 +45,7 @@ def poll(day: Day) -> Report:
         See `cryptodask.PriceTable.append` and
         `cryptodask.prices.exchange.fetch.iter_prices`.
     """
+    from cryptodask.prices import PriceTable
     from cryptodask.prices.clean.findings import join_findings
     from cryptodask.prices.table.manifest import is_table
 
@@ -51,14 +55,18 @@ def poll(day: Day) -> Report:
     noted = join_findings(take(day, table))
     if not is_table(table):
         return {"step": "poll", "state": NOTHING, "rows": 0, "coins": 0, "findings": {}}
+    unfetched = noted[noted["kind"].isin(UNFETCHED)]
+    # Before it may be packed anew, which is a generation too.
+    grew = PriceTable(table).generation != generation
     there = _compacted(table)
     return {
         "step": "poll",
-        "state": DONE if there.generation != generation else NOTHING,
+        "state": DONE if grew else NOTHING,
         "rows": int(there.index["rows"].sum()) - before,
         "coins": len(there.index),
         "last": str(np.datetime64(there.index["last"].max(), "D")),
         "findings": {str(kind): int(n) for kind, n in noted["kind"].value_counts().items()},
+        "unfetched": dict(zip(unfetched["coin"], unfetched["message"], strict=True)),
     }
 
 
@@ -74,19 +82,36 @@ def _compacted(table: Path) -> "PriceTable":
 
 
 def _take_files(day: Day, table: Path) -> list[pd.DataFrame]:
-    from cryptodask.prices import PriceTable, import_prices, read_files
+    """Take what the files have up to the day; return findings that were not there before."""
+    from cryptodask.prices import PriceTable, read_files, write_table
+    from cryptodask.prices.clean.findings import empty_findings
     from cryptodask.prices.clean.policies import of_rows_alone
     from cryptodask.prices.read.options import ReadOptions
+    from cryptodask.prices.sources import open_source
     from cryptodask.prices.table.manifest import is_table
 
     folder = day.settings.prices.folder
-    if is_table(table):
-        there = PriceTable(table)
-        # The table may have the rows that a file lacks, so it decides what is a gap.
-        options = ReadOptions(freq=there.freq, policies=of_rows_alone(there.policies))
-        return [there.append_reading(read_files([folder], options)).findings]
-    import_prices(folder, table)
-    return [PriceTable(table).findings()]
+    end = np.datetime64(day.date, "s") + np.timedelta64(86_399, "s")
+    if not is_table(table):
+        options = ReadOptions()
+        reading = read_files([folder], options).until(end)
+        if len(reading.prices):
+            freq = open_source(folder, options).freq
+            write_table(
+                table,
+                [reading],
+                empty={},
+                notes=empty_findings(),
+                freq=freq,
+                policies=options.policies,
+            )
+        return [reading.findings]
+    there = PriceTable(table)
+    before = there.findings()
+    # The table may have the rows that a file lacks, so it decides what is a gap.
+    options = ReadOptions(freq=there.freq, policies=of_rows_alone(there.policies))
+    noted = there.append_reading(read_files([folder], options).until(end)).findings
+    return [noted[~pd.MultiIndex.from_frame(noted).isin(pd.MultiIndex.from_frame(before))]]
 
 
 def _fetch(day: Day, table: Path) -> list[pd.DataFrame]:

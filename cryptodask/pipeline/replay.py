@@ -21,6 +21,7 @@ import pandas as pd
 
 from cryptodask.errors import OptionError, PriceWarning
 from cryptodask.io.files import write_text
+from cryptodask.io.paths import make_folder
 from cryptodask.pipeline.day import Day, Report
 from cryptodask.pipeline.settings import read_settings
 from cryptodask.pipeline.steps import run_day
@@ -73,6 +74,15 @@ action = "alert"
 model = "ridge"
 max_return = -0.05
 """
+
+MONITOR = """
+[monitor]
+reference = "usual.json"
+"""
+"""What is added where the days before are enough to know what is usual."""
+
+ORIGINS = 400
+"""Days before those that are played, from which the monitor learns; or fewer."""
 
 
 @dataclass
@@ -223,14 +233,35 @@ def replay_days(
     if len(known) <= days:
         raise OptionError(f"--days {days}: {source} has prices of {len(known):,} days")
     replay = Replay(prices, known[-days])
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     names = sorted(coin.upper() for coin in longest)
     with serving(replay) as url:
         text = SETTINGS.format(
             url=url, coins=json.dumps(names), since=known[0], horizon=horizon, groups=groups
         )
+        before = prices[prices["date"] < known[-days]]
+        text += MONITOR if _learned(before, folder / "usual.json") else ""
         write_text(text, folder / "pipeline.toml")
         settings = read_settings(folder / "pipeline.toml")
         for date in known[-days:]:
             replay.today = date
             yield str(date), run_day(Day(settings, str(date)))
+
+
+def _learned(before: pd.DataFrame, file: Path) -> bool:
+    """Learn what is usual from the days before, unless that is done or these are too few."""
+    from cryptodask.pipeline.monitor.reference import (
+        LEAST_DAYS,
+        learn_reference,
+        write_reference,
+    )
+    from cryptodask.runs import backtest
+
+    # Half of a short history is left to learn from.
+    origins = min(ORIGINS, before["date"].nunique() // 2)
+    if origins < LEAST_DAYS:
+        return False
+    if not file.exists():
+        usual = backtest(before, ["ridge"], 1, origins=origins, step=1, workers=1, progress=False)
+        write_reference(learn_reference(usual, "ridge"), file)
+    return True

@@ -28,7 +28,14 @@ def check_share(_: Any, field: "attrs.Attribute[Any]", value: float | None) -> N
         raise ValueError(f"{field.name}: must be between 0 and 1, got {value:g}")
 
 
-def _finite(_: Any, field: "attrs.Attribute[Any]", value: float | None) -> None:
+def check_finite(_: Any, field: "attrs.Attribute[Any]", value: float | None) -> None:
+    """Check that a field, if it has a value, is a finite number.
+
+    Raises
+    ------
+    ValueError
+        It is not.
+    """
     if value is not None and not np.isfinite(value):
         raise ValueError(f"{field.name}: must be a finite number, got {value}")
 
@@ -87,11 +94,11 @@ class Rule:
     weight: float = attrs.field(default=0.0, validator=check_share)
     model: str | None = None
     step: int | None = attrs.field(default=None, validator=optional(whole_number(1)))
-    min_return: float | None = attrs.field(default=None, validator=_finite)
-    max_return: float | None = attrs.field(default=None, validator=_finite)
+    min_return: float | None = attrs.field(default=None, validator=check_finite)
+    max_return: float | None = attrs.field(default=None, validator=check_finite)
     min_probability: float | None = attrs.field(default=None, validator=check_share)
     max_probability: float | None = attrs.field(default=None, validator=check_share)
-    max_width: float | None = attrs.field(default=None, validator=_finite)
+    max_width: float | None = attrs.field(default=None, validator=check_finite)
     min_agreement: float | None = attrs.field(default=None, validator=check_share)
     min_age: int | None = None
     findings: list[str] = attrs.field(factory=list, validator=check_kinds)

@@ -9,10 +9,10 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from cryptodask.errors import CryptoDaskError
-from cryptodask.io.files import read_json, write_json
+from cryptodask.errors import CryptoDaskError, WriteError
 from cryptodask.io.paths import path_of
-from cryptodask.pipeline.day import LAST, SENT
+from cryptodask.io.sealed import write_sealed
+from cryptodask.pipeline.day import LAST, SENT, take
 from cryptodask.pipeline.polling import last_rows
 
 RUN, LOG, PROCESS = "run", "run.log", "processes"
@@ -26,19 +26,27 @@ def start(folder: Path) -> None:
     ----------
     folder : Path
         Of the group, with ``sent.json``.
+
+    Raises
+    ------
+    WriteError
+        The folder can't be written.
     """
     if is_running(folder):
         return
-    with (folder / LOG).open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "cryptodask.pipeline.sending", str(folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    with (folder / PROCESS).open("a", encoding="ascii") as numbers:
-        numbers.write(f"{process.pid}\n")
+    try:
+        # Both before there is a process, which nobody could find.
+        with (folder / LOG).open("ab") as log, (folder / PROCESS).open("a") as numbers:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "cryptodask.pipeline.sending", str(folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+            numbers.write(f"{process.pid}\n")
+    except OSError as error:
+        raise WriteError(f"{folder}: {error.strerror or error}") from error
 
 
 def starts(folder: Path) -> int:
@@ -110,7 +118,7 @@ def run(folder: Path) -> None:
     from cryptodask.registry import predict
     from cryptodask.runs import forecast
 
-    content = read_json(folder / SENT)
+    content = take(folder / SENT)
     sent, cluster = content["asked"], content["cluster"]
     security = client_security(Path(cluster["tls"])) if cluster["tls"] else None
     how = {
@@ -122,7 +130,8 @@ def run(folder: Path) -> None:
         "progress": False,
     }
     rows = last_rows(sent["table"], sent["coins"], sent["date"])
-    write_json(dict(zip(rows["coin"], rows["close"], strict=True)), folder / LAST)
+    closes = dict(zip(rows["coin"], rows["close"], strict=True))
+    write_sealed({"closes": closes}, folder / LAST)
     workers = None if cluster["scheduler"] else cluster["workers"]
     with connect(cluster["scheduler"] or None, workers, security) as client:
         if sent["versions"]:

@@ -7,7 +7,8 @@ import attrs
 
 from cryptodask.errors import InputError
 from cryptodask.io.structure import structured
-from cryptodask.pipeline.rules import Rule, check_kinds, check_share
+from cryptodask.pipeline.monitor.notifying import check_webhook
+from cryptodask.pipeline.rules import Rule, check_finite, check_kinds, check_share
 from cryptodask.runs.fields import optional, whole_number
 
 
@@ -107,6 +108,31 @@ class Check:
 
 
 @attrs.frozen(kw_only=True)
+class Monitor:
+    """What watches the days.
+
+    Attributes
+    ----------
+    reference : str
+        File of what is usual, of ``cryptodask monitor learn``.
+    failures : float or None
+        Share of coins that may lack a forecast; by default that of the reference.
+    age : float or None
+        Days since its training that a version may have; by default that of the reference.
+    webhook : str
+        URL to which alarms are posted; by default that of ``CRYPTODASK_WEBHOOK``, or none.
+    prometheus : str
+        File of gauges, whose name ends with .prom; or empty.
+    """
+
+    reference: str
+    failures: float | None = attrs.field(default=None, validator=check_share)
+    age: float | None = attrs.field(default=None, validator=check_finite)
+    webhook: str = ""
+    prometheus: str = ""
+
+
+@attrs.frozen(kw_only=True)
 class Settings:
     """The settings of a pipeline.
 
@@ -119,6 +145,8 @@ class Settings:
     check : Check
     rules : list of Rule
         The first that holds for a forecast decides; where none does, it is stored.
+    monitor : Monitor or None
+        Without it, no step watches the days.
     store : str
         File or URL of the store.
     runs : str
@@ -129,6 +157,7 @@ class Settings:
     forecast: Forecast
     check: Check = attrs.field(factory=Check)
     rules: list[Rule] = attrs.field(factory=list)
+    monitor: Monitor | None = None
     store: str = "cryptodask.db"
     runs: str = "runs"
 
@@ -185,12 +214,24 @@ def _check_whole(settings: Settings, where: str) -> None:
                 f"{', '.join(forecast.models)}"
             )
     if not forecast.intervals:
-        for rule in settings.rules:
-            needing = [n for n in ("min_probability", "max_width") if getattr(rule, n) is not None]
-            if needing:
-                raise InputError(
-                    f"{where}: rules: {rule.name}: {needing[0]}: needs forecast.intervals = true"
-                )
+        _check_unneeded(settings, where)
+    if settings.monitor is not None and settings.monitor.webhook:
+        try:
+            check_webhook(settings.monitor.webhook)
+        except InputError as error:
+            raise InputError(f"{where}: monitor: {error}") from None
+
+
+def _check_unneeded(settings: Settings, where: str) -> None:
+    """Check that nothing needs intervals."""
+    for rule in settings.rules:
+        needing = [n for n in ("min_probability", "max_width") if getattr(rule, n) is not None]
+        if needing:
+            raise InputError(
+                f"{where}: rules: {rule.name}: {needing[0]}: needs forecast.intervals = true"
+            )
+    if settings.monitor is not None:
+        raise InputError(f"{where}: monitor: needs forecast.intervals = true")
 
 
 def _beside(settings: Settings, folder: Path) -> Settings:
@@ -209,10 +250,16 @@ def _beside(settings: Settings, folder: Path) -> Settings:
         registry=absolute(settings.forecast.registry),
         tls=absolute(settings.forecast.tls),
     )
+    monitor = settings.monitor and attrs.evolve(
+        settings.monitor,
+        reference=absolute(settings.monitor.reference),
+        prometheus=absolute(settings.monitor.prometheus),
+    )
     return attrs.evolve(
         settings,
         prices=prices,
         forecast=forecast,
+        monitor=monitor,
         store=absolute(settings.store),
         runs=absolute(settings.runs),
     )

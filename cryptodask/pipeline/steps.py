@@ -1,7 +1,7 @@
 """The steps of a day, in their order, and all of them at once.
 
-A step returns JSON: ``step``, ``state`` (done, nothing to do, or waiting), and what it did. What
-can't be done raises an error.
+A step returns JSON: ``step``, ``state`` (done, nothing to do, waiting, or alarm), and what it did.
+What can't be done raises an error.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,8 +9,9 @@ from functools import partial
 
 from cryptodask.errors import CryptoDaskError
 from cryptodask.pipeline.acting import judge, keep, request
-from cryptodask.pipeline.day import Day, Report
-from cryptodask.pipeline.forecasting import check, groups, send, wait
+from cryptodask.pipeline.day import ALARM, Day, Report
+from cryptodask.pipeline.forecasting import check, groups, know, send, wait
+from cryptodask.pipeline.monitor.step import monitor
 from cryptodask.pipeline.polling import poll
 from cryptodask.text import counted, shown_names
 
@@ -25,6 +26,10 @@ STEPS: Mapping[str, Callable[[Day, str], Report]] = {
 """The steps of a group, in their order."""
 
 
+ENDING: Mapping[str, Callable[[Day], Report]] = {"monitor": monitor}
+"""The steps that end a day, once for all groups, in their order."""
+
+
 def run_day(
     day: Day,
     names: Sequence[str] | None = None,
@@ -32,7 +37,7 @@ def run_day(
     foreground: bool = False,
     on_report: Callable[[Report], object] = lambda _: None,
 ) -> list[Report]:
-    """Run all steps of a day: poll, and those of each group, whose runs work at a time.
+    """Run all steps of a day: poll, those of each group, whose runs work at a time, and the last.
 
     Parameters
     ----------
@@ -48,7 +53,12 @@ def run_day(
     -------
     list of dict
         What each step returned. A group that failed has a report with the state ``failed`` and the
-        ``error``; it harms no other.
+        ``error``; it harms no other. So has a step that ends the day.
+
+    Raises
+    ------
+    CryptoDaskError
+        Prices could not be polled, or are missing; the last steps were done before.
     """
     reports: list[Report] = []
 
@@ -57,32 +67,47 @@ def run_day(
         on_report(report)
         return report
 
-    done(poll(day))
-    every = done(groups(day))["groups"]
+    def attempt(call: Callable[[], Report], **about: str) -> bool:
+        try:
+            done(call())
+        except Exception as error:  # noqa: BLE001 - of one group, whatever it is
+            kind = "" if isinstance(error, CryptoDaskError) else f"{type(error).__name__}: "
+            done({**about, "state": "failed", "error": f"{kind}{error}"})
+            return False
+        return True
+
+    def end() -> None:
+        for step, ending in ENDING.items():
+            attempt(partial(ending, day), step=step)
+
+    try:
+        done(poll(day))
+        every = done(groups(day))["groups"]
+        known = know(day)
+    except CryptoDaskError:
+        end()  # a day without prices is to be watched, too
+        raise
     left = list(every if names is None else names)
-    steps = dict(STEPS) | ({"send": partial(send, foreground=True)} if foreground else {})
+    steps = dict(STEPS) | {"check": partial(check, known=known)}
+    steps |= {"send": partial(send, foreground=True)} if foreground else {}
     for step, function in steps.items():
-        for name in left.copy():
-            try:
-                done(function(day, name))
-            except Exception as error:  # noqa: BLE001 - of one group, whatever it is
-                left.remove(name)
-                kind = "" if isinstance(error, CryptoDaskError) else f"{type(error).__name__}: "
-                text = f"{kind}{error}"
-                done({"step": step, "group": name, "state": "failed", "error": text})
+        calls = {name: partial(function, day, name) for name in left}
+        left = [name for name, call in calls.items() if attempt(call, step=step, group=name)]
+    end()
     return reports
 
 
 def is_complete(reports: Sequence[Report]) -> bool:
-    """Return whether no group failed, and no coin was stopped or failed.
+    """Return whether nothing failed or alarmed, and no coin was unfetched, stopped or failed.
 
     Parameters
     ----------
     reports : sequence of dict
         Of `run_day`.
     """
+    lacking = ("unfetched", "stopped", "failed")
     return not any(
-        report["state"] == "failed" or report.get("stopped") or report.get("failed")
+        report["state"] in ("failed", ALARM) or any(report.get(key) for key in lacking)
         for report in reports
     )
 
@@ -100,9 +125,11 @@ def shown(reports: Sequence[Report]) -> str:
         for step, key in (("poll", "rows"), ("store", "skipped"), ("request", "requests"))
     }
     stored = sum(r.get("rows", 0) for r in reports if r["step"] == "store")
-    failed = [str(r["group"]) for r in reports if r["state"] == "failed"]
+    failed = [str(r.get("group", r["step"])) for r in reports if r["state"] == "failed"]
+    alarms = sum(len(report.get("alarms", ())) for report in reports)
     text = (
         f"{counted(total['rows'], 'new row')}, {counted(stored, 'forecast')} stored, "
         f"{total['skipped']:,} skipped, {counted(total['requests'], 'request')}"
     )
+    text += f", {counted(alarms, 'alarm')}" if alarms else ""
     return f"{text}; failed: {shown_names(failed)}" if failed else text

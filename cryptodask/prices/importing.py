@@ -192,7 +192,8 @@ def read_files(paths: Sequence[str | Path], options: ReadOptions = DEFAULT_OPTIO
     for path in paths:
         place = find_files(path)
         files += files_in(place.folder) if place.files is None else place.files
-    source = FolderSource(Path(files[0]).parent if files else Path(), options, files)
+    folder = Path(files[0]).parent if files else Path(*paths[:1])
+    source = FolderSource(folder, options, files)
     # No more partitions than memory asks for: a file of many coins is read once for each.
     parts = source.partitions(source.coins, partitions_for(source.rows))
     return join_readings((p.load() for p in parts), source.file_findings())

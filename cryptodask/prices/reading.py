@@ -53,6 +53,24 @@ class Reading:
             frame = frame.assign(file=as_text(origin["file"]), line=origin["line"])
         return over_rows(frame.assign(future=False), self.changed)
 
+    def until(self, end: np.datetime64) -> "Reading":
+        """Return the rows up to a moment, and what was noted about them or about no row.
+
+        Parameters
+        ----------
+        end : datetime64
+            Date of the last row, in UTC.
+        """
+        kept = (self.prices["date"] <= end).to_numpy()
+        noted = self.findings["date"]
+        changed = self.changed
+        return Reading(
+            self.prices[kept].reset_index(drop=True),
+            self.findings[noted.isna() | (noted <= end)].reset_index(drop=True),
+            None if self.origin is None else self.origin[kept].reset_index(drop=True),
+            None if changed is None else changed[changed["date"] <= end].reset_index(drop=True),
+        )
+
 
 def over_rows(rows: pd.DataFrame, others: pd.DataFrame | None) -> pd.DataFrame:
     """Return rows by coin and date, with others in place of those of the same bar.

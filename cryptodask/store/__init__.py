@@ -18,7 +18,27 @@ from cryptodask.store.records import Alert, Judgement, Request
 if TYPE_CHECKING:
     from cryptodask.store.store import Store
 
-__all__ = ["Alert", "Judgement", "Request", "open_store"]
+__all__ = ["Alert", "Judgement", "Request", "is_store", "open_store"]
+
+_BEGIN = b"SQLite format 3\0"
+"""How a file of SQLite begins."""
+
+
+def is_store(place: "str | os.PathLike[str]") -> bool:
+    """Return whether a place is a URL of PostgreSQL, or a file of an SQLite database.
+
+    Parameters
+    ----------
+    place : str or path
+    """
+    text = os.fspath(place)
+    if text.startswith(("postgresql://", "postgres://")):
+        return True
+    try:
+        with open(text, "rb") as file:  # noqa: PTH123 - text may be a URL
+            return file.read(len(_BEGIN)) == _BEGIN
+    except OSError:
+        return False
 
 
 def open_store(place: "str | os.PathLike[str]", *, make: bool = True) -> "Store":

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import attrs
+import numpy as np
 import pandas as pd
 from sqlalchemy import Connection, Engine, Select, func, insert, select
 
@@ -26,7 +27,8 @@ def add_actuals(engine: Engine, closes: pd.DataFrame, seen: str | None = None) -
     closes : DataFrame
         ``coin, date, close``, in the quote currency; others are ignored.
     seen : str, optional
-        When they were, in UTC; by default now.
+        When they were, in UTC; by default now, or just after what was known, if the clock was set
+        back.
     """
     if closes.empty:
         return 0
@@ -38,11 +40,10 @@ def add_actuals(engine: Engine, closes: pd.DataFrame, seen: str | None = None) -
         )
         rows = both[both["close"] != both["close_known"]]
         if len(rows):
-            moments = [seen or now()] * len(rows)
             columns = (
                 rows["coin"].tolist(),
                 iso_texts(rows["date"]),
-                moments,
+                [seen] * len(rows) if seen else _after(rows["seen"]),
                 rows["close"].tolist(),
             )
             names = ("coin", "date", "seen", "close")
@@ -51,10 +52,17 @@ def add_actuals(engine: Engine, closes: pd.DataFrame, seen: str | None = None) -
         return len(rows)
 
 
+def _after(seen: "pd.Series[Any]") -> list[str]:
+    """Return for each close the present moment, or the one after it was known last, if later."""
+    present = np.datetime64(now(), "s")
+    following = seen.to_numpy().astype("datetime64[s]") + np.timedelta64(1, "s")
+    return iso_texts(pd.Series(np.fmax(following, present)))  # of no time, the other
+
+
 def known_closes(
     since: Any = None, coins: "list[str] | None" = None, as_of: Any = None
 ) -> "Select[Any]":
-    """Return the query of closes as they were known last: ``coin, date, close``.
+    """Return the query of closes as they were known last: ``coin, date, close, seen``.
 
     Parameters
     ----------
@@ -69,8 +77,13 @@ def known_closes(
     conditions += [] if coins is None else [ACTUALS.c.coin.in_(coins)]
     conditions += [] if as_of is None else [ACTUALS.c.seen <= as_of]
     place = func.row_number().over(partition_by=keys, order_by=ACTUALS.c.seen.desc())
-    latest = select(*keys, ACTUALS.c.close, place.label("place")).where(*conditions).subquery()
-    return select(latest.c.coin, latest.c.date, latest.c.close).where(latest.c.place == 1)
+    latest = (
+        select(*keys, ACTUALS.c.close, ACTUALS.c.seen, place.label("place"))
+        .where(*conditions)
+        .subquery()
+    )
+    names = ("coin", "date", "close", "seen")
+    return select(*(latest.c[name] for name in names)).where(latest.c.place == 1)
 
 
 def add_alerts(engine: Engine, alerts: Iterable[Alert]) -> int:
@@ -144,8 +157,8 @@ def _check_same(connection: Connection, request: Request) -> None:
     if (there.side, there.weight) != (request.side, request.weight):
         raise StoreError(
             f"request for {request.judgement.coin} by rule {request.judgement.rule}: is "
-            f"{request.side} {request.weight:g}, and was {there.side} {there.weight:g} for the "
-            "same run; give a rule that was changed another name"
+            f"{request.side} {request.weight:g}, and was {there.side} {there.weight:g} from the "
+            f"same cutoff, {request.cutoff}; give a rule that was changed another name"
         )
 
 

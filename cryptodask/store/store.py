@@ -148,6 +148,11 @@ class Store:
         """
         return self.forecasts(coins, model, as_of=LATEST)
 
+    def coins(self) -> list[str]:
+        """Return the coins that have a forecast, in order."""
+        query = select(FORECASTS.c.coin).where(FORECASTS.c.step == 1).distinct()
+        return sorted(self._frame(query)["coin"].tolist())
+
     def runs(self) -> pd.DataFrame:
         """Return the runs that are stored, in the order in which they were."""
         return self._frame(select(RUNS).order_by(RUNS.c.id))
@@ -212,7 +217,7 @@ class Store:
         """
         moments = _moment("since", since), _moment("as_of", as_of)
         coins = None if coin is None else _several(coin)
-        frame = self._frame(known_closes(moments[0], coins, moments[1]))
+        frame = self._frame(known_closes(moments[0], coins, moments[1])).drop(columns="seen")
         return frame.sort_values(["coin", "date"], ignore_index=True)
 
     def add_alerts(self, alerts: Iterable[Alert]) -> int:
@@ -256,8 +261,14 @@ class Store:
         return self._frame(select(JUDGEMENTS).order_by(JUDGEMENTS.c.id))
 
     def requests(self) -> pd.DataFrame:
-        """Return the trades that rules asked for, each with the number of its judgement."""
-        return self._frame(select(REQUESTS).order_by(REQUESTS.c.id))
+        """Return the trades that rules asked for, each with the number and rule of its judgement.
+
+        Columns are ``id, key, judgement, rule, coin, model, cutoff, side, weight, at``.
+        """
+        first, others = list(REQUESTS.c)[:3], list(REQUESTS.c)[3:]
+        joined = REQUESTS.join(JUDGEMENTS, JUDGEMENTS.c.id == REQUESTS.c.judgement)
+        columns = [*first, JUDGEMENTS.c.rule, *others]
+        return self._frame(select(*columns).select_from(joined).order_by(REQUESTS.c.id))
 
     def _frame(self, query: "Select[Any]") -> pd.DataFrame:
         with explained(self._engine), self._engine.connect() as connection:

@@ -3,6 +3,7 @@
 import json
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -10,7 +11,7 @@ from cryptodask import CryptoLoader, PriceTable
 from cryptodask.prices.clean.findings import ACTIONS, FINDING_KINDS
 from tests.cli.command import inside, run
 from tests.conftest import Cluster
-from tests.exchange_server import ExchangeServer, Listing
+from tests.exchange_server import ExchangeServer, Fault, Listing, day_of
 
 
 def test_import_reports_and_check_repeats_it(tmp_path: Path, healthy: Path):
@@ -102,6 +103,30 @@ def test_fetch_makes_a_table_and_goes_on_where_it_stopped(tmp_path: Path):
     assert down.returncode == 1
     assert "Traceback" not in down.stderr
     assert PriceTable(table).coins == ["AAA", "BBB"]
+
+
+class Jumping(ExchangeServer):
+    """An exchange whose prices are a hundredfold from a day on."""
+
+    def answer(self, path: str, query: dict[str, str], fault: Fault | None) -> tuple[int, Any]:
+        status, content = super().answer(path, query, fault)
+        if path == "klines":
+            for row in content:
+                if row[0] >= day_of("2024-02-02") * 86_400_000:
+                    row[1:5] = [str(100 * float(price)) for price in row[1:5]]
+        return status, content
+
+
+def test_fetch_says_what_is_odd_only_beside_the_rows_of_the_table(tmp_path: Path):
+    with Jumping([Listing("AAA"), Listing("BBB")]) as server:
+        options = ["--api-url", server.url, "--since", "2024-01-01", "--out", tmp_path / "table"]
+        options += ["--coins", "AAA, BBB"]
+        calm = inside("prices", "fetch", *options, "--until", "2024-02-01")
+        assert "64 new days of 2 coins" in calm.stdout
+        assert "large_move" not in calm.stdout
+        moved = inside("prices", "fetch", *options, "--until", "2024-02-03")
+    assert "4 new days of 2 coins" in moved.stdout
+    assert "large_move" in moved.stdout
 
 
 def test_the_policies_are_listed_with_the_default_first():

@@ -24,7 +24,7 @@ from tests.conftest import Cluster, running
 
 HOSTILE = "<script>alert(1)</script>"
 LABEL = "<b>bold</b>"
-PATHS = ("crypto-runs", "crypto-forecasts", "crypto-scores")
+PATHS = ("crypto-runs", "crypto-forecasts", "crypto-scores", "crypto-days")
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +69,7 @@ def test_pages_show_runs_while_they_go_on(
         for page in pages.values():
             bar = page.locator(".navbar a").evaluate_all("all => all.map(a => a.pathname)")
             assert {f"/{other}" for other in (*PATHS, "status", "workers")} <= set(bar)
+        pages["crypto-days"].get_by_text("This scheduler knows no store").wait_for()
         pages["crypto-runs"].get_by_text("No run since this scheduler started").wait_for()
 
         # The browser is this thread's, so the run is another's.

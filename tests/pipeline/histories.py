@@ -6,6 +6,10 @@ import numpy as np
 import pandas as pd
 
 from cryptodask.records import FloatArray
+from cryptodask.store.bulk import insert_forecasts
+from cryptodask.store.connect import connect, writing
+from cryptodask.store.monitoring import MonitorStore
+from cryptodask.store.schema import RUNS
 
 COINS, TOGETHER, BEFORE = 40, 0.5, 300
 DAY = np.datetime64("2024-01-01", "s")
@@ -68,3 +72,23 @@ def quantiles_of(returns: FloatArray) -> dict[int, float]:
     """Return the half width of intervals in volatilities, by level."""
     scaled = np.abs(returns[..., BEFORE:]) / volatility(returns)[..., BEFORE:]
     return {level: float(np.quantile(scaled, level / 100)) for level in (80, 95)}
+
+
+def store_days(place: object, rows: pd.DataFrame) -> None:
+    """Store a run of forecasts from each cutoff, and the closes that came."""
+    horizon = int(rows["step"].max())
+    engine = connect(str(place))
+    with writing(engine) as connection:
+        for i, (cutoff, part) in enumerate(rows.groupby("cutoff"), start=1):
+            moment = pd.Timestamp(str(cutoff)).to_datetime64()
+            row = {"id": i, "key": str(i), "kind": "forecast", "prices": "p", "models": "[]"}
+            row |= {"horizon": horizon, "intervals": True, "rows": len(part), "folder": "f"}
+            row |= {"stored": moment, "first_cutoff": moment, "last_cutoff": moment}
+            connection.execute(RUNS.insert(), row)
+            insert_forecasts(connection, i, part)
+    engine.dispose()
+    with MonitorStore(str(place)) as store:
+        first = rows[rows["cutoff"] == rows["cutoff"].min()].drop_duplicates("coin")
+        store.add_actuals(first.assign(date=first["cutoff"], close=first["last"]))
+        came = rows[rows["actual"].notna()].drop_duplicates(["coin", "date"])
+        store.add_actuals(came.assign(close=came["actual"]))

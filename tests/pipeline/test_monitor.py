@@ -38,6 +38,7 @@ from cryptodask.pipeline.monitor.limits import (
     rolling_index,
     stability_index,
 )
+from cryptodask.pipeline.monitor.notifying import send_alarms, write_gauges
 from cryptodask.pipeline.monitor.reference import (
     Reference,
     learn_reference,
@@ -45,7 +46,7 @@ from cryptodask.pipeline.monitor.reference import (
     write_reference,
 )
 from cryptodask.pipeline.monitor.resampling import block_length, slowness, stationary_bootstrap
-from cryptodask.pipeline.monitor.watching import Watched, send_alarms, write_gauges
+from cryptodask.pipeline.monitor.watching import Watched
 from cryptodask.prices import CryptoLoader
 from cryptodask.results import Backtest
 from tests.conftest import REAL_DATA
@@ -238,6 +239,9 @@ def test_a_reference_needs_a_model_a_step_and_enough_days_in_a_row() -> None:
     with pytest.raises(InputError, match="100 days"):
         learn_reference(backtest_of(early))
     every = (rows["date"] - rows["date"].min()).dt.days % 2 == 0
+    hourly = rows.assign(cutoff=rows["date"] - pd.Timedelta(hours=1))
+    with pytest.raises(InputError, match=r"bars last 1 hours, and the monitor watches daily"):
+        learn_reference(backtest_of(hourly))
     with pytest.raises(InputError, match="one bar apart"):
         learn_reference(backtest_of(rows[every]))
 

@@ -10,6 +10,7 @@ from cryptodask.pipeline.settings import read_settings
 
 PRICES = '[prices]\ntable = "table"\nfolder = "new"\n'
 FORECAST = '[forecast]\nmodels = ["naive"]\nhorizon = 3\n'
+MONITOR = '[monitor]\nreference = "usual.json"\n'
 RULE = '[[rules]]\nname = "rise"\naction = "request"\nweight = 0.1\n'
 
 
@@ -41,6 +42,14 @@ def test_urls_stay_as_they_are(tmp_path: Path) -> None:
         (PRICES.replace("folder", "exchange = 'binance'\nfolder") + FORECAST, "either folder or"),
         (PRICES + '[forecast]\nversions = ["lstm"]\n', "forecast: registry: is missing"),
         (PRICES + '[forecast]\nmodels = ["naive"]\n', "forecast: horizon: is missing"),
+        (PRICES + FORECAST + "[monitor]\n", "monitor: reference: is missing"),
+        (PRICES + FORECAST + MONITOR + "failures = 2.0\n", "failures: must be between 0 and 1"),
+        (PRICES + FORECAST + MONITOR + "age = nan\n", "age: must be a finite number"),
+        (
+            PRICES + FORECAST + MONITOR + 'webhook = "file:///x"\n',
+            "monitor: webhook: must be a URL",
+        ),
+        (PRICES + FORECAST + "intervals = false\n" + MONITOR, "monitor: needs forecast.intervals"),
         (PRICES + FORECAST.replace("3", "0"), "forecast: horizon: must be at least 1, got 0"),
         (PRICES + FORECAST + "groups = -1\n", "forecast: groups: must be at least 0"),
         (PRICES + FORECAST + "[check]\nmost = 2.0\n", "check: most: must be between 0 and 1"),

@@ -74,7 +74,7 @@ def test_a_day_done_twice_is_done_once(settings: Settings) -> None:
     assert first[0]["rows"] == 6 * len(DAYS)
     again = run_day(day)
     assert again[0] == {"step": "poll", "state": "nothing"} | {
-        k: again[0][k] for k in ("rows", "coins", "last", "findings")
+        k: again[0][k] for k in ("rows", "coins", "last", "findings", "unfetched")
     }
     with open_store(settings.store) as store:
         rows, runs = store.forecasts(), store.runs()
@@ -289,7 +289,7 @@ def test_a_hole_at_a_past_day_makes_a_coin_old_and_one_to_come_has_no_row(
     late = (rows["coin"] == "C3") & (rows["date"] <= "2026-03-01")
     write_folder(tmp_path / "new", rows[~(hole | late)])
     day = Day(settings, "2026-02-26")
-    poll(day)
+    poll(Day(settings, LAST))
     stopped: dict[str, str] = {}
     for name in groups(day)["groups"]:
         lenient = attrs.evolve(settings, check=attrs.evolve(settings.check, most=1.0))
@@ -314,3 +314,22 @@ def test_a_group_without_any_forecast_harms_no_other(settings: Settings, tmp_pat
     assert not is_complete(reports), "a coin failed"
     with open_store(settings.store) as store:
         assert len(store.runs()) == 3
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b"[]", b"null", b'{"coins": 3}', b"\xff", None])
+def test_what_a_step_left_and_was_damaged_is_refused_with_what_to_remove(
+    settings: Settings, damage: bytes | None
+) -> None:
+    day = Day(settings, LAST)
+    poll(day)
+    name = groups(day)["groups"][0]
+    check(day, name)
+    group = Group(day, name)
+    file = group.folder / CHECKED
+    good = file.read_bytes()
+    file.write_bytes(good.replace(b'"C', b'"D') if damage is None else damage)
+    for step in (send, wait, judge, keep, request):
+        with pytest.raises(InputError, match=rf"{CHECKED}: .*remove {group.folder}"):
+            step(day, name)  # type: ignore[operator]
+    assert check(day, name)["state"] == "done", "its run has not ended, so that it is decided anew"
+    assert file.read_bytes() == good

@@ -207,6 +207,17 @@ def test_closes_are_stored_once_and_corrections_beside_them(place: str) -> None:
         assert store.actuals(since="2026-01-02").empty
 
 
+def test_a_correction_counts_though_the_clock_was_set_back(place: str) -> None:
+    with open_store(place) as store:
+        store.add_actuals(closes({"A": 1.0}), "2999-01-01T10:00:00")
+        assert store.add_actuals(closes({"A": 1.5, "B": 2.0})) == 2
+        assert store.actuals()["close"].tolist() == [1.5, 2.0]
+        # Twice in a second.
+        assert store.add_actuals(closes({"A": 1.75, "B": 2.5})) == 2
+        assert store.actuals()["close"].tolist() == [1.75, 2.5]
+        assert store.add_actuals(closes({"A": 1.75, "B": 2.5})) == 0
+
+
 def test_judgements_requests_and_alerts_are_stored_once(place: str) -> None:
     judgement = Judgement(
         run_key="k", rule="rise", coin="A", model="ridge", action="request", seen={"return": 0.1}
@@ -220,8 +231,14 @@ def test_judgements_requests_and_alerts_are_stored_once(place: str) -> None:
             assert store.add_alerts([alert]) == first
         with pytest.raises(StoreError, match=r"is buy 0\.2, and was buy 0\.1"):
             store.add_requests([attrs.evolve(request, weight=0.2)])
-        assert store.judgements()["seen"].tolist() == ['{"return": 0.1}']
-        assert store.requests()["judgement"].tolist() == store.judgements()["id"].tolist()
+        # A later day without new prices, whose run is another.
+        repeated = attrs.evolve(request, judgement=attrs.evolve(judgement, run_key="k2"))
+        assert store.add_requests([repeated]) == 0
+        assert store.requests()["judgement"].tolist() == [1]
+        following = attrs.evolve(request, cutoff="2026-01-02T00:00:00")
+        assert store.add_requests([following]) == 1
+        assert store.add_requests([attrs.evolve(request, cutoff="2026-01-02")]) == 0
+        assert store.judgements()["seen"].tolist() == ['{"return": 0.1}'] * 2
         assert store.alerts()["value"].isna().all()
         other = Judgement(run_key="k", rule="rise", coin="A", model="ridge", action="skip", seen={})
         with pytest.raises(StoreError, match="is skip, and was request"):

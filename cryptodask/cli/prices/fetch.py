@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from cryptodask.prices.exchange.fetch import Fetched
 
 
+def _at_commas(texts: Sequence[str] | None) -> list[str] | None:
+    """Return names of coins; none on an exchange has a comma."""
+    if texts is None:
+        return None
+    return [part.strip() for text in texts for part in text.split(",")]
+
+
 @attrs.frozen(kw_only=True)
 class FetchOptions:
     """What to fetch; see `cryptodask.prices.exchange.fetch.iter_prices`.
@@ -42,7 +49,11 @@ class FetchOptions:
     quote: str = option("USDT", "Quote currency.")
     top: int | None = option(None, "Number of coins, by 24-hour volume; by default 100.")
     symbols: Sequence[str] | None = option(
-        None, "Coin to fetch; repeat it for more.", flag="--coins", reads=list[str] | None
+        None,
+        "Coins, separated by commas or given several times.",
+        flag="--coins",
+        converter=_at_commas,
+        reads=list[str] | None,
     )
     until: str | None = option(None, "Last day, YYYY-MM-DD; by default yesterday.")
     api_url: str | None = option(None, "Address of a server that speaks the exchange's API.")
@@ -57,11 +68,11 @@ class _Kept:
     rows: int = 0
     findings: "list[pd.DataFrame]" = attrs.field(factory=list)
 
-    def add(self, fetched: "Fetched") -> None:
-        """Count one coin."""
+    def add(self, fetched: "Fetched", findings: "pd.DataFrame") -> None:
+        """Count one coin, with what was found in fetching and in appending it."""
         self.coins += bool(len(fetched.prices))
         self.rows += len(fetched.prices)
-        self.findings.append(fetched.findings)
+        self.findings.append(findings)
 
     def summary(self, freq: str) -> str:
         """Return how many bars of how many coins there are."""
@@ -94,8 +105,7 @@ def fetch(
     try:
         for fetched in iter_prices(**fields):
             # Each coin is kept as it comes, so that the next fetch continues where this one ends.
-            growing.keep(fetched)
-            kept.add(fetched)
+            kept.add(fetched, growing.keep(fetched))
             err.print(Text(f"{fetched.coin}: {counted_bars(len(fetched.prices), freq)}"))
     except (ExchangeError, KeyboardInterrupt) as error:
         out.print(f"{kept.summary(freq)} kept", highlight=False)

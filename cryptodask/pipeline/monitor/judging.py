@@ -5,7 +5,14 @@ from collections.abc import Collection, Mapping
 import attrs
 import numpy as np
 
-from cryptodask.pipeline.monitor.daily import DRIFTS, FEATURES, GROWING, PLAIN, Days
+from cryptodask.pipeline.monitor.daily import (
+    DRIFTS,
+    FEATURES,
+    GROWING,
+    MOST_LACKING,
+    PLAIN,
+    Days,
+)
 from cryptodask.pipeline.monitor.limits import CAP, HISTORY, Drift, Stability, cusum, rolling_index
 from cryptodask.pipeline.monitor.reference import Reference
 from cryptodask.records import DateArray, FloatArray
@@ -14,10 +21,10 @@ from cryptodask.store import Alert
 DRIFT, STABILITY = "_drift", "_stability"
 """Ends of the names of measures that are a CUSUM, and an index of stability."""
 
-FRESHNESS, FAILURES, AGE = "freshness", "failures", "version_age"
+COINS, FRESHNESS, FAILURES, AGE = "coins", "freshness", "failures", "version_age"
 
 ALIVE = 30
-"""Bars since its last one after which a coin is taken for delisted."""
+"""Days since its last one after which a coin is taken for delisted."""
 
 
 @attrs.frozen(kw_only=True)
@@ -80,7 +87,10 @@ def judge_day(reference: Reference, days: Days, facts: Facts, day: np.datetime64
     facts : Facts
     day : datetime64
     """
-    readings = [_plain(days, name, day) for name in PLAIN]
+    coins = float(days.coins[-1]) if _last_day(days, day) else None
+    least = (1 - MOST_LACKING) * reference.coins
+    readings = [Reading(measure=COINS, value=coins, least=least)]
+    readings += [_plain(days, name, day) for name in PLAIN]
     for name, drift in reference.drifts.items():
         readings += [_plain(days, name, day), _drift(name, drift, days, day)]
     readings += [_stability(name, f, days, day) for name, f in reference.features.items()]
@@ -138,9 +148,8 @@ def _stability(name: str, feature: Stability, days: Days, day: np.datetime64) ->
 
 
 def _of_facts(reference: Reference, facts: Facts, day: np.datetime64) -> list[Reading]:
-    """Return freshness in bars, share of failures, and the age of versions in days."""
-    last_bar = (day + 1).astype("datetime64[s]") - np.timedelta64(reference.bar, "s")
-    ages = (last_bar - facts.last_bars).astype(np.int64) / reference.bar
+    """Return freshness in days, share of failures, and the age of versions in days."""
+    ages = (day - facts.last_bars.astype("datetime64[D]")).astype(np.int64)
     freshness = None
     if len(ages):
         alive = ages[ages <= ages.min() + ALIVE]
@@ -163,7 +172,8 @@ def meaning_of(measure: str) -> str:
         The name of a reading.
     """
     others: Mapping[str, str] = {
-        FRESHNESS: "bars that most coins lack up to the day",
+        COINS: "coins with a forecast and a close, without which the day has no other numbers",
+        FRESHNESS: "days that most coins lack up to the day",
         FAILURES: "share of coins without a forecast",
         AGE: "days since the oldest version in use was trained",
     }

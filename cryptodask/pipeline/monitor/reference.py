@@ -19,6 +19,9 @@ from cryptodask.text import counted, shown_date, shown_names
 if TYPE_CHECKING:
     from cryptodask.results import Backtest
 
+DAY = 86_400
+"""Seconds of a bar."""
+
 LEAST_DAYS = 2 * WINDOW
 """Days that a reference needs; a year or two are better."""
 
@@ -34,8 +37,6 @@ class Reference:
     model : str
     step : int
         Bars ahead.
-    bar : int
-        Seconds from one bar to the next.
     coins : float
         Median number of coins a day.
     days : int
@@ -53,7 +54,6 @@ class Reference:
 
     model: str
     step: int
-    bar: int
     coins: float
     days: int
     first: str
@@ -118,8 +118,8 @@ def learn_reference(
             f"backtest: has {counted(len(dates), 'day')} of {chosen} with intervals and closes, "
             f"and a reference needs {LEAST_DAYS}; {HOW}"
         )
-    bar = _bar_of(table, step)
-    if np.median(np.diff(dates).astype(np.int64)) > bar:
+    check_daily(table, step, "backtest")
+    if np.median(np.diff(dates).astype(np.int64)) > DAY:
         raise InputError(f"backtest: its origins must be one bar apart; {HOW}")
     edges = bin_edges(rows)
     days = daily_numbers(rows, edges)
@@ -127,7 +127,6 @@ def learn_reference(
     return Reference(
         model=chosen,
         step=step,
-        bar=bar,
         coins=float(np.median(days.coins)),
         days=len(days),
         first=shown_date(pd.Timestamp(dates[0])),
@@ -151,10 +150,32 @@ def _model_of(models: Sequence[str], model: str | None) -> str:
     return others[0]
 
 
-def _bar_of(table: pd.DataFrame, step: int) -> int:
-    """Return the seconds from one bar to the next."""
-    ahead = (table["date"] - table["cutoff"]).dropna().dt.total_seconds()
-    return round(float(ahead.median()) / step)
+def check_daily(rows: pd.DataFrame, step: int, what: str) -> None:
+    """See that bars are days: a day has one number, and limits are those of days.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        ``cutoff, date`` of forecasts.
+    step : int
+        Bars from one to the other.
+    what : str
+        Where they are, for the message.
+
+    Raises
+    ------
+    InputError
+        They are shorter.
+    """
+    ahead = (rows["date"] - rows["cutoff"]).dropna().dt.total_seconds()
+    if ahead.empty:
+        return
+    bar = round(float(ahead.median()) / step)
+    if bar != DAY:
+        raise InputError(
+            f"{what}: its bars last {bar / 3600:g} hours, and the monitor watches daily forecasts "
+            "alone; name daily prices"
+        )
 
 
 def write_reference(reference: Reference, path: AnyPath) -> None:

@@ -1,34 +1,28 @@
-"""Watch a day: read the store, let `judging` decide, and act on what it decided."""
+"""Watch a day: read the store, let `judging` decide, and keep what it decided."""
 
-import json
 import os
-import urllib.error
-import urllib.parse
-import urllib.request
+import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 import pandas as pd
 
-from cryptodask.errors import CryptoDaskError, InputError, WriteError
+from cryptodask.errors import CryptoDaskError, InputError
 from cryptodask.io.paths import path_of
 from cryptodask.pipeline.monitor.daily import daily_numbers, usable_rows
 from cryptodask.pipeline.monitor.judging import Facts, Reading, alert_of, judge_day, meaning_of
 from cryptodask.pipeline.monitor.limits import HISTORY
-from cryptodask.pipeline.monitor.reference import Reference
+from cryptodask.pipeline.monitor.reference import Reference, check_daily
 from cryptodask.prices.days import day_text
+from cryptodask.text import shown_names
 
 if TYPE_CHECKING:
     from cryptodask.store.monitoring import MonitorStore
 
-TIMEOUT = 10.0
-"""Seconds that a webhook has for an answer."""
-
 LATELY = 7
-"""Bars in which a coin that was forecast is expected again."""
+"""Days in which a coin that was forecast is expected again."""
 
 
 @attrs.frozen(kw_only=True)
@@ -113,12 +107,10 @@ def read_day(store: "MonitorStore", reference: Reference, date: str) -> list[Rea
     Raises
     ------
     InputError
-        The store has no closes up to that day.
+        The store has no closes up to that day, or no forecast of the model.
     """
-    day = pd.Timestamp(date)
-    bar = pd.Timedelta(seconds=reference.bar)
-    end = day + pd.Timedelta(days=1) - bar
-    since = end - (HISTORY - 1 + reference.step) * bar
+    end = pd.Timestamp(date)
+    since = end - pd.Timedelta(days=HISTORY - 1 + reference.step)
     closes = store.actuals()
     closes = closes[closes["date"] <= end]
     if closes.empty:
@@ -126,12 +118,19 @@ def read_day(store: "MonitorStore", reference: Reference, date: str) -> list[Rea
             f"{store.name}: has no closes up to {date}; `cryptodask pipeline store` adds them"
         )
     rows = store.rows_of_days(reference.model, reference.step, since, end)
+    check_daily(rows, reference.step, f"{store.name}: {reference.model}")
     seen = closes[closes["date"] >= since].set_index(["coin", "date"])["close"]
     rows["actual"] = seen.reindex(pd.MultiIndex.from_frame(rows[["coin", "date"]])).to_numpy()
     at_cutoff = pd.MultiIndex.from_frame(rows[["coin", "cutoff"]])
     rows["last"] = seen.reindex(at_cutoff).to_numpy()
     days = daily_numbers(usable_rows(rows), reference.edges, reference.coins)
     facts = _facts(store, reference, rows, closes, end)
+    if rows.empty and not facts.expected:
+        raise InputError(
+            f"{store.name}: has no forecast of {reference.model} at step {reference.step} in the "
+            f"{HISTORY} days up to {date}, so that there is nothing to watch; it has forecasts of "
+            f"{shown_names(store.models()) or 'no model'}"
+        )
     return judge_day(reference, days, facts, np.datetime64(date, "D"))
 
 
@@ -153,8 +152,7 @@ def _facts(
         versions = store.versions(int(run))
         paths = versions.loc[versions["label"] == reference.model, "path"]
         ages += [age for path in paths if (age := _age(path, end)) is not None]
-    bar = pd.Timedelta(seconds=reference.bar)
-    lately = rows[rows["cutoff"] >= end - LATELY * bar]
+    lately = rows[rows["cutoff"] >= end - pd.Timedelta(days=LATELY)]
     return Facts(
         last_bars=closes.groupby("coin")["date"].max().to_numpy().astype("datetime64[s]"),
         expected={*lately["coin"], *failed},
@@ -164,116 +162,18 @@ def _facts(
 
 
 def _age(path: str, end: pd.Timestamp) -> float | None:
-    """Return the days since a version was trained; None where it can't be read any more."""
+    """Return the days since a version was trained; None, with a warning, where it can't be read."""
     from cryptodask.results.manifest import read_manifest
+    from cryptodask.results.version_facts import KIND, read_time
 
     try:
-        trained = pd.Timestamp(read_manifest(path_of(path)).facts["trained"])
-    except (CryptoDaskError, OSError, KeyError, ValueError):
+        trained = read_time(read_manifest(path_of(path), [KIND]).facts["trained"])
+    except (CryptoDaskError, OSError, KeyError, ValueError) as error:
+        text = f"{path}: the age of this version, which the day used, is not known: {error}"
+        warnings.warn(text, UserWarning, stacklevel=2)
         return None
-    days = (end - trained.tz_localize(None)).total_seconds() / 86_400
+    days = (end.tz_localize("UTC") - trained).total_seconds() / 86_400
     return max(days, 0.0)
-
-
-def write_gauges(watched: Watched, path: "str | os.PathLike[str]") -> None:
-    """Write the numbers as gauges for the textfile collector of Prometheus' node exporter.
-
-    Parameters
-    ----------
-    watched : Watched
-    path : path
-        A file whose name ends with .prom; it is replaced in one step.
-
-    Raises
-    ------
-    WriteError
-        It can't be written.
-    """
-    from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
-
-    registry = CollectorRegistry()
-    labels = ["model", "measure"]
-    gauges = {
-        name: Gauge(f"cryptodask_monitor_{name}", what, labels, registry=registry)
-        for name, what in (
-            ("value", "A measure of the last day"),
-            ("least", "Its lower limit"),
-            ("most", "Its upper limit"),
-            ("alarm", "Whether it is beyond a limit"),
-        )
-    }
-    for reading in watched.readings:
-        values = {name: getattr(reading, name) for name in ("value", "least", "most")}
-        for name, value in {**values, "alarm": float(reading.is_alarm)}.items():
-            if value is not None:
-                gauges[name].labels(watched.model, reading.measure).set(value)
-    seconds = Gauge(
-        "cryptodask_monitor_day_seconds", "The day, since 1970", ["model"], registry=registry
-    )
-    seconds.labels(watched.model).set(pd.Timestamp(watched.day).timestamp())
-    try:
-        write_to_textfile(str(Path(path)), registry)
-    except OSError as error:
-        raise WriteError(f"{path}: {error.strerror or error}") from error
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Take a redirect for an error: what is sent is for that address alone."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        """Return no request."""
-
-
-def send_alarms(watched: Watched, url: str, timeout: float = TIMEOUT) -> None:
-    """Post the alarms of a day as JSON; nothing is sent where there are none.
-
-    Parameters
-    ----------
-    watched : Watched
-    url : str
-        Of http or https. Messages name its host alone, as the rest may be a secret.
-    timeout : float
-        In seconds.
-
-    Raises
-    ------
-    InputError
-        It is another URL.
-    WriteError
-        It can't be reached in time, or answers with an error.
-    """
-    check_webhook(url)
-    if not watched.alarms:
-        return
-    host = urllib.parse.urlsplit(url).hostname
-    headers = {"Content-Type": "application/json"}
-    content = json.dumps(watched.summary()).encode()
-    request = urllib.request.Request(url, content, headers, method="POST")
-    try:
-        with urllib.request.build_opener(_NoRedirect).open(request, timeout=timeout):
-            pass
-    except (OSError, ValueError, urllib.error.URLError) as error:
-        reason = str(getattr(error, "reason", error))
-        raise WriteError(
-            f"webhook at {host}: {reason}; the numbers are stored, and the same command sends again"
-        ) from error
-
-
-def check_webhook(url: str) -> None:
-    """See that a webhook is a URL of http or https.
-
-    Parameters
-    ----------
-    url : str
-
-    Raises
-    ------
-    InputError
-        It is not.
-    """
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InputError("webhook: must be a URL of http:// or https://")
 
 
 def lines_of(watched: Watched) -> Sequence[tuple[str, str, str, str, str]]:
