@@ -10,6 +10,7 @@ the coins, to show how time and memory grow.
 """
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -93,12 +94,15 @@ def measure(folder: Path, rows: int, ways: list[str], repeats: int) -> None:
     """Run all ways alternately and print what they took."""
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     memory = dict.fromkeys(ways, 0.0)
-    for _ in range(repeats):
+    # The first run of each isn't counted: it compiles what pip has compiled of the others.
+    env = {name: os.environ[name] for name in os.environ if name != "PYTHONDONTWRITEBYTECODE"}
+    for turn in range(repeats + 1):
         for way in ways:
             command = [sys.executable, __file__, "--way", way, "--folder", str(folder)]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
             took, peak = map(float, done.stdout.split())
-            seconds[way].append(took)
+            if turn:
+                seconds[way].append(took)
             memory[way] = max(memory[way], peak)
     for way in ways:
         best = rows / sorted(seconds[way])[len(seconds[way]) // 2]

@@ -5,6 +5,7 @@
 # over a base that debootstrap makes, which needs root, and `apt-get install buildah debootstrap`.
 #
 #   TAG            name of the image           (cryptodask:latest, or cryptodask:EXTRAS)
+#   TARGET         stage of the Dockerfile     (the last; `airflow` is for the pipeline)
 #   BASE           base image                  (the Dockerfile's, or a Debian made here)
 #   SUITE          Debian that is made here    (bookworm)
 #   DEBIAN_MIRROR  where it comes from         (debootstrap's own)
@@ -31,7 +32,7 @@ for bundle in "${PIP_CERT:-}" "${SSL_CERT_FILE:-}"; do
 done
 
 options=(--file deploy/Dockerfile --tag "$TAG" --build-arg "EXTRAS=$EXTRAS"
-    --secret "id=pip.conf,src=$work/pip.conf" --secret "id=ca.crt,src=$work/ca.crt")
+    ${TARGET:+--target "$TARGET"} --secret "id=pip.conf,src=$work/pip.conf" --secret "id=ca.crt,src=$work/ca.crt")
 
 if docker info >/dev/null 2>&1; then
     docker build "${options[@]}" ${BASE:+--build-arg "BASE=$BASE"} .

@@ -17,6 +17,8 @@ lock base setup.cfg deploy/locks/image.in
 for extra in lstm fetch postgres; do
     lock "$extra" setup.cfg --extra "$extra" --constraints deploy/locks/base.txt
 done
+# Airflow has an environment of its own in its image.
+lock airflow deploy/airflow/requirements.txt
 build=$(mktemp --suffix .in)
 trap 'rm -f "$build"' EXIT
 echo 'setuptools>=77' >"$build"

@@ -15,7 +15,7 @@ ENVIRONMENT = ".venv-airflow"
 """Made by ``make``, once, and kept."""
 
 
-def _python() -> Path:
+def airflow_python() -> Path:
     """Return the Python of Airflow's environment, or skip; where CI=true, fail."""
     given = os.environ.get("CRYPTODASK_TEST_AIRFLOW")
     folder = Path(given) if given else ROOT / ENVIRONMENT
@@ -69,4 +69,4 @@ class Airflow:
 @pytest.fixture(scope="session")
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Airflow:
     """Airflow, with its database made."""
-    return Airflow(_python(), tmp_path_factory.mktemp("airflow"))
+    return Airflow(airflow_python(), tmp_path_factory.mktemp("airflow"))

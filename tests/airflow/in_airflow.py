@@ -1,7 +1,7 @@
 """What tests ask of Airflow, run by the Python of its environment; prints JSON on the last line.
 
 ``python in_airflow.py dags`` describes the DAGs; ``python in_airflow.py run DATE`` runs the
-scheduled one for a day, without a scheduler.
+scheduled one for a day, without a scheduler; ``python in_airflow.py late RUN`` reports it as late.
 """
 
 import json
@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk._shared.module_loading import import_string
 
 
 def describe() -> dict[str, Any]:
@@ -50,6 +51,19 @@ def run(date: str) -> dict[str, Any]:
     return {"state": str(ended.state), "tasks": tasks}
 
 
+def late(run_id: str) -> dict[str, Any]:
+    """Call what the deadline of the scheduled DAG calls, with what Airflow hands to it."""
+    dag = DagBag().dags["cryptodask_daily"]
+    (alert,) = dag.deadline if isinstance(dag.deadline, list) else [dag.deadline]
+    import_string(alert.callback.path)(
+        context={"dag_run": {"dag_id": "cryptodask_daily", "dag_run_id": run_id}}
+    )
+    return {}
+
+
 if __name__ == "__main__":
-    answer = describe() if sys.argv[1] == "dags" else run(sys.argv[2])
+    if sys.argv[1] == "dags":
+        answer = describe()
+    else:
+        answer = (run if sys.argv[1] == "run" else late)(sys.argv[2])
     sys.stdout.write(f"{json.dumps(answer)}\n")

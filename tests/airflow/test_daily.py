@@ -1,10 +1,15 @@
 """The DAGs: how they are arranged, and a day of them with faults, beside one without Airflow."""
 
 import ast
+import json
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import pairwise
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pandas as pd
@@ -88,6 +93,42 @@ def test_the_dags_import_neither_pandas_nor_the_package(described: dict[str, Any
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             assert {n.split(".")[0] for n in names} <= sys.stdlib_module_names | {"airflow"}
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_day_that_is_late_is_reported_to_the_webhook(airflow: Airflow, status: int):
+    with receiving(status) as (url, bodies):
+        env = {"CRYPTODASK_WEBHOOK": url, "CRYPTODASK_DEADLINE_SECONDS": "60"}
+        if status == 200:
+            airflow.ask("late", "by-hand-1", **env)
+        else:  # Airflow logs that its callback failed; the day is not touched
+            with pytest.raises(AssertionError, match="HTTP Error 500"):
+                airflow.ask("late", "by-hand-1", **env)
+    assert bodies == [{"text": "CryptoDask: cryptodask_daily: by-hand-1 is late"}]
+
+
+@contextmanager
+def receiving(status: int) -> Iterator[tuple[str, list[Any]]]:
+    """Give the URL of a server that answers with a status, and the JSON that it got."""
+    bodies: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", bodies
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 class Days:

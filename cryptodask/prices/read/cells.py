@@ -13,6 +13,7 @@ from cryptodask.prices.read.loading import (
     PARQUET,
     CellRows,
     decode,
+    is_plain_text,
     load,
     parquet_rows,
     split_rows,
@@ -126,7 +127,7 @@ def _open(path: Path, known: Known | None, options: ReadOptions) -> Cells | _Reg
     if known is None or not known.is_of(path):
         head = _split_cells(path, data, is_packed, options, all_rows=False)
         known = Known.of(path, head)
-    else:
+    elif not is_plain_text(data):
         decode(path, data, is_cut=False)  # refuses what is not text
     if known is not None and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         body = find_body(data.removeprefix(codecs.BOM_UTF8), known.first, known.delimiter)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from cryptodask.errors import UnreadableFileError
 
@@ -28,9 +29,12 @@ _NO_ZONES = ("utc", "gmt", "am", "pm")
 
 _ROUNDED = re.compile(r"[1-9](?:\.([0-9]+))?[eE]\+?([0-9]{1,2})")
 
+_DAYS = 4_096  # stamps whose forms are remembered: files of a folder have the same days
+
 _COARSEST = 1_000.0  # seconds that the last digit of a stamp may stand for
 
 
+@lru_cache(_DAYS)
 def is_odd(cell: str) -> bool:
     """Return whether a stamp is in a form that `plain_stamp` writes otherwise.
 
@@ -42,6 +46,7 @@ def is_odd(cell: str) -> bool:
     return text[-1:] in ("M", "m", ".") or _COMPACT.fullmatch(text) is not None
 
 
+@lru_cache(_DAYS)
 def plain_stamp(cell: str) -> str:
     """Return a stamp by 24 hours and with a colon in its time, and any other cell as it is.
 
@@ -86,6 +91,7 @@ def check_stamps(stamps: Iterable[str]) -> None:
         )
 
 
+@lru_cache(_DAYS)
 def _zone_of(stamp: str) -> str:
     """Return the name of a zone at the end of a stamp, if it has one that is not UTC."""
     match = _ZONE.search(stamp.strip())
@@ -94,6 +100,7 @@ def _zone_of(stamp: str) -> str:
     return match[1]
 
 
+@lru_cache(_DAYS)
 def _resolution(stamp: str) -> float:
     """Return the seconds that the last digit of a count from 1970 stands for; 0 of others."""
     match = _ROUNDED.fullmatch(stamp.strip())

@@ -6,6 +6,7 @@ import gzip
 import io
 import stat
 import zlib
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,17 @@ def _read(path: Path, file: Any, size: int, raw: Any) -> bytes:
     return b"".join(chunks)
 
 
+def is_plain_text(data: bytes) -> bool:
+    """Return whether bytes are text whatever their encoding, as those of nearly all files are.
+
+    Parameters
+    ----------
+    data : bytes
+        Of a file without compression.
+    """
+    return data.isascii() and b"\0" not in data and bool(data) and not data[:1].isspace()
+
+
 def decode(path: Path, data: bytes, *, is_cut: bool) -> str:
     """Return the text of a file.
 
@@ -153,7 +165,9 @@ def split_rows(
         A cell is too long.
     """
     # csv.reader and not pandas: it alone knows the line that a row began on.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    # Lines one by one, as most of them are wanted only once the first rows are understood.
+    ends = io.StringIO(text, newline="") if "\r" in text else _lines(text)
+    reader = csv.reader(ends, delimiter=delimiter)
     lines: list[int] = []
     rows: CellRows = []
     begin = 1
@@ -169,6 +183,14 @@ def split_rows(
     except csv.Error as error:
         raise UnreadableFileError(f"{path.name}: line {reader.line_num}: {error}") from error
     return rows, lines
+
+
+def _lines(text: str) -> Iterator[str]:
+    start = 0
+    while start < len(text):
+        stop = text.find("\n", start) + 1 or len(text)
+        yield text[start:stop]
+        start = stop
 
 
 def parquet_rows(path: Path, is_packed: bool, all_rows: bool) -> CellRows:

@@ -59,15 +59,20 @@ def find_body(data: bytes, first: int, delimiter: str) -> Body | None:
     if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
         return None
     raw = np.frombuffer(data, dtype=np.uint8)
-    ends = np.flatnonzero(raw == _NEWLINE)
-    if not data.endswith(b"\n"):
-        ends = np.append(ends, len(data))
-    start = int(ends[first - 2]) + 1 if first > 1 else 0
-    rows = len(ends) - first + 1
-    if rows < 1 or np.diff(ends, prepend=-1).max() > _LONGEST:
+    start = 0
+    for _ in range(first - 1):
+        start = data.index(b"\n", start) + 1
+    rows = data.count(b"\n", start) + (len(data) > start and not data.endswith(b"\n"))
+    if not rows or (len(data) > _LONGEST and _longest_line(raw) > _LONGEST):
         return None
     body = memoryview(data)[start:]
     return Body(body, rows) if _are_quotes_regular(raw[start:], ord(delimiter)) else None
+
+
+def _longest_line(raw: NDArray[np.uint8]) -> int:
+    """Return the bytes of the longest line, with its end."""
+    ends = np.flatnonzero(raw == _NEWLINE)
+    return int(np.diff(ends, prepend=-1, append=len(raw)).max())
 
 
 def _are_quotes_regular(raw: NDArray[np.uint8], delimiter: int) -> bool:
@@ -233,6 +238,7 @@ def as_numbers(texts: Texts) -> FloatArray | None:
     ndarray of float64, ``(n,)``, or None
     """
     try:
+        pc.cast(texts.slice(0, 1), pa.float64())  # shows what most columns of texts are not
         values: FloatArray = pc.cast(texts, pa.float64()).to_numpy()
     except pa.ArrowInvalid:
         return None
