@@ -12,7 +12,7 @@ THOROUGH ?= 1
 
 help:
 	@echo "make forecast  set up, forecast the sample in data/, write a table and a plot"
-	@echo "make pipeline  set up, play ten days of the sample again: poll, predict, judge, store"
+	@echo "make pipeline  set up, play ten days of the sample again: poll, predict, judge, store, draw"
 	@echo "make airflow   run a day of the pipeline by an Airflow scheduler, in an environment of its own"
 	@echo "make test      set up, run all tests (THOROUGH=10: with more examples)"
 	@echo "make chaos     hurt runs at random, as root (FAULTS=50 SEED=… SOURCE=prices)"
@@ -30,7 +30,7 @@ forecast: $(VENV)/.has-base
 	$(BIN)/cryptodask forecast data --model naive --model linear --model lstm --horizon 10 \
 		--out $(OUT)/forecasts.csv --plot $(OUT)/forecasts.html || [ $$? -eq 3 ]
 
-# An exchange on this machine has the sample's prices, day by day.
+# An exchange on this machine has the prices of the sample, day by day; ends with a page of the days.
 pipeline: $(VENV)/.has-fetch
 	$(BIN)/cryptodask pipeline replay data --out pipeline --days 10
 

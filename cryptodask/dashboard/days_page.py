@@ -116,6 +116,7 @@ def _parts(view: DaysView) -> list[Any]:
         plain_text("heading", "Days", "26px", INK, "650"),
         plain_text("summary", view.summary, "14px", MUTED),
         section_title("Forecasts and what came"),
+        *([plain_text("left_out", view.left_out, "13px", MUTED)] if view.left_out else []),
         *overlay_page.draw(view.overlay),
         section_title("Day by day"),
         plain_text("legend", AHEAD_LEGEND, "13px", MUTED),

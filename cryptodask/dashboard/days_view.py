@@ -50,6 +50,8 @@ class DaysView:
         The monitor's: ``day, model, measure, value, least, most``.
     overlay : Overlay
         Forecasts over closes.
+    left_out : str
+        Which coins are not drawn; or empty.
     """
 
     summary: str
@@ -59,6 +61,7 @@ class DaysView:
     alerts: pd.DataFrame
     numbers: pd.DataFrame
     overlay: Overlay
+    left_out: str
 
 
 def read_days(place: "str | os.PathLike[str]", model: str | None = None) -> DaysView:
@@ -96,6 +99,7 @@ def read_days(place: "str | os.PathLike[str]", model: str | None = None) -> Days
                 f"{shown_names(store.models())}"
             )
         heads = _beside_closes(heads, store.actuals(since=since))
+        overlay = _overlay(store, heads, model)
         alerts = store.alerts()
         alerts = alerts[alerts["subject"] >= f"{since:%Y-%m-%d}"]
         return DaysView(
@@ -105,7 +109,8 @@ def read_days(place: "str | os.PathLike[str]", model: str | None = None) -> Days
             requests=_requests(store, since),
             alerts=_alerts(alerts),
             numbers=store.numbers(model),
-            overlay=_overlay(store, heads, model),
+            overlay=overlay,
+            left_out=_left_out(overlay, heads),
         )
 
 
@@ -210,6 +215,13 @@ def _overlay(store: "MonitorStore", heads: pd.DataFrame, model: str | None) -> O
     rows = _beside_closes(store.rows_of_days(model, None, since, until, coins), closes)
     captions = _captions(heads[heads["coin"].isin(coins)], coins, models)
     return build_overlay(rows, coins, models, origins, captions, closes)
+
+
+def _left_out(overlay: Overlay, heads: pd.DataFrame) -> str:
+    coins, drawn = heads["coin"].nunique(), len(overlay.coins)
+    if drawn == coins:
+        return ""
+    return f"The first {drawn:,} of {counted(coins, 'coin')} by name are drawn; tables have all."
 
 
 def _captions(heads: pd.DataFrame, coins: list[str], models: list[str]) -> list[str]:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 AT_A_TIME = 200
 """Coins that are appended together: an append takes as long for one as for many."""
 
+UNFETCHED = ("delisted", "not_fetched")
+"""Kinds of findings that say of a coin why it was not fetched."""
+
 MOST_DELTAS = 30
 """Appends after which the table is packed anew."""
 
@@ -31,8 +34,8 @@ def poll(day: Day) -> Report:
     Returns
     -------
     dict
-        ``rows`` that are new, ``coins``, ``last`` day, and ``findings`` by kind; the state is
-        ``nothing`` where nothing came.
+        ``rows`` that are new, ``coins``, ``last`` day, ``findings`` by kind, and ``unfetched``: why
+        by coin; the state is ``nothing`` where nothing came.
 
     Raises
     ------
@@ -52,6 +55,7 @@ def poll(day: Day) -> Report:
     noted = join_findings(take(day, table))
     if not is_table(table):
         return {"step": "poll", "state": NOTHING, "rows": 0, "coins": 0, "findings": {}}
+    unfetched = noted[noted["kind"].isin(UNFETCHED)]
     # Before it may be packed anew, which is a generation too.
     grew = PriceTable(table).generation != generation
     there = _compacted(table)
@@ -62,6 +66,7 @@ def poll(day: Day) -> Report:
         "coins": len(there.index),
         "last": str(np.datetime64(there.index["last"].max(), "D")),
         "findings": {str(kind): int(n) for kind, n in noted["kind"].value_counts().items()},
+        "unfetched": dict(zip(unfetched["coin"], unfetched["message"], strict=True)),
     }
 
 

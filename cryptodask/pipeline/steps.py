@@ -99,15 +99,16 @@ def run_day(
 
 
 def is_complete(reports: Sequence[Report]) -> bool:
-    """Return whether nothing failed, no coin was stopped or failed, and nothing alarmed.
+    """Return whether nothing failed or alarmed, and no coin was unfetched, stopped or failed.
 
     Parameters
     ----------
     reports : sequence of dict
         Of `run_day`.
     """
+    lacking = ("unfetched", "stopped", "failed")
     return not any(
-        report["state"] in ("failed", ALARM) or report.get("stopped") or report.get("failed")
+        report["state"] in ("failed", ALARM) or any(report.get(key) for key in lacking)
         for report in reports
     )
 

@@ -157,8 +157,8 @@ def _check_same(connection: Connection, request: Request) -> None:
     if (there.side, there.weight) != (request.side, request.weight):
         raise StoreError(
             f"request for {request.judgement.coin} by rule {request.judgement.rule}: is "
-            f"{request.side} {request.weight:g}, and was {there.side} {there.weight:g} for the "
-            "same run; give a rule that was changed another name"
+            f"{request.side} {request.weight:g}, and was {there.side} {there.weight:g} from the "
+            f"same cutoff, {request.cutoff}; give a rule that was changed another name"
         )
 
 

@@ -82,9 +82,13 @@ class Request:
 
     @property
     def key(self) -> str:
-        """What makes it this request: run, rule, coin and model."""
+        """What makes it this request: rule, coin, model and cutoff.
+
+        Not the run: a day without new prices forecasts from the same cutoff again, and should not
+        trade twice.
+        """
         about = self.judgement
-        return digest([about.run_key, about.rule, about.coin, about.model])
+        return digest([about.rule, about.coin, about.model, self.cutoff.removesuffix("T00:00:00")])
 
 
 @attrs.frozen(kw_only=True)

@@ -95,6 +95,7 @@ def test_the_numbers_of_the_page_are_those_of_the_store(
     assert np.isnan(late["came"])
     assert (early["expected"], early["day"]) == (0.5, "2026-01-10")
     assert set(view.overlay.coins) == set(COINS)
+    assert view.left_out == ""
     assert read_days(place, "naive").overlay.models == ("naive",)
     with pytest.raises(InputError, match="no forecast of model lstm"):
         read_days(place, "lstm")
@@ -109,6 +110,10 @@ def test_a_page_has_the_latest_days_and_not_too_many_rows(
     assert read_days(file).summary.startswith("4 days, 2026-01-12 to")
     monkeypatch.setattr(days_view, "MOST_ROWS", 13)  # two days of six, and a bit
     assert read_days(file).summary.startswith("2 days, 2026-01-14 to")
+    monkeypatch.setattr(days_view, "how_many", lambda *_: (2, 2))
+    view = read_days(file)
+    assert view.overlay.coins == (HOSTILE, "Alpha")
+    assert view.left_out == "The first 2 of 3 coins by name are drawn; tables have all."
     monkeypatch.setattr(days_view, "MOST_ROWS", 1)
     assert read_days(file).summary.startswith("1 day, 2026-01-15 to")
 

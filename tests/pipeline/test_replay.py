@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pandas as pd
 import pytest
 
@@ -11,7 +12,7 @@ from cryptodask.pipeline.day import Day
 from cryptodask.pipeline.polling import poll
 from cryptodask.pipeline.replay import replay_days
 from cryptodask.pipeline.settings import Settings, read_settings
-from cryptodask.pipeline.steps import run_day
+from cryptodask.pipeline.steps import is_complete, run_day
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.synthetic import synthetic_prices
 from cryptodask.store import open_store
@@ -150,6 +151,18 @@ def test_a_correction_is_taken_and_kept_beside_what_was_known(
         assert len(store.forecasts("AAA")) == 4
         last = store.forecasts("AAA", as_of="2024-03-20")["forecast"].iloc[0]
         assert last == before[pd.Timestamp("2024-03-20")], "what was known then"
+
+
+def test_a_coin_that_the_exchange_does_not_have_is_named(
+    tmp_path: Path, exchange: ExchangeServer, cluster: Cluster
+) -> None:
+    with exchange:
+        settings = settings_for(tmp_path, exchange, cluster)
+        prices = attrs.evolve(settings.prices, coins=["AAA", "NOPE"])
+        reports = run_day(Day(attrs.evolve(settings, prices=prices), FIRST), foreground=True)
+    assert list(reports[0]["unfetched"]) == ["NOPE"]
+    assert reports[0]["unfetched"]["NOPE"]
+    assert not is_complete(reports)
 
 
 def test_a_replay_of_made_up_days_ends_in_stored_forecasts(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_a_day_done_twice_is_done_once(settings: Settings) -> None:
     assert first[0]["rows"] == 6 * len(DAYS)
     again = run_day(day)
     assert again[0] == {"step": "poll", "state": "nothing"} | {
-        k: again[0][k] for k in ("rows", "coins", "last", "findings")
+        k: again[0][k] for k in ("rows", "coins", "last", "findings", "unfetched")
     }
     with open_store(settings.store) as store:
         rows, runs = store.forecasts(), store.runs()

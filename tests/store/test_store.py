@@ -231,8 +231,14 @@ def test_judgements_requests_and_alerts_are_stored_once(place: str) -> None:
             assert store.add_alerts([alert]) == first
         with pytest.raises(StoreError, match=r"is buy 0\.2, and was buy 0\.1"):
             store.add_requests([attrs.evolve(request, weight=0.2)])
-        assert store.judgements()["seen"].tolist() == ['{"return": 0.1}']
-        assert store.requests()["judgement"].tolist() == store.judgements()["id"].tolist()
+        # A later day without new prices, whose run is another.
+        repeated = attrs.evolve(request, judgement=attrs.evolve(judgement, run_key="k2"))
+        assert store.add_requests([repeated]) == 0
+        assert store.requests()["judgement"].tolist() == [1]
+        following = attrs.evolve(request, cutoff="2026-01-02T00:00:00")
+        assert store.add_requests([following]) == 1
+        assert store.add_requests([attrs.evolve(request, cutoff="2026-01-02")]) == 0
+        assert store.judgements()["seen"].tolist() == ['{"return": 0.1}'] * 2
         assert store.alerts()["value"].isna().all()
         other = Judgement(run_key="k", rule="rise", coin="A", model="ridge", action="skip", seen={})
         with pytest.raises(StoreError, match="is skip, and was request"):
