@@ -107,7 +107,9 @@ class Order:
     quantity, filled : float
         What is wanted, and what was filled of it, in coins.
     state : str
-        See `cryptodask.trading.orders.STATES`.
+        See `cryptodask.trading.brokers.paper`.
+    tried : str or None
+        Date of the last bar in which it was tried to fill it.
     """
 
     request: int
@@ -117,6 +119,7 @@ class Order:
     quantity: float
     filled: float = 0.0
     state: str = "open"
+    tried: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -157,8 +160,6 @@ class Books:
         Coins that it has, in coins, but those of which it has none.
     orders : list of Order
         Those that are not filled, in the order in which they were placed.
-    filled : dict of int to str
-        Of these orders, by their request, the date of the last fill.
     wanted : list of (int, str, str, float)
         Requests without an order: number, coin, side, and share of the equity.
     """
@@ -166,7 +167,6 @@ class Books:
     cash: float
     positions: Mapping[str, float]
     orders: Sequence[Order]
-    filled: Mapping[int, str]
     wanted: Sequence[tuple[int, str, str, float]]
 
     @property

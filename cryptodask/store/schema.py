@@ -231,10 +231,11 @@ ORDERS = Table(
     Column("side", String(4), nullable=False),
     Column("quantity", Float(53), nullable=False),
     Column("filled", Float(53), nullable=False),
+    Column("tried", Stamp),
     Column("state", String(20), nullable=False),
     UniqueConstraint("account", "request"),
 )
-"""What was ordered for requests, in coins."""
+"""What was ordered for requests, in coins; and the last bar that an order was tried in."""
 
 FILLS = Table(
     "fills",

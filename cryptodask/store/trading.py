@@ -140,19 +140,17 @@ def _books(connection: Connection, account: str, cash: float, day: str, since: s
     """Return what an account has, from its fills, and what it is to do."""
     positions: dict[str, float] = {}
     bought: dict[str, float] = {}
-    last: dict[int, str] = {}
     for row in connection.execute(_fills(account)):
         sign = 1.0 if row.side == "buy" else -1.0
         cash -= sign * row.quantity * row.price + row.fee
         positions[row.coin] = positions.get(row.coin, 0.0) + sign * row.quantity
         bought[row.coin] = bought.get(row.coin, 0.0) + row.quantity
-        last[row.request] = iso(row.date)
     held = {c: q for c, q in positions.items() if abs(q) > NOTHING * bought[c]}
     mine = ORDERS.c.account == account
-    names = ("request", "coin", "decided", "side", "quantity", "filled", "state")
+    names = ("request", "coin", "decided", "side", "quantity", "filled", "state", "tried")
     query = select(*(ORDERS.c[name] for name in names)).where(mine, ORDERS.c.state.in_(UNFILLED))
     orders = [
-        Order(**row._asdict() | {"decided": iso(row.decided)})
+        Order(**row._asdict() | {k: _text(row._asdict()[k]) for k in ("decided", "tried")})
         for row in connection.execute(query.order_by(ORDERS.c.id))
     ]
     done = select(ORDERS.c.request).where(mine)
@@ -161,7 +159,11 @@ def _books(connection: Connection, account: str, cash: float, day: str, since: s
     rows = connection.execute(select(*asks).where(*new))
     # By key, so that an order does not depend on which group stored its requests first.
     wanted = [tuple(row)[:4] for row in sorted(rows, key=lambda row: str(row.key))]
-    return Books(cash=cash, positions=held, orders=orders, filled=last, wanted=wanted)
+    return Books(cash=cash, positions=held, orders=orders, wanted=wanted)
+
+
+def _text(day: Any) -> str | None:
+    return None if day is None else iso(day)
 
 
 def _write(connection: Connection, account: str, day: str, settled: Settled) -> None:
@@ -177,10 +179,12 @@ def _write(connection: Connection, account: str, day: str, settled: Settled) -> 
             "quantity": order.quantity,
             "filled": order.filled,
             "state": order.state,
+            "tried": order.tried,
         }
         if connection.execute(insert_new(connection, ORDERS).values(row)).rowcount < 1:
             changed = update(ORDERS).where(ORDERS.c.key == row["key"])
-            connection.execute(changed.values(filled=order.filled, state=order.state))
+            now = {name: row[name] for name in ("filled", "state", "tried")}
+            connection.execute(changed.values(now))
     mine = select(ORDERS.c.request, ORDERS.c.id).where(ORDERS.c.account == account)
     numbers = {row.request: row.id for row in connection.execute(mine)} if settled.fills else {}
     for fill in settled.fills:

@@ -110,7 +110,7 @@ def settle(
     costs : Costs
     lots : Lots
     patience : int
-        Bars in which an order may be filled before it expires.
+        Days in whose bars an order may be filled.
 
     Returns
     -------
@@ -132,7 +132,8 @@ def settle(
     orders = {order.request: order for order in books.orders}
     for request, bar in _chances(books, bars, patience):
         if orders[request].state in WAITING:
-            orders[request] = account.fill(orders[request], bar)
+            # Once: what could not be filled in a bar can't be later, whatever there is then.
+            orders[request] = attrs.evolve(account.fill(orders[request], bar), tried=bar.date)
     for request, order in orders.items():
         if order.state in WAITING and _days(order.decided, day) > patience:
             orders[request] = attrs.evolve(order, state="expired")
@@ -162,7 +163,7 @@ def _chances(books: Books, bars: pd.DataFrame, patience: int) -> Iterator[tuple[
     for place, order in enumerate(books.orders):
         part = rows[order.coin]
         days = part["date"].to_numpy().astype("datetime64[D]")
-        after = max(order.decided, books.filled.get(order.request, order.decided))
+        after = order.tried or order.decided
         last = np.datetime64(order.decided, "D") + np.timedelta64(patience, "D")
         for i in np.flatnonzero((days > np.datetime64(after, "D")) & (days <= last)):
             opened, close, volume = part[["open", "close", "volume"]].to_numpy()[i]

@@ -24,7 +24,7 @@ def bars(**coins: list[tuple[str, float, float, float]]) -> pd.DataFrame:
 
 
 def books(cash: float = 1_000.0, **known: object) -> Books:
-    empty = {"positions": {}, "orders": [], "filled": {}, "wanted": []}
+    empty = {"positions": {}, "orders": [], "wanted": []}
     return Books(cash=cash, **(empty | known))  # type: ignore[arg-type]
 
 
@@ -78,7 +78,7 @@ def test_part_of_the_volume_fills_now_and_the_rest_within_days():
     [left] = first.orders
     assert (left.filled, left.state) == (pytest.approx(10.0), "partial")
     more = pd.concat([TWO, bars(A=[("2026-01-11", 10.0, 10.0, 5_000.0)])], ignore_index=True)
-    held = books(first.cash, positions={"A": 10.0}, orders=[left], filled={1: DAY})
+    held = books(first.cash, positions={"A": 10.0}, orders=[left])
     second = settle(held, more, "2026-01-11", costs, ANY, 3)
     assert [fill.date for fill in second.fills] == ["2026-01-11"]
     assert second.fills[0].quantity == pytest.approx(20.0)
@@ -132,16 +132,14 @@ def apply(before: Books, settled: Settled) -> Books:
     """Return the books after a day, from its orders and fills alone, as the store does."""
     by_request = {o.request: o for o in settled.orders}
     cash, positions = before.cash, dict(before.positions)
-    filled = dict(before.filled)
     for fill in settled.fills:
         about = by_request[fill.request]
         sign = 1 if about.side == "buy" else -1
         cash -= sign * fill.quantity * fill.price + fill.fee
         positions[about.coin] = positions.get(about.coin, 0.0) + sign * fill.quantity
-        filled[fill.request] = fill.date
     waiting = [o for o in settled.orders if o.state in ("open", "partial")]
     held = {coin: q for coin, q in positions.items() if q > 1e-9}
-    return attrs.evolve(before, cash=cash, positions=held, orders=waiting, filled=filled, wanted=[])
+    return attrs.evolve(before, cash=cash, positions=held, orders=waiting, wanted=[])
 
 
 @given(

@@ -33,6 +33,7 @@ def upgrade() -> None:
         sa.Column("side", sa.String(4), nullable=False),
         _number("quantity"),
         _number("filled"),
+        sa.Column("tried", Stamp),
         sa.Column("state", sa.String(20), nullable=False),
         sa.UniqueConstraint("account", "request"),
     )
