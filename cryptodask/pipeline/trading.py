@@ -22,14 +22,15 @@ def trade(day: Day) -> Report:
     dict
         The account's ``cash`` and ``equity``, ``orders``, ``fills``, ``fees`` and what else
         `cryptodask.trading.brokers.paper.settle` reports; ``new`` is false where the day was
-        settled before. The state is ``nothing`` where the settings have no section trade.
+        settled before. The state is ``nothing`` where the settings have no section trade, or the
+        account has traded on a later day.
 
     Raises
     ------
     InputError
         The table lacks a coin that the account holds.
     StoreError
-        The account has traded on a later day, or was opened with other cash.
+        The account was opened with other cash.
     """
     from cryptodask.prices import CryptoLoader
     from cryptodask.store.records import Books, Settled
@@ -48,6 +49,10 @@ def trade(day: Day) -> Report:
 
     since = str(np.datetime64(day.date, "D") - np.timedelta64(LATE, "D"))
     with open_store(day.settings.store) as store:
+        days = store.trading_days(settings.account)["day"].astype(str)
+        if len(days) and day.date < days.max() and day.date not in set(days):
+            why = f"the account has traded up to {days.max()}, and the past is not traded"
+            return {"step": "trade", "state": NOTHING, "account": settings.account, "why": why}
         report, is_new = store.trade(settings.account, settings.cash, day.date, settled, since)
     return {"step": "trade", "state": DONE, "account": settings.account, "new": is_new, **report}
 
