@@ -233,6 +233,12 @@ def done() -> str:
 
 
 @task
+def trade() -> dict[str, Any]:
+    """Trade what was asked for, on paper, where the settings say so; a group may have failed."""
+    return run_step("trade")
+
+
+@task
 def monitor() -> dict[str, Any]:
     """Compare the day with what is usual. An alarm fails this task alone, without another try."""
     return run_step("monitor")
@@ -246,7 +252,8 @@ def arrange_groups(first: str = "none_failed", last: str = "all_done") -> Any:
     first : str
         Trigger rule of the first task. By default a poll that brought nothing does not stop a day.
     last : str
-        That of `monitor`. By default a day is watched however its groups, or the poll, ended.
+        That of `trade` and `monitor`. By default a day is traded and watched however its groups, or
+        the poll, ended.
 
     Notes
     -----
@@ -266,8 +273,10 @@ def arrange_groups(first: str = "none_failed", last: str = "all_done") -> Any:
     names, end = groups.override(trigger_rule=first)(), done()
     mapped = of_group.expand(name=names)
     mapped >> end
+    watched = monitor.override(trigger_rule=last)()
     # After the names, too, which alone succeed where all groups fail.
-    [names, mapped] >> monitor.override(trigger_rule=last)()
+    [names, mapped] >> trade.override(trigger_rule=last)() >> watched
+    names >> watched
     return names
 
 

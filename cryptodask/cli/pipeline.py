@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cryptodask.pipeline.day import Day, Report
 
 pipeline_app = typer.Typer(
-    help="Poll, check, send, wait, judge, store, request and monitor: the steps of a day.",
+    help="Poll, check, send, wait, judge, store, request, trade and monitor: the steps of a day.",
     no_args_is_help=True,
 )
 
@@ -157,6 +157,14 @@ def request(group: GroupName, settings: Settings = DEFAULT, date: Date = None) -
     from cryptodask.pipeline.acting import request
 
     end(request(day_of(settings, date), group))
+
+
+@pipeline_app.command()
+def trade(settings: Settings = DEFAULT, date: Date = None) -> None:
+    """Fill orders and make new ones of requests, as section [trade] of the settings says."""
+    from cryptodask.pipeline.trading import trade
+
+    end(trade(day_of(settings, date)))
 
 
 @pipeline_app.command()

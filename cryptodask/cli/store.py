@@ -107,6 +107,24 @@ def requests(store: StorePlace = DEFAULT, format_: Format = "table", file: File 
 
 
 @store_app.command()
+def orders(store: StorePlace = DEFAULT, format_: Format = "table", file: File = None) -> None:
+    """List the orders that requests became, and what was filled of each."""
+    _list("orders", store, format_, file, ["account", "request"])
+
+
+@store_app.command()
+def fills(store: StorePlace = DEFAULT, format_: Format = "table", file: File = None) -> None:
+    """List what was bought and sold, with fees and slippage."""
+    _list("fills", store, format_, file, ["account", "order", "request", "decided"])
+
+
+@store_app.command()
+def accounts(store: StorePlace = DEFAULT, format_: Format = "table", file: File = None) -> None:
+    """List what accounts had at the end of each day that they traded on."""
+    _list("trading_days", store, format_, file, ["report"])
+
+
+@store_app.command()
 def judgements(store: StorePlace = DEFAULT, format_: Format = "table", file: File = None) -> None:
     """List what rules saw of forecasts, and what they led to."""
     _list("judgements", store, format_, file, ["run_key"])

@@ -17,7 +17,18 @@ from cryptodask.dashboard.forecasts_page import in_thread
 from cryptodask.dashboard.html_file import html_of, target_of
 from cryptodask.dashboard.live_page import card
 from cryptodask.dashboard.monitor_page import monitor_parts
-from cryptodask.dashboard.style import BODY, INK, MUTED, plain_text, section_title
+from cryptodask.dashboard.price_figure import legend_item
+from cryptodask.dashboard.style import (
+    BODY,
+    INK,
+    MUTED,
+    TOOLS,
+    add_legend,
+    dress,
+    plain_text,
+    section_title,
+    style,
+)
 from cryptodask.dashboard.tables import TitledColumns, data_table
 from cryptodask.errors import CryptoDaskError
 from cryptodask.io.files import write_text
@@ -50,6 +61,16 @@ REQUESTS: TitledColumns = [
     ("expected", "expected", 80, "+0.00%"),
     ("came", "came", 80, "+0.00%"),
 ]
+TRADES: TitledColumns = [
+    ("day", "day", 112, None),
+    ("account", "account", 90, None),
+    ("coin", "coin", 150, None),
+    ("side", "side", 56, None),
+    ("quantity", "quantity", 100, "0,0.[0000]"),
+    ("price", "price", 100, "0,0.[000000]"),
+    ("fee", "fee", 70, "0,0.00"),
+    ("slipped", "slippage", 80, "0,0.00"),
+]
 ALERTS: TitledColumns = [
     ("day", "day", 112, None),
     ("kind", "kind", 150, None),
@@ -74,6 +95,12 @@ AHEAD_LEGEND = (
 REQUESTS_LEGEND = (
     "Expected: the return that was forecast, at the step that the rule looks at; came: the return "
     "up to that day, – where it has not come yet."
+)
+
+
+ACCOUNTS_LEGEND = (
+    "What each account is worth at the closes of a day, in the quote currency, after fees and "
+    "slippage. Orders are filled at the open of the next bar."
 )
 
 
@@ -125,6 +152,9 @@ def _parts(view: DaysView) -> list[Any]:
         _table("brought", view.brought, BROUGHT),
         section_title("Requests"),
         *_listed("requests", view.requests, REQUESTS, "No rule asked for a trade."),
+        section_title("Trades on paper"),
+        *_accounts(view.accounts),
+        *_listed("trades", view.trades, TRADES, "Nothing was traded."),
         section_title("Alerts"),
         *_listed("alerts", view.alerts, ALERTS, "No alert."),
         section_title("Monitor"),
@@ -175,6 +205,34 @@ def _listed(name: str, rows: pd.DataFrame, columns: TitledColumns, nothing: str)
         return [plain_text("nothing", nothing, "14px", MUTED)]
     legend = [plain_text("legend", REQUESTS_LEGEND, "13px", MUTED)] if name == "requests" else []
     return [*legend, _table(name, rows, columns)]
+
+
+def _accounts(rows: pd.DataFrame) -> list[Any]:
+    """Return what accounts were worth, day by day; nothing where there is none."""
+    from bokeh.models import ColumnDataSource, HoverTool
+    from bokeh.plotting import figure
+
+    if rows.empty:
+        return []
+    plot = figure(
+        name="equity", x_axis_type="datetime", height=220, sizing_mode="stretch_width",
+        tools=TOOLS, active_drag="box_zoom",
+    )  # fmt: skip
+    items, lines = [], []
+    for place, (account, days) in enumerate(rows.groupby("account")):
+        color, dash = style(place)
+        columns = {name: days[name].to_numpy() for name in ("day", "cash", "equity")}
+        source = ColumnDataSource(columns | {"account": [str(account)] * len(days)})
+        line = plot.line("day", "equity", source=source, color=color, line_dash=dash, line_width=2)
+        dots = plot.scatter("day", "equity", source=source, color=color, size=4)
+        items.append(legend_item(str(account), line, dots))
+        lines.append(line)
+    shown = [(name, f"@{name}{{0,0.00}}") for name in ("equity", "cash")]
+    tips = [("account", "@account"), ("day", "@day{%F}"), *shown]
+    plot.add_tools(HoverTool(renderers=lines, tooltips=tips, formatters={"@day": "datetime"}))
+    add_legend(plot, items)
+    dress(plot)
+    return [plain_text("legend", ACCOUNTS_LEGEND, "13px", MUTED), plot]
 
 
 def _table(name: str, rows: pd.DataFrame, columns: TitledColumns) -> Any:

@@ -24,7 +24,7 @@ MOST_ROWS = 400_000
 """Forecasts, one for each coin, model and day, that a page reads at most."""
 
 MOST_LISTED = 500
-"""Requests, and alerts, on a page at most, the latest."""
+"""Requests, trades and alerts on a page at most, the latest of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,10 @@ class DaysView:
     requests : DataFrame
         ``day, coin, model, rule, side, weight, expected, came``: the return that was forecast, and
         that which came, NaN where it is to come.
+    accounts : DataFrame
+        A row an account and day: ``day, account, cash, equity``, in the quote currency.
+    trades : DataFrame
+        Fills, the latest first: ``day, account, coin, side, quantity, price, fee, slipped``.
     alerts : DataFrame
         ``day, kind, message``.
     numbers : DataFrame
@@ -58,6 +62,8 @@ class DaysView:
     ahead: pd.DataFrame
     brought: pd.DataFrame
     requests: pd.DataFrame
+    accounts: pd.DataFrame
+    trades: pd.DataFrame
     alerts: pd.DataFrame
     numbers: pd.DataFrame
     overlay: Overlay
@@ -107,6 +113,8 @@ def read_days(place: "str | os.PathLike[str]", model: str | None = None) -> Days
             ahead=_ahead(heads),
             brought=_brought(runs[runs["last_cutoff"] >= since], store, alerts, since),
             requests=_requests(store, since),
+            accounts=store.trading_days()[["day", "account", "cash", "equity"]],
+            trades=_trades(store.fills()),
             alerts=_alerts(alerts),
             numbers=store.numbers(model),
             overlay=overlay,
@@ -196,6 +204,12 @@ def _requests(store: "MonitorStore", since: pd.Timestamp) -> pd.DataFrame:
     returns = {"expected": seen["return"], "came": came.to_numpy() / seen["last"] - 1}
     rows = rows.assign(day=rows["cutoff"], **returns)
     return _dated(rows)[["day", "coin", "model", "rule", "side", "weight", "expected", "came"]]
+
+
+def _trades(fills: pd.DataFrame) -> pd.DataFrame:
+    rows = fills.iloc[::-1].head(MOST_LISTED).rename(columns={"date": "day"})
+    names = ["day", "account", "coin", "side", "quantity", "price", "fee", "slipped"]
+    return _dated(rows.reset_index(drop=True))[names]
 
 
 def _alerts(alerts: pd.DataFrame) -> pd.DataFrame:

@@ -69,10 +69,23 @@ min_probability = 0.55
 weight = 0.02
 
 [[rules]]
+name = "fall"
+action = "request"
+model = "ridge"
+side = "sell"
+max_return = -0.005
+weight = 0.0
+
+[[rules]]
 name = "wild"
 action = "alert"
 model = "ridge"
 max_return = -0.05
+
+[trade]
+cash = 10_000
+fee = 0.001
+slippage = 0.0005
 """
 
 MONITOR = """

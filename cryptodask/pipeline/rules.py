@@ -69,7 +69,8 @@ class Rule:
     side : str
         Of a request: ``buy`` or ``sell``.
     weight : float
-        Of a request: share of the equity that the position should be.
+        Of a request: share of the equity that the position should be. What sells may have 0, to
+        sell all of it.
     model : str or None
         Only forecasts of this model, as the forecast table names it.
     step : int or None
@@ -108,8 +109,8 @@ class Rule:
             least, most = getattr(self, f"min_{what}"), getattr(self, f"max_{what}")
             if least is not None and most is not None and least > most:
                 raise ValueError(f"min_{what}: {least:g} is above max_{what}, {most:g}")
-        if self.action == "request" and not self.weight:
-            raise ValueError("weight: a request needs one above 0, the share of the equity")
+        if self.action == "request" and self.side == "buy" and not self.weight:
+            raise ValueError("weight: what buys needs one above 0, the share of the equity")
 
     def holds(self, seen: Mapping[str, Any]) -> bool:
         """Return whether it holds for a forecast.

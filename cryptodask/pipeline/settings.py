@@ -1,7 +1,9 @@
 """What a pipeline does, declared in a file of TOML."""
 
+import math
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -10,6 +12,12 @@ from cryptodask.io.structure import structured
 from cryptodask.pipeline.monitor.notifying import check_webhook
 from cryptodask.pipeline.rules import Rule, check_finite, check_kinds, check_share
 from cryptodask.runs.fields import optional, whole_number
+from cryptodask.trading.orders import Costs, Lots
+
+
+def _above_0(_: Any, field: "attrs.Attribute[Any]", value: float) -> None:
+    if not (value > 0 and math.isfinite(value)):
+        raise ValueError(f"{field.name}: must be above 0, got {value:g}")
 
 
 @attrs.frozen(kw_only=True)
@@ -133,6 +141,50 @@ class Monitor:
 
 
 @attrs.frozen(kw_only=True)
+class Trade:
+    """How requests are traded, on paper.
+
+    Attributes
+    ----------
+    account : str
+        Its name in the store.
+    cash : float
+        That it begins with, in the quote currency.
+    fee, minimum_fee, slippage, spread, participation
+        What trading costs; see `cryptodask.trading.orders.Costs`.
+    lot, minimum_notional : float
+        What an exchange takes; see `cryptodask.trading.orders.Lots`.
+    patience : int
+        Days in whose bars an order may be filled.
+    """
+
+    account: str = "paper"
+    cash: float = attrs.field(default=10_000.0, validator=_above_0)
+    fee: float = 0.001
+    minimum_fee: float = 0.0
+    slippage: float = 0.0005
+    spread: float = 0.0
+    participation: float | None = None
+    lot: float = 0.0
+    minimum_notional: float = 0.0
+    patience: int = attrs.field(default=1, validator=whole_number(1))
+
+    def __attrs_post_init__(self) -> None:
+        self.costs, self.lots  # noqa: B018 - refuses what can't be
+
+    @property
+    def costs(self) -> Costs:
+        """What trading costs."""
+        names = ("fee", "minimum_fee", "slippage", "spread", "participation")
+        return Costs(**{name: getattr(self, name) for name in names})
+
+    @property
+    def lots(self) -> Lots:
+        """What an exchange takes."""
+        return Lots(size=self.lot, minimum_notional=self.minimum_notional)
+
+
+@attrs.frozen(kw_only=True)
 class Settings:
     """The settings of a pipeline.
 
@@ -145,6 +197,8 @@ class Settings:
     check : Check
     rules : list of Rule
         The first that holds for a forecast decides; where none does, it is stored.
+    trade : Trade or None
+        Without it, requests are kept and not traded.
     monitor : Monitor or None
         Without it, no step watches the days.
     store : str
@@ -157,6 +211,7 @@ class Settings:
     forecast: Forecast
     check: Check = attrs.field(factory=Check)
     rules: list[Rule] = attrs.field(factory=list)
+    trade: Trade | None = None
     monitor: Monitor | None = None
     store: str = "cryptodask.db"
     runs: str = "runs"

@@ -13,6 +13,7 @@ from cryptodask.pipeline.day import ALARM, Day, Report
 from cryptodask.pipeline.forecasting import check, groups, know, send, wait
 from cryptodask.pipeline.monitor.step import monitor
 from cryptodask.pipeline.polling import poll
+from cryptodask.pipeline.trading import trade
 from cryptodask.text import counted, shown_names
 
 STEPS: Mapping[str, Callable[[Day, str], Report]] = {
@@ -26,7 +27,7 @@ STEPS: Mapping[str, Callable[[Day, str], Report]] = {
 """The steps of a group, in their order."""
 
 
-ENDING: Mapping[str, Callable[[Day], Report]] = {"monitor": monitor}
+ENDING: Mapping[str, Callable[[Day], Report]] = {"trade": trade, "monitor": monitor}
 """The steps that end a day, once for all groups, in their order."""
 
 

@@ -1,6 +1,6 @@
 """What is written into a store beside runs: alerts, judgements, requests for trades."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -89,3 +89,110 @@ class Request:
         """
         about = self.judgement
         return digest([about.rule, about.coin, about.model, self.cutoff.removesuffix("T00:00:00")])
+
+
+@attrs.frozen(kw_only=True)
+class Order:
+    """An order of an account.
+
+    Attributes
+    ----------
+    request : int
+        Number of the request that it is for.
+    coin : str
+    decided : str
+        The day at whose close it was decided.
+    side : str
+        ``buy`` or ``sell``.
+    quantity, filled : float
+        What is wanted, and what was filled of it, in coins.
+    state : str
+        See `cryptodask.trading.brokers.paper`.
+    tried : str or None
+        Date of the last bar in which it was tried to fill it.
+    """
+
+    request: int
+    coin: str
+    decided: str
+    side: str
+    quantity: float
+    filled: float = 0.0
+    state: str = "open"
+    tried: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Fill:
+    """What was filled of an order in a bar.
+
+    Attributes
+    ----------
+    request : int
+        Number of the request that its order is for.
+    date : str
+        Of the bar.
+    quantity : float
+        In coins.
+    price : float
+        In the quote currency a coin, with slippage in it.
+    fee, slipped : float
+        What the broker took, and what slippage did, in the quote currency.
+    """
+
+    request: int
+    date: str
+    quantity: float
+    price: float
+    fee: float
+    slipped: float
+
+
+@attrs.frozen(kw_only=True)
+class Books:
+    """What an account has before a day.
+
+    Attributes
+    ----------
+    cash : float
+        In the quote currency.
+    positions : dict of str to float
+        Coins that it has, in coins, but those of which it has none.
+    orders : list of Order
+        Those that are not filled, in the order in which they were placed.
+    wanted : list of (int, str, str, float)
+        Requests without an order: number, coin, side, and share of the equity.
+    """
+
+    cash: float
+    positions: Mapping[str, float]
+    orders: Sequence[Order]
+    wanted: Sequence[tuple[int, str, str, float]]
+
+    @property
+    def coins(self) -> list[str]:
+        """The coins whose prices a day needs, in order."""
+        several = [order.coin for order in self.orders] + [coin for _, coin, _, _ in self.wanted]
+        return sorted({*self.positions, *several})
+
+
+@attrs.frozen(kw_only=True)
+class Settled:
+    """What a day does to an account.
+
+    Attributes
+    ----------
+    orders : list of Order
+        New ones, and those that changed.
+    fills : list of Fill
+    cash, equity : float
+        At the day's end, in the quote currency.
+    report : dict
+        Of the day, as JSON.
+    """
+
+    orders: Sequence[Order]
+    fills: Sequence[Fill]
+    cash: float
+    equity: float
+    report: Mapping[str, Any]

@@ -208,3 +208,56 @@ REQUESTS = Table(
     Column("at", Stamp, nullable=False),
 )
 """Trades that rules asked for."""
+
+ACCOUNTS = Table(
+    "accounts",
+    METADATA,
+    Column("name", String, primary_key=True),
+    Column("cash", Float(53), nullable=False),
+    Column("opened", Stamp, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Accounts of brokers; what each has follows from its fills."""
+
+ORDERS = Table(
+    "orders",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("key", String(64), nullable=False, unique=True),
+    Column("account", String, ForeignKey("accounts.name"), nullable=False, index=True),
+    Column("request", Integer, ForeignKey("requests.id"), nullable=False),
+    Column("coin", String, nullable=False),
+    Column("decided", Stamp, nullable=False),
+    Column("side", String(4), nullable=False),
+    Column("quantity", Float(53), nullable=False),
+    Column("filled", Float(53), nullable=False),
+    Column("tried", Stamp),
+    Column("state", String(20), nullable=False),
+    UniqueConstraint("account", "request"),
+)
+"""What was ordered for requests, in coins; and the last bar that an order was tried in."""
+
+FILLS = Table(
+    "fills",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("order", Integer, ForeignKey("orders.id"), nullable=False),
+    Column("date", Stamp, nullable=False),
+    Column("quantity", Float(53), nullable=False),
+    Column("price", Float(53), nullable=False),
+    Column("fee", Float(53), nullable=False),
+    Column("slipped", Float(53), nullable=False),
+    UniqueConstraint("order", "date"),
+)
+"""What was filled of an order in a bar; price, fee and slippage in the quote currency."""
+
+TRADING_DAYS = Table(
+    "trading_days",
+    METADATA,
+    Column("account", String, ForeignKey("accounts.name"), primary_key=True),
+    Column("day", Stamp, primary_key=True),
+    Column("cash", Float(53), nullable=False),
+    Column("equity", Float(53), nullable=False),
+    Column("report", Text, nullable=False),
+)
+"""Days that an account traded on, with what it had at the end, and the day's report as JSON."""

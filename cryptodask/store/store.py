@@ -32,6 +32,7 @@ from cryptodask.store.schema import (
     SCORES,
     VERSIONS,
 )
+from cryptodask.store.trading import Trading
 from cryptodask.text import shown_names
 
 LATEST = "2099-12-31"
@@ -41,7 +42,7 @@ Names = str | Sequence[str] | None
 Date = str | pd.Timestamp | datetime | None
 
 
-class Store:
+class Store(Trading):
     """A store of forecasts; see `cryptodask.store.open_store`.
 
     Several processes may have it open, and one at a time writes to SQLite: others wait a minute.

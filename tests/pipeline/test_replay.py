@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -38,6 +39,14 @@ horizon = 2
 intervals = false
 groups = 1
 scheduler = "{address}"
+[[rules]]
+name = "keep"
+action = "request"
+min_return = 0.0  # which naive always has
+weight = 0.2
+[trade]
+fee = 0.002
+lot = 0.01
 """
 
 
@@ -105,6 +114,7 @@ def test_thirty_days_with_faults_end_as_thirty_without(
 
         with open_store(settings.store) as store:
             stored = store.forecasts()
+            account, orders, fills = store.trading_days(), store.orders(), store.fills()
         assert not stored.duplicated(["coin", "model", "cutoff", "step"]).any()
         # A coin whose prices did not come on a day was stopped then, and has no forecast of it.
         cutoffs = stored.groupby("coin")["cutoff"].nunique()
@@ -114,8 +124,27 @@ def test_thirty_days_with_faults_end_as_thirty_without(
             == pd.Timestamp(GONE).day_of_year - pd.Timestamp(FIRST).day_of_year + 1
         )
         assert (stored.groupby(["coin", "cutoff"]).size() == 2).all()
+        assert account["day"].astype(str).tolist() == [d for d in days() if d != SKIPPED]
+        assert not orders.duplicated(["request"]).any()
+        assert {"filled", "small"} <= set(orders["state"]) <= {"filled", "small", "open", "expired"}
+        spent = (fills["quantity"] * fills["price"] * np.where(fills["side"] == "buy", 1, -1)).sum()
+        assert account["cash"].iloc[-1] == pytest.approx(10_000 - spent - fills["fee"].sum())
+        held = fills.assign(q=fills["quantity"] * np.where(fills["side"] == "buy", 1, -1))
+        closes = rows.groupby("coin")["close"].last()
+        worth = (held.groupby("coin")["q"].sum() * closes).sum()
+        assert account["equity"].iloc[-1] == pytest.approx(account["cash"].iloc[-1] + worth)
+        # Decided at a close, and filled at the next open.
+        opens = rows.set_index(["coin", "date"])["open"]
+        for fill in fills.itertuples():
+            assert fill.date == fill.decided + pd.Timedelta(days=1)
+            assert fill.price == pytest.approx(opens[fill.coin, fill.date] * 1.0005)
+
         again = [run_day(Day(settings, date), foreground=True) for date in days()[-2:]]
         assert not [r for reports in again for r in reports if r.get("new")], "nothing twice"
+        [past] = [r for r in run_day(Day(settings, SKIPPED)) if r["step"] == "trade"]
+        assert (past["state"], past["why"]) == (
+            "nothing", f"the account has traded up to {LAST}, and the past is not traded",
+        )  # fmt: skip
 
 
 class Correcting(ExchangeServer):

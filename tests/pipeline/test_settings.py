@@ -66,7 +66,7 @@ def test_urls_stay_as_they_are(tmp_path: Path) -> None:
             PRICES + FORECAST + RULE + "min_return = 0.2\nmax_return = 0.1\n",
             "min_return: 0.2 is above max_return, 0.1",
         ),
-        (PRICES + FORECAST + RULE.replace("0.1", "0.0"), "weight: a request needs one above 0"),
+        (PRICES + FORECAST + RULE.replace("0.1", "0.0"), "weight: what buys needs one above 0"),
         (
             PRICES + FORECAST + "intervals = false\n" + RULE + "max_width = 0.1\n",
             "max_width: needs forecast.intervals",

@@ -1,0 +1,202 @@
+"""Accounts in the store: their orders and fills, and what follows from them."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Connection, Engine, Select, func, insert, select, update
+
+from cryptodask.errors import StoreError
+from cryptodask.io.sealed import digest
+from cryptodask.store.adding import insert_new
+from cryptodask.store.connect import explained, writing
+from cryptodask.store.frames import frame_of
+from cryptodask.store.records import Books, Fill, Order, Settled
+from cryptodask.store.schema import ACCOUNTS, FILLS, ORDERS, REQUESTS, TRADING_DAYS, iso
+
+UNFILLED = ("open", "partial")
+"""States of orders of which something may be filled yet."""
+
+NOTHING = 1e-12
+"""Share of all that was bought of a coin below which a rest of it is one of rounding."""
+
+
+class Trading:
+    """The part of a store that keeps accounts; see `cryptodask.store.store.Store`."""
+
+    _engine: Engine
+
+    def trade(
+        self, account: str, cash: float, day: str, settle: Callable[[Books], Settled], since: str
+    ) -> tuple[dict[str, Any], bool]:
+        """Settle a day of an account in one transaction; return its report, and whether it is new.
+
+        A day that was settled is not settled again, whoever comes second, at once or later.
+
+        Parameters
+        ----------
+        account : str
+            Its name; one that is not there is opened.
+        cash : float
+            That it is opened with, in the quote currency.
+        day : str
+            Its last day whose prices are known.
+        settle : callable
+            Decides what the day does to the account.
+        since : str
+            Requests of cutoffs before this day are passed over.
+
+        Raises
+        ------
+        StoreError
+            The account was opened with other cash, or has traded on a later day.
+        """
+        with writing(self._engine) as connection:
+            opened = insert_new(connection, ACCOUNTS)
+            connection.execute(opened.values(name=account, cash=cash, opened=day))
+            # Whoever comes at the same time waits here.
+            mine = select(ACCOUNTS).where(ACCOUNTS.c.name == account).with_for_update()
+            row = connection.execute(mine).one()
+            if row.cash != cash:
+                raise StoreError(
+                    f"account {account}: was opened with {row.cash:,.2f}, and the settings say "
+                    f"{cash:,.2f}; name another account"
+                )
+            days = TRADING_DAYS.c.account == account
+            there = select(TRADING_DAYS.c.report).where(days, TRADING_DAYS.c.day == day)
+            if (report := connection.execute(there).scalar()) is not None:
+                return json.loads(report), False
+            last = connection.execute(select(func.max(TRADING_DAYS.c.day)).where(days)).scalar()
+            if last is not None and iso(last) > day:
+                raise StoreError(
+                    f"account {account}: has traded up to {iso(last)}, and can't trade on {day} "
+                    "any more; give a replay another account or store"
+                )
+            settled = settle(_books(connection, account, cash, day, since))
+            _write(connection, account, day, settled)
+            return dict(settled.report), True
+
+    def orders(self, account: str | None = None) -> pd.DataFrame:
+        """Return orders by their number; see `cryptodask.store.records.Order` for the columns.
+
+        Parameters
+        ----------
+        account : str, optional
+            By default all.
+        """
+        names = (
+            "id",
+            "account",
+            "request",
+            "coin",
+            "decided",
+            "side",
+            "quantity",
+            "filled",
+            "state",
+        )
+        query = select(*(ORDERS.c[name] for name in names)).order_by(ORDERS.c.id)
+        return self._rows(query if account is None else query.where(ORDERS.c.account == account))
+
+    def fills(self, account: str | None = None) -> pd.DataFrame:
+        """Return fills, in the order in which they came, with their orders' coins and sides.
+
+        Parameters
+        ----------
+        account : str, optional
+            By default all.
+        """
+        return self._rows(_fills(account))
+
+    def trading_days(self, account: str | None = None) -> pd.DataFrame:
+        """Return the days that accounts traded on: ``account, day, cash, equity, report``.
+
+        Parameters
+        ----------
+        account : str, optional
+            By default all.
+        """
+        query = select(TRADING_DAYS).order_by(TRADING_DAYS.c.account, TRADING_DAYS.c.day)
+        where = [] if account is None else [TRADING_DAYS.c.account == account]
+        return self._rows(query.where(*where))
+
+    def _rows(self, query: "Select[Any]") -> pd.DataFrame:
+        with explained(self._engine), self._engine.connect() as connection:
+            return frame_of(connection, query)
+
+
+def _fills(account: str | None) -> "Select[Any]":
+    """Return the query of fills with their orders, in the order in which they came."""
+    columns = (
+        ORDERS.c.account, FILLS.c.order, ORDERS.c.request, ORDERS.c.coin, ORDERS.c.decided,
+        FILLS.c.date, ORDERS.c.side, FILLS.c.quantity, FILLS.c.price, FILLS.c.fee, FILLS.c.slipped,
+    )  # fmt: skip
+    query = select(*columns).join(ORDERS, ORDERS.c.id == FILLS.c.order).order_by(FILLS.c.id)
+    return query if account is None else query.where(ORDERS.c.account == account)
+
+
+def _books(connection: Connection, account: str, cash: float, day: str, since: str) -> Books:
+    """Return what an account has, from its fills, and what it is to do."""
+    positions: dict[str, float] = {}
+    bought: dict[str, float] = {}
+    for row in connection.execute(_fills(account)):
+        sign = 1.0 if row.side == "buy" else -1.0
+        cash -= sign * row.quantity * row.price + row.fee
+        positions[row.coin] = positions.get(row.coin, 0.0) + sign * row.quantity
+        bought[row.coin] = bought.get(row.coin, 0.0) + row.quantity
+    held = {c: q for c, q in positions.items() if abs(q) > NOTHING * bought[c]}
+    mine = ORDERS.c.account == account
+    names = ("request", "coin", "decided", "side", "quantity", "filled", "state", "tried")
+    query = select(*(ORDERS.c[name] for name in names)).where(mine, ORDERS.c.state.in_(UNFILLED))
+    orders = [
+        Order(**row._asdict() | {k: _text(row._asdict()[k]) for k in ("decided", "tried")})
+        for row in connection.execute(query.order_by(ORDERS.c.id))
+    ]
+    done = select(ORDERS.c.request).where(mine)
+    new = REQUESTS.c.cutoff >= since, REQUESTS.c.cutoff <= day, REQUESTS.c.id.not_in(done)
+    asks = (REQUESTS.c[name] for name in ("id", "coin", "side", "weight", "key"))
+    rows = connection.execute(select(*asks).where(*new))
+    # By key, so that an order does not depend on which group stored its requests first.
+    wanted = [tuple(row)[:4] for row in sorted(rows, key=lambda row: str(row.key))]
+    return Books(cash=cash, positions=held, orders=orders, wanted=wanted)
+
+
+def _text(day: Any) -> str | None:
+    return None if day is None else iso(day)
+
+
+def _write(connection: Connection, account: str, day: str, settled: Settled) -> None:
+    """Write what a day does to an account."""
+    for order in settled.orders:
+        row = {
+            "key": digest([account, order.request]),
+            "account": account,
+            "request": order.request,
+            "coin": order.coin,
+            "decided": order.decided,
+            "side": order.side,
+            "quantity": order.quantity,
+            "filled": order.filled,
+            "state": order.state,
+            "tried": order.tried,
+        }
+        if connection.execute(insert_new(connection, ORDERS).values(row)).rowcount < 1:
+            changed = update(ORDERS).where(ORDERS.c.key == row["key"])
+            now = {name: row[name] for name in ("filled", "state", "tried")}
+            connection.execute(changed.values(now))
+    mine = select(ORDERS.c.request, ORDERS.c.id).where(ORDERS.c.account == account)
+    numbers = {row.request: row.id for row in connection.execute(mine)} if settled.fills else {}
+    for fill in settled.fills:
+        connection.execute(insert(FILLS).values(_fill_row(fill, numbers[fill.request])))
+    report = json.dumps(dict(settled.report), allow_nan=False)
+    connection.execute(
+        insert(TRADING_DAYS).values(
+            account=account, day=day, cash=settled.cash, equity=settled.equity, report=report
+        )
+    )
+
+
+def _fill_row(fill: Fill, order: int) -> dict[str, Any]:
+    names = ("date", "quantity", "price", "fee", "slipped")
+    return {"order": order} | {name: getattr(fill, name) for name in names}

@@ -1,0 +1,1 @@
+"""From forecasts to trades: rules, a simulation of what they would have done, its figures."""

@@ -1,0 +1,1 @@
+"""Brokers, which make requests orders, and orders fills."""

@@ -1,0 +1,208 @@
+"""What simulations and brokers share: costs, lots, and the arithmetic of one fill.
+
+Quantities are in coins, prices in the quote currency a coin, cash and fees in the quote currency.
+The functions take and return plain numbers, so that a loop that is compiled calls the very same
+ones as a broker does.
+"""
+
+import math
+from typing import Any
+
+import attrs
+import pandas as pd
+
+from cryptodask.errors import OptionError
+from cryptodask.prices.schema import DATE_DTYPE
+
+BUY, SELL = 1, -1
+
+ORDER_TYPES = {
+    "coin": "str", "decided": DATE_DTYPE, "side": "str", "quantity": "float64", "filled": "float64",
+    "state": "str",
+}  # fmt: skip
+"""Columns of orders: ``decided`` is the bar whose close they were decided at, ``quantity`` what was
+wanted, ``filled`` what came of it; ``state`` is one of `STATES`."""
+
+FILL_TYPES = {
+    "coin": "str", "decided": DATE_DTYPE, "date": DATE_DTYPE, "side": "str", "quantity": "float64",
+    "price": "float64", "fee": "float64", "slipped": "float64", "reason": "str",
+}  # fmt: skip
+"""Columns of fills: ``price`` has slippage and half the spread in it, ``slipped`` is what these two
+took, ``fee`` what the broker took, both in the quote currency; ``reason`` is ``order``, or ``end``
+of a coin that ended."""
+
+STATES = ("filled", "partial", "open", "replaced", "small", "cash", "ended")
+"""What became of an order: filled; filled in part, by volume; not filled yet; replaced by a newer
+decision; under a lot or the minimum notional; cut by cash; its coin ended."""
+
+HALF = 0.5
+
+
+def _share(_: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
+        raise OptionError(f"{field.name}: must be a share from 0 to below 1, got {value!r}")
+
+
+def _amount(_: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not (math.isfinite(value) and value >= 0):
+        raise OptionError(f"{field.name}: must be a finite number, 0 or more, got {value!r}")
+
+
+def _part(_: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
+    if value is None:
+        return
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 < value <= 1:
+        raise OptionError(f"{field.name}: must be a share above 0 and up to 1, got {value!r}")
+
+
+@attrs.frozen(kw_only=True)
+class Costs:
+    """What trading costs.
+
+    Attributes
+    ----------
+    fee : float
+        Share of the notional of each fill.
+    minimum_fee : float
+        Of each fill at least, in the quote currency.
+    slippage : float
+        Share of the price by which a fill is worse than it.
+    spread : float
+        Between bid and ask, a share of the price; a fill pays half of it.
+    participation : float or None
+        Most of a bar's volume that is filled in it, a share; None: however much is wanted. Where a
+        bar's volume is missing, nothing is filled in it.
+
+    Raises
+    ------
+    OptionError
+        A value is out of its range.
+    """
+
+    fee: float = attrs.field(default=0.0, validator=_share)
+    minimum_fee: float = attrs.field(default=0.0, validator=_amount)
+    slippage: float = attrs.field(default=0.0, validator=_share)
+    spread: float = attrs.field(default=0.0, validator=_share)
+    participation: float | None = attrs.field(default=None, validator=_part)
+
+    @property
+    def slip(self) -> float:
+        """Share of the price by which a fill is worse, by slippage and half the spread."""
+        return self.slippage + HALF * self.spread
+
+
+@attrs.frozen(kw_only=True)
+class Lots:
+    """What an exchange takes.
+
+    Attributes
+    ----------
+    size : float
+        Quantities are multiples of it, in coins; 0: any quantity.
+    minimum_notional : float
+        Of an order, quantity times price at least, in the quote currency.
+
+    Raises
+    ------
+    OptionError
+        A value is negative or not finite.
+    """
+
+    size: float = attrs.field(default=0.0, validator=_amount)
+    minimum_notional: float = attrs.field(default=0.0, validator=_amount)
+
+
+def fill_price(price: float, side: int, slip: float) -> float:
+    """Return what a fill pays or gets for a coin.
+
+    Parameters
+    ----------
+    price : float
+        Of the market, in the quote currency.
+    side : int
+        `BUY` or `SELL`.
+    slip : float
+        A share; see `Costs.slip`.
+    """
+    return price * (1.0 + side * slip)
+
+
+def fee_of(notional: float, fee: float, minimum_fee: float) -> float:
+    """Return the fee of a fill, in the quote currency; nothing of nothing.
+
+    Parameters
+    ----------
+    notional : float
+        Quantity times the price of the fill, in the quote currency.
+    fee : float
+        Share of the notional.
+    minimum_fee : float
+        In the quote currency.
+    """
+    return max(notional * fee, minimum_fee) if notional > 0.0 else 0.0
+
+
+def affordable(cash: float, price: float, fee: float, minimum_fee: float) -> float:
+    """Return the largest quantity that cash pays with its fee, in coins.
+
+    Parameters
+    ----------
+    cash : float
+        In the quote currency.
+    price : float
+        Of the fill, in the quote currency.
+    fee : float
+        Share of the notional.
+    minimum_fee : float
+        In the quote currency.
+    """
+    # Either fee may be the larger one, and both have to be paid for.
+    notional = min(cash / (1.0 + fee), cash - minimum_fee)
+    return max(notional, 0.0) / price
+
+
+def whole_lots(quantity: float, size: float) -> float:
+    """Return a quantity rounded down to lots, in coins.
+
+    Parameters
+    ----------
+    quantity : float
+        In coins, 0 or more.
+    size : float
+        Of a lot, in coins; 0: any quantity.
+    """
+    if size <= 0.0:
+        return quantity
+    # 0.3 / 0.1 is 2.9999999999999996, and three lots.
+    return math.floor(quantity / size * (1.0 + 1e-12)) * size
+
+
+def within_volume(volume: float, price: float, participation: float) -> float:
+    """Return the largest quantity that a bar's volume lets fill, in coins.
+
+    Parameters
+    ----------
+    volume : float
+        Of the bar, in the quote currency; NaN where it is missing, and then nothing is filled.
+    price : float
+        Of the market, in the quote currency.
+    participation : float
+        Share of the volume.
+    """
+    return participation * volume / price if volume > 0.0 else 0.0
+
+
+def empty_orders() -> pd.DataFrame:
+    """Return orders without a row; see `ORDER_TYPES`."""
+    return _empty(ORDER_TYPES)
+
+
+def empty_fills() -> pd.DataFrame:
+    """Return fills without a row; see `FILL_TYPES`."""
+    return _empty(FILL_TYPES)
+
+
+def _empty(types: dict[str, str]) -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in types.items()})
