@@ -157,7 +157,7 @@ class Books:
     cash : float
         In the quote currency.
     positions : dict of str to float
-        Coins that it has, in coins, but those of which it has none.
+        What it has of each coin, in coins; without coins that it has none of.
     orders : list of Order
         Those that are not filled, in the order in which they were placed.
     wanted : list of (int, str, str, float)

@@ -16,7 +16,7 @@ from cryptodask.store.records import Books, Fill, Order, Settled
 from cryptodask.store.schema import ACCOUNTS, FILLS, ORDERS, REQUESTS, TRADING_DAYS, iso
 
 UNFILLED = ("open", "partial")
-"""States of orders of which something may be filled yet."""
+"""States of orders that may be filled yet, in full or in part."""
 
 NOTHING = 1e-12
 """Share of all that was bought of a coin below which a rest of it is one of rounding."""

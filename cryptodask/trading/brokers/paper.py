@@ -32,7 +32,7 @@ from cryptodask.trading.orders import (
 SIDES = {"buy": BUY, "sell": SELL}
 
 WAITING = ("open", "partial")
-"""States of orders of which something may be filled yet."""
+"""States of orders that may be filled yet, in full or in part."""
 
 ROUNDING = 1e-12
 """Share of a quantity that is lost when it is rounded."""
