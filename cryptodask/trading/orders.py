@@ -13,6 +13,7 @@ import pandas as pd
 
 from cryptodask.errors import OptionError
 from cryptodask.prices.schema import DATE_DTYPE
+from cryptodask.records import FloatArray
 
 BUY, SELL = 1, -1
 
@@ -25,17 +26,24 @@ wanted, ``filled`` what came of it; ``state`` is one of `STATES`."""
 
 FILL_TYPES = {
     "coin": "str", "decided": DATE_DTYPE, "date": DATE_DTYPE, "side": "str", "quantity": "float64",
-    "price": "float64", "fee": "float64", "slipped": "float64", "reason": "str",
+    "price": "float64", "fee": "float64", "slipped": "float64", "profit": "float64",
+    "reason": "str",
 }  # fmt: skip
 """Columns of fills: ``price`` has slippage and half the spread in it, ``slipped`` is what these two
-took, ``fee`` what the broker took, both in the quote currency; ``reason`` is ``order``, or ``end``
-of a coin that ended."""
+took, ``fee`` what the broker took, both in the quote currency. ``profit``, of fills that close a
+position or a part of it, is what they brought beyond what that part had cost, fees of both
+included; else NaN. ``reason`` is ``order``, or ``end`` of a coin that ended."""
 
-STATES = ("filled", "partial", "open", "replaced", "small", "cash", "ended")
-"""What became of an order: filled; filled in part, by volume; not filled yet; replaced by a newer
-decision; under a lot or the minimum notional; cut by cash; its coin ended."""
+STATES = ("open", "filled", "replaced", "small", "cash", "ended")
+"""What became of an order: not filled yet, or not all; filled; replaced by a newer decision; under
+a lot or the minimum notional; what is left had no cash; its coin ended."""
+
+OPEN, FILLED, REPLACED, SMALL, CASH, ENDED = range(len(STATES))
 
 HALF = 0.5
+
+ROUNDING = 1e-12
+"""Shares of a quantity, or of money, below it come of rounding."""
 
 
 def _share(_: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
@@ -176,7 +184,7 @@ def whole_lots(quantity: float, size: float) -> float:
     if size <= 0.0:
         return quantity
     # 0.3 / 0.1 is 2.9999999999999996, and three lots.
-    return math.floor(quantity / size * (1.0 + 1e-12)) * size
+    return math.floor(quantity / size * (1.0 + ROUNDING)) * size
 
 
 def within_volume(volume: float, price: float, participation: float) -> float:
@@ -192,6 +200,38 @@ def within_volume(volume: float, price: float, participation: float) -> float:
         Share of the volume.
     """
     return participation * volume / price if volume > 0.0 else 0.0
+
+
+def share_paid(notionals: FloatArray, cash: float, fee: float, minimum_fee: float) -> float:
+    """Return the share of several purchases that cash pays, the same of each, fees included.
+
+    Parameters
+    ----------
+    notionals : ndarray of float64, ``(n_purchases,)``
+        In the quote currency.
+    cash : float
+        In the quote currency.
+    fee : float
+        Share of the notional.
+    minimum_fee : float
+        Of each purchase, in the quote currency.
+    """
+    share = 1.0
+    # What it takes is convex, rises with the share, and is made of straight pieces: Newton's
+    # method comes from above and ends at the last piece.
+    for _ in range(len(notionals) + 2):
+        need, slope = 0.0, 0.0
+        for notional in notionals:
+            part = share * notional
+            if notional > 0.0:
+                need += part + max(part * fee, minimum_fee)
+                slope += notional * (1.0 + fee if part * fee > minimum_fee else 1.0)
+        if need <= cash * (1.0 + ROUNDING):
+            break
+        share -= (need - cash) / slope
+        if share <= 0.0:
+            return 0.0
+    return share
 
 
 def empty_orders() -> pd.DataFrame:
