@@ -129,6 +129,8 @@ class Outcome:
         At the end, in the quote currency.
     orders, fills : DataFrame
         See `cryptodask.trading.orders.ORDER_TYPES` and `cryptodask.trading.orders.FILL_TYPES`.
+    shared : bool
+        Whether coins shared their cash.
     """
 
     coins: tuple[str, ...]
@@ -139,6 +141,7 @@ class Outcome:
     cash: FloatArray
     orders: pd.DataFrame
     fills: pd.DataFrame
+    shared: bool = False
 
     @property
     def total(self) -> FloatArray:
@@ -220,6 +223,7 @@ def simulate_targets(
     return Outcome(
         market.coins, market.dates, equity, invested, exposure, cash,
         _orders(market, orders[: counts[0]]), _fills(market, fills[: counts[1]]),
+        account.shared,
     )  # fmt: skip
 
 
