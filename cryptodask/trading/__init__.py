@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cryptodask.trading.api import Simulation, simulate
-    from cryptodask.trading.orders import Costs, Lots
     from cryptodask.trading.rules import Rule, read_rule
-    from cryptodask.trading.simulation import Account, Market, Outcome, simulate_targets
+    from cryptodask.trading.simulation import Market, Outcome, simulate_targets
+    from cryptodask.trading.terms import Account, Costs, Lots
 
 __all__ = [
     "Account", "Costs", "Lots", "Market", "Outcome", "Rule", "Simulation", "read_rule", "simulate",
@@ -23,11 +23,9 @@ __all__ = [
 
 _HOME = {
     **dict.fromkeys(("Simulation", "simulate"), "cryptodask.trading.api"),
-    **dict.fromkeys(("Costs", "Lots"), "cryptodask.trading.orders"),
+    **dict.fromkeys(("Account", "Costs", "Lots"), "cryptodask.trading.terms"),
     **dict.fromkeys(("Rule", "read_rule"), "cryptodask.trading.rules"),
-    **dict.fromkeys(
-        ("Account", "Market", "Outcome", "simulate_targets"), "cryptodask.trading.simulation"
-    ),
+    **dict.fromkeys(("Market", "Outcome", "simulate_targets"), "cryptodask.trading.simulation"),
 }
 
 

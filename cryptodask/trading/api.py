@@ -4,21 +4,23 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import attrs
 import numpy as np
 import pandas as pd
 
 from cryptodask.errors import InputError, OptionError
-from cryptodask.io.paths import AnyPath, make_folder, path_of, resolved
+from cryptodask.io.paths import AnyPath, exists, is_folder, make_folder, names_in, path_of, resolved
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.freq import step_of
 from cryptodask.prices.sources import Prices
+from cryptodask.records import DateArray
 from cryptodask.results import Backtest, open_backtest
 from cryptodask.trading.market import WINDOW, check_same_prices, from_date, read_market
 from cryptodask.trading.metrics import YEAR, by_coin, deflated_sharpe, in_all, returns_of
-from cryptodask.trading.orders import Costs, Lots
-from cryptodask.trading.rules import HOLD, MOMENTUM, Rule, Weigh, read_rule
-from cryptodask.trading.simulation import Account, Market, Outcome, simulate_targets
+from cryptodask.trading.rules import HOLD, Rule, Weigh, read_rule
+from cryptodask.trading.simulation import Market, Outcome, simulate_targets
 from cryptodask.trading.targets import name_of, targets_of
+from cryptodask.trading.terms import ACCOUNT, ANY_LOTS, NO_COSTS, Account, Costs, Lots
 
 Given = str | Rule | Weigh
 """A rule as a user gives it."""
@@ -69,13 +71,24 @@ class Simulation:
 
         Raises
         ------
+        InputError
+            It holds something other than a simulation.
         WriteError
             It can't be written to.
         """
         from cryptodask.io.files import draft_of
 
         place = path_of(folder)
-        make_folder(place)
+        known = {f"{name}.parquet" for name in self.tables()}
+        if exists(place):
+            foreign = sorted(set(names_in(place)) - known) if is_folder(place) else [place.name]
+            if foreign:
+                raise InputError(
+                    f"{place}: is there already and holds something other than a simulation "
+                    f"({foreign[0]}); name another"
+                )
+        else:
+            make_folder(place)
         paths = [place / f"{name}.parquet" for name in self.tables()]
         for path, frame in zip(paths, self.tables().values(), strict=True):
             with draft_of(path) as draft:
@@ -88,9 +101,9 @@ def simulate(
     prices: CryptoLoader | Prices | None = None,
     rules: Given | Sequence[Given] = (HOLD,),
     *,
-    account: Account = Account(),  # noqa: B008
-    costs: Costs = Costs(),  # noqa: B008
-    lots: Lots = Lots(),  # noqa: B008
+    account: Account = ACCOUNT,
+    costs: Costs = NO_COSTS,
+    lots: Lots = ANY_LOTS,
     tried: int | None = None,
 ) -> Simulation:
     """Simulate what rules would have made of a backtest's forecasts.
@@ -134,42 +147,43 @@ def simulate(
         raise OptionError(f"tried: must be at least the {len(wanted)} rules given, got {tried}")
     if not isinstance(backtest, Backtest):
         backtest = open_backtest(backtest)
-    loader = _loader(backtest, prices)
-    table = backtest.get_df()
     lookback = max([WINDOW, *(r.lookback for r in wanted.values() if isinstance(r, Rule))])
-    step = step_of(loader.freq)
+    history, table, origins = _read(backtest, _loader(backtest, prices), lookback)
+    bars_a_year = float(YEAR / (history.dates[1] - history.dates[0]))
+
+    def run(rule: Rule | Weigh, account: Account) -> Outcome:
+        targets = targets_of(
+            rule, table, history, origins, costs=2 * (costs.fee + costs.slip),
+            shared=account.shared, bars_a_year=bars_a_year,
+        )  # fmt: skip
+        start = int(np.searchsorted(history.dates, origins[0]))
+        return simulate_targets(
+            from_date(history, origins[0]), targets[start:], account, costs, lots
+        )
+
+    outcomes = {name: run(rule, account) for name, rule in wanted.items()}
+    holding = run(Rule(source=HOLD), attrs.evolve(account, shared=False, short=False))
+    market = from_date(history, origins[0])
+    return _collect(market, outcomes, holding, account.cash, bars_a_year, tried)
+
+
+def _read(
+    backtest: Backtest, loader: CryptoLoader, lookback: int
+) -> tuple[Market, pd.DataFrame, DateArray]:
+    """Return prices from before the first origin on, what rules may see, and the origins."""
+    table = backtest.get_df()
     origins = np.sort(np.asarray(backtest.origins, dtype="datetime64[s]"))
     if table.empty or not len(origins):
         raise OptionError("backtest: has no forecast, so there is nothing to trade")
-    history = read_market(
+    step = step_of(loader.freq)
+    market = read_market(
         loader,
         table["coin"].unique().tolist(),
         origins[0] - lookback * step,
         origins[-1] + backtest.horizon * step,
     )
-    check_same_prices(history, table)
-    table = table.drop(columns=["date", "actual"])  # what rules must not see
-    bars_a_year = float(YEAR / step)
-    paid = 2 * (costs.fee + costs.slip)
-    outcomes = {}
-    for name, rule in wanted.items():
-        targets = targets_of(
-            rule,
-            table,
-            history,
-            origins,
-            costs=paid,
-            shared=account.shared,
-            bars_a_year=bars_a_year,
-        )
-        outcomes[name] = _simulated(history, origins, targets, account, costs, lots)
-    market = from_date(history, origins[0])
-    held = targets_of(
-        Rule(source=HOLD), table, history, origins, costs=0.0, shared=False, bars_a_year=bars_a_year
-    )
-    apart = Account(cash=account.cash, end=account.end, ended_after=account.ended_after)
-    holding = _simulated(history, origins, held, apart, costs, lots)
-    return _collect(market, outcomes, holding, account.cash, bars_a_year, tried)
+    check_same_prices(market, table)
+    return market, table.drop(columns=["date", "actual"]), origins
 
 
 def _rules(rules: Given | Sequence[Given]) -> Mapping[str, Rule | Weigh]:
@@ -205,19 +219,6 @@ def _loader(backtest: Backtest, prices: CryptoLoader | Prices | None) -> CryptoL
     if source is None:
         raise InputError(f"{backtest.path}: does not name its prices; give those that it saw")
     return CryptoLoader(source)
-
-
-def _simulated(
-    history: Market,
-    origins: np.ndarray,
-    targets: np.ndarray,
-    account: Account,
-    costs: Costs,
-    lots: Lots,
-) -> Outcome:
-    """Simulate from the first origin on."""
-    start = int(np.searchsorted(history.dates, origins[0]))
-    return simulate_targets(from_date(history, origins[0]), targets[start:], account, costs, lots)
 
 
 def _collect(
@@ -271,6 +272,3 @@ def _stacked(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         column = pd.array([name] * len(frame), dtype="str")
         named.append(frame.assign(rule=column)[["rule", *frame.columns]])
     return pd.concat(named, ignore_index=True)
-
-
-__all__ = ["CASH", "HOLDING", "MOMENTUM", "Simulation", "simulate"]

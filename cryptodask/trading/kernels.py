@@ -51,7 +51,7 @@ of the last bar, -1 before."""
 
 
 class Terms(NamedTuple):
-    """Costs, lots and policies as plain numbers; see `cryptodask.trading.simulation.Account`."""
+    """Costs, lots and policies as plain numbers; see `cryptodask.trading.terms`."""
 
     fee: float
     minimum_fee: float

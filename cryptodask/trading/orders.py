@@ -1,4 +1,4 @@
-"""What simulations and brokers share: costs, lots, and the arithmetic of one fill.
+"""What simulations and brokers share: orders, fills, and the arithmetic of one fill.
 
 Quantities are in coins, prices in the quote currency a coin, cash and fees in the quote currency.
 The functions take and return plain numbers, so that a loop that is compiled calls the very same
@@ -6,12 +6,9 @@ ones as a broker does.
 """
 
 import math
-from typing import Any
 
-import attrs
 import pandas as pd
 
-from cryptodask.errors import OptionError
 from cryptodask.prices.schema import DATE_DTYPE
 from cryptodask.records import FloatArray
 
@@ -40,86 +37,8 @@ a lot or the minimum notional; what is left had no cash; its coin ended."""
 
 OPEN, FILLED, REPLACED, SMALL, CASH, ENDED = range(len(STATES))
 
-HALF = 0.5
-
 ROUNDING = 1e-12
 """Shares of a quantity, or of money, below it come of rounding."""
-
-
-def _share(_: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
-        raise OptionError(f"{field.name}: must be a share from 0 to below 1, got {value!r}")
-
-
-def _amount(_: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not (math.isfinite(value) and value >= 0):
-        raise OptionError(f"{field.name}: must be a finite number, 0 or more, got {value!r}")
-
-
-def _part(_: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
-    if value is None:
-        return
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 < value <= 1:
-        raise OptionError(f"{field.name}: must be a share above 0 and up to 1, got {value!r}")
-
-
-@attrs.frozen(kw_only=True)
-class Costs:
-    """What trading costs.
-
-    Attributes
-    ----------
-    fee : float
-        Share of the notional of each fill.
-    minimum_fee : float
-        Of each fill at least, in the quote currency.
-    slippage : float
-        Share of the price by which a fill is worse than it.
-    spread : float
-        Between bid and ask, a share of the price; a fill pays half of it.
-    participation : float or None
-        Most of a bar's volume that is filled in it, a share; None: however much is wanted. Where a
-        bar's volume is missing, nothing is filled in it.
-
-    Raises
-    ------
-    OptionError
-        A value is out of its range.
-    """
-
-    fee: float = attrs.field(default=0.0, validator=_share)
-    minimum_fee: float = attrs.field(default=0.0, validator=_amount)
-    slippage: float = attrs.field(default=0.0, validator=_share)
-    spread: float = attrs.field(default=0.0, validator=_share)
-    participation: float | None = attrs.field(default=None, validator=_part)
-
-    @property
-    def slip(self) -> float:
-        """Share of the price by which a fill is worse, by slippage and half the spread."""
-        return self.slippage + HALF * self.spread
-
-
-@attrs.frozen(kw_only=True)
-class Lots:
-    """What an exchange takes.
-
-    Attributes
-    ----------
-    size : float
-        Quantities are multiples of it, in coins; 0: any quantity.
-    minimum_notional : float
-        Of an order, quantity times price at least, in the quote currency.
-
-    Raises
-    ------
-    OptionError
-        A value is negative or not finite.
-    """
-
-    size: float = attrs.field(default=0.0, validator=_amount)
-    minimum_notional: float = attrs.field(default=0.0, validator=_amount)
 
 
 def fill_price(price: float, side: int, slip: float) -> float:
@@ -132,7 +51,7 @@ def fill_price(price: float, side: int, slip: float) -> float:
     side : int
         `BUY` or `SELL`.
     slip : float
-        A share; see `Costs.slip`.
+        A share; see `cryptodask.trading.terms.Costs`.
     """
     return price * (1.0 + side * slip)
 

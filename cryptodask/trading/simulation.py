@@ -9,69 +9,13 @@ filled where a coin has no bar, and nothing depends on a later row.
 from dataclasses import dataclass
 from typing import Any
 
-import attrs
 import numpy as np
 import pandas as pd
 
 from cryptodask.errors import OptionError
 from cryptodask.records import DateArray, FloatArray
-from cryptodask.runs.fields import flag, whole_number
-from cryptodask.trading.orders import FILL_TYPES, ORDER_TYPES, STATES, Costs, Lots
-
-POLICIES = {"close": 0.0, "zero": 1.0}
-"""Share of its last close that a coin loses when it ends."""
-
-
-def _cash(_: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not (np.isfinite(value) and value > 0):
-        raise OptionError(f"{field.name}: must be a finite number above 0, got {value!r}")
-
-
-def _haircut(given: Any) -> Any:
-    try:
-        return POLICIES[given] if given in POLICIES else float(given)
-    except (TypeError, ValueError):
-        return given
-
-
-def _between(_: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
-    if not isinstance(value, float) or not 0 <= value <= 1:
-        raise OptionError(
-            f"{field.name}: must be close, zero, or the share of the last close that is lost, "
-            f"got {value!r}"
-        )
-
-
-@attrs.frozen(kw_only=True)
-class Account:
-    """Money, and what may be done with it.
-
-    Attributes
-    ----------
-    cash : float
-        At the start, in the quote currency; in equal parts for all coins unless it is shared.
-    shared : bool
-        Whether all coins share cash and equity. If not, each coin has its own.
-    short : bool
-        Whether a position may be negative.
-    end : float
-        Share of its last close that a position loses when its coin ends; ``close`` is 0, ``zero``
-        is 1.
-    ended_after : int
-        Bars without a row after which a coin is taken for ended, which nobody knows earlier.
-
-    Raises
-    ------
-    OptionError
-        A value is out of its range.
-    """
-
-    cash: float = attrs.field(default=10_000.0, validator=_cash)
-    shared: bool = attrs.field(default=False, validator=flag)
-    short: bool = attrs.field(default=False, validator=flag)
-    end: float = attrs.field(default=0.0, converter=_haircut, validator=_between)
-    ended_after: int = attrs.field(default=30, validator=whole_number(1, "bars"))
+from cryptodask.trading.orders import FILL_TYPES, ORDER_TYPES, STATES
+from cryptodask.trading.terms import ACCOUNT, ANY_LOTS, NO_COSTS, Account, Costs, Lots
 
 
 @dataclass(frozen=True)
@@ -152,9 +96,9 @@ class Outcome:
 def simulate_targets(
     market: Market,
     targets: FloatArray,
-    account: Account = Account(),
-    costs: Costs = Costs(),  # noqa: B008
-    lots: Lots = Lots(),  # noqa: B008
+    account: Account = ACCOUNT,
+    costs: Costs = NO_COSTS,
+    lots: Lots = ANY_LOTS,
 ) -> Outcome:
     """Simulate target weights.
 

@@ -13,8 +13,8 @@ from cryptodask.trading.metrics import (
     in_all,
     returns_of,
 )
-from cryptodask.trading.orders import Costs
-from cryptodask.trading.simulation import Account, simulate_targets
+from cryptodask.trading.simulation import simulate_targets
+from cryptodask.trading.terms import Account, Costs
 from tests.trading.markets import NAN, column, one_coin, random_market, random_targets
 
 BY_EMPYRICAL = {
@@ -97,7 +97,7 @@ def test_trades_in_all_by_hand() -> None:
 @pytest.mark.parametrize("shared", [False, True])
 def test_profits_by_coin_add_up(shared: bool) -> None:
     market = random_market(5, 60, 5)
-    account = Account(cash=5000, shared=shared, end="zero", ended_after=3)
+    account = Account(cash=5000, shared=shared, end=1.0, ended_after=3)
     outcome = simulate_targets(market, random_targets(6, market), account, Costs(fee=0.002))
     frame = by_coin(outcome, market, 365)
     assert frame["profit"].sum() == pytest.approx(outcome.total[-1] - 5000)

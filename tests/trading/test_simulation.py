@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from cryptodask.errors import OptionError
-from cryptodask.trading.orders import Costs, Lots
-from cryptodask.trading.simulation import Account, Market, Outcome, simulate_targets
+from cryptodask.trading.simulation import Market, Outcome, simulate_targets
+from cryptodask.trading.terms import Account, Costs, Lots
 from tests.trading.markets import NAN, column, days, one_coin, random_market, random_targets
 
 
