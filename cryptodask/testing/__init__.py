@@ -16,5 +16,10 @@ from cryptodask.testing.rules import RULES
 from cryptodask.trading.lookahead import check_rule_lookahead
 
 __all__ = [
-    "RULES", "check_lookahead", "check_model", "check_rule_lookahead", "random_panel", "random_walk",
-]  # fmt: skip
+    "RULES",
+    "check_lookahead",
+    "check_model",
+    "check_rule_lookahead",
+    "random_panel",
+    "random_walk",
+]

@@ -99,20 +99,23 @@ def _futures(
     """Return what changes after a date, and rows and prices with that change."""
     later = (table["cutoff"] > pd.Timestamp(cutoff)).to_numpy()
     end = int(np.searchsorted(market.dates, cutoff, side="right"))
-    prices = [
-        c for c in table if c in ("forecast", "last") or str(c).startswith(("lower", "upper"))
-    ]
+    bounds = [str(name) for name in table if str(name).startswith(("lower", "upper"))]
+    prices = ["forecast", "last", *bounds]
     factor = np.where(later, np.linspace(0.2, 3.0, len(table)), 1.0)
-    level = table.assign(**{str(name): table[name] * factor for name in prices})
+    # Of another level, and with other returns.
+    level = table.assign(
+        **{name: table[name] * (factor if name == "last" else factor**2) for name in prices}
+    )
     turned = table.copy()
     turned.loc[later, prices] = table.loc[later, prices].to_numpy()[::-1]
     after = market.close[end:]
     rising = after * np.linspace(1.5, 5.0, len(after))[:, None]
-    return [
+    futures = [
         ("the level of forecasts and prices", level, _joined(market, end, rising)),
         ("the order of forecasts and prices", turned, _joined(market, end, after[::-1])),
         ("which rows there are", table[~later], _joined(market, end, np.full_like(after, np.nan))),
     ]
+    return [future for future in futures if len(future[1])]
 
 
 def _joined(market: Market, end: int, later: FloatArray) -> Market:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from dask.distributed import Client
 
 from cryptodask import backtest
 from cryptodask.dashboard.trading_page import save_trading, trades_of
@@ -32,8 +33,8 @@ def prices(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(prices: Path, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A backtest of drift at twelve origins."""
     out = tmp_path_factory.mktemp("trading") / "run"
-    backtest(str(prices), ["drift"], 5, origins=12, out=str(out), client=cluster.client,
-             progress=False)  # fmt: skip
+    with Client(cluster.address) as client:
+        backtest(str(prices), ["drift"], 5, origins=12, out=str(out), client=client, progress=False)
     return out
 
 

@@ -150,7 +150,7 @@ def test_coins_without_a_forecast_at_an_origin_are_sold() -> None:
 
 
 def test_functions_get_nothing_that_came_later_and_give_a_weight_a_row() -> None:
-    seen = []
+    seen: list[str] = []
 
     def mine(rows: pd.DataFrame) -> Any:
         seen.extend(rows.columns)
