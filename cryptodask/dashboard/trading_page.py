@@ -178,17 +178,17 @@ def _costs(result: Simulation) -> Any:
 def _trades(result: Simulation) -> list[Any]:
     """Return closes of a coin with the fills of a rule, and what chooses both."""
     from bokeh.layouts import row
-    from bokeh.models import ColumnDataSource, CustomJS, Select
+    from bokeh.models import CustomJS, Select
 
     coins, closes, trades = trades_of(result)
     rules = [str(name) for name in result.figures["rule"] if name != CASH]
     if not coins:
         return [plain_text("none", "No rule traded.", "14px", MUTED)]
-    everything = {"all_closes": ColumnDataSource(closes), "all_trades": ColumnDataSource(trades)}
+    everything = {"all_closes": _source(closes), "all_trades": _source(trades)}
     here = closes["coin"] == coins[0]
-    shown = ColumnDataSource(closes[here])
+    shown = _source(closes[here])
     at = (trades["coin"] == coins[0]) & (trades["rule"] == rules[0])
-    sides = {side: ColumnDataSource(trades[at & (trades["side"] == side)])
+    sides = {side: _source(trades[at & (trades["side"] == side)])
              for side in ("buy", "sell")}  # fmt: skip
     plot = price_figure("trades", 360)
     items = [add_closes(plot, shown)]
@@ -217,6 +217,13 @@ def _trades(result: Simulation) -> list[Any]:
     for choice in (rule, coin):
         choice.js_on_change("value", code)
     return [row(rule, coin, sizing_mode="stretch_width", styles=WRAP), plot]
+
+
+def _source(frame: pd.DataFrame) -> Any:
+    """Return a frame's columns as a source, without its index."""
+    from bokeh.models import ColumnDataSource
+
+    return ColumnDataSource({str(name): frame[name].to_numpy() for name in frame})
 
 
 def trades_of(result: Simulation) -> tuple[list[str], pd.DataFrame, pd.DataFrame]:

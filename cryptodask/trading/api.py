@@ -239,7 +239,7 @@ def _collect(
     for name, outcome in {**outcomes, HOLDING: holding}.items():
         sure = deflated_sharpe(returns[name], ratios, tried) if name in returns else np.nan
         figures.append({"rule": name, **in_all(outcome, bars_a_year), "deflated": sure})
-    idle = np.full((len(market.dates), 1), cash)
+    idle = np.full((len(market.dates), 1), float(cash))
     empty = holding.fills.iloc[:0]
     still = Outcome(
         market.coins, market.dates, idle, np.zeros(len(idle)), np.zeros(1), idle[-1],
