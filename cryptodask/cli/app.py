@@ -24,6 +24,7 @@ from cryptodask.cli.registry import registry_app
 from cryptodask.cli.resume import resume
 from cryptodask.cli.security import security_app
 from cryptodask.cli.show import err, out
+from cryptodask.cli.simulate import simulate
 from cryptodask.cli.store import store_app
 from cryptodask.cli.train import train
 from cryptodask.cli.tune import tune
@@ -40,6 +41,7 @@ app.command()(backtest)
 app.command()(tune)
 app.command()(train)
 app.command()(predict)
+app.command()(simulate)
 app.command()(resume)
 app.command()(models)
 app.command()(cluster)

@@ -1,4 +1,4 @@
-"""Checks of models: the rules of `cryptodask.models.Model`, for models of users, too.
+"""Checks of models and of trading rules, for those of users, too.
 
 Examples
 --------
@@ -13,5 +13,13 @@ from cryptodask.evaluate.lookahead import check_lookahead
 from cryptodask.models.walks import random_panel, random_walk
 from cryptodask.testing.check import check_model
 from cryptodask.testing.rules import RULES
+from cryptodask.trading.lookahead import check_rule_lookahead
 
-__all__ = ["RULES", "check_lookahead", "check_model", "random_panel", "random_walk"]
+__all__ = [
+    "RULES",
+    "check_lookahead",
+    "check_model",
+    "check_rule_lookahead",
+    "random_panel",
+    "random_walk",
+]

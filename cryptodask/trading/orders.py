@@ -1,4 +1,4 @@
-"""What simulations and brokers share: costs, lots, and the arithmetic of one fill.
+"""What simulations and brokers share: orders, fills, and the arithmetic of one fill.
 
 Quantities are in coins, prices in the quote currency a coin, cash and fees in the quote currency.
 The functions take and return plain numbers, so that a loop that is compiled calls the very same
@@ -6,13 +6,11 @@ ones as a broker does.
 """
 
 import math
-from typing import Any
 
-import attrs
 import pandas as pd
 
-from cryptodask.errors import OptionError
 from cryptodask.prices.schema import DATE_DTYPE
+from cryptodask.records import FloatArray
 
 BUY, SELL = 1, -1
 
@@ -25,93 +23,22 @@ wanted, ``filled`` what came of it; ``state`` is one of `STATES`."""
 
 FILL_TYPES = {
     "coin": "str", "decided": DATE_DTYPE, "date": DATE_DTYPE, "side": "str", "quantity": "float64",
-    "price": "float64", "fee": "float64", "slipped": "float64", "reason": "str",
+    "price": "float64", "fee": "float64", "slipped": "float64", "profit": "float64",
+    "reason": "str",
 }  # fmt: skip
 """Columns of fills: ``price`` has slippage and half the spread in it, ``slipped`` is what these two
-took, ``fee`` what the broker took, both in the quote currency; ``reason`` is ``order``, or ``end``
-of a coin that ended."""
+took, ``fee`` what the broker took, both in the quote currency. ``profit``, of fills that close a
+position or a part of it, is what they brought beyond what that part had cost, fees of both
+included; else NaN. ``reason`` is ``order``, or ``end`` of a coin that ended."""
 
-STATES = ("filled", "partial", "open", "replaced", "small", "cash", "ended")
-"""What became of an order: filled; filled in part, by volume; not filled yet; replaced by a newer
-decision; under a lot or the minimum notional; cut by cash; its coin ended."""
+STATES = ("open", "filled", "replaced", "small", "cash", "ended")
+"""What became of an order: not filled yet, or not all; filled; replaced by a newer decision; under
+a lot or the minimum notional; what is left had no cash; its coin ended."""
 
-HALF = 0.5
+OPEN, FILLED, REPLACED, SMALL, CASH, ENDED = range(len(STATES))
 
-
-def _share(_: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
-        raise OptionError(f"{field.name}: must be a share from 0 to below 1, got {value!r}")
-
-
-def _amount(_: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not (math.isfinite(value) and value >= 0):
-        raise OptionError(f"{field.name}: must be a finite number, 0 or more, got {value!r}")
-
-
-def _part(_: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
-    if value is None:
-        return
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 < value <= 1:
-        raise OptionError(f"{field.name}: must be a share above 0 and up to 1, got {value!r}")
-
-
-@attrs.frozen(kw_only=True)
-class Costs:
-    """What trading costs.
-
-    Attributes
-    ----------
-    fee : float
-        Share of the notional of each fill.
-    minimum_fee : float
-        Of each fill at least, in the quote currency.
-    slippage : float
-        Share of the price by which a fill is worse than it.
-    spread : float
-        Between bid and ask, a share of the price; a fill pays half of it.
-    participation : float or None
-        Most of a bar's volume that is filled in it, a share; None: however much is wanted. Where a
-        bar's volume is missing, nothing is filled in it.
-
-    Raises
-    ------
-    OptionError
-        A value is out of its range.
-    """
-
-    fee: float = attrs.field(default=0.0, validator=_share)
-    minimum_fee: float = attrs.field(default=0.0, validator=_amount)
-    slippage: float = attrs.field(default=0.0, validator=_share)
-    spread: float = attrs.field(default=0.0, validator=_share)
-    participation: float | None = attrs.field(default=None, validator=_part)
-
-    @property
-    def slip(self) -> float:
-        """Share of the price by which a fill is worse, by slippage and half the spread."""
-        return self.slippage + HALF * self.spread
-
-
-@attrs.frozen(kw_only=True)
-class Lots:
-    """What an exchange takes.
-
-    Attributes
-    ----------
-    size : float
-        Quantities are multiples of it, in coins; 0: any quantity.
-    minimum_notional : float
-        Of an order, quantity times price at least, in the quote currency.
-
-    Raises
-    ------
-    OptionError
-        A value is negative or not finite.
-    """
-
-    size: float = attrs.field(default=0.0, validator=_amount)
-    minimum_notional: float = attrs.field(default=0.0, validator=_amount)
+ROUNDING = 1e-12
+"""Shares of a quantity, or of money, below it come of rounding."""
 
 
 def fill_price(price: float, side: int, slip: float) -> float:
@@ -124,7 +51,7 @@ def fill_price(price: float, side: int, slip: float) -> float:
     side : int
         `BUY` or `SELL`.
     slip : float
-        A share; see `Costs.slip`.
+        A share; see `cryptodask.trading.terms.Costs`.
     """
     return price * (1.0 + side * slip)
 
@@ -176,7 +103,7 @@ def whole_lots(quantity: float, size: float) -> float:
     if size <= 0.0:
         return quantity
     # 0.3 / 0.1 is 2.9999999999999996, and three lots.
-    return math.floor(quantity / size * (1.0 + 1e-12)) * size
+    return math.floor(quantity / size * (1.0 + ROUNDING)) * size
 
 
 def within_volume(volume: float, price: float, participation: float) -> float:
@@ -192,6 +119,38 @@ def within_volume(volume: float, price: float, participation: float) -> float:
         Share of the volume.
     """
     return participation * volume / price if volume > 0.0 else 0.0
+
+
+def share_paid(notionals: FloatArray, cash: float, fee: float, minimum_fee: float) -> float:
+    """Return the share of several purchases that cash pays, the same of each, fees included.
+
+    Parameters
+    ----------
+    notionals : ndarray of float64, ``(n_purchases,)``
+        In the quote currency.
+    cash : float
+        In the quote currency.
+    fee : float
+        Share of the notional.
+    minimum_fee : float
+        Of each purchase, in the quote currency.
+    """
+    share = 1.0
+    # What it takes is convex, rises with the share, and is made of straight pieces: Newton's
+    # method comes from above and ends at the last piece.
+    for _ in range(len(notionals) + 2):
+        need, slope = 0.0, 0.0
+        for notional in notionals:
+            part = share * notional
+            if notional > 0.0:
+                need += part + max(part * fee, minimum_fee)
+                slope += notional * (1.0 + fee if part * fee > minimum_fee else 1.0)
+        if need <= cash * (1.0 + ROUNDING):
+            break
+        share -= (need - cash) / slope
+        if share <= 0.0:
+            return 0.0
+    return share
 
 
 def empty_orders() -> pd.DataFrame:

@@ -10,14 +10,13 @@ from cryptodask.errors import OptionError
 from cryptodask.trading.orders import (
     BUY,
     SELL,
-    Costs,
-    Lots,
     affordable,
     fee_of,
     fill_price,
     whole_lots,
     within_volume,
 )
+from cryptodask.trading.terms import Costs, Lots
 
 amounts = st.floats(0, 1e9)
 prices = st.floats(1e-8, 1e6)

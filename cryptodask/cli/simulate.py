@@ -1,0 +1,111 @@
+"""``cryptodask simulate``: what rules would have made of a backtest's forecasts."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Column, Table
+from rich.text import Text
+
+from cryptodask.cli.options import check_file, with_options
+from cryptodask.cli.options.output import read_path
+from cryptodask.cli.show import counted, out, shown_date
+from cryptodask.trading.terms import Account, Costs, Lots
+
+if TYPE_CHECKING:
+    from cryptodask.trading.api import Simulation
+
+RULE = (
+    "A model of the backtest, momentum or hold; then options, as "
+    "ridge:return=0.02,top=5,hold=3,stop=0.1; may be given several times. Options: return, "
+    "probability, top, step, size (equal, volatility, parity), target, most, hold, stop, lookback."
+)
+
+
+PRICES = "The prices that the backtest saw; by default those that its folder names."
+TRIED = "Rules that were tried in all, by which Sharpe ratios are deflated."
+WRITTEN = "Write figures, coins, orders, fills and equity."
+PAGE = "Write a page of equity, drawdown and trades, .html."
+
+
+@with_options
+def simulate(
+    backtest: Annotated[
+        str, typer.Argument(metavar="BACKTEST", help="The --out of a backtest: a folder or URL.")
+    ],
+    rule: Annotated[list[str], typer.Option(metavar="RULE", help=RULE)],
+    account: Account,
+    costs: Costs,
+    lots: Lots,
+    prices: Annotated[str | None, typer.Option(metavar="SOURCE", help=PRICES)] = None,
+    tried: Annotated[int | None, typer.Option(help=TRIED)] = None,
+    folder: Annotated[str | None, typer.Option("--out", metavar="FOLDER", help=WRITTEN)] = None,
+    report: Annotated[Path | None, typer.Option(help=PAGE)] = None,
+) -> None:
+    """Simulate rules on a backtest's forecasts, with costs, beside holding and cash."""
+    check_file("--report", report, (".html",))
+    target = read_path(folder)
+    check_file("--out", target, ("",))
+    from cryptodask.trading import simulate as run
+
+    result = run(
+        backtest, prices, rule, account=account, costs=costs, lots=lots, tried=tried
+    )  # fmt: skip
+    print_simulation(result, account.cash)
+    if target is not None:
+        result.write(target)
+        out.print(Text(f"wrote {target}"), soft_wrap=True)
+    if report is not None:
+        from cryptodask.dashboard.trading_page import save_trading
+
+        save_trading(report, result)
+        out.print(Text(f"wrote {report}"), soft_wrap=True)
+
+
+def print_simulation(result: "Simulation", cash: float) -> None:
+    """Print a line a rule, then holding and cash, within 80 columns."""
+    import pandas as pd
+
+    market = result.market
+    first, last = (shown_date(pd.Timestamp(market.dates[i])) for i in (0, -1))
+    right = [
+        Column(name, justify="right", no_wrap=True)
+        for name in ("return", "Sharpe ± se", "defl.", "draw-\ndown", "turn-\nover", "in\nuse",
+                     "costs", "hits")
+    ]  # fmt: skip
+    table = Table(
+        Column("rule", overflow="fold"),
+        *right,
+        title=f"{counted(len(market.coins), 'coin')}, {first} to {last}",
+        padding=(0, 0),
+        pad_edge=False,
+    )
+    for row in result.figures.to_dict("records"):
+        table.add_row(
+            str(row["rule"]),
+            _share(row["return"]),
+            f"{row['sharpe']:.2f} ± {row['sharpe_error']:.2f}" if _known(row["sharpe"]) else "-",
+            f"{row['deflated']:.2f}" if _known(row["deflated"]) else "-",
+            _share(row["drawdown"]),
+            f"{row['turnover']:,.1f}",
+            _share(row["exposure"]),
+            _share((row["fees"] + row["slipped"]) / cash),
+            _share(row["hit_rate"]),
+        )
+    out.print(table)
+    out.print(
+        f"Decided at closes, filled at the {market.fills_at}. Sharpe: a year's, and its standard "
+        "error. defl.: probability that it is above what luck gives the best rule tried. "
+        "turnover: a year, in equities. in use: mean share of the equity in positions. costs: "
+        "share of the first cash. hits: closing fills with a profit."
+    )
+
+
+def _known(value: float) -> bool:
+    return value == value
+
+
+def _share(value: float) -> str:
+    if not _known(value):
+        return "-"
+    return f"{100 * value:,.0f}%" if abs(value) >= 10 else f"{100 * value:.1f}%"

@@ -1,0 +1,334 @@
+"""The loop of a simulation over dates and coins, compiled by Numba.
+
+Matrices are ``(n_dates, n_coins)``, float64. A bar is missing where its close is NaN. Each date has
+four passes: sales, purchases, what is known at the close, decisions. So a decision sees nothing
+after its close, and is filled at a later bar's price.
+
+Compiled code is kept on disk; this module is imported by the first simulation.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, NamedTuple, TypeVar, cast
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from cryptodask.records import FloatArray
+from cryptodask.trading import orders as arithmetic
+from cryptodask.trading.orders import (
+    BUY,
+    CASH,
+    ENDED,
+    FILLED,
+    OPEN,
+    REPLACED,
+    ROUNDING,
+    SELL,
+    SMALL,
+)
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+ORDER = np.dtype(
+    [("coin", "i4"), ("decided", "i4"), ("state", "i4"), ("quantity", "f8"), ("filled", "f8")],
+    align=True,
+)
+FILL = np.dtype(
+    [("coin", "i4"), ("decided", "i4"), ("date", "i4"), ("end", "i4"), ("quantity", "f8"),
+     ("price", "f8"), ("fee", "f8"), ("slipped", "f8"), ("profit", "f8")],
+    align=True,
+)  # fmt: skip
+STATE = np.dtype(
+    [("position", "f8"), ("pending", "f8"), ("last", "f8"), ("basis", "f8"), ("order", "i8"),
+     ("decided", "i4"), ("begun", "i4"), ("bar", "i4")],
+    align=True,
+)  # fmt: skip
+"""Of a coin: its position and what is pending, signed quantities; last close; what the position
+cost; number of the pending order, the date it was decided, and whether a part of it is filled; date
+of the last bar, -1 before."""
+
+
+class Terms(NamedTuple):
+    """Costs, lots and policies as plain numbers; see `cryptodask.trading.terms`."""
+
+    fee: float
+    minimum_fee: float
+    slip: float
+    participation: float  # infinite: any part of the volume
+    lot: float
+    minimum_notional: float
+    haircut: float
+    ended_after: int
+    short: bool
+    shared: bool
+
+
+def _compiled(function: Function) -> Function:
+    compiled = numba.njit(nogil=True, error_model="numpy")(function)
+    with suppress(RuntimeError):  # nowhere to keep it: no writable folder beside the file, no home
+        compiled.enable_caching()
+    return cast(Function, compiled)
+
+
+_fill_price = _compiled(arithmetic.fill_price)
+_fee_of = _compiled(arithmetic.fee_of)
+_affordable = _compiled(arithmetic.affordable)
+_whole_lots = _compiled(arithmetic.whole_lots)
+_within_volume = _compiled(arithmetic.within_volume)
+_share_paid = _compiled(arithmetic.share_paid)
+
+
+@_compiled
+def _finish(row: Any, orders: Any, state: int) -> None:
+    """Close a coin's pending order."""
+    if row["pending"] != 0.0:
+        if row["order"] < len(orders):
+            orders[row["order"]]["state"] = state
+        row["pending"] = 0.0
+
+
+@_compiled
+def _change(row: Any, quantity: float, flow: float) -> float:
+    """Change a position by a signed quantity that moved cash by a flow; return the profit."""
+    before = row["position"]
+    profit = np.nan
+    opening = 1.0
+    if before * quantity < 0.0:
+        closed = min(abs(quantity), abs(before))
+        part = closed / abs(before)
+        opening = 1.0 - closed / abs(quantity)
+        profit = flow * (1.0 - opening) - row["basis"] * part
+        row["basis"] *= 1.0 - part
+    row["basis"] -= flow * opening
+    row["position"] = before + quantity
+    if abs(row["position"]) <= ROUNDING * abs(quantity):
+        row["position"] = 0.0
+        row["basis"] = 0.0
+    return profit
+
+
+@_compiled
+def _book(
+    date: int, coin: int, quantity: float, market: float, row: Any, terms: Terms,
+    cash: FloatArray, orders: Any, fills: Any, counts: NDArray[np.int64],
+) -> None:  # fmt: skip
+    """Fill a signed quantity of the pending order at the market's price."""
+    side = BUY if quantity > 0.0 else SELL
+    price = _fill_price(market, side, terms.slip)
+    notional = abs(quantity) * price
+    fee = _fee_of(notional, terms.fee, terms.minimum_fee)
+    flow = -quantity * price - fee
+    pool = coin if len(cash) > 1 else 0
+    cash[pool] = max(cash[pool] + flow, 0.0)  # what is below 0 here is rounding
+    profit = _change(row, quantity, flow)
+    if counts[1] < len(fills):
+        fill = fills[counts[1]]
+        fill["coin"], fill["decided"], fill["date"], fill["end"] = coin, row["decided"], date, 0
+        fill["quantity"], fill["price"], fill["fee"] = quantity, price, fee
+        fill["slipped"], fill["profit"] = abs(price - market) * abs(quantity), profit
+    counts[1] += 1
+    if row["order"] < len(orders):
+        orders[row["order"]]["filled"] += abs(quantity)
+    row["begun"] = 1
+    left = abs(row["pending"]) - abs(quantity)
+    if left <= ROUNDING * abs(quantity) or _whole_lots(left, terms.lot) == 0.0:
+        _finish(row, orders, FILLED)
+    else:
+        row["pending"] -= quantity
+
+
+@_compiled
+def _fillable(market: float, volume: float, row: Any, terms: Terms, orders: Any) -> float:
+    """Return how much of an order fits lots and volume, 0 or more; close one that is too small."""
+    wanted = _whole_lots(abs(row["pending"]), terms.lot)
+    small = wanted * market < terms.minimum_notional and row["begun"] == 0
+    if wanted <= 0.0 or small:
+        _finish(row, orders, SMALL)
+        return 0.0
+    if terms.participation < np.inf:
+        most = _within_volume(volume, market, terms.participation)
+        wanted = min(wanted, _whole_lots(most, terms.lot))
+    return float(wanted)
+
+
+@_compiled
+def _sell(
+    date: int, price: FloatArray, volume: FloatArray, state: Any, terms: Terms,
+    cash: FloatArray, orders: Any, fills: Any, counts: NDArray[np.int64],
+) -> None:  # fmt: skip
+    """Fill the sales that are pending."""
+    for coin in range(len(state)):
+        row = state[coin]
+        if row["pending"] >= 0.0 or not price[coin] > 0.0:
+            continue
+        quantity = _fillable(price[coin], volume[coin], row, terms, orders)
+        notional = quantity * _fill_price(price[coin], SELL, terms.slip)
+        fee = _fee_of(notional, terms.fee, terms.minimum_fee)
+        if cash[coin if len(cash) > 1 else 0] + notional < fee:
+            _finish(row, orders, CASH)
+        elif quantity > 0.0:
+            _book(date, coin, -quantity, price[coin], row, terms, cash, orders, fills, counts)
+
+
+@_compiled
+def _buy(
+    date: int, price: FloatArray, volume: FloatArray, state: Any, terms: Terms, wanted: FloatArray,
+    cash: FloatArray, orders: Any, fills: Any, counts: NDArray[np.int64],
+) -> None:  # fmt: skip
+    """Fill the purchases that are pending: of shared cash, the same share of each."""
+    shared, share, any_wanted = terms.shared, 1.0, False
+    for coin in range(len(state)):
+        wanted[coin] = 0.0
+        if state[coin]["pending"] > 0.0 and price[coin] > 0.0:
+            wanted[coin] = _fillable(price[coin], volume[coin], state[coin], terms, orders)
+            any_wanted |= wanted[coin] > 0.0
+    if not any_wanted:
+        return
+    if shared:
+        paid = wanted * _fill_price(1.0, BUY, terms.slip)
+        for coin in range(len(state)):
+            paid[coin] = paid[coin] * price[coin] if wanted[coin] > 0.0 else 0.0
+        share = _share_paid(paid, cash[0], terms.fee, terms.minimum_fee)
+    for coin in range(len(state)):
+        if wanted[coin] <= 0.0:
+            continue
+        row, pool = state[coin], 0 if shared else coin
+        cost = _fill_price(price[coin], BUY, terms.slip)
+        most = _affordable(cash[pool], cost, terms.fee, terms.minimum_fee)
+        quantity = min(wanted[coin] * share, most)
+        short_of_cash = quantity < wanted[coin] * (1.0 - ROUNDING)
+        if short_of_cash:
+            quantity = _whole_lots(quantity, terms.lot)
+            if quantity * price[coin] < terms.minimum_notional:
+                quantity = 0.0
+        if quantity > 0.0:
+            _book(date, coin, quantity, price[coin], row, terms, cash, orders, fills, counts)
+        if short_of_cash:
+            _finish(row, orders, CASH)
+
+
+@_compiled
+def _settle(
+    date: int, coin: int, row: Any, terms: Terms, cash: FloatArray, orders: Any, fills: Any,
+    counts: NDArray[np.int64],
+) -> None:  # fmt: skip
+    """Give what a coin that ended is worth by the policy, and cancel what is pending."""
+    _finish(row, orders, ENDED)
+    quantity = -row["position"]
+    price = row["last"] * (1.0 - terms.haircut)
+    pool = coin if len(cash) > 1 else 0
+    if quantity > 0.0:  # a short position: what cash does not pay stays owed
+        quantity = min(quantity, _affordable(cash[pool], price, 0.0, 0.0) if price else quantity)
+    if quantity == 0.0:
+        return
+    flow = -quantity * price
+    cash[pool] = max(cash[pool] + flow, 0.0)
+    profit = _change(row, quantity, flow)
+    if counts[1] < len(fills):
+        fill = fills[counts[1]]
+        fill["coin"], fill["decided"], fill["date"], fill["end"] = coin, date, date, 1
+        fill["quantity"], fill["price"], fill["fee"] = quantity, price, 0.0
+        fill["slipped"], fill["profit"] = 0.0, profit
+    counts[1] += 1
+
+
+@_compiled
+def _look(
+    date: int, close: FloatArray, state: Any, terms: Terms, cash: FloatArray, orders: Any,
+    fills: Any, counts: NDArray[np.int64],
+) -> None:  # fmt: skip
+    """Take in the closes of a date; settle coins that have had no bar for too long."""
+    for coin in range(len(state)):
+        row = state[coin]
+        if close[coin] > 0.0:
+            row["last"], row["bar"] = close[coin], date
+        elif row["bar"] >= 0 and date - row["bar"] >= terms.ended_after:
+            _settle(date, coin, row, terms, cash, orders, fills, counts)
+
+
+@_compiled
+def _value(state: Any, cash: FloatArray, equity: FloatArray, held: FloatArray) -> None:
+    """Write what each pool is worth, and what of it is held in positions."""
+    equity[:] = cash
+    held[:] = 0.0
+    for coin in range(len(state)):
+        row, pool = state[coin], coin if len(cash) > 1 else 0
+        if row["position"] != 0.0:
+            worth = row["position"] * row["last"]
+            equity[pool] += worth
+            held[pool] += abs(worth)
+
+
+@_compiled
+def _decide(
+    date: int, close: FloatArray, target: FloatArray, state: Any, terms: Terms, equity: FloatArray,
+    orders: Any, counts: NDArray[np.int64],
+) -> None:  # fmt: skip
+    """Order what brings each position to its target, by closes; a newer decision replaces."""
+    for coin in range(len(state)):
+        if not (close[coin] > 0.0 and np.isfinite(target[coin])):
+            continue
+        row = state[coin]
+        worth = equity[coin if len(equity) > 1 else 0]
+        quantity = target[coin] * worth / close[coin] - row["position"]
+        if not terms.short:
+            quantity = max(quantity, -row["position"])
+        _finish(row, orders, REPLACED)
+        if abs(quantity) * close[coin] <= ROUNDING * abs(worth):
+            continue
+        row["pending"], row["order"], row["decided"], row["begun"] = quantity, counts[0], date, 0
+        if counts[0] < len(orders):
+            order = orders[counts[0]]
+            order["coin"], order["decided"], order["state"] = coin, date, OPEN
+            order["quantity"], order["filled"] = quantity, 0.0
+        counts[0] += 1
+
+
+@_compiled
+def run(
+    price: FloatArray, close: FloatArray, volume: FloatArray, target: FloatArray,
+    cash: FloatArray, terms: Terms, orders: Any, fills: Any, equity: FloatArray,
+    invested: FloatArray, exposure: FloatArray,
+) -> NDArray[np.int64]:  # fmt: skip
+    """Simulate; fill in orders, fills, equity, what is invested, and the mean exposure.
+
+    Parameters
+    ----------
+    price, close, volume, target : ndarray of float64, ``(n_dates, n_coins)``
+        What fills pay before slippage; closes; volumes in the quote currency; target weights as
+        shares of the equity, NaN where nothing is decided.
+    cash : ndarray of float64, ``(n_coins,)`` or, shared, ``(1,)``
+        In the quote currency; what is left at the end is in it then.
+    terms : Terms
+    orders, fills : ndarray of `ORDER` and `FILL`
+        Rows beyond their lengths are counted and not written.
+    equity : ndarray of float64, ``(n_dates, n_pools)``
+        In the quote currency.
+    invested : ndarray of float64, ``(n_dates,)``
+        Absolute values of positions, in the quote currency.
+    exposure : ndarray of float64, ``(n_pools,)``
+        Mean of positions as a share of the equity.
+
+    Returns
+    -------
+    ndarray of int64, ``(2,)``
+        Number of orders, and of fills.
+    """
+    n_dates, n_coins = close.shape
+    state = np.zeros(n_coins, dtype=STATE)
+    state["bar"][:] = -1
+    wanted, pools, counts = np.zeros(n_coins), len(cash), np.zeros(2, dtype=np.int64)
+    held = np.zeros(pools)
+    for date in range(n_dates):
+        _sell(date, price[date], volume[date], state, terms, cash, orders, fills, counts)
+        _buy(date, price[date], volume[date], state, terms, wanted, cash, orders, fills, counts)
+        _look(date, close[date], state, terms, cash, orders, fills, counts)
+        _value(state, cash, equity[date], held)
+        invested[date] = held.sum()
+        for pool in range(pools):
+            if equity[date, pool] > 0.0:
+                exposure[pool] += held[pool] / equity[date, pool] / n_dates
+        _decide(date, close[date], target[date], state, terms, equity[date], orders, counts)
+    return counts

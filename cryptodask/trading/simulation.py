@@ -1,0 +1,224 @@
+"""What target weights would have done: orders, fills and equity, over coins in one batch.
+
+A target is decided at a close and ordered in coins, by the equity and the price at that close. The
+order is filled at the next bar of its coin, and stands until it is filled, its cash is used up, a
+newer decision replaces it, or its coin ends. Sales of a date come before purchases. Nothing is
+filled where a coin has no bar, and nothing depends on a later row.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cryptodask.errors import OptionError
+from cryptodask.records import DateArray, FloatArray
+from cryptodask.trading.orders import FILL_TYPES, ORDER_TYPES, STATES
+from cryptodask.trading.terms import ACCOUNT, ANY_LOTS, NO_COSTS, Account, Costs, Lots
+
+
+@dataclass(frozen=True)
+class Market:
+    """Prices of coins on a common grid of dates.
+
+    Attributes
+    ----------
+    coins : tuple of str, ``(n_coins,)``
+    dates : ndarray of datetime64[s], ``(n_dates,)``
+        Rising, each a bar from the last.
+    close : ndarray of float64, ``(n_dates, n_coins)``
+        In the quote currency; NaN where a coin has no bar.
+    open : ndarray of float64, ``(n_dates, n_coins)``, or None
+        In the quote currency; None where prices have no opens, and fills are at the next close.
+    volume : ndarray of float64, ``(n_dates, n_coins)``, or None
+        In the quote currency.
+    """
+
+    coins: tuple[str, ...]
+    dates: DateArray
+    close: FloatArray
+    open: FloatArray | None = None
+    volume: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        shape = (len(self.dates), len(self.coins))
+        for name in ("close", "open", "volume"):
+            matrix = getattr(self, name)
+            if matrix is not None and matrix.shape != shape:
+                raise OptionError(f"{name}: must have a row a date and a column a coin, {shape}, "
+                                  f"got {matrix.shape}")  # fmt: skip
+
+    @property
+    def fills_at(self) -> str:
+        """What orders are filled at: ``next open`` or ``next close``."""
+        return "next close" if self.open is None else "next open"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a simulation did.
+
+    Attributes
+    ----------
+    coins : tuple of str, ``(n_coins,)``
+    dates : ndarray of datetime64[s], ``(n_dates,)``
+    equity : ndarray of float64, ``(n_dates, n_pools)``
+        At each close, in the quote currency: a column a coin, or one of shared cash.
+    invested : ndarray of float64, ``(n_dates,)``
+        Absolute values of all positions, in the quote currency.
+    exposure : ndarray of float64, ``(n_pools,)``
+        Mean of positions as a share of the equity.
+    cash : ndarray of float64, ``(n_pools,)``
+        At the end, in the quote currency.
+    orders, fills : DataFrame
+        See `cryptodask.trading.orders.ORDER_TYPES` and `cryptodask.trading.orders.FILL_TYPES`.
+    shared : bool
+        Whether coins shared their cash.
+    """
+
+    coins: tuple[str, ...]
+    dates: DateArray
+    equity: FloatArray
+    invested: FloatArray
+    exposure: FloatArray
+    cash: FloatArray
+    orders: pd.DataFrame
+    fills: pd.DataFrame
+    shared: bool = False
+
+    @property
+    def total(self) -> FloatArray:
+        """Equity of all pools, ``(n_dates,)``, in the quote currency."""
+        return np.asarray(self.equity.sum(axis=1))
+
+
+def simulate_targets(
+    market: Market,
+    targets: FloatArray,
+    account: Account = ACCOUNT,
+    costs: Costs = NO_COSTS,
+    lots: Lots = ANY_LOTS,
+) -> Outcome:
+    """Simulate target weights.
+
+    Parameters
+    ----------
+    market : Market
+        Of ``n_dates`` and ``n_coins``.
+    targets : ndarray of float64, ``(n_dates, n_coins)``
+        Share of the equity (of all, if cash is shared, or else of the coin's) that is to be held
+        of a coin from the next bar on; NaN where nothing is decided.
+    account : Account
+    costs : Costs
+    lots : Lots
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    OptionError
+        A weight is above 1 or below 0 (-1 with ``short``), or volumes are missing that the costs
+        need.
+
+    Examples
+    --------
+    >>> days = np.arange("2017-01-01", "2017-01-04", dtype="datetime64[D]").astype("datetime64[s]")
+    >>> market = Market(("A",), days, np.array([[10.0], [11.0], [12.0]]))
+    >>> buy = np.array([[1.0], [np.nan], [np.nan]])
+    >>> simulate_targets(market, buy, Account(cash=110.0)).total
+    array([110., 110., 120.])
+    """
+    from cryptodask.trading import kernels
+
+    _check_targets(market, targets, account)
+    price = market.close if market.open is None else np.where(
+        np.isfinite(market.close), market.open, np.nan
+    )  # fmt: skip
+    if costs.participation is not None and market.volume is None:
+        raise OptionError("participation: prices have no volume; leave it out")
+    volume = market.close if market.volume is None else market.volume
+    price, close, volume, targets = (
+        np.ascontiguousarray(m, dtype=np.float64) for m in (price, market.close, volume, targets)
+    )
+    terms = kernels.Terms(
+        float(costs.fee), float(costs.minimum_fee), float(costs.slip),
+        float(np.inf if costs.participation is None else costs.participation), float(lots.size),
+        float(lots.minimum_notional), account.end, account.ended_after, account.short,
+        account.shared,
+    )  # fmt: skip
+    pools = 1 if account.shared else len(market.coins)
+    room = [int(np.isfinite(targets).sum())] * 2
+    room[1] += len(market.coins)
+    while True:
+        cash = np.full(pools, account.cash / pools)
+        orders = np.empty(room[0], kernels.ORDER)
+        fills = np.empty(room[1], kernels.FILL)
+        equity = np.empty((len(market.dates), pools))
+        invested, exposure = np.empty(len(market.dates)), np.zeros(pools)
+        counts = kernels.run(
+            price, close, volume, targets, cash, terms, orders, fills, equity, invested, exposure
+        )
+        if counts[1] <= room[1]:
+            break
+        room[1] = int(counts[1])  # partial fills are more than orders: once more, with room
+    return Outcome(
+        market.coins, market.dates, equity, invested, exposure, cash,
+        _orders(market, orders[: counts[0]]), _fills(market, fills[: counts[1]]),
+        account.shared,
+    )  # fmt: skip
+
+
+def _check_targets(market: Market, targets: FloatArray, account: Account) -> None:
+    """Refuse weights of another shape or out of range, by coin and date."""
+    if targets.shape != market.close.shape:
+        raise OptionError(
+            f"targets: must have a row a date and a column a coin, {market.close.shape}, "
+            f"got {targets.shape}"
+        )
+    least = -1.0 if account.short else 0.0
+    wrong = (targets < least) | (targets > 1.0)  # NaN is neither
+    if wrong.any():
+        date, coin = np.argwhere(wrong)[0]
+        hint = "" if account.short else "; to sell short, ask for it"
+        raise OptionError(
+            f"targets: {market.coins[coin]}: the weight at {market.dates[date]} must be from "
+            f"{least:g} to 1, got {targets[date, coin]:g}{hint}"
+        )
+
+
+def _orders(market: Market, rows: Any) -> pd.DataFrame:
+    """Return orders as a frame, by date and coin."""
+    columns = {
+        "coin": _taken(market.coins, rows["coin"]),
+        "decided": market.dates[rows["decided"]],
+        "side": _sides(rows["quantity"]),
+        "quantity": np.abs(rows["quantity"]),
+        "filled": rows["filled"],
+        "state": _taken(STATES, rows["state"]),
+    }
+    return pd.DataFrame(columns).astype(ORDER_TYPES)
+
+
+def _fills(market: Market, rows: Any) -> pd.DataFrame:
+    """Return fills as a frame, by date, sales first."""
+    columns = {
+        "coin": _taken(market.coins, rows["coin"]),
+        "decided": market.dates[rows["decided"]],
+        "date": market.dates[rows["date"]],
+        "side": _sides(rows["quantity"]),
+        "quantity": np.abs(rows["quantity"]),
+        **{name: rows[name] for name in ("price", "fee", "slipped", "profit")},
+        "reason": _taken(("order", "end"), rows["end"]),
+    }
+    return pd.DataFrame(columns).astype(FILL_TYPES)
+
+
+def _sides(quantity: FloatArray) -> Any:
+    return _taken(("buy", "sell"), (quantity < 0).astype(np.int32))
+
+
+def _taken(names: tuple[str, ...], codes: Any) -> Any:
+    return pd.array(names, dtype="str").take(codes) if len(codes) else np.empty(0, object)

@@ -1,0 +1,178 @@
+"""`simulate`: from a backtest's folder and its prices to figures, orders, fills and a page."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from dask.distributed import Client
+
+from cryptodask import backtest
+from cryptodask.dashboard.trading_page import save_trading, trades_of
+from cryptodask.errors import InputError, OptionError
+from cryptodask.prices.synthetic import synthetic_prices
+from cryptodask.results import Backtest
+from cryptodask.trading import Account, Costs, simulate
+from cryptodask.trading.api import CASH, HOLDING
+from cryptodask.trading.market import read_market
+from tests.cli.command import inside, run
+from tests.conftest import Cluster, write_folder
+
+RULES = ["drift", "drift:probability=0.6,hold=3", "momentum:lookback=20,top=3"]
+
+
+@pytest.fixture(scope="module")
+def prices(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trading") / "prices"
+    return write_folder(folder, synthetic_prices(8, 200, seed=3))
+
+
+@pytest.fixture(scope="module")
+def folder(prices: Path, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A backtest of drift at twelve origins."""
+    out = tmp_path_factory.mktemp("trading") / "run"
+    with Client(cluster.address) as client:
+        backtest(str(prices), ["drift"], 5, origins=12, out=str(out), client=client, progress=False)
+    return out
+
+
+def test_rules_beside_holding_and_cash(folder: Path) -> None:
+    result = simulate(folder, rules=RULES, costs=Costs(fee=0.001), account=Account(cash=1000))
+    figures = result.figures.set_index("rule")
+    assert list(figures.index) == [*RULES, HOLDING, CASH]
+    assert figures.loc[CASH, "return"] == 0
+    assert set(result.orders["rule"]) == {*RULES, HOLDING}
+    last = result.equity.groupby("rule")["equity"].last()
+    assert last / 1000 - 1 == pytest.approx(figures["return"].reindex(last.index))
+    profits = result.coins.groupby("rule")["profit"].sum()
+    assert profits == pytest.approx(1000 * figures["return"].reindex(profits.index))
+    origins = set(result.orders.loc[result.orders["rule"] == RULES[0], "decided"])
+    assert len(origins) <= 12
+    held = result.coins[result.coins["rule"] == HOLDING].set_index("coin")
+    market = result.market
+    assert market.open is not None
+    coin = market.coins[0]
+    first = market.open[1, 0]  # decided at the first close, filled at the next open
+    bought = 125 / 1.001 / first * market.close[-1, 0]
+    wanted = 125 / market.close[0, 0] * first * 1.001
+    if wanted > 125:
+        assert held.loc[coin, "profit"] == pytest.approx(bought - 125)
+
+
+def test_more_rules_tried_make_less_sure(folder: Path) -> None:
+    few = simulate(folder, rules=RULES).figures.set_index("rule")["deflated"]
+    many = simulate(folder, rules=RULES, tried=1000).figures.set_index("rule")["deflated"]
+    known = few.dropna().index
+    assert len(known)
+    assert (many[known] < few[known]).all()
+    with pytest.raises(OptionError, match="tried: must be at least the 3 rules"):
+        simulate(folder, rules=RULES, tried=2)
+
+
+def test_other_prices_are_refused_by_coin_and_date(folder: Path, prices: Path) -> None:
+    frame = read_frame(prices)
+    rows = frame.index[frame["coin"] == frame["coin"].iloc[-1]]
+    frame.loc[rows[-3], "close"] *= 1.01
+    with pytest.raises(InputError, match=r"saw a close of .* at 20.* and these prices have"):
+        simulate(folder, frame, RULES)
+    with pytest.raises(InputError, match="these prices have no close"):
+        simulate(folder, read_frame(prices).drop(index=rows[-3]), RULES)
+
+
+def read_frame(prices: Path) -> pd.DataFrame:
+    from cryptodask.prices import CryptoLoader
+
+    return CryptoLoader(str(prices)).get_df()
+
+
+def test_prices_in_memory_give_the_same(folder: Path, prices: Path) -> None:
+    named = simulate(folder, rules=RULES)
+    given = simulate(folder, read_frame(prices), RULES)
+    pd.testing.assert_frame_equal(named.fills, given.fills)
+
+
+def test_prices_without_opens_are_filled_at_closes(folder: Path, prices: Path) -> None:
+    frame = read_frame(prices).assign(open=np.nan)
+    result = simulate(folder, frame, RULES)
+    assert result.market.fills_at == "next close"
+    market = read_market(_loader(frame), list(result.market.coins), *result.market.dates[[0, -1]])
+    fill = result.fills.iloc[0]
+    row = np.flatnonzero(market.dates == fill["date"])[0]
+    assert fill["price"] == market.close[row, market.coins.index(fill["coin"])]
+
+
+def _loader(frame: pd.DataFrame) -> Any:
+    from cryptodask.prices import CryptoLoader
+
+    return CryptoLoader(frame)
+
+
+def test_what_makes_no_sense_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="drift is given twice"):
+        simulate(folder, rules=["drift", "drift"])
+    with pytest.raises(OptionError, match="rules: give one at least"):
+        simulate(folder, rules=[])
+    with pytest.raises(InputError, match="a backtest in memory names none"):
+        simulate(Backtest(["naive"], 5, np.array([], "datetime64[s]")), rules="naive")
+    with pytest.raises(InputError, match="holds something other than a simulation"):
+        simulate(folder, rules="drift").write(folder)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="holds something other than a simulation"):
+        simulate(folder, rules="drift").write(tmp_path / "file")
+
+
+def test_a_page_has_the_coins_that_moved_most_and_their_fills(folder: Path, tmp_path: Path) -> None:
+    result = simulate(folder, rules=RULES)
+    coins, closes, fills = trades_of(result)
+    traded = result.coins[(result.coins["rule"] != HOLDING) & (result.coins["fills"] > 0)]
+    assert set(coins) == set(traded["coin"])
+    assert (
+        len(closes)
+        == np.isfinite(result.market.close[:, [result.market.coins.index(c) for c in coins]]).sum()
+    )
+    assert len(fills) == result.fills["coin"].isin(coins).sum()
+    save_trading(tmp_path / "page.html", result)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    for text in ("Simulated trades", "Drawdown", "momentum:lookback=20,top=3"):
+        assert text in page
+
+
+def test_a_page_where_no_rule_traded(folder: Path, tmp_path: Path) -> None:
+    save_trading(tmp_path / "page.html", simulate(folder, rules="naive"))
+    assert "No rule traded." in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_the_command_prints_a_table_and_writes_frames_and_a_page(
+    folder: Path, tmp_path: Path
+) -> None:
+    words = [word for rule in RULES for word in ("--rule", rule)]
+    done = run("simulate", folder, *words, "--fee", 0.001, "--slippage", 0.002, "--cash", 5000,
+               "--out", tmp_path / "out", "--report", tmp_path / "page.html")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "8 coins, " in done.stdout
+    assert re.search(r"hold each coin *│", done.stdout)
+    assert "filled at the next open" in done.stdout
+    result = simulate(folder, rules=RULES, costs=Costs(fee=0.001, slippage=0.002),
+                      account=Account(cash=5000))  # fmt: skip
+    for name, frame in result.tables().items():
+        pd.testing.assert_frame_equal(
+            pd.read_parquet(tmp_path / "out" / f"{name}.parquet"), frame, check_dtype=False
+        )
+    assert (tmp_path / "page.html").stat().st_size > 100_000
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--rule", "lstm"], "lstm is not a model of the backtest; it has naive, drift"),
+        (["--rule", "drift", "--fee", "2"], "fee: must be a share from 0 to below 1, got 2"),
+        (["--rule", "drift", "--end", "sold"], "end: must be close, zero, or the share"),
+        (["--rule", "drift", "--report", "page.pdf"], "--report page.pdf: must end in .html"),
+    ],
+)
+def test_the_command_refuses(folder: Path, words: list[str], message: str) -> None:
+    done = inside("simulate", folder, *words)
+    assert done.returncode == 2
+    assert message in done.stderr
