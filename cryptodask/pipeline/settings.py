@@ -12,7 +12,7 @@ from cryptodask.io.structure import structured
 from cryptodask.pipeline.monitor.notifying import check_webhook
 from cryptodask.pipeline.rules import Rule, check_finite, check_kinds, check_share
 from cryptodask.runs.fields import optional, whole_number
-from cryptodask.trading.orders import Costs, Lots
+from cryptodask.trading.terms import Costs, Lots
 
 
 def _above_0(_: Any, field: "attrs.Attribute[Any]", value: float) -> None:
@@ -151,9 +151,9 @@ class Trade:
     cash : float
         That it begins with, in the quote currency.
     fee, minimum_fee, slippage, spread, participation
-        What trading costs; see `cryptodask.trading.orders.Costs`.
+        What trading costs; see `cryptodask.trading.terms.Costs`.
     lot, minimum_notional : float
-        What an exchange takes; see `cryptodask.trading.orders.Lots`.
+        What an exchange takes; see `cryptodask.trading.terms.Lots`.
     patience : int
         Days in whose bars an order may be filled.
     """

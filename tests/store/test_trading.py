@@ -16,7 +16,7 @@ from cryptodask.errors import StoreError
 from cryptodask.store import Judgement, Request, open_store
 from cryptodask.store.records import Books, Settled
 from cryptodask.trading.brokers.paper import settle
-from cryptodask.trading.orders import Costs, Lots
+from cryptodask.trading.terms import Costs, Lots
 from tests.store.conftest import new_database
 
 COINS = ("Apple", "=Pear, B", "Plum")

@@ -20,14 +20,13 @@ from cryptodask.text import shown_names
 from cryptodask.trading.orders import (
     BUY,
     SELL,
-    Costs,
-    Lots,
     affordable,
     fee_of,
     fill_price,
     whole_lots,
     within_volume,
 )
+from cryptodask.trading.terms import Costs, Lots
 
 SIDES = {"buy": BUY, "sell": SELL}
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from cryptodask.errors import InputError
 from cryptodask.store.records import Books, Order, Settled
 from cryptodask.trading.brokers.paper import settle
-from cryptodask.trading.orders import Costs, Lots
+from cryptodask.trading.terms import Costs, Lots
 
 FREE, ANY = Costs(), Lots()
 DAY = "2026-01-10"
