@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from cryptodask.errors import InputError
 from cryptodask.pipeline.day import DONE, NOTHING, Day, Report
 from cryptodask.store import open_store
 
@@ -28,11 +29,12 @@ def trade(day: Day) -> Report:
     Raises
     ------
     InputError
-        The table lacks a coin that the account holds.
+        The table lacks a coin that the account holds, or has bars that are not daily.
     StoreError
         The account was opened with other cash.
     """
     from cryptodask.prices import CryptoLoader
+    from cryptodask.prices.freq import DAILY, long_bars
     from cryptodask.store.records import Books, Settled
     from cryptodask.trading.brokers.paper import settle
 
@@ -41,6 +43,11 @@ def trade(day: Day) -> Report:
         why = "the settings have no section trade, so that requests are kept and not traded"
         return {"step": "trade", "state": NOTHING, "why": why}
     loader = CryptoLoader(day.settings.prices.table)
+    if loader.freq != DAILY:
+        raise InputError(
+            f"trade: {day.settings.prices.table} has {long_bars(loader.freq)}, and only days are "
+            "traded; take the section trade out of the settings"
+        )
 
     def settled(books: Books) -> Settled:
         known = [coin for coin in books.coins if coin in loader]
