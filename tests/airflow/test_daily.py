@@ -4,12 +4,8 @@ import ast
 import json
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import pairwise
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pandas as pd
@@ -19,7 +15,7 @@ from cryptodask.pipeline.day import Day
 from cryptodask.pipeline.settings import read_settings
 from cryptodask.pipeline.steps import run_day
 from cryptodask.store import open_store
-from tests.airflow.conftest import ROOT, SCRIPTS, Airflow
+from tests.airflow.conftest import ROOT, SCRIPTS, Airflow, receiving
 
 DATE = "2026-06-30"
 SETTINGS = """\
@@ -109,30 +105,6 @@ def test_a_day_that_is_late_is_reported_to_the_webhook(airflow: Airflow, status:
             with pytest.raises(AssertionError, match="HTTP Error 500"):
                 airflow.ask("late", "by-hand-1", **env)
     assert bodies == [{"text": "CryptoDask: cryptodask_daily: by-hand-1 is late"}]
-
-
-@contextmanager
-def receiving(status: int) -> Iterator[tuple[str, list[Any]]]:
-    """Give the URL of a server that answers with a status, and the JSON that it got."""
-    bodies: list[Any] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(status)
-            self.end_headers()
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", bodies
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 class Days:

@@ -7,10 +7,13 @@ import shutil
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 import psutil
@@ -20,13 +23,18 @@ from cryptodask.pipeline.day import Day
 from cryptodask.pipeline.settings import read_settings
 from cryptodask.pipeline.steps import run_day
 from cryptodask.store import open_store
-from tests.airflow.conftest import ROOT, airflow_python
+from tests.airflow.conftest import ROOT, airflow_python, receiving
 from tests.deploy.conftest import DEPLOY
 from tests.deploy.processes import Services, free_ports
 from tests.deploy.test_compose import read_services
 from tests.store.conftest import new_database
 
-DATE = "2026-06-30"
+SCHEDULE = "30 0 1 * *"
+"""Once a month: the latest is due at once, and more are past."""
+
+PAST = ("2026-04-30", "2026-05-31")
+"""Days before two of them, when the prices had not ended."""
+
 RULES = """
 [[rules]]
 name = "moved"
@@ -41,9 +49,11 @@ pytestmark = pytest.mark.slow
 class Pipeline(Services):
     """The services of the profile `pipeline`: volumes are folders, and all hosts are this one."""
 
-    def __init__(self, services: dict[str, Any], folder: Path, databases: dict[str, str]) -> None:
+    def __init__(
+        self, services: dict[str, Any], folder: Path, databases: dict[str, str], webhook: str
+    ) -> None:
         super().__init__(services, folder)
-        self.databases, (self.ports["8080"],) = databases, free_ports(1)
+        self.databases, (self.ports["8080"],), self.webhook = databases, free_ports(1), webhook
         python = airflow_python()
         for name, command in {
             "airflow": f"{python} -m airflow",
@@ -77,7 +87,9 @@ class Pipeline(Services):
             "CRYPTODASK_PIPELINE": str(self.folder / "pipeline.toml"),
             "CRYPTODASK_POKE_SECONDS": "2",
             "CRYPTODASK_RETRY_SECONDS": "1",
-            "CRYPTODASK_SCHEDULE": "",  # triggered here, and not by the clock
+            "CRYPTODASK_SCHEDULE": SCHEDULE,
+            "CRYPTODASK_WEBHOOK": self.webhook,
+            "CRYPTODASK_DEADLINE_SECONDS": "1",  # every run is late
             "SECRETS": str(self.secrets),
             "TMPDIR": str(self.folder / "tmp"),
             "PYTHONPATH": str(ROOT),
@@ -90,32 +102,55 @@ class Pipeline(Services):
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
         return done.stdout
 
-    def listed(self, *arguments: str) -> list[dict[str, Any]]:
-        """Return what a command of Airflow lists; its warnings are before that."""
-        text = self.airflow(*arguments, "--output", "json")
-        rows: list[dict[str, Any]] = json.loads(text[text.index("[{") :] if "[{" in text else "[]")
-        return rows
+    def unpause(self, dag: str) -> None:
+        """Let the scheduler begin what is due, once the DAG was read."""
+        until = time.monotonic() + 120
+        while dag not in [d["dag_id"] for d in self.ask("dags")["dags"]]:
+            assert time.monotonic() < until, self.logs()
+            time.sleep(1)
+        self.airflow("dags", "unpause", dag)
+
+    def wait_for_runs(self, dag: str, count: int = 1) -> list[dict[str, Any]]:
+        """Return all runs of a DAG once there are so many, and each succeeded."""
+        until = time.monotonic() + 240
+        while True:
+            runs: list[dict[str, Any]] = self.ask(f"dags/{dag}/dagRuns")["dag_runs"]
+            if len(runs) >= count and {r["state"] for r in runs} <= {"success", "failed"}:
+                break
+            assert time.monotonic() < until, (runs, self.logs())
+            time.sleep(1)
+        assert {run["state"] for run in runs} == {"success"}, self.logs()
+        return runs
+
+    def tasks(self, run: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        """Return the tasks of a run, by name and number of their group."""
+        path = f"dags/{run['dag_id']}/dagRuns/{quote(run['dag_run_id'])}/taskInstances?limit=100"
+        tasks = self.ask(path)["task_instances"]
+        return {f"{task['task_id']}[{task['map_index']}]": task for task in tasks}
 
     def report_growth(self, date: str) -> None:
         """Report that prices up to a day are there, as whoever grows the table may."""
-        token = self.post("auth/token", {"username": "admin", "password": self.password})
-        bearer = {"Authorization": f"Bearer {token['access_token']}"}
-        known = self.post("api/v2/assets?name_pattern=cryptodask_prices", None, bearer)["assets"]
-        body = {"asset_id": known[0]["id"], "extra": {"date": date}}
-        self.post("api/v2/assets/events", body, bearer)
+        known = self.ask("assets?name_pattern=cryptodask_prices")["assets"]
+        self.ask("assets/events", {"asset_id": known[0]["id"], "extra": {"date": date}})
 
-    def post(self, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Any:
-        """Return what the API server answers; without a body, it is asked."""
+    @cached_property
+    def token(self) -> str:
+        """What the API server takes in place of the password."""
+        login = {"username": "admin", "password": self.password}
+        token: str = self.post("auth/token", login, {})["access_token"]
+        return token
+
+    def ask(self, path: str, body: Any = None) -> Any:
+        """Return what the API server answers."""
+        return self.post(f"api/v2/{path}", body, {"Authorization": f"Bearer {self.token}"})
+
+    def post(self, path: str, body: Any, headers: dict[str, str]) -> Any:
+        """Send a body, or get without one."""
         data = None if body is None else json.dumps(body).encode()
         url = f"http://127.0.0.1:{self.ports['8080']}/{path}"
-        every = {"Content-Type": "application/json", **(headers or {})}
-        with urllib.request.urlopen(urllib.request.Request(url, data, every), timeout=30) as answer:
-            return json.load(answer)
-
-    def states(self, dag: str) -> list[str]:
-        """Return the state of each run of a DAG; of those that wait, too, ``running``."""
-        states = [str(run["state"]) for run in self.listed("dags", "list-runs", dag)]
-        return ["running" if state == "queued" else state for state in states]
+        headers = {"Content-Type": "application/json"} | headers
+        with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=30) as sent:
+            return json.load(sent)
 
     def logs(self) -> str:
         """Return how the logs end of the parts, and of tasks that failed."""
@@ -137,12 +172,22 @@ def databases() -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
+def late() -> Iterator[tuple[str, list[Any]]]:
+    """The URL of a webhook whose answers are errors, and what was posted there."""
+    with receiving(500) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
 def running(
-    databases: dict[str, str], small_folder: Path, tmp_path_factory: pytest.TempPathFactory
+    databases: dict[str, str],
+    late: tuple[str, list[Any]],
+    small_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Pipeline]:
     """Airflow's parts, each once what it waits for is there."""
     folder = tmp_path_factory.mktemp("pipeline")
-    started = Pipeline(read_services(), folder, databases)
+    started = Pipeline(read_services(), folder, databases, late[0])
     shutil.copytree(small_folder, folder / "prices")
     text = (DEPLOY / "kubernetes" / "pipeline" / "pipeline.toml").read_text()
     text = text.partition("[[rules]]")[0] + RULES
@@ -164,79 +209,133 @@ def running(
         started.stop()
 
 
-def wait_for(running: Pipeline, dag: str, run: str) -> dict[str, str]:
-    """Return the state of each task of a run once it ended."""
-    until = time.monotonic() + 240
-    while True:
-        state = {r["run_id"]: r["state"] for r in running.listed("dags", "list-runs", dag)}.get(run)
-        if state in ("success", "failed"):
-            break
-        assert time.monotonic() < until, running.logs()
-        time.sleep(1)
-    tasks = running.listed("tasks", "states-for-dag-run", dag, run)
-    states = {f"{t['task_id']}[{t.get('map_index', '')}]": t["state"] for t in tasks}
-    assert state == "success", (states, running.logs())
-    return states
+def kill_first(settings: Path, step: str, *, task: bool = False) -> bool:
+    """Kill the first process of a step, as soon as there is one; return whether there was.
 
-
-def kill_first(settings: Path, step: str) -> bool:
-    """Kill the first process of a step, as soon as there is one; return whether there was."""
+    Of the two that a step has, it is the command's, or that of Airflow's task; the command then goes
+    on beside the next try.
+    """
     until = time.monotonic() + 200
     while time.monotonic() < until:
         for process in psutil.process_iter(["cmdline"]):
             words = process.info["cmdline"] or []
             if str(settings) in words and step in words and "pipeline" in words:
-                process.kill()
+                killed = process.parent() if task else process
+                assert killed
+                killed.kill()
                 return True
         time.sleep(0.02)
     return False
 
 
-def test_a_day_by_airflow_whose_step_is_killed_leaves_the_rows_of_one_without(
-    running: Pipeline, databases: dict[str, str]
-):
+@pytest.fixture(scope="module")
+def first(running: Pipeline) -> dict[str, Any]:
+    """The run that was due when the DAG was unpaused; two of its tasks were killed."""
     settings = running.folder / "pipeline.toml"
-    running.airflow("dags", "unpause", "cryptodask_daily")
-    conf = f'{{"date": "{DATE}"}}'
-    with ThreadPoolExecutor(1) as thread:
-        killed = thread.submit(kill_first, settings, "store")
-        running.airflow("dags", "trigger", "cryptodask_daily", "--run-id", "first", "--conf", conf)
-        states = wait_for(running, "cryptodask_daily", "first")
-        assert killed.result()
-    assert states.pop("monitor[]") == "skipped"  # the settings have no section for it
-    others = {state for task, state in states.items() if "request" not in task}
-    assert others == {"success"}
-    alone = running.folder / "alone.toml"
-    text = settings.read_text().replace(f"{running.folder}/pipeline/", "alone/")
-    alone.write_text(re.sub("^store = .*", 'store = "alone.db"', text, flags=re.M))
-    reports = run_day(Day(read_settings(alone), DATE))
-    with open_store(f"postgresql+psycopg://{databases['cryptodask']}") as store:
-        forecasts, requests = store.forecasts(), store.requests()
-    with open_store(running.folder / "alone.db") as store:
-        pd.testing.assert_frame_equal(in_order(forecasts), in_order(store.forecasts()))
-        assert requests["coin"].tolist() == store.requests()["coin"].tolist()
-    assert len(forecasts) == sum(r["forecasts"] for r in reports if r["step"] == "judge") > 0
-    asked = sorted(r["state"] for r in reports if r["step"] == "request")
-    assert len(requests) > 0
-    assert asked == ["done", "nothing"]
-    assert sorted(s for task, s in states.items() if "request" in task) == ["skipped", "success"]
+    with ThreadPoolExecutor(2) as threads:
+        command = threads.submit(kill_first, settings, "judge")
+        task = threads.submit(kill_first, settings, "store", task=True)
+        running.unpause("cryptodask_daily")
+        (run,) = running.wait_for_runs("cryptodask_daily")
+        assert command.result()
+        assert task.result()
+    return run
 
 
-def test_an_event_of_the_prices_forecasts_the_day_that_it_names(running: Pipeline):
-    running.airflow("dags", "unpause", "cryptodask_growth")
-    # Later than the day before, whose poll was an event, too: of several, the latest counts.
-    running.report_growth("2026-07-01")
-    judged = running.folder / "pipeline" / "runs" / "2026-07-01"
+@pytest.fixture(scope="module")
+def backfilled(running: Pipeline, first: dict[str, Any]) -> list[dict[str, Any]]:
+    """The runs of two past days."""
+    begin, end = "2026-04-15", "2026-06-15"
+    dates = ["--from-date", begin, "--to-date", end]
+    running.airflow("backfill", "create", "--dag-id", "cryptodask_daily", *dates)
+    runs = running.wait_for_runs("cryptodask_daily", 3)
+    return [run for run in runs if run["dag_run_id"] != first["dag_run_id"]]
+
+
+@pytest.fixture(scope="module")
+def alone(
+    running: Pipeline, first: dict[str, Any]
+) -> tuple[list[dict[str, Any]], dict[str, pd.DataFrame]]:
+    """What the steps reported and stored of the same days, one after another without Airflow."""
+    file = running.folder / "alone.toml"
+    text = (running.folder / "pipeline.toml").read_text()
+    text = text.replace(f"{running.folder}/pipeline/", "alone/")
+    file.write_text(re.sub("^store = .*", 'store = "alone.db"', text, flags=re.M))
+    settings = read_settings(file)
+    reports = [r for day in (*PAST, day_of(first)) for r in run_day(Day(settings, day))]
+    return reports, stored(str(running.folder / "alone.db"))
+
+
+def stored(place: str) -> dict[str, pd.DataFrame]:
+    """Return what is in a store."""
+    with open_store(place) as store:
+        return {"forecasts": store.forecasts(), "requests": store.requests()}
+
+
+def day_of(run: dict[str, Any]) -> str:
+    """Return the last day whose prices are known: that before the date of a run."""
+    return str(date.fromisoformat(run["logical_date"][:10]) - timedelta(days=1))
+
+
+def test_tasks_that_are_killed_are_tried_again_and_rules_skip_requests(
+    running: Pipeline, first: dict[str, Any]
+):
+    tasks = running.tasks(first)
+    states = {name: task["state"] for name, task in tasks.items()}
+    assert len(states) == 2 * 6 + 4
+    # The settings have no section for it.
+    assert states.pop("monitor[-1]") == "skipped"
+    requests = [states.pop(f"group.request[{group}]") for group in range(2)]
+    assert set(requests) == {"skipped", "success"}
+    assert set(states.values()) == {"success"}
+    for step in ("judge", "store"):
+        tries = [tasks[f"group.{step}[{group}]"]["try_number"] for group in range(2)]
+        assert sorted(tries) == [1, 2], step
+
+
+def test_a_backfill_and_killed_tasks_leave_the_rows_of_days_in_order_without_airflow(
+    backfilled: list[dict[str, Any]],
+    alone: tuple[list[dict[str, Any]], dict[str, pd.DataFrame]],
+    databases: dict[str, str],
+):
+    assert sorted(map(day_of, backfilled)) == list(PAST)
+    assert {run["run_type"] for run in backfilled} == {"backfill"}
+    reports, same = alone
+    ours = stored(f"postgresql+psycopg://{databases['cryptodask']}")
+    pd.testing.assert_frame_equal(in_order(ours["forecasts"]), in_order(same["forecasts"]))
+    assert len(ours["forecasts"]) == sum(r["forecasts"] for r in reports if r["step"] == "judge")
+    assert ours["forecasts"]["cutoff"].nunique() > 2
+    assert sorted(ours["requests"]["coin"]) == sorted(same["requests"]["coin"]) != []
+
+
+def test_an_event_of_the_prices_forecasts_the_day_that_it_names(
+    running: Pipeline, backfilled: list[dict[str, Any]]
+):
+    assert backfilled
+    running.unpause("cryptodask_growth")
+    # Later than the days before, whose polls were events, too: of several, the latest counts.
+    day = str(date.today() + timedelta(days=1))
+    running.report_growth(day)
+    judged = running.folder / "pipeline" / "runs" / day
     until = time.monotonic() + 200
     while len(list(judged.rglob("judged.json"))) < 2:
         assert time.monotonic() < until, running.logs()
         time.sleep(1)
-    while "running" in (states := running.states("cryptodask_growth")):
+    running.wait_for_runs("cryptodask_growth")
+
+
+def test_each_day_was_late_and_none_was_harmed_by_a_webhook_that_fails(
+    running: Pipeline, first: dict[str, Any], late: tuple[str, list[Any]]
+):
+    text = f"CryptoDask: cryptodask_daily: {first['dag_run_id']} is late"
+    until = time.monotonic() + 60
+    while {"text": text} not in late[1]:
         assert time.monotonic() < until, running.logs()
-    assert set(states) == {"success"}, running.logs()
+        time.sleep(1)
+    assert late[1].count({"text": text}) == 1
 
 
 def in_order(rows: pd.DataFrame) -> pd.DataFrame:
     """Return rows without the number of their run, in an order of their own."""
-    rows = rows.drop(columns="run").sort_values(["coin", "model", "step"])
+    rows = rows.drop(columns="run").sort_values(["coin", "model", "cutoff", "step"])
     return rows.reset_index(drop=True)
