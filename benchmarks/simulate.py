@@ -176,10 +176,12 @@ def main() -> None:
     ways = {OURS: sys.executable}
     if can_import([PEER], options.peer_python):
         ways[PEER] = options.peer_python
-        words = [options.peer_python, "-c", "import vectorbt, numpy, numba; print(*(f'{m.__name__} "
-                 "{m.__version__}' for m in (vectorbt, numpy, numba)), sep=', ')"]  # fmt: skip
-        print("peer: " + subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout,
-              end="")  # fmt: skip
+        code = (
+            "import vectorbt, numpy, numba\nfor m in (vectorbt, numpy, numba): print(m.__version__)"
+        )
+        words = [options.peer_python, "-c", code]
+        done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
+        print("peer: vectorbt {}, numpy {}, numba {}".format(*done.stdout.split()))
         if options.keep is not None:
             keep(options.peer_python, options.keep)
     print(f"{options.coins:,} coins x {options.days:,} days")
