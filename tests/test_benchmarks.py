@@ -63,11 +63,16 @@ SCRIPTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         r"100 coins: \S+ s \(\S+ to \S+, n=1\)", r"1,000 coins: \S+ s \(\S+ to \S+, n=1\)",
         "largest worker",
     )),
+    "simulate": ((), (f"cryptodask: {SPREAD}", r"cryptodask, memory: median \S+ MB")),
     "size": ((), (r"import: \S+ s", r"append: \S+ s", "checked: 8,160 rows")),
     "store": ((), (
         f"to_sql / store: {SPREAD}", f"stored again, compared: {SPREAD}", "2,000 forecasts, SQLite",
     )),
     "viewers": ((SOURCE,), (f"with viewers / without: {SPREAD}",)),
+    "worth": ((SOURCE,), (
+        "hold each coin", r"log return a year less that of holding, \d+ bars",
+        r"momentum:lookback=30,top=10: [-+]\d+\.\d+ \(95%: ",
+    )),
 }  # fmt: skip
 
 VERSIONS = {"  cryptodask", "  dask", "  numpy", "  pandas"}

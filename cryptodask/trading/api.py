@@ -240,10 +240,9 @@ def _collect(
         sure = deflated_sharpe(returns[name], ratios, tried) if name in returns else np.nan
         figures.append({"rule": name, **in_all(outcome, bars_a_year), "deflated": sure})
     idle = np.full((len(market.dates), 1), float(cash))
-    empty = holding.fills.iloc[:0]
     still = Outcome(
         market.coins, market.dates, idle, np.zeros(len(idle)), np.zeros(1), idle[-1],
-        holding.orders.iloc[:0], empty, True,
+        holding.order_rows[:0], holding.fill_rows[:0], True,
     )  # fmt: skip
     figures.append({"rule": CASH, **in_all(still, bars_a_year), "deflated": np.nan})
     shown = {**outcomes, HOLDING: holding, CASH: still}

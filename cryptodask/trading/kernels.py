@@ -20,6 +20,7 @@ from cryptodask.trading import orders as arithmetic
 from cryptodask.trading.orders import (
     BUY,
     CASH,
+    DUST,
     ENDED,
     FILLED,
     OPEN,
@@ -120,7 +121,7 @@ def _book(
     notional = abs(quantity) * price
     fee = _fee_of(notional, terms.fee, terms.minimum_fee)
     flow = -quantity * price - fee
-    pool = coin if len(cash) > 1 else 0
+    pool = 0 if terms.shared else coin
     cash[pool] = max(cash[pool] + flow, 0.0)  # what is below 0 here is rounding
     profit = _change(row, quantity, flow)
     if counts[1] < len(fills):
@@ -166,7 +167,7 @@ def _sell(
         quantity = _fillable(price[coin], volume[coin], row, terms, orders)
         notional = quantity * _fill_price(price[coin], SELL, terms.slip)
         fee = _fee_of(notional, terms.fee, terms.minimum_fee)
-        if cash[coin if len(cash) > 1 else 0] + notional < fee:
+        if cash[0 if terms.shared else coin] + notional < fee:
             _finish(row, orders, CASH)
         elif quantity > 0.0:
             _book(date, coin, -quantity, price[coin], row, terms, cash, orders, fills, counts)
@@ -218,7 +219,7 @@ def _settle(
     _finish(row, orders, ENDED)
     quantity = -row["position"]
     price = row["last"] * (1.0 - terms.haircut)
-    pool = coin if len(cash) > 1 else 0
+    pool = 0 if terms.shared else coin
     if quantity > 0.0:  # a short position: what cash does not pay stays owed
         quantity = min(quantity, _affordable(cash[pool], price, 0.0, 0.0) if price else quantity)
     if quantity == 0.0:
@@ -249,12 +250,14 @@ def _look(
 
 
 @_compiled
-def _value(state: Any, cash: FloatArray, equity: FloatArray, held: FloatArray) -> None:
+def _value(
+    state: Any, cash: FloatArray, equity: FloatArray, held: FloatArray, shared: bool
+) -> None:
     """Write what each pool is worth, and what of it is held in positions."""
     equity[:] = cash
     held[:] = 0.0
     for coin in range(len(state)):
-        row, pool = state[coin], coin if len(cash) > 1 else 0
+        row, pool = state[coin], 0 if shared else coin
         if row["position"] != 0.0:
             worth = row["position"] * row["last"]
             equity[pool] += worth
@@ -271,12 +274,12 @@ def _decide(
         if not (close[coin] > 0.0 and np.isfinite(target[coin])):
             continue
         row = state[coin]
-        worth = equity[coin if len(equity) > 1 else 0]
+        worth = equity[0 if terms.shared else coin]
         quantity = target[coin] * worth / close[coin] - row["position"]
         if not terms.short:
             quantity = max(quantity, -row["position"])
         _finish(row, orders, REPLACED)
-        if abs(quantity) * close[coin] <= ROUNDING * abs(worth):
+        if abs(quantity) * close[coin] <= DUST * abs(worth):
             continue
         row["pending"], row["order"], row["decided"], row["begun"] = quantity, counts[0], date, 0
         if counts[0] < len(orders):
@@ -290,45 +293,52 @@ def _decide(
 def run(
     price: FloatArray, close: FloatArray, volume: FloatArray, target: FloatArray,
     cash: FloatArray, terms: Terms, orders: Any, fills: Any, equity: FloatArray,
-    invested: FloatArray, exposure: FloatArray,
+    exposure: FloatArray, invested: FloatArray, start: int, stop: int,
 ) -> NDArray[np.int64]:  # fmt: skip
-    """Simulate; fill in orders, fills, equity, what is invested, and the mean exposure.
+    """Simulate some coins; fill in orders, fills, equity, mean exposure, and what is invested.
 
     Parameters
     ----------
     price, close, volume, target : ndarray of float64, ``(n_dates, n_coins)``
         What fills pay before slippage; closes; volumes in the quote currency; target weights as
         shares of the equity, NaN where nothing is decided.
-    cash : ndarray of float64, ``(n_coins,)`` or, shared, ``(1,)``
+    cash : ndarray of float64, ``(stop - start,)`` or, shared, ``(1,)``
         In the quote currency; what is left at the end is in it then.
     terms : Terms
     orders, fills : ndarray of `ORDER` and `FILL`
-        Rows beyond their lengths are counted and not written.
+        Rows beyond their lengths are counted and not written. Their coins are numbered from
+        ``start``.
     equity : ndarray of float64, ``(n_dates, n_pools)``
-        In the quote currency.
-    invested : ndarray of float64, ``(n_dates,)``
-        Absolute values of positions, in the quote currency.
+        In the quote currency; columns from ``start`` are filled in.
     exposure : ndarray of float64, ``(n_pools,)``
-        Mean of positions as a share of the equity.
+        Mean of positions as a share of the equity; as of equity.
+    invested : ndarray of float64, ``(n_dates,)``
+        Absolute values of these coins' positions, in the quote currency.
+    start, stop : int
+        Columns of the coins.
 
     Returns
     -------
     ndarray of int64, ``(2,)``
         Number of orders, and of fills.
     """
-    n_dates, n_coins = close.shape
+    n_dates, n_coins = len(close), stop - start
     state = np.zeros(n_coins, dtype=STATE)
     state["bar"][:] = -1
-    wanted, pools, counts = np.zeros(n_coins), len(cash), np.zeros(2, dtype=np.int64)
-    held = np.zeros(pools)
+    wanted, market, counts = np.zeros(n_coins), np.zeros(n_coins), np.zeros(2, dtype=np.int64)
+    held, worth = np.zeros(len(cash)), np.zeros(len(cash))
     for date in range(n_dates):
-        _sell(date, price[date], volume[date], state, terms, cash, orders, fills, counts)
-        _buy(date, price[date], volume[date], state, terms, wanted, cash, orders, fills, counts)
-        _look(date, close[date], state, terms, cash, orders, fills, counts)
-        _value(state, cash, equity[date], held)
+        closes, volumes = close[date, start:stop], volume[date, start:stop]
+        for coin in range(n_coins):  # no fill without a bar
+            market[coin] = price[date, start + coin] if closes[coin] > 0.0 else np.nan
+        _sell(date, market, volumes, state, terms, cash, orders, fills, counts)
+        _buy(date, market, volumes, state, terms, wanted, cash, orders, fills, counts)
+        _look(date, closes, state, terms, cash, orders, fills, counts)
+        _value(state, cash, worth, held, terms.shared)
         invested[date] = held.sum()
-        for pool in range(pools):
-            if equity[date, pool] > 0.0:
-                exposure[pool] += held[pool] / equity[date, pool] / n_dates
-        _decide(date, close[date], target[date], state, terms, equity[date], orders, counts)
+        for pool in range(len(cash)):
+            equity[date, start + pool] = worth[pool]
+            if worth[pool] > 0.0:
+                exposure[start + pool] += held[pool] / worth[pool] / n_dates
+        _decide(date, closes, target[date, start:stop], state, terms, worth, orders, counts)
     return counts

@@ -40,6 +40,9 @@ OPEN, FILLED, REPLACED, SMALL, CASH, ENDED = range(len(STATES))
 ROUNDING = 1e-12
 """Shares of a quantity, or of money, below it come of rounding."""
 
+DUST = 1e-9
+"""Share of the equity that an order must be more than: less is what rounding left of cash."""
+
 
 def fill_price(price: float, side: int, slip: float) -> float:
     """Return what a fill pays or gets for a coin.

@@ -6,7 +6,11 @@ newer decision replaces it, or its coin ends. Sales of a date come before purcha
 filled where a coin has no bar, and nothing depends on a later row.
 """
 
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +20,9 @@ from cryptodask.errors import OptionError
 from cryptodask.records import DateArray, FloatArray
 from cryptodask.trading.orders import FILL_TYPES, ORDER_TYPES, STATES
 from cryptodask.trading.terms import ACCOUNT, ANY_LOTS, NO_COSTS, Account, Costs, Lots
+
+BLOCK = 512
+"""Coins that are simulated together: what is known of them stays in a core's cache."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +78,8 @@ class Outcome:
         Mean of positions as a share of the equity.
     cash : ndarray of float64, ``(n_pools,)``
         At the end, in the quote currency.
-    orders, fills : DataFrame
-        See `cryptodask.trading.orders.ORDER_TYPES` and `cryptodask.trading.orders.FILL_TYPES`.
+    order_rows, fill_rows : ndarray of `cryptodask.trading.kernels.ORDER` and `FILL`
+        As they were simulated; ``orders`` and ``fills`` are these as frames.
     shared : bool
         Whether coins shared their cash.
     """
@@ -83,9 +90,19 @@ class Outcome:
     invested: FloatArray
     exposure: FloatArray
     cash: FloatArray
-    orders: pd.DataFrame
-    fills: pd.DataFrame
+    order_rows: Any
+    fill_rows: Any
     shared: bool = False
+
+    @cached_property
+    def orders(self) -> pd.DataFrame:
+        """Orders by date and coin; see `cryptodask.trading.orders.ORDER_TYPES`."""
+        return _orders(self, self.order_rows)
+
+    @cached_property
+    def fills(self) -> pd.DataFrame:
+        """Fills by date, sales first; see `cryptodask.trading.orders.FILL_TYPES`."""
+        return _fills(self, self.fill_rows)
 
     @property
     def total(self) -> FloatArray:
@@ -99,6 +116,7 @@ def simulate_targets(
     account: Account = ACCOUNT,
     costs: Costs = NO_COSTS,
     lots: Lots = ANY_LOTS,
+    threads: int | None = None,
 ) -> Outcome:
     """Simulate target weights.
 
@@ -112,6 +130,8 @@ def simulate_targets(
     account : Account
     costs : Costs
     lots : Lots
+    threads : int, optional
+        At most; by default one a core. Numbers do not depend on it.
 
     Returns
     -------
@@ -134,41 +154,78 @@ def simulate_targets(
     from cryptodask.trading import kernels
 
     _check_targets(market, targets, account)
-    price = market.close if market.open is None else np.where(
-        np.isfinite(market.close), market.open, np.nan
-    )  # fmt: skip
     if costs.participation is not None and market.volume is None:
         raise OptionError("participation: prices have no volume; leave it out")
-    volume = market.close if market.volume is None else market.volume
-    price, close, volume, targets = (
+    price, volume = (market.close if m is None else m for m in (market.open, market.volume))
+    matrices = [
         np.ascontiguousarray(m, dtype=np.float64) for m in (price, market.close, volume, targets)
-    )
+    ]
     terms = kernels.Terms(
         float(costs.fee), float(costs.minimum_fee), float(costs.slip),
         float(np.inf if costs.participation is None else costs.participation), float(lots.size),
         float(lots.minimum_notional), account.end, account.ended_after, account.short,
         account.shared,
     )  # fmt: skip
-    pools = 1 if account.shared else len(market.coins)
-    room = [int(np.isfinite(targets).sum())] * 2
-    room[1] += len(market.coins)
+    n_dates, n_coins = targets.shape
+    pools = 1 if account.shared else n_coins
+    equity, exposure = np.empty((n_dates, pools)), np.zeros(pools)
+    block = n_coins if account.shared else BLOCK
+
+    def run(start: int) -> Any:
+        stop = min(start + block, n_coins)
+        return _block(matrices, account.cash / pools, terms, equity, exposure, start, stop)
+
+    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+        parts = list(pool.map(run, range(0, n_coins, block)))
+    cash, invested, orders, fills = zip(*parts, strict=True)
+    return Outcome(
+        market.coins, market.dates, equity, np.sum(invested, axis=0), exposure,
+        np.concatenate(cash), np.concatenate(orders), np.concatenate(fills), account.shared,
+    )  # fmt: skip
+
+
+def _block(
+    matrices: Sequence[FloatArray],
+    cash_each: float,
+    terms: Any,
+    equity: FloatArray,
+    exposure: FloatArray,
+    start: int,
+    stop: int,
+) -> tuple[Any, Any, Any, Any]:
+    """Simulate the coins of some columns; return cash, what is invested, orders and fills."""
+    from cryptodask.trading import kernels
+
+    price, close, volume, targets = matrices
+    room = [int(np.isfinite(targets[:, start:stop]).sum())] * 2
+    room[1] += stop - start
     while True:
-        cash = np.full(pools, account.cash / pools)
-        orders = np.empty(room[0], kernels.ORDER)
-        fills = np.empty(room[1], kernels.FILL)
-        equity = np.empty((len(market.dates), pools))
-        invested, exposure = np.empty(len(market.dates)), np.zeros(pools)
+        cash = np.full(1 if terms.shared else stop - start, cash_each)
+        orders, fills = np.empty(room[0], kernels.ORDER), np.empty(room[1], kernels.FILL)
+        invested = np.empty(len(equity))
+        exposure[start : start + len(cash)] = 0.0
         counts = kernels.run(
-            price, close, volume, targets, cash, terms, orders, fills, equity, invested, exposure
+            price,
+            close,
+            volume,
+            targets,
+            cash,
+            terms,
+            orders,
+            fills,
+            equity,
+            exposure,
+            invested,
+            start,
+            stop,
         )
         if counts[1] <= room[1]:
             break
         room[1] = int(counts[1])  # partial fills are more than orders: once more, with room
-    return Outcome(
-        market.coins, market.dates, equity, invested, exposure, cash,
-        _orders(market, orders[: counts[0]]), _fills(market, fills[: counts[1]]),
-        account.shared,
-    )  # fmt: skip
+    orders, fills = orders[: counts[0]], fills[: counts[1]]
+    orders["coin"] += start
+    fills["coin"] += start
+    return cash, invested, orders, fills
 
 
 def _check_targets(market: Market, targets: FloatArray, account: Account) -> None:
@@ -189,8 +246,9 @@ def _check_targets(market: Market, targets: FloatArray, account: Account) -> Non
         )
 
 
-def _orders(market: Market, rows: Any) -> pd.DataFrame:
+def _orders(market: Outcome, rows: Any) -> pd.DataFrame:
     """Return orders as a frame, by date and coin."""
+    rows = rows[np.lexsort((rows["coin"], rows["decided"]))]
     columns = {
         "coin": _taken(market.coins, rows["coin"]),
         "decided": market.dates[rows["decided"]],
@@ -202,8 +260,9 @@ def _orders(market: Market, rows: Any) -> pd.DataFrame:
     return pd.DataFrame(columns).astype(ORDER_TYPES)
 
 
-def _fills(market: Market, rows: Any) -> pd.DataFrame:
+def _fills(market: Outcome, rows: Any) -> pd.DataFrame:
     """Return fills as a frame, by date, sales first."""
+    rows = rows[np.lexsort((rows["coin"], rows["quantity"] > 0, rows["end"], rows["date"]))]
     columns = {
         "coin": _taken(market.coins, rows["coin"]),
         "decided": market.dates[rows["decided"]],
