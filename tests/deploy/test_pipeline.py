@@ -212,8 +212,8 @@ def running(
 def kill_first(settings: Path, step: str, *, task: bool = False) -> bool:
     """Kill the first process of a step, as soon as there is one; return whether there was.
 
-    Of the two that a step has, it is the command's, or that of Airflow's task; the command then goes
-    on beside the next try.
+    Of the two that a step has, it is the command's, or that of Airflow's task; the command is then
+    left to run beside the next try.
     """
     until = time.monotonic() + 200
     while time.monotonic() < until:
@@ -282,7 +282,7 @@ def test_tasks_that_are_killed_are_tried_again_and_rules_skip_requests(
 ):
     tasks = running.tasks(first)
     states = {name: task["state"] for name, task in tasks.items()}
-    assert len(states) == 2 * 6 + 4
+    assert len(states) == 2 * 6 + 5
     # The settings have no section for it.
     assert states.pop("monitor[-1]") == "skipped"
     requests = [states.pop(f"group.request[{group}]") for group in range(2)]
