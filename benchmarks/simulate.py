@@ -33,6 +33,8 @@ import numpy as np
 OURS, PEER = "cryptodask", "vectorbt"
 FEE, SLIPPAGE, CASH = 0.001, 0.002, 1_000.0
 TOLERANCE = 1e-9
+KEYS = [0, 1, 5]
+"""Columns of fills that are no amounts: coin, day, side."""
 
 
 def made_up(coins: int, days: int, seed: int = 0) -> dict[str, np.ndarray]:
@@ -121,12 +123,12 @@ def measure(python: str, way: str, source: Path, out: Path | None = None) -> dic
 
 
 def without_dust(fills: np.ndarray) -> np.ndarray:
-    """Return the fills of more than a millionth of the quote currency.
+    """Return the fills of more than a millionth of the first cash.
 
     vectorbt takes what is left of cash for nothing where it is a billionth of it; here an order
     must be more than a billionth of the equity. So each has fills that the other has not.
     """
-    kept = fills[fills[:, 2] * fills[:, 3] > 1e-6]
+    kept = fills[fills[:, 2] * fills[:, 3] > 1e-6 * CASH]
     print(f"{len(fills) - len(kept)} of {len(fills):,} fills are dust, left out")
     return kept
 
@@ -137,10 +139,14 @@ def compare(ours: Path, theirs: Path) -> None:
         a, b = ({"equity": d["equity"], "fills": without_dust(d["fills"])} for d in (first, second))
         if a["fills"].shape != b["fills"].shape:
             raise SystemExit(f"fills: {len(a['fills']):,} and {len(b['fills']):,} of vectorbt")
-        largest = {}
-        for name in ("equity", "fills"):
-            scale = np.maximum(np.abs(b[name]), 1e-6)
-            largest[name] = float((np.abs(a[name] - b[name]) / scale).max())
+        if not np.array_equal(a["fills"][:, KEYS], b["fills"][:, KEYS]):
+            raise SystemExit("fills: of other coins, days or sides than vectorbt's")
+        # A small fill is the difference of large amounts: as money, by at least 0.1% of the cash.
+        money = [np.column_stack([d[:, 2] * d[:, 3], d[:, 4]]) for d in (a["fills"], b["fills"])]
+        largest = {
+            "equity": float((np.abs(a["equity"] - b["equity"]) / b["equity"]).max()),
+            "fills": float((np.abs(money[0] - money[1]) / np.maximum(money[1], CASH / 1e3)).max()),
+        }
         print(f"{len(a['fills']):,} fills; largest relative difference: equity "
               f"{largest['equity']:.1e}, fills {largest['fills']:.1e}")  # fmt: skip
     if max(largest.values()) > TOLERANCE:
