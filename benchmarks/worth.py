@@ -22,7 +22,7 @@ from common import parse, print_versions
 
 MODELS = ["naive", "ridge", "auto"]
 RULES = [*MODELS, "ridge:top=10", "auto:top=10", "ridge:probability=0.6,size=parity,stop=0.2",
-         "momentum:lookback=30,top=10"]  # fmt: skip
+         "momentum:top=10"]  # fmt: skip
 BLOCK = 10
 
 
@@ -70,7 +70,7 @@ def main() -> None:
     curves = {rule: rows["equity"].to_numpy() for rule, rows in result.equity.groupby("rule")}
     returns = {rule: np.diff(np.log(curve)) for rule, curve in curves.items()}
     print(f"log return a year less that of holding, {len(returns[CASH])} bars:")
-    for rule in [*RULES, CASH]:
+    for rule in result.figures["rule"][result.figures["rule"] != HOLDING]:
         difference = returns[rule] - returns[HOLDING]
         low, high = np.quantile(resampled(difference, options.resamples), [0.025, 0.975]) * 365
         verdict = "above" if low > 0 else "below" if high < 0 else "no difference"

@@ -71,7 +71,7 @@ SCRIPTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "viewers": ((SOURCE,), (f"with viewers / without: {SPREAD}",)),
     "worth": ((SOURCE,), (
         "hold each coin", r"log return a year less that of holding, \d+ bars",
-        r"momentum:lookback=30,top=10: [-+]\d+\.\d+ \(95%: ",
+        r"momentum:top=10: [-+]\d+\.\d+ \(95%: ",
     )),
 }  # fmt: skip
 
