@@ -1,7 +1,6 @@
 """The DAGs: how they are arranged, and a day of them with faults, beside one without Airflow."""
 
 import ast
-import json
 import shutil
 import sys
 from itertools import pairwise
