@@ -1,19 +1,13 @@
 """The Compose file's pipeline, as processes: PostgreSQL of this machine, and Airflow's parts."""
 
-import json
 import re
-import secrets
 import shutil
-import subprocess
 import time
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pandas as pd
 import psutil
@@ -23,14 +17,11 @@ from cryptodask.pipeline.day import Day
 from cryptodask.pipeline.settings import read_settings
 from cryptodask.pipeline.steps import run_day
 from cryptodask.store import open_store
-from tests.airflow.conftest import ROOT, airflow_python, receiving
+from tests.airflow.conftest import receiving
 from tests.deploy.conftest import DEPLOY
-from tests.deploy.processes import Services, free_ports
+from tests.deploy.pipeline import Pipeline
 from tests.deploy.test_compose import read_services
 from tests.store.conftest import new_database
-
-SCHEDULE = "30 0 1 * *"
-"""Once a month: the latest is due at once, and more are past."""
 
 PAST = ("2026-04-30", "2026-05-31")
 """Days before two of them, when the prices had not ended."""
@@ -44,119 +35,6 @@ findings = ["large_move"]
 """
 
 pytestmark = pytest.mark.slow
-
-
-class Pipeline(Services):
-    """The services of the profile `pipeline`: volumes are folders, and all hosts are this one."""
-
-    def __init__(
-        self, services: dict[str, Any], folder: Path, databases: dict[str, str], webhook: str
-    ) -> None:
-        super().__init__(services, folder)
-        self.databases, (self.ports["8080"],), self.webhook = databases, free_ports(1), webhook
-        python = airflow_python()
-        for name, command in {
-            "airflow": f"{python} -m airflow",
-            "python3": str(python),
-            "airflow-start": str(DEPLOY / "airflow" / "start.sh"),
-        }.items():
-            (self.bin / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
-            (self.bin / name).chmod(0o755)
-        self.secrets = folder / "secrets"
-        self.secrets.mkdir()
-        for name in ("postgres", "airflow_key", "airflow_jwt"):
-            (self.secrets / name).write_text(f"{secrets.token_hex(32)}\n")
-        self.password = secrets.token_hex(16)
-        (self.secrets / "airflow_users").write_text(f'{{"admin": "{self.password}"}}\n')
-
-    def translate(self, text: str) -> str:
-        for name, address in self.databases.items():
-            text = text.replace(f"://cryptodask@postgres/{name}", f"://{address}")
-        text = text.replace("//airflow-api:", "//127.0.0.1:")
-        text = text.replace("/pipeline/", f"{self.folder}/pipeline/")
-        return super().translate(text).replace("8080", str(self.ports["8080"]))
-
-    def command(self, name: str, command: list[str]) -> tuple[list[str], dict[str, str]]:
-        words, env = super().command(name, command)
-        return words, env | {
-            "AIRFLOW_HOME": str(self.folder / "airflow"),
-            "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-            "CRYPTODASK_COMMAND": str(self.bin / "cryptodask"),
-            "CRYPTODASK_PIPELINE": str(self.folder / "pipeline.toml"),
-            "CRYPTODASK_POKE_SECONDS": "2",
-            "CRYPTODASK_RETRY_SECONDS": "1",
-            "CRYPTODASK_SCHEDULE": SCHEDULE,
-            "CRYPTODASK_WEBHOOK": self.webhook,
-            "CRYPTODASK_DEADLINE_SECONDS": "1",  # every run is late
-            "SECRETS": str(self.secrets),
-            "TMPDIR": str(self.folder / "tmp"),
-            "PYTHONPATH": str(ROOT),
-        }
-
-    def airflow(self, *arguments: str) -> str:
-        """Run a command in the scheduler's container, as the README does."""
-        words, env = self.command("airflow-scheduler", ["airflow-start", "airflow", *arguments])
-        done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=180)
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-        return done.stdout
-
-    def unpause(self, dag: str) -> None:
-        """Let the scheduler begin what is due, once the DAG was read."""
-        until = time.monotonic() + 120
-        while dag not in [d["dag_id"] for d in self.ask("dags")["dags"]]:
-            assert time.monotonic() < until, self.logs()
-            time.sleep(1)
-        self.airflow("dags", "unpause", dag)
-
-    def wait_for_runs(self, dag: str, count: int = 1) -> list[dict[str, Any]]:
-        """Return all runs of a DAG once there are so many, and each succeeded."""
-        until = time.monotonic() + 240
-        while True:
-            runs: list[dict[str, Any]] = self.ask(f"dags/{dag}/dagRuns")["dag_runs"]
-            if len(runs) >= count and {r["state"] for r in runs} <= {"success", "failed"}:
-                break
-            assert time.monotonic() < until, (runs, self.logs())
-            time.sleep(1)
-        assert {run["state"] for run in runs} == {"success"}, self.logs()
-        return runs
-
-    def tasks(self, run: dict[str, Any]) -> dict[str, dict[str, Any]]:
-        """Return the tasks of a run, by name and number of their group."""
-        path = f"dags/{run['dag_id']}/dagRuns/{quote(run['dag_run_id'])}/taskInstances?limit=100"
-        tasks = self.ask(path)["task_instances"]
-        return {f"{task['task_id']}[{task['map_index']}]": task for task in tasks}
-
-    def report_growth(self, date: str) -> None:
-        """Report that prices up to a day are there, as whoever grows the table may."""
-        known = self.ask("assets?name_pattern=cryptodask_prices")["assets"]
-        self.ask("assets/events", {"asset_id": known[0]["id"], "extra": {"date": date}})
-
-    @cached_property
-    def token(self) -> str:
-        """What the API server takes in place of the password."""
-        login = {"username": "admin", "password": self.password}
-        token: str = self.post("auth/token", login, {})["access_token"]
-        return token
-
-    def ask(self, path: str, body: Any = None) -> Any:
-        """Return what the API server answers."""
-        return self.post(f"api/v2/{path}", body, {"Authorization": f"Bearer {self.token}"})
-
-    def post(self, path: str, body: Any, headers: dict[str, str]) -> Any:
-        """Send a body, or get without one."""
-        data = None if body is None else json.dumps(body).encode()
-        url = f"http://127.0.0.1:{self.ports['8080']}/{path}"
-        headers = {"Content-Type": "application/json"} | headers
-        with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=30) as sent:
-            return json.load(sent)
-
-    def logs(self) -> str:
-        """Return how the logs end of the parts, and of tasks that failed."""
-        tasks = [f for f in self.folder.rglob("attempt=*.log") if "ended with" in f.read_text()]
-        files = [*self.folder.glob("*.log"), *tasks]
-        return "\n".join(f"{f}:\n{f.read_text()[-3000:]}" for f in files)
 
 
 @pytest.fixture(scope="module")
@@ -212,8 +90,8 @@ def running(
 def kill_first(settings: Path, step: str, *, task: bool = False) -> bool:
     """Kill the first process of a step, as soon as there is one; return whether there was.
 
-    Of the two that a step has, it is the command's, or that of Airflow's task; the command is then
-    left to run beside the next try.
+    Of the two that a step has, it is the command's, or that of Airflow's task; the command then
+    continues beside the next try.
     """
     until = time.monotonic() + 200
     while time.monotonic() < until:
@@ -253,8 +131,24 @@ def backfilled(running: Pipeline, first: dict[str, Any]) -> list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
+def grown(running: Pipeline, backfilled: list[dict[str, Any]]) -> tuple[str, list[dict[str, Any]]]:
+    """A day that an event of the prices names, and the runs that it began."""
+    assert backfilled
+    running.unpause("cryptodask_growth")
+    # Later than the days before, whose polls were events, too: of several, the latest counts.
+    day = str(date.today() + timedelta(days=1))
+    running.report_growth(day)
+    judged = running.folder / "pipeline" / "runs" / day
+    until = time.monotonic() + 200
+    while len(list(judged.rglob("judged.json"))) < 2:
+        assert time.monotonic() < until, running.logs()
+        time.sleep(1)
+    return day, running.wait_for_runs("cryptodask_growth")
+
+
+@pytest.fixture(scope="module")
 def alone(
-    running: Pipeline, first: dict[str, Any]
+    running: Pipeline, first: dict[str, Any], grown: tuple[str, list[dict[str, Any]]]
 ) -> tuple[list[dict[str, Any]], dict[str, pd.DataFrame]]:
     """What the steps reported and stored of the same days, one after another without Airflow."""
     file = running.folder / "alone.toml"
@@ -262,7 +156,8 @@ def alone(
     text = text.replace(f"{running.folder}/pipeline/", "alone/")
     file.write_text(re.sub("^store = .*", 'store = "alone.db"', text, flags=re.M))
     settings = read_settings(file)
-    reports = [r for day in (*PAST, day_of(first)) for r in run_day(Day(settings, day))]
+    days = (*PAST, day_of(first), grown[0])
+    reports = [report for day in days for report in run_day(Day(settings, day))]
     return reports, stored(str(running.folder / "alone.db"))
 
 
@@ -293,7 +188,7 @@ def test_tasks_that_are_killed_are_tried_again_and_rules_skip_requests(
         assert sorted(tries) == [1, 2], step
 
 
-def test_a_backfill_and_killed_tasks_leave_the_rows_of_days_in_order_without_airflow(
+def test_all_of_these_days_leave_the_rows_of_days_in_order_without_airflow(
     backfilled: list[dict[str, Any]],
     alone: tuple[list[dict[str, Any]], dict[str, pd.DataFrame]],
     databases: dict[str, str],
@@ -309,19 +204,13 @@ def test_a_backfill_and_killed_tasks_leave_the_rows_of_days_in_order_without_air
 
 
 def test_an_event_of_the_prices_forecasts_the_day_that_it_names(
-    running: Pipeline, backfilled: list[dict[str, Any]]
+    running: Pipeline, grown: tuple[str, list[dict[str, Any]]]
 ):
-    assert backfilled
-    running.unpause("cryptodask_growth")
-    # Later than the days before, whose polls were events, too: of several, the latest counts.
-    day = str(date.today() + timedelta(days=1))
-    running.report_growth(day)
-    judged = running.folder / "pipeline" / "runs" / day
-    until = time.monotonic() + 200
-    while len(list(judged.rglob("judged.json"))) < 2:
-        assert time.monotonic() < until, running.logs()
-        time.sleep(1)
-    running.wait_for_runs("cryptodask_growth")
+    tasks = [running.tasks(run) for run in grown[1]]
+    began = [run for run in tasks if "group.store[1]" in run]
+    assert began
+    # Nothing is left to the scheduled DAG, and there is nobody else to poll.
+    assert not [run for run in tasks if "poll[-1]" in run]
 
 
 def test_each_day_was_late_and_none_was_harmed_by_a_webhook_that_fails(
