@@ -9,8 +9,11 @@ PGPASSWORD=$(cat "$secrets/postgres")
 AIRFLOW__API__SECRET_KEY=$(cat "$secrets/airflow_key")
 AIRFLOW__API_AUTH__JWT_SECRET=$(cat "$secrets/airflow_jwt")
 export PGPASSWORD AIRFLOW__API__SECRET_KEY AIRFLOW__API_AUTH__JWT_SECRET
-# Airflow opens the file of its users' passwords for writing.
+# Airflow opens the file of its users' passwords for writing. Parts of a pod share it, and probes write
+# it again while somebody logs in: it is there in one move, and never empty.
 users=${TMPDIR:-/tmp}/airflow-users.json
-(umask 077 && cat "$secrets/airflow_users" >"$users")
+new=$(mktemp "$users.XXXXXX")
+cat "$secrets/airflow_users" >"$new"
+mv -f "$new" "$users"
 export AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE="$users"
 exec "$@"

@@ -95,6 +95,26 @@ def test_the_pipeline_starts_only_if_asked_for_and_with_secrets_from_files(
             assert service["command"][0] == "airflow-start", name
 
 
+def test_passwords_of_users_are_never_half_written(tmp_path: Path):
+    """Each command of Airflow writes them, beside a server that reads them at a log-in."""
+    for name in ("postgres", "airflow_key", "airflow_jwt"):
+        (tmp_path / name).write_text("x\n")
+    text = json.dumps({"admin": secrets.token_hex(16)})
+    (tmp_path / "airflow_users").write_text(text)
+    env = {"PATH": os.environ["PATH"], "SECRETS": str(tmp_path), "TMPDIR": str(tmp_path / "tmp")}
+    (tmp_path / "tmp").mkdir()
+    file = tmp_path / "tmp" / "airflow-users.json"
+    loop = f"for n in $(seq 40); do {DEPLOY / 'airflow' / 'start.sh'} true; done"
+    with subprocess.Popen(["sh", "-euc", loop], env=env) as writer:
+        while not file.exists():
+            assert writer.poll() is None
+        while writer.poll() is None:
+            assert file.read_text() == text
+    assert writer.returncode == 0
+    assert list(file.parent.iterdir()) == [file]
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
 def test_each_part_sees_its_own_certificate_alone(services: dict[str, Any]):
     for name in ("scheduler", "worker", "client", "proxy"):
         (tls,) = [v for v in services[name]["volumes"] if v.get("source") == "tls"]
