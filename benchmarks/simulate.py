@@ -35,7 +35,7 @@ import numpy as np
 OURS, PEER = "cryptodask", "vectorbt"
 FEE, SLIPPAGE, CASH = 0.001, 0.002, 1_000.0
 TOLERANCES = {"equity": 1e-9, "fills": 1e-8}
-"""vectorbt drops what is a billionth of the cash, which among millions of fills adds up in a few."""
+"""vectorbt drops what is a billionth of the cash, which adds up in a few of millions of fills."""
 KEYS = [0, 1, 5]
 """Columns of fills that are no amounts: coin, day, side."""
 
