@@ -70,13 +70,13 @@ class Pipeline(Services):
     def airflow(self, *arguments: str) -> str:
         """Run a command in the scheduler's container, as the README does."""
         words, env = self.command("airflow-scheduler", ["airflow-start", "airflow", *arguments])
-        done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=180)
+        done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
         return done.stdout
 
     def unpause(self, dag: str) -> None:
         """Let the scheduler begin what is due, once the DAG was read."""
-        until = time.monotonic() + 120
+        until = time.monotonic() + 600
         while dag not in [d["dag_id"] for d in self.ask("dags")["dags"]]:
             assert time.monotonic() < until, self.logs()
             time.sleep(1)
@@ -84,7 +84,7 @@ class Pipeline(Services):
 
     def wait_for_runs(self, dag: str, count: int = 1) -> list[dict[str, Any]]:
         """Return all runs of a DAG once there are so many, and each succeeded."""
-        until = time.monotonic() + 240
+        until = time.monotonic() + 900
         while True:
             runs: list[dict[str, Any]] = self.ask(f"dags/{dag}/dagRuns")["dag_runs"]
             if len(runs) >= count and {r["state"] for r in runs} <= {"success", "failed"}:
@@ -121,7 +121,9 @@ class Pipeline(Services):
         data = None if body is None else json.dumps(body).encode()
         url = f"http://127.0.0.1:{self.ports['8080']}/{path}"
         headers = {"Content-Type": "application/json"} | headers
-        with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=30) as sent:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, data, headers), timeout=120
+        ) as sent:
             return json.load(sent)
 
     def logs(self) -> str:

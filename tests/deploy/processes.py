@@ -60,7 +60,7 @@ class Services:
     def run(self, name: str) -> subprocess.CompletedProcess[str]:
         command, env = self.command(name, self.services[name]["command"])
         return subprocess.run(
-            command, env=env, capture_output=True, text=True, timeout=180, cwd=self.folder
+            command, env=env, capture_output=True, text=True, timeout=600, cwd=self.folder
         )
 
     def healthy(self, name: str) -> bool:
@@ -68,8 +68,8 @@ class Services:
         kind, *test = self.services[name]["healthcheck"]["test"]
         assert kind == "CMD"
         command, env = self.command(name, test)
-        deadline = time.monotonic() + 90
-        while subprocess.run(command, env=env, capture_output=True, timeout=30).returncode:
+        deadline = time.monotonic() + 300
+        while subprocess.run(command, env=env, capture_output=True, timeout=120).returncode:
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.5)

@@ -93,7 +93,7 @@ def kill_first(settings: Path, step: str, *, task: bool = False) -> bool:
     Of the two that a step has, it is the command's, or that of Airflow's task; the command then
     continues beside the next try.
     """
-    until = time.monotonic() + 200
+    until = time.monotonic() + 900
     while time.monotonic() < until:
         for process in psutil.process_iter(["cmdline"]):
             words = process.info["cmdline"] or []
@@ -139,7 +139,7 @@ def grown(running: Pipeline, backfilled: list[dict[str, Any]]) -> tuple[str, lis
     day = str(date.today() + timedelta(days=1))
     running.report_growth(day)
     judged = running.folder / "pipeline" / "runs" / day
-    until = time.monotonic() + 200
+    until = time.monotonic() + 900
     while len(list(judged.rglob("judged.json"))) < 2:
         assert time.monotonic() < until, running.logs()
         time.sleep(1)
@@ -217,7 +217,7 @@ def test_each_day_was_late_and_none_was_harmed_by_a_webhook_that_fails(
     running: Pipeline, first: dict[str, Any], late: tuple[str, list[Any]]
 ):
     text = f"CryptoDask: cryptodask_daily: {first['dag_run_id']} is late"
-    until = time.monotonic() + 60
+    until = time.monotonic() + 300
     while {"text": text} not in late[1]:
         assert time.monotonic() < until, running.logs()
         time.sleep(1)
