@@ -37,6 +37,7 @@ from cryptodask.store.bulk import insert_forecasts
 from cryptodask.store.connect import SCRIPTS, connect, writing
 from cryptodask.store.monitoring import MONITOR
 from cryptodask.store.schema import METADATA
+from cryptodask.store.store import Store
 
 KEYS = ["coin", "model", "cutoff", "step"]
 
@@ -363,11 +364,23 @@ def killed_at(place: str, folder: Path, moment: float) -> bool:
     os._exit(0)
 
 
+def empty(store: Store) -> None:
+    """Remove all runs of a store."""
+    with writing(store._engine) as connection:
+        for table in ("failures", "scores", "versions", "forecasts", "runs"):
+            connection.execute(text(f"DELETE FROM {table}"))
+
+
 def test_a_process_that_is_killed_leaves_all_or_nothing(place: str, run_folder: Path) -> None:
     with open_store(place) as store:
         rows = len(open_forecasts(run_folder))
+    begun = time.monotonic()
+    assert not killed_at(place, run_folder, 1_000)
+    whole = time.monotonic() - begun  # seconds that it takes, on a machine as busy as this one
+    with open_store(place) as store:
+        empty(store)
     rng = random.Random(0)
-    moments = [*range(1, 26), *(-rng.uniform(0.001, 0.25) for _ in range(25))]
+    moments = [*range(1, 26), *(-rng.uniform(0.001, whole) for _ in range(25))]
     killed = 0
     for moment in moments:
         killed += killed_at(place, run_folder, moment)
@@ -376,9 +389,7 @@ def test_a_process_that_is_killed_leaves_all_or_nothing(place: str, run_folder: 
             assert (len(runs), len(forecasts)) in ((0, 0), (1, rows))
             if len(runs):
                 store.add(run_folder)  # equal to the folder, or an error
-                with writing(store._engine) as connection:
-                    for table in ("failures", "scores", "versions", "forecasts", "runs"):
-                        connection.execute(text(f"DELETE FROM {table}"))
+                empty(store)
     assert killed >= 10
     with open_store(place) as store:
         assert store.add(run_folder).rows == rows
