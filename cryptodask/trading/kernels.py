@@ -7,8 +7,10 @@ after its close, and is filled at a later bar's price.
 Compiled code is kept on disk; this module is imported by the first simulation.
 """
 
+import hashlib
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
 import numba
@@ -66,7 +68,14 @@ class Terms(NamedTuple):
     shared: bool
 
 
+_ARITHMETIC = hashlib.sha256(Path(str(arithmetic.__file__)).read_bytes()).hexdigest()[:12]
+
+
 def _compiled(function: Function) -> Function:
+    if function.__module__ == __name__:
+        # Numba looks for changes in the file of a function alone, and names what it keeps by the
+        # function: with this, what was compiled with other arithmetic is not found.
+        function.__qualname__ += f"_{_ARITHMETIC}"
     compiled = numba.njit(nogil=True, error_model="numpy")(function)
     with suppress(RuntimeError):  # nowhere to keep it: no writable folder beside the file, no home
         compiled.enable_caching()
