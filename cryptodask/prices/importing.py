@@ -133,7 +133,7 @@ def _readings(
     run: Run,
     empty: dict[str, str],
 ) -> Iterator[Reading]:
-    """Yield what is read, part by part; coins without a row that was read are added to ``empty``."""
+    """Yield what is read, part by part; add coins without a row that was read to ``empty``."""
     if declared:
         yield from declared_readings(source, declared, options.policies, partitions, run)
         return
