@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from operator import methodcaller
@@ -22,6 +23,7 @@ from cryptodask.prices.places import files_in, find_files
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
 from cryptodask.prices.reading import Reading
 from cryptodask.prices.schema import starts_of
+from cryptodask.prices.second_process import SecondProcess, pays_for, second_process
 from cryptodask.prices.sources import Prices, no_rows_message, open_source
 from cryptodask.prices.table.manifest import is_table
 from cryptodask.prices.table.price_table import PriceTable, write_table
@@ -90,34 +92,58 @@ def import_prices(
     _check_places(source, Path(out), overwrite)
     # What depends on neighbours is looked at once they are the right ones.
     plain = without_series(options.policies) if declared else options.policies
-    opened = open_source(source, replace(options, policies=plain))
-    assert not isinstance(opened, PriceTable)
-    # Rows of a frame are not sent to a cluster to be sent back.
-    run = run if isinstance(opened, FolderSource) else map
-    empty = dict(opened.empty)
-
-    def readings() -> Any:
-        if declared:
-            yield from declared_readings(opened, declared, options.policies, partitions, run)
-            return
-        spans = pack(opened.rows_of(opened.coins), partitions)
-        read = _read_batches if run is map else _read_parts
-        for coins, reading in read(opened, spans, run):
-            for coin in sorted(set(coins) - set(reading.prices["coin"].unique())):
-                empty[coin] = no_rows_message(coin)
-            yield reading
-
-    table = write_table(
-        out,
-        readings(),
-        empty=empty,
-        notes=join_findings([opened.file_findings(), declared.findings()]),
-        declared=declared,
-        freq=opened.freq,
-        policies=options.policies,
-    )
+    with _beside(source, run) as run_parts:
+        opened = open_source(source, replace(options, policies=plain))
+        assert not isinstance(opened, PriceTable)
+        # Rows of a frame are not sent to a cluster to be sent back.
+        run = run_parts if isinstance(opened, FolderSource) else map
+        empty = dict(opened.empty)
+        table = write_table(
+            out,
+            _readings(opened, declared, options, partitions, run, empty),
+            empty=empty,
+            notes=join_findings([opened.file_findings(), declared.findings()]),
+            declared=declared,
+            freq=opened.freq,
+            policies=options.policies,
+        )
     declared.warn_unknown({*opened.coins, *opened.empty})
     return table
+
+
+Run = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
+"""Calls a function for each partition, and yields the results in order."""
+
+
+@contextmanager
+def _beside(source: Prices, run: Run) -> Iterator[Run]:
+    """Give what reads partitions: for many files, ``map`` with a second process beside it."""
+    if run is not map or not isinstance(source, str | Path) or not pays_for(Path(source)):
+        yield run
+        return
+    with second_process() as second:
+        yield second.map
+
+
+def _readings(
+    source: Source,
+    declared: Declared,
+    options: ReadOptions,
+    partitions: int | None,
+    run: Run,
+    empty: dict[str, str],
+) -> Iterator[Reading]:
+    """Yield what is read, part by part; add coins without a row that was read to ``empty``."""
+    if declared:
+        yield from declared_readings(source, declared, options.policies, partitions, run)
+        return
+    spans = pack(source.rows_of(source.coins), partitions)
+    is_here = run is map or isinstance(getattr(run, "__self__", None), SecondProcess)
+    read = _read_batches if is_here else _read_parts
+    for coins, reading in read(source, spans, run):
+        for coin in sorted(set(coins) - set(reading.prices["coin"].unique())):
+            empty[coin] = no_rows_message(coin)
+        yield reading
 
 
 _Coins = Sequence[str]
