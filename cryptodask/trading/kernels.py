@@ -2,9 +2,7 @@
 
 Matrices are ``(n_dates, n_coins)``, float64. A bar is missing where its close is NaN. Each date has
 four passes: sales, purchases, what is known at the close, decisions. So a decision sees nothing
-after its close, and is filled at a later bar's price.
-
-Compiled code is kept on disk; this module is imported by the first simulation.
+after its close, and is filled at a later bar's price. Compiled code is kept on disk.
 """
 
 import hashlib
@@ -73,8 +71,7 @@ _ARITHMETIC = hashlib.sha256(Path(str(arithmetic.__file__)).read_bytes()).hexdig
 
 def _compiled(function: Function) -> Function:
     if function.__module__ == __name__:
-        # Numba looks for changes in the file of a function alone, and names what it keeps by the
-        # function: with this, what was compiled with other arithmetic is not found.
+        # Numba sees changes in a function's own file alone; what it keeps is named by the function.
         function.__qualname__ += f"_{_ARITHMETIC}"
     compiled = numba.njit(nogil=True, error_model="numpy")(function)
     with suppress(RuntimeError):  # nowhere to keep it: no writable folder beside the file, no home
