@@ -9,11 +9,9 @@ import pandas as pd
 
 from cryptodask.prices.clean.findings import FINDING_KINDS
 from cryptodask.runs.fields import one_of, optional, whole_number
+from cryptodask.trading.rules import rising_probability
 
 Action = Literal["store", "request", "alert", "skip"]
-
-WIDTH_OF_80 = 2 * 1.2815515655446004
-"""Between the bounds of an 80% interval of a normal distribution, in standard deviations."""
 
 
 def check_share(_: Any, field: "attrs.Attribute[Any]", value: float | None) -> None:
@@ -174,7 +172,7 @@ def see(
     if "lower_80" not in rows:
         rows["lower_80"] = rows["upper_80"] = np.nan
     rows["width"] = (rows["upper_80"] - rows["lower_80"]) / rows["last"]
-    rows["probability"] = _rising(rows)
+    rows["probability"] = rising_probability(rows)
     signs = np.sign(rows["return"])
     together = signs.groupby([rows["coin"], signs]).transform("count")
     rows["agreement"] = together / rows.groupby("coin")["model"].transform("count")
@@ -182,17 +180,6 @@ def see(
     rows["findings"] = [sorted(findings.get(coin, ())) for coin in rows["coin"]]
     names = ["coin", "model", "cutoff", "step", "last", "forecast", "return", "probability"]
     return rows[[*names, "width", "agreement", "age", "findings"]].reset_index(drop=True)
-
-
-def _rising(rows: pd.DataFrame) -> "pd.Series[Any]":
-    """Return the probability of a close above the last one."""
-    from scipy.stats import norm
-
-    with np.errstate(all="ignore"):  # a bound of 0 makes NaN, which meets no condition
-        deviation = np.log(rows["upper_80"] / rows["lower_80"]) / WIDTH_OF_80
-        distance = np.log(rows["forecast"] / rows["last"]) / deviation
-    chance = pd.Series(norm.cdf(distance), index=rows.index)
-    return chance.where(deviation > 0)
 
 
 def judge(

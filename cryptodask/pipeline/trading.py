@@ -1,7 +1,6 @@
 """The step that trades a day's requests, once for all groups, on paper."""
 
 import numpy as np
-import pandas as pd
 
 from cryptodask.errors import InputError
 from cryptodask.pipeline.day import DONE, NOTHING, Day, Report
@@ -35,6 +34,7 @@ def trade(day: Day) -> Report:
     """
     from cryptodask.prices import CryptoLoader
     from cryptodask.prices.freq import DAILY, long_bars
+    from cryptodask.prices.schema import empty_prices
     from cryptodask.store.records import Books, Settled
     from cryptodask.trading.brokers.paper import settle
 
@@ -51,7 +51,7 @@ def trade(day: Day) -> Report:
 
     def settled(books: Books) -> Settled:
         known = [coin for coin in books.coins if coin in loader]
-        bars = loader.get_df(known, to_date=day.date) if known else _no_bars()
+        bars = loader.get_df(known, to_date=day.date) if known else empty_prices()
         return settle(books, bars, day.date, settings.costs, settings.lots, settings.patience)
 
     since = str(np.datetime64(day.date, "D") - np.timedelta64(LATE, "D"))
@@ -62,9 +62,3 @@ def trade(day: Day) -> Report:
             return {"step": "trade", "state": NOTHING, "account": settings.account, "why": why}
         report, is_new = store.trade(settings.account, settings.cash, day.date, settled, since)
     return {"step": "trade", "state": DONE, "account": settings.account, "new": is_new, **report}
-
-
-def _no_bars() -> pd.DataFrame:
-    from cryptodask.prices.schema import empty_prices
-
-    return empty_prices()

@@ -23,7 +23,7 @@ from cryptodask.prices.places import files_in, find_files
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
 from cryptodask.prices.reading import Reading
 from cryptodask.prices.schema import starts_of
-from cryptodask.prices.second_process import SecondProcess, pays_for, second_process
+from cryptodask.prices.second_process import pays_for, second_process
 from cryptodask.prices.sources import Prices, no_rows_message, open_source
 from cryptodask.prices.table.manifest import is_table
 from cryptodask.prices.table.price_table import PriceTable, write_table
@@ -96,11 +96,13 @@ def import_prices(
         opened = open_source(source, replace(options, policies=plain))
         assert not isinstance(opened, PriceTable)
         # Rows of a frame are not sent to a cluster to be sent back.
+        is_here = run is map or not isinstance(opened, FolderSource)
         run = run_parts if isinstance(opened, FolderSource) else map
+        read = _read_batches if is_here else _read_parts
         empty = dict(opened.empty)
         table = write_table(
             out,
-            _readings(opened, declared, options, partitions, run, empty),
+            _readings(opened, declared, options, partitions, run, read, empty),
             empty=empty,
             notes=join_findings([opened.file_findings(), declared.findings()]),
             declared=declared,
@@ -131,6 +133,7 @@ def _readings(
     options: ReadOptions,
     partitions: int | None,
     run: Run,
+    read: "Callable[[Source, _Spans, Run], Iterable[tuple[_Coins, Reading]]]",
     empty: dict[str, str],
 ) -> Iterator[Reading]:
     """Yield what is read, part by part; add coins without a row that was read to ``empty``."""
@@ -138,8 +141,6 @@ def _readings(
         yield from declared_readings(source, declared, options.policies, partitions, run)
         return
     spans = pack(source.rows_of(source.coins), partitions)
-    is_here = run is map or isinstance(getattr(run, "__self__", None), SecondProcess)
-    read = _read_batches if is_here else _read_parts
     for coins, reading in read(source, spans, run):
         for coin in sorted(set(coins) - set(reading.prices["coin"].unique())):
             empty[coin] = no_rows_message(coin)

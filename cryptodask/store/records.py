@@ -7,6 +7,9 @@ import attrs
 
 from cryptodask.io.sealed import digest
 
+WAITING = ("open", "partial")
+"""States of orders that may be filled yet, in full or in part."""
+
 
 @attrs.frozen(kw_only=True)
 class Alert:

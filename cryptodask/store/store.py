@@ -12,7 +12,7 @@ from sqlalchemy import Select, and_, func, select
 from cryptodask.errors import OptionError, UnknownCoinError, UnknownModelError
 from cryptodask.prices.days import read_day
 from cryptodask.store.adding import StoredRun, add_run
-from cryptodask.store.connect import connect, explained, shown
+from cryptodask.store.connect import connect, shown
 from cryptodask.store.days import (
     add_actuals,
     add_alerts,
@@ -20,7 +20,6 @@ from cryptodask.store.days import (
     add_requests,
     known_closes,
 )
-from cryptodask.store.frames import frame_of
 from cryptodask.store.records import Alert, Judgement, Request
 from cryptodask.store.schema import (
     ALERTS,
@@ -270,10 +269,6 @@ class Store(Trading):
         joined = REQUESTS.join(JUDGEMENTS, JUDGEMENTS.c.id == REQUESTS.c.judgement)
         columns = [*first, JUDGEMENTS.c.rule, *others]
         return self._frame(select(*columns).select_from(joined).order_by(REQUESTS.c.id))
-
-    def _frame(self, query: "Select[Any]") -> pd.DataFrame:
-        with explained(self._engine), self._engine.connect() as connection:
-            return frame_of(connection, query)
 
     def _latest(self, coin: Names, model: Names, as_of: Any, run: int | None) -> "Select[Any]":
         """Return the query of `forecasts` as of a date, which finds the first steps by an index."""

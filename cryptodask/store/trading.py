@@ -12,11 +12,8 @@ from cryptodask.io.sealed import digest
 from cryptodask.store.adding import insert_new
 from cryptodask.store.connect import explained, writing
 from cryptodask.store.frames import frame_of
-from cryptodask.store.records import Books, Fill, Order, Settled
+from cryptodask.store.records import WAITING, Books, Fill, Order, Settled
 from cryptodask.store.schema import ACCOUNTS, FILLS, ORDERS, REQUESTS, TRADING_DAYS, iso
-
-UNFILLED = ("open", "partial")
-"""States of orders that may be filled yet, in full or in part."""
 
 NOTHING = 1e-12
 """Share of all that was bought of a coin below which a rest of it is one of rounding."""
@@ -97,7 +94,7 @@ class Trading:
             "state",
         )
         query = select(*(ORDERS.c[name] for name in names)).order_by(ORDERS.c.id)
-        return self._rows(query if account is None else query.where(ORDERS.c.account == account))
+        return self._frame(query if account is None else query.where(ORDERS.c.account == account))
 
     def fills(self, account: str | None = None) -> pd.DataFrame:
         """Return fills, in the order in which they came, with their orders' coins and sides.
@@ -107,7 +104,7 @@ class Trading:
         account : str, optional
             By default all.
         """
-        return self._rows(_fills(account))
+        return self._frame(_fills(account))
 
     def trading_days(self, account: str | None = None) -> pd.DataFrame:
         """Return the days that accounts traded on: ``account, day, cash, equity, report``.
@@ -119,9 +116,9 @@ class Trading:
         """
         query = select(TRADING_DAYS).order_by(TRADING_DAYS.c.account, TRADING_DAYS.c.day)
         where = [] if account is None else [TRADING_DAYS.c.account == account]
-        return self._rows(query.where(*where))
+        return self._frame(query.where(*where))
 
-    def _rows(self, query: "Select[Any]") -> pd.DataFrame:
+    def _frame(self, query: "Select[Any]") -> pd.DataFrame:
         with explained(self._engine), self._engine.connect() as connection:
             return frame_of(connection, query)
 
@@ -148,7 +145,7 @@ def _books(connection: Connection, account: str, cash: float, day: str, since: s
     held = {c: q for c, q in positions.items() if abs(q) > NOTHING * bought[c]}
     mine = ORDERS.c.account == account
     names = ("request", "coin", "decided", "side", "quantity", "filled", "state", "tried")
-    query = select(*(ORDERS.c[name] for name in names)).where(mine, ORDERS.c.state.in_(UNFILLED))
+    query = select(*(ORDERS.c[name] for name in names)).where(mine, ORDERS.c.state.in_(WAITING))
     orders = [
         Order(**row._asdict() | {k: _text(row._asdict()[k]) for k in ("decided", "tried")})
         for row in connection.execute(query.order_by(ORDERS.c.id))

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from cryptodask.pipeline.rules import WIDTH_OF_80, Rule, judge, see
+from cryptodask.pipeline.rules import Rule, judge, see
+from cryptodask.trading.rules import WIDTH_OF_80
 
 CUTOFF = pd.Timestamp("2026-01-01")
 

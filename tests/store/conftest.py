@@ -1,14 +1,20 @@
 """Stores of both databases, empty, and runs to store."""
 
 import os
+import signal
+import time
+import traceback
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from distributed import Client
+from sqlalchemy import event
 
 from cryptodask.runs import backtest, forecast
+from cryptodask.store import open_store
+from cryptodask.store.store import Store
 from tests.conftest import Cluster
 
 SERVER = os.environ.get("CRYPTODASK_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432")
@@ -25,6 +31,38 @@ def _server() -> str:
         reason = f"tests of PostgreSQL need a server, and CRYPTODASK_TEST_POSTGRES for it: {error}"
         pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
     return SERVER
+
+
+def killed_at(place: str, act: Callable[[Store], object], moment: float) -> bool:
+    """Act on a store in a process that kills itself; return whether it did.
+
+    A moment above 0 is a statement of SQL, before which it does; one below it, seconds.
+    """
+    child = os.fork()
+    if child:
+        if moment < 0:
+            time.sleep(-moment)
+            os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
+        return os.WIFSIGNALED(status)
+    try:
+        left = moment
+        with open_store(place) as store:
+
+            def count(*_: object) -> None:
+                nonlocal left
+                left -= 1
+                if left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+            for name in ("before_cursor_execute", "commit"):
+                event.listen(store._engine, name, count)
+            act(store)
+    except BaseException:  # noqa: BLE001 - it must not go on as a second run of tests
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
 
 
 def new_database() -> Iterator[str]:

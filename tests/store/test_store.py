@@ -1,13 +1,11 @@
 """The store on SQLite and PostgreSQL: what goes in comes out, and nothing is stored twice."""
 
-import os
 import random
 import shutil
-import signal
 import time
-import traceback
 from collections.abc import Callable
 from multiprocessing import get_context
+from operator import methodcaller
 from pathlib import Path
 
 import attrs
@@ -18,7 +16,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from cryptodask.errors import (
     InputError,
@@ -38,6 +36,7 @@ from cryptodask.store.connect import SCRIPTS, connect, writing
 from cryptodask.store.monitoring import MONITOR
 from cryptodask.store.schema import METADATA
 from cryptodask.store.store import Store
+from tests.store.conftest import killed_at
 
 KEYS = ["coin", "model", "cutoff", "step"]
 
@@ -332,38 +331,6 @@ def test_four_processes_that_store_at_once_store_once(
         assert len(store.forecasts()) == len(open_forecasts(run_folder))
 
 
-def killed_at(place: str, folder: Path, moment: float) -> bool:
-    """Store a run in a process that kills itself; whether it did.
-
-    A moment above 0 is a statement of SQL, before which it does; one below it, seconds.
-    """
-    child = os.fork()
-    if child:
-        if moment < 0:
-            time.sleep(-moment)
-            os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
-        assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-        return os.WIFSIGNALED(status)
-    try:
-        left = moment
-        with open_store(place) as store:
-
-            def count(*_: object) -> None:
-                nonlocal left
-                left -= 1
-                if left == 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-            for name in ("before_cursor_execute", "commit"):
-                event.listen(store._engine, name, count)
-            store.add(folder)
-    except BaseException:  # noqa: BLE001 - it must not go on as a second run of tests
-        traceback.print_exc()
-        os._exit(1)
-    os._exit(0)
-
-
 def empty(store: Store) -> None:
     """Remove all runs of a store."""
     with writing(store._engine) as connection:
@@ -374,8 +341,9 @@ def empty(store: Store) -> None:
 def test_a_process_that_is_killed_leaves_all_or_nothing(place: str, run_folder: Path) -> None:
     with open_store(place) as store:
         rows = len(open_forecasts(run_folder))
+    add = methodcaller("add", run_folder)
     begun = time.monotonic()
-    assert not killed_at(place, run_folder, 1_000)
+    assert not killed_at(place, add, 1_000)
     whole = time.monotonic() - begun  # seconds that it takes, on a machine as busy as this one
     with open_store(place) as store:
         empty(store)
@@ -383,7 +351,7 @@ def test_a_process_that_is_killed_leaves_all_or_nothing(place: str, run_folder: 
     moments = [*range(1, 26), *(-rng.uniform(0.001, whole) for _ in range(25))]
     killed = 0
     for moment in moments:
-        killed += killed_at(place, run_folder, moment)
+        killed += killed_at(place, add, moment)
         with open_store(place) as store:
             runs, forecasts = store.runs(), store.forecasts()
             assert (len(runs), len(forecasts)) in ((0, 0), (1, rows))

@@ -1,23 +1,21 @@
 """Accounts in both databases: a day is settled once, however often it is killed or repeated."""
 
-import os
 import random
-import signal
-import traceback
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import event
 
 from cryptodask.errors import StoreError
 from cryptodask.store import Judgement, Request, open_store
 from cryptodask.store.records import Books, Settled
+from cryptodask.store.store import Store
 from cryptodask.trading.brokers.paper import settle
 from cryptodask.trading.terms import Costs, Lots
-from tests.store.conftest import new_database
+from tests.store.conftest import killed_at, new_database
 
 COINS = ("Apple", "=Pear, B", "Plum")
 DAYS = [str(day.date()) for day in pd.date_range("2026-01-01", periods=16)]
@@ -50,18 +48,22 @@ def requests_of(day: str) -> list[Request]:
     return asks
 
 
-def trade(store: object, day: str, cash: float = 1_000.0) -> bool:
+def trade(store: Store, day: str, cash: float = 1_000.0) -> bool:
     def settled(books: Books) -> Settled:
         return settle(books, bars(day), day, COSTS, Lots(size=0.01), 1)
 
     since = str(np.datetime64(day, "D") - np.timedelta64(7, "D"))
-    return bool(store.trade("paper", cash, day, settled, since)[1])  # type: ignore[attr-defined]
+    return store.trade("paper", cash, day, settled, since)[1]
+
+
+def request_and_trade(store: Store, day: str) -> None:
+    store.add_requests(requests_of(day))
+    trade(store, day)
 
 
 def one_day(place: str, day: str) -> None:
     with open_store(place) as store:
-        store.add_requests(requests_of(day))
-        trade(store, day)
+        request_and_trade(store, day)
 
 
 def frames(place: str) -> dict[str, pd.DataFrame]:
@@ -97,33 +99,6 @@ def test_the_days_have_orders_of_every_kind(clean: dict[str, pd.DataFrame]):
     assert clean["days"]["cash"].min() >= 0
 
 
-def killed_at(place: str, day: str, moment: int) -> bool:
-    """Trade a day in a process that kills itself before a statement of SQL; whether it did."""
-    child = os.fork()
-    if child:
-        _, status = os.waitpid(child, 0)
-        assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-        return os.WIFSIGNALED(status)
-    try:
-        left = moment
-        with open_store(place) as store:
-
-            def count(*_: object) -> None:
-                nonlocal left
-                left -= 1
-                if left == 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-            for name in ("before_cursor_execute", "commit"):
-                event.listen(store._engine, name, count)
-            store.add_requests(requests_of(day))
-            trade(store, day)
-    except BaseException:  # noqa: BLE001 - it must not go on as a second run of tests
-        traceback.print_exc()
-        os._exit(1)
-    os._exit(0)
-
-
 def test_killed_repeated_and_restarted_days_are_as_if_each_ran_once(
     place: str, clean: dict[str, pd.DataFrame]
 ):
@@ -133,7 +108,7 @@ def test_killed_repeated_and_restarted_days_are_as_if_each_ran_once(
     killed = 0
     for day in DAYS:
         for _ in range(rng.randrange(1, 5)):
-            killed += killed_at(place, day, rng.randrange(1, 30))
+            killed += killed_at(place, partial(request_and_trade, day=day), rng.randrange(1, 30))
         for _ in range(rng.randrange(1, 3)):
             one_day(place, day)
     assert killed >= 8

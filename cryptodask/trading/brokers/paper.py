@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from cryptodask.errors import InputError
-from cryptodask.store.records import Books, Fill, Order, Settled
+from cryptodask.store.records import WAITING, Books, Fill, Order, Settled
 from cryptodask.text import shown_names
 from cryptodask.trading.orders import (
     BUY,
@@ -29,9 +29,6 @@ from cryptodask.trading.orders import (
 from cryptodask.trading.terms import Costs, Lots
 
 SIDES = {"buy": BUY, "sell": SELL}
-
-WAITING = ("open", "partial")
-"""States of orders that may be filled yet, in full or in part."""
 
 ROUNDING = 1e-12
 """Share of a quantity that is lost when it is rounded."""
