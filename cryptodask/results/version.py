@@ -39,7 +39,7 @@ TRACES = re.compile(
 )
 """Names of other files in the folder of a training: its records, its lock, and drafts."""
 
-CALIBRATION = ("spread", "market", "quantiles")
+CALIBRATION = ("ratio", "market", "quantiles")
 """Fields of a `Calibration`; its arrays are named so, after a dot."""
 
 
@@ -176,6 +176,8 @@ class Version:
         ------
         DamagedFileError
             A file is missing, or what was read of it is not as it was written.
+        VersionError
+            Its intervals are of an older release.
         """
         shared = self._shared() if self.facts.any_coin else None
         if shared is not None and not self.manifest.intervals:
@@ -199,6 +201,12 @@ class Version:
         place = {coin: i for i, coin in enumerate(coins)}
         rows = [place[coin] for coin in learned.coins or ()]
         if rows:
+            missing = [name for name in CALIBRATION if OWN + name not in learned.arrays]
+            if missing:
+                raise VersionError(
+                    f"{self.path}: its intervals are of an older release, and can't be made by "
+                    "this one; train a new version, or predict without intervals"
+                )
             for name in CALIBRATION:
                 getattr(calibration, name)[rows] = learned.arrays[OWN + name]
         return calibration

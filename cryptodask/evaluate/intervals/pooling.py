@@ -21,13 +21,13 @@ from cryptodask.errors import InputError
 from cryptodask.evaluate.intervals.conformal import Conformal
 from cryptodask.evaluate.intervals.error_counts import ErrorCounts, PoolSummary
 from cryptodask.evaluate.intervals.past_errors import PastErrors
-from cryptodask.evaluate.rows import BOUND_QUANTILES
+from cryptodask.evaluate.rows import KEPT_LEVELS
 from cryptodask.records import DateArray, FloatArray
 
 Pools = dict[int, ErrorCounts]
 """Counts by cohort."""
 
-VERSION = 1
+VERSION = 2
 """Of the JSON that `PooledErrors.to_json` returns."""
 
 
@@ -84,10 +84,10 @@ def error_quantiles(pools: Pools) -> dict[int, FloatArray]:
     Returns
     -------
     dict of int to ndarray of float64, ``(n_origins, horizon, n_levels)``
-        Scaled errors, at the levels of `cryptodask.evaluate.rows.BOUND_QUANTILES`; NaN where no
+        Scaled errors, at the levels of `cryptodask.evaluate.rows.KEPT_LEVELS`; NaN where no
         error was known.
     """
-    levels = list(BOUND_QUANTILES.values())
+    levels = list(KEPT_LEVELS.values())
     return {cohort: Conformal().quantiles(counts, levels) for cohort, counts in pools.items()}
 
 
@@ -155,7 +155,7 @@ def _read_cohort(value: object, name: str) -> tuple[PoolSummary, FloatArray]:
     moves = _to_array(fields["moves"], (n_origins,), f"{name}: moves")
     cap = _to_array(fields["cap"], (n_origins, None), f"{name}: cap")
     mean = _to_array(fields["mean"], cap.shape, f"{name}: mean")
-    shape = (*cap.shape, len(BOUND_QUANTILES))
+    shape = (*cap.shape, len(KEPT_LEVELS))
     quantiles = _to_array(fields["quantiles"], shape, f"{name}: quantiles")
     return PoolSummary(cutoffs, moves, cap, mean), quantiles
 
