@@ -5,7 +5,7 @@ many bars (`cryptodask.evaluate.intervals.volatility`), errors of calm and of wi
 are alike, so those of all coins are pooled. Quantiles of the pool times a coin's spread are its
 interval, step by step. With a few hundred errors the pool says more than any one coin can; with
 few, a prior does: on coins and on stocks of many years, moves over spreads have Student's
-distribution with five degrees of freedom, as wide as the spread says. It counts as `PRIOR` errors,
+distribution with four degrees of freedom, as wide as the spread says. It counts as 150 errors,
 and its width follows that of a model's errors beside the moves themselves, which are the errors of
 naive. So intervals of one coin alone are about those that it has among thousands.
 
@@ -53,10 +53,10 @@ from cryptodask.records import DateArray, FloatArray
 JUMP = 5.0
 """Medians of the pool beyond which an error is a jump, and counts for no more than that."""
 
-FREEDOM, WIDTH = 5.0, 1.02
+FREEDOM, WIDTH = 4.0, 0.98
 """Degrees of freedom, and the scale, of Student's distribution of moves over spreads."""
 
-MEAN = 0.968
+MEAN = 0.98
 """Mean of the absolute value of that distribution."""
 
 OWN_WIDTH = 2.0
@@ -106,7 +106,7 @@ class Conformal:
 
     half_life: float = 500.0
     mirror: float = 0.5
-    prior: float = 50.0
+    prior: float = 150.0
     coin_prior: float = 60.0
     speed: float = 0.01
 
@@ -164,7 +164,9 @@ class Conformal:
         centres = (EDGES[half:-1] + EDGES[half + 1 :]) / 2
         cap = JUMP * centres[middle]
         mean = (folded * np.minimum(centres, cap[:, :, None])).sum(axis=2) / below[:, :, -1]
-        return PoolSummary(counts.cutoffs, counts.market, cap, mean)
+        coins = counts.errors[:, 0].sum(axis=1)
+        errors, most = int(coins.sum()), int(coins.max(initial=0))
+        return PoolSummary(counts.cutoffs, counts.market, cap, mean, errors, most)
 
     def scale(self, history: ErrorHistory, summary: PoolSummary) -> FloatArray:
         """Return the factors of the pool's quantiles.

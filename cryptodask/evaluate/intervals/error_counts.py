@@ -111,12 +111,16 @@ class PoolSummary:
         Absolute scaled error beyond which an error is a jump, and counts for the cap.
     mean : ndarray of float64, ``(n_origins, horizon)``
         Mean of the absolute scaled errors up to the cap.
+    errors, coins : int
+        Errors of forecasts one bar ahead, at all origins, and the most coins at one of them.
     """
 
     cutoffs: DateArray
     moves: FloatArray
     cap: FloatArray
     mean: FloatArray
+    errors: int
+    coins: int
 
 
 def check_levels(levels: Sequence[float]) -> FloatArray:

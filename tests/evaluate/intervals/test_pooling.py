@@ -133,7 +133,7 @@ def test_json_brings_every_bit_back(seed: int, cohorts: int, n_origins: int, hor
         {
             7 * cohort: PoolSummary(
                 origins, numbers(n_origins), numbers(n_origins, horizon),
-                numbers(n_origins, horizon),
+                numbers(n_origins, horizon), int(rng.integers(1 << 40)), cohort,
             )
             for cohort in range(cohorts)
         },

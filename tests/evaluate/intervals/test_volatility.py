@@ -57,7 +57,7 @@ def test_averages_are_weighted_and_a_trend_adds_by_hand() -> None:
 def test_weights_are_those_of_the_steps_and_spreads_rise_with_every_step() -> None:
     weights = average_weights(120)
     at_steps = weights[:, np.array(STEPS) - 1]
-    assert at_steps.T == pytest.approx(np.array(WEIGHTS))
+    assert pytest.approx(np.array(WEIGHTS)) == at_steps.T
     assert weights.sum(axis=0) == pytest.approx(np.ones(120))
     assert (np.diff(at_steps * np.sqrt(STEPS), axis=1) > 0).all()
     jumped = zigzag(np.append(np.full(200, 0.01), 0.8))
