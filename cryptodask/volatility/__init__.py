@@ -1,0 +1,33 @@
+"""Volatility of log returns: models fitted to all coins in one compiled batch.
+
+Examples
+--------
+>>> from cryptodask.volatility import Returns, VolatilityModel, fit
+>>> fits = fit(VolatilityModel("gjr", errors="t"), Returns.of(panel))  # doctest: +SKIP
+>>> fits.params, fits.converged                                        # doctest: +SKIP
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cryptodask.volatility.fitting import Fits, Prior, fit
+    from cryptodask.volatility.model import VolatilityModel
+    from cryptodask.volatility.returns import Returns
+
+__all__ = ["Fits", "Prior", "Returns", "VolatilityModel", "fit"]
+
+_HOME = {
+    **dict.fromkeys(("Fits", "Prior", "fit"), "cryptodask.volatility.fitting"),
+    "VolatilityModel": "cryptodask.volatility.model",
+    "Returns": "cryptodask.volatility.returns",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its module on first use (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'cryptodask.volatility' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value

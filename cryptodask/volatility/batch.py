@@ -1,0 +1,178 @@
+"""Fits of many coins, one after the other: each depends on its returns and the prior alone."""
+
+import math
+
+import numpy as np
+
+from cryptodask.records import FloatArray, IntArray
+from cryptodask.volatility.compiling import compiled
+from cryptodask.volatility.optimiser import Problem, curvature, minimise, objective
+from cryptodask.volatility.transforms import N_NATURAL
+
+CONVERGED, NOT_CONVERGED, SHORT, CONSTANT, STALE, INFINITE = range(6)
+BACKCAST_ROWS, BACKCAST_DECAY = 75, 0.94
+"""The variance before the first return is a weighted mean of the first squares, as in `arch`."""
+
+
+@compiled
+def known_returns(values: FloatArray, y: FloatArray) -> tuple[int, int]:
+    """Copy the returns that are not missing; return how many, and why they can't be fitted.
+
+    Parameters
+    ----------
+    values, y : ndarray of float64, ``(n_rows,)``
+        Log returns, NaN where missing; those that are not.
+    """
+    n, zeros, state = 0, 0, CONVERGED
+    low, high = np.inf, -np.inf
+    for value in values:
+        if math.isnan(value):
+            continue
+        y[n] = value
+        n += 1
+        low, high = min(low, value), max(high, value)
+        zeros += value == 0.0
+    if low == -np.inf or high == np.inf:
+        state = INFINITE
+    elif n > 0 and low == high:
+        state = CONSTANT
+    elif 2 * zeros > n:
+        state = STALE
+    return n, state
+
+
+@compiled
+def scaled(y: FloatArray, constant: bool) -> tuple[float, float]:
+    """Scale returns to a mean square of 1, about their mean if there is one; return both.
+
+    Parameters
+    ----------
+    y : ndarray of float64, ``(n_rows,)``
+        Overwritten.
+    constant : bool
+
+    Returns
+    -------
+    mean : float
+        Of the scaled returns, or 0.
+    scale : float
+        By which they were divided.
+    """
+    largest = 0.0
+    for value in y:
+        largest = max(largest, abs(value))
+    mean, square = 0.0, 0.0
+    if constant:
+        for value in y:
+            mean += value / largest
+        mean /= len(y)
+    for value in y:
+        square += (value / largest - mean) ** 2
+    scale = largest * math.sqrt(square / len(y))
+    for t in range(len(y)):
+        y[t] /= scale
+    return mean * (largest / scale), scale
+
+
+@compiled
+def backcast_of(y: FloatArray, mean: float) -> float:
+    """Return the variance before the first return, as `arch` does.
+
+    Parameters
+    ----------
+    y : ndarray of float64, ``(n_rows,)``
+    mean : float
+        Of all returns, or 0.
+    """
+    weight, weights, square = 1.0, 0.0, 0.0
+    for t in range(min(len(y), BACKCAST_ROWS)):
+        square += weight * (y[t] - mean) ** 2
+        weights += weight
+        weight *= BACKCAST_DECAY
+    return square / weights
+
+
+@compiled
+def begin(
+    theta: FloatArray, problem: Problem, level: float, grid: FloatArray, work: FloatArray
+) -> None:
+    """Fill in the start with the best likelihood: a grid, with the long-run variance that of all.
+
+    Parameters
+    ----------
+    theta : ndarray of float64, ``(n_free,)``
+    problem : Problem
+    level : float
+        Mean of the scaled returns.
+    grid : ndarray of float64, ``(n_starts, n_free)``
+    work : ndarray of float64, ``(8, 6)``
+    """
+    best, chosen = np.inf, 0
+    gradient = np.empty(len(theta))
+    for i in range(len(grid)):
+        theta[:] = grid[i]
+        if problem.constant:
+            theta[0] = level
+        value = objective(theta, problem, work, gradient)
+        if value < best:
+            best, chosen = value, i
+    theta[:] = grid[chosen]
+    if problem.constant:
+        theta[0] = level
+
+
+@compiled
+def fit_all(
+    values: FloatArray, starts: IntArray, stops: IntArray, kind: int, constant: bool,
+    student: bool, decay: float, mean: FloatArray, precision: FloatArray, grid: FloatArray,
+    least: int, most: int, theta: FloatArray, natural: FloatArray, information: FloatArray,
+    numbers: FloatArray, states: IntArray,
+) -> None:  # fmt: skip
+    """Fit a model to each slice of the returns.
+
+    Parameters
+    ----------
+    values : ndarray of float64, ``(n_rows,)``
+        Log returns, NaN where missing.
+    starts, stops : ndarray of int64, ``(n_fits,)``
+        Rows of each fit.
+    kind, constant, student, decay : int, bool, bool, float
+        See `cryptodask.volatility.transforms.to_natural`.
+    mean, precision : ndarray of float64, ``(n_free,)``, ``(n_free, n_free)``
+        Of the prior; zeros: none.
+    grid : ndarray of float64, ``(n_starts, n_free)``
+    least, most : int
+        Returns that a fit needs, and steps that it may take.
+    theta, natural, information : ndarray of float64
+        ``(n_fits, n_free)``, ``(n_fits, 6)`` and ``(n_fits, n_free, n_free)``; filled in, of scaled
+        returns.
+    numbers : ndarray of float64, ``(n_fits, 4)``
+        Log likelihood of the returns, their scale, backcast of the scaled ones, steps.
+    states : ndarray of int64, ``(n_fits, 2)``
+        Returns, and how it ended.
+    """
+    longest = 0
+    for i in range(len(starts)):
+        longest = max(longest, stops[i] - starts[i])
+    space, work = np.empty(longest), np.empty((2 + N_NATURAL, N_NATURAL))
+    gradient = np.empty(theta.shape[1])
+    for i in range(len(starts)):
+        n, state = known_returns(values[starts[i] : stops[i]], space)
+        if n < least and state != INFINITE:
+            state = SHORT
+        states[i, 0], states[i, 1] = n, state
+        if state != CONVERGED:
+            continue
+        y = space[:n]
+        level, scale = scaled(y, constant)
+        backcast = backcast_of(y, level)
+        problem = Problem(y, backcast, kind, constant, student, decay, mean, precision)
+        begin(theta[i], problem, level, grid, work)
+        _, steps, converged = minimise(theta[i], problem, work, most)
+        states[i, 1] = CONVERGED if converged else NOT_CONVERGED
+        curvature(theta[i], problem, work, information[i])
+        bare = Problem(y, backcast, kind, constant, student, decay, mean, 0.0 * precision)
+        value = objective(theta[i], bare, work, gradient)
+        natural[i] = work[0]
+        numbers[i, 0], numbers[i, 1] = -value - n * math.log(scale), scale
+        numbers[i, 2], numbers[i, 3] = backcast, steps
