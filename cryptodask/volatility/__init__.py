@@ -11,13 +11,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cryptodask.volatility.filtering import (
+        Filtered,
+        VarianceForecast,
+        backcasts,
+        filter_variance,
+        forecast_variance,
+        loglikelihood,
+        simulate_returns,
+        standardised,
+    )
     from cryptodask.volatility.fitting import Fits, Prior, fit
     from cryptodask.volatility.model import VolatilityModel
+    from cryptodask.volatility.parameters import Parameters
     from cryptodask.volatility.returns import Returns
 
-__all__ = ["Fits", "Prior", "Returns", "VolatilityModel", "fit"]
+__all__ = [
+    "Filtered", "Fits", "Parameters", "Prior", "Returns", "VarianceForecast", "VolatilityModel",
+    "backcasts", "filter_variance", "fit", "forecast_variance", "loglikelihood",
+    "simulate_returns", "standardised",
+]  # fmt: skip
 
+_FILTERING = (
+    "Filtered", "VarianceForecast", "backcasts", "filter_variance", "forecast_variance",
+    "loglikelihood", "simulate_returns", "standardised",
+)  # fmt: skip
 _HOME = {
+    **dict.fromkeys(_FILTERING, "cryptodask.volatility.filtering"),
+    "Parameters": "cryptodask.volatility.parameters",
     **dict.fromkeys(("Fits", "Prior", "fit"), "cryptodask.volatility.fitting"),
     "VolatilityModel": "cryptodask.volatility.model",
     "Returns": "cryptodask.volatility.returns",

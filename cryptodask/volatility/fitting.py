@@ -7,6 +7,7 @@ import numpy as np
 from cryptodask.errors import OptionError
 from cryptodask.records import BoolArray, FloatArray, IntArray
 from cryptodask.volatility.model import VolatilityModel
+from cryptodask.volatility.parameters import Parameters
 from cryptodask.volatility.returns import Returns
 
 LEAST_RETURNS = 50
@@ -85,6 +86,11 @@ class Fits:
         """Whether each fit did, ``(n_fits,)``."""
         converged: BoolArray = self.states == 0
         return converged
+
+    @property
+    def parameters(self) -> Parameters:
+        """What filters and forecasts need of the fits."""
+        return Parameters(self.model, self.params, self.backcast, self.coins)
 
     @property
     def reasons(self) -> tuple[str, ...]:

@@ -10,8 +10,9 @@ import numpy as np
 
 from cryptodask.records import FloatArray
 from cryptodask.volatility.compiling import compiled
+from cryptodask.volatility.harch import harch, harch_information
 from cryptodask.volatility.passes import garch, garch_information
-from cryptodask.volatility.transforms import N_NATURAL, to_natural
+from cryptodask.volatility.transforms import HARCH, N_NATURAL, to_natural
 
 TOLERANCE = 1e-7
 """Convergence: what a step is expected to add to the log likelihood."""
@@ -48,7 +49,10 @@ def objective(theta: FloatArray, problem: Problem, work: FloatArray, gradient: F
     p, n_free = problem, len(theta)
     natural, slopes, jacobian = work[0], work[1], work[2:, :n_free]
     to_natural(theta, p.kind, p.constant, p.student, p.decay, natural, jacobian)
-    value = -garch(p.y, natural, p.student, p.backcast, slopes)
+    if p.kind == HARCH:
+        value = -harch(p.y, natural, p.student, p.backcast, slopes)
+    else:
+        value = -garch(p.y, natural, p.student, p.backcast, slopes)
     for i in range(n_free):
         gradient[i] = 0.0
         for j in range(N_NATURAL):
@@ -79,7 +83,10 @@ def curvature(
     natural, jacobian = work[0], work[2:, :n_free]
     to_natural(theta, p.kind, p.constant, p.student, p.decay, natural, jacobian)
     inner = np.empty((N_NATURAL, N_NATURAL))
-    garch_information(p.y, natural, p.student, p.backcast, inner)
+    if p.kind == HARCH:
+        harch_information(p.y, natural, p.student, p.backcast, inner)
+    else:
+        garch_information(p.y, natural, p.student, p.backcast, inner)
     for i in range(n_free):
         for j in range(n_free):
             term = 0.0
