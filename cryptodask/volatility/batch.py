@@ -7,7 +7,7 @@ import numpy as np
 from cryptodask.records import FloatArray, IntArray
 from cryptodask.volatility.compiling import compiled
 from cryptodask.volatility.optimiser import Problem, curvature, minimise, objective
-from cryptodask.volatility.transforms import N_NATURAL
+from cryptodask.volatility.transforms import BEND, EWMA, GARCH, GJR, N_NATURAL, unfold
 
 CONVERGED, NOT_CONVERGED, SHORT, CONSTANT, STALE, INFINITE = range(6)
 BACKCAST_ROWS, BACKCAST_DECAY = 75, 0.94
@@ -93,10 +93,14 @@ def backcast_of(y: FloatArray, mean: float) -> float:
 
 
 @compiled
-def begin(
-    theta: FloatArray, problem: Problem, level: float, grid: FloatArray, work: FloatArray
-) -> None:
-    """Fill in the start with the best likelihood: a grid, with the long-run variance that of all.
+def descend(
+    theta: FloatArray, problem: Problem, level: float, grid: FloatArray, work: FloatArray, most: int
+) -> tuple[int, bool]:
+    """Fill in the best parameters; return the steps it took, and whether they converged.
+
+    A descent begins at the best point of a grid, whose long-run variance is that of all returns. If
+    it ends where returns hardly move the variance, or it hardly persists, others begin at the other
+    points: short series have more than one optimum there. So may an EWMA.
 
     Parameters
     ----------
@@ -106,19 +110,48 @@ def begin(
         Mean of the scaled returns.
     grid : ndarray of float64, ``(n_starts, n_free)``
     work : ndarray of float64, ``(8, 6)``
+    most : int
+        Steps of a descent.
     """
-    best, chosen = np.inf, 0
-    gradient = np.empty(len(theta))
+    values, gradient = np.empty(len(grid)), np.empty(len(theta))
     for i in range(len(grid)):
         theta[:] = grid[i]
         if problem.constant:
             theta[0] = level
-        value = objective(theta, problem, work, gradient)
+        values[i] = objective(theta, problem, work, gradient)
+    best, steps, converged = np.inf, 0, False
+    trial = np.empty(len(theta))
+    for _ in range(len(grid)):
+        chosen = np.argmin(values)
+        values[chosen] = np.inf
+        trial[:] = grid[chosen]
+        if problem.constant:
+            trial[0] = level
+        value, more, success = minimise(trial, problem, work, most)
+        unfold(trial, problem.kind, problem.constant)
+        steps += more
         if value < best:
-            best, chosen = value, i
-    theta[:] = grid[chosen]
-    if problem.constant:
-        theta[0] = level
+            best, converged = value, success
+            theta[:] = trial
+        if not is_odd(theta, problem.kind, problem.constant):
+            break
+    return steps, converged
+
+
+@compiled
+def is_odd(theta: FloatArray, kind: int, constant: bool) -> bool:
+    """Return whether an optimum may be one of several.
+
+    Parameters
+    ----------
+    theta : ndarray of float64, ``(n_free,)``
+    kind : int
+    constant : bool
+    """
+    at = 1 if constant else 0
+    if kind == GARCH or kind == GJR:
+        return theta[at + 1] < 0.0 or abs(theta[at + 2]) > BEND
+    return kind == EWMA and len(theta) > at
 
 
 @compiled
@@ -167,8 +200,7 @@ def fit_all(
         level, scale = scaled(y, constant)
         backcast = backcast_of(y, level)
         problem = Problem(y, backcast, kind, constant, student, decay, mean, precision)
-        begin(theta[i], problem, level, grid, work)
-        _, steps, converged = minimise(theta[i], problem, work, most)
+        steps, converged = descend(theta[i], problem, level, grid, work, most)
         states[i, 1] = CONVERGED if converged else NOT_CONVERGED
         curvature(theta[i], problem, work, information[i])
         bare = Problem(y, backcast, kind, constant, student, decay, mean, 0.0 * precision)

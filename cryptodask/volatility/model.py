@@ -26,9 +26,9 @@ _FREE = {
 # Which starts are tried: persistence, and how much of it is due to the last return; of an EWMA the
 # weight of the last variance.
 _STARTS = {
-    "ewma": ((0.94, 0.0), (0.98, 0.0), (0.85, 0.0)),
-    "garch": ((0.98, 0.05), (0.95, 0.1), (0.97, 0.2), (0.7, 0.2)),
-    "gjr": ((0.98, 0.05), (0.95, 0.1), (0.97, 0.2), (0.7, 0.2)),
+    "ewma": ((0.94, 0.0), (0.98, 0.0), (0.85, 0.0), (0.999, 0.0)),
+    "garch": ((0.98, 0.05), (0.95, 0.1), (0.97, 0.2), (0.7, 0.2), (0.99, 0.003)),
+    "gjr": ((0.98, 0.05), (0.95, 0.1), (0.97, 0.2), (0.7, 0.2), (0.99, 0.003)),
     "harch": ((0.9, 0.3), (0.6, 0.4)),
 }
 _NU_START = 5.0
@@ -83,7 +83,7 @@ class VolatilityModel:
         """Parameters without bounds, which are fitted and pooled, ``(n_free,)``."""
         mean = ("mu",) if self.mean == "constant" else ()
         middle = () if self.decay is not None else _FREE[self.kind]
-        return (*mean, *middle, *(("logit nu",) if self.errors == "t" else ()))
+        return (*mean, *middle, *(("logit 1/nu",) if self.errors == "t" else ()))
 
     @property
     def code(self) -> tuple[int, bool, bool, float]:
@@ -104,7 +104,8 @@ class VolatilityModel:
                 row += [np.log(1.0 - persistence), _logit(persistence), _logit(share)]
                 row += [0.0] * (self.kind != "garch")
             if self.errors == "t":
-                row.append(_logit((_NU_START - NU_LEAST) / (NU_MOST - NU_LEAST)))
+                part = (1 / _NU_START - 1 / NU_MOST) / (1 / NU_LEAST - 1 / NU_MOST)
+                row.append(_logit(part))
             rows.append(row)
         return np.array(rows[:1] if not rows[0] else rows, dtype=np.float64).reshape(
             -1, len(rows[0])

@@ -7,7 +7,8 @@ of a HARCH model those of the mean of the last 1, 5 and 22 squared returns.
 
 Those without bounds are, in this order and where a model has them: the mean; the log of the
 constant; the logit of the persistence; logits of how it is shared out; the logit of where the
-degrees of freedom lie between `NU_LEAST` and `NU_MOST`.
+reciprocal of the degrees of freedom lies between those of `NU_MOST` and `NU_LEAST`. Close to their
+bounds logs and logits are bent, see `share_of`.
 """
 
 import math
@@ -23,31 +24,88 @@ MU, OMEGA, FIRST, SECOND, THIRD, NU = range(N_NATURAL)
 NU_LEAST, NU_MOST = 2.05, 500.0
 OMEGA_LEAST = 1e-8
 """Of the variance of the returns; bounds as in `arch`."""
-FAR = 18.0
-"""Beyond it a logit or a log has no more effect."""
+MOST_PERSISTENCE = 1.0 - 1e-8
+BEND, LOG_BEND, LARGEST = 4.0, -10.0, 18.0
+"""Beyond `BEND` a logit, and below `LOG_BEND` a log, is left for a parabola; largest log."""
+EDGE = 1.0 / (1.0 + math.exp(BEND))
+BOUND, LOG_BOUND = BEND + 2.0 / (1.0 - EDGE), LOG_BEND - 2.0
+"""Where the parabolas end: a share is 0 or 1 there, a number 0."""
 
 
 @compiled
-def logistic(x: float) -> float:
-    """Return a number between 0 and 1; `FAR` bounds the argument.
+def mirrored(x: float) -> float:
+    """Return a logit on the other side of the bound that it lies beyond.
 
     Parameters
     ----------
     x : float
     """
-    return 1.0 / (1.0 + math.exp(-min(max(x, -FAR), FAR)))
+    return math.copysign(2.0 * BOUND, x) - x
 
 
 @compiled
-def slope_of(share: float, x: float) -> float:
-    """Return the derivative of `logistic`.
+def share_of(x: float) -> tuple[float, float]:
+    """Return a share from 0 to 1, and its derivative.
+
+    It is the logistic function up to `BEND`. From there a parabola reaches 0 or 1 at `BOUND`, beyond
+    which all is mirrored. So an optimum at a bound is one like others, and there is no plateau far
+    out on which a step could end.
 
     Parameters
     ----------
-    share, x : float
-        The result of `logistic`, and its argument.
+    x : float
     """
-    return share * (1.0 - share) if abs(x) < FAR else 0.0
+    sign = 1.0
+    if abs(x) > BOUND:
+        x, sign = mirrored(x), -1.0
+        if abs(x) > BOUND:  # beyond the mirror's other end
+            x, sign = math.copysign(BOUND, x), 0.0
+    if abs(x) <= BEND:
+        share = 1.0 / (1.0 + math.exp(-x))
+        return share, sign * share * (1.0 - share)
+    left = (BOUND - abs(x)) / (BOUND - BEND)
+    rest, slope = EDGE * left * left, sign * 2.0 * EDGE * left / (BOUND - BEND)
+    return (1.0 - rest, slope) if x > 0.0 else (rest, slope)
+
+
+@compiled
+def exponential(x: float) -> tuple[float, float]:
+    """Return a number of at least 0, and its derivative; bent as `share_of` is.
+
+    Parameters
+    ----------
+    x : float
+    """
+    sign = 1.0
+    if x < LOG_BOUND:
+        x, sign = 2.0 * LOG_BOUND - x, -1.0
+    if x >= LOG_BEND:
+        number = math.exp(min(x, LARGEST))
+        return number, sign * number if x < LARGEST else 0.0
+    left = (x - LOG_BOUND) / (LOG_BEND - LOG_BOUND)
+    edge = math.exp(LOG_BEND)
+    return edge * left * left, sign * 2.0 * edge * left / (LOG_BEND - LOG_BOUND)
+
+
+@compiled
+def unfold(theta: FloatArray, kind: int, constant: bool) -> None:
+    """Bring parameters that lie in a mirror to this side of it.
+
+    Parameters
+    ----------
+    theta : ndarray of float64, ``(n_free,)``
+        Overwritten.
+    kind : int
+    constant : bool
+    """
+    begin = 1 if constant else 0
+    if kind != EWMA:
+        if theta[begin] < LOG_BOUND:
+            theta[begin] = 2.0 * LOG_BOUND - theta[begin]
+        begin += 1
+    for i in range(begin, len(theta)):
+        if abs(theta[i]) > BOUND:
+            theta[i] = min(max(mirrored(theta[i]), -BOUND), BOUND)
 
 
 @compiled
@@ -79,16 +137,15 @@ def to_natural(
     if kind == EWMA:
         _ewma(theta, at, decay, natural, jacobian)
     else:
-        log_omega = min(max(theta[at], -FAR), FAR)
-        excess = math.exp(log_omega)
+        excess, jacobian[OMEGA, at] = exponential(theta[at])
         natural[OMEGA] = OMEGA_LEAST + excess
-        jacobian[OMEGA, at] = excess if log_omega == theta[at] else 0.0
         _coefficients(theta, at + 1, kind, natural, jacobian)
     if student:
         last = len(theta) - 1
-        share = logistic(theta[last])
-        natural[NU] = NU_LEAST + (NU_MOST - NU_LEAST) * share
-        jacobian[NU, last] = (NU_MOST - NU_LEAST) * slope_of(share, theta[last])
+        share, slope = share_of(theta[last])
+        width = 1.0 / NU_LEAST - 1.0 / NU_MOST
+        natural[NU] = 1.0 / (1.0 / NU_MOST + width * share)
+        jacobian[NU, last] = -natural[NU] * natural[NU] * width * slope
 
 
 @compiled
@@ -97,8 +154,7 @@ def _ewma(
 ) -> None:
     beta = decay
     if math.isnan(decay):
-        beta = logistic(theta[at])
-        slope = slope_of(beta, theta[at])
+        beta, slope = share_of(theta[at])
         jacobian[FIRST, at], jacobian[SECOND, at], jacobian[THIRD, at] = -slope, -slope, slope
     natural[OMEGA], natural[FIRST], natural[SECOND] = 0.0, 1.0 - beta, 1.0 - beta
     natural[THIRD] = beta
@@ -109,13 +165,13 @@ def _coefficients(
     theta: FloatArray, at: int, kind: int, natural: FloatArray, jacobian: FloatArray
 ) -> None:
     """Share out the persistence: to returns and the last variance, or to three means."""
-    total, share = logistic(theta[at]), logistic(theta[at + 1])
-    d_total, d_share = slope_of(total, theta[at]), slope_of(share, theta[at + 1])
+    total, d_total = share_of(theta[at])
+    total, d_total = MOST_PERSISTENCE * total, MOST_PERSISTENCE * d_total
+    share, d_share = share_of(theta[at + 1])
     rest = 1.0 - share
     part, d_part = 0.5, 0.0  # GARCH: equal shares
     if kind != GARCH:
-        part = logistic(theta[at + 2])
-        d_part = slope_of(part, theta[at + 2])
+        part, d_part = share_of(theta[at + 2])
     if kind == HARCH:
         first, second, third = share, rest * part, rest * (1.0 - part)
         jacobian[FIRST, at + 1] = total * d_share
