@@ -95,8 +95,8 @@ def backcast_of(y: FloatArray, mean: float) -> float:
 @compiled
 def descend(
     theta: FloatArray, problem: Problem, level: float, grid: FloatArray, work: FloatArray, most: int
-) -> tuple[int, bool]:
-    """Fill in the best parameters; return the steps it took, and whether they converged.
+) -> tuple[float, int, bool]:
+    """Fill in the best parameters; return what is maximised, steps, and whether they converged.
 
     A descent begins at the best point of a grid, whose long-run variance is that of all returns. If
     it ends where returns hardly move the variance, or it hardly persists, others begin at the other
@@ -128,14 +128,15 @@ def descend(
         if problem.constant:
             trial[0] = level
         value, more, success = minimise(trial, problem, work, most)
-        unfold(trial, problem.kind, problem.constant)
+        if unfold(trial, problem.kind, problem.constant):  # further from or closer to the prior
+            value = objective(trial, problem, work, gradient)
         steps += more
         if value < best:
             best, converged = value, success
             theta[:] = trial
         if not is_odd(theta, problem.kind, problem.constant):
             break
-    return steps, converged
+    return -best, steps, converged
 
 
 @compiled
@@ -187,24 +188,24 @@ def fit_all(
     longest = 0
     for i in range(len(starts)):
         longest = max(longest, stops[i] - starts[i])
-    space, work = np.empty(longest), np.empty((2 + N_NATURAL, N_NATURAL))
-    gradient = np.empty(theta.shape[1])
+    kept, space = np.empty(longest), np.empty((3, longest))
+    work = np.empty((2 + N_NATURAL, N_NATURAL))
     for i in range(len(starts)):
-        n, state = known_returns(values[starts[i] : stops[i]], space)
+        n, state = known_returns(values[starts[i] : stops[i]], kept)
         if n < least and state != INFINITE:
             state = SHORT
         states[i, 0], states[i, 1] = n, state
         if state != CONVERGED:
             continue
-        y = space[:n]
+        y = kept[:n]
         level, scale = scaled(y, constant)
         backcast = backcast_of(y, level)
-        problem = Problem(y, backcast, kind, constant, student, decay, mean, precision)
-        steps, converged = descend(theta[i], problem, level, grid, work, most)
+        problem = Problem(y, space, backcast, kind, constant, student, decay, mean, precision)
+        value, steps, converged = descend(theta[i], problem, level, grid, work, most)
         states[i, 1] = CONVERGED if converged else NOT_CONVERGED
         curvature(theta[i], problem, work, information[i])
-        bare = Problem(y, backcast, kind, constant, student, decay, mean, 0.0 * precision)
-        value = objective(theta[i], bare, work, gradient)
         natural[i] = work[0]
-        numbers[i, 0], numbers[i, 1] = -value - n * math.log(scale), scale
+        away = theta[i] - mean
+        value += 0.5 * (away * (precision * away).sum(axis=1)).sum()
+        numbers[i, 0], numbers[i, 1] = value - n * math.log(scale), scale
         numbers[i, 2], numbers[i, 3] = backcast, steps

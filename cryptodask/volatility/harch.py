@@ -76,16 +76,16 @@ def harch(
         What stands for squared returns before the first.
     """
     mu, omega, first, second, third, nu = natural
-    log_h, log_s, ratios = 0.0, 0.0, 0.0
+    log_h, log_ratio, ratios = 0.0, 0.0, 0.0
     gradient[:] = 0.0
     for start in range(0, len(y), BLOCK):
-        product_h, product_s = 1.0, 1.0
+        product_h, product_ratio = 1.0, 1.0
         for t in range(start, min(start + BLOCK, len(y))):
             day, week, month, e1, e2, e3 = regressors(y, t, mu, backcast)
             h = omega + first * day + second * week + third * month
-            by_variance, by_return, s, ratio = density(y[t] - mu, h, student, nu)
+            by_variance, by_return, ratio = density(y[t] - mu, h, student, nu)
             product_h *= h
-            product_s *= s
+            product_ratio *= ratio
             ratios += ratio
             d_mu = -2.0 * (first * e1 + second * e2 + third * e3)
             gradient[0] += by_variance * d_mu - by_return
@@ -94,8 +94,8 @@ def harch(
             gradient[3] += by_variance * week
             gradient[4] += by_variance * month
         log_h += math.log(product_h)
-        log_s += math.log(product_s)
-    return total(len(y), student, nu, log_h, log_s, ratios, gradient)
+        log_ratio += math.log(product_ratio)
+    return total(len(y), student, nu, log_h, log_ratio, ratios, gradient)
 
 
 @compiled

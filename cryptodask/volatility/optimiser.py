@@ -26,6 +26,7 @@ class Problem(NamedTuple):
     """What the parameters of one coin are fitted to."""
 
     y: FloatArray  # (n_rows,) scaled returns without a missing one
+    space: FloatArray  # (3, at least n_rows), overwritten
     backcast: float
     kind: int
     constant: bool
@@ -52,7 +53,7 @@ def objective(theta: FloatArray, problem: Problem, work: FloatArray, gradient: F
     if p.kind == HARCH:
         value = -harch(p.y, natural, p.student, p.backcast, slopes)
     else:
-        value = -garch(p.y, natural, p.student, p.backcast, slopes)
+        value = -garch(p.y, natural, p.constant, p.student, p.backcast, p.space, slopes)
     for i in range(n_free):
         gradient[i] = 0.0
         for j in range(N_NATURAL):

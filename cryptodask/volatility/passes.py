@@ -1,9 +1,9 @@
 """Passes over the returns of one coin: log likelihood with gradient, and expected information.
 
-Parameters are the natural ones of `cryptodask.volatility.transforms`. Derivatives of the variance
-follow their own recursions (Fiorentini, Calzolari and Panattoni, Analytic Derivatives and the
-Computation of GARCH Estimates, 1996). Log likelihoods sum logs of products: a log of each row would
-take as long as all else.
+Parameters are the natural ones of `cryptodask.volatility.transforms`. Derivatives are analytic: those
+of the variance follow their own recursions (Fiorentini, Calzolari and Panattoni, Analytic Derivatives
+and the Computation of GARCH Estimates, 1996), and those of the likelihood their adjoint. Log
+likelihoods sum logs of products: a log of each row would take as long as all else.
 """
 
 import math
@@ -20,8 +20,8 @@ LOG_PI = math.log(math.pi)
 
 
 @compiled
-def density(e: float, h: float, student: bool, nu: float) -> tuple[float, float, float, float]:
-    """Return what one row adds: slopes by variance and by return, and two terms.
+def density(e: float, h: float, student: bool, nu: float) -> tuple[float, float, float]:
+    """Return what one row adds: slopes by variance and by return, and a ratio.
 
     Parameters
     ----------
@@ -35,10 +35,8 @@ def density(e: float, h: float, student: bool, nu: float) -> tuple[float, float,
     -------
     by_variance, by_return : float
         Derivatives of the log density.
-    factor : float
-        What its product is summed as a log: ``h (nu - 2) + e**2``, or 1 of normal errors.
     ratio : float
-        ``h`` by that factor, or ``e**2 / h`` of normal errors.
+        ``h / (h (nu - 2) + e**2)``, or ``e**2 / h`` of normal errors.
     """
     square = e * e
     if student:
@@ -47,16 +45,17 @@ def density(e: float, h: float, student: bool, nu: float) -> tuple[float, float,
         per_s = h * inverse
         more = nu + 1.0
         by_variance = 0.5 * (nu * s * inverse - more * (nu - 2.0) * per_s)
-        return by_variance, -more * e * per_s, s, h * per_s
+        return by_variance, -more * e * per_s, h * per_s
     per_h = 1.0 / h
     ratio = square * per_h
-    return 0.5 * per_h * (ratio - 1.0), -e * per_h, 1.0, ratio
+    return 0.5 * per_h * (ratio - 1.0), -e * per_h, ratio
 
 
 @compiled
 def total(
-    n: int, student: bool, nu: float, log_h: float, log_s: float, ratio: float, gradient: FloatArray
-) -> float:
+    n: int, student: bool, nu: float, log_h: float, log_ratio: float, ratio: float,
+    gradient: FloatArray,
+) -> float:  # fmt: skip
     """Return a log likelihood from sums over rows; fill in its derivative by degrees of freedom.
 
     Parameters
@@ -65,8 +64,8 @@ def total(
         Rows.
     student : bool
     nu : float
-    log_h, log_s, ratio : float
-        Sums of the logs of variances and of `density`'s factors, and of its ratios.
+    log_h, log_ratio, ratio : float
+        Sums of the logs of variances and of `density`'s ratios, and of these ratios.
     gradient : ndarray of float64, ``(6,)``
     """
     gradient[5] = 0.0
@@ -75,14 +74,15 @@ def total(
     half, more, free = 0.5 * nu, 0.5 * (nu + 1.0), nu - 2.0
     constant = math.lgamma(more) - math.lgamma(half) + half * math.log(free) - 0.5 * LOG_PI
     slope = 0.5 * (digamma(more) - digamma(half) + math.log(free)) + half / free
-    gradient[5] = n * slope + 0.5 * (log_h - log_s) - more * ratio
-    return n * constant + half * log_h - more * log_s
+    gradient[5] = n * slope + 0.5 * log_ratio - more * ratio
+    return n * constant - 0.5 * log_h + more * log_ratio
 
 
 @compiled
 def garch(
-    y: FloatArray, natural: FloatArray, student: bool, backcast: float, gradient: FloatArray
-) -> float:
+    y: FloatArray, natural: FloatArray, constant: bool, student: bool, backcast: float,
+    space: FloatArray, gradient: FloatArray,
+) -> float:  # fmt: skip
     """Return the log likelihood of a model of the GARCH family; fill in its gradient.
 
     Parameters
@@ -90,43 +90,106 @@ def garch(
     y : ndarray of float64, ``(n_rows,)``
         Scaled returns without a missing one.
     natural, gradient : ndarray of float64, ``(6,)``
-    student : bool
-        Whether errors are t.
+    constant, student : bool
+        Whether the derivative by the mean is wanted; whether errors are t.
     backcast : float
         What stands for the squared return and the variance before the first.
+    space : ndarray of float64, ``(3, at least n_rows)``
+        Overwritten: variances, slopes, ratios of `density`.
     """
-    mu, omega, up, down, beta, nu = natural
+    n, nu = len(y), natural[5]
+    h, slope, ratio = space[0], space[1], space[2]
+    log_h = garch_variances(y, natural, backcast, h)
+    if student:  # two loops without a branch inside, which become vectors
+        for t in range(n):
+            slope[t], _, ratio[t] = density(y[t] - natural[0], h[t], True, nu)
+    else:
+        for t in range(n):
+            slope[t], _, ratio[t] = density(y[t] - natural[0], h[t], False, nu)
+    log_ratio, ratios = garch_adjoint(y, natural, backcast, space, gradient)
+    if constant:
+        gradient[0] = 0.0
+        after = 0.0
+        for t in range(n - 1, -1, -1):
+            e = y[t] - natural[0]
+            factor = natural[2] if e >= 0.0 else natural[3]
+            _, by_return, _ = density(e, h[t], student, nu)
+            gradient[0] -= by_return + 2.0 * factor * e * after
+            after = slope[t]
+    return total(n, student, nu, log_h, log_ratio, ratios, gradient)
+
+
+@compiled
+def garch_variances(
+    y: FloatArray, natural: FloatArray, backcast: float, variance: FloatArray
+) -> float:
+    """Fill in the variances of the GARCH family; return the sum of their logs.
+
+    Parameters
+    ----------
+    y, variance : ndarray of float64, ``(n_rows,)``
+    natural : ndarray of float64, ``(6,)``
+    backcast : float
+    """
+    mu, omega, up, down, beta, _ = natural
     h = omega + (0.5 * (up + down) + beta) * backcast
-    d_mu, d_omega, d_up, d_down, d_beta = 0.0, 1.0, 0.5 * backcast, 0.5 * backcast, backcast
-    g_mu, g_omega, g_up, g_down, g_beta = 0.0, 0.0, 0.0, 0.0, 0.0
-    log_h, log_s, ratios = 0.0, 0.0, 0.0
+    log_h = 0.0
     for start in range(0, len(y), BLOCK):
-        product_h, product_s = 1.0, 1.0
+        product = 1.0
         for t in range(start, min(start + BLOCK, len(y))):
+            variance[t] = h
+            product *= h
             e = y[t] - mu
-            by_variance, by_return, s, ratio = density(e, h, student, nu)
-            product_h *= h
-            product_s *= s
-            ratios += ratio
-            g_mu += by_variance * d_mu - by_return
-            g_omega += by_variance * d_omega
-            g_up += by_variance * d_up
-            g_down += by_variance * d_down
-            g_beta += by_variance * d_beta
-            square = e * e
-            positive = square if e >= 0.0 else 0.0
             factor = up if e >= 0.0 else down
-            d_mu = beta * d_mu - 2.0 * factor * e
-            d_omega = beta * d_omega + 1.0
-            d_up = beta * d_up + positive
-            d_down = beta * d_down + (square - positive)
-            d_beta = beta * d_beta + h
-            h = omega + factor * square + beta * h
-        log_h += math.log(product_h)
-        log_s += math.log(product_s)
-    gradient[0], gradient[1], gradient[2] = g_mu, g_omega, g_up
-    gradient[3], gradient[4] = g_down, g_beta
-    return total(len(y), student, nu, log_h, log_s, ratios, gradient)
+            h = omega + factor * (e * e) + beta * h
+        log_h += math.log(product)
+    return log_h
+
+
+@compiled
+def garch_adjoint(
+    y: FloatArray, natural: FloatArray, backcast: float, space: FloatArray, gradient: FloatArray
+) -> tuple[float, float]:
+    """Fill in the gradient by the coefficients, from the last row to the first.
+
+    The derivative of the likelihood by a variance is its slope, and ``beta`` times that by the next
+    variance. So one recursion backwards stands for one forwards for each parameter.
+
+    Parameters
+    ----------
+    y : ndarray of float64, ``(n_rows,)``
+    natural, gradient : ndarray of float64, ``(6,)``
+    backcast : float
+    space : ndarray of float64, ``(3, at least n_rows)``
+        As of `garch`; slopes become derivatives that count later rows, too.
+
+    Returns
+    -------
+    log_ratio, ratios : float
+        Sums of the logs of ratios, and of ratios.
+    """
+    mu, beta, n = natural[0], natural[4], len(y)
+    h, slope, ratio = space[0], space[1], space[2]
+    after, g_omega, g_up, g_down, g_beta, ratios, log_ratio = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for stop in range(n, 0, -BLOCK):
+        product = 1.0
+        for t in range(stop - 1, max(stop - BLOCK, 0) - 1, -1):
+            e = y[t] - mu
+            weighted = after * (e * e)
+            gain = weighted if e >= 0.0 else 0.0
+            g_up += gain
+            g_down += weighted - gain
+            g_beta += after * h[t]
+            after = slope[t] + beta * after
+            slope[t] = after
+            g_omega += after
+            ratios += ratio[t]
+            product *= ratio[t]
+        log_ratio += math.log(product)
+    gradient[0], gradient[1] = 0.0, g_omega
+    gradient[2], gradient[3] = g_up + 0.5 * backcast * after, g_down + 0.5 * backcast * after
+    gradient[4] = g_beta + backcast * after
+    return log_ratio, ratios
 
 
 @compiled

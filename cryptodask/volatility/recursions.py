@@ -154,10 +154,11 @@ def loglikelihood_all(
     longest = 0
     for i in range(len(starts)):
         longest = max(longest, stops[i] - starts[i])
-    space, work, gradient = np.empty(longest), np.empty(N_NATURAL), np.empty(N_NATURAL)
+    kept, space = np.empty(longest), np.empty((3, longest))
+    work, gradient = np.empty(N_NATURAL), np.empty(N_NATURAL)
     for i in range(len(starts)):
-        n, _ = known_returns(values[starts[i] : stops[i]], space)
-        y = space[:n]
+        n, _ = known_returns(values[starts[i] : stops[i]], kept)
+        y = kept[:n]
         level, scale = scaled(y, constant)
         if math.isnan(backcast[i]):
             backcast[i] = backcast_of(y, level) * scale * scale
@@ -168,7 +169,7 @@ def loglikelihood_all(
         if kind == HARCH:
             value = harch(y, work, student, before, gradient)
         else:
-            value = garch(y, work, student, before, gradient)
+            value = garch(y, work, constant, student, before, space, gradient)
         result[i] = value - n * math.log(scale) if np.isfinite(value) else np.nan
 
 
