@@ -21,15 +21,16 @@ if TYPE_CHECKING:
         simulate_returns,
         standardised,
     )
-    from cryptodask.volatility.fitting import Fits, Prior, fit
+    from cryptodask.volatility.fitting import Fits, fit
     from cryptodask.volatility.model import VolatilityModel
     from cryptodask.volatility.parameters import Parameters
+    from cryptodask.volatility.prior import PoolSums, Prior, pool
     from cryptodask.volatility.returns import Returns
 
 __all__ = [
-    "Filtered", "Fits", "Parameters", "Prior", "Returns", "VarianceForecast", "VolatilityModel",
-    "backcasts", "filter_variance", "fit", "forecast_variance", "loglikelihood",
-    "simulate_returns", "standardised",
+    "Filtered", "Fits", "Parameters", "PoolSums", "Prior", "Returns", "VarianceForecast",
+    "VolatilityModel", "backcasts", "filter_variance", "fit", "forecast_variance",
+    "loglikelihood", "pool", "simulate_returns", "standardised",
 ]  # fmt: skip
 
 _FILTERING = (
@@ -39,7 +40,8 @@ _FILTERING = (
 _HOME = {
     **dict.fromkeys(_FILTERING, "cryptodask.volatility.filtering"),
     "Parameters": "cryptodask.volatility.parameters",
-    **dict.fromkeys(("Fits", "Prior", "fit"), "cryptodask.volatility.fitting"),
+    **dict.fromkeys(("Fits", "fit"), "cryptodask.volatility.fitting"),
+    **dict.fromkeys(("PoolSums", "Prior", "pool"), "cryptodask.volatility.prior"),
     "VolatilityModel": "cryptodask.volatility.model",
     "Returns": "cryptodask.volatility.returns",
 }

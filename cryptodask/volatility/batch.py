@@ -150,8 +150,8 @@ def is_odd(theta: FloatArray, kind: int, constant: bool) -> bool:
     constant : bool
     """
     at = 1 if constant else 0
-    if kind == GARCH or kind == GJR:
-        return theta[at + 1] < 0.0 or abs(theta[at + 2]) > BEND
+    if kind in (GARCH, GJR):
+        return bool(theta[at + 1] < 0.0 or abs(theta[at + 2]) > BEND)
     return kind == EWMA and len(theta) > at
 
 

@@ -8,9 +8,10 @@ from cryptodask.errors import OptionError
 from cryptodask.records import BoolArray, FloatArray, IntArray
 from cryptodask.volatility.model import VolatilityModel
 from cryptodask.volatility.parameters import Parameters
+from cryptodask.volatility.prior import Prior
 from cryptodask.volatility.returns import Returns
 
-LEAST_RETURNS = 50
+LEAST_RETURNS, LEAST_POSSIBLE = 50, 5
 MOST_STEPS = 200
 REASONS = (
     "",
@@ -21,23 +22,6 @@ REASONS = (
     "a return is infinite",
 )
 """Why a fit has no parameters, or ones that are not to be relied on, by its state."""
-
-
-@dataclass(frozen=True, eq=False)
-class Prior:
-    """A normal distribution of the free parameters, towards which fits are drawn.
-
-    Attributes
-    ----------
-    mean : ndarray of float64, ``(n_free,)``
-        In the order of `VolatilityModel.free_names`; of returns that are scaled to a mean square
-        of 1.
-    precision : ndarray of float64, ``(n_free, n_free)``
-        Inverse of the covariance.
-    """
-
-    mean: FloatArray
-    precision: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +104,7 @@ def fit(
         How many rows of each coin each fit sees; by default one fit of all rows.
     prior : Prior, optional
     least : int
-        Returns that a fit needs; coins with fewer get NaN and a reason.
+        Returns that a fit needs, 5 or more; coins with fewer get NaN and a reason.
 
     Returns
     -------
@@ -130,20 +114,22 @@ def fit(
     Raises
     ------
     OptionError
-        If ends are not rows of their coins, or the prior is of another model.
+        If ends are not rows of their coins, the prior is of another model, or ``least`` too small.
     """
     from cryptodask.volatility.batch import fit_all
 
+    if least < LEAST_POSSIBLE:
+        raise OptionError(f"least={least}: at least {LEAST_POSSIBLE} returns")
     coins, stops = _slices(returns, ends)
     n_fits, n_free = len(coins), len(model.free_names)
-    mean, precision = _prior_arrays(model, prior)
+    mean, precision, grid = _prior_arrays(model, prior)
     free, information = np.full((n_fits, n_free), np.nan), np.full((n_fits, n_free, n_free), np.nan)
     natural, numbers = np.full((n_fits, 6), np.nan), np.full((n_fits, 4), np.nan)
     states = np.zeros((n_fits, 2), dtype=np.int64)
     starts = returns.indptr[coins]
     fit_all(
-        returns.values, starts, starts + stops, *model.code, mean, precision, model.starts(),
-        least, MOST_STEPS, free, natural, information, numbers, states,
+        returns.values, starts, starts + stops, *model.code, mean, precision, grid, least,
+        MOST_STEPS, free, natural, information, numbers, states,
     )  # fmt: skip
     scale, steps = numbers[:, 1], np.nan_to_num(numbers[:, 3]).astype(np.int64)
     return Fits(
@@ -171,16 +157,15 @@ def _slices(returns: Returns, ends: IntArray | None) -> tuple[IntArray, IntArray
     return np.repeat(np.arange(n), rows.shape[1]), rows.astype(np.int64).ravel()
 
 
-def _prior_arrays(model: VolatilityModel, prior: Prior | None) -> tuple[FloatArray, FloatArray]:
-    """Return mean and precision of a prior, zeros if there is none."""
-    n = len(model.free_names)
+def _prior_arrays(
+    model: VolatilityModel, prior: Prior | None
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return mean and precision of a prior, zeros if there is none, and where fits begin."""
+    n, grid = len(model.free_names), model.starts()
     if prior is None:
-        return np.zeros(n), np.zeros((n, n))
-    mean = np.ascontiguousarray(prior.mean, dtype=np.float64)
-    precision = np.ascontiguousarray(prior.precision, dtype=np.float64)
-    if mean.shape != (n,) or precision.shape != (n, n):
+        return np.zeros(n), np.zeros((n, n)), grid
+    if len(prior.mean) != n:
         raise OptionError(
-            f"prior: of the {n} parameters {', '.join(model.free_names)}; its mean and precision "
-            f"have the shapes {mean.shape} and {precision.shape}"
+            f"prior: of the {n} parameters {', '.join(model.free_names)}; it has {len(prior.mean)}"
         )
-    return mean, precision
+    return prior.mean, prior.precision, np.vstack([prior.mean, grid])

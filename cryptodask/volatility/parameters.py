@@ -84,9 +84,9 @@ class Parameters:
     def persistence(self) -> FloatArray:
         """How much of a deviation from the long-run variance is expected a step later, ``(n,)``."""
         _, _, first, second, third, _ = self.natural.T
-        if self.model.kind == "harch":
-            return first + second + third
-        return 0.5 * (first + second) + third
+        half = 1.0 if self.model.kind == "harch" else 0.5
+        persistence: FloatArray = half * (first + second) + third
+        return persistence
 
     @property
     def long_run(self) -> FloatArray:

@@ -1,9 +1,9 @@
 """Passes over the returns of one coin: log likelihood with gradient, and expected information.
 
-Parameters are the natural ones of `cryptodask.volatility.transforms`. Derivatives are analytic: those
-of the variance follow their own recursions (Fiorentini, Calzolari and Panattoni, Analytic Derivatives
-and the Computation of GARCH Estimates, 1996), and those of the likelihood their adjoint. Log
-likelihoods sum logs of products: a log of each row would take as long as all else.
+Parameters are the natural ones of `cryptodask.volatility.transforms`. Derivatives are analytic:
+those of the variance follow their own recursions (Fiorentini, Calzolari and Panattoni, Analytic
+Derivatives and the Computation of GARCH Estimates, 1996), and those of the likelihood their
+adjoint. Log likelihoods sum logs of products: a log of each row would take as long as all else.
 """
 
 import math

@@ -7,6 +7,7 @@ any length is what would have followed without the gap.
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cryptodask.records import FloatArray, IntArray
 from cryptodask.volatility.batch import backcast_of, known_returns, scaled
@@ -28,7 +29,7 @@ def first_variance(natural: FloatArray, kind: int, backcast: float, squares: Flo
     squares : ndarray of float64, ``(22,)``
     """
     squares[:] = backcast
-    return natural[OMEGA] + persistence_of(natural, kind) * backcast
+    return float(natural[OMEGA] + persistence_of(natural, kind) * backcast)
 
 
 @compiled
@@ -40,9 +41,8 @@ def persistence_of(natural: FloatArray, kind: int) -> float:
     natural : ndarray of float64, ``(6,)``
     kind : int
     """
-    if kind == HARCH:
-        return natural[FIRST] + natural[SECOND] + natural[THIRD]
-    return 0.5 * (natural[FIRST] + natural[SECOND]) + natural[THIRD]
+    half = 1.0 if kind == HARCH else 0.5
+    return float(half * (natural[FIRST] + natural[SECOND]) + natural[THIRD])
 
 
 @compiled
@@ -69,7 +69,7 @@ def har_variance(natural: FloatArray, square: float, squares: FloatArray, at: in
         month += squares[(at - lag) % MONTH]
     month += week
     mean = natural[SECOND] * (week / WEEK) + natural[THIRD] * (month / MONTH)
-    return natural[OMEGA] + natural[FIRST] * square + mean
+    return float(natural[OMEGA] + natural[FIRST] * square + mean)
 
 
 @compiled
@@ -91,7 +91,7 @@ def next_variance(
     if kind == HARCH:
         return har_variance(natural, e * e, squares, at)
     factor = natural[FIRST] if e >= 0.0 else natural[SECOND]
-    return natural[OMEGA] + factor * (e * e) + natural[THIRD] * h
+    return float(natural[OMEGA] + factor * (e * e) + natural[THIRD] * h)
 
 
 @compiled
@@ -215,7 +215,11 @@ def draw(state: np.uint64, nu: float) -> tuple[np.uint64, float]:
 
 @compiled
 def simulate_all(
-    seeds: IntArray, natural: FloatArray, kind: int, backcast: FloatArray, paths: FloatArray
+    seeds: NDArray[np.uint64],
+    natural: FloatArray,
+    kind: int,
+    backcast: FloatArray,
+    paths: FloatArray,
 ) -> None:
     """Fill in simulated returns.
 
