@@ -67,7 +67,7 @@ def filter_variance(
     Raises
     ------
     OptionError
-        If there is no backcast, or coins or ends are not among the returns.
+        If a backcast is missing, or coins or ends are not among the returns.
     """
     starts, stops = _slices(parameters, returns, ends)
     indptr = np.concatenate([[0], np.cumsum(stops - starts)])
@@ -102,7 +102,7 @@ def forecast_variance(
     Raises
     ------
     OptionError
-        If there is no backcast or no step, or coins or ends are not among the returns.
+        If a backcast or a step is missing, or coins or ends are not among the returns.
     """
     if horizon < 1:
         raise OptionError(f"horizon={horizon}: at least 1 step")
@@ -192,7 +192,7 @@ def simulate_returns(parameters: Parameters, n_rows: int, seed: int) -> Returns:
     Parameters
     ----------
     parameters : Parameters
-        If there is no long-run variance, as of an EWMA, the backcast is where a path begins.
+        Without a long-run variance, as of an EWMA, a path begins at the backcast.
     n_rows : int
         Of each coin.
     seed : int

@@ -107,9 +107,9 @@ class VolatilityModel:
                 part = (1 / _NU_START - 1 / NU_MOST) / (1 / NU_LEAST - 1 / NU_MOST)
                 row.append(_logit(part))
             rows.append(row)
-        return np.array(rows[:1] if not rows[0] else rows, dtype=np.float64).reshape(
-            -1, len(rows[0])
-        )
+        if self.decay is not None:
+            rows = rows[:1]
+        return np.array(rows, dtype=np.float64).reshape(len(rows), len(self.free_names))
 
     def params_of(self, natural: FloatArray, scale: FloatArray) -> FloatArray:
         """Return parameters by name, of returns, from those of compiled code, of scaled ones.

@@ -54,7 +54,7 @@ class Parameters:
 
     def _check_ranges(self) -> None:
         natural = self.natural
-        wrong = (natural[:, 1:5] < 0.0).any(axis=1) | (natural[:, 5] <= 2.0)
+        wrong = (natural[:, 1:5] < -1e-12).any(axis=1) | (natural[:, 5] <= 2.0)
         wrong |= np.isinf(self.values).any(axis=1)
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])

@@ -48,8 +48,8 @@ def share_of(x: float) -> tuple[float, float]:
     """Return a share from 0 to 1, and its derivative.
 
     It is the logistic function up to `BEND`. From there a parabola reaches 0 or 1 at `BOUND`,
-    beyond which all is mirrored. So an optimum at a bound is one like others, and there is no
-    plateau far out on which a step could end.
+    beyond which all is mirrored. So an optimum at a bound is one like others, and no step ends on a
+    plateau far out.
 
     Parameters
     ----------
