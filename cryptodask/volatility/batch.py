@@ -6,7 +6,7 @@ import numpy as np
 
 from cryptodask.records import FloatArray, IntArray
 from cryptodask.volatility.compiling import compiled
-from cryptodask.volatility.optimiser import Problem, curvature, minimise, objective
+from cryptodask.volatility.optimiser import Problem, curvature, minimise, objective, penalty
 from cryptodask.volatility.transforms import BEND, EWMA, GARCH, GJR, N_NATURAL, unfold
 
 CONVERGED, NOT_CONVERGED, SHORT, CONSTANT, STALE, INFINITE = range(6)
@@ -128,8 +128,9 @@ def descend(
         if problem.constant:
             trial[0] = level
         value, more, success = minimise(trial, problem, work, most)
-        if unfold(trial, problem.kind, problem.constant):  # further from or closer to the prior
-            value = objective(trial, problem, work, gradient)
+        value -= penalty(trial, problem)
+        unfold(trial, problem.kind, problem.constant)
+        value += penalty(trial, problem)
         steps += more
         if value < best:
             best, converged = value, success
@@ -205,7 +206,6 @@ def fit_all(
         states[i, 1] = CONVERGED if converged else NOT_CONVERGED
         curvature(theta[i], problem, work, information[i])
         natural[i] = work[0]
-        away = theta[i] - mean
-        value += 0.5 * (away * (precision * away).sum(axis=1)).sum()
+        value += penalty(theta[i], problem)
         numbers[i, 0], numbers[i, 1] = value - n * math.log(scale), scale
         numbers[i, 2], numbers[i, 3] = backcast, steps

@@ -58,13 +58,41 @@ def objective(theta: FloatArray, problem: Problem, work: FloatArray, gradient: F
         gradient[i] = 0.0
         for j in range(N_NATURAL):
             gradient[i] -= jacobian[j, i] * slopes[j]
-    for i in range(n_free):
-        pull = 0.0
-        for j in range(n_free):
-            pull += p.precision[i, j] * (theta[j] - p.mean[j])
-        value += 0.5 * pull * (theta[i] - p.mean[i])
-        gradient[i] += pull
+        gradient[i] += pull_of(theta, p, i)
+    value += penalty(theta, p)
     return value if np.isfinite(value) else np.inf
+
+
+@compiled
+def pull_of(theta: FloatArray, problem: Problem, i: int) -> float:
+    """Return the derivative of `penalty` by a parameter.
+
+    Parameters
+    ----------
+    theta : ndarray of float64, ``(n_free,)``
+    problem : Problem
+    i : int
+        Its position.
+    """
+    pull = 0.0
+    for j in range(len(theta)):
+        pull += problem.precision[i, j] * (theta[j] - problem.mean[j])
+    return pull
+
+
+@compiled
+def penalty(theta: FloatArray, problem: Problem) -> float:
+    """Return half the squared distance from the prior, 0 if there is none.
+
+    Parameters
+    ----------
+    theta : ndarray of float64, ``(n_free,)``
+    problem : Problem
+    """
+    result = 0.0
+    for i in range(len(theta)):
+        result += 0.5 * pull_of(theta, problem, i) * (theta[i] - problem.mean[i])
+    return result
 
 
 @compiled
@@ -245,9 +273,11 @@ def minimise(
     metric, vectors = np.empty((n, n)), np.empty((5, n))
     gradient, direction, trial, new, image = vectors
     value = objective(theta, problem, work, gradient)
-    start_metric(theta, problem, work, metric)
-    fresh = True
+    renew, fresh = True, False
     for i in range(most):
+        if renew:
+            start_metric(theta, problem, work, metric)
+        renew, fresh = False, renew
         slope = direction_of(metric, gradient, direction)
         if -0.5 * slope < TOLERANCE:
             return value, i, True
@@ -255,10 +285,8 @@ def minimise(
         if reached == np.inf:
             if fresh:
                 return value, i, False
-            start_metric(theta, problem, work, metric)
-            fresh = True
+            renew = True
             continue
-        fresh = False
         for j in range(n):
             direction[j] = trial[j] - theta[j]
             theta[j] = trial[j]

@@ -88,8 +88,8 @@ def exponential(x: float) -> tuple[float, float]:
 
 
 @compiled
-def unfold(theta: FloatArray, kind: int, constant: bool) -> bool:
-    """Bring parameters that lie in a mirror to this side of it; return whether any did.
+def unfold(theta: FloatArray, kind: int, constant: bool) -> None:
+    """Bring parameters that lie in a mirror to this side of it.
 
     Parameters
     ----------
@@ -98,15 +98,14 @@ def unfold(theta: FloatArray, kind: int, constant: bool) -> bool:
     kind : int
     constant : bool
     """
-    begin, changed = (1 if constant else 0), False
+    begin = 1 if constant else 0
     if kind != EWMA:
         if theta[begin] < LOG_BOUND:
-            theta[begin], changed = 2.0 * LOG_BOUND - theta[begin], True
+            theta[begin] = 2.0 * LOG_BOUND - theta[begin]
         begin += 1
     for i in range(begin, len(theta)):
         if abs(theta[i]) > BOUND:
-            theta[i], changed = min(max(mirrored(theta[i]), -BOUND), BOUND), True
-    return changed
+            theta[i] = min(max(mirrored(theta[i]), -BOUND), BOUND)
 
 
 @compiled
