@@ -29,7 +29,13 @@ from cryptodask.prices.clean.findings import empty_findings
 from cryptodask.records import DateArray
 from cryptodask.results.learned_files import OWN, join_rows, read_learned, read_shared
 from cryptodask.results.manifest import FAILURES, LOST, TASKS, Manifest, read_manifest
-from cryptodask.results.version_facts import KIND, VersionFacts, model_of, read_facts
+from cryptodask.results.version_facts import (
+    KIND,
+    SPREADS_SINCE,
+    VersionFacts,
+    model_of,
+    read_facts,
+)
 
 INDEX, SHARED = "_index.parquet", "_shared.safetensors"
 
@@ -176,8 +182,6 @@ class Version:
         ------
         DamagedFileError
             A file is missing, or what was read of it is not as it was written.
-        VersionError
-            Its intervals are of an older release.
         """
         shared = self._shared() if self.facts.any_coin else None
         if shared is not None and not self.manifest.intervals:
@@ -195,18 +199,12 @@ class Version:
 
     def _calibration(self, coins: Sequence[str], learned: Learned) -> Calibration | None:
         """Return what intervals of coins are made from; nothing of those that are not known."""
-        if not self.manifest.intervals:
+        if not self.manifest.intervals or self.facts.format < SPREADS_SINCE:
             return None
         calibration = Calibration.nothing(len(coins), self.manifest.horizon)
         place = {coin: i for i, coin in enumerate(coins)}
         rows = [place[coin] for coin in learned.coins or ()]
         if rows:
-            missing = [name for name in CALIBRATION if OWN + name not in learned.arrays]
-            if missing:
-                raise VersionError(
-                    f"{self.path}: its intervals are of an older release, and can't be made by "
-                    "this one; train a new version, or predict without intervals"
-                )
             for name in CALIBRATION:
                 getattr(calibration, name)[rows] = learned.arrays[OWN + name]
         return calibration
