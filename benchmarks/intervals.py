@@ -19,9 +19,10 @@ from common import parse, print_versions
 from interval_peers import by_arch, by_statsforecast, dated_rows
 
 from cryptodask import CryptoLoader
-from cryptodask.evaluate.intervals.conformal import Conformal, price_quantiles
+from cryptodask.evaluate.intervals.conformal import Conformal
 from cryptodask.evaluate.intervals.past_errors import ErrorHistory, log_errors
 from cryptodask.evaluate.intervals.volatility import spreads
+from cryptodask.evaluate.intervals.widths import price_quantiles
 from cryptodask.models import create_model, run_model
 from cryptodask.prices.panels import to_panel
 from cryptodask.records import DAY, DateArray, FloatArray, Panel

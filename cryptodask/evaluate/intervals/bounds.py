@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cryptodask.evaluate.intervals.conformal import Conformal, price_quantiles
+from cryptodask.evaluate.intervals.conformal import Conformal
 from cryptodask.evaluate.intervals.error_counts import PoolSummary, find_origins
 from cryptodask.evaluate.intervals.past_errors import PastErrors, place_errors
+from cryptodask.evaluate.intervals.widths import price_quantiles
 from cryptodask.evaluate.rows import BOUNDS, KEPT_LEVELS
 from cryptodask.models.base import PanelForecast
 from cryptodask.records import DateArray, FloatArray

@@ -38,7 +38,6 @@ from cryptodask.evaluate.intervals.error_counts import (
     EDGES,
     MOVES,
     UNIT,
-    CountArray,
     ErrorCounts,
     PoolSummary,
     binned_quantiles,
@@ -48,26 +47,12 @@ from cryptodask.evaluate.intervals.error_counts import (
     share_below,
 )
 from cryptodask.evaluate.intervals.past_errors import ErrorHistory
+from cryptodask.evaluate.intervals.prior import error_weights, prior_shares, sum_sizes
+from cryptodask.evaluate.intervals.widths import rising
 from cryptodask.records import DateArray, FloatArray
 
 JUMP = 5.0
 """Medians of the pool beyond which an error is a jump, and counts for no more than that."""
-
-FREEDOM, WIDTH = 4.0, 0.98
-"""Degrees of freedom, and the scale, of Student's distribution of moves over spreads."""
-
-MEAN = 0.98
-"""Mean of the absolute value of that distribution."""
-
-OWN_WIDTH = 2.0
-"""Errors as which it counts that a model errs as much as naive."""
-
-TOGETHER = 0.5
-"""Correlation of the sizes of errors of two coins at one origin: the more coins, the more is known,
-but never more than from two that have nothing in common."""
-
-LARGEST_SIZE = 10.0
-"""Scaled errors beyond which a model and naive count as equally wrong."""
 
 FULL_SPACING = 5.0
 """Bars between origins up to which misses count in full: at longer ones, a miss is old news."""
@@ -134,7 +119,7 @@ class Conformal:
         """
         n_origins, horizon = history.errors.shape[1:]
         scale = np.where(history.spreads > 0, history.spreads, np.nan)
-        sizes = _sizes(history, scale)
+        sizes = sum_sizes(history, scale)
         if summary is not None:
             scale = scale * self.coin_ratio(history, summary)[:, :, None]
         scaled = history.errors / scale
@@ -218,7 +203,7 @@ class Conformal:
         known, size = known[places], size[places]
         middle = binned_quantiles(known, size, np.array([0.5]))
         quantiles = binned_quantiles(known, size, wanted)
-        return middle + _rising(quantiles - middle) * wider[places][:, None, None]
+        return middle + rising(quantiles - middle) * wider[places][:, None, None]
 
     def _wider(self, counts: ErrorCounts, quantiles: FloatArray) -> FloatArray:
         """Return how much wider than the pool the intervals of each origin are.
@@ -275,7 +260,7 @@ class Conformal:
             [np.median(np.diff(bars[: i + 1])) if i else 0.0 for i in range(n_origins)]
         )
         known = np.zeros((n_origins, horizon, n_bins + 2))
-        weights = _error_weights(counts, bars)
+        weights = error_weights(counts, bars)
         content = np.concatenate([counts.errors, counts.sizes / UNIT], axis=2)
         half_life = np.maximum(self.half_life, 3.0 * apart)
         for ahead in range(1, horizon + 1):
@@ -287,7 +272,7 @@ class Conformal:
                 known[then, ahead - 1, filled] += age[:, None] * errors
         known, sizes = known[:, :, :n_bins], known[:, :, n_bins:]
         mirrored = (known + self.mirror * known[:, :, ::-1]) / (1.0 + self.mirror)
-        mirrored += self.prior * _prior_shares(sizes)
+        mirrored += self.prior * prior_shares(sizes)
         return mirrored, mirrored.sum(axis=2)
 
     def coin_ratio(self, history: ErrorHistory, summary: PoolSummary) -> FloatArray:
@@ -324,91 +309,3 @@ class Conformal:
                 sums += np.pad(np.cumsum(of[:, :, ahead - 1], axis=1), ((0, 0), (1, 0)))[:, known]
         result: FloatArray = (self.coin_prior + total) / (self.coin_prior + count)
         return result
-
-
-def _sizes(history: ErrorHistory, scale: FloatArray) -> CountArray:
-    """Return sums of absolute scaled errors and of naive's, ``(n_origins, horizon, 2)``."""
-    both = np.abs(np.stack([history.errors, history.moves], axis=-1)) / scale[..., None]
-    both[np.isnan(both).any(axis=-1)] = 0.0
-    units = np.rint(np.minimum(both, LARGEST_SIZE) * UNIT).astype(np.int64)
-    return np.asarray(units.sum(axis=0))
-
-
-def _error_weights(counts: ErrorCounts, bars: FloatArray) -> FloatArray:
-    """Return what an error of each origin and step counts, ``(n_origins, horizon)``.
-
-    Those of many coins on one day, and of times that overlap, have much in common.
-    """
-    n_coins = counts.errors.sum(axis=2)
-    steps = np.arange(1, n_coins.shape[1] + 1)
-    apart = np.minimum(1.0, np.diff(bars, prepend=-np.inf)[:, None] / steps)
-    weights: FloatArray = apart / (1.0 + TOGETHER * np.maximum(n_coins - 1, 0))
-    return weights
-
-
-def _prior_shares(sizes: FloatArray) -> FloatArray:
-    """Return the share of the prior's errors in each bin, ``(n_origins, horizon, n_bins)``.
-
-    Parameters
-    ----------
-    sizes : ndarray of float64, ``(n_origins, horizon, 2)``
-        Weighted sums of a model's absolute scaled errors and of naive's.
-    """
-    from scipy.special import stdtr
-
-    own, naive = np.moveaxis(sizes + OWN_WIDTH * MEAN, -1, 0)
-    below = stdtr(FREEDOM, EDGES / (WIDTH * own / naive)[..., None])
-    below[..., 0], below[..., -1] = 0.0, 1.0
-    shares: FloatArray = np.diff(below, axis=-1)
-    return shares
-
-
-def _rising(widths: FloatArray) -> FloatArray:
-    """Return distances to the middle that, times the root of the step, rise with the step.
-
-    Parameters
-    ----------
-    widths : ndarray of float64, ``(n_origins, horizon, n_levels)``
-        Below 0 of levels below the middle.
-    """
-    from scipy.optimize import isotonic_regression
-
-    roots = np.sqrt(np.arange(1, widths.shape[1] + 1))
-    result = np.empty_like(widths)
-    for origin, level in np.ndindex(widths.shape[0], widths.shape[2]):
-        column = widths[origin, :, level]
-        sign = 1.0 if column.sum() >= 0 else -1.0
-        result[origin, :, level] = sign * isotonic_regression(sign * column * roots).x / roots
-    return result
-
-
-def price_quantiles(
-    forecasts: FloatArray, scale: FloatArray, quantiles: FloatArray, middle: FloatArray
-) -> FloatArray:
-    """Return the quantiles of prices around point forecasts.
-
-    Parameters
-    ----------
-    forecasts : ndarray of float64, ``(n_coins, n_origins, horizon)``
-        Prices in the quote currency.
-    scale : ndarray of float64, ``(n_coins, n_origins, horizon)``
-        Log returns, from `Conformal.scale`.
-    quantiles : ndarray of float64, ``(n_origins, horizon, n_levels)``
-        Scaled errors, from `Conformal.quantiles`.
-    middle : ndarray of float64, ``(n_origins, horizon)``
-        Their median, from which no quantile comes nearer with the step.
-
-    Returns
-    -------
-    ndarray of float64, ``(n_coins, n_origins, horizon, n_levels)``
-        Prices above 0 that do not fall with the level; NaN where a forecast is missing or not
-        above 0, or where no spread was known.
-    """
-    centre = np.full(forecasts.shape, np.nan)
-    np.log(forecasts, out=centre, where=forecasts > 0)
-    limits = np.log([np.finfo(np.float64).tiny, np.finfo(np.float64).max / 2])
-    widths = scale[..., None] * (quantiles - middle[..., None])
-    above = np.maximum.accumulate(np.maximum(widths, 0.0), axis=-2)
-    below = np.minimum.accumulate(np.minimum(widths, 0.0), axis=-2)
-    logs = (centre + scale * middle)[..., None] + above + below
-    return np.exp(np.clip(logs, *limits))

@@ -8,7 +8,7 @@ weeks move further in the next ten days, either way.
 
 The weights are the same for all coins and sources. Fitted by non-negative least squares to daily
 prices of 100 coins to 2017 and of 19 coins to 2020, of 20 stocks of the S&P 500 from 1998 to 2022,
-and to simulated GARCH(1,1) series with t errors, they differ by less than what one coin can tell,
+and to simulated GARCH(1,1) series with t errors, they differ by less than one coin can show,
 and those of any of these forecast the others about as well as their own. So nothing is fitted, a
 coin's spread does not depend on which coins are beside it, and `cryptodask.evaluate.intervals.
 conformal` learns from past errors only what the distribution of moves over spreads is.

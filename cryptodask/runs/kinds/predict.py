@@ -143,8 +143,8 @@ def _check(version: Version, spec: PredictSpec, freq: str) -> None:
         )
     if spec.intervals and facts.format < SPREADS_SINCE:
         raise VersionError(
-            f"{version.path}: intervals: an older release pooled its errors over another volatility; "
-            "train a version anew, or predict without (--no-intervals)"
+            f"{version.path}: intervals: an older release pooled its errors over another "
+            "volatility; train a version anew, or predict without (--no-intervals)"
         )
 
 

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from cryptodask.errors import OptionError
-from cryptodask.evaluate.intervals.conformal import FREEDOM, WIDTH, Conformal, price_quantiles
+from cryptodask.evaluate.intervals.conformal import Conformal
 from cryptodask.evaluate.intervals.error_counts import ErrorCounts, check_levels
 from cryptodask.evaluate.intervals.past_errors import ErrorHistory, log_errors
+from cryptodask.evaluate.intervals.prior import FREEDOM, WIDTH
+from cryptodask.evaluate.intervals.widths import price_quantiles
 from cryptodask.records import DAY, FloatArray
 from tests.models.conftest import START
 

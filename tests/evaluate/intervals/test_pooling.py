@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cryptodask.errors import InputError
 from cryptodask.evaluate.backtest import empty_backtest
 from cryptodask.evaluate.intervals.bounds import table_bounds
-from cryptodask.evaluate.intervals.conformal import Conformal, price_quantiles
+from cryptodask.evaluate.intervals.conformal import Conformal
 from cryptodask.evaluate.intervals.error_counts import PoolSummary
 from cryptodask.evaluate.intervals.past_errors import place_errors, table_errors
 from cryptodask.evaluate.intervals.pooling import (
@@ -24,6 +24,7 @@ from cryptodask.evaluate.intervals.pooling import (
     join_pools,
     summarise,
 )
+from cryptodask.evaluate.intervals.widths import price_quantiles
 from cryptodask.evaluate.rows import BOUNDS, KEPT_LEVELS
 from cryptodask.records import DAY
 from tests.evaluate.tables import make_backtest
