@@ -82,12 +82,12 @@ def test_coins_that_are_alike_have_a_narrow_pool():
     truth = Parameters(MODEL, np.repeat([[1e-4, 0.1, 0.85, 5.0]], 200, axis=0))
     prior = pool(fit(MODEL, simulate_returns(truth, 1_000, seed=3)))
     deviation = np.sqrt(np.diag(np.linalg.inv(prior.precision)))
-    assert deviation.max() < 0.3
+    assert deviation[1:].max() < 0.25  # constants vary with the sample's variance
 
 
 def test_what_cannot_be_pooled_is_refused(drawn: tuple[Parameters, Returns, Fits]):
     fits = drawn[2]
-    with pytest.raises(OptionError, match="at least 6 converged fits, for 4 parameters; .* 5"):
+    with pytest.raises(OptionError, match=r"at least 6 converged fits, for 4 parameters; .* 5"):
         pool(part_of(fits, slice(0, 5)))
     other = fit(VolatilityModel("gjr"), drawn[1], np.full((300, 1), 60))
     with pytest.raises(OptionError, match="fits of one model; they are of 2"):
