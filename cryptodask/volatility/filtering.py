@@ -244,7 +244,7 @@ def _run(
     after, ahead = np.empty(n), np.empty((n, horizon))
     filter_all(
         returns.values, starts, stops, np.ascontiguousarray(parameters.natural),
-        parameters.model.code[0], np.asarray(parameters.backcast, dtype=np.float64), offsets,
+        parameters.model.code[0], np.array(parameters.backcast, dtype=np.float64), offsets,
         variance, after, horizon, ahead,
     )  # fmt: skip
     return after, ahead

@@ -30,10 +30,10 @@ class Prior:
     precision: FloatArray
 
     def __post_init__(self) -> None:
-        mean = np.array(self.mean, dtype=np.float64)
-        precision = np.array(self.precision, dtype=np.float64)
+        mean = np.array(self.mean, dtype=np.float64, order="C")
+        precision = np.array(self.precision, dtype=np.float64, order="C")
         if precision.ndim == 1:
-            precision = np.diag(precision)
+            precision = np.diag(precision).copy()
         if mean.ndim != 1 or precision.shape != (len(mean), len(mean)):
             raise OptionError(
                 f"prior: a mean (n_free,) and a precision (n_free, n_free) or (n_free,); the "

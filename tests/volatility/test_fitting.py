@@ -128,6 +128,26 @@ def test_a_prior_draws_fits_towards_its_mean():
     assert distances[-1] < 1e-3
 
 
+def test_some_of_the_fits_are_taken_and_none_is_fine():
+    fits = fit(MODELS[0], ragged(garch_paths(3, 60, seed=12)))
+    assert_same_bits(fits.take(np.array([2, 0])), fits, [2, 0])
+    assert len(fit(MODELS[0], Returns(np.empty(0), np.zeros(1, dtype=np.int64)))) == 0
+
+
+def test_nothing_is_compiled_anew_for_arrays_that_may_not_be_written():
+    from cryptodask.volatility.batch import fit_all
+
+    rows = garch_paths(2, 60, seed=13)
+    fit(MODELS[0], ragged(rows))
+    known = len(fit_all.signatures)
+    values, indptr = rows.ravel(), np.array([0, 60, 120])
+    values.setflags(write=False)
+    indptr.setflags(write=False)
+    fit(MODELS[0], Returns(values, indptr), prior=Prior(np.zeros(4), np.asfortranarray(np.eye(4))))
+    fit(MODELS[0], Returns(rows[:, ::-1].ravel()[::-1], indptr))
+    assert len(fit_all.signatures) == known
+
+
 def test_options_that_do_not_fit_are_refused():
     returns, model = ragged(garch_paths(2, 60, seed=11)), VolatilityModel("garch")
     with pytest.raises(OptionError, match=r"ends\[1, 0\]=61: from 0 to the 60 rows of coin 1"):
