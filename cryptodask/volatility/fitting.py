@@ -12,7 +12,7 @@ from cryptodask.volatility.prior import Prior
 from cryptodask.volatility.returns import Returns
 
 LEAST_RETURNS, LEAST_POSSIBLE = 50, 5
-MOST_STEPS = 200
+MOST_STEPS = 100
 REASONS = (
     "",
     "the fit did not converge",
