@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from cryptodask.volatility.fitting import Fits, fit
     from cryptodask.volatility.model import VolatilityModel
     from cryptodask.volatility.parameters import Parameters
-    from cryptodask.volatility.prior import PoolSums, Prior, pool
+    from cryptodask.volatility.pooling import PoolSums, pool
+    from cryptodask.volatility.prior import Prior
     from cryptodask.volatility.returns import Returns
 
 __all__ = [
@@ -41,7 +42,8 @@ _HOME = {
     **dict.fromkeys(_FILTERING, "cryptodask.volatility.filtering"),
     "Parameters": "cryptodask.volatility.parameters",
     **dict.fromkeys(("Fits", "fit"), "cryptodask.volatility.fitting"),
-    **dict.fromkeys(("PoolSums", "Prior", "pool"), "cryptodask.volatility.prior"),
+    **dict.fromkeys(("PoolSums", "pool"), "cryptodask.volatility.pooling"),
+    "Prior": "cryptodask.volatility.prior",
     "VolatilityModel": "cryptodask.volatility.model",
     "Returns": "cryptodask.volatility.returns",
 }

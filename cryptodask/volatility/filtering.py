@@ -219,9 +219,9 @@ def simulate_returns(parameters: Parameters, n_rows: int, seed: int) -> Returns:
             "begin with"
         )
     # Odd multiples keep streams of neighbouring seeds and coins apart.
-    mixed = np.uint64(seed % 2**64) * np.uint64(0xD1342543DE82EF95)
+    mixed = seed * 0xD1342543DE82EF95 % 2**64
     places = parameters.positions.astype(np.uint64)
-    seeds = (mixed + places * np.uint64(0xDA942042E4DD58B5)).astype(np.uint64)
+    seeds = (np.uint64(mixed) + places * np.uint64(0xDA942042E4DD58B5)).astype(np.uint64)
     paths = np.empty((len(parameters), n_rows))
     natural = np.ascontiguousarray(parameters.natural)
     simulate_all(seeds, natural, parameters.model.code[0], begin, paths)
@@ -244,7 +244,7 @@ def _run(
     after, ahead = np.empty(n), np.empty((n, horizon))
     filter_all(
         returns.values, starts, stops, np.ascontiguousarray(parameters.natural),
-        parameters.model.code[0], np.asarray(parameters.backcast, dtype=np.float64), offsets,
+        parameters.model.code[0], np.array(parameters.backcast, dtype=np.float64), offsets,
         variance, after, horizon, ahead,
     )  # fmt: skip
     return after, ahead

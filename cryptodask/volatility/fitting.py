@@ -1,6 +1,6 @@
 """Fits of a volatility model to all coins, as of now or of many past dates."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from cryptodask.volatility.prior import Prior
 from cryptodask.volatility.returns import Returns
 
 LEAST_RETURNS, LEAST_POSSIBLE = 50, 5
-MOST_STEPS = 200
+MOST_STEPS = 100
 REASONS = (
     "",
     "the fit did not converge",
@@ -64,6 +64,17 @@ class Fits:
 
     def __len__(self) -> int:
         return len(self.states)
+
+    def take(self, rows: IntArray | BoolArray | slice) -> "Fits":
+        """Return some of the fits.
+
+        Parameters
+        ----------
+        rows : ndarray of int64 or bool, or slice
+            Which of the ``n_fits``.
+        """
+        arrays = (getattr(self, field.name)[rows] for field in fields(self)[1:])
+        return Fits(self.model, *arrays)
 
     @property
     def converged(self) -> BoolArray:

@@ -19,7 +19,7 @@ TOLERANCE = 1e-7
 LONGEST = 4.0
 """No parameter moves further in a step."""
 SUFFICIENT = 1e-4
-HALVINGS = 25
+HALVINGS = 15
 
 
 class Problem(NamedTuple):

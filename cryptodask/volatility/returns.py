@@ -30,8 +30,9 @@ class Returns:
     indptr: IntArray
 
     def __post_init__(self) -> None:
-        values = np.ascontiguousarray(self.values, dtype=np.float64)
-        indptr = np.ascontiguousarray(self.indptr, dtype=np.int64)
+        # Numba compiles anew for arrays that may not be written or are not contiguous.
+        values = np.require(self.values, np.float64, ["C", "W"])
+        indptr = np.require(self.indptr, np.int64, ["C", "W"])
         if values.ndim != 1 or indptr.ndim != 1 or not len(indptr):
             raise OptionError(
                 f"values and indptr: arrays of one dimension, offsets of at least one; they have "

@@ -125,6 +125,7 @@ def real_returns() -> Returns:
     return Returns.of(Panel.from_series(series))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of arch: scales, bounds, fits that did not converge
 @pytest.mark.parametrize(
     ("kind", "errors", "mean"),

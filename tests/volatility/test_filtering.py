@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from cryptodask.errors import OptionError
 from cryptodask.records import FloatArray
@@ -138,12 +139,14 @@ def test_a_path_depends_on_seed_and_position_alone():
     assert len(np.unique(everything)) == everything.size
 
 
-def test_normal_errors_are_normal():
-    model = VolatilityModel("garch", "normal")
-    parameters = Parameters(model, np.array([[1.0, 0.0, 0.0]]))
-    draws = simulate_returns(parameters, 200_000, seed=1).values
-    for level, share in ((1.0, 0.6827), (1.96, 0.95), (3.0, 0.9973)):
-        assert np.mean(np.abs(draws) < level) == pytest.approx(share, abs=4e-3)
+def test_errors_are_normal_or_of_t():
+    for nu in (2.2, 5.0, np.inf):
+        model = VolatilityModel("garch", "normal" if np.isinf(nu) else "t")
+        values = np.array([[1.0, 0.0, 0.0, nu][: len(model.names)]])
+        draws = simulate_returns(Parameters(model, values), 100_000, seed=1).values
+        law = stats.norm() if np.isinf(nu) else stats.t(nu, scale=np.sqrt((nu - 2.0) / nu))
+        assert stats.kstest(draws, law.cdf).pvalue > 0.001
+        assert abs(np.corrcoef(draws[1:] > 0, draws[:-1] > 0)[0, 1]) < 0.015
 
 
 def test_parameters_of_a_coin_may_be_used_at_several_ends():

@@ -63,10 +63,10 @@ def test_parameters_out_of_range_are_refused(values: list[float], message: str):
 def test_a_share_reaches_its_bounds_smoothly():
     x = np.linspace(-13.0, 13.0, 5_201)
     shares, slopes = np.array([share_of(float(v)) for v in x]).T
-    assert shares.min() < 1e-9
-    assert shares.max() > 1.0 - 1e-9
+    assert shares.min() < 1e-6
+    assert shares.max() > 1.0 - 1e-6
     assert ((shares >= 0.0) & (shares <= 1.0)).all()
-    np.testing.assert_allclose(np.gradient(shares, x), slopes, atol=2e-4)
+    np.testing.assert_allclose(np.gradient(shares, x)[1:-1], slopes[1:-1], atol=2e-4)
     inside = np.abs(x) < BEND
     np.testing.assert_allclose(shares[inside], 1.0 / (1.0 + np.exp(-x[inside])), rtol=1e-12)
     assert share_of(BOUND) == (1.0, 0.0)

@@ -36,14 +36,9 @@ def drawn() -> tuple[Parameters, Returns, Fits]:
     return truth, returns, fit(MODEL, returns)
 
 
-def part_of(fits: Fits, rows: slice) -> Fits:
-    names = [name for name in Fits.__dataclass_fields__ if name != "model"]
-    return Fits(fits.model, *(getattr(fits, name)[rows] for name in names))
-
-
 def test_sums_of_parts_are_those_of_all_in_any_order(drawn: tuple[Parameters, Returns, Fits]):
     fits = drawn[2]
-    parts = [part_of(fits, slice(a, b)) for a, b in ((200, 300), (0, 7), (7, 200))]
+    parts = [fits.take(slice(a, b)) for a, b in ((200, 300), (0, 7), (7, 200))]
     joined = pool(*parts)
     assert np.array_equal(joined.mean, pool(fits).mean)
     assert np.array_equal(joined.precision, pool(fits).precision)
@@ -67,7 +62,7 @@ def test_a_pool_brings_forecasts_of_short_coins_closer_to_the_truth(
     drawn: tuple[Parameters, Returns, Fits],
 ):
     truth, returns, fits = drawn
-    prior, ends = pool(part_of(fits, slice(0, 150))), np.full((300, 1), 120)
+    prior, ends = pool(fits.take(slice(0, 150))), np.full((300, 1), 120)
     known = Parameters(MODEL, truth.values, truth.long_run)
     true = forecast_variance(known, returns, 5, ends[:, 0]).cumulated[:, -1]
     errors = []
@@ -82,13 +77,13 @@ def test_coins_that_are_alike_have_a_narrow_pool():
     truth = Parameters(MODEL, np.repeat([[1e-4, 0.1, 0.85, 5.0]], 200, axis=0))
     prior = pool(fit(MODEL, simulate_returns(truth, 1_000, seed=3)))
     deviation = np.sqrt(np.diag(np.linalg.inv(prior.precision)))
-    assert deviation.max() < 0.3
+    assert deviation[1:].max() < 0.25  # constants vary with the sample's variance
 
 
 def test_what_cannot_be_pooled_is_refused(drawn: tuple[Parameters, Returns, Fits]):
     fits = drawn[2]
-    with pytest.raises(OptionError, match="at least 6 converged fits, for 4 parameters; .* 5"):
-        pool(part_of(fits, slice(0, 5)))
+    with pytest.raises(OptionError, match=r"at least 6 converged fits, for 4 parameters; .* 5"):
+        pool(fits.take(slice(0, 5)))
     other = fit(VolatilityModel("gjr"), drawn[1], np.full((300, 1), 60))
     with pytest.raises(OptionError, match="fits of one model; they are of 2"):
         pool(fits, other)
