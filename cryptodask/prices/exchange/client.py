@@ -69,6 +69,7 @@ class Client:
     ) -> None:
         self.api, self.freq = api, freq
         self.retries, self.backoff, self.sleep = retries, backoff, sleep
+        self.longest_wait = _LONGEST_WAIT
         # Only Binance's own endpoint has the volume in the quote currency.
         self.raw = api.id in ("binance", "binanceus")
         spot = (api.features or {}).get("spot") or {}
@@ -140,7 +141,7 @@ class Client:
         RequestError
             It failed for another cause, or too often.
         ExchangeError
-            The exchange asks to wait for longer than ten minutes.
+            The exchange asks to wait for longer than `longest_wait`: ten minutes.
         """
         import ccxt
 
@@ -154,7 +155,7 @@ class Client:
                     times = f" (asked {attempt + 1} times)" if attempt else ""
                     raise RequestError(_say(error) + times, may_pass=may_pass) from error
                 requested = _retry_after(self.api.last_response_headers)
-                if requested > _LONGEST_WAIT:
+                if requested > self.longest_wait:
                     raise ExchangeError(
                         f"{self.api.id}: asks to wait {requested:.0f} s ({_say(error)}); what came "
                         "before is good: run again after that time"

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 Bars = Callable[[Sequence[str]], pd.DataFrame]
 """Gives ``coin, date, open, close, volume`` of coins up to the day, by coin and date."""
 
+Report = dict[str, Any]
+"""What a day did to an account, as JSON."""
+
 
 class Broker(Protocol):
     """Trades the requests of an account; called again, it does nothing twice.
@@ -27,11 +30,10 @@ class Broker(Protocol):
         Its name in the store.
     """
 
-    account: str
+    @property
+    def account(self) -> str: ...  # noqa: D102 - above
 
-    def trade(
-        self, store: "Store", day: str, since: str, bars: Bars
-    ) -> tuple[dict[str, Any], bool]:
+    def trade(self, store: "Store", day: str, since: str, bars: Bars) -> tuple[Report, bool]:
         """Trade a day; return its report, and whether the day is new.
 
         Parameters

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from cryptodask.store.records import WAITING, Books, Fill, Order, Settled
-from cryptodask.trading.brokers.base import Bars
+from cryptodask.trading.brokers.base import Bars, Report
 from cryptodask.trading.brokers.planning import SIDES, check_bars, days_between, orders_for
 from cryptodask.trading.orders import (
     BUY,
@@ -60,9 +60,7 @@ class PaperBroker:
     lots: Lots
     patience: int
 
-    def trade(
-        self, store: "Store", day: str, since: str, bars: Bars
-    ) -> tuple[dict[str, Any], bool]:
+    def trade(self, store: "Store", day: str, since: str, bars: Bars) -> tuple[Report, bool]:
         """Settle a day in one transaction; see `cryptodask.trading.brokers.base.Broker.trade`.
 
         Parameters

@@ -52,7 +52,7 @@ def orders_for(
     older: Collection[Order],
     positions: Mapping[str, float],
     equity: float,
-    closes: Mapping[str, float],
+    closes: Mapping[Any, float],
     day: str,
     lots: Lots,
 ) -> Iterator[Order]:
