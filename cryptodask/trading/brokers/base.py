@@ -21,7 +21,7 @@ class Broker(Protocol):
     - What is open is brought up to date before anything is ordered.
     - A request becomes one order at most, by its key, whenever and however often a process is
       killed.
-    - What the account has follows from its fills in the store, each of which is there once.
+    - What the account has follows from its fills, which are in the store once each.
     - An order that was not made, or not filled, is in the store with its state.
 
     Attributes

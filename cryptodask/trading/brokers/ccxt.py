@@ -28,14 +28,9 @@ from cryptodask.io.sealed import digest
 from cryptodask.store.records import WAITING, Books, Fill, Order
 from cryptodask.trading.brokers.accounting import fill_of, lacking, settled_day
 from cryptodask.trading.brokers.base import Bars, Report
-from cryptodask.trading.brokers.exchange import (
-    Exchange,
-    LostError,
-    RejectedError,
-    Seen,
-    StoppedError,
-)
+from cryptodask.trading.brokers.exchange import Exchange, Seen
 from cryptodask.trading.brokers.limits import Limits
+from cryptodask.trading.brokers.outcomes import LostError, RejectedError, StoppedError
 from cryptodask.trading.brokers.planning import SIDES, check_bars, days_between, orders_for
 from cryptodask.trading.orders import ROUNDING, affordable
 from cryptodask.trading.terms import Lots
@@ -44,10 +39,10 @@ if TYPE_CHECKING:
     from cryptodask.store.store import Store
 
 ATTEMPTS = 2
-"""Times that an order is sent in a run, where an answer was lost and the exchange has none of it."""
+"""Times that an order is sent in a run, where an answer was lost and nothing arrived."""
 
 MARGIN = 5.0
-"""Seconds beyond the exchange's window after which an order that it does not know never reached it."""
+"""Seconds beyond the exchange's window after which what it does not know never reached it."""
 
 UNSENT = ("planned", "sending", "unknown")
 """States of orders that the exchange may not have."""
@@ -123,8 +118,8 @@ class ExchangeBroker:
         Raises
         ------
         ExchangeError
-            It can't be reached, or what became of an order can't be known now; another try goes on
-            from there.
+            It can't be reached, or what became of an order can't be known now; another try
+            continues from there.
         """
         with store.sole_trader(self.account):
             # Keys, clock and network are tried before anything is decided.
@@ -255,9 +250,10 @@ class _Desk:
                     )
                 except LostError as error:
                     order = self.keep(attrs.evolve(order, state="unknown", reason=str(error)))
-                    if (found := self._look(market, order)) is None:
+                    looked = self._look(market, order)
+                    if looked is None:
                         continue
-                    seen = found
+                    seen = looked
                 self._learn(market, order, seen)
                 return
         except StoppedError as error:
@@ -275,9 +271,9 @@ class _Desk:
         """Return an order with its limit, and a quantity that the account can pay."""
         broker, side = self.broker, SIDES[order.side]
         if market is None or market["active"] is False:
-            quote, what = broker.exchange.quote, "no spot market" if market is None else "halted"
+            what = "has no spot market" if market is None else "does not trade now"
             raise StoppedError(
-                f"market: {order.coin} in {quote}: {what} at {broker.exchange.place}"
+                f"market: {broker.exchange.place} {what}: {order.coin} in {broker.exchange.quote}"
             )
         assert order.close is not None
         price, quantity = order.close * (1.0 + side * broker.worse), order.quantity
@@ -326,6 +322,5 @@ class _Desk:
         elif state not in ("canceled", "expired", "rejected"):
             state = "partial" if filled > 0 else "open"
         now = attrs.evolve(order, state=state, filled=filled, number=seen.number, reason=reason)
-        return self.keep(
-            now, [fill_of(order, trade, self.broker.exchange.price) for trade in trades]
-        )
+        price_of = self.broker.exchange.price
+        return self.keep(now, [fill_of(order, trade, price_of) for trade in trades])

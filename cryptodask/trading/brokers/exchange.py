@@ -18,6 +18,7 @@ from cryptodask.prices.freq import DAILY
 from cryptodask.prices.read.names import plain_name
 from cryptodask.store.records import Order
 from cryptodask.trading.brokers.access import KNOWN, Keys, check_place
+from cryptodask.trading.brokers.outcomes import LostError, RejectedError, StoppedError
 
 AT_ONCE = 1000
 """Trades that one request asks for."""
@@ -28,18 +29,6 @@ LONGEST_WAIT = 120.0
 SIGNED = re.compile(r"\?\S*signature=\S*")
 
 _T = TypeVar("_T")
-
-
-class RejectedError(Exception):
-    """The exchange has not taken an order, and says why."""
-
-
-class StoppedError(Exception):
-    """An order was not sent, and will not be."""
-
-
-class LostError(Exception):
-    """What became of an order that was sent is not known."""
 
 
 @attrs.frozen(kw_only=True)
