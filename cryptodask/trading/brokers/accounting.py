@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from cryptodask.errors import ExchangeError
 from cryptodask.store.records import PENDING, Books, Fill, Order, Settled
 from cryptodask.trading.brokers.base import Report
@@ -15,6 +13,9 @@ from cryptodask.trading.brokers.planning import SIDES
 
 if TYPE_CHECKING:
     from cryptodask.store.store import Store
+
+NOT_MADE = ("refused", "rejected")
+"""States of orders that came to nothing, which are alarms."""
 
 NEARLY = 1.0 - 1e-9
 """Share of a quantity that is as good as all of it: sums of many trades are rounded."""
@@ -81,7 +82,7 @@ def settled_day(
     day: str,
     books: Books,
     closes: Mapping[Any, float],
-    alarms: Sequence[str],
+    lacks: Sequence[str],
 ) -> Settled:
     """Return what an account has at a day's end, and the day's report.
 
@@ -92,8 +93,8 @@ def settled_day(
     books : Books
     closes : mapping of str to float
         In the quote currency.
-    alarms : sequence of str
-        What should be looked at, a sentence each.
+    lacks : sequence of str
+        Of `lacking`.
     """
     equity = books.cash + sum(q * closes[coin] for coin, q in books.positions.items())
     orders, fills = store.orders(account), store.fills(account)
@@ -104,23 +105,22 @@ def settled_day(
         "fees": float(fills["fee"].sum()),
         "slipped": float(fills["slipped"].sum()),
     }
+    days = store.trading_days(account)
+    earlier = [json.loads(text) for text in days.loc[days["day"].astype(str) < day, "report"]]
+    known = {request for report in earlier for request in report["not_made"]}
+    lost = orders[orders["state"].isin(NOT_MADE) & ~orders["request"].isin(known)]
+    alarms = [f"{o.coin}: {o.side} {o.state}: {o.reason}" for o in lost.itertuples()]
+    # What earlier days reported does not count again, whatever was killed before it reported.
+    new = {key: total - sum(report[key] for report in earlier) for key, total in totals.items()}
     report: Report = {
         "day": day,
         "orders": len(mine),
         "states": {str(state): int(count) for state, count in states.items()},
         "waiting": int(orders["state"].isin(PENDING).sum()),
-        **_since_before(store.trading_days(account), day, totals),
+        **new,
         "cash": books.cash,
         "equity": equity,
-        "alarms": list(alarms),
+        "not_made": lost["request"].tolist(),
+        "alarms": [*lacks, *alarms],
     }
     return Settled(orders=[], fills=[], cash=books.cash, equity=equity, report=report)
-
-
-def _since_before(days: pd.DataFrame, day: str, totals: Mapping[str, Any]) -> Report:
-    """Return numbers of an account without those that reports of earlier days have.
-
-    So a fill counts once, on the day that read it, whatever was killed before it was reported.
-    """
-    earlier = [json.loads(text) for text in days.loc[days["day"].astype(str) < day, "report"]]
-    return {key: total - sum(r[key] for r in earlier) for key, total in totals.items()}

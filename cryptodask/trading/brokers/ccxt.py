@@ -47,9 +47,6 @@ MARGIN = 5.0
 UNSENT = ("planned", "sending", "unknown")
 """States of orders that the exchange may not have."""
 
-NOT_MADE = ("refused", "rejected")
-"""States of orders that came to nothing, which are alarms."""
-
 
 def client_id(account: str, key: str) -> str:
     """Return the name of a request's order at the exchange: the same for the same request.
@@ -128,7 +125,7 @@ class ExchangeBroker:
             for order in desk.books().orders:
                 desk.follow(order)
             books = desk.books()
-            desk.alarms += lacking(books, balances, self.exchange)
+            lacks = lacking(books, balances, self.exchange)
             frame = bars(books.coins)
             check_bars(books, frame)
             latest = frame.groupby("coin").last()
@@ -138,7 +135,7 @@ class ExchangeBroker:
             for order in sorted(unsent, key=lambda order: SIDES[order.side]):
                 desk.send(order)
             closes = latest["close"].to_dict()
-            settled = settled_day(store, self.account, day, desk.books(), closes, desk.alarms)
+            settled = settled_day(store, self.account, day, desk.books(), closes, lacks)
             is_new = day not in set(store.trading_days(self.account)["day"].astype(str))
             store.end_day(self.account, day, settled)
             return dict(settled.report), is_new
@@ -152,7 +149,6 @@ class _Desk:
     store: "Store"
     day: str
     since: str
-    alarms: list[str] = attrs.field(factory=list)
 
     def books(self) -> Books:
         """Return what the account has by now."""
@@ -164,12 +160,7 @@ class _Desk:
     def keep(self, order: Order, fills: Sequence[Fill] = ()) -> Order:
         """Store what an order is now."""
         self.store.keep_order(self.broker.account, order, fills)
-        self._note(order)
         return order
-
-    def _note(self, order: Order) -> None:
-        if order.state in NOT_MADE:
-            self.alarms.append(f"{order.coin}: {order.side} {order.state}: {order.reason}")
 
     def planned(self, books: Books, latest: pd.DataFrame) -> list[Order]:
         """Return orders for the requests that have none."""
@@ -188,9 +179,7 @@ class _Desk:
             return order
         if (date := str(last["date"])[:10]) != self.day:
             why = f"price: the last close is of {date}"
-            order = attrs.evolve(order, state="refused", reason=why)
-            self._note(order)
-            return order
+            return attrs.evolve(order, state="refused", reason=why)
         return attrs.evolve(order, state="planned")
 
     def follow(self, order: Order) -> None:
