@@ -12,7 +12,8 @@ from cryptodask.errors import InputError, OptionError
 KNOWN = ("binance",)
 """Exchanges whose orders are known, by ccxt's names."""
 
-KEY, SECRET = "CRYPTODASK_EXCHANGE_KEY", "CRYPTODASK_EXCHANGE_SECRET"
+KEY = "CRYPTODASK_EXCHANGE_KEY"
+SECRET = "CRYPTODASK_EXCHANGE_SECRET"  # pragma: allowlist secret
 """Variables of the environment that have the keys of an exchange: the only place they come from."""
 
 LOCAL = ("127.0.0.1", "localhost", "::1")

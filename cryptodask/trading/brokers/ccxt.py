@@ -125,7 +125,7 @@ class ExchangeBroker:
             for order in desk.books().orders:
                 desk.follow(order)
             books = desk.books()
-            lacks = lacking(books, balances, self.exchange)
+            desk.lacks += lacking(books, balances, self.exchange)
             frame = bars(books.coins)
             check_bars(books, frame)
             latest = frame.groupby("coin").last()
@@ -135,7 +135,7 @@ class ExchangeBroker:
             for order in sorted(unsent, key=lambda order: SIDES[order.side]):
                 desk.send(order)
             closes = latest["close"].to_dict()
-            settled = settled_day(store, self.account, day, desk.books(), closes, lacks)
+            settled = settled_day(store, self.account, day, desk.books(), closes, desk.lacks)
             is_new = day not in set(store.trading_days(self.account)["day"].astype(str))
             store.end_day(self.account, day, settled)
             return dict(settled.report), is_new
@@ -149,6 +149,7 @@ class _Desk:
     store: "Store"
     day: str
     since: str
+    lacks: list[str] = attrs.field(factory=list)
 
     def books(self) -> Books:
         """Return what the account has by now."""
@@ -193,10 +194,11 @@ class _Desk:
             return
         market = exchange.market(order.coin)
         if market is None:
-            raise ExchangeError(
-                f"{exchange.place}: has no market of {order.coin} any more, and order "
-                f"{order.client} is {order.state}; look at it there"
+            self.lacks.append(
+                f"{order.coin}: {exchange.place} has no market of it any more, and order "
+                f"{order.client} is {order.state} here; look at it there"
             )
+            return
         seen = self._look(market, order)
         if seen is None:
             if is_over:

@@ -271,6 +271,19 @@ def test_what_the_exchange_lacks_is_an_alarm(
     ]
 
 
+def test_an_order_of_a_coin_that_left_the_exchange_is_an_alarm_and_stops_no_other(
+    server: OrderServer, store: Store, tmp_path: Path
+) -> None:
+    server.depth["BTCUSDT"] = Decimal(0)
+    ask(store, ("BTC", "buy", 0.2))
+    trade(broker_at(server.url, tmp_path), store)
+    del server.listings[0]
+    ask(store, ("ETH", "buy", 0.2), day=NEXT)
+    report, _ = trade(broker_at(server.url, tmp_path), store, NEXT)
+    assert states(store) == {"BTC": "open", "ETH": "filled"}
+    assert "BTC: binance sandbox has no market of it any more" in report["alarms"][0]
+
+
 # What is refused.
 
 
