@@ -112,6 +112,8 @@ class _Account:
         if quantity <= 0.0:
             return order
         fee = fee_of(quantity * price, costs.fee, costs.minimum_fee)
+        if side == SELL and self.cash + quantity * price < fee:
+            return order  # what it brings does not pay its least fee
         self.cash -= side * quantity * price + fee
         self.positions[order.coin] = self.positions.get(order.coin, 0.0) + side * quantity
         slipped = abs(price - bar.price) * quantity
