@@ -44,6 +44,9 @@ ATTEMPTS = 2
 MARGIN = 5.0
 """Seconds beyond the exchange's window after which what it does not know never reached it."""
 
+LISTED = "trades: "
+"""How the reason of an order begins whose trades the exchange has not listed yet."""
+
 UNSENT = ("planned", "sending", "unknown")
 """States of orders that the exchange may not have."""
 
@@ -229,6 +232,8 @@ class _Desk:
         """Send an order, unless a limit or the exchange refuses it, or it is there."""
         exchange = self.broker.exchange
         market = exchange.market(order.coin)
+        if market is None and order.state != "planned":
+            return  # `follow` has said so
         try:
             if order.state == "planned":
                 order = self._sized(market, order)
@@ -305,9 +310,11 @@ class _Desk:
         trades = self.broker.exchange.trades(market, seen) if seen.filled > 0 else []
         filled = sum(trade["amount"] for trade in trades)
         state, reason = seen.status, order.reason
+        if order.state == "unknown" or (reason or "").startswith(LISTED):
+            reason = None  # which is over
         if filled < seen.filled * (1.0 - ROUNDING):
             # The exchange's lists lag; an order whose trades are missing is read again.
-            state, reason = "partial", f"trades: {filled:.12g} of {seen.filled:.12g} are listed"
+            state, reason = "partial", f"{LISTED}{filled:.12g} of {seen.filled:.12g} are listed"
         elif state == "closed":
             state = "filled"
         elif state not in ("canceled", "expired", "rejected"):

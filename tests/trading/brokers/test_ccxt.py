@@ -279,9 +279,12 @@ def test_an_order_of_a_coin_that_left_the_exchange_is_an_alarm_and_stops_no_othe
     trade(broker_at(server.url, tmp_path), store)
     del server.listings[0]
     ask(store, ("ETH", "buy", 0.2), day=NEXT)
-    report, _ = trade(broker_at(server.url, tmp_path), store, NEXT)
-    assert states(store) == {"BTC": "open", "ETH": "filled"}
-    assert "BTC: binance sandbox has no market of it any more" in report["alarms"][0]
+    books = store.books("binance-sandbox", "binance sandbox", 1_000.0, DAY, DAY)
+    for state in ("open", "sending"):
+        store.keep_order("binance-sandbox", attrs.evolve(books.orders[0], state=state))
+        report, _ = trade(broker_at(server.url, tmp_path), store, NEXT)
+        assert states(store) == {"BTC": state, "ETH": "filled"}
+        assert "BTC: binance sandbox has no market of it any more" in report["alarms"][0]
 
 
 # What is refused.
@@ -410,6 +413,7 @@ def test_an_order_that_was_taken_and_whose_answer_was_lost_is_found_and_not_sent
     ask(store, ("BTC", "buy", 0.5))
     report, _ = trade(broker_at(server.url, tmp_path), store)
     assert states(store) == {"BTC": "filled"}
+    assert pd.isna(reasons(store)["BTC"])
     assert len(server.placed) == server.calls("POST order") == 1
     check_account(store, server, report)
 

@@ -38,8 +38,6 @@ def downgrade() -> None:
         fills.drop_constraint("fills_order_date_trade_key", type_="unique")
         fills.create_unique_constraint("fills_order_date_key", ["order", "date"])
         fills.drop_column("trade")
-    with op.batch_alter_table("orders") as orders:
-        for name in ("close", "price", "client", "number", "sent", "reason"):
-            orders.drop_column(name)
-    with op.batch_alter_table("accounts") as accounts:
-        accounts.drop_column("broker")
+    for name in ("close", "price", "client", "number", "sent", "reason"):
+        op.drop_column("orders", name)
+    op.drop_column("accounts", "broker")
