@@ -49,10 +49,6 @@ class Exchanging:
         StoreError
             Another process trades it, and has not ended in a minute.
         """
-        busy = (
-            f"account {account}: another process trades it; nothing was done: wait until that has "
-            "ended, and run the step again"
-        )
         if self._engine.dialect.name == "sqlite":
             place = Path(str(self._engine.url.database)).absolute()
             lock = locked(
@@ -61,7 +57,7 @@ class Exchanging:
             try:
                 lock.__enter__()
             except TableError as error:
-                raise StoreError(busy) from error
+                raise StoreError(f"account {account}: can't be traded now: {error}") from error
             try:
                 yield
             finally:
@@ -74,7 +70,10 @@ class Exchanging:
             until = time.monotonic() + PATIENCE
             while not connection.execute(select(func.pg_try_advisory_lock(key))).scalar():
                 if time.monotonic() > until:
-                    raise StoreError(busy)
+                    raise StoreError(
+                        f"account {account}: can't be traded now: another process trades it; wait "
+                        "until that has ended, and run the step again"
+                    )
                 time.sleep(PAUSE)
             try:
                 yield

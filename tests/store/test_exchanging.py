@@ -99,7 +99,7 @@ def test_one_process_trades_an_account_and_a_killed_one_does_not_hold_it(
         assert is_held.wait(30)
         monkeypatch.setattr(exchanging, "PATIENCE", 0.3)
         with (
-            pytest.raises(StoreError, match="account x: another process trades it"),
+            pytest.raises(StoreError, match="account x: can't be traded now: "),
             store.sole_trader("x"),
         ):
             pytest.fail("two processes trade an account")

@@ -108,7 +108,9 @@ def settled_day(
     days = store.trading_days(account)
     earlier = [json.loads(text) for text in days.loc[days["day"].astype(str) < day, "report"]]
     known = {request for report in earlier for request in report["not_made"]}
-    lost = orders[orders["state"].isin(NOT_MADE) & ~orders["request"].isin(known)]
+    # One that expired without a number there never was there.
+    never = (orders["state"] == "expired") & orders["number"].isna()
+    lost = orders[(orders["state"].isin(NOT_MADE) | never) & ~orders["request"].isin(known)]
     alarms = [f"{o.coin}: {o.side} {o.state}: {o.reason}" for o in lost.itertuples()]
     # What earlier days reported does not count again, whatever was killed before it reported.
     new = {key: total - sum(report[key] for report in earlier) for key, total in totals.items()}

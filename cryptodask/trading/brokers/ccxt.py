@@ -28,9 +28,9 @@ from cryptodask.io.sealed import digest
 from cryptodask.store.records import WAITING, Books, Fill, Order
 from cryptodask.trading.brokers.accounting import fill_of, lacking, settled_day
 from cryptodask.trading.brokers.base import Bars, Report
-from cryptodask.trading.brokers.exchange import Exchange, Seen
+from cryptodask.trading.brokers.exchange import Exchange
 from cryptodask.trading.brokers.limits import Limits
-from cryptodask.trading.brokers.outcomes import LostError, RejectedError, StoppedError
+from cryptodask.trading.brokers.outcomes import LostError, RejectedError, Seen, StoppedError
 from cryptodask.trading.brokers.planning import SIDES, check_bars, days_between, orders_for
 from cryptodask.trading.orders import ROUNDING, affordable
 from cryptodask.trading.terms import Lots
@@ -272,14 +272,14 @@ class _Desk:
                 f"market: {broker.exchange.place} {what}: {order.coin} in {broker.exchange.quote}"
             )
         assert order.close is not None
-        price, quantity = order.close * (1.0 + side * broker.worse), order.quantity
-        reason = None
-        if order.side == "buy":
-            quantity = min(quantity, affordable(self._free_cash(order), price, broker.fee, 0.0))
-            if quantity < order.quantity:
-                reason = f"cash: {order.quantity:.6g} were wanted"
+        quantity, reason = order.quantity, None
         try:
-            quantity, price = broker.exchange.rounded(market, quantity, price)
+            price = broker.exchange.limit(market, order.close * (1.0 + side * broker.worse))
+            if order.side == "buy":
+                quantity = min(quantity, affordable(self._free_cash(order), price, broker.fee, 0.0))
+                if quantity < order.quantity:
+                    reason = f"cash: {order.quantity:.6g} were wanted"
+            quantity = broker.exchange.lots(market, quantity, price)
         except RejectedError as error:
             raise StoppedError(f"{reason}; {error}" if reason else str(error)) from None
         return attrs.evolve(order, quantity=quantity, price=price, reason=reason)

@@ -9,8 +9,6 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import attrs
-
 from cryptodask.errors import ExchangeError, OptionError
 from cryptodask.prices.exchange.client import Client, RequestError
 from cryptodask.prices.exchange.opening import open_api, point_at
@@ -18,7 +16,14 @@ from cryptodask.prices.freq import DAILY
 from cryptodask.prices.read.names import plain_name
 from cryptodask.store.records import Order
 from cryptodask.trading.brokers.access import KNOWN, Keys, check_place
-from cryptodask.trading.brokers.outcomes import LostError, RejectedError, StoppedError
+from cryptodask.trading.brokers.outcomes import (
+    LostError,
+    RejectedError,
+    Seen,
+    StoppedError,
+    is_refused,
+    seen_of,
+)
 
 AT_ONCE = 1000
 """Trades that one request asks for."""
@@ -29,25 +34,6 @@ LONGEST_WAIT = 120.0
 SIGNED = re.compile(r"\?\S*signature=\S*")
 
 _T = TypeVar("_T")
-
-
-@attrs.frozen(kw_only=True)
-class Seen:
-    """What an exchange says of an order.
-
-    Attributes
-    ----------
-    number : str
-        Its number there.
-    status : str
-        As ccxt has it: ``open``, ``closed``, ``canceled``, ``expired``, ``rejected``.
-    filled : float
-        In coins.
-    """
-
-    number: str
-    status: str
-    filled: float
 
 
 class Exchange:
@@ -140,38 +126,53 @@ class Exchange:
                 return market
         return None
 
-    def rounded(self, market: Any, quantity: float, price: float) -> tuple[float, float]:
-        """Return a quantity and a price as the exchange takes them.
+    def limit(self, market: Any, price: float) -> float:
+        """Return a price as the exchange takes it, in the quote currency.
 
         Parameters
         ----------
         market : dict
-        quantity : float
-            In coins; it is rounded down.
         price : float
             In the quote currency.
 
         Raises
         ------
         RejectedError
-            They are under the least, or over the most, that it takes.
+            It is under the least, or over the most.
         """
+        limit = self._precise(self._client.api.price_to_precision, market, price)
+        _check_bounds(market, "price", limit)
+        return limit
+
+    def lots(self, market: Any, quantity: float, limit: float) -> float:
+        """Return a quantity as the exchange takes it, rounded down, in coins.
+
+        Parameters
+        ----------
+        market : dict
+        quantity : float
+            In coins.
+        limit : float
+            The order's price, in the quote currency.
+
+        Raises
+        ------
+        RejectedError
+            It, or what it costs, is under the least, or over the most.
+        """
+        amount = self._precise(self._client.api.amount_to_precision, market, quantity)
+        _check_bounds(market, "amount", amount)
+        _check_bounds(market, "cost", amount * limit)
+        return amount
+
+    def _precise(self, rule: Callable[[str, float], Any], market: Any, value: float) -> float:
+        """Return a number by ccxt's rule for the precision of a market."""
         import ccxt
 
-        api, symbol = self._client.api, market["symbol"]
         try:
-            amount = float(api.amount_to_precision(symbol, quantity))
-            limit = float(api.price_to_precision(symbol, price))
+            return float(rule(market["symbol"], value))
         except ccxt.InvalidOrder as error:
             raise RejectedError(f"precision: {self._clean(error)}") from None
-        known = {"amount": amount, "price": limit, "cost": amount * limit}
-        for name, value in known.items():
-            bounds = market["limits"][name]
-            if bounds.get("min") is not None and value < bounds["min"]:
-                raise RejectedError(f"{name}: {value:.12g} is under {bounds['min']:.12g}")
-            if bounds.get("max") is not None and value > bounds["max"]:
-                raise RejectedError(f"{name}: {value:.12g} is over {bounds['max']:.12g}")
-        return amount, limit
 
     def send(self, market: Any, order: Order, stopped: Callable[[], str | None]) -> Seen:
         """Send an order, with its limit and client id, good till canceled.
@@ -204,7 +205,7 @@ class Exchange:
             if (why := stopped()) is not None:
                 raise StoppedError(why)
             about = {"clientOrderId": order.client}
-            return _seen(
+            return seen_of(
                 api.create_order(
                     market["symbol"], "limit", order.side, order.quantity, order.price, about
                 )
@@ -223,7 +224,7 @@ class Exchange:
                 raise ExchangeError(
                     f"{self.place}: has no room for orders: {why}; run the step again later"
                 ) from None
-            raise (RejectedError if _is_refused(cause) else LostError)(why) from None
+            raise (RejectedError if is_refused(cause) else LostError)(why) from None
 
     def find(self, market: Any, order: Order) -> Seen | None:
         """Return what the exchange has of an order, by its client id; None where it has none.
@@ -240,7 +241,7 @@ class Exchange:
         def ask() -> Seen | None:
             about = {"clientOrderId": order.client}
             try:
-                return _seen(api.fetch_order(None, market["symbol"], about))
+                return seen_of(api.fetch_order(None, market["symbol"], about))
             except ccxt.OrderNotFound:
                 return None
 
@@ -323,21 +324,10 @@ class Exchange:
         return text
 
 
-def _seen(order: Any) -> Seen:
-    """Return what is needed of ccxt's order."""
-    if not order["id"] or order["status"] is None or order["filled"] is None:
-        raise ValueError(f"an order without number, status or quantity: {str(order['info'])[:80]}")
-    return Seen(number=order["id"], status=order["status"], filled=float(order["filled"]))
-
-
-def _is_refused(error: BaseException | None) -> bool:
-    """Return whether an error says for certain that an order was not taken."""
-    import ccxt
-
-    certain = (
-        ccxt.InvalidOrder, ccxt.InsufficientFunds, ccxt.BadRequest, ccxt.OperationRejected,
-        ccxt.AuthenticationError,
-    )  # fmt: skip
-    # An order of the same client id is there.
-    is_known = isinstance(error, (ccxt.OrderNotFound, ccxt.DuplicateOrderId))
-    return isinstance(error, certain) and not is_known and "Duplicate order" not in str(error)
+def _check_bounds(market: Any, name: str, value: float) -> None:
+    """Refuse a number that an exchange does not take; ccxt knows its bounds by the name."""
+    bounds = market["limits"][name]
+    if bounds.get("min") is not None and value < bounds["min"]:
+        raise RejectedError(f"{name}: {value:.12g} is under {bounds['min']:.12g}")
+    if bounds.get("max") is not None and value > bounds["max"]:
+        raise RejectedError(f"{name}: {value:.12g} is over {bounds['max']:.12g}")
