@@ -169,7 +169,7 @@ def request(group: GroupName, settings: Settings = DEFAULT, date: Date = None) -
 
 @pipeline_app.command()
 def trade(settings: Settings = DEFAULT, date: Date = None, live: Live = 0) -> None:
-    """Fill orders and make new ones of requests, as section [trade] of the settings says."""
+    """Fill orders and make new ones of requests, as section `trade` of the settings says."""
     from cryptodask.pipeline.trading import trade
 
     end(trade(day_of(settings, date), live))
@@ -177,7 +177,7 @@ def trade(settings: Settings = DEFAULT, date: Date = None, live: Live = 0) -> No
 
 @pipeline_app.command()
 def monitor(settings: Settings = DEFAULT, date: Date = None) -> None:
-    """Compare a day with what is usual, as section [monitor] of the settings says."""
+    """Compare a day with what is usual, as section `monitor` of the settings says."""
     from cryptodask.pipeline.monitor.step import monitor
 
     end(monitor(day_of(settings, date)))
