@@ -214,5 +214,6 @@ def _within_reach(panel: Panel, rows: NDArray[np.int64], result: FloatArray) -> 
             limit = np.maximum(usual[h - 1], record / TAIL)
             result[coin, :, h - 1] = np.minimum(result[coin, :, h - 1], limit)
     # A limit may bind at one step and not at the next.
-    rising: FloatArray = np.maximum.accumulate(result, axis=-1)
+    with np.errstate(invalid="ignore"):  # NaN stays NaN
+        rising: FloatArray = np.maximum.accumulate(result, axis=-1)
     return rising

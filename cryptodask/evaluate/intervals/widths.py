@@ -50,7 +50,8 @@ def price_quantiles(
     np.log(forecasts, out=centre, where=forecasts > 0)
     limits = np.log([np.finfo(np.float64).tiny, np.finfo(np.float64).max / 2])
     widths = scale[..., None] * (quantiles - middle[..., None])
-    above = np.maximum.accumulate(np.maximum(widths, 0.0), axis=-2)
-    below = np.minimum.accumulate(np.minimum(widths, 0.0), axis=-2)
+    with np.errstate(invalid="ignore"):  # NaN stays NaN
+        above = np.maximum.accumulate(np.maximum(widths, 0.0), axis=-2)
+        below = np.minimum.accumulate(np.minimum(widths, 0.0), axis=-2)
     logs = (centre + scale * middle)[..., None] + above + below
     return np.exp(np.clip(logs, *limits))
