@@ -69,8 +69,9 @@ def arch_quantiles(
         forecast = fitted.forecast(
             horizon=horizon, method="simulation", simulations=PATHS, reindex=False, rng=draw
         )
-    paths = forecast.simulations.values[0] * scale
-    return np.quantile(np.cumsum(paths, axis=1), levels, axis=0).T
+        # Some paths explode, and their quantiles are NaN, with a warning each.
+        paths = np.cumsum(forecast.simulations.values[0] * scale, axis=1)
+        return np.quantile(paths, levels, axis=0).T
 
 
 def by_arch(
