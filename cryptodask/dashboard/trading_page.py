@@ -23,7 +23,8 @@ from cryptodask.dashboard.style import (
 )
 from cryptodask.dashboard.tables import data_table
 from cryptodask.io.files import draft_of
-from cryptodask.trading.api import CASH, HOLDING, Simulation
+from cryptodask.trading.api import Simulation
+from cryptodask.trading.parts import CASH, EQUAL, HOLDING
 
 FIGURES = (
     ("rule", "rule", 300, None), ("return", "return", 90, "0,0.0%"),
@@ -40,6 +41,9 @@ MOST_COINS = 30
 
 MOST_POINTS = 2_000
 """Dates of a curve on a page at most."""
+
+BESIDE = {HOLDING: (INK, "solid"), EQUAL: (INK, "dashed"), CASH: (MUTED, "dashed")}
+"""Color and dash of what rules are shown beside."""
 
 CHOOSE = """
 const wanted = coin.value, name = rule.value
@@ -92,11 +96,10 @@ def trading_page(result: Simulation) -> Any:
     """
     from bokeh.layouts import column
 
-    market = result.market
-    first, last = (np.datetime_as_string(market.dates[i], unit="D") for i in (0, -1))
+    first, last = (np.datetime_as_string(result.dates[i], unit="D") for i in (0, -1))
     about = (
-        f"{len(market.coins):,} coins from {first} to {last}. Decided at closes, filled at the "
-        f"{market.fills_at}. Past prices of coins that are still listed flatter every rule."
+        f"{len(result.names):,} coins from {first} to {last}. Decided at closes, filled at the "
+        f"{result.fills_at}. Past prices of coins that are still listed flatter every rule."
     )
     children = [
         plain_text("heading", "Simulated trades", "24px", INK, "650"),
@@ -135,8 +138,7 @@ def _curves(result: Simulation, what: str) -> Any:
         source = ColumnDataSource(
             {"date": rows["date"].to_numpy()[places], "value": values[places]}
         )
-        color, dash = (MUTED, "dashed") if name in (HOLDING, CASH) else style(i)
-        color = INK if name == HOLDING else color
+        color, dash = BESIDE.get(str(name)) or style(i)
         line = plot.line(
             "date", "value", source=source, color=color, line_dash=dash, line_width=1.8
         )
@@ -243,21 +245,18 @@ def trades_of(result: Simulation) -> tuple[list[str], pd.DataFrame, pd.DataFrame
         ``rule, coin, date, side, quantity, price, fee``.
     """
     frame = result.coins
-    by_rules = frame[frame["rule"] != HOLDING]
+    by_rules = frame[~frame["rule"].isin((HOLDING, EQUAL))]
     traded = by_rules[by_rules["fills"] > 0]
     moved = traded.assign(size=traded["profit"].abs()).groupby("coin")["size"].max()
     coins = [str(coin) for coin in moved.sort_values(ascending=False).index[:MOST_COINS]]
-    market = result.market
-    place = {coin: i for i, coin in enumerate(market.coins)}
-    parts = []
-    for coin in coins:
-        close = market.close[:, place[coin]]
-        known = np.isfinite(close)
-        name = np.full(int(known.sum()), coin, dtype=object)
-        parts.append(
-            pd.DataFrame({"coin": name, "date": market.dates[known], "close": close[known]})
-        )
-    closes = pd.concat(parts) if parts else pd.DataFrame({"coin": [], "date": [], "close": []})
+    closes = pd.DataFrame({"coin": [], "date": [], "close": []})
+    if coins:
+        market = result.market(coins)
+        dates, places = np.nonzero(np.isfinite(market.close))
+        known = np.array(market.coins, dtype=object)[places]
+        closes = pd.DataFrame(
+            {"coin": known, "date": market.dates[dates], "close": market.close[dates, places]}
+        ).sort_values(["coin", "date"])
     names = ["rule", "coin", "date", "side", "quantity", "price", "fee"]
     fills = result.fills.loc[result.fills["coin"].isin(coins), names]
     as_objects = dict.fromkeys(("rule", "coin", "side"), object)

@@ -115,13 +115,75 @@ class Rule:
         ]
         return self.source + (":" + ",".join(given) if given else "")
 
+    def crosses(self, shared: bool) -> bool:
+        """Return whether the weight of a coin depends on those of others at its date.
+
+        Parameters
+        ----------
+        shared : bool
+            Whether coins share cash.
+        """
+        return shared or self.top is not None
+
+    def choose(self, rows: pd.DataFrame, costs: float) -> pd.DataFrame:
+        """Return the rows whose own conditions are met, whatever other coins do.
+
+        Parameters
+        ----------
+        rows : DataFrame
+            `RULE_COLUMNS`, of one model and step, with ``annual``: volatility a year.
+        costs : float
+            Of buying and selling, a share of the notional.
+
+        Returns
+        -------
+        DataFrame
+            ``coin, cutoff, net, annual``: net is the return after costs.
+        """
+        net = rows["return"] - (0.0 if self.source == MOMENTUM else costs)
+        chosen = net > self.minimum
+        if self.probability is not None:
+            chosen &= rows["probability"] >= self.probability
+        if self.size != "equal":
+            chosen &= rows["annual"] > 0
+        return rows.assign(net=net).loc[chosen, ["coin", "cutoff", "net", "annual"]]
+
+    def divide(self, chosen: pd.DataFrame, shared: bool) -> pd.DataFrame:
+        """Return the target weights of rows that were chosen, shares of the equity.
+
+        Parameters
+        ----------
+        chosen : DataFrame
+            What `choose` gives of all coins.
+        shared : bool
+            Whether coins share cash.
+
+        Returns
+        -------
+        DataFrame
+            The same rows by date and coin, with ``weight``; it does not depend on their order.
+        """
+        chosen = chosen.sort_values(["cutoff", "coin"], kind="stable")
+        if self.top is not None:
+            # Equal returns by name of coin, so that the order of rows decides nothing.
+            best = chosen.sort_values("net", ascending=False, kind="stable")
+            chosen = chosen[(best.groupby("cutoff").cumcount() < self.top).reindex(chosen.index)]
+        parts = pd.Series(1.0, index=chosen.index)
+        if self.size == "parity":
+            parts = 1.0 / chosen["annual"]
+        if shared:
+            parts = parts / parts.groupby(chosen["cutoff"]).transform("sum")
+        if self.size == "volatility":
+            parts = parts * (self.target / chosen["annual"]).clip(upper=1.0)
+        return chosen.assign(weight=parts.clip(upper=self.most))
+
     def weigh(self, rows: pd.DataFrame, costs: float, shared: bool) -> "pd.Series[Any]":
         """Return target weights at each origin, shares of the equity.
 
         Parameters
         ----------
         rows : DataFrame
-            `RULE_COLUMNS`, of one model and step, with ``annual``: volatility a year.
+            As of `choose`, of all coins.
         costs : float
             Of buying and selling, a share of the notional.
         shared : bool
@@ -132,27 +194,8 @@ class Rule:
         Series of float64, ``(n_rows,)``
             0 where a condition is not met, or what it needs is missing.
         """
-        net = rows["return"] - (0.0 if self.source == MOMENTUM else costs)
-        chosen = net > self.minimum
-        if self.probability is not None:
-            chosen &= rows["probability"] >= self.probability
-        if self.size != "equal":
-            chosen &= rows["annual"] > 0
-        if self.top is not None:
-            # Equal returns by name of coin, so that the order of rows decides nothing.
-            order = rows.assign(net=net.where(chosen)).sort_values(
-                ["net", "coin"], ascending=[False, True], kind="stable"
-            )
-            chosen &= order.groupby("cutoff").cumcount().reindex(rows.index) < self.top
-        parts = chosen.astype(float)
-        if self.size == "parity":
-            parts = (1.0 / rows["annual"]).where(chosen, 0.0)
-        if shared:
-            total = parts.groupby(rows["cutoff"]).transform("sum")
-            parts = (parts / total).where(total > 0, 0.0)
-        if self.size == "volatility":
-            parts = (parts * (self.target / rows["annual"]).clip(upper=1.0)).where(chosen, 0.0)
-        return parts.clip(upper=self.most)
+        weights = self.divide(self.choose(rows, costs), shared)["weight"]
+        return weights.reindex(rows.index, fill_value=0.0)
 
 
 OPTIONS: Mapping[str, "attrs.Attribute[Any]"] = {

@@ -15,8 +15,8 @@ from cryptodask.errors import InputError, OptionError
 from cryptodask.prices.synthetic import synthetic_prices
 from cryptodask.results import Backtest
 from cryptodask.trading import Account, Costs, simulate
-from cryptodask.trading.api import CASH, HOLDING
 from cryptodask.trading.market import read_market
+from cryptodask.trading.parts import CASH, EQUAL, HOLDING
 from tests.cli.command import inside, run
 from tests.conftest import Cluster, write_folder
 
@@ -41,9 +41,9 @@ def folder(prices: Path, cluster: Cluster, tmp_path_factory: pytest.TempPathFact
 def test_rules_beside_holding_and_cash(folder: Path) -> None:
     result = simulate(folder, rules=RULES, costs=Costs(fee=0.001), account=Account(cash=1000))
     figures = result.figures.set_index("rule")
-    assert list(figures.index) == [*RULES, HOLDING, CASH]
+    assert list(figures.index) == [*RULES, HOLDING, EQUAL, CASH]
     assert figures.loc[CASH, "return"] == 0
-    assert set(result.orders["rule"]) == {*RULES, HOLDING}
+    assert set(result.orders["rule"]) == {*RULES, HOLDING, EQUAL}
     last = result.equity.groupby("rule")["equity"].last()
     returns = figures["return"]
     assert dict(last / 1000 - 1) == pytest.approx(dict(returns.reindex(last.index)))
@@ -90,8 +90,8 @@ def test_prices_in_memory_give_the_same(folder: Path, prices: Path) -> None:
 def test_prices_without_opens_are_filled_at_closes(folder: Path, prices: Path) -> None:
     frame = read_frame(prices).assign(open=np.nan)
     result = simulate(folder, frame, RULES)
-    assert result.market.fills_at == "next close"
-    market = read_market(_loader(frame), list(result.market.coins), *result.market.dates[[0, -1]])
+    assert result.fills_at == "next close"
+    market = read_market(_loader(frame), list(result.names), *result.dates[[0, -1]])
     fill = result.fills.iloc[0]
     row = np.flatnonzero(market.dates == fill["date"])[0]
     assert fill["price"] == market.close[row, market.coins.index(fill["coin"])]
@@ -120,12 +120,11 @@ def test_what_makes_no_sense_is_refused(folder: Path, tmp_path: Path) -> None:
 def test_a_page_has_the_coins_that_moved_most_and_their_fills(folder: Path, tmp_path: Path) -> None:
     result = simulate(folder, rules=RULES)
     coins, closes, fills = trades_of(result)
-    traded = result.coins[(result.coins["rule"] != HOLDING) & (result.coins["fills"] > 0)]
+    traded = result.coins[
+        ~result.coins["rule"].isin((HOLDING, EQUAL)) & (result.coins["fills"] > 0)
+    ]
     assert set(coins) == set(traded["coin"])
-    assert (
-        len(closes)
-        == np.isfinite(result.market.close[:, [result.market.coins.index(c) for c in coins]]).sum()
-    )
+    assert len(closes) == np.isfinite(result.market(coins).close).sum()
     assert len(fills) == result.fills["coin"].isin(coins).sum()
     save_trading(tmp_path / "page.html", result)
     page = (tmp_path / "page.html").read_text(encoding="utf-8")

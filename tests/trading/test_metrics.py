@@ -83,7 +83,7 @@ def test_trades_in_all_by_hand() -> None:
     market = one_coin([100, 100, 120, 120, 90, 90])
     targets = column(0.5, 0.0, 0.5, 0.0, NAN, NAN)
     outcome = simulate_targets(market, targets, Account(cash=1000), Costs(fee=0.01))
-    figures = in_all(outcome, 365)
+    figures = in_all(outcome.total, outcome.held[:, 0], by_coin(outcome, market, 365), 365)
     fills = outcome.fills
     assert figures["fills"] == 4
     assert figures["hit_rate"] == 0.5

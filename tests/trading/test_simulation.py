@@ -46,7 +46,6 @@ def test_decided_at_a_close_and_filled_at_the_next_open() -> None:
 def test_filled_at_the_next_close_where_there_are_no_opens() -> None:
     market = one_coin([10, 20, 40])
     outcome = simulate_targets(market, column(0.5, NAN, NAN), Account(cash=100))
-    assert market.fills_at == "next close"
     assert fills_of(outcome) == [("buy", 5.0, 20.0, 0.0)]
     assert outcome.total.tolist() == [100, 100, 200]
 
@@ -127,10 +126,10 @@ def test_no_fill_without_a_bar() -> None:
     assert fills_of(outcome) == [("buy", 5.0, 50.0, 0.0)]
 
 
-def test_no_fill_at_a_missing_open_of_a_table_with_opens() -> None:
+def test_a_bar_without_an_open_is_filled_at_its_close_as_on_paper() -> None:
     market = one_coin([100, 100, 100], open=[100, NAN, 90])
     outcome = simulate_targets(market, column(0.5, NAN, NAN), Account(cash=1000))
-    assert fills_of(outcome) == [("buy", 5.0, 90.0, 0.0)]
+    assert fills_of(outcome) == [("buy", 5.0, 100.0, 0.0)]
 
 
 @pytest.mark.parametrize(("end", "worth"), [("close", 1000.0), ("zero", 500.0), (0.4, 800.0)])
