@@ -216,18 +216,21 @@ def _trades(fills: pd.DataFrame, coins: Sequence[str]) -> pd.DataFrame:
     """Return sums of fills by coin, those without fills too."""
     sign = np.where(fills["side"] == "buy", 1.0, -1.0)
     notional = fills["quantity"] * fills["price"]
-    frame = pd.DataFrame(
-        {
-            "coin": fills["coin"],
-            "traded": notional.where(fills["reason"] == "order", 0.0),
-            "held": sign * fills["quantity"],
-            "flow": -sign * notional - fills["fee"],
-            "fees": fills["fee"],
-            "slipped": fills["slipped"],
-            "fills": 1.0,
-            "closed": fills["profit"].notna().astype(float),
-            "won": (fills["profit"] > 0).astype(float),
-        }
-    )
-    sums = frame.groupby("coin").sum().reindex(list(coins), fill_value=0.0)
+    columns = {
+        "traded": notional.where(fills["reason"] == "order", 0.0),
+        "held": sign * fills["quantity"],
+        "flow": -sign * notional - fills["fee"],
+        "fees": fills["fee"],
+        "slipped": fills["slipped"],
+        "fills": np.ones(len(fills)),
+        "closed": fills["profit"].notna(),
+        "won": fills["profit"] > 0,
+    }
+    # In the order of a coin's fills, whatever is beside them; a group's sum of pandas is not.
+    codes = pd.Index(coins).get_indexer(pd.Index(fills["coin"]))
+    sums = pd.DataFrame(
+        {name: np.bincount(codes, np.asarray(values, dtype=float), len(coins))
+         for name, values in columns.items()},
+        index=pd.Index(coins),
+    )  # fmt: skip
     return sums.assign(hit_rate=sums["won"] / sums["closed"].where(sums["closed"] > 0))

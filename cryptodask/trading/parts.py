@@ -248,6 +248,9 @@ def summary_of(outcome: Outcome, market: Market, setting: Setting) -> Summary:
 def _evidence(rows: pd.DataFrame, prices: pd.DataFrame, setting: Setting) -> Evidence:
     """Return what rules see, of prices that are those that the backtest saw."""
     market = market_of(prices, sorted(rows["coin"].unique()), setting.dates)
+    if market.volume is None and setting.costs.participation is not None:
+        # Other parts may have some; whether none has is seen when all parts are done.
+        market = replace(market, volume=np.full(market.close.shape, np.nan))
     check_same_prices(market, rows)
     table = rows.drop(columns=["date", "actual"])
     if not setting.functions:
