@@ -53,6 +53,45 @@ def test_rules_beside_holding_and_cash(folder: Path) -> None:
     assert len(origins) <= 12
 
 
+def test_equal_parts_by_hand() -> None:
+    """Cash of 303 for A, B and C, which are there at first; D begins later and is not bought."""
+    dates = pd.date_range("2020-01-01", periods=6)
+    closes = {
+        "A": [10.0, 10, 10, 10, 20, 30],
+        "B": [10.0, 10, 10, 5, 5, 5],
+        "C": [10.0, 10, 10, 10, 10, None],  # has no row on the last day
+        "D": [None, None, None, 1.0, 100, 100],
+    }
+    frame = pd.concat(
+        [pd.DataFrame({"coin": coin, "date": dates, "open": prices, "close": prices}).dropna()
+         for coin, prices in closes.items()]
+    )  # fmt: skip
+    rows = [
+        (coin, "naive", dates[at], dates[at + 1], 1, closes[coin][at], closes[coin][at],
+         closes[coin][at + 1])
+        for at in (1, 4) for coin in closes if closes[coin][at] is not None
+    ]  # fmt: skip
+    names = ["coin", "model", "cutoff", "date", "step", "forecast", "last", "actual"]
+    table = pd.DataFrame(rows, columns=names).assign(lower_80=np.nan, upper_80=np.nan)
+    given = Backtest(["naive"], 1, dates[[1, 4]].to_numpy(), frame=table)
+    result = simulate(given, frame, "naive", account=Account(cash=303), costs=Costs(fee=0.01))
+    # 101 for each pay 10 coins of each at the opens of day 3, and the fees. At the end they are
+    # worth 300, 50 and, by its last close, 100.
+    equal = result.equity[result.equity["rule"] == EQUAL]["equity"].tolist()
+    assert equal == pytest.approx([303, 300, 250, 350, 450])
+    fills = result.fills[result.fills["rule"] == EQUAL]
+    assert fills["coin"].tolist() == ["A", "B", "C"]
+    assert fills[["quantity", "fee"]].to_numpy().ravel() == pytest.approx([10.0, 1.0] * 3)
+    assert (fills["date"] == dates[2]).all()
+    # Holding each coin is with a quarter of the cash; that of D is idle until it is there.
+    each = result.coins[result.coins["rule"] == HOLDING].set_index("coin")["profit"]
+    share = 303 / 4 / 1.01
+    assert each.to_dict() == pytest.approx({
+        "A": 2 * share - 0.01 * share, "B": -0.51 * share, "C": -0.01 * share,
+        "D": -0.01 * share,
+    })  # fmt: skip
+
+
 def test_more_rules_tried_make_less_sure(folder: Path) -> None:
     few = simulate(folder, rules=RULES).figures.set_index("rule")["deflated"]
     many = simulate(folder, rules=RULES, tried=1000).figures.set_index("rule")["deflated"]

@@ -230,6 +230,29 @@ def last_closes(market: Market) -> Any:
     return pd.DataFrame(market.close).ffill().to_numpy()
 
 
+def test_a_fee_for_what_is_short_by_the_day() -> None:
+    market = one_coin([100, 100, 110, 110, 110])
+    account = Account(cash=1000, short=True, borrow=0.365)
+    outcome = simulate_targets(market, column(-0.5, NAN, 0.0, NAN, NAN), account)
+    # 5 coins sold at 100; a thousandth of 500 at the second close, of 550 at the third; bought
+    # back at 110, and then nothing.
+    assert outcome.total.tolist() == pytest.approx([1000, 999.5, 948.95, 948.95, 948.95])
+    assert outcome.borrowed.tolist() == pytest.approx([1.05])
+    assert simulate_targets(market, column(0.5, NAN, NAN, NAN, NAN), account).borrowed[0] == 0
+    with pytest.raises(OptionError, match="borrow: 0.1 is a fee for what is short"):
+        Account(borrow=0.1)
+
+
+def test_a_fee_that_cash_does_not_pay_is_owed_and_not_forgiven() -> None:
+    # Half is short and pays for one and a half long, so that there is no cash when the fee is due.
+    market = Market(("A", "B"), days(4), np.full((4, 2), 100.0))
+    account = Account(cash=1000, shared=True, short=True, borrow=36.5)
+    targets = np.array([[-0.5, 1.0], [NAN, NAN], [NAN, NAN], [NAN, NAN]])
+    targets[1, 1] = 1.0
+    outcome = simulate_targets(market, targets, account)
+    assert outcome.total.tolist() == pytest.approx([1000, 950, 900, 850])
+
+
 @settings(max_examples=60, deadline=None)
 @given(seed=seeds, account=accounts, costs=terms, lots=lots)
 def test_cash_positions_and_costs_are_conserved(
