@@ -1,5 +1,6 @@
 """``cryptodask simulate``: what rules would have made of a backtest's forecasts."""
 
+import re
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +23,9 @@ RULE = (
     "probability, top, step, size (equal, volatility, parity), target, most, hold, stop, lookback."
 )
 
+
+WIDTH = 22
+"""Letters of a line of a rule in the table, which leaves room for figures within 80 columns."""
 
 PRICES = "The prices that the backtest saw; by default those that its folder names."
 TRIED = "Rules that were tried in all, by which Sharpe ratios are deflated."
@@ -80,7 +84,7 @@ def print_simulation(result: "Simulation", cash: float) -> None:
                      "costs", "hits")
     ]  # fmt: skip
     table = Table(
-        Column("rule", overflow="fold"),
+        Column("rule", overflow="fold", min_width=WIDTH),
         *right,
         title=f"{counted(len(result.names), 'coin')}, {first} to {last}",
         padding=(0, 0),
@@ -88,7 +92,7 @@ def print_simulation(result: "Simulation", cash: float) -> None:
     )
     for row in result.figures.to_dict("records"):
         table.add_row(
-            str(row["rule"]),
+            _lines(str(row["rule"])),
             _share(row["return"]),
             f"{row['sharpe']:.2f} ± {row['sharpe_error']:.2f}" if _known(row["sharpe"]) else "-",
             f"{row['deflated']:.2f}" if _known(row["deflated"]) else "-",
@@ -105,6 +109,16 @@ def print_simulation(result: "Simulation", cash: float) -> None:
         "turnover: a year, in equities. in use: mean share of the equity in positions. costs: "
         "share of the first cash. hits: closing fills with a profit."
     )
+
+
+def _lines(rule: str) -> str:
+    """Return a rule with breaks behind its commas, where it is wider than its column."""
+    lines = [""]
+    for part in re.findall(r"[^,]*,?", rule):
+        if lines[-1] and len(lines[-1]) + len(part) > WIDTH:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def _known(value: float) -> bool:

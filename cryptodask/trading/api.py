@@ -175,6 +175,8 @@ def simulate(
         raise OptionError(f"tried: must be at least the {len(wanted)} rules given, got {tried}")
     if not isinstance(backtest, Backtest):
         backtest = open_backtest(backtest)
+    if account.short and all(isinstance(rule, Rule) for rule in wanted.values()):
+        raise OptionError("short: only rules that are functions sell short; leave it out")
     for rule in wanted.values():
         if isinstance(rule, Rule):
             check_rule(rule, backtest.models, backtest.horizon, account.shared)

@@ -11,6 +11,7 @@ from cryptodask.cluster import TaskCall, TaskId, ordered_map, paths_visible, run
 from cryptodask.errors import InputError
 from cryptodask.models import create_model
 from cryptodask.prices import CryptoLoader
+from cryptodask.prices.partition import partitions_for
 from cryptodask.results import Backtest
 from cryptodask.runs.session import Session
 from cryptodask.runs.workload import Workload, plan_tasks
@@ -83,7 +84,9 @@ class Partwise:
             What the function raised.
         """
         if self._session is None:
-            for partition in self._loader.partitions(self.coins):
+            source, coins = self._loader.source, self.coins
+            n = self._loader.n_partitions or partitions_for(int(sum(source.rows_of(coins))))
+            for partition in source.partitions(coins, n):
                 job = Job((partition,))
                 yield from parts_of(job, self._of(job), function, *arguments(job.coins))
             return

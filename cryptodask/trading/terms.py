@@ -141,7 +141,8 @@ class Account:
     shared : bool
         Whether all coins share cash and equity. If not, each coin has its own.
     short : bool
-        Whether a position may be negative.
+        Whether a position may be negative. Declared rules never are, only functions; so the
+        command has neither this option nor the next.
     borrow : float
         Fee for what is short, a share of its worth a year, taken at each close; 0 is lent for
         nothing, which no exchange does.
@@ -165,9 +166,9 @@ class Account:
     shared: bool = option(
         False, "Let all coins share cash, in place of equal parts.", check=flag, flag="--shared"
     )
-    short: bool = option(False, "Let positions be negative.", check=flag, flag="--short")
+    short: bool = option(False, "Let positions be negative.", check=flag, flag="")
     borrow: float = option(
-        0.0, "Fee for what is short, a share of its worth a year.", check=_amount
+        0.0, "Fee for what is short, a share of its worth a year.", check=_amount, flag=""
     )
     end: float = option(
         "close",

@@ -239,7 +239,7 @@ def test_a_fee_for_what_is_short_by_the_day() -> None:
     assert outcome.total.tolist() == pytest.approx([1000, 999.5, 948.95, 948.95, 948.95])
     assert outcome.borrowed.tolist() == pytest.approx([1.05])
     assert simulate_targets(market, column(0.5, NAN, NAN, NAN, NAN), account).borrowed[0] == 0
-    with pytest.raises(OptionError, match="borrow: 0.1 is a fee for what is short"):
+    with pytest.raises(OptionError, match=r"borrow: 0\.1 is a fee for what is short"):
         Account(borrow=0.1)
 
 
