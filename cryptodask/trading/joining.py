@@ -114,11 +114,14 @@ def figures_of(
     returns = {name: returns_of(accounts[name].total) for name in rules}
     ratios = [
         float(r.mean() / r.std(ddof=1)) if len(r) > 1 and np.ptp(r) > 0 else np.nan
-        for r in returns.values()
+        for name, r in returns.items()
+        if accounts[name].total.min() >= 0.0
     ]
+    tried = max(tried or 0, len(rules))
     rows = []
     for name, account in accounts.items():
-        sure = deflated_sharpe(returns[name], ratios, tried) if name in returns else np.nan
+        is_judged = name in returns and account.total.min() >= 0.0
+        sure = deflated_sharpe(returns[name], ratios, tried) if is_judged else np.nan
         figures = in_all(account.total, account.held, account.coins, bars_a_year)
         rows.append({"rule": name, **figures, "deflated": sure})
     some = next(iter(accounts.values()))

@@ -266,12 +266,12 @@ def _decide(
         if not (close[coin] > 0.0 and np.isfinite(target[coin])):
             continue
         row = state[coin]
-        worth = equity[0 if terms.shared else coin]
+        worth = max(equity[0 if terms.shared else coin], 0.0)  # who owes holds nothing
         quantity = target[coin] * worth / close[coin] - row["position"]
         if not terms.short:
             quantity = max(quantity, -row["position"])
         _finish(row, orders, REPLACED)
-        if abs(quantity) * close[coin] <= DUST * abs(worth):
+        if abs(quantity) * close[coin] <= DUST * worth:
             continue
         row["pending"], row["order"], row["decided"], row["begun"] = quantity, counts[0], date, 0
         if counts[0] < len(orders):

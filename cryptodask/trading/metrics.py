@@ -60,23 +60,27 @@ def curve_figures(equity: FloatArray, bars_a_year: float) -> dict[str, FloatArra
     Returns
     -------
     dict of str to ndarray of float64, ``(n_curves,)``
-        See `CURVE_COLUMNS`; NaN where it is not defined, as the Sharpe ratio of what never moved.
+        See `CURVE_COLUMNS`; from a date on which nothing is left, nothing is. NaN where it is not
+        defined, as the Sharpe ratio of what never moved, or of what came to owe.
         The error of the Sharpe ratio is that of Lo (2002), "The Statistics of Sharpe Ratios",
         Financial Analysts Journal 58(4), of returns that are independent: ``sqrt((1 + SR**2 / 2) /
         T)`` for a bar, times the root of the bars a year.
     """
+    owes = (equity < 0.0).any(axis=0)
+    # What was lost is lost: shorts may leave debts, and no ratio says anything of these.
+    equity = np.where(np.logical_or.accumulate(equity <= 0.0, axis=0), 0.0, equity)
     # A curve a row: the sums of one do not depend on how many are beside it.
     returns = np.ascontiguousarray(returns_of(equity).T)
     bars = returns.shape[1]
     root = math.sqrt(bars_a_year)
     with np.errstate(all="ignore"):
-        growth = np.maximum(equity[-1], 0.0) / equity[0]
+        growth = equity[-1] / equity[0]
         mean = returns.mean(axis=1) if bars else np.full(equity.shape[1], np.nan)
         deviation = (returns.std(axis=1, ddof=1) if bars > 1
                      else np.full(equity.shape[1], np.nan))  # fmt: skip
         # The same return on all bars has a deviation of rounding, and no ratio.
         still = deviation <= 1e-14 * np.abs(mean) if bars else deviation
-        ratio = np.where(still | (deviation == 0), np.nan, mean / deviation)
+        ratio = np.where(still | owes | (deviation == 0), np.nan, mean / deviation)
         below = np.sqrt((np.minimum(returns, 0.0) ** 2).mean(axis=1)) if bars else mean
         peak = np.maximum.accumulate(equity, axis=0)
         return {
@@ -85,7 +89,7 @@ def curve_figures(equity: FloatArray, bars_a_year: float) -> dict[str, FloatArra
             "volatility": deviation * root,
             "sharpe": ratio * root,
             "sharpe_error": np.sqrt((1.0 + ratio**2 / 2.0) / bars) * root,
-            "sortino": np.where(below > 0, mean / below * root, np.nan),
+            "sortino": np.where((below > 0) & ~owes, mean / below * root, np.nan),
             "drawdown": (equity / peak - 1.0).min(axis=0),
         }
 
@@ -159,7 +163,7 @@ def in_all(
     sums = {name: math.fsum(coins[name]) for name in (*SUMS, *TRADE_COLUMNS[2:6])}
     years = max(len(total) - 1, 1) / bars_a_year
     return figures | {
-        "turnover": float(sums["traded"] / total.mean() / years),
+        "turnover": float(sums["traded"] / np.maximum(total, 0.0).mean() / years),
         "exposure": float(exposure_of(total[:, None], held[:, None])[0]),
         **{name: sums[name] for name in TRADE_COLUMNS[2:6]},
         "hit_rate": sums["won"] / sums["closed"] if sums["closed"] else math.nan,
@@ -201,7 +205,7 @@ def by_coin(outcome: Outcome, market: Market, bars_a_year: float) -> pd.DataFram
     profit = trades["flow"].to_numpy() + trades["held"].to_numpy() * last - outcome.borrowed
     frame = pd.DataFrame({"coin": pd.array(coins, dtype="str"), "profit": profit})
     # As in `curve_figures`, and of shared cash there is one curve for all.
-    mean = np.ascontiguousarray(outcome.equity.T).mean(axis=1)
+    mean = np.ascontiguousarray(np.maximum(outcome.equity, 0.0).T).mean(axis=1)
     exposure: Any = np.nan
     if not outcome.shared:
         frame = frame.assign(**curve_figures(outcome.equity, bars_a_year))

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from cryptodask.records import DateArray, FloatArray
 from cryptodask.trading.exact import whole_sums
+from cryptodask.trading.holding import held_targets
 from cryptodask.trading.market import check_same_prices, from_date, market_of
 from cryptodask.trading.metrics import by_coin
 from cryptodask.trading.rules import HOLD, RULE_COLUMNS, Rule
 from cryptodask.trading.simulation import Market, Outcome, simulate_targets
-from cryptodask.trading.targets import Evidence, held_targets, matrix_of
+from cryptodask.trading.targets import Evidence, matrix_of
 from cryptodask.trading.terms import Account, Costs, Lots
 
 HOLDING, EQUAL, CASH = "hold each coin", "hold equal parts", "cash"
@@ -103,7 +104,7 @@ class Looked:
     seen : DataFrame or None
         For functions: `cryptodask.trading.rules.RULE_COLUMNS`.
     looked_at : dict of str to int
-        Rows that each of these rules looked at.
+        Rows that have what each of these rules looks at.
     """
 
     chosen: dict[str, pd.DataFrame]
@@ -145,7 +146,7 @@ class Traded:
     acting : Market or None
         Where cash is shared: coins that a rule may hold, from the first origin on.
     looked_at : dict of str to int
-        Rows that each rule looked at that decides here.
+        Rows that have what a rule looks at, by rules that decide here.
     bars : ndarray of int64, ``(3,)``
         From the first origin on; those that have an open, and those that have a volume.
     """
@@ -179,7 +180,7 @@ def look(rows: pd.DataFrame, prices: pd.DataFrame, setting: Setting) -> Looked:
         name: rule.choose(evidence.of(rule, setting.horizon), setting.round_trip)
         for name, rule in compared.items()
     }
-    looked_at = {n: len(evidence.of(rule, setting.horizon)) for n, rule in compared.items()}
+    looked_at = {name: _known(rule, evidence, setting) for name, rule in compared.items()}
     seen = evidence.rows[list(RULE_COLUMNS)] if setting.functions else None
     return Looked(chosen, seen, looked_at)
 
@@ -213,7 +214,7 @@ def trade(
     summaries, looked_at = {}, {}
     for name, rule in setting.rules.items():
         if rule.source != HOLD and name not in weights:
-            looked_at[name] = len(evidence.of(rule, setting.horizon))
+            looked_at[name] = _known(rule, evidence, setting)
     if not account.shared:
         for name in [*setting.rules, *(weights.keys() - setting.rules.keys())]:
             targets = _targets(name, evidence, setting, weights)
@@ -256,6 +257,12 @@ def _evidence(rows: pd.DataFrame, prices: pd.DataFrame, setting: Setting) -> Evi
     if not setting.functions:
         table = table[table["model"].isin({rule.source for rule in setting.rules.values()})]
     return Evidence(table, market, setting.origins, setting.bars_a_year)
+
+
+def _known(rule: Rule, evidence: Evidence, setting: Setting) -> int:
+    """Return the rows that have what a rule looks at."""
+    rows = evidence.of(rule, setting.horizon)
+    return len(rows) if rule.probability is None else int(rows["probability"].notna().sum())
 
 
 def _targets(

@@ -135,11 +135,12 @@ def _check(setting: Setting, looked_at: Mapping[str, int], bars: Any) -> None:
         raise OptionError("participation: prices have no volume; leave it out")
     for name, rule in setting.rules.items():
         if rule.source != HOLD and not looked_at[name]:
-            why = (
-                f"no coin has a bar {rule.lookback} bars before any origin"
-                if rule.source == MOMENTUM
-                else f"{rule.source} has no forecast there"
-            )
+            if rule.source == MOMENTUM:
+                why = f"no coin has a bar {rule.lookback} bars before any origin"
+            elif rule.probability is not None:
+                why = f"the backtest has no intervals of {rule.source}, and so no probability"
+            else:
+                why = f"{rule.source} has no forecast there"
             raise OptionError(f"rule {name}: {why}, so that it decides nothing; leave it out")
 
 

@@ -90,7 +90,7 @@ class Rule:
     Raises
     ------
     OptionError
-        A value is out of its range.
+        A value is out of its range, or an option has no effect on such a rule.
     """
 
     source: str
@@ -105,14 +105,29 @@ class Rule:
     hold: int = _option(0, int, "hold", whole_number(0))
     stop: float | None = _option(None, float, "stop", _number(1e-9, 1.0))
 
+    def __attrs_post_init__(self) -> None:
+        """Refuse options that would be ignored."""
+        without = {HOLD: set(OPTIONS), MOMENTUM: {"step", "probability"}}
+        idle = without.get(self.source, {"lookback"})
+        if self.size != "volatility":
+            idle |= {"target"}
+        for name in self._given():
+            if name in idle:
+                needs = "without size=volatility" if name == "target" else f"on {self.source}"
+                raise OptionError(f"{name}: has no effect {needs}; leave it out")
+
+    def _given(self) -> dict[str, Any]:
+        """Return the options that are not as by default, by the names that are written."""
+        return {
+            field.metadata["name"]: getattr(self, field.name)
+            for field in attrs.fields(Rule)
+            if field.metadata and getattr(self, field.name) != field.default
+        }
+
     @property
     def text(self) -> str:
         """The rule as it is written."""
-        given = [
-            f"{field.metadata['name']}={getattr(self, field.name)}"
-            for field in attrs.fields(Rule)
-            if field.metadata and getattr(self, field.name) != field.default
-        ]
+        given = [f"{name}={value}" for name, value in self._given().items()]
         return self.source + (":" + ",".join(given) if given else "")
 
     def crosses(self, shared: bool) -> bool:
@@ -302,47 +317,3 @@ def check_weights(weights: Any, rows: pd.DataFrame, name: str) -> "pd.Series[Any
         row = rows.iloc[int(np.flatnonzero(np.isinf(values))[0])]
         raise OptionError(f"rule {name}: {row['coin']}: the weight at {row['cutoff']} is infinite")
     return pd.Series(values, index=rows.index)
-
-
-def hold_and_stop(
-    targets: np.ndarray[Any, Any], close: np.ndarray[Any, Any], hold: int, stop: float | None
-) -> np.ndarray[Any, Any]:
-    """Return targets in which positions are kept for some bars, and sold at a loss.
-
-    Parameters
-    ----------
-    targets, close : ndarray of float64, ``(n_dates, n_coins)``
-        Weights, NaN where nothing is decided; closes, in the quote currency.
-    hold : int
-        Bars. A sale that is decided earlier waits for them.
-    stop : float or None
-        Share below the close at which the position was decided. A stop does not wait.
-
-    Returns
-    -------
-    ndarray of float64, ``(n_dates, n_coins)``
-        A decision counts where a coin has a bar; a new one may buy again after a stop.
-    """
-    if not hold and stop is None:
-        return targets
-    adjusted = np.full_like(targets, np.nan)
-    n_dates, n_coins = targets.shape
-    wanted, current = np.zeros(n_coins), np.zeros(n_coins)
-    began, entry = np.zeros(n_coins, dtype=int), np.full(n_coins, np.nan)
-    for date in range(n_dates):
-        bar = np.isfinite(close[date])
-        decided = bar & np.isfinite(targets[date])
-        wanted[decided] = targets[date, decided]
-        stopped = np.zeros(n_coins, dtype=bool)
-        if stop is not None:
-            with np.errstate(invalid="ignore"):
-                stopped = bar & (current > 0) & (close[date] <= entry * (1.0 - stop))
-            wanted[stopped] = 0.0
-        opens = decided & (wanted > 0) & (current == 0)
-        entry[opens], began[opens] = close[date, opens], date
-        # A sale in whole or in part that came too early is made when the bars are over.
-        waits = (wanted < current) & (date - began < hold) & ~stopped
-        changes = bar & ~waits & ((wanted != current) | decided)
-        adjusted[date, changes] = wanted[changes]
-        current[changes] = wanted[changes]
-    return adjusted

@@ -8,6 +8,7 @@ import pandas as pd
 
 from cryptodask.errors import OptionError
 from cryptodask.records import DateArray, FloatArray
+from cryptodask.trading.holding import held_targets, hold_and_stop
 from cryptodask.trading.market import places_of, volatility_at
 from cryptodask.trading.rules import (
     HOLD,
@@ -16,7 +17,6 @@ from cryptodask.trading.rules import (
     Rule,
     Weigh,
     check_weights,
-    hold_and_stop,
     rising_probability,
 )
 from cryptodask.trading.simulation import Market
@@ -289,29 +289,4 @@ def matrix_of(
     targets[dates, columns] = weights["weight"].to_numpy()
     if rule is not None:
         return hold_and_stop(targets, market.close, rule.hold, rule.stop)
-    return targets
-
-
-def held_targets(market: Market, origins: DateArray, shared: bool) -> FloatArray:
-    """Return weights that buy each coin at its first bar; of shared cash, those there at first.
-
-    Parameters
-    ----------
-    market : Market
-    origins : ndarray of datetime64, ``(n_origins,)``
-    shared : bool
-        Whether coins share cash.
-
-    Returns
-    -------
-    ndarray of float64, ``(n_dates, n_coins)``
-    """
-    targets = np.full(market.close.shape, np.nan)
-    start = int(np.searchsorted(market.dates, origins.min()))
-    known = np.isfinite(market.close[start:])
-    if shared:
-        targets[start, known[0]] = 1.0 / max(1, int(known[0].sum()))
-        return targets
-    coins = np.flatnonzero(known.any(axis=0))
-    targets[start + known[:, coins].argmax(axis=0), coins] = 1.0
     return targets

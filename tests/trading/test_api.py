@@ -1,6 +1,7 @@
 """`simulate`: from a backtest's folder and its prices to figures, orders, fills and a page."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from cryptodask import backtest
 from cryptodask.dashboard.trading_page import save_trading, trades_of
 from cryptodask.errors import InputError, OptionError
 from cryptodask.prices.synthetic import synthetic_prices
-from cryptodask.results import Backtest
+from cryptodask.results import Backtest, open_backtest
 from cryptodask.trading import Account, Costs, simulate
 from cryptodask.trading.market import read_market
 from cryptodask.trading.parts import CASH, EQUAL, HOLDING
@@ -154,6 +155,48 @@ def test_what_makes_no_sense_is_refused(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="holds something other than a simulation"):
         simulate(folder, rules="drift").write(tmp_path / "file")
+
+
+def test_rules_that_would_decide_on_nothing_are_refused(folder: Path, prices: Path) -> None:
+    """Whether their results are made at once or in two passes."""
+    opened = open_backtest(folder)
+    table = opened.get_df()
+    frame = read_frame(prices)
+
+    def given(**columns: Any) -> Backtest:
+        return replace(opened, path=None, files=(), frame=table.assign(**columns))
+
+    without_bounds = given(lower_80=np.nan, upper_80=np.nan)
+    failed = given(forecast=table["forecast"].where(table["model"] != "drift"))
+    cases: list[tuple[Any, str, str]] = [
+        (without_bounds, "drift:probability=0.6", "has no intervals of drift"),
+        (failed, "drift", "the backtest has no forecast of drift"),
+        (opened, "momentum:lookback=5000", "no coin has a bar 5000 bars before any origin"),
+        (given(forecast=np.nan), "drift", "has no forecast, so there is nothing to trade"),
+        (replace(opened, path=None, files=(), frame=table[:0]), "drift", "has no forecast"),
+    ]
+    for some, rule, message in cases:
+        for shared in (False, True):
+            with pytest.raises(OptionError, match=message):
+                simulate(some, frame, rule, account=Account(shared=shared))
+    with pytest.raises(OptionError, match="short: only rules that are functions sell short"):
+        simulate(folder, rules="drift", account=Account(short=True))
+
+
+def test_costs_that_need_volumes_are_refused_only_where_there_are_none(
+    folder: Path, prices: Path
+) -> None:
+    frame, costs = read_frame(prices), Costs(participation=0.1)
+    first = frame["coin"] == frame["coin"].iloc[0]
+    for shared in (False, True):
+        account = Account(shared=shared)
+        with pytest.raises(OptionError, match="participation: prices have no volume"):
+            simulate(folder, frame.assign(volume=np.nan), "drift", costs=costs, account=account)
+        some = frame.assign(volume=frame["volume"].where(~first))
+        result = simulate(folder, some, "drift", costs=costs, account=account)
+        assert frame["coin"].iloc[0] not in set(result.fills["coin"])
+        orders = result.orders[result.orders["coin"] == frame["coin"].iloc[0]]
+        assert set(orders["state"]) <= {"open", "replaced"}
 
 
 def test_a_page_has_the_coins_that_moved_most_and_their_fills(folder: Path, tmp_path: Path) -> None:
