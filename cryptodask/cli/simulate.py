@@ -128,4 +128,4 @@ def _known(value: float) -> bool:
 def _share(value: float) -> str:
     if not _known(value):
         return "-"
-    return f"{100 * value:,.0f}%" if abs(value) >= 10 else f"{100 * value:.1f}%"
+    return f"{100 * value:,.0f}%" if abs(value) >= 0.9995 else f"{100 * value:.1f}%"

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryptodask.records import FloatArray
+from cryptodask.trading import kernel_types
 from cryptodask.trading import orders as arithmetic
 from cryptodask.trading.kernel_types import FILL, ORDER, STATE, Terms
 from cryptodask.trading.orders import (
@@ -35,7 +36,9 @@ __all__ = ["FILL", "ORDER", "STATE", "Terms", "run"]
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
-_ARITHMETIC = hashlib.sha256(Path(str(arithmetic.__file__)).read_bytes()).hexdigest()[:12]
+_ARITHMETIC = hashlib.sha256(
+    b"".join(Path(str(module.__file__)).read_bytes() for module in (arithmetic, kernel_types))
+).hexdigest()[:12]
 
 
 def _compiled(function: Function) -> Function:
