@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = ("cryptodask", "dask", "distributed", "keras", "tensorflow", "tensorflow-cpu", "numba",
-            "numpy", "pandas", "scikit-learn", "statsforecast", "celery", "duckdb",
+            "numpy", "pandas", "scikit-learn", "statsforecast", "arch", "celery", "duckdb",
             "sqlalchemy")  # fmt: skip
 
 

@@ -234,7 +234,7 @@ def done() -> str:
 
 @task
 def trade() -> dict[str, Any]:
-    """Trade what was asked for, on paper, where the settings say so; a group may have failed."""
+    """Trade what was asked for, where the settings say so; real money never. A group may fail."""
     return run_step("trade")
 
 

@@ -113,11 +113,15 @@ class ExchangeServer:
 
     def start(self) -> None:
         """Listen, at the same port as before."""
-        handler = type("Handler", (_Handler,), {"exchange": self})
+        handler = type("Handler", (self.handler(),), {"exchange": self})
         self.http = ThreadingHTTPServer(("127.0.0.1", self.port), handler)
         self.port = self.http.server_port
         serve = self.http.serve_forever
         threading.Thread(target=serve, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    def handler(self) -> "type[Handler]":
+        """Return what answers a request."""
+        return Handler
 
     def stop(self) -> None:
         """Stop listening, so that connections are refused."""
@@ -201,7 +205,7 @@ class ExchangeServer:
         return 200, [] if kind == "empty" else rows
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     exchange: ExchangeServer
 
     def log_message(self, *_: object) -> None:
@@ -218,14 +222,12 @@ class _Handler(BaseHTTPRequestHandler):
             headers = {"Retry-After": str(fault.value)} if fault.value is not None else {}
             way_too_much = b'{"code": -1003, "msg": "Way too much."}'
             body = b"<html>Bad gateway</html>" if kind >= "500" else way_too_much
-            self._send(int(kind), body, headers)
+            self.send(int(kind), body, headers)
             return
         if kind in ("reset", "die"):
             if kind == "die":
                 self.exchange.stop()
-            linger = struct.pack("ii", 1, 0)
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            self.connection.close()
+            self.drop()
             return
         if fault and kind == "slow":
             time.sleep(fault.value)
@@ -236,7 +238,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.dumps({"rows": 3} if kind == "junk" else answer).encode()
         if kind == "cut":
             body = body[: len(body) // 2]
-        self._send(status, body, short=kind == "short")
+        self.send(status, body, short=kind == "short")
 
     def _send_for_ever(self, part: bytes) -> None:
         """Send a part again and again, small ones slowly, until nobody listens any more."""
@@ -249,7 +251,13 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError:
             pass
 
-    def _send(
+    def drop(self) -> None:
+        """Reset the connection."""
+        linger = struct.pack("ii", 1, 0)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.connection.close()
+
+    def send(
         self, status: int, body: bytes, headers: dict[str, str] | None = None, short: bool = False
     ) -> None:
         try:

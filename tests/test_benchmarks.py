@@ -69,6 +69,10 @@ SCRIPTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         f"to_sql / store: {SPREAD}", f"stored again, compared: {SPREAD}", "2,000 forecasts, SQLite",
     )),
     "viewers": ((SOURCE,), (f"with viewers / without: {SPREAD}",)),
+    "volatility": ((), (
+        f"arch, a fit / cryptodask, a fit: {SPREAD}", r"log likelihood less that of arch: least",
+        r"alpha: true \S+, mean \S+", f"cryptodask, 60 coins: {SPREAD} fits a second",
+    )),
     "worth": ((SOURCE,), (
         "hold each coin", r"log return a year less that of holding, \d+ bars",
         r"momentum:top=10: [-+]\d+\.\d+ \(95%: ",

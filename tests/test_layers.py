@@ -16,6 +16,7 @@ CALLS = "worker.calls"
 
 ORDER = (
     "features",
+    "volatility",
     "prices",
     "models",
     "evaluate",
@@ -152,7 +153,7 @@ def libraries(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", INSIDE, ids=name_of)
 def test_the_numerical_core_knows_nothing_of_dask_nor_the_cluster_of_models(path: Path) -> None:
     part = name_of(path).split(".")[1]
-    if part in ("errors", "records", "features", "models", "evaluate"):
+    if part in ("errors", "records", "features", "volatility", "models", "evaluate"):
         assert not libraries(path) & {"dask", "distributed"}
     if part == "cluster":
         assert not parts_used(parse(path)) & {"prices", "features", "models", "evaluate"}
@@ -225,8 +226,8 @@ def test_what_is_allowed_is_what_lies_above() -> None:
     assert allowed("text") == set()
     assert allowed("errors") == {"text"}
     assert allowed("records") == {"text", "errors"}
-    assert allowed("prices") == {*FOR_ALL, "features", "prices"}
-    assert allowed("models") == {*FOR_ALL, "prices", "features", "models"}
+    assert allowed("prices") == {*FOR_ALL, "features", "volatility", "prices"}
+    assert allowed("models") == {*FOR_ALL, "prices", "features", "volatility", "models"}
     assert "manager" in allowed("cli")
     assert "manager" not in allowed("cluster")
     assert CALLS in allowed("cluster")

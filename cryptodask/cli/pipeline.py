@@ -39,6 +39,14 @@ Date = Annotated[
     str | None,
     typer.Option("--date", help="Last day whose prices are known, YYYY-MM-DD. [yesterday, in UTC]"),
 ]
+Live = Annotated[
+    int,
+    typer.Option(
+        "--live",
+        count=True,
+        help="Trade real money, where the settings say live = true; to be said twice.",
+    ),
+]
 GroupName = Annotated[str, typer.Option("--group", help="Group of coins, as `groups` lists them.")]
 
 
@@ -160,27 +168,27 @@ def request(group: GroupName, settings: Settings = DEFAULT, date: Date = None) -
 
 
 @pipeline_app.command()
-def trade(settings: Settings = DEFAULT, date: Date = None) -> None:
-    """Fill orders and make new ones of requests, as section [trade] of the settings says."""
+def trade(settings: Settings = DEFAULT, date: Date = None, live: Live = 0) -> None:
+    """Fill orders and make new ones of requests, as section `trade` of the settings says."""
     from cryptodask.pipeline.trading import trade
 
-    end(trade(day_of(settings, date)))
+    end(trade(day_of(settings, date), live))
 
 
 @pipeline_app.command()
 def monitor(settings: Settings = DEFAULT, date: Date = None) -> None:
-    """Compare a day with what is usual, as section [monitor] of the settings says."""
+    """Compare a day with what is usual, as section `monitor` of the settings says."""
     from cryptodask.pipeline.monitor.step import monitor
 
     end(monitor(day_of(settings, date)))
 
 
 @pipeline_app.command()
-def run(settings: Settings = DEFAULT, date: Date = None) -> None:
+def run(settings: Settings = DEFAULT, date: Date = None, live: Live = 0) -> None:
     """Run all steps of a day; groups that fail harm no other."""
     from cryptodask.pipeline.steps import is_complete, run_day
 
-    reports = run_day(day_of(settings, date), on_report=show)
+    reports = run_day(day_of(settings, date), live=live, on_report=show)
     raise typer.Exit(0 if is_complete(reports) else SOME_FAILED)
 
 

@@ -109,13 +109,13 @@ def requests(store: StorePlace = DEFAULT, format_: Format = "table", file: File 
 @store_app.command()
 def orders(store: StorePlace = DEFAULT, format_: Format = "table", file: File = None) -> None:
     """List the orders that requests became, and what was filled of each."""
-    _list("orders", store, format_, file, ["account", "request"])
+    _list("orders", store, format_, file, ["account", "request", "client", "number"])
 
 
 @store_app.command()
 def fills(store: StorePlace = DEFAULT, format_: Format = "table", file: File = None) -> None:
     """List what was bought and sold, with fees and slippage."""
-    _list("fills", store, format_, file, ["account", "order", "request", "decided"])
+    _list("fills", store, format_, file, ["account", "order", "request", "decided", "trade"])
 
 
 @store_app.command()

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cryptodask.evaluate.intervals.volatility import volatility
+from cryptodask.evaluate.intervals.volatility import spreads
 from cryptodask.evaluate.origins import at_cutoff, forecast_spans, join_forecasts, split_by_origin
 from cryptodask.evaluate.rolling import Rolling, Spans
 from cryptodask.evaluate.rows import BACKTEST_COLUMNS, BOUNDS
@@ -194,7 +194,7 @@ def _table(
     ahead = np.arange(1, horizon + 1)
     dates = cutoffs[:, None] + ahead * panel.step.astype("timedelta64[s]")
     absolute, squared = scales(panel, spans.starts, spans.stops)
-    moves = volatility(panel, origins)[spans.places, spans.origins]
+    expected = spreads(panel, origins, horizon)[spans.places, spans.origins]
     columns = {
         "coin": pd.array(panel.coins, dtype="str").take(np.repeat(spans.places, horizon)),
         "model": pd.array([model], dtype="str").take(np.zeros(values.size, dtype=np.int64)),
@@ -207,6 +207,6 @@ def _table(
         "last": np.repeat(panel.values[spans.stops - 1], horizon),
         "scale": np.repeat(absolute, horizon),
         "scale_sq": np.repeat(squared, horizon),
-        "volatility": np.repeat(moves, horizon),
+        "volatility": expected.ravel(),
     }
     return pd.DataFrame(columns)

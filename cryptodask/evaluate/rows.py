@@ -18,6 +18,9 @@ BOUNDS = ("lower_80", "upper_80", "lower_95", "upper_95")
 BOUND_QUANTILES = {"lower_95": 0.025, "lower_80": 0.1, "upper_80": 0.9, "upper_95": 0.975}
 """Level of the quantile that each bound is, rising."""
 
+KEPT_LEVELS = dict(sorted((BOUND_QUANTILES | {"middle": 0.5}).items(), key=lambda item: item[1]))
+"""The same, and the median: what is kept of pooled errors."""
+
 SCORED_COLUMNS = (
     "coin", "model", "cutoff", "date", "step", "forecast", *BOUNDS, "actual", "last", "scale",
     "scale_sq",
@@ -29,8 +32,8 @@ close at the cutoff. ``scale`` and ``scale_sq`` are the means of absolute and sq
 row to row up to the cutoff, by which MASE and RMSSE measure errors."""
 
 BACKTEST_COLUMNS = (*SCORED_COLUMNS, "volatility")
-"""Columns of a backtest table. Intervals are scaled by ``volatility``, see
-`cryptodask.evaluate.intervals.volatility`."""
+"""Columns of a backtest table. Intervals are scaled by ``volatility``, the expected absolute log
+return from the cutoff to the date, see `cryptodask.evaluate.intervals.volatility`."""
 
 ROUNDING = 1e-12
 """Share of the price: forecasts that differ by less differ by rounding only."""

@@ -1,9 +1,7 @@
 """What a pipeline does, declared in a file of TOML."""
 
-import math
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import attrs
 
@@ -11,13 +9,8 @@ from cryptodask.errors import InputError
 from cryptodask.io.structure import structured
 from cryptodask.pipeline.monitor.notifying import check_webhook
 from cryptodask.pipeline.rules import Rule, check_finite, check_kinds, check_share
+from cryptodask.pipeline.trade_settings import Trade
 from cryptodask.runs.fields import optional, whole_number
-from cryptodask.trading.terms import Costs, Lots
-
-
-def _above_0(_: Any, field: "attrs.Attribute[Any]", value: float) -> None:
-    if not (value > 0 and math.isfinite(value)):
-        raise ValueError(f"{field.name}: must be above 0, got {value:g}")
 
 
 @attrs.frozen(kw_only=True)
@@ -141,50 +134,6 @@ class Monitor:
 
 
 @attrs.frozen(kw_only=True)
-class Trade:
-    """How requests are traded, on paper.
-
-    Attributes
-    ----------
-    account : str
-        Its name in the store.
-    cash : float
-        That it begins with, in the quote currency.
-    fee, minimum_fee, slippage, spread, participation
-        What trading costs; see `cryptodask.trading.terms.Costs`.
-    lot, minimum_notional : float
-        What an exchange takes; see `cryptodask.trading.terms.Lots`.
-    patience : int
-        Days in whose bars an order may be filled.
-    """
-
-    account: str = "paper"
-    cash: float = attrs.field(default=10_000.0, validator=_above_0)
-    fee: float = 0.001
-    minimum_fee: float = 0.0
-    slippage: float = 0.0005
-    spread: float = 0.0
-    participation: float | None = None
-    lot: float = 0.0
-    minimum_notional: float = 0.0
-    patience: int = attrs.field(default=1, validator=whole_number(1))
-
-    def __attrs_post_init__(self) -> None:
-        self.costs, self.lots  # noqa: B018 - refuses what can't be
-
-    @property
-    def costs(self) -> Costs:
-        """What trading costs."""
-        names = ("fee", "minimum_fee", "slippage", "spread", "participation")
-        return Costs(**{name: getattr(self, name) for name in names})
-
-    @property
-    def lots(self) -> Lots:
-        """What an exchange takes."""
-        return Lots(size=self.lot, minimum_notional=self.minimum_notional)
-
-
-@attrs.frozen(kw_only=True)
 class Settings:
     """The settings of a pipeline.
 
@@ -305,6 +254,9 @@ def _beside(settings: Settings, folder: Path) -> Settings:
         registry=absolute(settings.forecast.registry),
         tls=absolute(settings.forecast.tls),
     )
+    trade = settings.trade and attrs.evolve(
+        settings.trade, kill_switch=absolute(settings.trade.kill_switch)
+    )
     monitor = settings.monitor and attrs.evolve(
         settings.monitor,
         reference=absolute(settings.monitor.reference),
@@ -314,6 +266,7 @@ def _beside(settings: Settings, folder: Path) -> Settings:
         settings,
         prices=prices,
         forecast=forecast,
+        trade=trade,
         monitor=monitor,
         store=absolute(settings.store),
         runs=absolute(settings.runs),

@@ -36,6 +36,7 @@ def run_day(
     names: Sequence[str] | None = None,
     *,
     foreground: bool = False,
+    live: int = 0,
     on_report: Callable[[Report], object] = lambda _: None,
 ) -> list[Report]:
     """Run all steps of a day: poll, those of each group, whose runs work at a time, and the last.
@@ -47,6 +48,8 @@ def run_day(
         Of groups; by default all.
     foreground : bool
         Whether groups run in this process, one after the other.
+    live : int
+        How often it was said that an exchange itself is traded at; see `trade`.
     on_report : callable
         Called with what each step returned, as soon as it has.
 
@@ -78,7 +81,7 @@ def run_day(
         return True
 
     def end() -> None:
-        for step, ending in ENDING.items():
+        for step, ending in (dict(ENDING) | {"trade": partial(trade, live=live)}).items():
             attempt(partial(ending, day), step=step)
 
     try:

@@ -29,7 +29,13 @@ from cryptodask.prices.clean.findings import empty_findings
 from cryptodask.records import DateArray
 from cryptodask.results.learned_files import OWN, join_rows, read_learned, read_shared
 from cryptodask.results.manifest import FAILURES, LOST, TASKS, Manifest, read_manifest
-from cryptodask.results.version_facts import KIND, VersionFacts, model_of, read_facts
+from cryptodask.results.version_facts import (
+    KIND,
+    SPREADS_SINCE,
+    VersionFacts,
+    model_of,
+    read_facts,
+)
 
 INDEX, SHARED = "_index.parquet", "_shared.safetensors"
 
@@ -39,7 +45,7 @@ TRACES = re.compile(
 )
 """Names of other files in the folder of a training: its records, its lock, and drafts."""
 
-CALIBRATION = ("spread", "market", "quantiles")
+CALIBRATION = ("ratio", "market", "quantiles")
 """Fields of a `Calibration`; its arrays are named so, after a dot."""
 
 
@@ -193,7 +199,7 @@ class Version:
 
     def _calibration(self, coins: Sequence[str], learned: Learned) -> Calibration | None:
         """Return what intervals of coins are made from; nothing of those that are not known."""
-        if not self.manifest.intervals:
+        if not self.manifest.intervals or self.facts.format < SPREADS_SINCE:
             return None
         calibration = Calibration.nothing(len(coins), self.manifest.horizon)
         place = {coin: i for i, coin in enumerate(coins)}

@@ -15,8 +15,12 @@ from cryptodask.models.base import Model
 KIND = "parameters"
 """How names of a version's files begin."""
 
-FORMAT, OLDEST = 1, 1
+FORMAT, OLDEST = 2, 1
 """Of versions that are written, and the oldest that are read."""
+
+SPREADS_SINCE = 2
+"""Format since which intervals are made from spreads of several memories: of versions of an older
+one, what was pooled is over another volatility."""
 
 
 def read_time(text: str) -> datetime:

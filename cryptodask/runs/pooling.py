@@ -1,5 +1,6 @@
 """The client's part of intervals: two passes over what workers keep, and what they add up to."""
 
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import closing
 
@@ -14,6 +15,11 @@ from cryptodask.evaluate.intervals.pooling import (
     summarise,
 )
 from cryptodask.worker.intervals import count_state
+
+FEW_ERRORS = 100
+"""Past errors below which intervals say so: the prior counts more than they do."""
+
+logger = logging.getLogger(__name__)
 
 
 def pool_errors(
@@ -38,10 +44,19 @@ def pool_errors(
     first = _count(state, model_of, {}, on_lost)
     summaries = {model: summarise(pools) for model, pools in first.items()}
     counts = _count(state, model_of, summaries, on_lost)
-    return {
+    pooled = {
         model: PooledErrors(summaries[model], error_quantiles(pools))
         for model, pools in counts.items()
     }
+    for model, of_model in pooled.items():
+        errors, coins = of_model.evidence
+        if errors < FEW_ERRORS:
+            logger.warning(
+                "%s: intervals are made from %d past errors one bar ahead, at most %d coins on a "
+                "date, and more from the usual distribution of moves (more rows, or a longer "
+                "--warmup, give more)", model, errors, coins,
+            )  # fmt: skip
+    return pooled
 
 
 def _count(

@@ -10,6 +10,9 @@ from cryptodask.io.sealed import digest
 WAITING = ("open", "partial")
 """States of orders that may be filled yet, in full or in part."""
 
+PENDING = ("planned", "sending", "unknown", *WAITING)
+"""States of orders at an exchange that may be filled yet; see `cryptodask.trading.brokers.ccxt`."""
+
 
 @attrs.frozen(kw_only=True)
 class Alert:
@@ -110,9 +113,17 @@ class Order:
     quantity, filled : float
         What is wanted, and what was filled of it, in coins.
     state : str
-        See `cryptodask.trading.brokers.paper`.
+        See `cryptodask.trading.brokers.paper` and `cryptodask.trading.brokers.ccxt`.
     tried : str or None
         Date of the last bar in which it was tried to fill it.
+    close, price : float or None
+        The close that it was decided at, and its limit at the exchange, in the quote currency.
+    client, number : str or None
+        The name that we give it at the exchange, and the number that the exchange does.
+    sent : str or None
+        When it was last sent, in UTC.
+    reason : str or None
+        Why it is in its state.
     """
 
     request: int
@@ -123,24 +134,32 @@ class Order:
     filled: float = 0.0
     state: str = "open"
     tried: str | None = None
+    close: float | None = None
+    price: float | None = None
+    client: str | None = None
+    number: str | None = None
+    sent: str | None = None
+    reason: str | None = None
 
 
 @attrs.frozen(kw_only=True)
 class Fill:
-    """What was filled of an order in a bar.
+    """What was filled of an order in a bar, or by a trade of an exchange.
 
     Attributes
     ----------
     request : int
         Number of the request that its order is for.
     date : str
-        Of the bar.
+        Of the bar, or the moment of the trade in UTC.
     quantity : float
-        In coins.
+        In coins; of a trade whose fee was paid in the coin, without that.
     price : float
         In the quote currency a coin, with slippage in it.
     fee, slipped : float
         What the broker took, and what slippage did, in the quote currency.
+    trade : str
+        The exchange's number of the trade; of paper none.
     """
 
     request: int
@@ -149,6 +168,7 @@ class Fill:
     price: float
     fee: float
     slipped: float
+    trade: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -165,12 +185,15 @@ class Books:
         Those that are not filled, in the order in which they were placed.
     wanted : list of (int, str, str, float)
         Requests without an order: number, coin, side, and share of the equity.
+    keys : dict of int to str
+        The key of each of these requests, by its number.
     """
 
     cash: float
     positions: Mapping[str, float]
     orders: Sequence[Order]
     wanted: Sequence[tuple[int, str, str, float]]
+    keys: Mapping[int, str] = attrs.field(factory=dict)
 
     @property
     def coins(self) -> list[str]:

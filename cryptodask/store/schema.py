@@ -215,6 +215,7 @@ ACCOUNTS = Table(
     Column("name", String, primary_key=True),
     Column("cash", Float(53), nullable=False),
     Column("opened", Stamp, nullable=False),
+    Column("broker", String(60), nullable=False, server_default="paper"),
     sqlite_with_rowid=False,
 )
 """Accounts of brokers; what each has follows from its fills."""
@@ -233,9 +234,18 @@ ORDERS = Table(
     Column("filled", Float(53), nullable=False),
     Column("tried", Stamp),
     Column("state", String(20), nullable=False),
+    Column("close", Float(53)),
+    Column("price", Float(53)),
+    Column("client", String(36)),
+    Column("number", String(64)),
+    Column("sent", Stamp),
+    Column("reason", Text),
     UniqueConstraint("account", "request"),
 )
-"""What was ordered for requests, in coins; and the last bar that an order was tried in."""
+"""What was ordered for requests, in coins; and the last bar that an order was tried in.
+
+Of orders at an exchange also: the close that it was decided at, its limit, the name that we gave it
+there, its number there, when it was last sent, and why it is in its state."""
 
 FILLS = Table(
     "fills",
@@ -247,9 +257,11 @@ FILLS = Table(
     Column("price", Float(53), nullable=False),
     Column("fee", Float(53), nullable=False),
     Column("slipped", Float(53), nullable=False),
-    UniqueConstraint("order", "date"),
+    Column("trade", String(64), nullable=False, server_default=""),
+    UniqueConstraint("order", "date", "trade"),
 )
-"""What was filled of an order in a bar; price, fee and slippage in the quote currency."""
+"""What was filled of an order in a bar, or by a trade of an exchange, which has a number there;
+price, fee and slippage in the quote currency."""
 
 TRADING_DAYS = Table(
     "trading_days",

@@ -20,6 +20,7 @@ from cryptodask.store.days import (
     add_requests,
     known_closes,
 )
+from cryptodask.store.exchanging import Exchanging
 from cryptodask.store.records import Alert, Judgement, Request
 from cryptodask.store.schema import (
     ALERTS,
@@ -41,7 +42,7 @@ Names = str | Sequence[str] | None
 Date = str | pd.Timestamp | datetime | None
 
 
-class Store(Trading):
+class Store(Trading, Exchanging):
     """A store of forecasts; see `cryptodask.store.open_store`.
 
     Several processes may have it open, and one at a time writes to SQLite: others wait a minute.

@@ -1,9 +1,10 @@
 """Accounts in the store: their orders and fills, and what follows from them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import attrs
 import pandas as pd
 from sqlalchemy import Connection, Engine, Select, func, insert, select, update
 
@@ -17,6 +18,10 @@ from cryptodask.store.schema import ACCOUNTS, FILLS, ORDERS, REQUESTS, TRADING_D
 
 NOTHING = 1e-12
 """Share of all that was bought of a coin below which a rest of it is one of rounding."""
+
+
+ORDER_FIELDS = tuple(field.name for field in attrs.fields(Order))
+"""Columns of an order that `Order` has, too."""
 
 
 class Trading:
@@ -47,30 +52,17 @@ class Trading:
         Raises
         ------
         StoreError
-            The account was opened with other cash, or has traded on a later day.
+            The account is another broker's, was opened with other cash, or has traded on a later
+            day.
         """
         with writing(self._engine) as connection:
-            opened = insert_new(connection, ACCOUNTS)
-            connection.execute(opened.values(name=account, cash=cash, opened=day))
-            # Whoever comes at the same time waits here.
-            mine = select(ACCOUNTS).where(ACCOUNTS.c.name == account).with_for_update()
-            row = connection.execute(mine).one()
-            if row.cash != cash:
-                raise StoreError(
-                    f"account {account}: was opened with {row.cash:,.2f}, and the settings say "
-                    f"{cash:,.2f}; name another account"
-                )
+            open_account(connection, account, "paper", cash, day)
             days = TRADING_DAYS.c.account == account
             there = select(TRADING_DAYS.c.report).where(days, TRADING_DAYS.c.day == day)
             if (report := connection.execute(there).scalar()) is not None:
                 return json.loads(report), False
-            last = connection.execute(select(func.max(TRADING_DAYS.c.day)).where(days)).scalar()
-            if last is not None and iso(last) > day:
-                raise StoreError(
-                    f"account {account}: has traded up to {iso(last)}, and can't trade on {day} "
-                    "any more; give a replay another account or store"
-                )
-            settled = settle(_books(connection, account, cash, day, since))
+            check_day(connection, account, day)
+            settled = settle(books_of(connection, account, cash, day, since, WAITING))
             _write(connection, account, day, settled)
             return dict(settled.report), True
 
@@ -92,6 +84,11 @@ class Trading:
             "quantity",
             "filled",
             "state",
+            "price",
+            "client",
+            "number",
+            "sent",
+            "reason",
         )
         query = select(*(ORDERS.c[name] for name in names)).order_by(ORDERS.c.id)
         return self._frame(query if account is None else query.where(ORDERS.c.account == account))
@@ -128,13 +125,83 @@ def _fills(account: str | None) -> "Select[Any]":
     columns = (
         ORDERS.c.account, FILLS.c.order, ORDERS.c.request, ORDERS.c.coin, ORDERS.c.decided,
         FILLS.c.date, ORDERS.c.side, FILLS.c.quantity, FILLS.c.price, FILLS.c.fee, FILLS.c.slipped,
+        FILLS.c.trade,
     )  # fmt: skip
     query = select(*columns).join(ORDERS, ORDERS.c.id == FILLS.c.order).order_by(FILLS.c.id)
     return query if account is None else query.where(ORDERS.c.account == account)
 
 
-def _books(connection: Connection, account: str, cash: float, day: str, since: str) -> Books:
-    """Return what an account has, from its fills, and what it is to do."""
+def open_account(connection: Connection, account: str, broker: str, cash: float, day: str) -> None:
+    """Open an account where it is not there; whoever comes at the same time waits here.
+
+    Parameters
+    ----------
+    connection : Connection
+    account : str
+    broker : str
+        ``paper``, or an exchange and whether it is its sandbox.
+    cash : float
+        That it is opened with, in the quote currency.
+    day : str
+
+    Raises
+    ------
+    StoreError
+        It was opened with other cash, or is another broker's.
+    """
+    opened = insert_new(connection, ACCOUNTS)
+    connection.execute(opened.values(name=account, cash=cash, opened=day, broker=broker))
+    mine = select(ACCOUNTS).where(ACCOUNTS.c.name == account).with_for_update()
+    row = connection.execute(mine).one()
+    if row.broker != broker:
+        raise StoreError(
+            f"account {account}: is of {row.broker}, and the settings say {broker}; name another "
+            "account"
+        )
+    if row.cash != cash:
+        raise StoreError(
+            f"account {account}: was opened with {row.cash:,.2f}, and the settings say "
+            f"{cash:,.2f}; name another account"
+        )
+
+
+def check_day(connection: Connection, account: str, day: str) -> None:
+    """Refuse a day before the last one that an account traded on.
+
+    Parameters
+    ----------
+    connection : Connection
+    account, day : str
+
+    Raises
+    ------
+    StoreError
+    """
+    days = select(func.max(TRADING_DAYS.c.day)).where(TRADING_DAYS.c.account == account)
+    last = connection.execute(days).scalar()
+    if last is not None and iso(last) > day:
+        raise StoreError(
+            f"account {account}: has traded up to {iso(last)}, and can't trade on {day} "
+            "any more; give a replay another account or store"
+        )
+
+
+def books_of(
+    connection: Connection, account: str, cash: float, day: str, since: str, states: Sequence[str]
+) -> Books:
+    """Return what an account has, from its fills, and what it is to do.
+
+    Parameters
+    ----------
+    connection : Connection
+    account : str
+    cash : float
+        That it was opened with, in the quote currency.
+    day, since : str
+        Requests of cutoffs between these are without an order.
+    states : sequence of str
+        Of orders that may be filled yet.
+    """
     positions: dict[str, float] = {}
     bought: dict[str, float] = {}
     for row in connection.execute(_fills(account)):
@@ -144,40 +211,42 @@ def _books(connection: Connection, account: str, cash: float, day: str, since: s
         bought[row.coin] = bought.get(row.coin, 0.0) + row.quantity
     held = {c: q for c, q in positions.items() if abs(q) > NOTHING * bought[c]}
     mine = ORDERS.c.account == account
-    names = ("request", "coin", "decided", "side", "quantity", "filled", "state", "tried")
-    query = select(*(ORDERS.c[name] for name in names)).where(mine, ORDERS.c.state.in_(WAITING))
+    query = select(*(ORDERS.c[name] for name in ORDER_FIELDS))
+    query = query.where(mine, ORDERS.c.state.in_(states)).order_by(ORDERS.c.id)
     orders = [
-        Order(**row._asdict() | {k: _text(row._asdict()[k]) for k in ("decided", "tried")})
-        for row in connection.execute(query.order_by(ORDERS.c.id))
+        Order(**row._asdict() | {k: _text(row._asdict()[k]) for k in ("decided", "tried", "sent")})
+        for row in connection.execute(query)
     ]
     done = select(ORDERS.c.request).where(mine)
     new = REQUESTS.c.cutoff >= since, REQUESTS.c.cutoff <= day, REQUESTS.c.id.not_in(done)
     asks = (REQUESTS.c[name] for name in ("id", "coin", "side", "weight", "key"))
-    rows = connection.execute(select(*asks).where(*new))
     # By key, so that an order does not depend on which group stored its requests first.
-    wanted = [tuple(row)[:4] for row in sorted(rows, key=lambda row: str(row.key))]
-    return Books(cash=cash, positions=held, orders=orders, wanted=wanted)
+    rows = sorted(connection.execute(select(*asks).where(*new)), key=lambda row: str(row.key))
+    wanted = [tuple(row)[:4] for row in rows]
+    keys = {row.id: str(row.key) for row in rows}
+    return Books(cash=cash, positions=held, orders=orders, wanted=wanted, keys=keys)
 
 
 def _text(day: Any) -> str | None:
     return None if day is None else iso(day)
 
 
+def order_row(account: str, order: Order) -> dict[str, Any]:
+    """Return the row of an order.
+
+    Parameters
+    ----------
+    account : str
+    order : Order
+    """
+    row = {name: getattr(order, name) for name in ORDER_FIELDS}
+    return {"key": digest([account, order.request]), "account": account, **row}
+
+
 def _write(connection: Connection, account: str, day: str, settled: Settled) -> None:
     """Write what a day does to an account."""
     for order in settled.orders:
-        row = {
-            "key": digest([account, order.request]),
-            "account": account,
-            "request": order.request,
-            "coin": order.coin,
-            "decided": order.decided,
-            "side": order.side,
-            "quantity": order.quantity,
-            "filled": order.filled,
-            "state": order.state,
-            "tried": order.tried,
-        }
+        row = order_row(account, order)
         if connection.execute(insert_new(connection, ORDERS).values(row)).rowcount < 1:
             changed = update(ORDERS).where(ORDERS.c.key == row["key"])
             now = {name: row[name] for name in ("filled", "state", "tried")}
@@ -185,15 +254,36 @@ def _write(connection: Connection, account: str, day: str, settled: Settled) -> 
     mine = select(ORDERS.c.request, ORDERS.c.id).where(ORDERS.c.account == account)
     numbers = {row.request: row.id for row in connection.execute(mine)} if settled.fills else {}
     for fill in settled.fills:
-        connection.execute(insert(FILLS).values(_fill_row(fill, numbers[fill.request])))
+        connection.execute(insert(FILLS).values(fill_row(fill, numbers[fill.request])))
+    connection.execute(insert(TRADING_DAYS).values(day_row(account, day, settled)))
+
+
+def day_row(account: str, day: str, settled: Settled) -> dict[str, Any]:
+    """Return the row of a day of an account.
+
+    Parameters
+    ----------
+    account, day : str
+    settled : Settled
+    """
     report = json.dumps(dict(settled.report), allow_nan=False)
-    connection.execute(
-        insert(TRADING_DAYS).values(
-            account=account, day=day, cash=settled.cash, equity=settled.equity, report=report
-        )
-    )
+    return {
+        "account": account,
+        "day": day,
+        "cash": settled.cash,
+        "equity": settled.equity,
+        "report": report,
+    }
 
 
-def _fill_row(fill: Fill, order: int) -> dict[str, Any]:
-    names = ("date", "quantity", "price", "fee", "slipped")
+def fill_row(fill: Fill, order: int) -> dict[str, Any]:
+    """Return the row of a fill.
+
+    Parameters
+    ----------
+    fill : Fill
+    order : int
+        Number of its order in the store.
+    """
+    names = ("date", "quantity", "price", "fee", "slipped", "trade")
     return {"order": order} | {name: getattr(fill, name) for name in names}

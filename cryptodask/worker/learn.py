@@ -159,8 +159,7 @@ class LearnedState:
             there = np.full((len(places), *values.shape[1:]), np.nan)
             there[places >= 0] = values[places[places >= 0]]
             arrays[OWN + name] = there
-        spread = arrays[OWN + "spread"]
-        bounded = int(np.isfinite(spread).all(axis=1).sum())
+        bounded = int(np.isfinite(arrays[OWN + "ratio"]).sum())
         return Learned(learned.coins, {**learned.arrays, **arrays}), bounded
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cryptodask.evaluate.intervals.bounds import Calibration
-from cryptodask.evaluate.intervals.volatility import latest_volatility
+from cryptodask.evaluate.intervals.volatility import latest_spreads
 from cryptodask.io.paths import AnyPath
 from cryptodask.models import Model, run_model
 from cryptodask.models.allocator import keep_freed_memory
@@ -93,7 +93,7 @@ def _predict_partition(
     version = prediction.version
     model, row_filter = version.model, prediction.row_filter
     with stage("read"):
-        # Volatility is over all rows.
+        # Spreads are over all rows.
         rows = replace(row_filter, max_points=None) if prediction.intervals else row_filter
         lookback = None if prediction.intervals else _lookback(model, version, prediction.horizon)
         panel, lost, read = read_panel(
@@ -149,13 +149,13 @@ def _trained(version: Version, learned: Learned) -> Trained:
 def _bounds(
     forecast: PanelForecast, known: Panel, panel: Panel, calibration: Calibration | None
 ) -> FloatArray:
-    """Return the intervals of forecasts, from the volatility as of the last rows."""
+    """Return the intervals of forecasts, from the spreads as of the last rows."""
     assert calibration is not None
-    volatility = dict(zip(panel.coins, latest_volatility(panel), strict=True))
+    latest = dict(zip(panel.coins, latest_spreads(panel, forecast.values.shape[1]), strict=True))
     place = {coin: i for i, coin in enumerate(known.coins)}
     rows = [place[coin] for coin in forecast.coins]
     of_forecast = Calibration(
-        calibration.spread[rows], calibration.market[rows], calibration.quantiles[rows]
+        calibration.ratio[rows], calibration.market[rows], calibration.quantiles[rows]
     )
-    moves = np.array([volatility[coin] for coin in forecast.coins], dtype=np.float64)
-    return of_forecast.bounds(forecast.values, moves)
+    spreads = [latest[coin] for coin in forecast.coins]
+    return of_forecast.bounds(forecast.values, np.reshape(spreads, forecast.values.shape))

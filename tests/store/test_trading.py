@@ -16,6 +16,7 @@ from cryptodask.store.store import Store
 from cryptodask.trading.brokers.paper import settle
 from cryptodask.trading.terms import Costs, Lots
 from tests.store.conftest import killed_at, new_database
+from tests.store.test_store import upgraded
 
 COINS = ("Apple", "=Pear, B", "Plum")
 DAYS = [str(day.date()) for day in pd.date_range("2026-01-01", periods=16)]
@@ -165,3 +166,14 @@ def test_a_day_that_can_not_be_settled_leaves_nothing(place: str, tmp_path: Path
             store.trade("paper", 1.0, DAYS[0], refuses, DAYS[0])
         assert store.trading_days().empty
         assert trade(store, DAYS[0])
+
+
+def test_accounts_of_the_version_before_are_upgraded(
+    place: str, clean: dict[str, pd.DataFrame]
+) -> None:
+    for day in DAYS[:8]:
+        one_day(place, day)
+    upgraded(place, "0004")
+    for day in DAYS[8:]:
+        one_day(place, day)
+    check_same(place, clean)

@@ -1,20 +1,24 @@
 """Bounds of intervals around forecasts, from the pooled errors of all coins."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from cryptodask.evaluate.intervals.conformal import Conformal, price_quantiles
+from cryptodask.evaluate.intervals.conformal import Conformal
 from cryptodask.evaluate.intervals.error_counts import PoolSummary, find_origins
 from cryptodask.evaluate.intervals.past_errors import PastErrors, place_errors
-from cryptodask.evaluate.rows import BOUND_QUANTILES, BOUNDS
+from cryptodask.evaluate.intervals.widths import price_quantiles
+from cryptodask.evaluate.rows import BOUNDS, KEPT_LEVELS
 from cryptodask.models.base import PanelForecast
 from cryptodask.records import DateArray, FloatArray
 
-IN_ORDER = [list(BOUND_QUANTILES).index(name) for name in BOUNDS]
+IN_ORDER = [list(KEPT_LEVELS).index(name) for name in BOUNDS]
 """Place of each bound among the quantiles, which rise."""
+
+MIDDLE = list(KEPT_LEVELS).index("middle")
+"""Place of the median among them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,43 +27,43 @@ class Calibration:
 
     Attributes
     ----------
-    spread : ndarray of float64, ``(n_coins, horizon)``
-        Of each coin's past errors over the pool's; NaN where no error was known.
+    ratio : ndarray of float64, ``(n_coins,)``
+        Size of each coin's past errors over the pool's; NaN where no date was looked back from.
     market : ndarray of float64, ``(n_coins,)``
-        Mean absolute log return of a bar, over all coins: for those that have none.
+        Expected absolute log return of a bar, of the middle coin: for those that have none.
     quantiles : ndarray of float64, ``(n_coins, horizon, n_levels)``
-        Scaled errors of all coins.
+        Scaled errors of all coins, at the levels of `cryptodask.evaluate.rows.KEPT_LEVELS`.
     """
 
-    spread: FloatArray
+    ratio: FloatArray
     market: FloatArray
     quantiles: FloatArray
 
     @classmethod
     def nothing(cls, n_coins: int, horizon: int) -> "Calibration":
         """Return what is known where no error was."""
-        levels = np.full((n_coins, horizon, len(BOUNDS)), np.nan)
-        return cls(np.full((n_coins, horizon), np.nan), np.full(n_coins, np.nan), levels)
+        levels = np.full((n_coins, horizon, len(KEPT_LEVELS)), np.nan)
+        return cls(np.full(n_coins, np.nan), np.full(n_coins, np.nan), levels)
 
-    def bounds(self, prices: FloatArray, volatility: FloatArray) -> FloatArray:
+    def bounds(self, prices: FloatArray, spreads: FloatArray) -> FloatArray:
         """Return the intervals around forecasts.
 
         Parameters
         ----------
         prices : ndarray of float64, ``(n_coins, horizon)``
             Forecasts, in the quote currency.
-        volatility : ndarray of float64, ``(n_coins,)``
-            Mean absolute log return of a bar, as of each coin's last row.
+        spreads : ndarray of float64, ``(n_coins, horizon)``
+            Expected absolute log returns, as of each coin's last row.
 
         Returns
         -------
         ndarray of float64, ``(n_coins, horizon, 4)``
             Prices, in the order of `cryptodask.evaluate.rows.BOUNDS`; NaN where no error was known.
         """
-        moves = np.where(volatility > 0, volatility, self.market)
         roots = np.sqrt(np.arange(1, prices.shape[1] + 1))
-        scale = moves[:, None] * roots * self.spread
-        return price_quantiles(prices, scale, self.quantiles)[..., IN_ORDER]
+        scale = np.where(spreads > 0, spreads, self.market[:, None] * roots) * self.ratio[:, None]
+        middle = self.quantiles[..., MIDDLE]
+        return price_quantiles(prices, scale, self.quantiles, middle)[..., IN_ORDER]
 
 
 def calibrate(
@@ -80,11 +84,9 @@ def calibrate(
     """
     known = Calibration.nothing(n_coins, horizon)
     for errors in past:
-        volatility = errors.history.volatility.copy()
-        volatility[errors.coins, errors.places] = errors.volatility
-        history, summary = replace(errors.history, volatility=volatility), summaries[errors.cohort]
-        spread = Conformal().coin_spread(history, summary)
-        known.spread[errors.rows] = spread[errors.coins, errors.places]
+        history, summary = errors.history, summaries[errors.cohort]
+        ratio = Conformal().coin_ratio(history, summary)
+        known.ratio[errors.rows] = ratio[errors.coins, errors.places]
         market = summary.moves[find_origins(summary.cutoffs, history.cutoffs)]
         known.market[errors.rows] = market[errors.places]
         known.quantiles[errors.rows] = quantiles[errors.cohort][errors.places]
@@ -117,11 +119,11 @@ def forecast_bounds(
         Prices, in the order of `cryptodask.evaluate.rows.BOUNDS`; NaN where no error was known.
     """
     n_coins, horizon = forecast.values.shape
-    volatility = np.full(n_coins, np.nan)
+    spreads = np.full((n_coins, horizon), np.nan)
     for errors in past:
-        volatility[errors.rows] = errors.volatility
+        spreads[errors.rows] = errors.spreads
     known = calibrate(n_coins, horizon, past, summaries, quantiles)
-    return known.bounds(forecast.values, volatility)
+    return known.bounds(forecast.values, spreads)
 
 
 def table_bounds(
@@ -155,5 +157,6 @@ def table_bounds(
     prices = np.full(history.errors.shape, np.nan)
     prices[places] = table["forecast"]
     scale = Conformal().scale(history, summaries[0])
-    bounds = price_quantiles(prices, scale, quantiles[0])[places][:, IN_ORDER]
+    middle = quantiles[0][..., MIDDLE]
+    bounds = price_quantiles(prices, scale, quantiles[0], middle)[places][:, IN_ORDER]
     return table.assign(**{name: bounds[:, i] for i, name in enumerate(BOUNDS)})

@@ -1,13 +1,17 @@
 """Prediction intervals of any model: conformal, from the errors of its past forecasts.
 
-An error is ``log(actual / forecast)``. Divided by the volatility of the coin at the time, errors
-of calm and of wild coins and times are alike, so those of all coins are pooled. Quantiles of the
-pool times a coin's volatility are its interval, step by step. Four things make intervals adapt:
+An error is ``log(actual / forecast)``. Divided by the spread that was expected of the coin over as
+many bars (`cryptodask.evaluate.intervals.volatility`), errors of calm and of wild coins and times
+are alike, so those of all coins are pooled. Quantiles of the pool times a coin's spread are its
+interval, step by step. With a few hundred errors the pool says more than any one coin can; with
+few, a prior does: on coins and on stocks of many years, moves over spreads have Student's
+distribution with four degrees of freedom, as wide as the spread says. It counts as 150 errors,
+and its width follows that of a model's errors beside the moves themselves, which are the errors of
+naive. So intervals of one coin alone are about those that it has among thousands.
 
-- volatility itself;
-- newer errors weigh more;
-- intervals that missed too often widen the next ones;
-- a coin's past errors, once it has many, scale its intervals.
+Three things make intervals adapt: spreads; intervals that missed too often widen the next ones;
+and a coin's past errors, once it has many, scale its intervals. Widths are made to rise with the
+step (by isotonic regression), as spreads do, so that no interval is narrower than the one before.
 
 Only counts in fixed bins are pooled, so any partitioning gives the same pool. Three passes over
 the panels give intervals at every origin, and none knows an error before the bar that shows it::
@@ -33,6 +37,7 @@ from cryptodask.errors import OptionError
 from cryptodask.evaluate.intervals.error_counts import (
     EDGES,
     MOVES,
+    UNIT,
     ErrorCounts,
     PoolSummary,
     binned_quantiles,
@@ -42,6 +47,8 @@ from cryptodask.evaluate.intervals.error_counts import (
     share_below,
 )
 from cryptodask.evaluate.intervals.past_errors import ErrorHistory
+from cryptodask.evaluate.intervals.prior import error_weights, prior_shares, sum_sizes
+from cryptodask.evaluate.intervals.widths import rising
 from cryptodask.records import DateArray, FloatArray
 
 JUMP = 5.0
@@ -61,16 +68,17 @@ class Conformal:
     Attributes
     ----------
     half_life : float
-        Bars after which an error of the pool counts half; at least twice the step in question and
-        three times the spacing of origins. An interval must not hang on one origin: coins move
-        together, and so do their errors.
+        Bars after which an error of the pool counts half; at least three times the spacing of
+        origins. Long: an interval must not hang on a few origins, at which all coins miss together.
     mirror : float
         Weight, 0 to 1, with which every error counts with the other sign, too. A pool of few
         origins leans with the market of the last weeks, which says little about the next: at 1/2
         a third of that lean stays, enough for a model that errs to one side.
     prior : float
-        Weight of the pool's spread, in errors over times that do not overlap: a coin with that
-        number of errors counts as much as the pool. Infinite: only the pool counts.
+        Errors, over times that do not overlap, as which the prior counts. Infinite: only the prior.
+    coin_prior : float
+        The same of the pool beside a coin's own errors: a coin with that number of errors counts as
+        much as the pool. Infinite: only the pool counts.
     speed : float
         How fast intervals widen after origins whose 80% intervals missed more than 20%, and narrow
         after others: where twice as many miss, by a fifth of this a bar. 0: never.
@@ -81,17 +89,20 @@ class Conformal:
         One is out of its range.
     """
 
-    half_life: float = 20.0
+    half_life: float = 500.0
     mirror: float = 0.5
-    prior: float = 10.0
-    speed: float = 0.05
+    prior: float = 150.0
+    coin_prior: float = 60.0
+    speed: float = 0.01
 
     def __post_init__(self) -> None:
-        if not self.half_life > 0 or not 0 <= self.mirror <= 1 or not self.prior > 0:
+        if not self.half_life > 0 or not 0 <= self.mirror <= 1 or not self.coin_prior > 0:
             raise OptionError(
-                "half_life and prior must be above 0 and mirror from 0 to 1, got "
-                f"{self.half_life}, {self.prior} and {self.mirror}"
+                "half_life and coin_prior must be above 0 and mirror from 0 to 1, got "
+                f"{self.half_life}, {self.coin_prior} and {self.mirror}"
             )
+        if not 0 < self.prior < np.inf:
+            raise OptionError(f"prior: must be above 0 and finite, got {self.prior}")
         if not 0 <= self.speed < 1:
             raise OptionError(f"speed: must be at least 0 and below 1, got {self.speed}")
 
@@ -106,21 +117,21 @@ class Conformal:
             Of the counts of all panels without a summary. With it, a coin's errors are also
             scaled by its past ones.
         """
-        shape = history.errors.shape[1:]
-        usable = history.volatility > 0
-        spread = history.volatility[:, :, None] * np.sqrt(np.arange(1, shape[1] + 1))
+        n_origins, horizon = history.errors.shape[1:]
+        scale = np.where(history.spreads > 0, history.spreads, np.nan)
+        sizes = sum_sizes(history, scale)
         if summary is not None:
-            spread = spread * self.coin_spread(history, summary)
-        errors = np.zeros((*shape, len(EDGES) - 1), dtype=np.int64)
-        scaled = np.divide(
-            history.errors, spread, out=np.full(spread.shape, np.nan), where=usable[:, :, None]
-        )
-        _, origin, ahead = np.nonzero(~np.isnan(scaled))
-        np.add.at(errors, (origin, ahead, bins(EDGES, scaled[~np.isnan(scaled)])), 1)
-        moves = np.zeros((shape[0], len(MOVES) - 1), dtype=np.int64)
-        _, origin = np.nonzero(usable)
-        np.add.at(moves, (origin, bins(MOVES, history.volatility[usable])), 1)
-        return ErrorCounts(history.cutoffs, errors, moves, history.step)
+            scale = scale * self.coin_ratio(history, summary)[:, :, None]
+        scaled = history.errors / scale
+        known = ~np.isnan(scaled)
+        _, origin, ahead = np.nonzero(known)
+        errors = np.zeros((n_origins, horizon, len(EDGES) - 1), dtype=np.int64)
+        np.add.at(errors, (origin, ahead, bins(EDGES, scaled[known])), 1)
+        of_one_bar = history.spreads[:, :, 0]
+        _, origin = np.nonzero(of_one_bar > 0)
+        moves = np.zeros((n_origins, len(MOVES) - 1), dtype=np.int64)
+        np.add.at(moves, (origin, bins(MOVES, of_one_bar[of_one_bar > 0])), 1)
+        return ErrorCounts(history.cutoffs, errors, sizes, moves, history.step)
 
     def summarise(self, counts: ErrorCounts) -> PoolSummary:
         """Summarise the errors of all coins.
@@ -137,9 +148,10 @@ class Conformal:
         middle = np.argmax(2 * below >= below[:, :, -1:], axis=2)
         centres = (EDGES[half:-1] + EDGES[half + 1 :]) / 2
         cap = JUMP * centres[middle]
-        total = (folded * np.minimum(centres, cap[:, :, None])).sum(axis=2)
-        mean = np.divide(total, below[:, :, -1], out=np.zeros_like(total), where=total > 0)
-        return PoolSummary(counts.cutoffs, counts.market, cap, mean)
+        mean = (folded * np.minimum(centres, cap[:, :, None])).sum(axis=2) / below[:, :, -1]
+        coins = counts.errors[:, 0].sum(axis=1)
+        errors, most = int(coins.sum()), int(coins.max(initial=0))
+        return PoolSummary(counts.cutoffs, counts.market, cap, mean, errors, most)
 
     def scale(self, history: ErrorHistory, summary: PoolSummary) -> FloatArray:
         """Return the factors of the pool's quantiles.
@@ -152,13 +164,13 @@ class Conformal:
         Returns
         -------
         ndarray of float64, ``(n_coins, n_origins, horizon)``
-            Log returns. A coin without volatility gets that of the market.
+            Log returns. A coin without a spread gets that of the market.
         """
         market = summary.moves[find_origins(summary.cutoffs, history.cutoffs)]
-        moves = np.where(history.volatility > 0, history.volatility, market)
         roots = np.sqrt(np.arange(1, history.errors.shape[2] + 1))
-        spread: FloatArray = self.coin_spread(history, summary)
-        return moves[:, :, None] * roots * spread
+        spreads = np.where(history.spreads > 0, history.spreads, market[:, None] * roots)
+        factors: FloatArray = spreads * self.coin_ratio(history, summary)[:, :, None]
+        return factors
 
     def quantiles(
         self, counts: ErrorCounts, levels: Sequence[float], cutoffs: DateArray | None = None
@@ -177,7 +189,7 @@ class Conformal:
         Returns
         -------
         ndarray of float64, ``(n_origins, horizon, n_levels)``
-            Scaled errors; NaN where no error was known.
+            Scaled errors.
 
         Raises
         ------
@@ -191,7 +203,7 @@ class Conformal:
         known, size = known[places], size[places]
         middle = binned_quantiles(known, size, np.array([0.5]))
         quantiles = binned_quantiles(known, size, wanted)
-        return middle + (quantiles - middle) * wider[places][:, None, None]
+        return middle + rising(quantiles - middle) * wider[places][:, None, None]
 
     def _wider(self, counts: ErrorCounts, quantiles: FloatArray) -> FloatArray:
         """Return how much wider than the pool the intervals of each origin are.
@@ -222,7 +234,7 @@ class Conformal:
             grown = np.log(wider[origin - 1]) + (gain * excess)[since].sum()
             wider[origin] = np.exp(np.clip(grown, -np.log(2), np.log(2)))
             low, middle, high = np.moveaxis(quantiles[origin], -1, 0)
-            for ahead in np.flatnonzero((total[origin] > 0) & ~np.isnan(middle)):
+            for ahead in np.flatnonzero(total[origin] > 0):
                 ends = middle[ahead] + wider[origin] * (
                     np.array([low[ahead], high[ahead]]) - middle[ahead]
                 )
@@ -231,7 +243,7 @@ class Conformal:
         return wider
 
     def _known(self, counts: ErrorCounts) -> tuple[FloatArray, FloatArray]:
-        """Return the errors known at each origin, weighted by age.
+        """Return the errors known at each origin, weighted by age, and those of the prior.
 
         Added origin by origin: later ones, which weigh nothing, change no bit.
 
@@ -240,31 +252,31 @@ class Conformal:
         known : ndarray of float64, ``(n_origins, horizon, n_bins)``
             Weighted counts.
         size : ndarray of float64, ``(n_origins, horizon)``
-            Number of unweighted errors worth as much.
+            Their sums: errors that have nothing in common.
         """
-        n_origins, horizon, _ = counts.errors.shape
+        n_origins, horizon, n_bins = counts.errors.shape
         bars = (counts.cutoffs - counts.cutoffs[:1]) / counts.step
         apart = np.array(
             [np.median(np.diff(bars[: i + 1])) if i else 0.0 for i in range(n_origins)]
         )
-        known = np.zeros(counts.errors.shape)
-        squares = np.zeros((n_origins, horizon))
+        known = np.zeros((n_origins, horizon, n_bins + 2))
+        weights = error_weights(counts, bars)
+        content = np.concatenate([counts.errors, counts.sizes / UNIT], axis=2)
+        half_life = np.maximum(self.half_life, 3.0 * apart)
         for ahead in range(1, horizon + 1):
-            half_life = np.maximum(max(self.half_life, 2.0 * ahead), 3.0 * apart)
             for origin in range(n_origins):
                 then = slice(int(np.searchsorted(bars, bars[origin] + ahead)), None)
-                weight = 0.5 ** ((bars[then] - bars[origin] - ahead) / half_life[then])
-                errors = counts.errors[origin, ahead - 1]
-                filled = np.flatnonzero(errors)
-                known[then, ahead - 1, filled] += weight[:, None] * errors[filled]
-                squares[then, ahead - 1] += weight**2 * errors.sum()
-        size = np.divide(
-            known.sum(axis=2) ** 2, squares, out=np.zeros_like(squares), where=squares > 0
-        )
-        return known + self.mirror * known[:, :, ::-1], size
+                age = 0.5 ** ((bars[then] - bars[origin] - ahead) / half_life[then])
+                filled = np.flatnonzero(content[origin, ahead - 1])
+                errors = weights[origin, ahead - 1] * content[origin, ahead - 1, filled]
+                known[then, ahead - 1, filled] += age[:, None] * errors
+        known, sizes = known[:, :, :n_bins], known[:, :, n_bins:]
+        mirrored = (known + self.mirror * known[:, :, ::-1]) / (1.0 + self.mirror)
+        mirrored += self.prior * prior_shares(sizes)
+        return mirrored, mirrored.sum(axis=2)
 
-    def coin_spread(self, history: ErrorHistory, summary: PoolSummary) -> FloatArray:
-        """Return the spread of each coin's errors over that of the pool, as known at each origin.
+    def coin_ratio(self, history: ErrorHistory, summary: PoolSummary) -> FloatArray:
+        """Return the size of each coin's errors over that of the pool, as known at each origin.
 
         Parameters
         ----------
@@ -273,53 +285,27 @@ class Conformal:
 
         Returns
         -------
-        ndarray of float64, ``(n_coins, n_origins, horizon)``
-            1 for a coin without errors so far.
+        ndarray of float64, ``(n_coins, n_origins)``
+            Over all steps, so that a coin's intervals widen evenly; 1 for a coin without errors
+            so far.
         """
-        horizon = history.errors.shape[2]
+        n_coins, n_origins, horizon = history.errors.shape
+        if not np.isfinite(self.coin_prior):
+            return np.ones((n_coins, n_origins))
         steps = np.arange(1, horizon + 1)
         bars = (history.cutoffs - history.cutoffs[:1]) / history.step
         places = find_origins(summary.cutoffs, history.cutoffs)
         cap, mean = summary.cap[places], summary.mean[places]
-        usable = (history.volatility > 0)[:, :, None] & (mean > 0) & ~np.isnan(history.errors)
-        spread = history.volatility[:, :, None] * np.sqrt(steps)
-        scaled = np.divide(np.abs(history.errors), spread, out=np.zeros(spread.shape), where=usable)
-        ratio = np.divide(np.minimum(scaled, cap), mean, out=np.zeros(spread.shape), where=usable)
+        usable = (history.spreads > 0) & ~np.isnan(history.errors)
+        scaled = np.zeros(usable.shape)
+        np.divide(np.abs(history.errors), history.spreads, out=scaled, where=usable)
+        ratio = np.minimum(scaled, cap) / mean
         # Errors over times that overlap say little new: together they count as one.
-        apart = np.diff(bars, prepend=-np.inf)[:, None]
-        weight = np.minimum(1.0, apart / steps) * usable
-        result = np.ones(spread.shape)
+        weight = np.minimum(1.0, np.diff(bars, prepend=-np.inf)[:, None] / steps) * usable / horizon
+        total, count = np.zeros((2, n_coins, n_origins))
         for ahead in range(1, horizon + 1):
             known = np.searchsorted(bars + ahead, bars, side="right")
-            total, count = (
-                np.pad(np.cumsum(a[:, :, ahead - 1], axis=1), ((0, 0), (1, 0)))[:, known]
-                for a in (weight * ratio, weight)
-            )
-            if np.isfinite(self.prior):
-                result[:, :, ahead - 1] = (self.prior + total) / (self.prior + count)
+            for sums, of in ((total, weight * ratio), (count, weight)):
+                sums += np.pad(np.cumsum(of[:, :, ahead - 1], axis=1), ((0, 0), (1, 0)))[:, known]
+        result: FloatArray = (self.coin_prior + total) / (self.coin_prior + count)
         return result
-
-
-def price_quantiles(forecasts: FloatArray, scale: FloatArray, quantiles: FloatArray) -> FloatArray:
-    """Return the quantiles of prices around point forecasts.
-
-    Parameters
-    ----------
-    forecasts : ndarray of float64, ``(n_coins, n_origins, horizon)``
-        Prices in the quote currency.
-    scale : ndarray of float64, ``(n_coins, n_origins, horizon)``
-        Log returns, from `Conformal.scale`.
-    quantiles : ndarray of float64, ``(n_origins, horizon, n_levels)``
-        Scaled errors, from `Conformal.quantiles`.
-
-    Returns
-    -------
-    ndarray of float64, ``(n_coins, n_origins, horizon, n_levels)``
-        Prices above 0 that do not fall with the level; NaN where a forecast is missing or not
-        above 0, or where no error was known.
-    """
-    centre = np.full(forecasts.shape, np.nan)
-    np.log(forecasts, out=centre, where=forecasts > 0)
-    limits = np.log([np.finfo(np.float64).tiny, np.finfo(np.float64).max / 2])
-    logs = centre[..., None] + scale[..., None] * quantiles
-    return np.exp(np.clip(logs, *limits))

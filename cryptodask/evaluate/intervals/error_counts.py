@@ -16,12 +16,15 @@ EDGES: FloatArray = np.sinh(0.05 * np.arange(-160, 161))
 """Bins of scaled errors: 0.05 wide around 0, further out 5% of their distance, to 1,490."""
 
 MOVES: FloatArray = np.exp(0.05 * np.arange(-320, 65))
-"""Bins of volatility: 5% wide, from 1e-7 to 24 of log return."""
+"""Bins of spreads of one bar: 5% wide, from 1e-7 to 24 of log return."""
+
+UNIT = 2.0**20
+"""Parts of 1 in which sums of scaled errors are counted: whole numbers add up in any order."""
 
 
 @dataclass(frozen=True, eq=False)
 class ErrorCounts:
-    """Counts of scaled errors and of volatilities at each origin, which add up over panels.
+    """Counts of scaled errors and of spreads at each origin, which add up over panels.
 
     Attributes
     ----------
@@ -29,14 +32,17 @@ class ErrorCounts:
         Dates of the forecasts, rising.
     errors : ndarray of int64, ``(n_origins, horizon, len(EDGES) - 1)``
         Number of coins with a scaled error in each bin.
+    sizes : ndarray of int64, ``(n_origins, horizon, 2)``
+        Sums over the same coins of absolute scaled errors, and of those of naive; in `UNIT`.
     moves : ndarray of int64, ``(n_origins, len(MOVES) - 1)``
-        Number of coins with a volatility in each bin.
+        Number of coins with a spread of one bar in each bin.
     step : timedelta64
         Time from one bar to the next.
     """
 
     cutoffs: DateArray
     errors: CountArray
+    sizes: CountArray
     moves: CountArray
     step: np.timedelta64 = DAY
 
@@ -55,13 +61,16 @@ class ErrorCounts:
                 f"{other.errors.shape[1]} of {other.step}"
             )
         cutoffs = np.union1d(self.cutoffs, other.cutoffs)
-        errors = np.zeros((len(cutoffs), *self.errors.shape[1:]), dtype=np.int64)
-        moves = np.zeros((len(cutoffs), self.moves.shape[1]), dtype=np.int64)
+        errors, sizes, moves = (
+            np.zeros((len(cutoffs), *mine.shape[1:]), dtype=np.int64)
+            for mine in (self.errors, self.sizes, self.moves)
+        )
         for part in (self, other):
             places = np.searchsorted(cutoffs, part.cutoffs)
             errors[places] += part.errors
+            sizes[places] += part.sizes
             moves[places] += part.moves
-        return ErrorCounts(cutoffs, errors, moves, self.step)
+        return ErrorCounts(cutoffs, errors, sizes, moves, self.step)
 
     @staticmethod
     def join(parts: Iterable["ErrorCounts"]) -> "ErrorCounts":
@@ -76,12 +85,12 @@ class ErrorCounts:
 
     @property
     def market(self) -> FloatArray:
-        """Volatility of the middle coin at each origin, to 5%.
+        """Spread of one bar of the middle coin at each origin, to 5%.
 
         Returns
         -------
         ndarray of float64, ``(n_origins,)``
-            Mean absolute log return of a bar; NaN where no coin has a volatility.
+            Log returns; NaN where no coin has a spread.
         """
         below = np.cumsum(self.moves, axis=1)
         middle = np.argmax(2 * below >= below[:, -1:], axis=1)
@@ -97,17 +106,21 @@ class PoolSummary:
     cutoffs : ndarray of datetime64[s], ``(n_origins,)``
         Dates of the forecasts, rising.
     moves : ndarray of float64, ``(n_origins,)``
-        Volatility of the middle coin, a log return; NaN where no coin has a volatility.
+        Spread of one bar of the middle coin, a log return; NaN where no coin has one.
     cap : ndarray of float64, ``(n_origins, horizon)``
         Absolute scaled error beyond which an error is a jump, and counts for the cap.
     mean : ndarray of float64, ``(n_origins, horizon)``
-        Mean of the absolute scaled errors up to the cap; 0 where no error was known.
+        Mean of the absolute scaled errors up to the cap.
+    errors, coins : int
+        Errors of forecasts one bar ahead, at all origins, and the most coins at one of them.
     """
 
     cutoffs: DateArray
     moves: FloatArray
     cap: FloatArray
     mean: FloatArray
+    errors: int
+    coins: int
 
 
 def check_levels(levels: Sequence[float]) -> FloatArray:
@@ -198,7 +211,8 @@ def binned_quantiles(counts: FloatArray, size: FloatArray, levels: FloatArray) -
     """Return quantiles of errors that are counted in bins, spread evenly over each bin.
 
     Levels move outwards as far as the quantiles of a sample of that size fall short: of n values,
-    the k-th lies at ``k / (n + 1)`` on average.
+    the k-th lies at ``k / (n + 1)`` on average (Vovk et al., Algorithmic learning in a random
+    world, 2005).
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ import numpy as np
 from cryptodask.evaluate.backtest import backtest_panel
 from cryptodask.evaluate.intervals.cohorts import Grid, find_cohorts
 from cryptodask.evaluate.intervals.past_errors import PastErrors, place_errors
-from cryptodask.evaluate.intervals.volatility import latest_volatility
+from cryptodask.evaluate.intervals.volatility import latest_spreads
 from cryptodask.models import Model
 from cryptodask.models.base import PanelForecast
 from cryptodask.records import DateArray, Panel
@@ -63,11 +63,11 @@ def look_back(
     """
     if not len(panel):
         return []
-    lasts, volatility = panel.last_dates, latest_volatility(panel)
+    horizon = forecast.values.shape[1]
+    lasts, latest = panel.last_dates, latest_spreads(panel, horizon)
     cohort_of = find_cohorts([cohort.grid.end for cohort in cohorts], lasts)
     row_of = {coin: row for row, coin in enumerate(forecast.coins)}
     rows = np.array([row_of.get(coin, -1) for coin in panel.coins], dtype=np.int64)
-    horizon = forecast.values.shape[1]
     past = []
     for number, cohort in enumerate(cohorts):
         origins = cohort.grid.origins
@@ -83,5 +83,5 @@ def look_back(
         members = inside[(cohort_of[inside] == number) & (rows[inside] >= 0)]
         places = np.searchsorted(origins, lasts[members], side="right") - 1
         coins = np.searchsorted(inside, members)
-        past.append(PastErrors(number, history, coins, places, rows[members], volatility[members]))
+        past.append(PastErrors(number, history, coins, places, rows[members], latest[members]))
     return past

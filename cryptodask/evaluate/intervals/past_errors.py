@@ -16,7 +16,7 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ErrorHistory:
-    """Errors of one model's past forecasts, and the volatility of the coins at the time.
+    """Errors of one model's past forecasts, and what was known of the coins at the time.
 
     Attributes
     ----------
@@ -24,8 +24,10 @@ class ErrorHistory:
         Dates of the forecasts, rising.
     errors : ndarray of float64, ``(n_coins, n_origins, horizon)``
         ``log(actual / forecast)``, log returns; NaN without a forecast or without an actual (yet).
-    volatility : ndarray of float64, ``(n_coins, n_origins)``
-        Mean absolute log return of a bar, see `cryptodask.evaluate.intervals.volatility`; NaN or 0
+    moves : ndarray of float64, ``(n_coins, n_origins, horizon)``
+        ``log(actual / close)``, log returns from the close at the origin: the errors of naive.
+    spreads : ndarray of float64, ``(n_coins, n_origins, horizon)``
+        Expected absolute log returns, see `cryptodask.evaluate.intervals.volatility`; NaN or 0
         where a coin has none.
     step : timedelta64
         Time from one bar to the next.
@@ -38,7 +40,8 @@ class ErrorHistory:
 
     cutoffs: DateArray
     errors: FloatArray
-    volatility: FloatArray
+    moves: FloatArray
+    spreads: FloatArray
     step: np.timedelta64 = DAY
 
     def __post_init__(self) -> None:
@@ -47,10 +50,9 @@ class ErrorHistory:
             raise OptionError(
                 f"errors: must be (n_coins, {n_origins}, horizon), got {self.errors.shape}"
             )
-        if self.volatility.shape != self.errors.shape[:2]:
-            raise OptionError(
-                f"volatility: must be {self.errors.shape[:2]}, got {self.volatility.shape}"
-            )
+        for name, values in (("moves", self.moves), ("spreads", self.spreads)):
+            if values.shape != self.errors.shape:
+                raise OptionError(f"{name}: must be {self.errors.shape}, got {values.shape}")
         if (np.diff(self.cutoffs) <= np.timedelta64(0)).any():
             raise OptionError("cutoffs: must rise from origin to origin; sort and deduplicate")
 
@@ -71,8 +73,8 @@ class PastErrors:
         past forecasts.
     rows : ndarray of int64, ``(n_members,)``
         Places of their next forecasts among all forecasts of the part.
-    volatility : ndarray of float64, ``(n_members,)``
-        Mean absolute log return of a bar, at their last rows.
+    spreads : ndarray of float64, ``(n_members, horizon)``
+        Expected absolute log returns from their last rows.
     """
 
     cohort: int
@@ -80,7 +82,7 @@ class PastErrors:
     coins: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     places: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     rows: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    volatility: FloatArray = field(default_factory=lambda: np.empty(0))
+    spreads: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
 
 
 def table_errors(
@@ -132,11 +134,12 @@ def place_errors(
         coin, names = positions[coin], pd.Index(coins)
     origin = np.searchsorted(origins, table["cutoff"].to_numpy().astype("datetime64[s]"))
     places = coin, origin, table["step"].to_numpy() - 1
-    errors = np.full((len(names), len(origins), horizon), np.nan)
-    errors[places] = log_errors(table["actual"].to_numpy(), table["forecast"].to_numpy())
-    volatility: FloatArray = np.full(errors.shape[:2], np.nan)
-    volatility[coin, origin] = table["volatility"]
-    return ErrorHistory(origins, errors, volatility, step), places
+    errors, moves, spreads = np.full((3, len(names), len(origins), horizon), np.nan)
+    actual = table["actual"].to_numpy()
+    errors[places] = log_errors(actual, table["forecast"].to_numpy())
+    moves[places] = log_errors(actual, table["last"].to_numpy())
+    spreads[places] = table["volatility"]
+    return ErrorHistory(origins, errors, moves, spreads, step), places
 
 
 def log_errors(actual: FloatArray, forecasts: FloatArray) -> FloatArray:

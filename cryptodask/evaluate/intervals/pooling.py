@@ -21,13 +21,13 @@ from cryptodask.errors import InputError
 from cryptodask.evaluate.intervals.conformal import Conformal
 from cryptodask.evaluate.intervals.error_counts import ErrorCounts, PoolSummary
 from cryptodask.evaluate.intervals.past_errors import PastErrors
-from cryptodask.evaluate.rows import BOUND_QUANTILES
+from cryptodask.evaluate.rows import KEPT_LEVELS
 from cryptodask.records import DateArray, FloatArray
 
 Pools = dict[int, ErrorCounts]
 """Counts by cohort."""
 
-VERSION = 1
+VERSION = 2
 """Of the JSON that `PooledErrors.to_json` returns."""
 
 
@@ -84,10 +84,10 @@ def error_quantiles(pools: Pools) -> dict[int, FloatArray]:
     Returns
     -------
     dict of int to ndarray of float64, ``(n_origins, horizon, n_levels)``
-        Scaled errors, at the levels of `cryptodask.evaluate.rows.BOUND_QUANTILES`; NaN where no
+        Scaled errors, at the levels of `cryptodask.evaluate.rows.KEPT_LEVELS`; NaN where no
         error was known.
     """
-    levels = list(BOUND_QUANTILES.values())
+    levels = list(KEPT_LEVELS.values())
     return {cohort: Conformal().quantiles(counts, levels) for cohort, counts in pools.items()}
 
 
@@ -106,6 +106,12 @@ class PooledErrors:
     summaries: dict[int, PoolSummary]
     quantiles: dict[int, FloatArray]
 
+    @property
+    def evidence(self) -> tuple[int, int]:
+        """Errors of forecasts one bar ahead that intervals are made from, and of how many coins."""
+        summaries = self.summaries.values()
+        return sum(s.errors for s in summaries), max((s.coins for s in summaries), default=0)
+
     def to_json(self) -> dict[str, Any]:
         """Return a value that JSON can hold without losing a bit; NaN becomes null."""
         cohorts = {
@@ -114,6 +120,8 @@ class PooledErrors:
                 "moves": _to_lists(summary.moves),
                 "cap": _to_lists(summary.cap),
                 "mean": _to_lists(summary.mean),
+                "errors": summary.errors,
+                "coins": summary.coins,
                 "quantiles": _to_lists(self.quantiles[cohort]),
             }
             for cohort, summary in self.summaries.items()
@@ -149,15 +157,25 @@ class PooledErrors:
 
 def _read_cohort(value: object, name: str) -> tuple[PoolSummary, FloatArray]:
     """Return the summary and the quantiles of one cohort."""
-    fields = _checked_dict(value, ("cutoffs", "moves", "cap", "mean", "quantiles"), name)
+    fields = _checked_dict(
+        value, ("cutoffs", "moves", "cap", "mean", "errors", "coins", "quantiles"), name
+    )
     cutoffs = _to_dates(fields["cutoffs"], f"{name}: cutoffs")
     n_origins = len(cutoffs)
     moves = _to_array(fields["moves"], (n_origins,), f"{name}: moves")
     cap = _to_array(fields["cap"], (n_origins, None), f"{name}: cap")
     mean = _to_array(fields["mean"], cap.shape, f"{name}: mean")
-    shape = (*cap.shape, len(BOUND_QUANTILES))
+    errors, coins = (_to_count(fields[key], f"{name}: {key}") for key in ("errors", "coins"))
+    shape = (*cap.shape, len(KEPT_LEVELS))
     quantiles = _to_array(fields["quantiles"], shape, f"{name}: quantiles")
-    return PoolSummary(cutoffs, moves, cap, mean), quantiles
+    return PoolSummary(cutoffs, moves, cap, mean, errors, coins), quantiles
+
+
+def _to_count(value: object, name: str) -> int:
+    """Return a whole number that is not below 0."""
+    if type(value) is not int or value < 0:
+        raise _refusal(name, "must be a whole number, at least 0", value)
+    return value
 
 
 def _to_lists(array: FloatArray) -> list[Any]:

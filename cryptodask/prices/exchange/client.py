@@ -1,6 +1,5 @@
-"""One exchange of ccxt's: requests with retries, answers as bars. The only part that talks."""
+"""One exchange of ccxt's: requests with retries, answers as bars."""
 
-import difflib
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -8,9 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
-from cryptodask.errors import ExchangeError, MissingExtraError, OptionError
+from cryptodask.errors import ExchangeError, OptionError
 from cryptodask.prices.freq import DAILY, FREQS, long_bars
 
 MOST_RETRIES = 1000
@@ -71,6 +69,7 @@ class Client:
     ) -> None:
         self.api, self.freq = api, freq
         self.retries, self.backoff, self.sleep = retries, backoff, sleep
+        self.longest_wait = _LONGEST_WAIT
         # Only Binance's own endpoint has the volume in the quote currency.
         self.raw = api.id in ("binance", "binanceus")
         spot = (api.features or {}).get("spot") or {}
@@ -127,20 +126,22 @@ class Client:
                 "again later"
             ) from error
 
-    def call(self, ask: Callable[[], _T]) -> _T:
+    def call(self, ask: Callable[[], _T], passes: Callable[[Exception], bool] | None = None) -> _T:
         """Return an answer; a request that failed for a temporary cause is sent again.
 
         Parameters
         ----------
         ask : callable
             Sends the request.
+        passes : callable, optional
+            Whether a cause is temporary; by default, what is so for requests that change nothing.
 
         Raises
         ------
         RequestError
             It failed for another cause, or too often.
         ExchangeError
-            The exchange asks to wait for longer than ten minutes.
+            The exchange asks to wait for longer than `longest_wait`: ten minutes.
         """
         import ccxt
 
@@ -149,12 +150,12 @@ class Client:
             try:
                 return ask()
             except (ccxt.BaseError, *_ODD) as error:
-                may_pass = _may_pass(error)
+                may_pass = (passes or _may_pass)(error)
                 if not may_pass or attempt == self.retries:
                     times = f" (asked {attempt + 1} times)" if attempt else ""
                     raise RequestError(_say(error) + times, may_pass=may_pass) from error
                 requested = _retry_after(self.api.last_response_headers)
-                if requested > _LONGEST_WAIT:
+                if requested > self.longest_wait:
                     raise ExchangeError(
                         f"{self.api.id}: asks to wait {requested:.0f} s ({_say(error)}); what came "
                         "before is good: run again after that time"
@@ -259,75 +260,3 @@ def check_requests(retries: int, backoff: float, timeout: float) -> None:
         raise OptionError(
             f"timeout: must be above 0 and at most {LONGEST_TIMEOUT:,} seconds, got {timeout}"
         )
-
-
-def open_exchange(name: str, freq: str, timeout: float, api_url: str | None) -> Any:
-    """Return ccxt's exchange of that name, for spot markets only.
-
-    Parameters
-    ----------
-    name : str
-        ccxt's name of the exchange.
-    freq : str
-        Of the bars.
-    timeout : float
-        Seconds to wait for an answer.
-    api_url : str, optional
-        Address of a server that speaks the exchange's API, in its place.
-
-    Raises
-    ------
-    MissingExtraError
-        ccxt is not installed.
-    OptionError
-        ccxt does not know the exchange, it has no such bars, or the address is not one by http.
-    """
-    try:
-        import ccxt
-    except ImportError as error:
-        raise MissingExtraError(
-            f"prices of an exchange need ccxt ({error}); pip install 'cryptodask[fetch]'"
-        ) from error
-    from cryptodask.prices.exchange.answers import LimitedSession
-
-    if name not in ccxt.exchanges:
-        near = difflib.get_close_matches(name.lower(), ccxt.exchanges, n=3, cutoff=0.5)
-        hint = f"did you mean {', '.join(near)}?" if near else "ccxt.exchanges lists them"
-        raise OptionError(f"exchange: ccxt knows none of the name {name!r}; {hint}")
-    options = {"enableRateLimit": True, "timeout": max(1, round(timeout * 1000)),
-               "session": LimitedSession()}  # fmt: skip
-    api = getattr(ccxt, name)(options)
-    given = [known for known in FREQS if known in (api.timeframes or {}) and api.has["fetchOHLCV"]]
-    if freq not in given:
-        others = f" (it does of {', '.join(given)})" if given else ""
-        raise OptionError(f"exchange: {name} gives no bars of {freq}{others}; use another one")
-    # Futures and options would cost requests and are left out anyway.
-    api.options["defaultType"] = "spot"
-    markets = api.options.get("fetchMarkets")
-    if isinstance(markets, dict) and "spot" in markets.get("types", ()):
-        markets["types"] = ["spot"]
-    if api_url is not None:
-        place = urlsplit(api_url)
-        if place.scheme not in ("http", "https") or not place.hostname:
-            raise OptionError(f"api_url: must be an address by http or https, got {api_url!r}")
-        api.urls["api"] = _point(api.urls["api"], api_url.rstrip("/"))
-    plain = api.fetch
-
-    def fetch(*args: Any, **kwargs: Any) -> Any:
-        # ccxt hands on a body other than JSON as text, whose letters it would then take for bars.
-        answer = plain(*args, **kwargs)
-        if isinstance(answer, (str, bytes)):
-            raise ccxt.BadResponse(f"{len(answer)} characters that are no JSON: {answer[:60]!r}")
-        return answer
-
-    api.fetch = fetch
-    return api
-
-
-def _point(urls: Any, base: str) -> Any:
-    """Put another server into addresses, and keep their paths."""
-    if isinstance(urls, dict):
-        return {name: _point(url, base) for name, url in urls.items()}
-    if isinstance(urls, list):
-        return [_point(url, base) for url in urls]
-    return base + urlsplit(urls).path if isinstance(urls, str) else urls

@@ -22,10 +22,10 @@ from cryptodask.prices.exchange.client import (
     Page,
     RequestError,
     check_requests,
-    open_exchange,
 )
 from cryptodask.prices.exchange.fetch_rows import gap_before, to_rows
 from cryptodask.prices.exchange.grid import bar_of, bars_wanted, in_utc, say_bar
+from cryptodask.prices.exchange.opening import open_exchange
 from cryptodask.prices.exchange.symbols import DOLLARS, choose_coins
 from cryptodask.prices.freq import DAILY, bars, check_freq
 from cryptodask.prices.schema import empty_prices

@@ -11,6 +11,7 @@ from cryptodask.models import Model
 from cryptodask.records import CoinFailure
 from cryptodask.results.jobs import TaskFiles
 from cryptodask.results.version import Version, open_version
+from cryptodask.results.version_facts import SPREADS_SINCE
 from cryptodask.runs.kind import Call
 from cryptodask.runs.kinds.forecast import ForecastKind
 from cryptodask.runs.session import Session
@@ -119,7 +120,8 @@ def _check(version: Version, spec: PredictSpec, freq: str) -> None:
     Raises
     ------
     VersionError
-        It was not: its bars are others, it makes no intervals, or it is for another horizon.
+        It was not: its bars are others, it makes no intervals or old ones, or it is for another
+        horizon.
     """
     facts, trained = version.facts, version.manifest.horizon
     if facts.freq != freq:
@@ -138,6 +140,11 @@ def _check(version: Version, spec: PredictSpec, freq: str) -> None:
         raise VersionError(
             f"{version.path}: intervals: was trained without; train a version with --intervals, or "
             "predict without"
+        )
+    if spec.intervals and facts.format < SPREADS_SINCE:
+        raise VersionError(
+            f"{version.path}: intervals: an older release pooled its errors over another "
+            "volatility; train a version anew, or predict without (--no-intervals)"
         )
 
 

@@ -8,15 +8,15 @@ nothing, since the account has what was asked for.
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 import numpy as np
 import pandas as pd
 
-from cryptodask.errors import InputError
 from cryptodask.store.records import WAITING, Books, Fill, Order, Settled
-from cryptodask.text import shown_names
+from cryptodask.trading.brokers.base import Bars, Report
+from cryptodask.trading.brokers.planning import SIDES, check_bars, days_between, orders_for
 from cryptodask.trading.orders import (
     BUY,
     SELL,
@@ -28,13 +28,52 @@ from cryptodask.trading.orders import (
 )
 from cryptodask.trading.terms import Costs, Lots
 
-SIDES = {"buy": BUY, "sell": SELL}
+if TYPE_CHECKING:
+    from cryptodask.store.store import Store
 
 ROUNDING = 1e-12
 """Share of a quantity that is lost when it is rounded."""
 
 STALE = 3
 """Days without a bar after which a coin that is held is reported: it may have ended."""
+
+
+@attrs.frozen(kw_only=True)
+class PaperBroker:
+    """A broker on paper; a `cryptodask.trading.brokers.base.Broker`.
+
+    Attributes
+    ----------
+    account : str
+        Its name in the store.
+    cash : float
+        That it is opened with, in the quote currency.
+    costs : Costs
+    lots : Lots
+    patience : int
+        Days in whose bars an order may be filled.
+    """
+
+    account: str
+    cash: float
+    costs: Costs
+    lots: Lots
+    patience: int
+
+    def trade(self, store: "Store", day: str, since: str, bars: Bars) -> tuple[Report, bool]:
+        """Settle a day in one transaction; see `cryptodask.trading.brokers.base.Broker.trade`.
+
+        Parameters
+        ----------
+        store : Store
+        day, since : str
+        bars : callable
+        """
+
+        def settled(books: Books) -> Settled:
+            return settle(books, bars(books.coins), day, self.costs, self.lots, self.patience)
+
+        return store.trade(self.account, self.cash, day, settled, since)
 
 
 class _Bar(NamedTuple):
@@ -73,6 +112,8 @@ class _Account:
         if quantity <= 0.0:
             return order
         fee = fee_of(quantity * price, costs.fee, costs.minimum_fee)
+        if side == SELL and self.cash + quantity * price < fee:
+            return order  # what it brings does not pay its least fee
         self.cash -= side * quantity * price + fee
         self.positions[order.coin] = self.positions.get(order.coin, 0.0) + side * quantity
         slipped = abs(price - bar.price) * quantity
@@ -118,12 +159,7 @@ def settle(
     InputError
         A coin of the books has no bar.
     """
-    missing = sorted(set(books.coins) - set(bars["coin"]))
-    if missing:
-        raise InputError(
-            f"trade: the table has no prices of {shown_names(missing)}, which the account holds or "
-            "is to trade; import them again, under the same name"
-        )
+    check_bars(books, bars)
     account = _Account(books.cash, dict(books.positions), costs, lots, [])
     orders = {order.request: order for order in books.orders}
     for request, bar in _chances(books, bars, patience):
@@ -131,25 +167,20 @@ def settle(
             # Once: what could not be filled in a bar can't be later, whatever there is then.
             orders[request] = attrs.evolve(account.fill(orders[request], bar), tried=bar.date)
     for request, order in orders.items():
-        if order.state in WAITING and _days(order.decided, day) > patience:
+        if order.state in WAITING and days_between(order.decided, day) > patience:
             orders[request] = attrs.evolve(order, state="expired")
     latest = bars.groupby("coin").last()
     closes = latest["close"].to_dict()
     equity = account.cash + sum(q * closes[coin] for coin, q in account.positions.items())
-    new = list(_orders(books, orders.values(), account, equity, closes, day))
+    older = [order for order in orders.values() if order.state in WAITING]
+    new = list(orders_for(books, older, account.positions, equity, closes, day, lots))
     report = _report(account, [*orders.values(), *new], equity, day)
-    ages = {coin: _days(date, day) for coin, date in latest["date"].items()}
+    ages = {coin: days_between(date, day) for coin, date in latest["date"].items()}
     report["stale"] = sorted(c for c in account.positions if ages[c] > STALE)
     return Settled(
         orders=[*orders.values(), *new], fills=account.fills, cash=account.cash, equity=equity,
         report=report,
     )  # fmt: skip
-
-
-def _days(first: Any, last: Any) -> int:
-    """Return how many days lie between two."""
-    span = np.datetime64(last, "D") - np.datetime64(first, "D")
-    return int(span / np.timedelta64(1, "D"))
 
 
 def _chances(books: Books, bars: pd.DataFrame, patience: int) -> Iterator[tuple[int, _Bar]]:
@@ -169,32 +200,6 @@ def _chances(books: Books, bars: pd.DataFrame, patience: int) -> Iterator[tuple[
     # A day's sales pay for what is bought on it; else, who ordered first is first.
     for _, _, _, request, bar in sorted(chances, key=lambda chance: chance[:3]):
         yield request, bar
-
-
-def _orders(
-    books: Books, older: Any, account: _Account, equity: float, closes: Any, day: str
-) -> Iterator[Order]:
-    """Yield an order for each request: what brings the position to its share of the equity."""
-    pending = dict(account.positions)
-    for order in older:
-        if order.state in WAITING:
-            rest = SIDES[order.side] * (order.quantity - order.filled)
-            pending[order.coin] = pending.get(order.coin, 0.0) + rest
-    for request, coin, side, weight in books.wanted:
-        have = pending.get(coin, 0.0)
-        rest = SIDES[side] * (weight * equity / closes[coin] - have)
-        # Nothing is sold short.
-        rest = max(rest if side == "buy" else min(rest, have), 0.0)
-        if not (side == "sell" and rest == have):
-            rest = whole_lots(rest, account.lots.size)
-        is_small = rest <= 0.0 or rest * closes[coin] < account.lots.minimum_notional
-        order = Order(
-            request=request, coin=coin, decided=day, side=side, quantity=rest,
-            state="small" if is_small else "open",
-        )  # fmt: skip
-        if not is_small:
-            pending[coin] = have + SIDES[side] * rest
-        yield order
 
 
 def _report(account: _Account, orders: list[Order], equity: float, day: str) -> dict[str, Any]:

@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from cryptodask.errors import OptionError
-from cryptodask.evaluate.intervals.conformal import Conformal, price_quantiles
+from cryptodask.evaluate.intervals.conformal import Conformal
 from cryptodask.evaluate.intervals.error_counts import ErrorCounts, check_levels
 from cryptodask.evaluate.intervals.past_errors import ErrorHistory, log_errors
+from cryptodask.evaluate.intervals.prior import FREEDOM, WIDTH
+from cryptodask.evaluate.intervals.widths import price_quantiles
 from cryptodask.records import DAY, FloatArray
 from tests.models.conftest import START
 
@@ -31,7 +34,8 @@ def make_history(
     errors = noise * moves[:, :, None] * np.sqrt(np.arange(1, horizon + 1))
     errors[rng.random(errors.shape) < 0.1] = np.nan
     moves[rng.random(moves.shape) < 0.1] = np.nan
-    return ErrorHistory(START + spacing * np.arange(n_origins) * DAY, errors, moves)
+    spreads = moves[:, :, None] * np.sqrt(np.arange(1, horizon + 1))
+    return ErrorHistory(START + spacing * np.arange(n_origins) * DAY, errors, errors, spreads)
 
 
 def part(
@@ -42,7 +46,8 @@ def part(
         history,
         cutoffs=history.cutoffs[origins],
         errors=history.errors[coins, origins],
-        volatility=history.volatility[coins, origins],
+        moves=history.moves[coins, origins],
+        spreads=history.spreads[coins, origins],
     )
 
 
@@ -50,7 +55,8 @@ def known_at(history: ErrorHistory, origin: int) -> ErrorHistory:
     """The history as it was at an origin: errors that had not shown are missing."""
     horizon = history.errors.shape[2]
     shown = history.cutoffs[:, None] + np.arange(1, horizon + 1) * DAY <= history.cutoffs[origin]
-    seen = dataclasses.replace(history, errors=np.where(shown, history.errors, np.nan))
+    errors = np.where(shown, history.errors, np.nan)
+    seen = dataclasses.replace(history, errors=errors, moves=errors)
     return part(seen, origins=slice(origin + 1))
 
 
@@ -59,10 +65,9 @@ def make_intervals(
 ) -> FloatArray:
     """All three passes."""
     summary = conformal.summarise(conformal.count(history))
-    pool = conformal.count(history, summary)
-    return price_quantiles(
-        forecasts, conformal.scale(history, summary), conformal.quantiles(pool, LEVELS)
-    )
+    quantiles = conformal.quantiles(conformal.count(history, summary), LEVELS)
+    scale = conformal.scale(history, summary)
+    return price_quantiles(forecasts, scale, quantiles, quantiles[..., 2])
 
 
 def coverage(history: ErrorHistory, conformal: Conformal = DEFAULT) -> FloatArray:
@@ -107,7 +112,7 @@ def test_nothing_later_changes_a_bit(seed: int, n_origins: int) -> None:
 
 def assert_same_counts(counts: ErrorCounts, others: ErrorCounts) -> None:
     assert counts.step == others.step
-    for name in ("cutoffs", "errors", "moves"):
+    for name in ("cutoffs", "errors", "sizes", "moves"):
         assert np.array_equal(getattr(counts, name), getattr(others, name))
 
 
@@ -139,7 +144,11 @@ def test_another_currency_multiplies_the_prices(seed: int, rate: float) -> None:
     actual = forecasts * np.exp(history.errors)
     prices, converted = (
         make_intervals(
-            dataclasses.replace(history, errors=log_errors(actual * r, forecasts * r)),
+            dataclasses.replace(
+                history,
+                errors=log_errors(actual * r, forecasts * r),
+                moves=log_errors(actual * r, forecasts * r),
+            ),
             forecasts * r,
         )
         for r in (1.0, rate)
@@ -148,31 +157,71 @@ def test_another_currency_multiplies_the_prices(seed: int, rate: float) -> None:
 
 
 @pytest.mark.parametrize("mirror", [0.0, 0.5, 1.0])
-@pytest.mark.parametrize("prior", [10.0, np.inf])
-def test_independent_errors_are_covered_as_often_as_said(mirror: float, prior: float) -> None:
-    history = make_history(100, 120, 2, seed=3)
-    shares = coverage(history, Conformal(mirror=mirror, prior=prior))[:, 20:].mean(axis=1)
-    assert shares == pytest.approx([0.8, 0.95], abs=0.008)
+@pytest.mark.parametrize("coin_prior", [10.0, np.inf])
+def test_independent_errors_are_covered_as_often_as_said(mirror: float, coin_prior: float) -> None:
+    history = make_history(100, 120, 2, seed=3, tails=5.0)
+    shares = coverage(history, Conformal(mirror=mirror, coin_prior=coin_prior))[:, 40:].mean(axis=1)
+    assert shares == pytest.approx([0.8, 0.95], abs=0.01)
+
+
+@pytest.mark.parametrize("size", [0.7, 1.0, 3.0])
+def test_many_errors_outweigh_the_prior(size: float) -> None:
+    history = make_history(100, 400, 1, seed=3, spacing=5)
+    wide = dataclasses.replace(history, errors=history.errors * size)
+    shares = coverage(wide, Conformal(speed=0))[:, 200:].mean(axis=1)
+    assert shares == pytest.approx([0.8, 0.95], abs=0.015)
 
 
 def test_one_coin_with_few_errors_is_covered_as_often_as_said() -> None:
-    # Steps are independent here, so each is a separate trial. Of n values the k-th lies at
-    # k / (n + 1): without that, 12 errors would cover 74%.
-    conformal = Conformal(half_life=1e6, mirror=0, prior=np.inf, speed=0)
+    # Steps are independent here, so each is a separate trial.
+    conformal = Conformal(half_life=1e6, mirror=0, coin_prior=np.inf, speed=0)
     hits = []
     for seed in range(12):
-        history = make_history(1, 13, 100, seed, spacing=100)
+        history = make_history(1, 13, 100, seed, spacing=100, tails=5.0)
         quantiles = conformal.quantiles(conformal.count(history), LEVELS, history.cutoffs[-1:])[0]
-        errors = np.random.default_rng([seed, 1]).standard_t(4, 100)
+        errors = np.random.default_rng([seed, 1]).standard_t(5, 100)
         hits.append((errors >= quantiles[:, 1]) & (errors <= quantiles[:, 3]))
     assert np.mean(hits) == pytest.approx(0.8, abs=0.03)
 
 
+def test_without_any_error_intervals_are_those_of_the_prior() -> None:
+    history = make_history(3, 5, 3)
+    scale = DEFAULT.scale(history, DEFAULT.summarise(DEFAULT.count(history)))[:, 0]
+    prices = make_intervals(history, np.ones((3, 5, 3)))[:, 0]
+    # Student's quantile at 90%, for a sample of 150.
+    at_90 = WIDTH * stats.t(FREEDOM).ppf(0.9 + 0.4 / 150)
+    assert np.log(prices[:, :, 3]) == pytest.approx(scale * at_90, rel=1e-2, nan_ok=True)
+    assert np.log(prices[:, :, 2]) == pytest.approx(0, abs=1e-9, nan_ok=True)
+
+
+def test_the_prior_is_as_wide_as_a_model_errs_beside_naive() -> None:
+    history = make_history(20, 6, 1, seed=4)
+    worse = dataclasses.replace(history, errors=history.moves * 3)
+    plain, wide = (make_intervals(h, np.ones(h.errors.shape))[:, -1, 0] for h in (history, worse))
+    ratio = np.log(wide[:, [1, 3]]) / np.log(plain[:, [1, 3]])
+    assert np.nanmedian(ratio) == pytest.approx(3, rel=0.15)
+
+
+@few
+@given(SEEDS, st.integers(1, 5), st.integers(1, 10))
+def test_intervals_widen_with_every_step_and_are_nested(
+    seed: int, n_coins: int, n_origins: int
+) -> None:
+    history = make_history(n_coins, n_origins, 7, seed, tails=1.0)
+    logs = np.log(make_intervals(history, np.ones(history.errors.shape)))
+    for low, high in ((0, 4), (1, 3)):
+        widths = logs[..., high] - logs[..., low]
+        assert (np.diff(widths, axis=-1)[~np.isnan(widths[..., 1:])] >= -1e-9).all()
+    assert (logs[..., 0] <= logs[..., 1])[~np.isnan(logs[..., 0])].all()
+    assert (logs[..., 3] <= logs[..., 4])[~np.isnan(logs[..., 0])].all()
+
+
 def test_a_model_that_errs_to_one_side_gets_intervals_on_that_side() -> None:
     history = make_history(50, 60, 1, seed=5)
-    lean = 3 * history.volatility[:, :, None]
+    lean = 3 * history.spreads
     biased = dataclasses.replace(history, errors=history.errors + lean)
-    assert coverage(biased, Conformal(mirror=0))[0, 20:].mean() == pytest.approx(0.8, abs=0.015)
+    # The prior, which leans to no side, makes intervals wider than need be.
+    assert 0.79 < coverage(biased, Conformal(mirror=0))[0, 20:].mean() < 0.9
     prices = make_intervals(biased, np.ones(history.errors.shape))
     assert np.nanmedian(prices[:, -1, 0, 2]) > 1
 
@@ -182,13 +231,12 @@ def test_when_errors_grow_and_volatility_does_not_show_it_coverage_returns() -> 
     errors = history.errors.copy()
     errors[:, 80:] *= 2.5
     grown = dataclasses.replace(history, errors=errors)
-    # The first origin has no interval, so that the errors grow at place 79.
     slow, fast = (coverage(grown, Conformal(speed=speed))[0] for speed in (0.0, 0.05))
     for shares in (slow, fast):
-        assert shares[60:79].mean() == pytest.approx(0.8, abs=0.02)
-        assert shares[79] < 0.5
-        assert shares[-20:].mean() == pytest.approx(0.8, abs=0.05)
-    assert slow[85:119].mean() + 0.02 < fast[85:119].mean() < 0.8
+        assert shares[60:80].mean() == pytest.approx(0.8, abs=0.03)
+        assert shares[80] < 0.5
+    assert fast[-20:].mean() == pytest.approx(0.8, abs=0.05)
+    assert slow[85:120].mean() + 0.02 < fast[85:120].mean() < 0.8
 
 
 def test_a_coin_with_errors_twice_as_large_gets_wider_intervals_and_one_without_the_pools() -> None:
@@ -196,10 +244,10 @@ def test_a_coin_with_errors_twice_as_large_gets_wider_intervals_and_one_without_
     errors = history.errors.copy()
     errors[0] *= 2
     errors[1] = np.nan
-    odd = dataclasses.replace(history, errors=errors, volatility=np.full((60, 100), 0.05))
-    odd.errors[2:] *= 0.05 / np.nanmax(history.volatility[2:], axis=1)[:, None, None]
-    odd.errors[0] *= 0.05 / np.nanmax(history.volatility[0])
-    conformal = Conformal()
+    odd = dataclasses.replace(history, errors=errors, spreads=np.full((60, 100, 1), 0.05))
+    odd.errors[2:] *= 0.05 / np.nanmax(history.spreads[2:], axis=1)[:, :, None]
+    odd.errors[0] *= 0.05 / np.nanmax(history.spreads[0])
+    conformal = Conformal(coin_prior=10)
     scale = conformal.scale(odd, conformal.summarise(conformal.count(odd)))[:, -1, 0] / 0.05
     assert scale[0] == pytest.approx(1.6, abs=0.3)  # `CAP` keeps it below 2
     assert scale[1] == 1
@@ -208,20 +256,13 @@ def test_a_coin_with_errors_twice_as_large_gets_wider_intervals_and_one_without_
 
 def test_a_coin_without_volatility_has_that_of_the_middle_coin() -> None:
     history = make_history(41, 30, 2, seed=8)
-    moves = history.volatility.copy()
+    moves = history.spreads.copy()
     moves[0], moves[1] = np.nan, 0.0
-    odd = dataclasses.replace(history, volatility=moves)
-    conformal = Conformal(prior=np.inf)
+    odd = dataclasses.replace(history, spreads=moves)
+    conformal = Conformal(coin_prior=np.inf)
     scale = conformal.scale(odd, conformal.summarise(conformal.count(odd)))
-    assert scale[0, -1, 0] == pytest.approx(np.nanmedian(moves[2:, -1]), rel=0.06)
+    assert scale[0, -1, 0] == pytest.approx(np.nanmedian(moves[2:, -1, 0]), rel=0.06)
     assert np.array_equal(scale[0], scale[1])
-
-
-def test_an_origin_before_any_error_has_no_interval() -> None:
-    prices = make_intervals(make_history(3, 5, 3), np.ones((3, 5, 3)))
-    assert np.isnan(prices[:, 0]).all()
-    assert np.isnan(prices[:, 1, 1:]).all()
-    assert not np.isnan(prices[:, 1, 0]).all()
 
 
 def test_forecasts_that_are_no_prices_have_neither_errors_nor_intervals() -> None:
@@ -229,7 +270,7 @@ def test_forecasts_that_are_no_prices_have_neither_errors_nor_intervals() -> Non
     errors = log_errors(np.full((1, 1, 4), np.e), forecasts)
     assert errors[0, 0, 0] == pytest.approx(1)
     assert np.isnan(errors[0, 0, 1:]).all()
-    prices = price_quantiles(forecasts, np.ones((1, 1, 4)), np.zeros((1, 4, 1)))
+    prices = price_quantiles(forecasts, np.ones((1, 1, 4)), np.zeros((1, 4, 1)), np.zeros((1, 4)))
     assert np.isnan(prices[0, 0, :, 0]).tolist() == [False, True, True, True]
 
 
@@ -243,8 +284,9 @@ def test_what_does_not_fit_is_refused() -> None:
                             history.cutoffs)  # fmt: skip
     with pytest.raises(OptionError, match="rise from origin"):
         dataclasses.replace(history, cutoffs=history.cutoffs[::-1])
-    with pytest.raises(OptionError, match="volatility"):
-        dataclasses.replace(history, volatility=history.volatility[1:])
+    for name in ("spreads", "moves"):
+        with pytest.raises(OptionError, match=name):
+            dataclasses.replace(history, **{name: history.spreads[1:]})
     with pytest.raises(OptionError, match="errors"):
         dataclasses.replace(history, errors=history.errors[:, 1:])
 
@@ -256,7 +298,8 @@ def test_levels_that_are_none_are_refused(levels: list[float]) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"half_life": 0}, {"mirror": 1.5}, {"prior": 0}, {"speed": -1}]
+    "options",
+    [{"half_life": 0}, {"mirror": 1.5}, {"prior": 0}, {"coin_prior": 0}, {"speed": -1}],
 )
 def test_options_out_of_their_range_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(OptionError, match=next(iter(options))):

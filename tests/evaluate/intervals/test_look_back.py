@@ -80,10 +80,16 @@ def test_prices_are_positive_in_order_and_the_same_for_any_division(
     )
 
 
-def test_a_coin_without_past_forecasts_has_none(panel: Panel) -> None:
-    bounds = bounds_of([panel], create_model("naive"))
-    assert np.isnan(bounds["coin-8"]).all()
-    assert np.isfinite(bounds["coin-7"]).all()
+def test_a_coin_alone_has_about_the_bounds_that_it_has_among_others(panel: Panel) -> None:
+    together = bounds_of([panel], create_model("naive"))
+    for place in (0, 6, 8):
+        coin = panel.coins[place]
+        alone = bounds_of([panel.take([place])], create_model("naive"))[coin]
+        lower_80, upper_80, lower_95, upper_95 = np.log(together[coin]).T
+        widths = np.array([upper_80 - lower_80, upper_95 - lower_95])
+        assert np.isfinite(widths).all()
+        other = np.log(alone)
+        assert pytest.approx(widths, rel=0.12) == other[:, [1, 3]].T - other[:, [0, 2]].T
 
 
 def test_no_bound_knows_what_came_after_its_coins_last_row(panel: Panel) -> None:

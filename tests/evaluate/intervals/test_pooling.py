@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cryptodask.errors import InputError
 from cryptodask.evaluate.backtest import empty_backtest
 from cryptodask.evaluate.intervals.bounds import table_bounds
-from cryptodask.evaluate.intervals.conformal import Conformal, price_quantiles
+from cryptodask.evaluate.intervals.conformal import Conformal
 from cryptodask.evaluate.intervals.error_counts import PoolSummary
 from cryptodask.evaluate.intervals.past_errors import place_errors, table_errors
 from cryptodask.evaluate.intervals.pooling import (
@@ -24,7 +24,8 @@ from cryptodask.evaluate.intervals.pooling import (
     join_pools,
     summarise,
 )
-from cryptodask.evaluate.rows import BOUNDS
+from cryptodask.evaluate.intervals.widths import price_quantiles
+from cryptodask.evaluate.rows import BOUNDS, KEPT_LEVELS
 from cryptodask.records import DAY
 from tests.evaluate.tables import make_backtest
 
@@ -80,14 +81,16 @@ def test_the_bounds_of_a_backtest_are_those_of_all_its_errors_at_once() -> None:
     origins = np.unique(table["cutoff"].to_numpy())
     bounded = put_bounds(table, origins, pool([table], origins))
     history, places = place_errors(table, origins, HORIZON, DAY)
-    conformal, levels = Conformal(), {0.025: "lower_95", 0.1: "lower_80",
-                                      0.9: "upper_80", 0.975: "upper_95"}  # fmt: skip
+    conformal, levels = Conformal(), {level: name for name, level in KEPT_LEVELS.items()}
     summary = conformal.summarise(conformal.count(history))
     quantiles = conformal.quantiles(conformal.count(history, summary), list(levels))
     prices = np.full(history.errors.shape, np.nan)
     prices[places] = table["forecast"]
-    bounds = price_quantiles(prices, conformal.scale(history, summary), quantiles)[places]
+    scale = conformal.scale(history, summary)
+    bounds = price_quantiles(prices, scale, quantiles, quantiles[..., 2])[places]
     for number, name in enumerate(levels.values()):
+        if name == "middle":
+            continue
         np.testing.assert_array_equal(bounded[name].to_numpy(), bounds[:, number])
     assert bounded[list(BOUNDS)].notna().any(axis=None)
     pd.testing.assert_frame_equal(
@@ -104,7 +107,10 @@ def test_no_coins_are_counts_of_zero_at_every_origin() -> None:
     assert not counts.errors.any()
     assert not counts.moves.any()
     pooled = pool([EMPTY], origins)
-    assert np.isnan(pooled.quantiles[0]).all()
+    lower_95, lower_80, middle, upper_80, upper_95 = pooled.quantiles[0][0].T
+    assert (lower_95 < lower_80).all()
+    assert middle == pytest.approx(0, abs=1e-9)
+    assert (upper_80 < upper_95).all()
     pd.testing.assert_frame_equal(put_bounds(EMPTY, origins, pooled), EMPTY)
     assert put_bounds(one_model(0).head(0), origins, pooled).empty
     assert count_errors([], None) == join_pools([]) == {}
@@ -128,11 +134,11 @@ def test_json_brings_every_bit_back(seed: int, cohorts: int, n_origins: int, hor
         {
             7 * cohort: PoolSummary(
                 origins, numbers(n_origins), numbers(n_origins, horizon),
-                numbers(n_origins, horizon),
+                numbers(n_origins, horizon), int(rng.integers(1 << 40)), cohort,
             )
             for cohort in range(cohorts)
         },
-        {7 * cohort: numbers(n_origins, horizon, 4) for cohort in range(cohorts)},
+        {7 * cohort: numbers(n_origins, horizon, 5) for cohort in range(cohorts)},
     )  # fmt: skip
     text = json.dumps(pooled.to_json(), allow_nan=False)
     assert_same(PooledErrors.from_json(json.loads(text)), pooled)
@@ -163,8 +169,8 @@ def at_cohort(**fields: object) -> Callable[[dict[str, Any]], object]:
         (lambda _: None, "value: must be an object with version, cohorts, got None"),
         (lambda _: [1], "value: must be an object with version, cohorts, got [1]"),
         (lambda _: nested(5_000), "value: must be an object with version, cohorts, got "),
-        (lambda v: v | {"version": 2}, "version: must be 1, got 2"),
-        (lambda v: v | {"version": True}, "version: must be 1, got True"),
+        (lambda v: v | {"version": 1}, "version: must be 2, got 1"),
+        (lambda v: v | {"version": True}, "version: must be 2, got True"),
         (lambda v: v | {"more": 2}, "value: must be an object with version, cohorts, got {"),
         (lambda v: v | {"cohorts": []}, "cohorts: must be an object, got []"),
         (lambda v: v | {"cohorts": {"x": {}}}, "cohorts: its keys must be whole numbers, got 'x'"),
@@ -186,7 +192,7 @@ def at_cohort(**fields: object) -> Callable[[dict[str, Any]], object]:
         (at_cohort(cap=[[1.0], [2.0, 3.0]]), "cohort 0: cap: must be a list of 2 × n numbers"),
         (at_cohort(cap=[[], []]), "cohort 0: cap: must be a list of 2 × n numbers"),
         (at_cohort(mean=[[1.0], [2.0]]), "cohort 0: mean: must be a list of 2 × 4 numbers"),
-        (at_cohort(quantiles=nested(5_000)), "cohort 0: quantiles: must be a list of 2 × 4 × 4"),
+        (at_cohort(quantiles=nested(5_000)), "cohort 0: quantiles: must be a list of 2 × 4 × 5"),
     ],
 )
 def test_other_values_are_refused_in_one_line_that_names_the_field(

@@ -1,17 +1,27 @@
-"""Volatility: what it is of known returns, and that it sees nothing later nor beside it."""
+"""Spreads: what they are of known returns, and that they see nothing later nor beside them."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptodask.errors import OptionError
-from cryptodask.evaluate.intervals.volatility import LEAST, volatility
+from cryptodask.evaluate.intervals.volatility import (
+    HALF_LIVES,
+    LARGEST,
+    LEAST,
+    STEPS,
+    TAIL,
+    WEIGHTS,
+    average_weights,
+    latest_spreads,
+    spreads,
+)
 from cryptodask.features.rows import rows_on
 from cryptodask.records import DAY, Panel
 from tests.models.conftest import START, join, make_panel, one_coin, panels
 
 few = settings(max_examples=25, deadline=None)
+ROOTS = np.sqrt(np.arange(1, 4))
 
 
 def zigzag(moves: np.ndarray, coin: str = "coin-0") -> Panel:
@@ -20,51 +30,83 @@ def zigzag(moves: np.ndarray, coin: str = "coin-0") -> Panel:
     return one_coin(np.exp(np.concatenate([[0.0], (signs * moves).cumsum()])), coin)
 
 
-def test_equal_moves_are_the_volatility_however_they_are_weighted() -> None:
-    panel = zigzag(np.full(40, 0.07))
-    for half_life, prior in ((3.0, 0.0), (10.0, 5.0), (100.0, 50.0)):
-        result = volatility(panel, panel.dates, half_life, prior)
-        assert result[0, LEAST:] == pytest.approx(0.07)
-        assert np.isnan(result[0, :LEAST]).all()
+def test_equal_moves_are_the_spread_of_a_bar_and_grow_with_the_root_of_the_step() -> None:
+    panel = zigzag(np.full(400, 0.07))
+    result = spreads(panel, panel.dates, 3)
+    assert result[0, 100:] == pytest.approx(np.tile(0.07 * ROOTS, (301, 1)), rel=0.002)
+    assert np.isnan(result[0, :LEAST]).all()
+    assert not np.isnan(result[0, LEAST:]).any()
 
 
-def test_weights_halve_and_the_rest_is_the_mean_of_all() -> None:
-    moves = np.random.default_rng(1).uniform(0.01, 0.1, 30)
-    weights = 0.5 ** (np.arange(30)[::-1] / 7)
-    expected = (weights @ moves + 4 * moves.mean()) / (weights.sum() + 4)
-    panel = zigzag(moves)
-    assert volatility(panel, panel.dates[-1:], 7, 4)[0, 0] == pytest.approx(expected)
+def test_averages_are_weighted_and_a_trend_adds_by_hand() -> None:
+    rng = np.random.default_rng(1)
+    returns = rng.normal(0.01, 0.03, 90)
+    panel = one_coin(np.exp(np.concatenate([[0.0], returns.cumsum()])))
+    ages = np.arange(90)[::-1]
+    level = sum(
+        share * np.average(np.abs(returns), weights=0.5 ** (ages / half_life))
+        for share, half_life in zip(WEIGHTS[0], HALF_LIVES, strict=True)
+    )
+    decay = 0.5**0.1
+    drift = np.average(returns, weights=decay**ages)
+    trend = drift / (1.25 * level * np.sqrt((1 - decay) / (1 + decay)))
+    expected = level * np.sqrt(1 + 0.15 * trend**2)
+    assert spreads(panel, panel.dates[-1:], 1)[0, 0, 0] == pytest.approx(expected, rel=1e-12)
 
 
-def test_after_a_break_it_follows_within_a_few_half_lives() -> None:
-    panel = zigzag(np.repeat([0.02, 0.1], [300, 30]))
-    before, after = volatility(panel, panel.dates[[300, 330]])[0]
-    assert before == pytest.approx(0.02)
-    assert 0.07 < after < 0.1
+def test_weights_are_those_of_the_steps_and_spreads_rise_with_every_step() -> None:
+    weights = average_weights(120)
+    at_steps = weights[:, np.array(STEPS) - 1]
+    assert pytest.approx(np.array(WEIGHTS)) == at_steps.T
+    assert weights.sum(axis=0) == pytest.approx(np.ones(120))
+    assert (np.diff(at_steps * np.sqrt(STEPS), axis=1) > 0).all()
+    jumped = zigzag(np.append(np.full(200, 0.01), 0.8))
+    assert (np.diff(latest_spreads(jumped, 120)[0]) >= 0).all()
 
 
-def test_a_jump_counts_for_less_than_it_would_squared() -> None:
-    moves = np.full(60, 0.05)
-    moves[50] = 1.0
-    squares = np.sqrt(((0.5 ** (np.arange(60)[::-1] / 10)) * moves**2).sum() / 14.2)
-    panel = zigzag(moves)
-    assert 0.05 < volatility(panel, panel.dates[-1:])[0, 0] < squares / 1.5
+def test_after_a_break_it_follows_at_once_and_wholly_in_months() -> None:
+    panel = zigzag(np.repeat([0.02, 0.1], [300, 300]))
+    before, week, months = spreads(panel, panel.dates[[300, 307, 600]], 10)[0, :, 0]
+    assert before == pytest.approx(0.02, rel=0.01)
+    assert 0.05 < week < 0.08
+    assert 0.08 < months < 0.1
+
+
+def test_further_ahead_the_past_counts_more() -> None:
+    panel = zigzag(np.repeat([0.02, 0.1], [300, 10]))
+    result = spreads(panel, panel.dates[-1:], 80)[0, 0] / np.sqrt(np.arange(1, 81))
+    assert result[0] > 0.06
+    assert (np.diff(result) < 0).all()
+
+
+def test_no_spread_of_a_coin_that_never_moved_so_far_reaches_a_factor_of_ten() -> None:
+    wild = zigzag(np.full(60, 1.2))
+    limit = LARGEST * np.sqrt(np.arange(1, 11) / 10) / TAIL
+    calm, jumped = limit.copy(), spreads(wild, wild.dates[-1:], 10)[0, 0]
+    assert (jumped >= calm).all()
+    assert (jumped <= np.maximum.accumulate(np.maximum(calm, 1.2 / TAIL)) + 1e-12).all()
+
+
+def test_a_coin_that_did_move_so_far_may_again() -> None:
+    up = np.exp(np.concatenate([[0.0], np.full(60, 0.6).cumsum()]))
+    panel = one_coin(up)
+    assert spreads(panel, panel.dates[-1:], 10)[0, 0, 9] > LARGEST / TAIL
 
 
 def test_a_coin_without_a_row_that_day_has_none() -> None:
     panel = make_panel([60, 30])
     later = panel.last_dates.max() + np.array([0, 1]) * DAY
-    result = volatility(panel, later)
+    result = spreads(panel, later, 1)[..., 0]
     assert np.isnan(result).tolist() == [[False, True], [True, True]]
 
 
 def test_returns_over_a_gap_do_not_count() -> None:
-    panel = zigzag(np.full(30, 0.05))
+    panel = zigzag(np.full(200, 0.05))
     values, dates = panel.values.copy(), panel.dates.copy()
-    values[20:] *= 10
-    dates[20:] += 50 * DAY
+    values[120:] *= 10
+    dates[120:] += 50 * DAY
     broken = Panel(panel.coins, values, dates, panel.indptr)
-    assert volatility(broken, dates[-1:])[0, 0] == pytest.approx(0.05)
+    assert latest_spreads(broken, 3)[0] == pytest.approx(0.05 * ROOTS, rel=0.01)
 
 
 @few
@@ -78,7 +120,7 @@ def test_what_comes_later_changes_nothing(panel: Panel, day: int) -> None:
         (coin, closes[dates <= cutoff], dates[dates <= cutoff]) for coin, closes, dates in begun
     )
     when = np.array([cutoff])
-    assert np.array_equal(volatility(known, when), volatility(begun, when), equal_nan=True)
+    assert np.array_equal(spreads(known, when, 4), spreads(begun, when, 4), equal_nan=True)
 
 
 @few
@@ -87,11 +129,14 @@ def test_many_coins_are_as_many_panels_of_one_and_prices_may_be_in_any_currency(
     panel: Panel,
 ) -> None:
     dates = np.unique(panel.dates)
-    alone = np.concatenate([volatility(panel.take([i]), dates) for i in range(len(panel))])
-    together = volatility(panel, dates)
+    alone = np.concatenate([spreads(panel.take([i]), dates, 4) for i in range(len(panel))])
+    together = spreads(panel, dates, 4)
     assert np.array_equal(together, alone, equal_nan=True)
     other = Panel(panel.coins, panel.values * 1024, panel.dates, panel.indptr)
-    assert np.array_equal(together, volatility(other, dates), equal_nan=True)
+    assert np.array_equal(together, spreads(other, dates, 4), equal_nan=True)
+    latest = np.stack([together[i, np.flatnonzero(dates == last)[0]]
+                       for i, last in enumerate(panel.last_dates)])  # fmt: skip
+    assert np.array_equal(latest_spreads(panel, 4), latest, equal_nan=True)
 
 
 def test_rows_are_found_by_date_within_each_coin() -> None:
@@ -99,9 +144,3 @@ def test_rows_are_found_by_date_within_each_coin() -> None:
     dates = np.array([START + DAY, START + 4 * DAY, START + 100 * DAY])
     rows = rows_on(panel, np.broadcast_to(dates, (2, 3)))
     assert rows.tolist() == [[0, 3, -1], [5, -1, -1]]
-
-
-@pytest.mark.parametrize(("half_life", "prior"), [(0, 5), (-1, 5), (np.nan, 5), (10, -1)])
-def test_weights_that_are_none_are_refused(half_life: float, prior: float) -> None:
-    with pytest.raises(OptionError, match="half_life"):
-        volatility(make_panel([20]), np.array([START]), half_life, prior)

@@ -12,8 +12,9 @@ import pytest
 
 from cryptodask.errors import ExchangeError, MissingExtraError, OptionError, PolicyError
 from cryptodask.prices.clean.findings import FINDING_KINDS
-from cryptodask.prices.exchange.client import Client, Page, _retry_after, open_exchange
+from cryptodask.prices.exchange.client import Client, Page, _retry_after
 from cryptodask.prices.exchange.fetch import FetchResult, fetch_prices, iter_prices, next_page
+from cryptodask.prices.exchange.opening import open_exchange
 from cryptodask.prices.exchange.symbols import rank_bases
 from cryptodask.prices.schema import empty_prices
 from tests.exchange_server import STEPS, ExchangeServer, Listing, bar, day_of, number_of

@@ -5,7 +5,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from cryptodask.errors import InputError
 from cryptodask.store.records import Books, Order, Settled
@@ -162,6 +162,10 @@ def apply(before: Books, settled: Settled) -> Books:
     ),
     st.builds(Lots, size=st.sampled_from([0.0, 0.1, 3.0]), minimum_notional=st.floats(0, 50)),
     st.integers(0, 2**32 - 1),
+)  # fmt: skip
+@example(
+    days=[[], [("A", "buy", 1.0), ("B", "buy", 1.0)], [], [("A", "sell", 0.875)], [], []],
+    costs=Costs(minimum_fee=6.0), lots=ANY, seed=2**32 - 1,
 )  # fmt: skip
 def test_cash_is_never_negative_and_nothing_is_made_or_lost(days, costs, lots, seed):
     rng = np.random.default_rng(seed)
