@@ -44,7 +44,7 @@ def main() -> None:
     from cryptodask import backtest
     from cryptodask.cli.simulate import print_simulation
     from cryptodask.trading import Account, Costs, simulate
-    from cryptodask.trading.api import CASH, HOLDING
+    from cryptodask.trading.parts import CASH, EQUAL
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("source", type=Path)
@@ -70,8 +70,8 @@ def main() -> None:
     curves = {rule: rows["equity"].to_numpy() for rule, rows in result.equity.groupby("rule")}
     returns = {rule: np.diff(np.log(curve)) for rule, curve in curves.items()}
     print(f"log return a year less that of holding, {len(returns[CASH])} bars:")
-    for rule in result.figures["rule"][result.figures["rule"] != HOLDING]:
-        difference = returns[rule] - returns[HOLDING]
+    for rule in result.figures["rule"][result.figures["rule"] != EQUAL]:
+        difference = returns[rule] - returns[EQUAL]
         low, high = np.quantile(resampled(difference, options.resamples), [0.025, 0.975]) * 365
         verdict = "above" if low > 0 else "below" if high < 0 else "no difference"
         print(

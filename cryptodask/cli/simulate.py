@@ -1,5 +1,7 @@
 """``cryptodask simulate``: what rules would have made of a backtest's forecasts."""
 
+import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,7 +9,7 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from cryptodask.cli.options import check_file, with_options
+from cryptodask.cli.options import ClusterOptions, check_file, with_options
 from cryptodask.cli.options.output import read_path
 from cryptodask.cli.show import counted, out, shown_date
 from cryptodask.trading.terms import Account, Costs, Lots
@@ -21,6 +23,9 @@ RULE = (
     "probability, top, step, size (equal, volatility, parity), target, most, hold, stop, lookback."
 )
 
+
+WIDTH = 22
+"""Letters of a line of a rule in the table, which leaves room for figures within 80 columns."""
 
 PRICES = "The prices that the backtest saw; by default those that its folder names."
 TRIED = "Rules that were tried in all, by which Sharpe ratios are deflated."
@@ -37,20 +42,26 @@ def simulate(
     account: Account,
     costs: Costs,
     lots: Lots,
+    cluster: ClusterOptions,
     prices: Annotated[str | None, typer.Option(metavar="SOURCE", help=PRICES)] = None,
     tried: Annotated[int | None, typer.Option(help=TRIED)] = None,
     folder: Annotated[str | None, typer.Option("--out", metavar="FOLDER", help=WRITTEN)] = None,
     report: Annotated[Path | None, typer.Option(help=PAGE)] = None,
 ) -> None:
-    """Simulate rules on a backtest's forecasts, with costs, beside holding and cash."""
+    """Simulate rules on a backtest's forecasts, with costs, beside holding and cash.
+
+    This process reads the backtest part by part; with --scheduler or --workers, workers do.
+    """
     check_file("--report", report, (".html",))
     target = read_path(folder)
     check_file("--out", target, ("",))
     from cryptodask.trading import simulate as run
 
-    result = run(
-        backtest, prices, rule, account=account, costs=costs, lots=lots, tried=tried
-    )  # fmt: skip
+    with cluster.connect() if cluster.is_given else nullcontext() as client:
+        result = run(
+            backtest, prices, rule, account=account, costs=costs, lots=lots, tried=tried,
+            client=client,
+        )  # fmt: skip
     print_simulation(result, account.cash)
     if target is not None:
         result.write(target)
@@ -66,39 +77,48 @@ def print_simulation(result: "Simulation", cash: float) -> None:
     """Print a line a rule, then holding and cash, within 80 columns."""
     import pandas as pd
 
-    market = result.market
-    first, last = (shown_date(pd.Timestamp(market.dates[i])) for i in (0, -1))
+    first, last = (shown_date(pd.Timestamp(result.dates[i])) for i in (0, -1))
     right = [
         Column(name, justify="right", no_wrap=True)
         for name in ("return", "Sharpe ± se", "defl.", "draw-\ndown", "turn-\nover", "in\nuse",
                      "costs", "hits")
     ]  # fmt: skip
     table = Table(
-        Column("rule", overflow="fold"),
+        Column("rule", overflow="fold", min_width=WIDTH),
         *right,
-        title=f"{counted(len(market.coins), 'coin')}, {first} to {last}",
+        title=f"{counted(len(result.names), 'coin')}, {first} to {last}",
         padding=(0, 0),
         pad_edge=False,
     )
     for row in result.figures.to_dict("records"):
         table.add_row(
-            str(row["rule"]),
+            _lines(str(row["rule"])),
             _share(row["return"]),
             f"{row['sharpe']:.2f} ± {row['sharpe_error']:.2f}" if _known(row["sharpe"]) else "-",
             f"{row['deflated']:.2f}" if _known(row["deflated"]) else "-",
             _share(row["drawdown"]),
             f"{row['turnover']:,.1f}",
             _share(row["exposure"]),
-            _share((row["fees"] + row["slipped"]) / cash),
+            _share((row["fees"] + row["slipped"] + row["borrowed"]) / cash),
             _share(row["hit_rate"]),
         )
     out.print(table)
     out.print(
-        f"Decided at closes, filled at the {market.fills_at}. Sharpe: a year's, and its standard "
+        f"Decided at closes, filled at the {result.fills_at}. Sharpe: a year's, and its standard "
         "error. defl.: probability that it is above what luck gives the best rule tried. "
         "turnover: a year, in equities. in use: mean share of the equity in positions. costs: "
         "share of the first cash. hits: closing fills with a profit."
     )
+
+
+def _lines(rule: str) -> str:
+    """Return a rule with breaks behind its commas, where it is wider than its column."""
+    lines = [""]
+    for part in re.findall(r"[^,]*,?", rule):
+        if lines[-1] and len(lines[-1]) + len(part) > WIDTH:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def _known(value: float) -> bool:
@@ -108,4 +128,4 @@ def _known(value: float) -> bool:
 def _share(value: float) -> str:
     if not _known(value):
         return "-"
-    return f"{100 * value:,.0f}%" if abs(value) >= 10 else f"{100 * value:.1f}%"
+    return f"{100 * value:,.0f}%" if abs(value) >= 0.9995 else f"{100 * value:.1f}%"

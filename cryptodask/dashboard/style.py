@@ -27,7 +27,7 @@ TOOLS = "pan,wheel_zoom,box_zoom,reset,save"
 LEGEND = """
 .bk-grid {{ display: flex; flex-wrap: wrap; gap: 2px 18px;
            max-width: min({width}px, calc(100vw - 160px)); }}
-.bk-label {{ max-width: 12em; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }}
+.bk-label {{ max-width: {label}; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }}
 """
 
 
@@ -92,7 +92,7 @@ def section_title(text: str, name: str = "title") -> Any:
     return title
 
 
-def add_legend(plot: Any, items: Sequence[Any], width: int = 960) -> None:
+def add_legend(plot: Any, items: Sequence[Any], width: int = 960, label: str = "12em") -> None:
     """Put a legend above a figure; a click on an entry hides or shows it.
 
     Parameters
@@ -101,11 +101,13 @@ def add_legend(plot: Any, items: Sequence[Any], width: int = 960) -> None:
     items : sequence of bokeh.models.LegendItem
     width : int
         Pixels at most, after which entries take another line.
+    label : str
+        Width of an entry's text at most, as CSS has it.
     """
     from bokeh.models import Legend
 
     legend = Legend(items=list(items), orientation="horizontal", location="top_left", margin=0)
-    legend.stylesheets = [LEGEND.format(width=width)]
+    legend.stylesheets = [LEGEND.format(width=width, label=label)]
     legend.label_text_font, legend.label_text_font_size = FONT, "13px"
     legend.label_text_color = INK
     legend.border_line_color = None

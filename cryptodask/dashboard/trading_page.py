@@ -11,6 +11,7 @@ from cryptodask.dashboard.price_figure import add_closes, legend_item, price_fig
 from cryptodask.dashboard.style import (
     BODY,
     COLORS,
+    FONT,
     INK,
     MUTED,
     TOOLS,
@@ -23,23 +24,36 @@ from cryptodask.dashboard.style import (
 )
 from cryptodask.dashboard.tables import data_table
 from cryptodask.io.files import draft_of
-from cryptodask.trading.api import CASH, HOLDING, Simulation
+from cryptodask.trading.api import Simulation
+from cryptodask.trading.parts import CASH, EQUAL, HOLDING
 
 FIGURES = (
-    ("rule", "rule", 300, None), ("return", "return", 90, "0,0.0%"),
+    ("return", "return", 90, "0,0.0%"),
     ("sharpe", "Sharpe", 80, "0.00"), ("sharpe_error", "± se", 70, "0.00"),
     ("deflated", "deflated", 80, "0.00"),
     ("drawdown", "drawdown", 90, "0.0%"), ("turnover", "turnover", 90, "0,0.0"),
     ("exposure", "in use", 80, "0.0%"), ("fills", "fills", 80, "0,0"),
     ("hit_rate", "hits", 80, "0.0%"),
 )  # fmt: skip
-"""Columns of the table of figures; see `cryptodask.dashboard.tables.data_table`."""
+"""Columns of the table of figures behind the rule; see `cryptodask.dashboard.tables.data_table`."""
+
+LETTER, WIDEST = 7, 560
+"""Pixels of a letter of a rule, and of the column of rules at most."""
+
+LABEL = "min(44em, calc(100vw - 160px))"
+"""Width of a rule in a legend: rules may differ in their last option alone."""
+
+COSTS = {"fees": "fees", "slipped": "slippage and spread", "borrowed": "borrowing"}
+"""What costs are called."""
 
 MOST_COINS = 30
 """Coins whose trades are on a page: those with the largest profits and losses."""
 
 MOST_POINTS = 2_000
 """Dates of a curve on a page at most."""
+
+BESIDE = {HOLDING: (INK, "solid"), EQUAL: (INK, "dashed"), CASH: (MUTED, "dashed")}
+"""Color and dash of what rules are shown beside."""
 
 CHOOSE = """
 const wanted = coin.value, name = rule.value
@@ -92,16 +106,16 @@ def trading_page(result: Simulation) -> Any:
     """
     from bokeh.layouts import column
 
-    market = result.market
-    first, last = (np.datetime_as_string(market.dates[i], unit="D") for i in (0, -1))
+    first, last = (np.datetime_as_string(result.dates[i], unit="D") for i in (0, -1))
     about = (
-        f"{len(market.coins):,} coins from {first} to {last}. Decided at closes, filled at the "
-        f"{market.fills_at}. Past prices of coins that are still listed flatter every rule."
+        f"{len(result.names):,} coins from {first} to {last}. Decided at closes, filled at the "
+        f"{result.fills_at}. Past prices of coins that are still listed flatter every rule."
     )
+    wide = min(WIDEST, 40 + LETTER * int(result.figures["rule"].str.len().max()))
     children = [
         plain_text("heading", "Simulated trades", "24px", INK, "650"),
         plain_text("summary", about, "14px", MUTED),
-        data_table("figures", result.figures, FIGURES)[0],
+        data_table("figures", result.figures, (("rule", "rule", wide, None), *FIGURES))[0],
         section_title("Equity"),
         _curves(result, "equity"),
         section_title("Drawdown"),
@@ -116,14 +130,14 @@ def trading_page(result: Simulation) -> Any:
 
 def _curves(result: Simulation, what: str) -> Any:
     """Return a figure of each rule's equity, as multiples of the first, or of its drawdown."""
-    from bokeh.models import ColumnDataSource, NumeralTickFormatter
+    from bokeh.models import ColumnDataSource, NoOverlap, NumeralTickFormatter
     from bokeh.plotting import figure
 
     is_equity = what == "equity"
     plot = figure(
         name=what, x_axis_type="datetime", y_axis_type="log" if is_equity else "linear",
-        height=320 if is_equity else 200, sizing_mode="stretch_width", tools=TOOLS,
-        active_drag="box_zoom",
+        frame_height=240 if is_equity else 140, sizing_mode="stretch_width", tools=TOOLS,
+        active_drag="box_zoom", frame_align=False,
     )  # fmt: skip
     items = []
     for i, (name, rows) in enumerate(result.equity.groupby("rule", sort=False)):
@@ -135,43 +149,51 @@ def _curves(result: Simulation, what: str) -> Any:
         source = ColumnDataSource(
             {"date": rows["date"].to_numpy()[places], "value": values[places]}
         )
-        color, dash = (MUTED, "dashed") if name in (HOLDING, CASH) else style(i)
-        color = INK if name == HOLDING else color
+        color, dash = BESIDE.get(str(name)) or style(i)
         line = plot.line(
             "date", "value", source=source, color=color, line_dash=dash, line_width=1.8
         )
         items.append(legend_item(str(name), line))
     plot.yaxis.axis_label = "times the first cash" if is_equity else "below the peak"
     plot.yaxis.formatter = NumeralTickFormatter(format="0,0.00" if is_equity else "0%")
+    plot.axis.major_label_policy = NoOverlap()
     dress(plot)
-    add_legend(plot, items)
+    add_legend(plot, items, label=LABEL)
     return plot
 
 
 def _costs(result: Simulation) -> Any:
     """Return bars of fees and slippage, as a share of the mean equity a rule had."""
-    from bokeh.models import ColumnDataSource, NumeralTickFormatter
+    from bokeh.core.properties import value
+    from bokeh.models import ColumnDataSource, NoOverlap, NumeralTickFormatter
     from bokeh.plotting import figure
 
     frame = result.figures[result.figures["rule"] != CASH]
     mean = result.equity.groupby("rule")["equity"].mean().reindex(frame["rule"]).to_numpy()
-    names = [str(name) for name in frame["rule"]][::-1]
-    data = {"rule": names} | {
-        name: (frame[name].to_numpy() / mean)[::-1] for name in ("fees", "slipped")
-    }
+    shares = {name: frame[name].to_numpy() / mean for name in COSTS}
+    place = np.arange(len(frame))[::-1]
+    # Names stand above their bars: beside them, long ones would leave no room in a narrow window.
+    data = {"rule": frame["rule"].astype(object).to_numpy(), "at": place, "above": place + 0.3}
+    shown = [name for name in COSTS if name != "borrowed" or shares[name].any()]
     plot = figure(
-        name="costs", y_range=names, height=36 * len(names) + 90, sizing_mode="stretch_width",
-        tools="save",
+        name="costs", y_range=(-0.5, len(frame) - 0.1), height=44 * len(frame) + 100,
+        sizing_mode="stretch_width", tools="save", frame_align=False,
     )  # fmt: skip
+    source = ColumnDataSource(data | shares)
     bars = plot.hbar_stack(
-        ["fees", "slipped"], y="rule", height=0.6, color=list(COLORS[:2]),
-        source=ColumnDataSource(data),
+        shown, y="at", height=0.4, color=list(COLORS[: len(shown)]), source=source
+    )
+    plot.text(
+        0, "above", "rule", source=source, text_baseline="bottom", text_font=value(FONT),
+        text_font_size="13px", text_color=INK, x_offset=2,
     )  # fmt: skip
-    plot.x_range.start = 0
+    plot.x_range.start, plot.x_range.end = 0, 1.05 * max(sum(shares.values()).max(), 1e-4)
+    plot.yaxis.visible = plot.ygrid.visible = False
     plot.xaxis.axis_label = "share of the mean equity"
+    plot.xaxis.major_label_policy = NoOverlap()
     plot.xaxis.formatter = NumeralTickFormatter(format="0.0%")
     dress(plot)
-    add_legend(plot, [legend_item("fees", bars[0]), legend_item("slippage and spread", bars[1])])
+    add_legend(plot, [legend_item(COSTS[n], b) for n, b in zip(shown, bars, strict=True)])
     return plot
 
 
@@ -191,6 +213,7 @@ def _trades(result: Simulation) -> list[Any]:
     sides = {side: _source(trades[at & (trades["side"] == side)])
              for side in ("buy", "sell")}  # fmt: skip
     plot = price_figure("trades", 360)
+    plot.frame_align = False
     items = [add_closes(plot, shown)]
     for side, marker, color in (
         ("buy", "triangle", COLORS[2]),
@@ -243,21 +266,18 @@ def trades_of(result: Simulation) -> tuple[list[str], pd.DataFrame, pd.DataFrame
         ``rule, coin, date, side, quantity, price, fee``.
     """
     frame = result.coins
-    by_rules = frame[frame["rule"] != HOLDING]
+    by_rules = frame[~frame["rule"].isin((HOLDING, EQUAL))]
     traded = by_rules[by_rules["fills"] > 0]
     moved = traded.assign(size=traded["profit"].abs()).groupby("coin")["size"].max()
     coins = [str(coin) for coin in moved.sort_values(ascending=False).index[:MOST_COINS]]
-    market = result.market
-    place = {coin: i for i, coin in enumerate(market.coins)}
-    parts = []
-    for coin in coins:
-        close = market.close[:, place[coin]]
-        known = np.isfinite(close)
-        name = np.full(int(known.sum()), coin, dtype=object)
-        parts.append(
-            pd.DataFrame({"coin": name, "date": market.dates[known], "close": close[known]})
-        )
-    closes = pd.concat(parts) if parts else pd.DataFrame({"coin": [], "date": [], "close": []})
+    closes = pd.DataFrame({"coin": [], "date": [], "close": []})
+    if coins:
+        market = result.market(coins)
+        dates, places = np.nonzero(np.isfinite(market.close))
+        known = np.array(market.coins, dtype=object)[places]
+        closes = pd.DataFrame(
+            {"coin": known, "date": market.dates[dates], "close": market.close[dates, places]}
+        ).sort_values(["coin", "date"])
     names = ["rule", "coin", "date", "side", "quantity", "price", "fee"]
     fills = result.fills.loc[result.fills["coin"].isin(coins), names]
     as_objects = dict.fromkeys(("rule", "coin", "side"), object)

@@ -83,7 +83,9 @@ class Backtest:
             assert self.path is not None
             yield of_origins(read_backtest_part(self.path, record), self.origins)
 
-    def coin_parts(self, coins: Collection[str] | None = None) -> Iterator[pd.DataFrame]:
+    def coin_parts(
+        self, coins: Collection[str] | None = None, *, checked: bool = False
+    ) -> Iterator[pd.DataFrame]:
         """Yield the table by coins: whole coins with all their models, then the next coins.
 
         What compares models of a coin needs that, and `parts` have one model each. Every row is
@@ -93,14 +95,15 @@ class Backtest:
         ----------
         coins : collection of str, optional
             The coins that are wanted; by default all.
+        checked : bool
+            Whether the files are known to be as they were written.
         """
         if self.frame is not None:
             known = self.frame["coin"]
             yield from cut_by_coin(self.frame if coins is None else self.frame[known.isin(coins)])
         if self.path is not None:
-            yield from (
-                of_origins(table, self.origins) for table in sweep(self.path, self.files, coins)
-            )
+            tables = sweep(self.path, self.files, coins, checked=checked)
+            yield from (of_origins(table, self.origins) for table in tables)
 
     def sums(self) -> pd.DataFrame:
         """Return the sums that scores are made of; see `cryptodask.evaluate.scores.sums`."""

@@ -3,8 +3,8 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import attrs
 import numpy as np
 import pandas as pd
 
@@ -15,18 +15,22 @@ from cryptodask.prices.freq import step_of
 from cryptodask.prices.sources import Prices
 from cryptodask.records import DateArray
 from cryptodask.results import Backtest, open_backtest
-from cryptodask.trading.market import WINDOW, check_same_prices, from_date, read_market
-from cryptodask.trading.metrics import YEAR, by_coin, deflated_sharpe, in_all, returns_of
-from cryptodask.trading.rules import HOLD, Rule, Weigh, read_rule
-from cryptodask.trading.simulation import Market, Outcome, simulate_targets
-from cryptodask.trading.targets import name_of, targets_of
+from cryptodask.runs.session import Session
+from cryptodask.trading.joining import Joined, by_rule, figures_of
+from cryptodask.trading.market import WINDOW, grid_of, read_market
+from cryptodask.trading.parts import CASH, EQUAL, HOLDING, Setting
+from cryptodask.trading.partwise import Partwise
+from cryptodask.trading.passes import fills_at, run_rules
+from cryptodask.trading.rules import HOLD, MOMENTUM, Rule, Weigh, read_rule
+from cryptodask.trading.simulation import YEAR, Market
+from cryptodask.trading.targets import check_rule, name_of
 from cryptodask.trading.terms import ACCOUNT, ANY_LOTS, NO_COSTS, Account, Costs, Lots
+
+if TYPE_CHECKING:
+    from dask.distributed import Client
 
 Given = str | Rule | Weigh
 """A rule as a user gives it."""
-
-HOLDING, CASH = "hold each coin", "cash"
-"""What rules are shown beside: all coins bought in equal parts at their first bar, and nothing."""
 
 
 @dataclass(frozen=True)
@@ -35,26 +39,44 @@ class Simulation:
 
     Attributes
     ----------
-    market : Market
-        Prices from the first origin on.
+    loader : CryptoLoader
+        The prices.
+    names : tuple of str
+        Of all coins of the backtest, in order.
+    dates : ndarray of datetime64[s], ``(n_dates,)``
+        Each bar from the first origin on.
+    fills_at : str
+        What orders are filled at: ``next open``, ``next close``, or which of both.
     figures : DataFrame
-        A row a rule, then `HOLDING` and `CASH`: ``rule``, and the figures of
+        A row a rule, then `HOLDING`, `EQUAL` and `CASH`: ``rule``, and the figures of
         `cryptodask.trading.metrics.in_all`, with ``deflated`` behind the Sharpe ratio's error.
     coins : DataFrame
         A row a rule and coin; see `cryptodask.trading.metrics.by_coin`. Of `HOLDING` they are
-        holding each coin.
+        holding each coin; of `EQUAL` there are only coins that are bought.
     orders, fills : DataFrame
         ``rule``, and the columns of `cryptodask.trading.orders.ORDER_TYPES` and `FILL_TYPES`.
     equity : DataFrame
         ``rule, date, equity, invested``, in the quote currency, at each close.
     """
 
-    market: Market
+    loader: CryptoLoader
+    names: tuple[str, ...]
+    dates: DateArray
+    fills_at: str
     figures: pd.DataFrame
     coins: pd.DataFrame
     orders: pd.DataFrame
     fills: pd.DataFrame
     equity: pd.DataFrame
+
+    def market(self, coins: Sequence[str]) -> Market:
+        """Read the prices of some coins at `dates`.
+
+        Parameters
+        ----------
+        coins : sequence of str
+        """
+        return read_market(self.loader, coins, self.dates[0], self.dates[-1])
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return what is written to a folder, by name."""
@@ -98,26 +120,30 @@ class Simulation:
 
 def simulate(
     backtest: Backtest | str | os.PathLike[str],
-    prices: CryptoLoader | Prices | None = None,
+    prices: CryptoLoader | Session | Prices | None = None,
     rules: Given | Sequence[Given] = (HOLD,),
     *,
     account: Account = ACCOUNT,
     costs: Costs = NO_COSTS,
     lots: Lots = ANY_LOTS,
     tried: int | None = None,
+    client: "Client | None" = None,
 ) -> Simulation:
     """Simulate what rules would have made of a backtest's forecasts.
 
     Rules decide at the closes of the backtest's origins, on what was known there; orders are filled
     at the next opens. The time is that from the first origin to the last bar that the backtest
-    forecast.
+    forecast. Backtest and prices are read part by part, by this process or by workers, and the
+    result is the same, bit for bit. Rules that are functions see all coins at once, in this
+    process; of shared cash, it holds the prices of coins that any rule holds.
 
     Parameters
     ----------
     backtest : Backtest or path
         Its folder, or what `cryptodask.backtest` returned.
-    prices : CryptoLoader, path or frame, optional
-        Those that the backtest saw; by default those that its folder names.
+    prices : CryptoLoader, path, frame or CryptoManager, optional
+        Those that the backtest saw; by default those that its folder names. Of a manager, its
+        cluster is used, too.
     rules : str, Rule or callable, or several
         See `cryptodask.trading.rules`.
     account : Account
@@ -125,6 +151,8 @@ def simulate(
     lots : Lots
     tried : int, optional
         How many rules were tried, if more than these, by which Sharpe ratios are deflated.
+    client : dask.distributed.Client, optional
+        Of a cluster whose workers read and simulate; by default this process does.
 
     Returns
     -------
@@ -135,7 +163,7 @@ def simulate(
     InputError
         Prices are not those that the backtest saw.
     OptionError
-        A rule makes no sense, or two are the same.
+        A rule makes no sense, two are the same, or costs need volumes that are not there.
 
     Examples
     --------
@@ -147,43 +175,49 @@ def simulate(
         raise OptionError(f"tried: must be at least the {len(wanted)} rules given, got {tried}")
     if not isinstance(backtest, Backtest):
         backtest = open_backtest(backtest)
-    lookback = max([WINDOW, *(r.lookback for r in wanted.values() if isinstance(r, Rule))])
-    history, table, origins = _read(backtest, _loader(backtest, prices), lookback)
-    bars_a_year = float(YEAR / (history.dates[1] - history.dates[0]))
-
-    def run(rule: Rule | Weigh, account: Account) -> Outcome:
-        targets = targets_of(
-            rule, table, history, origins, costs=2 * (costs.fee + costs.slip),
-            shared=account.shared, bars_a_year=bars_a_year,
-        )  # fmt: skip
-        start = int(np.searchsorted(history.dates, origins[0]))
-        return simulate_targets(
-            from_date(history, origins[0]), targets[start:], account, costs, lots
-        )
-
-    outcomes = {name: run(rule, account) for name, rule in wanted.items()}
-    holding = run(Rule(source=HOLD), attrs.evolve(account, shared=False, short=False))
-    market = from_date(history, origins[0])
-    return _collect(market, outcomes, holding, account.cash, bars_a_year, tried)
+    if account.short and all(isinstance(rule, Rule) for rule in wanted.values()):
+        raise OptionError("short: only rules that are functions sell short; leave it out")
+    for rule in wanted.values():
+        if isinstance(rule, Rule):
+            check_rule(rule, backtest.models, backtest.horizon, account.shared)
+    source = _prices(backtest, prices, client)
+    parts = Partwise(backtest, source)
+    loader = source.loader if isinstance(source, Session) else source
+    setting = _setting(backtest, parts, step_of(loader.freq), wanted, (account, costs, lots))
+    accounts, bars = run_rules(parts, setting, wanted)
+    return _collect(loader, setting, parts.coins, accounts, bars, list(wanted), tried)
 
 
-def _read(
-    backtest: Backtest, loader: CryptoLoader, lookback: int
-) -> tuple[Market, pd.DataFrame, DateArray]:
-    """Return prices from before the first origin on, what rules may see, and the origins."""
-    table = backtest.get_df()
-    origins = np.sort(np.asarray(backtest.origins, dtype="datetime64[s]"))
-    if table.empty or not len(origins):
+def _setting(
+    backtest: Backtest,
+    parts: Partwise,
+    step: np.timedelta64,
+    rules: Mapping[str, Rule | Weigh],
+    terms: tuple[Account, Costs, Lots],
+) -> Setting:
+    """Return what all parts have in common."""
+    known = parts.contents.dropna(subset=["first"])
+    declared = {name: rule for name, rule in rules.items() if isinstance(rule, Rule)}
+    if known.empty or not known["forecasts"].any():
         raise OptionError("backtest: has no forecast, so there is nothing to trade")
-    step = step_of(loader.freq)
-    market = read_market(
-        loader,
-        table["coin"].unique().tolist(),
-        origins[0] - lookback * step,
-        origins[-1] + backtest.horizon * step,
-    )
-    check_same_prices(market, table)
-    return market, table.drop(columns=["date", "actual"]), origins
+    forecasts = known.groupby("model")["forecasts"].sum()
+    for name, rule in declared.items():
+        if rule.source not in (MOMENTUM, HOLD) and not forecasts.get(rule.source, 0):
+            failed = backtest.failures[backtest.failures["model"] == rule.source]["message"]
+            why = f" ({failed.iloc[0]})" if len(failed) else ""
+            raise OptionError(
+                f"rule {name}: the backtest has no forecast of {rule.source}{why}; leave it out"
+            )
+    first = known["first"].min().to_datetime64().astype("datetime64[s]")
+    origins = np.sort(np.asarray(backtest.origins, dtype="datetime64[s]"))
+    origins = origins[origins >= first]
+    lookback = max([WINDOW, *(rule.lookback for rule in declared.values())])
+    dates = grid_of(origins[0] - lookback * step, origins[-1] + backtest.horizon * step, step)
+    starting = frozenset(known.loc[known["first"] == known["first"].min(), "coin"])
+    return Setting(
+        declared, len(declared) < len(rules), *terms, dates, origins, backtest.horizon,
+        float(YEAR / step), len(parts.coins), starting, len(starting),
+    )  # fmt: skip
 
 
 def _rules(rules: Given | Sequence[Given]) -> Mapping[str, Rule | Weigh]:
@@ -193,7 +227,7 @@ def _rules(rules: Given | Sequence[Given]) -> Mapping[str, Rule | Weigh]:
     for rule in given:
         read = read_rule(rule) if isinstance(rule, str) else rule
         name = name_of(read)
-        if name in wanted or name in (HOLDING, CASH):
+        if name in wanted or name in (HOLDING, EQUAL, CASH):
             raise OptionError(f"rules: {name} is given twice")
         wanted[name] = read
     if not wanted:
@@ -201,12 +235,23 @@ def _rules(rules: Given | Sequence[Given]) -> Mapping[str, Rule | Weigh]:
     return wanted
 
 
-def _loader(backtest: Backtest, prices: CryptoLoader | Prices | None) -> CryptoLoader:
-    """Return the prices to use: those given, or those that the backtest's folder names."""
-    if isinstance(prices, CryptoLoader):
+def _prices(
+    backtest: Backtest, prices: CryptoLoader | Session | Prices | None, client: "Client | None"
+) -> CryptoLoader | Session:
+    """Return the prices to use, with the cluster to use: those given, or those of the folder."""
+    if isinstance(prices, Session):
+        if client is not None:
+            raise OptionError("prices: a manager has its own cluster; give no client")
         return prices
-    if prices is not None:
-        return CryptoLoader(prices)
+    if prices is None:
+        prices = _source_of(backtest)
+    if client is not None:
+        return Session(prices, client)
+    return prices if isinstance(prices, CryptoLoader) else CryptoLoader(prices)
+
+
+def _source_of(backtest: Backtest) -> str:
+    """Return the prices that the folder of a backtest names."""
     if backtest.path is None:
         raise InputError("prices: a backtest in memory names none; give those that it saw")
     from cryptodask.runs.plan import read_plan
@@ -215,59 +260,38 @@ def _loader(backtest: Backtest, prices: CryptoLoader | Prices | None) -> CryptoL
         spec = read_plan(resolved(backtest.path)).spec
     except FileNotFoundError:
         spec = None
-    source = getattr(spec, "source", None)
+    source: str | None = getattr(spec, "source", None)
     if source is None:
         raise InputError(f"{backtest.path}: does not name its prices; give those that it saw")
-    return CryptoLoader(source)
+    return source
 
 
 def _collect(
-    market: Market,
-    outcomes: Mapping[str, Outcome],
-    holding: Outcome,
-    cash: float,
-    bars_a_year: float,
+    loader: CryptoLoader,
+    setting: Setting,
+    names: Sequence[str],
+    accounts: Mapping[str, Joined],
+    bars: Any,
+    rules: Sequence[str],
     tried: int | None,
 ) -> Simulation:
     """Return the frames of all rules, with what they are shown beside."""
-    returns = {name: returns_of(outcome.total) for name, outcome in outcomes.items()}
-    ratios = [
-        float(r.mean() / r.std(ddof=1)) if len(r) > 1 and np.ptp(r) > 0 else np.nan
-        for r in returns.values()
-    ]
-    figures = []
-    for name, outcome in {**outcomes, HOLDING: holding}.items():
-        sure = deflated_sharpe(returns[name], ratios, tried) if name in returns else np.nan
-        figures.append({"rule": name, **in_all(outcome, bars_a_year), "deflated": sure})
-    idle = np.full((len(market.dates), 1), float(cash))
-    still = Outcome(
-        market.coins, market.dates, idle, np.zeros(len(idle)), np.zeros(1), idle[-1],
-        holding.order_rows[:0], holding.fill_rows[:0], True,
-    )  # fmt: skip
-    figures.append({"rule": CASH, **in_all(still, bars_a_year), "deflated": np.nan})
-    shown = {**outcomes, HOLDING: holding, CASH: still}
-    order = ["rule", "return", "cagr", "volatility", "sharpe", "sharpe_error", "deflated"]
-    frame = pd.DataFrame(figures)
-    rest = [column for column in frame if column not in order]
-    traded = {name: outcome for name, outcome in shown.items() if name != CASH}
+    cash = setting.account.cash
+    figures = figures_of(accounts, rules, cash, setting.bars_a_year, tried)
+    dates = setting.traded
+    curves = {name: (account.total, account.held) for name, account in accounts.items()}
+    curves[CASH] = np.full(len(dates), float(cash)), np.zeros(len(dates))
     return Simulation(
-        market,
-        frame[[*order, *rest]],
-        _stacked({name: by_coin(o, market, bars_a_year) for name, o in traded.items()}),
-        _stacked({name: outcome.orders for name, outcome in traded.items()}),
-        _stacked({name: outcome.fills for name, outcome in traded.items()}),
-        _stacked({
-            name: pd.DataFrame(
-                {"date": market.dates, "equity": o.total, "invested": o.invested}
-            ) for name, o in shown.items()
+        loader,
+        tuple(names),
+        dates,
+        fills_at(bars),
+        figures,
+        by_rule({name: account.coins for name, account in accounts.items()}),
+        by_rule({name: account.orders for name, account in accounts.items()}),
+        by_rule({name: account.fills for name, account in accounts.items()}),
+        by_rule({
+            name: pd.DataFrame({"date": dates, "equity": total, "invested": held})
+            for name, (total, held) in curves.items()
         }),
     )  # fmt: skip
-
-
-def _stacked(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return frames one below the other, with the rule in front."""
-    named = []
-    for name, frame in frames.items():
-        column = pd.array([name] * len(frame), dtype="str")
-        named.append(frame.assign(rule=column)[["rule", *frame.columns]])
-    return pd.concat(named, ignore_index=True)

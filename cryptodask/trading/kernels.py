@@ -9,14 +9,16 @@ import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from cryptodask.records import FloatArray
+from cryptodask.trading import kernel_types
 from cryptodask.trading import orders as arithmetic
+from cryptodask.trading.kernel_types import FILL, ORDER, STATE, Terms
 from cryptodask.trading.orders import (
     BUY,
     CASH,
@@ -30,43 +32,13 @@ from cryptodask.trading.orders import (
     SMALL,
 )
 
+__all__ = ["FILL", "ORDER", "STATE", "Terms", "run"]
+
 Function = TypeVar("Function", bound=Callable[..., object])
 
-ORDER = np.dtype(
-    [("coin", "i4"), ("decided", "i4"), ("state", "i4"), ("quantity", "f8"), ("filled", "f8")],
-    align=True,
-)
-FILL = np.dtype(
-    [("coin", "i4"), ("decided", "i4"), ("date", "i4"), ("end", "i4"), ("quantity", "f8"),
-     ("price", "f8"), ("fee", "f8"), ("slipped", "f8"), ("profit", "f8")],
-    align=True,
-)  # fmt: skip
-STATE = np.dtype(
-    [("position", "f8"), ("pending", "f8"), ("last", "f8"), ("basis", "f8"), ("order", "i8"),
-     ("decided", "i4"), ("begun", "i4"), ("bar", "i4")],
-    align=True,
-)  # fmt: skip
-"""Of a coin: its position and what is pending, signed quantities; last close; what the position
-cost; number of the pending order, the date it was decided, and whether a part of it is filled; date
-of the last bar, -1 before."""
-
-
-class Terms(NamedTuple):
-    """Costs, lots and policies as plain numbers; see `cryptodask.trading.terms`."""
-
-    fee: float
-    minimum_fee: float
-    slip: float
-    participation: float  # infinite: any part of the volume
-    lot: float
-    minimum_notional: float
-    haircut: float
-    ended_after: int
-    short: bool
-    shared: bool
-
-
-_ARITHMETIC = hashlib.sha256(Path(str(arithmetic.__file__)).read_bytes()).hexdigest()[:12]
+_ARITHMETIC = hashlib.sha256(
+    b"".join(Path(str(module.__file__)).read_bytes() for module in (arithmetic, kernel_types))
+).hexdigest()[:12]
 
 
 def _compiled(function: Function) -> Function:
@@ -117,6 +89,13 @@ def _change(row: Any, quantity: float, flow: float) -> float:
 
 
 @_compiled
+def _pay(cash: FloatArray, pool: int, flow: float) -> None:
+    """Move cash. What a fill makes it less than 0 is rounding; a fee for shorts may have before."""
+    after = cash[pool] + flow
+    cash[pool] = after if cash[pool] < 0.0 else max(after, 0.0)
+
+
+@_compiled
 def _book(
     date: int, coin: int, quantity: float, market: float, row: Any, terms: Terms,
     cash: FloatArray, orders: Any, fills: Any, counts: NDArray[np.int64],
@@ -127,8 +106,7 @@ def _book(
     notional = abs(quantity) * price
     fee = _fee_of(notional, terms.fee, terms.minimum_fee)
     flow = -quantity * price - fee
-    pool = 0 if terms.shared else coin
-    cash[pool] = max(cash[pool] + flow, 0.0)  # what is below 0 here is rounding
+    _pay(cash, 0 if terms.shared else coin, flow)
     profit = _change(row, quantity, flow)
     if counts[1] < len(fills):
         fill = fills[counts[1]]
@@ -231,7 +209,7 @@ def _settle(
     if quantity == 0.0:
         return
     flow = -quantity * price
-    cash[pool] = max(cash[pool] + flow, 0.0)
+    _pay(cash, pool, flow)
     profit = _change(row, quantity, flow)
     if counts[1] < len(fills):
         fill = fills[counts[1]]
@@ -253,6 +231,17 @@ def _look(
             row["last"], row["bar"] = close[coin], date
         elif row["bar"] >= 0 and date - row["bar"] >= terms.ended_after:
             _settle(date, coin, row, terms, cash, orders, fills, counts)
+
+
+@_compiled
+def _borrow(state: Any, terms: Terms, cash: FloatArray, borrowed: FloatArray) -> None:
+    """Take the fee of a bar for what is short, by last closes, whether or not there is cash."""
+    for coin in range(len(state)):
+        row = state[coin]
+        if row["position"] < 0.0:
+            fee = -row["position"] * row["last"] * terms.borrow
+            cash[0 if terms.shared else coin] -= fee
+            borrowed[coin] += fee
 
 
 @_compiled
@@ -280,12 +269,12 @@ def _decide(
         if not (close[coin] > 0.0 and np.isfinite(target[coin])):
             continue
         row = state[coin]
-        worth = equity[0 if terms.shared else coin]
+        worth = max(equity[0 if terms.shared else coin], 0.0)  # who owes holds nothing
         quantity = target[coin] * worth / close[coin] - row["position"]
         if not terms.short:
             quantity = max(quantity, -row["position"])
         _finish(row, orders, REPLACED)
-        if abs(quantity) * close[coin] <= DUST * abs(worth):
+        if abs(quantity) * close[coin] <= DUST * worth:
             continue
         row["pending"], row["order"], row["decided"], row["begun"] = quantity, counts[0], date, 0
         if counts[0] < len(orders):
@@ -299,27 +288,26 @@ def _decide(
 def run(
     price: FloatArray, close: FloatArray, volume: FloatArray, target: FloatArray,
     cash: FloatArray, terms: Terms, orders: Any, fills: Any, equity: FloatArray,
-    exposure: FloatArray, invested: FloatArray, start: int, stop: int,
+    held: FloatArray, borrowed: FloatArray, start: int, stop: int,
 ) -> NDArray[np.int64]:  # fmt: skip
-    """Simulate some coins; fill in orders, fills, equity, mean exposure, and what is invested.
+    """Simulate some coins; fill in orders, fills, equity, what of it is held, and fees for shorts.
 
     Parameters
     ----------
     price, close, volume, target : ndarray of float64, ``(n_dates, n_coins)``
-        What fills pay before slippage; closes; volumes in the quote currency; target weights as
-        shares of the equity, NaN where nothing is decided.
+        What fills pay before slippage, the close where it is NaN; closes; volumes in the quote
+        currency; target weights as shares of the equity, NaN where nothing is decided.
     cash : ndarray of float64, ``(stop - start,)`` or, shared, ``(1,)``
         In the quote currency; what is left at the end is in it then.
     terms : Terms
     orders, fills : ndarray of `ORDER` and `FILL`
         Rows beyond their lengths are counted and not written. Their coins are numbered from
         ``start``.
-    equity : ndarray of float64, ``(n_dates, n_pools)``
-        In the quote currency; columns from ``start`` are filled in.
-    exposure : ndarray of float64, ``(n_pools,)``
-        Mean of positions as a share of the equity; as of equity.
-    invested : ndarray of float64, ``(n_dates,)``
-        Absolute values of these coins' positions, in the quote currency.
+    equity, held : ndarray of float64, ``(n_dates, n_pools)``
+        In the quote currency; ``held`` is the absolute values of positions. Columns from
+        ``start`` are filled in.
+    borrowed : ndarray of float64, ``(stop - start,)``
+        Fees for what was short, in the quote currency, are added to it.
     start, stop : int
         Columns of the coins.
 
@@ -328,23 +316,24 @@ def run(
     ndarray of int64, ``(2,)``
         Number of orders, and of fills.
     """
-    n_dates, n_coins = len(close), stop - start
+    n_dates, n_coins, n_pools = len(close), stop - start, len(cash)
     state = np.zeros(n_coins, dtype=STATE)
     state["bar"][:] = -1
     wanted, market, counts = np.zeros(n_coins), np.zeros(n_coins), np.zeros(2, dtype=np.int64)
-    held, worth = np.zeros(len(cash)), np.zeros(len(cash))
+    worth, parts = np.zeros(n_pools), np.zeros(n_pools)
     for date in range(n_dates):
         closes, volumes = close[date, start:stop], volume[date, start:stop]
         for coin in range(n_coins):  # no fill without a bar
-            market[coin] = price[date, start + coin] if closes[coin] > 0.0 else np.nan
+            at = price[date, start + coin]
+            at = at if at > 0.0 else closes[coin]
+            market[coin] = at if closes[coin] > 0.0 else np.nan
         _sell(date, market, volumes, state, terms, cash, orders, fills, counts)
         _buy(date, market, volumes, state, terms, wanted, cash, orders, fills, counts)
         _look(date, closes, state, terms, cash, orders, fills, counts)
-        _value(state, cash, worth, held, terms.shared)
-        invested[date] = held.sum()
-        for pool in range(len(cash)):
-            equity[date, start + pool] = worth[pool]
-            if worth[pool] > 0.0:
-                exposure[start + pool] += held[pool] / worth[pool] / n_dates
+        if terms.borrow > 0.0:
+            _borrow(state, terms, cash, borrowed)
+        _value(state, cash, worth, parts, terms.shared)
+        equity[date, start : start + n_pools] = worth
+        held[date, start : start + n_pools] = parts
         _decide(date, closes, target[date, start:stop], state, terms, worth, orders, counts)
     return counts

@@ -14,6 +14,9 @@ from cryptodask.trading.simulation import Market
 SAME = 1e-12
 """Share of a price by which writing and reading it may change it."""
 
+COLUMNS = ("open", "close", "volume")
+"""Of prices, that a market has."""
+
 WINDOW, LEAST = 30, 10
 """Bars of recent volatility, and how many returns it needs."""
 
@@ -42,29 +45,46 @@ def read_market(
     OptionError
         The backtest has no forecast.
     """
-    step = step_of(loader.freq)
     if not coins or last < first:
         raise OptionError("backtest: has no forecast, so there is nothing to trade")
-    dates = np.arange(first, last + step, step).astype("datetime64[s]")
-    names = tuple(sorted(coins))
-    place = {coin: i for i, coin in enumerate(names)}
-    matrices = {name: np.full((len(dates), len(names)), np.nan)
-                for name in ("open", "close", "volume")}  # fmt: skip
-    for partition in loader.partitions(list(names)):
-        prices = partition.load(["open", "close", "volume"]).prices
-        stamps = prices["date"].to_numpy()
-        inside = (stamps >= first) & (stamps <= last)
-        prices = prices[inside]
-        rows = ((stamps[inside] - first) // step).astype(int)
-        on_grid = dates[rows] == stamps[inside]
-        columns = np.array([place[coin] for coin in prices["coin"]], dtype=int)
-        for name, matrix in matrices.items():
-            matrix[rows[on_grid], columns[on_grid]] = prices[name].to_numpy()[on_grid]
-    opens, volume = (
-        matrix if np.isfinite(matrix).any() else None
-        for matrix in (matrices["open"], matrices["volume"])
-    )
-    return Market(names, dates, matrices["close"], opens, volume)
+    dates = grid_of(first, last, step_of(loader.freq))
+    names = sorted(coins)
+    frames = [partition.load(COLUMNS).prices for partition in loader.partitions(names)]
+    return market_of(pd.concat(frames), names, dates)
+
+
+def grid_of(first: np.datetime64, last: np.datetime64, step: np.timedelta64) -> DateArray:
+    """Return all dates from one to another, a bar apart."""
+    return np.arange(first, last + step, step).astype("datetime64[s]")
+
+
+def market_of(prices: pd.DataFrame, coins: Sequence[str], dates: DateArray) -> Market:
+    """Return the prices of coins on a grid of dates.
+
+    Parameters
+    ----------
+    prices : DataFrame
+        ``coin, date`` and `COLUMNS`; rows of other coins and dates are left out.
+    coins : sequence of str
+        In order.
+    dates : ndarray of datetime64[s], ``(n_dates,)``
+
+    Returns
+    -------
+    Market
+        Opens and volumes are None where no coin has any.
+    """
+    rows = pd.Index(dates).get_indexer(pd.Index(prices["date"].to_numpy().astype("datetime64[s]")))
+    columns = pd.Index(coins).get_indexer(pd.Index(prices["coin"]))
+    inside = (rows >= 0) & (columns >= 0)
+    matrices = {}
+    for name in COLUMNS:
+        matrix = np.full((len(dates), len(coins)), np.nan)
+        matrix[rows[inside], columns[inside]] = prices[name].to_numpy()[inside]
+        matrices[name] = matrix if name == "close" or np.isfinite(matrix).any() else None
+    close = matrices["close"]
+    assert close is not None
+    return Market(tuple(coins), dates, close, matrices["open"], matrices["volume"])
 
 
 def check_same_prices(market: Market, rows: pd.DataFrame) -> None:
@@ -133,15 +153,16 @@ def volatility_at(market: Market, date: int) -> FloatArray:
         Log returns of a bar; of 30 bars, NaN of coins with fewer than 10 returns among them, or
         with the same return on all.
     """
-    closes = market.close[max(0, date - WINDOW) : date + 1]
-    returns = np.diff(np.log(closes), axis=0)
+    # A coin a row: the sums of one do not depend on how many are beside it.
+    closes = np.ascontiguousarray(market.close[max(0, date - WINDOW) : date + 1].T)
+    returns = np.diff(np.log(closes), axis=1)
     known = np.isfinite(returns)
-    count = known.sum(axis=0)
+    count = known.sum(axis=1)
     filled = np.where(known, returns, 0.0)
     with np.errstate(all="ignore"):
-        mean = filled.sum(axis=0) / count
+        mean = (filled.sum(axis=1) / count)[:, None]
         squares = np.where(known, returns - mean, 0.0) ** 2
-        deviation = np.sqrt(squares.sum(axis=0) / (count - 1))
+        deviation = np.sqrt(squares.sum(axis=1) / (count - 1))
     return np.where((count >= LEAST) & (deviation > 0), deviation, np.nan)
 
 

@@ -13,18 +13,21 @@ import pandas as pd
 from cryptodask.records import FloatArray
 from cryptodask.trading.simulation import Market, Outcome
 
-YEAR = np.timedelta64(365 * 86_400, "s")
-
 CURVE_COLUMNS = (
     "return", "cagr", "volatility", "sharpe", "sharpe_error", "sortino", "drawdown",
 )  # fmt: skip
 """Figures of an equity curve. All but Sharpe and Sortino ratios are shares; ``cagr``,
 ``volatility`` and the ratios are a year's, and ``drawdown`` is 0 or below."""
 
-TRADE_COLUMNS = ("turnover", "exposure", "fees", "slipped", "fills", "hit_rate")
+TRADE_COLUMNS = ("turnover", "exposure", "fees", "slipped", "borrowed", "fills", "hit_rate")
 """Figures of trades: ``turnover`` is what was bought and sold, a year, in multiples of the mean
-equity; ``exposure`` the mean share of the equity in positions; ``fees`` and ``slipped`` are in the
-quote currency; ``hit_rate`` is the share of closing fills with a profit."""
+equity; ``exposure`` the mean share of the equity in positions; ``fees``, ``slipped`` and
+``borrowed`` (fees for what was short) are in the quote currency; ``hit_rate`` is the share of
+closing fills with a profit."""
+
+SUMS = ("traded", "closed", "won")
+"""What turnover and hit rate are made of: traded in the quote currency, closing fills, and those
+with a profit."""
 
 
 def returns_of(equity: FloatArray) -> FloatArray:
@@ -57,23 +60,28 @@ def curve_figures(equity: FloatArray, bars_a_year: float) -> dict[str, FloatArra
     Returns
     -------
     dict of str to ndarray of float64, ``(n_curves,)``
-        See `CURVE_COLUMNS`; NaN where it is not defined, as the Sharpe ratio of what never moved.
+        See `CURVE_COLUMNS`; from a date on which nothing is left, nothing is. NaN where it is not
+        defined, as the Sharpe ratio of what never moved, or of what came to owe.
         The error of the Sharpe ratio is that of Lo (2002), "The Statistics of Sharpe Ratios",
         Financial Analysts Journal 58(4), of returns that are independent: ``sqrt((1 + SR**2 / 2) /
         T)`` for a bar, times the root of the bars a year.
     """
-    returns = returns_of(equity)
-    bars = len(returns)
+    owes = (equity < 0.0).any(axis=0)
+    # What was lost is lost: shorts may leave debts, and no ratio says anything of these.
+    equity = np.where(np.logical_or.accumulate(equity <= 0.0, axis=0), 0.0, equity)
+    # A curve a row: the sums of one do not depend on how many are beside it.
+    returns = np.ascontiguousarray(returns_of(equity).T)
+    bars = returns.shape[1]
     root = math.sqrt(bars_a_year)
     with np.errstate(all="ignore"):
-        growth = np.maximum(equity[-1], 0.0) / equity[0]
-        mean = returns.mean(axis=0) if bars else np.full(equity.shape[1], np.nan)
-        deviation = (returns.std(axis=0, ddof=1) if bars > 1
+        growth = equity[-1] / equity[0]
+        mean = returns.mean(axis=1) if bars else np.full(equity.shape[1], np.nan)
+        deviation = (returns.std(axis=1, ddof=1) if bars > 1
                      else np.full(equity.shape[1], np.nan))  # fmt: skip
         # The same return on all bars has a deviation of rounding, and no ratio.
         still = deviation <= 1e-14 * np.abs(mean) if bars else deviation
-        ratio = np.where(still | (deviation == 0), np.nan, mean / deviation)
-        below = np.sqrt((np.minimum(returns, 0.0) ** 2).mean(axis=0)) if bars else mean
+        ratio = np.where(still | owes | (deviation == 0), np.nan, mean / deviation)
+        below = np.sqrt((np.minimum(returns, 0.0) ** 2).mean(axis=1)) if bars else mean
         peak = np.maximum.accumulate(equity, axis=0)
         return {
             "return": growth - 1.0,
@@ -81,7 +89,7 @@ def curve_figures(equity: FloatArray, bars_a_year: float) -> dict[str, FloatArra
             "volatility": deviation * root,
             "sharpe": ratio * root,
             "sharpe_error": np.sqrt((1.0 + ratio**2 / 2.0) / bars) * root,
-            "sortino": np.where(below > 0, mean / below * root, np.nan),
+            "sortino": np.where((below > 0) & ~owes, mean / below * root, np.nan),
             "drawdown": (equity / peak - 1.0).min(axis=0),
         }
 
@@ -138,25 +146,40 @@ def expected_best(deviation: float, rules: int) -> float:
     return float(deviation * ((1.0 - np.euler_gamma) * first + np.euler_gamma * second))
 
 
-def in_all(outcome: Outcome, bars_a_year: float) -> dict[str, float]:
+def in_all(
+    total: FloatArray, held: FloatArray, coins: pd.DataFrame, bars_a_year: float
+) -> dict[str, float]:
     """Return the figures of all coins together.
 
     Parameters
     ----------
-    outcome : Outcome
+    total, held : ndarray of float64, ``(n_dates,)``
+        Equity of all, and absolute values of all positions, in the quote currency.
+    coins : DataFrame
+        What `by_coin` says of each, in any order.
     bars_a_year : float
     """
-    total = outcome.total
     figures = {k: float(v[0]) for k, v in curve_figures(total[:, None], bars_a_year).items()}
-    with np.errstate(all="ignore"):
-        exposure = np.divide(outcome.invested, total, out=np.zeros_like(total), where=total > 0)
-    trades = _trades(outcome.fills.assign(all=0), "all", [0]).iloc[0]
+    sums = {name: math.fsum(coins[name]) for name in (*SUMS, *TRADE_COLUMNS[2:6])}
     years = max(len(total) - 1, 1) / bars_a_year
     return figures | {
-        "turnover": float(trades["traded"] / total.mean() / years),
-        "exposure": float(exposure.mean()),
-        **{name: float(trades[name]) for name in ("fees", "slipped", "fills", "hit_rate")},
+        "turnover": float(sums["traded"] / np.maximum(total, 0.0).mean() / years),
+        "exposure": float(exposure_of(total[:, None], held[:, None])[0]),
+        **{name: sums[name] for name in TRADE_COLUMNS[2:6]},
+        "hit_rate": sums["won"] / sums["closed"] if sums["closed"] else math.nan,
     }
+
+
+def exposure_of(equity: FloatArray, held: FloatArray) -> FloatArray:
+    """Return the mean share of the equity in positions, ``(n_curves,)``.
+
+    Parameters
+    ----------
+    equity, held : ndarray of float64, ``(n_dates, n_curves)``
+        In the quote currency; where nothing is left, a date counts as 0.
+    """
+    share = np.divide(held, equity, out=np.zeros_like(held), where=equity > 0)
+    return np.asarray(np.ascontiguousarray(share.T).mean(axis=1))
 
 
 def by_coin(outcome: Outcome, market: Market, bars_a_year: float) -> pd.DataFrame:
@@ -171,44 +194,47 @@ def by_coin(outcome: Outcome, market: Market, bars_a_year: float) -> pd.DataFram
     Returns
     -------
     DataFrame
-        ``coin, profit`` (in the quote currency, what is held at its last close included) and
-        `TRADE_COLUMNS`; with `CURVE_COLUMNS` where each coin has its own cash. Turnover and
-        exposure of coins that share cash are shares of the equity of all.
+        ``coin, profit`` (in the quote currency, what is held at its last close included),
+        `TRADE_COLUMNS` and `SUMS`; with `CURVE_COLUMNS` where each coin has its own cash. Turnover
+        of coins that share cash is in multiples of the equity of all; their exposure is NaN.
     """
     coins = list(outcome.coins)
-    trades = _trades(outcome.fills, "coin", coins)
-    has_curves = not outcome.shared
+    trades = _trades(outcome.fills, coins)
     years = max(len(outcome.dates) - 1, 1) / bars_a_year
     last = pd.DataFrame(market.close).ffill().fillna(0.0).to_numpy()[-1]
-    profit = trades["flow"].to_numpy() + trades["held"].to_numpy() * last
+    profit = trades["flow"].to_numpy() + trades["held"].to_numpy() * last - outcome.borrowed
     frame = pd.DataFrame({"coin": pd.array(coins, dtype="str"), "profit": profit})
-    mean = outcome.equity.mean(axis=0) if has_curves else np.full(len(coins), outcome.total.mean())
-    if has_curves:
+    # As in `curve_figures`, and of shared cash there is one curve for all.
+    mean = np.ascontiguousarray(np.maximum(outcome.equity, 0.0).T).mean(axis=1)
+    exposure: Any = np.nan
+    if not outcome.shared:
         frame = frame.assign(**curve_figures(outcome.equity, bars_a_year))
-    return frame.assign(
-        turnover=trades["traded"].to_numpy() / mean / years,
-        exposure=outcome.exposure if has_curves else np.nan,
-        **{name: trades[name].to_numpy() for name in ("fees", "slipped", "fills", "hit_rate")},
-    )
+        exposure = exposure_of(outcome.equity, outcome.held)
+    plain = ("fees", "slipped", "fills", "hit_rate", *SUMS)
+    named = {name: trades[name].to_numpy() for name in plain} | {"borrowed": outcome.borrowed}
+    named |= {"turnover": named["traded"] / mean / years, "exposure": exposure}
+    return frame.assign(**{name: named[name] for name in (*TRADE_COLUMNS, *SUMS)})
 
 
-def _trades(fills: pd.DataFrame, by: str, keys: Sequence[Any]) -> pd.DataFrame:
-    """Return sums of fills by a column, a row a key: those without fills too."""
+def _trades(fills: pd.DataFrame, coins: Sequence[str]) -> pd.DataFrame:
+    """Return sums of fills by coin, those without fills too."""
     sign = np.where(fills["side"] == "buy", 1.0, -1.0)
     notional = fills["quantity"] * fills["price"]
-    frame = pd.DataFrame(
-        {
-            by: fills[by],
-            "traded": notional.where(fills["reason"] == "order", 0.0),
-            "held": sign * fills["quantity"],
-            "flow": -sign * notional - fills["fee"],
-            "fees": fills["fee"],
-            "slipped": fills["slipped"],
-            "fills": 1.0,
-            "closed": fills["profit"].notna().astype(float),
-            "won": (fills["profit"] > 0).astype(float),
-        }
-    )
-    sums = frame.groupby(by).sum().reindex(list(keys), fill_value=0.0)
-    with np.errstate(all="ignore"):
-        return sums.assign(hit_rate=sums["won"] / sums["closed"].where(sums["closed"] > 0))
+    columns = {
+        "traded": notional.where(fills["reason"] == "order", 0.0),
+        "held": sign * fills["quantity"],
+        "flow": -sign * notional - fills["fee"],
+        "fees": fills["fee"],
+        "slipped": fills["slipped"],
+        "fills": np.ones(len(fills)),
+        "closed": fills["profit"].notna(),
+        "won": fills["profit"] > 0,
+    }
+    # In the order of a coin's fills, whatever is beside them; a group's sum of pandas is not.
+    codes = pd.Index(coins).get_indexer(pd.Index(fills["coin"]))
+    sums = pd.DataFrame(
+        {name: np.bincount(codes, np.asarray(values, dtype=float), len(coins))
+         for name, values in columns.items()},
+        index=pd.Index(coins),
+    )  # fmt: skip
+    return sums.assign(hit_rate=sums["won"] / sums["closed"].where(sums["closed"] > 0))

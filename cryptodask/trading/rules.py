@@ -90,7 +90,7 @@ class Rule:
     Raises
     ------
     OptionError
-        A value is out of its range.
+        A value is out of its range, or an option has no effect on such a rule.
     """
 
     source: str
@@ -105,15 +105,92 @@ class Rule:
     hold: int = _option(0, int, "hold", whole_number(0))
     stop: float | None = _option(None, float, "stop", _number(1e-9, 1.0))
 
+    def __attrs_post_init__(self) -> None:
+        """Refuse options that would be ignored."""
+        without = {HOLD: set(OPTIONS), MOMENTUM: {"step", "probability"}}
+        idle = without.get(self.source, {"lookback"})
+        if self.size != "volatility":
+            idle |= {"target"}
+        for name in self._given():
+            if name in idle:
+                needs = "without size=volatility" if name == "target" else f"on {self.source}"
+                raise OptionError(f"{name}: has no effect {needs}; leave it out")
+
+    def _given(self) -> dict[str, Any]:
+        """Return the options that are not as by default, by the names that are written."""
+        return {
+            field.metadata["name"]: getattr(self, field.name)
+            for field in attrs.fields(Rule)
+            if field.metadata and getattr(self, field.name) != field.default
+        }
+
     @property
     def text(self) -> str:
         """The rule as it is written."""
-        given = [
-            f"{field.metadata['name']}={getattr(self, field.name)}"
-            for field in attrs.fields(Rule)
-            if field.metadata and getattr(self, field.name) != field.default
-        ]
+        given = [f"{name}={value}" for name, value in self._given().items()]
         return self.source + (":" + ",".join(given) if given else "")
+
+    def crosses(self, shared: bool) -> bool:
+        """Return whether the weight of a coin depends on those of others at its date.
+
+        Parameters
+        ----------
+        shared : bool
+            Whether coins share cash.
+        """
+        return shared or self.top is not None
+
+    def choose(self, rows: pd.DataFrame, costs: float) -> pd.DataFrame:
+        """Return the rows whose own conditions are met, whatever other coins do.
+
+        Parameters
+        ----------
+        rows : DataFrame
+            `RULE_COLUMNS`, of one model and step, with ``annual``: volatility a year.
+        costs : float
+            Of buying and selling, a share of the notional.
+
+        Returns
+        -------
+        DataFrame
+            ``coin, cutoff, net, annual``: net is the return after costs.
+        """
+        net = rows["return"] - (0.0 if self.source == MOMENTUM else costs)
+        chosen = net > self.minimum
+        if self.probability is not None:
+            chosen &= rows["probability"] >= self.probability
+        if self.size != "equal":
+            chosen &= rows["annual"] > 0
+        return rows.assign(net=net).loc[chosen, ["coin", "cutoff", "net", "annual"]]
+
+    def divide(self, chosen: pd.DataFrame, shared: bool) -> pd.DataFrame:
+        """Return the target weights of rows that were chosen, shares of the equity.
+
+        Parameters
+        ----------
+        chosen : DataFrame
+            What `choose` gives of all coins.
+        shared : bool
+            Whether coins share cash.
+
+        Returns
+        -------
+        DataFrame
+            The same rows by date and coin, with ``weight``; it does not depend on their order.
+        """
+        chosen = chosen.sort_values(["cutoff", "coin"], kind="stable")
+        if self.top is not None:
+            # Equal returns by name of coin, so that the order of rows decides nothing.
+            best = chosen.sort_values("net", ascending=False, kind="stable")
+            chosen = chosen[(best.groupby("cutoff").cumcount() < self.top).reindex(chosen.index)]
+        parts = pd.Series(1.0, index=chosen.index)
+        if self.size == "parity":
+            parts = 1.0 / chosen["annual"]
+        if shared:
+            parts = parts / parts.groupby(chosen["cutoff"]).transform("sum")
+        if self.size == "volatility":
+            parts = parts * (self.target / chosen["annual"]).clip(upper=1.0)
+        return chosen.assign(weight=parts.clip(upper=self.most))
 
     def weigh(self, rows: pd.DataFrame, costs: float, shared: bool) -> "pd.Series[Any]":
         """Return target weights at each origin, shares of the equity.
@@ -121,7 +198,7 @@ class Rule:
         Parameters
         ----------
         rows : DataFrame
-            `RULE_COLUMNS`, of one model and step, with ``annual``: volatility a year.
+            As of `choose`, of all coins.
         costs : float
             Of buying and selling, a share of the notional.
         shared : bool
@@ -132,27 +209,8 @@ class Rule:
         Series of float64, ``(n_rows,)``
             0 where a condition is not met, or what it needs is missing.
         """
-        net = rows["return"] - (0.0 if self.source == MOMENTUM else costs)
-        chosen = net > self.minimum
-        if self.probability is not None:
-            chosen &= rows["probability"] >= self.probability
-        if self.size != "equal":
-            chosen &= rows["annual"] > 0
-        if self.top is not None:
-            # Equal returns by name of coin, so that the order of rows decides nothing.
-            order = rows.assign(net=net.where(chosen)).sort_values(
-                ["net", "coin"], ascending=[False, True], kind="stable"
-            )
-            chosen &= order.groupby("cutoff").cumcount().reindex(rows.index) < self.top
-        parts = chosen.astype(float)
-        if self.size == "parity":
-            parts = (1.0 / rows["annual"]).where(chosen, 0.0)
-        if shared:
-            total = parts.groupby(rows["cutoff"]).transform("sum")
-            parts = (parts / total).where(total > 0, 0.0)
-        if self.size == "volatility":
-            parts = (parts * (self.target / rows["annual"]).clip(upper=1.0)).where(chosen, 0.0)
-        return parts.clip(upper=self.most)
+        weights = self.divide(self.choose(rows, costs), shared)["weight"]
+        return weights.reindex(rows.index, fill_value=0.0)
 
 
 OPTIONS: Mapping[str, "attrs.Attribute[Any]"] = {
@@ -259,47 +317,3 @@ def check_weights(weights: Any, rows: pd.DataFrame, name: str) -> "pd.Series[Any
         row = rows.iloc[int(np.flatnonzero(np.isinf(values))[0])]
         raise OptionError(f"rule {name}: {row['coin']}: the weight at {row['cutoff']} is infinite")
     return pd.Series(values, index=rows.index)
-
-
-def hold_and_stop(
-    targets: np.ndarray[Any, Any], close: np.ndarray[Any, Any], hold: int, stop: float | None
-) -> np.ndarray[Any, Any]:
-    """Return targets in which positions are kept for some bars, and sold at a loss.
-
-    Parameters
-    ----------
-    targets, close : ndarray of float64, ``(n_dates, n_coins)``
-        Weights, NaN where nothing is decided; closes, in the quote currency.
-    hold : int
-        Bars. A sale that is decided earlier waits for them.
-    stop : float or None
-        Share below the close at which the position was decided. A stop does not wait.
-
-    Returns
-    -------
-    ndarray of float64, ``(n_dates, n_coins)``
-        A decision counts where a coin has a bar; a new one may buy again after a stop.
-    """
-    if not hold and stop is None:
-        return targets
-    adjusted = np.full_like(targets, np.nan)
-    n_dates, n_coins = targets.shape
-    wanted, current = np.zeros(n_coins), np.zeros(n_coins)
-    began, entry = np.zeros(n_coins, dtype=int), np.full(n_coins, np.nan)
-    for date in range(n_dates):
-        bar = np.isfinite(close[date])
-        decided = bar & np.isfinite(targets[date])
-        wanted[decided] = targets[date, decided]
-        stopped = np.zeros(n_coins, dtype=bool)
-        if stop is not None:
-            with np.errstate(invalid="ignore"):
-                stopped = bar & (current > 0) & (close[date] <= entry * (1.0 - stop))
-            wanted[stopped] = 0.0
-        opens = decided & (wanted > 0) & (current == 0)
-        entry[opens], began[opens] = close[date, opens], date
-        # A sale in whole or in part that came too early is made when the bars are over.
-        waits = (wanted < current) & (date - began < hold) & ~stopped
-        changes = bar & ~waits & ((wanted != current) | decided)
-        adjusted[date, changes] = wanted[changes]
-        current[changes] = wanted[changes]
-    return adjusted

@@ -21,6 +21,9 @@ from cryptodask.records import DateArray, FloatArray
 from cryptodask.trading.orders import FILL_TYPES, ORDER_TYPES, STATES
 from cryptodask.trading.terms import ACCOUNT, ANY_LOTS, NO_COSTS, Account, Costs, Lots
 
+YEAR = np.timedelta64(365 * 86_400, "s")
+"""As coins trade on all days."""
+
 BLOCK = 512
 """Coins that are simulated together: what is known of them stays in a core's cache."""
 
@@ -37,7 +40,7 @@ class Market:
     close : ndarray of float64, ``(n_dates, n_coins)``
         In the quote currency; NaN where a coin has no bar.
     open : ndarray of float64, ``(n_dates, n_coins)``, or None
-        In the quote currency; None where prices have no opens, and fills are at the next close.
+        In the quote currency. Where it is NaN, or there are none, fills are at the close.
     volume : ndarray of float64, ``(n_dates, n_coins)``, or None
         In the quote currency.
     """
@@ -56,11 +59,6 @@ class Market:
                 raise OptionError(f"{name}: must have a row a date and a column a coin, {shape}, "
                                   f"got {matrix.shape}")  # fmt: skip
 
-    @property
-    def fills_at(self) -> str:
-        """What orders are filled at: ``next open`` or ``next close``."""
-        return "next close" if self.open is None else "next open"
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -72,10 +70,10 @@ class Outcome:
     dates : ndarray of datetime64[s], ``(n_dates,)``
     equity : ndarray of float64, ``(n_dates, n_pools)``
         At each close, in the quote currency: a column a coin, or one of shared cash.
-    invested : ndarray of float64, ``(n_dates,)``
-        Absolute values of all positions, in the quote currency.
-    exposure : ndarray of float64, ``(n_pools,)``
-        Mean of positions as a share of the equity.
+    held : ndarray of float64, ``(n_dates, n_pools)``
+        Absolute values of positions, in the quote currency.
+    borrowed : ndarray of float64, ``(n_coins,)``
+        Fees for what was short, in the quote currency.
     cash : ndarray of float64, ``(n_pools,)``
         At the end, in the quote currency.
     order_rows, fill_rows : ndarray of `cryptodask.trading.kernels.ORDER` and `FILL`
@@ -87,8 +85,8 @@ class Outcome:
     coins: tuple[str, ...]
     dates: DateArray
     equity: FloatArray
-    invested: FloatArray
-    exposure: FloatArray
+    held: FloatArray
+    borrowed: FloatArray
     cash: FloatArray
     order_rows: Any
     fill_rows: Any
@@ -97,12 +95,12 @@ class Outcome:
     @cached_property
     def orders(self) -> pd.DataFrame:
         """Orders by date and coin; see `cryptodask.trading.orders.ORDER_TYPES`."""
-        return _orders(self, self.order_rows)
+        return order_frame(self.coins, self.dates, self.order_rows)
 
     @cached_property
     def fills(self) -> pd.DataFrame:
         """Fills by date, sales first; see `cryptodask.trading.orders.FILL_TYPES`."""
-        return _fills(self, self.fill_rows)
+        return fill_frame(self.coins, self.dates, self.fill_rows)
 
     @property
     def total(self) -> FloatArray:
@@ -117,6 +115,7 @@ def simulate_targets(
     costs: Costs = NO_COSTS,
     lots: Lots = ANY_LOTS,
     threads: int | None = None,
+    coins: int | None = None,
 ) -> Outcome:
     """Simulate target weights.
 
@@ -132,6 +131,8 @@ def simulate_targets(
     lots : Lots
     threads : int, optional
         At most; by default one a core. Numbers do not depend on it.
+    coins : int, optional
+        How many coins the cash is for, if more than these, unless it is shared.
 
     Returns
     -------
@@ -151,8 +152,6 @@ def simulate_targets(
     >>> simulate_targets(market, buy, Account(cash=110.0)).total
     array([110., 110., 120.])
     """
-    from cryptodask.trading import kernels
-
     _check_targets(market, targets, account)
     if costs.participation is not None and market.volume is None:
         raise OptionError("participation: prices have no volume; leave it out")
@@ -160,27 +159,36 @@ def simulate_targets(
     matrices = [
         np.ascontiguousarray(m, dtype=np.float64) for m in (price, market.close, volume, targets)
     ]
-    terms = kernels.Terms(
-        float(costs.fee), float(costs.minimum_fee), float(costs.slip),
-        float(np.inf if costs.participation is None else costs.participation), float(lots.size),
-        float(lots.minimum_notional), account.end, account.ended_after, account.short,
-        account.shared,
-    )  # fmt: skip
     n_dates, n_coins = targets.shape
     pools = 1 if account.shared else n_coins
-    equity, exposure = np.empty((n_dates, pools)), np.zeros(pools)
-    block = n_coins if account.shared else BLOCK
+    cash_each = account.cash / (pools if account.shared or coins is None else coins)
+    equity, held = np.empty((n_dates, pools)), np.empty((n_dates, pools))
+    terms, block = _terms_of(market, account, costs, lots), n_coins if account.shared else BLOCK
 
     def run(start: int) -> Any:
         stop = min(start + block, n_coins)
-        return _block(matrices, account.cash / pools, terms, equity, exposure, start, stop)
+        return _block(matrices, cash_each, terms, equity, held, start, stop)
 
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
-        parts = list(pool.map(run, range(0, n_coins, block)))
-    cash, invested, orders, fills = zip(*parts, strict=True)
+        parts = list(pool.map(run, range(0, max(n_coins, 1), max(block, 1))))
+    cash, borrowed, orders, fills = zip(*parts, strict=True)
     return Outcome(
-        market.coins, market.dates, equity, np.sum(invested, axis=0), exposure,
+        market.coins, market.dates, equity, held, np.concatenate(borrowed),
         np.concatenate(cash), np.concatenate(orders), np.concatenate(fills), account.shared,
+    )  # fmt: skip
+
+
+def _terms_of(market: Market, account: Account, costs: Costs, lots: Lots) -> Any:
+    """Return what the kernels need of terms, as plain numbers."""
+    from cryptodask.trading import kernels
+
+    dates = market.dates
+    share_of_year = float((dates[1] - dates[0]) / YEAR) if len(dates) > 1 else 0.0
+    return kernels.Terms(
+        float(costs.fee), float(costs.minimum_fee), float(costs.slip),
+        float(np.inf if costs.participation is None else costs.participation), float(lots.size),
+        float(lots.minimum_notional), account.end, account.ended_after, account.short,
+        account.shared, account.borrow * share_of_year,
     )  # fmt: skip
 
 
@@ -189,11 +197,11 @@ def _block(
     cash_each: float,
     terms: Any,
     equity: FloatArray,
-    exposure: FloatArray,
+    held: FloatArray,
     start: int,
     stop: int,
 ) -> tuple[Any, Any, Any, Any]:
-    """Simulate the coins of some columns; return cash, what is invested, orders and fills."""
+    """Simulate the coins of some columns; return cash, fees for shorts, orders and fills."""
     from cryptodask.trading import kernels
 
     price, close, volume, targets = matrices
@@ -202,30 +210,18 @@ def _block(
     while True:
         cash = np.full(1 if terms.shared else stop - start, cash_each)
         orders, fills = np.empty(room[0], kernels.ORDER), np.empty(room[1], kernels.FILL)
-        invested = np.empty(len(equity))
-        exposure[start : start + len(cash)] = 0.0
+        borrowed = np.zeros(stop - start)
         counts = kernels.run(
-            price,
-            close,
-            volume,
-            targets,
-            cash,
-            terms,
-            orders,
-            fills,
-            equity,
-            exposure,
-            invested,
-            start,
-            stop,
-        )
+            price, close, volume, targets, cash, terms, orders, fills, equity, held, borrowed,
+            start, stop,
+        )  # fmt: skip
         if counts[1] <= room[1]:
             break
         room[1] = int(counts[1])  # partial fills are more than orders: once more, with room
     orders, fills = orders[: counts[0]], fills[: counts[1]]
     orders["coin"] += start
     fills["coin"] += start
-    return cash, invested, orders, fills
+    return cash, borrowed, orders, fills
 
 
 def _check_targets(market: Market, targets: FloatArray, account: Account) -> None:
@@ -246,12 +242,19 @@ def _check_targets(market: Market, targets: FloatArray, account: Account) -> Non
         )
 
 
-def _orders(market: Outcome, rows: Any) -> pd.DataFrame:
-    """Return orders as a frame, by date and coin."""
+def order_frame(coins: Sequence[str], dates: DateArray, rows: Any) -> pd.DataFrame:
+    """Return orders as a frame, by date and coin; see `cryptodask.trading.orders.ORDER_TYPES`.
+
+    Parameters
+    ----------
+    coins : sequence of str, ``(n_coins,)``
+    dates : ndarray of datetime64[s], ``(n_dates,)``
+    rows : ndarray of `cryptodask.trading.kernels.ORDER`
+    """
     rows = rows[np.lexsort((rows["coin"], rows["decided"]))]
     columns = {
-        "coin": _taken(market.coins, rows["coin"]),
-        "decided": market.dates[rows["decided"]],
+        "coin": _taken(coins, rows["coin"]),
+        "decided": dates[rows["decided"]],
         "side": _sides(rows["quantity"]),
         "quantity": np.abs(rows["quantity"]),
         "filled": rows["filled"],
@@ -260,13 +263,20 @@ def _orders(market: Outcome, rows: Any) -> pd.DataFrame:
     return pd.DataFrame(columns).astype(ORDER_TYPES)
 
 
-def _fills(market: Outcome, rows: Any) -> pd.DataFrame:
-    """Return fills as a frame, by date, sales first."""
+def fill_frame(coins: Sequence[str], dates: DateArray, rows: Any) -> pd.DataFrame:
+    """Return fills as a frame, by date, sales first; see `cryptodask.trading.orders.FILL_TYPES`.
+
+    Parameters
+    ----------
+    coins : sequence of str, ``(n_coins,)``
+    dates : ndarray of datetime64[s], ``(n_dates,)``
+    rows : ndarray of `cryptodask.trading.kernels.FILL`
+    """
     rows = rows[np.lexsort((rows["coin"], rows["quantity"] > 0, rows["end"], rows["date"]))]
     columns = {
-        "coin": _taken(market.coins, rows["coin"]),
-        "decided": market.dates[rows["decided"]],
-        "date": market.dates[rows["date"]],
+        "coin": _taken(coins, rows["coin"]),
+        "decided": dates[rows["decided"]],
+        "date": dates[rows["date"]],
         "side": _sides(rows["quantity"]),
         "quantity": np.abs(rows["quantity"]),
         **{name: rows[name] for name in ("price", "fee", "slipped", "profit")},
@@ -279,5 +289,5 @@ def _sides(quantity: FloatArray) -> Any:
     return _taken(("buy", "sell"), (quantity < 0).astype(np.int32))
 
 
-def _taken(names: tuple[str, ...], codes: Any) -> Any:
-    return pd.array(names, dtype="str").take(codes) if len(codes) else np.empty(0, object)
+def _taken(names: Sequence[str], codes: Any) -> Any:
+    return pd.array(list(names), dtype="str").take(codes) if len(codes) else np.empty(0, object)

@@ -1,12 +1,14 @@
 """Target weights of rules, as matrices: rows for rules from a backtest and prices, and back."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from cryptodask.errors import OptionError
 from cryptodask.records import DateArray, FloatArray
+from cryptodask.trading.holding import held_targets, hold_and_stop
 from cryptodask.trading.market import places_of, volatility_at
 from cryptodask.trading.rules import (
     HOLD,
@@ -15,7 +17,6 @@ from cryptodask.trading.rules import (
     Rule,
     Weigh,
     check_weights,
-    hold_and_stop,
     rising_probability,
 )
 from cryptodask.trading.simulation import Market
@@ -90,6 +91,53 @@ def _with_volatility(rows: pd.DataFrame, market: Market) -> pd.DataFrame:
     return rows.assign(volatility=known)[list(RULE_COLUMNS)]
 
 
+class Evidence:
+    """What rules see of some coins, derived once for all of them.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of a backtest.
+    market : Market
+        From before the first origin on.
+    origins : ndarray of datetime64, ``(n_origins,)``
+    bars_a_year : float
+    """
+
+    def __init__(
+        self, table: pd.DataFrame, market: Market, origins: DateArray, bars_a_year: float
+    ) -> None:
+        self.market, self.origins = market, origins
+        self._table, self._root = table, np.sqrt(bars_a_year)
+        self._momentum: dict[int, pd.DataFrame] = {}
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """Of all models and steps; see `cryptodask.trading.rules.RULE_COLUMNS`."""
+        return self._annual(rule_rows(self._table, self.market))
+
+    def of(self, rule: Rule, horizon: int) -> pd.DataFrame:
+        """Return what a rule looks at, with ``annual``: volatility a year.
+
+        Parameters
+        ----------
+        rule : Rule
+            Of a model or of momentum.
+        horizon : int
+            The step at which it looks, unless it says.
+        """
+        if rule.source == MOMENTUM:
+            if rule.lookback not in self._momentum:
+                rows = momentum_rows(self.market, self.origins, rule.lookback)
+                self._momentum[rule.lookback] = self._annual(rows)
+            return self._momentum[rule.lookback]
+        step = rule.step or horizon
+        return self.rows[(self.rows["model"] == rule.source) & (self.rows["step"] == step)]
+
+    def _annual(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return rows.assign(annual=rows["volatility"] * self._root)
+
+
 def targets_of(
     rule: Rule | Weigh,
     table: pd.DataFrame,
@@ -127,22 +175,48 @@ def targets_of(
         The backtest has no such model or step, a function does not give a weight a row, or
         ``size=parity`` is asked for without shared cash.
     """
+    evidence = Evidence(table, market, origins, bars_a_year)
     if not isinstance(rule, Rule):
-        rows = rule_rows(table, market)
-        weights = check_weights(rule(rows.copy()), rows, name_of(rule))
-        _refuse_twice(rows[weights.notna()], name_of(rule))
-        return _matrix(rows, weights, market, origins, fill=False)
+        return matrix_of(None, weights_of(rule, evidence.rows), market, origins)
     if rule.source == HOLD:
-        return _held(market, origins, shared)
+        return held_targets(market, origins, shared)
+    models = table["model"].unique().tolist()
+    steps = table.loc[table["model"] == rule.source, "step"]
+    horizon = int(steps.max()) if len(steps) else 0
+    check_rule(rule, models, horizon, shared)
+    weights = rule.divide(rule.choose(evidence.of(rule, horizon), costs), shared)
+    return matrix_of(rule, weights, market, origins)
+
+
+def check_rule(rule: Rule, models: Sequence[str], horizon: int, shared: bool) -> None:
+    """Check that a backtest has what a rule looks at.
+
+    Parameters
+    ----------
+    rule : Rule
+    models : sequence of str
+        Of the backtest.
+    horizon : int
+        Of the backtest, bars.
+    shared : bool
+        Whether coins share cash.
+
+    Raises
+    ------
+    OptionError
+        It has not, or the rule divides cash that is not shared.
+    """
     if rule.size == "parity" and not shared:
         raise OptionError(f"rule {rule.text}: size=parity divides shared cash; give --shared")
-    if rule.source == MOMENTUM:
-        rows = momentum_rows(market, origins, rule.lookback)
-    else:
-        rows = rule_rows(_of_rule(rule, table), market)
-    rows = rows.assign(annual=rows["volatility"] * np.sqrt(bars_a_year))
-    targets = _matrix(rows, rule.weigh(rows, costs, shared), market, origins, fill=True)
-    return hold_and_stop(targets, market.close, rule.hold, rule.stop)
+    if rule.source in (MOMENTUM, HOLD):
+        return
+    if rule.source not in models:
+        raise OptionError(
+            f"rule {rule.text}: {rule.source} is not a model of the backtest; it has "
+            f"{', '.join(models)}, and there are {MOMENTUM} and {HOLD}"
+        )
+    if rule.step is not None and rule.step > horizon:
+        raise OptionError(f"rule {rule.text}: step is beyond the horizon, {horizon}")
 
 
 def name_of(rule: Rule | Weigh) -> str:
@@ -155,20 +229,25 @@ def name_of(rule: Rule | Weigh) -> str:
     return rule.text if isinstance(rule, Rule) else getattr(rule, "__name__", repr(rule))
 
 
-def _of_rule(rule: Rule, table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of a rule's model and step."""
-    models: Sequence[str] = table["model"].unique().tolist()
-    rows = table[table["model"] == rule.source]
-    if rows.empty:
-        raise OptionError(
-            f"rule {rule.text}: {rule.source} is not a model of the backtest; it has "
-            f"{', '.join(models)}, and there are {MOMENTUM} and {HOLD}"
-        )
-    steps = rows["step"]
-    step = rule.step or int(steps.max())
-    if step > steps.max():
-        raise OptionError(f"rule {rule.text}: step is beyond the horizon, {int(steps.max())}")
-    return rows[steps == step]
+def weights_of(rule: Weigh, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return what a user's function decides: ``coin, cutoff, weight``, a row a decision.
+
+    Parameters
+    ----------
+    rule : callable
+    rows : DataFrame
+        `cryptodask.trading.rules.RULE_COLUMNS` of all coins.
+
+    Raises
+    ------
+    OptionError
+        It gives something other than a weight a row, or two of a coin at one date.
+    """
+    rows = rows[list(RULE_COLUMNS)]
+    weights = check_weights(rule(rows.copy()), rows, name_of(rule))
+    decided = rows[["coin", "cutoff"]].assign(weight=weights)[weights.notna()]
+    _refuse_twice(decided, name_of(rule))
+    return decided
 
 
 def _refuse_twice(rows: pd.DataFrame, name: str) -> None:
@@ -182,28 +261,32 @@ def _refuse_twice(rows: pd.DataFrame, name: str) -> None:
         )
 
 
-def _matrix(
-    rows: pd.DataFrame, weights: "pd.Series[float]", market: Market, origins: DateArray, fill: bool
+def matrix_of(
+    rule: Rule | None, weights: pd.DataFrame, market: Market, origins: DateArray
 ) -> FloatArray:
-    """Return weights as a matrix; with ``fill``, coins with a bar and no row are sold."""
+    """Return decisions as a matrix.
+
+    Parameters
+    ----------
+    rule : Rule or None
+        A rule sells coins that have a bar at an origin and no weight there, keeps positions and
+        stops losses. None: what is not decided is left, as by functions.
+    weights : DataFrame
+        ``coin, cutoff, weight`` of coins of the market.
+    market : Market
+    origins : ndarray of datetime64, ``(n_origins,)``
+
+    Returns
+    -------
+    ndarray of float64, ``(n_dates, n_coins)``
+        Shares of the equity; NaN where nothing is decided.
+    """
     targets = np.full(market.close.shape, np.nan)
-    if fill:
+    if rule is not None:
         at = np.searchsorted(market.dates, origins)
         targets[at] = np.where(np.isfinite(market.close[at]), 0.0, np.nan)
-    given = weights.notna()
-    dates, columns = places_of(market, rows.loc[given, "coin"], rows.loc[given, "cutoff"])
-    targets[dates, columns] = weights[given].to_numpy()
-    return targets
-
-
-def _held(market: Market, origins: DateArray, shared: bool) -> FloatArray:
-    """Return weights that buy each coin at its first bar; of shared cash, those there at first."""
-    targets = np.full(market.close.shape, np.nan)
-    start = int(np.searchsorted(market.dates, origins.min()))
-    known = np.isfinite(market.close[start:])
-    if shared:
-        targets[start, known[0]] = 1.0 / max(1, int(known[0].sum()))
-        return targets
-    coins = np.flatnonzero(known.any(axis=0))
-    targets[start + known[:, coins].argmax(axis=0), coins] = 1.0
+    dates, columns = places_of(market, weights["coin"], weights["cutoff"])
+    targets[dates, columns] = weights["weight"].to_numpy()
+    if rule is not None:
+        return hold_and_stop(targets, market.close, rule.hold, rule.stop)
     return targets

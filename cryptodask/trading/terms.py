@@ -141,7 +141,11 @@ class Account:
     shared : bool
         Whether all coins share cash and equity. If not, each coin has its own.
     short : bool
-        Whether a position may be negative.
+        Whether a position may be negative. Declared rules never are, only functions; so the
+        command has neither this option nor the next.
+    borrow : float
+        Fee for what is short, a share of its worth a year, taken at each close; 0 is lent for
+        nothing, which no exchange does.
     end : float
         Share of its last close that a position loses when its coin ends; ``close`` is 0, ``zero``
         is 1.
@@ -151,7 +155,7 @@ class Account:
     Raises
     ------
     OptionError
-        A value is out of its range.
+        A value is out of its range, or there is a fee for shorts and no short is allowed.
     """
 
     panel: ClassVar[str] = "Account"
@@ -162,7 +166,10 @@ class Account:
     shared: bool = option(
         False, "Let all coins share cash, in place of equal parts.", check=flag, flag="--shared"
     )
-    short: bool = option(False, "Let positions be negative.", check=flag, flag="--short")
+    short: bool = option(False, "Let positions be negative.", check=flag, flag="")
+    borrow: float = option(
+        0.0, "Fee for what is short, a share of its worth a year.", check=_amount, flag=""
+    )
     end: float = option(
         "close",
         "What a coin that ends is worth: close (its last), zero, or the share that is lost.",
@@ -173,6 +180,13 @@ class Account:
     ended_after: int = option(
         30, "Bars without a row after which a coin has ended.", check=whole_number(1, "bars")
     )
+
+    def __attrs_post_init__(self) -> None:
+        if self.borrow and not self.short:
+            raise OptionError(
+                f"borrow: {self.borrow:g} is a fee for what is short, and nothing may be; give "
+                "short too, or leave it out"
+            )
 
 
 ACCOUNT, NO_COSTS, ANY_LOTS = Account(), Costs(), Lots()

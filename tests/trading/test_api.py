@@ -1,6 +1,7 @@
 """`simulate`: from a backtest's folder and its prices to figures, orders, fills and a page."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ from cryptodask import backtest
 from cryptodask.dashboard.trading_page import save_trading, trades_of
 from cryptodask.errors import InputError, OptionError
 from cryptodask.prices.synthetic import synthetic_prices
-from cryptodask.results import Backtest
+from cryptodask.results import Backtest, open_backtest
 from cryptodask.trading import Account, Costs, simulate
-from cryptodask.trading.api import CASH, HOLDING
 from cryptodask.trading.market import read_market
+from cryptodask.trading.parts import CASH, EQUAL, HOLDING
 from tests.cli.command import inside, run
 from tests.conftest import Cluster, write_folder
 
@@ -41,9 +42,9 @@ def folder(prices: Path, cluster: Cluster, tmp_path_factory: pytest.TempPathFact
 def test_rules_beside_holding_and_cash(folder: Path) -> None:
     result = simulate(folder, rules=RULES, costs=Costs(fee=0.001), account=Account(cash=1000))
     figures = result.figures.set_index("rule")
-    assert list(figures.index) == [*RULES, HOLDING, CASH]
+    assert list(figures.index) == [*RULES, HOLDING, EQUAL, CASH]
     assert figures.loc[CASH, "return"] == 0
-    assert set(result.orders["rule"]) == {*RULES, HOLDING}
+    assert set(result.orders["rule"]) == {*RULES, HOLDING, EQUAL}
     last = result.equity.groupby("rule")["equity"].last()
     returns = figures["return"]
     assert dict(last / 1000 - 1) == pytest.approx(dict(returns.reindex(last.index)))
@@ -51,6 +52,45 @@ def test_rules_beside_holding_and_cash(folder: Path) -> None:
     assert dict(profits / 1000) == pytest.approx(dict(returns.reindex(profits.index)))
     origins = set(result.orders.loc[result.orders["rule"] == RULES[0], "decided"])
     assert len(origins) <= 12
+
+
+def test_equal_parts_by_hand() -> None:
+    """Cash of 303 for A, B and C, which are there at first; D begins later and is not bought."""
+    dates = pd.date_range("2020-01-01", periods=6)
+    closes = {
+        "A": [10.0, 10, 10, 10, 20, 30],
+        "B": [10.0, 10, 10, 5, 5, 5],
+        "C": [10.0, 10, 10, 10, 10, None],  # has no row on the last day
+        "D": [None, None, None, 1.0, 100, 100],
+    }
+    frame = pd.concat(
+        [pd.DataFrame({"coin": coin, "date": dates, "open": prices, "close": prices}).dropna()
+         for coin, prices in closes.items()]
+    )  # fmt: skip
+    rows = [
+        (coin, "naive", dates[at], dates[at + 1], 1, closes[coin][at], closes[coin][at],
+         closes[coin][at + 1])
+        for at in (1, 4) for coin in closes if closes[coin][at] is not None
+    ]  # fmt: skip
+    names = ["coin", "model", "cutoff", "date", "step", "forecast", "last", "actual"]
+    table = pd.DataFrame(rows, columns=names).assign(lower_80=np.nan, upper_80=np.nan)
+    given = Backtest(["naive"], 1, dates[[1, 4]].to_numpy(), frame=table)
+    result = simulate(given, frame, "naive", account=Account(cash=303), costs=Costs(fee=0.01))
+    # 101 for each pay 10 coins of each at the opens of day 3, and the fees. At the end they are
+    # worth 300, 50 and, by its last close, 100.
+    equal = result.equity[result.equity["rule"] == EQUAL]["equity"].tolist()
+    assert equal == pytest.approx([303, 300, 250, 350, 450])
+    fills = result.fills[result.fills["rule"] == EQUAL]
+    assert fills["coin"].tolist() == ["A", "B", "C"]
+    assert fills[["quantity", "fee"]].to_numpy().ravel() == pytest.approx([10.0, 1.0] * 3)
+    assert (fills["date"] == dates[2]).all()
+    # Holding each coin is with a quarter of the cash; that of D is idle until it is there.
+    each = result.coins[result.coins["rule"] == HOLDING].set_index("coin")["profit"]
+    share = 303 / 4 / 1.01
+    assert each.to_dict() == pytest.approx({
+        "A": 2 * share - 0.01 * share, "B": -0.51 * share, "C": -0.01 * share,
+        "D": -0.01 * share,
+    })  # fmt: skip
 
 
 def test_more_rules_tried_make_less_sure(folder: Path) -> None:
@@ -90,8 +130,8 @@ def test_prices_in_memory_give_the_same(folder: Path, prices: Path) -> None:
 def test_prices_without_opens_are_filled_at_closes(folder: Path, prices: Path) -> None:
     frame = read_frame(prices).assign(open=np.nan)
     result = simulate(folder, frame, RULES)
-    assert result.market.fills_at == "next close"
-    market = read_market(_loader(frame), list(result.market.coins), *result.market.dates[[0, -1]])
+    assert result.fills_at == "next close"
+    market = read_market(_loader(frame), list(result.names), *result.dates[[0, -1]])
     fill = result.fills.iloc[0]
     row = np.flatnonzero(market.dates == fill["date"])[0]
     assert fill["price"] == market.close[row, market.coins.index(fill["coin"])]
@@ -117,15 +157,56 @@ def test_what_makes_no_sense_is_refused(folder: Path, tmp_path: Path) -> None:
         simulate(folder, rules="drift").write(tmp_path / "file")
 
 
+def test_rules_that_would_decide_on_nothing_are_refused(folder: Path, prices: Path) -> None:
+    """Whether their results are made at once or in two passes."""
+    opened = open_backtest(folder)
+    table = opened.get_df()
+    frame = read_frame(prices)
+
+    def given(**columns: Any) -> Backtest:
+        return replace(opened, path=None, files=(), frame=table.assign(**columns))
+
+    without_bounds = given(lower_80=np.nan, upper_80=np.nan)
+    failed = given(forecast=table["forecast"].where(table["model"] != "drift"))
+    cases: list[tuple[Any, str, str]] = [
+        (without_bounds, "drift:probability=0.6", "has no intervals of drift"),
+        (failed, "drift", "the backtest has no forecast of drift"),
+        (opened, "momentum:lookback=5000", "no coin has a bar 5000 bars before any origin"),
+        (given(forecast=np.nan), "drift", "has no forecast, so there is nothing to trade"),
+        (replace(opened, path=None, files=(), frame=table[:0]), "drift", "has no forecast"),
+    ]
+    for some, rule, message in cases:
+        for shared in (False, True):
+            with pytest.raises(OptionError, match=message):
+                simulate(some, frame, rule, account=Account(shared=shared))
+    with pytest.raises(OptionError, match="short: only rules that are functions sell short"):
+        simulate(folder, rules="drift", account=Account(short=True))
+
+
+def test_costs_that_need_volumes_are_refused_only_where_there_are_none(
+    folder: Path, prices: Path
+) -> None:
+    frame, costs = read_frame(prices), Costs(participation=0.1)
+    first = frame["coin"] == frame["coin"].iloc[0]
+    for shared in (False, True):
+        account = Account(shared=shared)
+        with pytest.raises(OptionError, match="participation: prices have no volume"):
+            simulate(folder, frame.assign(volume=np.nan), "drift", costs=costs, account=account)
+        some = frame.assign(volume=frame["volume"].where(~first))
+        result = simulate(folder, some, "drift", costs=costs, account=account)
+        assert frame["coin"].iloc[0] not in set(result.fills["coin"])
+        orders = result.orders[result.orders["coin"] == frame["coin"].iloc[0]]
+        assert set(orders["state"]) <= {"open", "replaced"}
+
+
 def test_a_page_has_the_coins_that_moved_most_and_their_fills(folder: Path, tmp_path: Path) -> None:
     result = simulate(folder, rules=RULES)
     coins, closes, fills = trades_of(result)
-    traded = result.coins[(result.coins["rule"] != HOLDING) & (result.coins["fills"] > 0)]
+    traded = result.coins[
+        ~result.coins["rule"].isin((HOLDING, EQUAL)) & (result.coins["fills"] > 0)
+    ]
     assert set(coins) == set(traded["coin"])
-    assert (
-        len(closes)
-        == np.isfinite(result.market.close[:, [result.market.coins.index(c) for c in coins]]).sum()
-    )
+    assert len(closes) == np.isfinite(result.market(coins).close).sum()
     assert len(fills) == result.fills["coin"].isin(coins).sum()
     save_trading(tmp_path / "page.html", result)
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
@@ -148,6 +229,9 @@ def test_the_command_prints_a_table_and_writes_frames_and_a_page(
     assert "8 coins, " in done.stdout
     assert re.search(r"hold each coin *│", done.stdout)
     assert "filled at the next open" in done.stdout
+    assert max(len(line) for line in done.stdout.splitlines() if line[:1] in "┏┃┡│└") <= 80
+    # A rule that is wider than its column is broken behind a comma.
+    assert re.search(r"drift:probability=0.6, *│.*\n│hold=3 +│", done.stdout)
     result = simulate(folder, rules=RULES, costs=Costs(fee=0.001, slippage=0.002),
                       account=Account(cash=5000))  # fmt: skip
     for name, frame in result.tables().items():

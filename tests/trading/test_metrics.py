@@ -79,11 +79,33 @@ def test_what_never_moves_has_no_ratio() -> None:
     assert returns_of(np.array([1.0, 0.0, 0.0])).tolist() == [-1.0, 0.0]
 
 
+def test_who_owes_has_lost_all_and_no_ratio() -> None:
+    figures = curve_figures(column(100, 150, -50, 100, 400), 365)
+    assert figures["return"][0] == -1.0
+    assert figures["drawdown"][0] == -1.0
+    assert math.isnan(figures["sharpe"][0])
+    assert math.isnan(figures["sortino"][0])
+    lost = curve_figures(column(100, 150, 0, 0), 365)
+    assert lost["sharpe"][0] < 0
+
+
+def test_turnover_of_who_owes_is_not_negative() -> None:
+    market = one_coin([100, 100, 300, 300, 300])
+    account = Account(cash=100, short=True)
+    outcome = simulate_targets(market, column(-1.0, NAN, -1.0, NAN, NAN), account)
+    # One is sold for 100; at 300, of which 200 is there, 100 is owed: nothing more is sold short,
+    # and what cash pays is bought back.
+    assert outcome.total.tolist() == pytest.approx([100, 100, -100, -100, -100])
+    assert outcome.fills["side"].tolist() == ["sell", "buy"]
+    figures = in_all(outcome.total, outcome.held[:, 0], by_coin(outcome, market, 365), 365)
+    assert figures["turnover"] > 0
+
+
 def test_trades_in_all_by_hand() -> None:
     market = one_coin([100, 100, 120, 120, 90, 90])
     targets = column(0.5, 0.0, 0.5, 0.0, NAN, NAN)
     outcome = simulate_targets(market, targets, Account(cash=1000), Costs(fee=0.01))
-    figures = in_all(outcome, 365)
+    figures = in_all(outcome.total, outcome.held[:, 0], by_coin(outcome, market, 365), 365)
     fills = outcome.fills
     assert figures["fills"] == 4
     assert figures["hit_rate"] == 0.5

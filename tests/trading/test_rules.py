@@ -12,7 +12,8 @@ from scipy.stats import norm
 
 from cryptodask.errors import LookaheadError, OptionError
 from cryptodask.testing import check_rule_lookahead
-from cryptodask.trading.rules import Rule, hold_and_stop, read_rule, rising_probability
+from cryptodask.trading.holding import hold_and_stop
+from cryptodask.trading.rules import Rule, read_rule, rising_probability
 from cryptodask.trading.targets import momentum_rows, rule_rows, targets_of
 from tests.trading.markets import NAN, column, one_coin, random_market
 from tests.trading.tables import backtest_rows
@@ -51,6 +52,11 @@ def test_a_models_name_may_have_a_colon() -> None:
         ("m:probability=1.5", "probability: must be from 0 to 1"),
         ("m:size=all", "size: must be one of equal, volatility, parity"),
         ("m:return=nan", "return"),
+        ("hold:top=3", "hold:top=3: top: has no effect on hold"),
+        ("momentum:probability=0.6", "probability: has no effect on momentum"),
+        ("momentum:step=2", "step: has no effect on momentum"),
+        ("m:lookback=5", "lookback: has no effect on m"),
+        ("m:target=0.3", "target: has no effect without size=volatility"),
         (":top=5", "name a model of the backtest"),
         ("", "name a model of the backtest"),
     ],

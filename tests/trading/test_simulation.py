@@ -46,7 +46,6 @@ def test_decided_at_a_close_and_filled_at_the_next_open() -> None:
 def test_filled_at_the_next_close_where_there_are_no_opens() -> None:
     market = one_coin([10, 20, 40])
     outcome = simulate_targets(market, column(0.5, NAN, NAN), Account(cash=100))
-    assert market.fills_at == "next close"
     assert fills_of(outcome) == [("buy", 5.0, 20.0, 0.0)]
     assert outcome.total.tolist() == [100, 100, 200]
 
@@ -127,10 +126,10 @@ def test_no_fill_without_a_bar() -> None:
     assert fills_of(outcome) == [("buy", 5.0, 50.0, 0.0)]
 
 
-def test_no_fill_at_a_missing_open_of_a_table_with_opens() -> None:
+def test_a_bar_without_an_open_is_filled_at_its_close_as_on_paper() -> None:
     market = one_coin([100, 100, 100], open=[100, NAN, 90])
     outcome = simulate_targets(market, column(0.5, NAN, NAN), Account(cash=1000))
-    assert fills_of(outcome) == [("buy", 5.0, 90.0, 0.0)]
+    assert fills_of(outcome) == [("buy", 5.0, 100.0, 0.0)]
 
 
 @pytest.mark.parametrize(("end", "worth"), [("close", 1000.0), ("zero", 500.0), (0.4, 800.0)])
@@ -229,6 +228,29 @@ seeds = st.integers(0, 2**32 - 1)
 
 def last_closes(market: Market) -> Any:
     return pd.DataFrame(market.close).ffill().to_numpy()
+
+
+def test_a_fee_for_what_is_short_by_the_day() -> None:
+    market = one_coin([100, 100, 110, 110, 110])
+    account = Account(cash=1000, short=True, borrow=0.365)
+    outcome = simulate_targets(market, column(-0.5, NAN, 0.0, NAN, NAN), account)
+    # 5 coins sold at 100; a thousandth of 500 at the second close, of 550 at the third; bought
+    # back at 110, and then nothing.
+    assert outcome.total.tolist() == pytest.approx([1000, 999.5, 948.95, 948.95, 948.95])
+    assert outcome.borrowed.tolist() == pytest.approx([1.05])
+    assert simulate_targets(market, column(0.5, NAN, NAN, NAN, NAN), account).borrowed[0] == 0
+    with pytest.raises(OptionError, match=r"borrow: 0\.1 is a fee for what is short"):
+        Account(borrow=0.1)
+
+
+def test_a_fee_that_cash_does_not_pay_is_owed_and_not_forgiven() -> None:
+    # Half is short and pays for one and a half long, so that there is no cash when the fee is due.
+    market = Market(("A", "B"), days(4), np.full((4, 2), 100.0))
+    account = Account(cash=1000, shared=True, short=True, borrow=36.5)
+    targets = np.array([[-0.5, 1.0], [NAN, NAN], [NAN, NAN], [NAN, NAN]])
+    targets[1, 1] = 1.0
+    outcome = simulate_targets(market, targets, account)
+    assert outcome.total.tolist() == pytest.approx([1000, 950, 900, 850])
 
 
 @settings(max_examples=60, deadline=None)

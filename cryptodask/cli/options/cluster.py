@@ -114,6 +114,11 @@ class ClusterOptions:
         reads=list[str] | None,
     )
 
+    @property
+    def is_given(self) -> bool:
+        """Whether a cluster was asked for."""
+        return bool(self.scheduler or self.tls or self.workers is not None or self.resources)
+
     @contextmanager
     def connect(self) -> "Iterator[Client]":
         """Connect to the cluster in this block, and print the link to its dashboard.

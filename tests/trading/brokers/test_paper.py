@@ -5,7 +5,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 
 from cryptodask.errors import InputError
 from cryptodask.store.records import Books, Order, Settled
@@ -142,6 +142,7 @@ def apply(before: Books, settled: Settled) -> Books:
     return attrs.evolve(before, cash=cash, positions=held, orders=waiting, wanted=[])
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.lists(
