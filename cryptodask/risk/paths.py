@@ -1,0 +1,188 @@
+"""Simulated paths of many coins, which move together as they did on the same past days.
+
+Filtered historical simulation (Barone-Adesi, Giannopoulos and Vosper, VaR without correlations for
+portfolios of derivative securities, Journal of Futures Markets 1999): for each bar of a path a past
+date is drawn, and each coin moves by its residual of that date times the spread that is expected of
+it then. The same dates are drawn for all coins, so that they move together as they did. What a path
+has summed up by a step says only how high it is among all paths: at that rank, the close is the
+quantile of the coin's distribution of moves (as Iman and Conover, A distribution-free approach to
+inducing rank correlation among input variables, 1982, do). So paths of each coin have the
+distribution from which its intervals are, at each step.
+
+A coin without a residual on a date gets that of the market times its loading on the market, and
+noise for the rest, of its own and drawn once: coins that were not there yet move with the others
+about as much as those that were.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from cryptodask.errors import InputError
+from cryptodask.models.base import rng_for
+from cryptodask.records import DateArray, FloatArray, IntArray
+from cryptodask.risk.distribution import MoveDistribution
+
+NAME = "risk"
+
+LEAST_DATES = 30
+"""Dates with residuals that paths need."""
+
+LARGEST = 4.0
+"""Standard deviations beyond which a residual counts for no more in what coins have in common."""
+
+PRIOR = 10
+"""Residuals as which the usual size and loading count beside a coin's own."""
+
+
+@dataclass(frozen=True, eq=False)
+class Simulator:
+    """Paths of coins, coin by coin; the same whatever coin comes first.
+
+    Attributes
+    ----------
+    moves : MoveDistribution
+        Of ``n_coins``.
+    residuals : ndarray of float64, ``(n_coins, n_dates)``
+        Of the same dates, none missing, of a mean square of about 1.
+    draws : ndarray of int64, ``(horizon, n_paths)``
+        Which date each bar of each path is like.
+    """
+
+    moves: MoveDistribution
+    residuals: FloatArray
+    draws: IntArray
+
+    @classmethod
+    def of(
+        cls,
+        moves: MoveDistribution,
+        dates: DateArray,
+        residuals: FloatArray,
+        n_paths: int,
+        seed: int,
+    ) -> "Simulator":
+        """Draw the dates of paths, each about as often as any other.
+
+        Parameters
+        ----------
+        moves : MoveDistribution
+        dates : ndarray of datetime64[s], ``(n_dates,)``
+        residuals : ndarray of float64, ``(n_coins, n_dates)``
+            Moves over spreads; NaN where a coin has none.
+        n_paths, seed : int
+
+        Raises
+        ------
+        InputError
+            There are too few dates on which any coin has a residual.
+        """
+        known = ~np.isnan(residuals).all(axis=0)
+        if known.sum() < LEAST_DATES:
+            raise InputError(
+                f"paths: {known.sum()} of the last {len(dates):,} bars have a move and what was "
+                f"expected of it, and paths need {LEAST_DATES}; give more rows"
+            )
+        complete = completed(moves.coins, residuals[:, known], seed)
+        rng, n_dates = rng_for(seed, NAME, ""), complete.shape[1]
+        draws = [
+            rng.permutation(np.resize(rng.permutation(n_dates), n_paths))
+            for _ in range(moves.horizon)
+        ]
+        return cls(moves, complete, np.stack(draws))
+
+    def growths(self, coin: int) -> FloatArray:
+        """Return the paths of one coin.
+
+        Parameters
+        ----------
+        coin : int
+            Its place.
+
+        Returns
+        -------
+        ndarray of float64, ``(horizon, n_paths)``
+            Closes over the last close.
+        """
+        horizon, n_paths = self.draws.shape
+        scale = self.moves.scale[coin]
+        apart = np.sqrt(np.maximum(np.diff(scale**2, prepend=0.0), 0.0))
+        summed = np.cumsum(self.residuals[coin][self.draws] * apart[:, None], axis=0)
+        quantiles = np.log(self.moves.growths(slice(coin, coin + 1))[0])
+        shares = (np.arange(n_paths) + 0.5) / n_paths
+        paths = np.empty((horizon, n_paths))
+        for step in range(horizon):
+            # Paths of one date are in the order of their numbers, for all coins alike, so that
+            # coins that always moved together still do.
+            order = np.argsort(summed[step], kind="stable")
+            paths[step, order] = np.interp(shares, self.moves.levels, quantiles[step])
+        return np.exp(paths)
+
+    def portfolio(self, coins: IntArray, weights: FloatArray) -> FloatArray:
+        """Return the paths of a portfolio that nobody trades until the horizon.
+
+        Parameters
+        ----------
+        coins : ndarray of int64, ``(n_held,)``
+            Places.
+        weights : ndarray of float64, ``(n_held,)``
+            Shares of the value, 1 together.
+
+        Returns
+        -------
+        ndarray of float64, ``(horizon, n_paths)``
+            Values over the value now.
+        """
+        value = np.zeros(self.draws.shape)
+        for coin, weight in zip(coins.tolist(), weights.tolist(), strict=True):
+            value += weight * self.growths(coin)
+        return value
+
+    def closes(self, coins: IntArray) -> Iterator[tuple[str, DateArray, FloatArray]]:
+        """Yield name, dates ``(horizon,)`` and closes ``(horizon, n_paths)`` of coins.
+
+        Parameters
+        ----------
+        coins : ndarray of int64, ``(n,)``
+            Places.
+        """
+        dates = self.moves.dates
+        for coin in coins.tolist():
+            closes = self.moves.closes[coin] * self.growths(coin)
+            yield self.moves.coins[coin], dates[coin], closes
+
+
+def completed(coins: tuple[str, ...], residuals: FloatArray, seed: int) -> FloatArray:
+    """Return residuals of a mean square of about 1, with those that are missing filled in.
+
+    Parameters
+    ----------
+    coins : tuple of str
+        Names, ``(n_coins,)``.
+    residuals : ndarray of float64, ``(n_coins, n_dates)``
+        NaN where missing; of each date one is there.
+    seed : int
+        Of the noise in what is filled in.
+
+    Returns
+    -------
+    ndarray of float64, ``(n_coins, n_dates)``
+    """
+    missing = np.isnan(residuals)
+    count = (~missing).sum(axis=1)
+    square = np.nansum(residuals**2, axis=1)
+    usual = square.sum() / count.sum()
+    sizes = np.sqrt((square + PRIOR * usual) / (count + PRIOR))
+    scaled = residuals / sizes[:, None]
+    capped = np.clip(scaled, -LARGEST, LARGEST)
+    market = np.nanmean(capped, axis=0)
+    market = market / max(np.sqrt((market**2).mean()), np.finfo(np.float64).tiny)
+    common = np.nansum(capped * market, axis=1)
+    loading = (common + PRIOR * common.sum() / count.sum()) / (count + PRIOR)
+    loading = np.clip(loading, -1.0, 1.0)
+    for coin in np.flatnonzero(missing.any(axis=1)).tolist():
+        noise = rng_for(seed, NAME, coins[coin]).standard_normal(len(market))
+        other = loading[coin] * market + np.sqrt(1.0 - loading[coin] ** 2) * noise
+        scaled[coin, missing[coin]] = other[missing[coin]]
+    return scaled
