@@ -69,7 +69,7 @@ def write_risk(result: "Risk", path: "AnyPath") -> "list[AnyPath]":
     }  # fmt: skip
     written = []
     for name, frame in tables.items():
-        if name and (frame is None or frame.empty):
+        if frame is None or (name and frame.empty):
             continue
         place = path.with_name(f"{path.stem}.{name}{path.suffix}") if name else path
         write_table(frame, place)
@@ -86,9 +86,9 @@ def print_risk(result: "Risk", freq: str) -> None:
     title = f"{number}, {counted_bars(options.horizon, freq)} ahead"
     for start in range(0, len(options.levels), LEVELS_ABREAST):
         levels = options.levels[start : start + LEVELS_ABREAST]
-        table = _table(title, options, "last", "volatility", *(f"{level:g}%" for level in levels))
+        table = _table(title, options, "last", "vol.", *(f"{level:g}%" for level in levels))
         for row in frame.head(SHOWN).to_dict("records"):
-            bounds = (f"{row[f'lower_{x:g}']:.5g}\n{row[f'upper_{x:g}']:.5g}" for x in levels)
+            bounds = (f"{row[f'lower_{x:g}']:.4g}\n{row[f'upper_{x:g}']:.4g}" for x in levels)
             table.add_row(*_first(row, options), f"{row['last']:.4g}", _share(row["volatility"]),
                           *bounds)  # fmt: skip
         out.print(table)
@@ -111,7 +111,7 @@ def print_risk(result: "Risk", freq: str) -> None:
     moves, coins = result.evidence
     out.print(
         f"From {moves:,} moves of a {bar(freq)}, of {counted(coins, 'coin')} on a date at most. "
-        "volatility: a year's, of log returns, of 365 days. VaR: what is lost at least in that "
+        "vol.: volatility a year, of log returns and 365 days. VaR: what is lost at least in that "
         "share of cases; ES: what is lost on average in these. Below 0 is a gain.",
         highlight=False,
     )
@@ -126,7 +126,7 @@ def _print_portfolio(result: "Risk") -> None:
         f"portfolio of {counted(int(frame['coins'].iloc[0]), 'coin')}, "
         f"{options.paths:,} paths, seed {options.seed}"
     )
-    names = ["cutoff", "date", "step", "volatility", *tails]
+    names = ["cutoff", "date", "step", "vol.", *tails]
     table = _narrow(title, *(Column(name, justify="right", no_wrap=True) for name in names))
     for row in frame.to_dict("records"):
         table.add_row(shown_date(row["cutoff"]), shown_date(row["date"]), str(row["step"]),

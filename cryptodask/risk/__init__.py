@@ -3,8 +3,8 @@
 Examples
 --------
 >>> from cryptodask.risk import measure_risk
->>> result = measure_risk("data", horizon=10, levels=(50, 90, 99), weights="equal")  # doctest: +SKIP
->>> result.coins, result.portfolio                                                # doctest: +SKIP
+>>> result = measure_risk("data", levels=(50, 99), weights="equal")    # doctest: +SKIP
+>>> result.coins, result.portfolio                                        # doctest: +SKIP
 """
 
 from importlib import import_module

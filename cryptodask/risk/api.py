@@ -12,7 +12,7 @@ from cryptodask.prices import CryptoLoader
 from cryptodask.prices.clean.findings import empty_findings
 from cryptodask.prices.row_filter import RowFilter
 from cryptodask.prices.sources import Prices as PriceSource
-from cryptodask.records import FloatArray
+from cryptodask.records import FloatArray, IntArray
 from cryptodask.results.failures import failure_table
 from cryptodask.risk.distribution import (
     MoveDistribution,
@@ -97,7 +97,7 @@ def measure_risk(
     source : CryptoLoader, path or frame
         Where the prices are.
     keep_paths : bool
-        Whether ``simulator`` is there though there is no portfolio.
+        Whether ``simulator`` is there though a portfolio is missing.
     **options
         Fields of `cryptodask.risk.RiskOptions`, as ``horizon=10`` bars, ``levels=(50, 99)``
         percent, ``weights={"Bitcoin": 0.6, "Ethereum": 0.4}``.
@@ -197,25 +197,31 @@ def _coin_tables(
             rows += _probabilities(moves, i, of_coin, wanted.steps, events, dates)
     if volatility is not None:
         figures["volatility"] = volatility
-    steps = np.array(wanted.steps)
-    repeated = np.repeat(np.arange(shape[0]), len(steps))
-    table = pd.DataFrame(
-        {
-            "coin": pd.array(np.array(moves.coins, dtype=object)[repeated], dtype="str"),
-            "cutoff": moves.cutoffs[repeated],
-            "date": dates[:, steps - 1].ravel(),
-            "step": np.tile(steps, shape[0]),
-            "last": moves.closes[repeated],
-            **{name: values[:, steps - 1].ravel() for name, values in figures.items()},
-        }
-    )
     columns = ["coin", "cutoff", "date", "step", "event", "price", "probability"]
-    chances = pd.DataFrame(rows, columns=columns)
     kinds: Mapping[str, str] = {
         "coin": "str", "event": "str", "cutoff": "datetime64[s]", "date": "datetime64[s]",
         "step": "int64", "price": "float64", "probability": "float64",
     }  # fmt: skip
-    return table, chances.astype(dict(kinds))
+    chances = pd.DataFrame(rows, columns=columns).astype(dict(kinds))
+    return _coin_frame(moves, np.array(wanted.steps), figures), chances
+
+
+def _coin_frame(
+    moves: MoveDistribution, steps: IntArray, figures: Mapping[str, FloatArray]
+) -> pd.DataFrame:
+    """Return figures ``(n_coins, horizon)`` as a row a coin and step."""
+    n_coins, dates = len(moves.coins), moves.dates
+    repeated = np.repeat(np.arange(n_coins), len(steps))
+    return pd.DataFrame(
+        {
+            "coin": pd.array(np.array(moves.coins, dtype=object)[repeated], dtype="str"),
+            "cutoff": moves.cutoffs[repeated],
+            "date": dates[:, steps - 1].ravel(),
+            "step": np.tile(steps, n_coins),
+            "last": moves.closes[repeated],
+            **{name: values[:, steps - 1].ravel() for name, values in figures.items()},
+        }
+    )
 
 
 def _probabilities(

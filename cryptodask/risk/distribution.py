@@ -50,7 +50,7 @@ class MoveDistribution:
     pools : ndarray of int64, ``(n_coins,)``
         Which of the pools each coin belongs to.
     levels : ndarray of float64, ``(n_levels,)``
-        Shares of moves below each quantile, rising.
+        Of moves, the share below each quantile, rising.
     quantiles : ndarray of float64, ``(n_pools, horizon, n_levels)``
         Of moves over spreads.
     step : timedelta64
@@ -69,7 +69,7 @@ class MoveDistribution:
     @property
     def horizon(self) -> int:
         """Bars ahead."""
-        return self.scale.shape[1]
+        return int(self.scale.shape[1])
 
     @property
     def dates(self) -> DateArray:
@@ -83,7 +83,7 @@ class MoveDistribution:
         Parameters
         ----------
         level : float
-            One of `levels`.
+            One of `levels`, a share.
 
         Returns
         -------
@@ -137,7 +137,7 @@ def deviation(logs: FloatArray, levels: FloatArray) -> FloatArray:
     logs : ndarray of float64, ``(..., n_levels)``
         Quantiles, log returns.
     levels : ndarray of float64, ``(n_levels,)``
-        Shares, rising.
+        Of cases, the share below each quantile, rising.
 
     Returns
     -------
@@ -166,7 +166,7 @@ def shortfall(growths: FloatArray, levels: FloatArray, place: int) -> FloatArray
     growths : ndarray of float64, ``(..., n_levels)``
         Quantiles of closes over last closes.
     levels : ndarray of float64, ``(n_levels,)``
-        Shares, rising.
+        Of cases, the share below each quantile, rising.
     place : int
         Of the quantile.
 
@@ -191,7 +191,7 @@ def share_above(growths: FloatArray, levels: FloatArray, threshold: float) -> fl
     growths : ndarray of float64, ``(n_levels,)``
         Quantiles of the close over the last close.
     levels : ndarray of float64, ``(n_levels,)``
-        Shares, rising.
+        Of cases, the share below each quantile, rising.
     threshold : float
         Of the close over the last close.
     """

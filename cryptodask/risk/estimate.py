@@ -149,9 +149,9 @@ def estimate(prices: Prices, horizon: int, levels: FloatArray, with_residuals: b
     ----------
     prices : Prices
     horizon : int
-        Bars.
+        In bars.
     levels : ndarray of float64, ``(n_levels,)``
-        Of quantiles, among them 1/2: shares, rising.
+        Of quantiles, among them 1/2: the share below each, rising.
     with_residuals : bool
         Whether residuals are kept, for paths.
 
@@ -178,8 +178,8 @@ def estimate(prices: Prices, horizon: int, levels: FloatArray, with_residuals: b
     pooled, counts = _pool(parts)
     moves, kept = _place(parts, pooled, counts, levels, failures, step)
     residuals = np.concatenate([part.residuals for part in parts])[kept]
-    found = [findings for findings in lost if len(findings)]
-    every = pd.concat(found, ignore_index=True) if found else lost[0]
+    some = [findings for findings in lost if len(findings)]
+    every = pd.concat(some, ignore_index=True) if some else lost[0]
     return Estimate(moves, dates, residuals, pooled.evidence, failures, every)
 
 
@@ -192,7 +192,7 @@ def read_part(
     ----------
     panel : Panel
     horizon : int
-        Bars.
+        In bars.
     grids : sequence of Grid
         Past dates of each cohort.
     dates : ndarray of datetime64[s], ``(n_dates,)``
@@ -273,29 +273,39 @@ def _place(
         of_pool.append(pool)
     names = np.array([coin for part in parts for coin in part.coins], dtype=object)
     spread = np.concatenate([part.spreads for part in parts])
-    pool = np.concatenate(of_pool) if of_pool else np.empty(0, dtype=np.int64)
+    pool = np.concatenate(of_pool)
     usable = (pool >= 0) & (spread[:, 0] > 0) & np.isfinite(np.concatenate(ratios))
     returns = np.concatenate([part.returns for part in parts])
-    for i in np.flatnonzero(~usable).tolist():
-        failures.append(CoinFailure.of(names[i], NAME, _reason(names[i], returns[i], spread[i, 0])))
+    failures += [
+        CoinFailure.of(names[i], NAME, _reason(names[i], returns[i], spread[i, 0]))
+        for i in np.flatnonzero(~usable).tolist()
+    ]
     kept = np.flatnonzero(usable)
     kept = kept[np.argsort(names[kept], kind="stable")]
     if not len(kept):
         raise InputError(
-            f"risk: none of the {len(names) + len(failures):,} coins can be measured; the first: "
-            f"{failures[0].message if failures else 'there is none'}"
+            f"risk: none of the {len(failures):,} coins can be measured; the first: "
+            f"{failures[0].message}"
         )
-    quantiles = np.stack([
-        Conformal().quantiles(counts[cohort], levels.tolist(), counts[cohort].cutoffs[[place]])[0]
-        for cohort, place in pools
-    ])  # fmt: skip
     moves = MoveDistribution(
         tuple(names[kept].tolist()),
         np.concatenate([part.cutoffs for part in parts])[kept].astype("datetime64[s]"),
         np.concatenate([part.closes for part in parts])[kept],
-        np.concatenate(scales)[kept], pool[kept], levels, quantiles, step,
+        np.concatenate(scales)[kept], pool[kept], levels, _quantiles(list(pools), counts, levels),
+        step,
     )  # fmt: skip
     return moves, kept
+
+
+def _quantiles(pools: Sequence[tuple[int, int]], counts: Pools, levels: FloatArray) -> FloatArray:
+    """Return the quantiles of each cohort and origin, ``(n_pools, horizon, n_levels)``."""
+    quantiles: dict[tuple[int, int], FloatArray] = {}
+    for cohort in sorted({cohort for cohort, _ in pools}):
+        places = sorted(place for other, place in pools if other == cohort)
+        of_cohort = counts[cohort]
+        known = Conformal().quantiles(of_cohort, levels.tolist(), of_cohort.cutoffs[places])
+        quantiles |= {(cohort, place): row for place, row in zip(places, known, strict=True)}
+    return np.stack([quantiles[pool] for pool in pools])
 
 
 def _reason(coin: str, returns: int, spread: float) -> SeriesError:

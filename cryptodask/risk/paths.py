@@ -10,7 +10,7 @@ inducing rank correlation among input variables, 1982, do). So paths of each coi
 distribution from which its intervals are, at each step.
 
 A coin without a residual on a date gets that of the market times its loading on the market, and
-noise for the rest, of its own and drawn once: coins that were not there yet move with the others
+noise for the rest, drawn once for each coin: coins that were not there yet move with the others
 about as much as those that were.
 """
 
@@ -142,6 +142,8 @@ class Simulator:
     def closes(self, coins: IntArray) -> Iterator[tuple[str, DateArray, FloatArray]]:
         """Yield name, dates ``(horizon,)`` and closes ``(horizon, n_paths)`` of coins.
 
+        Closes are in the quote currency.
+
         Parameters
         ----------
         coins : ndarray of int64, ``(n,)``
@@ -176,13 +178,32 @@ def completed(coins: tuple[str, ...], residuals: FloatArray, seed: int) -> Float
     sizes = np.sqrt((square + PRIOR * usual) / (count + PRIOR))
     scaled = residuals / sizes[:, None]
     capped = np.clip(scaled, -LARGEST, LARGEST)
-    market = np.nanmean(capped, axis=0)
-    market = market / max(np.sqrt((market**2).mean()), np.finfo(np.float64).tiny)
+    market = _others(capped)
     common = np.nansum(capped * market, axis=1)
     loading = (common + PRIOR * common.sum() / count.sum()) / (count + PRIOR)
     loading = np.clip(loading, -1.0, 1.0)
     for coin in np.flatnonzero(missing.any(axis=1)).tolist():
-        noise = rng_for(seed, NAME, coins[coin]).standard_normal(len(market))
-        other = loading[coin] * market + np.sqrt(1.0 - loading[coin] ** 2) * noise
+        noise = rng_for(seed, NAME, coins[coin]).standard_normal(residuals.shape[1])
+        other = loading[coin] * market[coin] + np.sqrt(1.0 - loading[coin] ** 2) * noise
         scaled[coin, missing[coin]] = other[missing[coin]]
+    result: FloatArray = scaled
+    return result
+
+
+def _others(residuals: FloatArray) -> FloatArray:
+    """Return the mean residual of the other coins of each date, of a mean square of 1.
+
+    With the coin's own in it, the coin would seem to move with the market more than it does.
+
+    Returns
+    -------
+    ndarray of float64, ``(n_coins, n_dates)``
+        0 where there is no other coin.
+    """
+    known = ~np.isnan(residuals)
+    number = known.sum(axis=0) - known
+    total = np.nansum(residuals, axis=0) - np.where(known, residuals, 0.0)
+    means = np.divide(total, number, out=np.zeros_like(total), where=number > 0)
+    size = np.sqrt((means**2).mean())
+    scaled: FloatArray = means / size if size > 0 else means
     return scaled

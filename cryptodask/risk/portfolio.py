@@ -200,9 +200,9 @@ def tail_losses(values: FloatArray, tail: float) -> tuple[float, float]:
         Shares of the value now: above 0 is a loss.
     """
     size = tail * len(values)
-    whole = int(size)
+    inside = int(size)
     # The last path of the tail counts by the part of it that is inside.
-    total = values[:whole].sum() + (size - whole) * values[min(whole, len(values) - 1)]
+    total = values[:inside].sum() + (size - inside) * values[min(inside, len(values) - 1)]
     return 1.0 - float(np.quantile(values, tail)), 1.0 - float(total / size)
 
 

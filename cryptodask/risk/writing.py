@@ -39,15 +39,18 @@ def write_paths(risk: Risk, path: AnyPath) -> AnyPath:
         [("coin", pa.string()), ("path", pa.int64()), ("date", pa.timestamp("s")),
          ("close", pa.float64())]
     )  # fmt: skip
-    with draft_of(path) as draft, storing(draft.parent):
-        with pq.ParquetWriter(draft, schema) as writer:
-            for coin, dates, closes in risk.simulator.closes(coins):
-                horizon, n_paths = closes.shape
-                columns = [
-                    pa.array([coin]).take(pa.array(np.zeros(closes.size, dtype=np.int64))),
-                    np.repeat(np.arange(n_paths), horizon),
-                    np.tile(dates, n_paths),
-                    closes.T.ravel(),
-                ]
-                writer.write_table(pa.table(columns, schema=schema))
+    with (
+        draft_of(path) as draft,
+        storing(draft.parent),
+        pq.ParquetWriter(draft, schema) as writer,
+    ):
+        for coin, dates, closes in risk.simulator.closes(coins):
+            horizon, n_paths = closes.shape
+            columns = [
+                pa.repeat(coin, closes.size),
+                np.repeat(np.arange(n_paths), horizon),
+                np.tile(dates, n_paths),
+                closes.T.ravel(),
+            ]
+            writer.write_table(pa.table(columns, schema=schema))
     return path

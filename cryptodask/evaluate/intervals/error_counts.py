@@ -129,7 +129,7 @@ def check_levels(levels: Sequence[float]) -> FloatArray:
     Parameters
     ----------
     levels : sequence of float
-        Shares of errors below each quantile, between 0 and 1.
+        Of errors, the share below each quantile, between 0 and 1.
 
     Raises
     ------
@@ -233,7 +233,7 @@ def binned_quantiles(counts: FloatArray, size: FloatArray, levels: FloatArray) -
         if not size[place] > 0:
             continue
         total = np.concatenate([[0.0], np.cumsum(counts[place])])
-        moved = np.clip(_outwards(levels, size[place]), 1e-12, 1.0) * total[-1]
+        moved = np.clip(_outwards(levels, float(size[place])), 1e-12, 1.0) * total[-1]
         upper = np.searchsorted(total, moved)
         inside = (moved - total[upper - 1]) / (total[upper] - total[upper - 1])
         result[place] = EDGES[upper - 1] + inside * (EDGES[upper] - EDGES[upper - 1])
