@@ -4,8 +4,7 @@ The log move of a coin over some bars is distributed as the pooled errors of nai
 over the spreads expected of them, times the coin's spread and ratio; see
 `cryptodask.evaluate.intervals.conformal`. At 10, 90, 2.5 and 97.5% these are the intervals of naive
 to the last bit. Between the levels of a fine grid, quantiles are on lines, so that integrals are
-sums; beyond its ends, a 100-millionth, they are those of the ends. So variances are finite, though
-those of prices are not for tails as heavy as Student's.
+sums; beyond its ends, a 100-millionth, they are those of the ends.
 """
 
 from collections.abc import Iterable
@@ -15,6 +14,11 @@ import numpy as np
 
 from cryptodask.evaluate.intervals.conformal import price_quantiles
 from cryptodask.records import DateArray, FloatArray, IntArray
+
+FAR = 1e-3
+"""Share of moves on either side that count for volatilities as the least of them: the variance of
+tails as heavy as Student's hangs on a few moves that nobody has seen, and intervals have wider tails
+than the moves that they are from, as few moves say little about the rarest."""
 
 GRID: FloatArray = 1.0 / (1.0 + np.exp(-np.linspace(-18.42, 18.42, 737)))
 """Levels of quantiles: 20 in each factor of e of the odds, from 1e-8 on; the middle one is 1/2."""
@@ -130,7 +134,7 @@ class MoveDistribution:
 
 
 def deviation(logs: FloatArray, levels: FloatArray) -> FloatArray:
-    """Return the standard deviation of a distribution by its quantiles.
+    """Return the standard deviation of a distribution by its quantiles, winsorised at `FAR`.
 
     Parameters
     ----------
@@ -143,6 +147,8 @@ def deviation(logs: FloatArray, levels: FloatArray) -> FloatArray:
     -------
     ndarray of float64, ``(...,)``
     """
+    inside = np.flatnonzero((levels >= FAR) & (levels <= 1.0 - FAR))
+    levels, logs = levels[inside], logs[..., inside]
     width = np.diff(levels)
     low, high, ends = levels[0], 1.0 - levels[-1], logs[..., [0, -1]]
     before, after = logs[..., :-1], logs[..., 1:]

@@ -12,7 +12,7 @@ import pandas as pd
 from cryptodask.errors import InputError, OptionError, UnknownCoinError
 from cryptodask.prices.names import CoinNames
 from cryptodask.records import CoinFailure, FloatArray
-from cryptodask.risk.distribution import MoveDistribution
+from cryptodask.risk.distribution import FAR, MoveDistribution
 from cryptodask.risk.options import EQUAL
 from cryptodask.risk.paths import Simulator
 
@@ -207,7 +207,9 @@ def tail_losses(values: FloatArray, tail: float) -> tuple[float, float]:
 
 
 def _volatility(values: FloatArray, horizons_a_year: float) -> float:
-    """Return the annualised standard deviation of log growth."""
+    """Return the annualised standard deviation of log growth, winsorised as that of coins."""
     if values[0] <= 0:
         return math.nan
-    return float(np.log(values).std() * math.sqrt(horizons_a_year))
+    logs = np.log(values)
+    usual = np.clip(logs, *np.quantile(logs, [FAR, 1.0 - FAR]))
+    return float(usual.std() * math.sqrt(horizons_a_year))
