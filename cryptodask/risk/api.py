@@ -44,8 +44,8 @@ class Risk:
     coins : DataFrame
         ``coin, cutoff, date, step, last, volatility``, then ``lower_L, upper_L`` of each level,
         ``var_T, es_T`` of each tail. ``volatility`` is a year's: the standard deviation of the log
-        return up to the step, over the root of the step, times the root of the bars in 365 days; winsorised at
-        `cryptodask.risk.distribution.FAR`.
+        return up to the step, over the root of the step, times the root of the bars in 365 days;
+        winsorised at `cryptodask.risk.distribution.FAR`.
         Bounds are prices in the quote currency. Value at risk and expected shortfall are of a long
         position, shares of the last close: above 0 is a loss.
     probabilities : DataFrame

@@ -17,8 +17,8 @@ from cryptodask.records import DateArray, FloatArray, IntArray
 
 FAR = 1e-3
 """Share of moves on either side that count for volatilities as the least of them: the variance of
-tails as heavy as Student's hangs on a few moves that nobody has seen, and intervals have wider tails
-than the moves that they are from, as few moves say little about the rarest."""
+tails as heavy as Student's hangs on a few moves that nobody has seen, and intervals have wider
+tails than the moves that they are from, as few moves say little about the rarest."""
 
 GRID: FloatArray = 1.0 / (1.0 + np.exp(-np.linspace(-18.42, 18.42, 737)))
 """Levels of quantiles: 20 in each factor of e of the odds, from 1e-8 on; the middle one is 1/2."""

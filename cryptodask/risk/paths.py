@@ -14,7 +14,7 @@ noise for the rest, drawn once for each coin: coins that were not there yet move
 about as much as those that were.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,34 +92,58 @@ class Simulator:
         ]
         return cls(moves, complete, np.stack(draws))
 
-    def growths(self, coin: int) -> FloatArray:
+    def growths(self, coin: int, steps: Sequence[int] | None = None) -> FloatArray:
         """Return the paths of one coin.
 
         Parameters
         ----------
         coin : int
             Its place.
+        steps : sequence of int, optional
+            Bars ahead, from 1; by default all up to the horizon.
 
         Returns
         -------
-        ndarray of float64, ``(horizon, n_paths)``
+        ndarray of float64, ``(n_steps, n_paths)``
             Closes over the last close.
         """
         horizon, n_paths = self.draws.shape
+        wanted = np.arange(horizon) if steps is None else np.asarray(steps) - 1
         scale = self.moves.scale[coin]
         apart = np.sqrt(np.maximum(np.diff(scale**2, prepend=0.0), 0.0))
         summed = np.cumsum(self.residuals[coin][self.draws] * apart[:, None], axis=0)
-        quantiles = np.log(self.moves.growths(slice(coin, coin + 1))[0])
-        shares = (np.arange(n_paths) + 0.5) / n_paths
-        paths = np.empty((horizon, n_paths))
-        for step in range(horizon):
+        quantiles = self.moves.growths(slice(coin, coin + 1))[0, wanted]
+        ranked = self._at_ranks(np.log(quantiles))
+        paths = np.empty((len(wanted), n_paths))
+        for row, step in enumerate(wanted.tolist()):
             # Paths of one date are in the order of their numbers, for all coins alike, so that
             # coins that always moved together still do.
             order = np.argsort(summed[step], kind="stable")
-            paths[step, order] = np.interp(shares, self.moves.levels, quantiles[step])
-        return np.exp(paths)
+            paths[row, order] = ranked[row]
+        return paths
 
-    def portfolio(self, coins: IntArray, weights: FloatArray) -> FloatArray:
+    def _at_ranks(self, logs: FloatArray) -> FloatArray:
+        """Return closes over the last close of the lowest path to the highest.
+
+        Parameters
+        ----------
+        logs : ndarray of float64, ``(n_steps, n_levels)``
+            Quantiles, log returns.
+
+        Returns
+        -------
+        ndarray of float64, ``(n_steps, n_paths)``
+        """
+        n_paths, levels = self.draws.shape[1], self.moves.levels
+        shares = (np.arange(n_paths) + 0.5) / n_paths
+        after = np.clip(np.searchsorted(levels, shares), 1, len(levels) - 1)
+        inside = (shares - levels[after - 1]) / (levels[after] - levels[after - 1])
+        ranked: FloatArray = np.exp(logs[:, after - 1] * (1.0 - inside) + logs[:, after] * inside)
+        return ranked
+
+    def portfolio(
+        self, coins: IntArray, weights: FloatArray, steps: Sequence[int] | None = None
+    ) -> FloatArray:
         """Return the paths of a portfolio that nobody trades until the horizon.
 
         Parameters
@@ -128,15 +152,18 @@ class Simulator:
             Places.
         weights : ndarray of float64, ``(n_held,)``
             Shares of the value, 1 together.
+        steps : sequence of int, optional
+            Bars ahead, from 1; by default all up to the horizon.
 
         Returns
         -------
-        ndarray of float64, ``(horizon, n_paths)``
+        ndarray of float64, ``(n_steps, n_paths)``
             Values over the value now.
         """
-        value = np.zeros(self.draws.shape)
+        n_steps = len(self.draws) if steps is None else len(steps)
+        value = np.zeros((n_steps, self.draws.shape[1]))
         for coin, weight in zip(coins.tolist(), weights.tolist(), strict=True):
-            value += weight * self.growths(coin)
+            value += weight * self.growths(coin, steps)
         return value
 
     def closes(self, coins: IntArray) -> Iterator[tuple[str, DateArray, FloatArray]]:
@@ -198,7 +225,7 @@ def _others(residuals: FloatArray) -> FloatArray:
     Returns
     -------
     ndarray of float64, ``(n_coins, n_dates)``
-        0 where there is no other coin.
+        0 where a coin is alone.
     """
     known = ~np.isnan(residuals)
     number = known.sum(axis=0) - known

@@ -169,11 +169,11 @@ def portfolio_table(
     """
     place = {coin: i for i, coin in enumerate(simulator.moves.coins)}
     coins = np.array([place[coin] for coin in held], dtype=np.int64)
-    values = simulator.portfolio(coins, np.array(list(held.values())))
+    values = simulator.portfolio(coins, np.array(list(held.values())), steps)
     cutoff, dates = simulator.moves.cutoffs[coins[0]], simulator.moves.dates[coins[0]]
     rows = []
-    for step in steps:
-        value = np.sort(values[step - 1])
+    for step, of_step in zip(steps, values, strict=True):
+        value = np.sort(of_step)
         row = {
             "coins": len(held), "cutoff": cutoff, "date": dates[step - 1], "step": step,
             "volatility": _volatility(value, bars_a_year / step),

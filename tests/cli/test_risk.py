@@ -12,7 +12,8 @@ from tests.runs import commands
 def test_a_whole_command_ends_with_0_and_its_files(healthy: Path, tmp_path: Path) -> None:
     out, paths = tmp_path / "r.parquet", tmp_path / "paths.parquet"
     done = run("risk", healthy, "--horizon", 3, "--levels", "50,90", "--tail", 5, "--above", "10%",
-               "--weights", "equal", "--paths", 200, "--out", out, "--paths-out", paths)  # fmt: skip
+               "--weights", "equal", "--paths", 200, "--out", out,
+               "--paths-out", paths)  # fmt: skip
     assert done.returncode == 0, done.stderr
     frame = pd.read_parquet(out)
     assert frame.columns.tolist() == [

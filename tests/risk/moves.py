@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from cryptodask.records import DAY, FloatArray
+from cryptodask.records import DAY, DateArray, FloatArray
 from cryptodask.risk.distribution import MoveDistribution, all_levels
 
 SIGMA = 0.02
@@ -31,7 +31,7 @@ def normal_moves(coins: Sequence[str], horizon: int = 1) -> MoveDistribution:
     )
 
 
-def dates_to(n_dates: int) -> np.ndarray:
+def dates_to(n_dates: int) -> DateArray:
     """Return days up to `LAST`, rising."""
     return LAST - np.arange(n_dates)[::-1] * np.timedelta64(86_400, "s")
 
@@ -40,7 +40,7 @@ def together(n_coins: int, n_dates: int, correlation: float, seed: int = 0) -> F
     """Return normal residuals of coins of which any two have a correlation."""
     rng = np.random.default_rng(seed)
     common, rest = rng.standard_normal(n_dates), rng.standard_normal((n_coins, n_dates))
-    return np.sqrt(correlation) * common + np.sqrt(1.0 - correlation) * rest
+    return np.asarray(np.sqrt(correlation) * common + np.sqrt(1.0 - correlation) * rest)
 
 
 def prices_of(residuals: FloatArray, names: Sequence[str] | None = None) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """What `measure_risk` returns, end to end."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -132,7 +133,12 @@ def test_partitions_change_nothing(weights: object) -> None:
 
 
 def test_rows_after_the_last_day_change_nothing(prices: pd.DataFrame) -> None:
-    options = {"horizon": 3, "weights": "equal", "paths": 300, "to_date": "2026-01-15"}
+    options: dict[str, Any] = {
+        "horizon": 3,
+        "weights": "equal",
+        "paths": 300,
+        "to_date": "2026-01-15",
+    }
     before = prices[prices["date"] <= "2026-01-15"]
     wild = prices.assign(
         close=prices["close"].where(prices["date"] <= "2026-01-15", prices["close"] * 3.0)
@@ -154,7 +160,7 @@ def test_coins_that_are_left_out_are_named(prices: pd.DataFrame) -> None:
     assert not risk.is_complete
     by_coin = risk.failures.set_index("coin")
     assert by_coin.loc[names[5], "exception"] == "TooShortError"
-    assert "5 returns" in by_coin.loc[names[5], "message"]
+    assert "5 returns" in str(by_coin.loc[names[5], "message"])
     assert "ConstantSeriesError" in set(risk.failures["exception"])
     # Two that ended before the others have figures, and are not in the portfolio.
     left_out = risk.failures[risk.failures["model"] == "portfolio"]["coin"]
@@ -165,7 +171,12 @@ def test_coins_that_are_left_out_are_named(prices: pd.DataFrame) -> None:
 
 
 def test_unknown_coins_are_refused(prices: pd.DataFrame) -> None:
-    for options in ({"coins": ["Doge"]}, {"above": "Doge=5"}, {"weights": {"Doge": 1.0}}):
+    refused: list[dict[str, Any]] = [
+        {"coins": ["Doge"]},
+        {"above": "Doge=5"},
+        {"weights": {"Doge": 1.0}},
+    ]
+    for options in refused:
         with pytest.raises(UnknownCoinError, match="Doge"):
             measure_risk(prices, **options)
 

@@ -9,7 +9,8 @@ from cryptodask.risk.options import Event, RiskOptions
 
 
 def test_percents_are_read_from_texts_and_numbers() -> None:
-    options = RiskOptions(levels="50, 80,99.5", tail=(1, 2.5))
+    given: dict[str, Any] = {"levels": "50, 80,99.5", "tail": (1, 2.5)}
+    options = RiskOptions(**given)
     assert options.levels == (50.0, 80.0, 99.5)
     assert options.tail == (1.0, 2.5)
     assert options.bounds["lower_80"] == 0.1

@@ -80,7 +80,7 @@ def test_a_coin_that_can_t_be_measured_is_named() -> None:
 def test_coins_that_ended_before_are_refused_or_left_out() -> None:
     moves = normal_moves(["Bitcoin", "Ether", "Old"])
     moves.cutoffs[2] -= np.timedelta64(86_400, "s")
-    with pytest.raises(InputError, match="last row of Old is of 2020-06-29.*leave it out"):
+    with pytest.raises(InputError, match=r"last row of Old is of 2020-06-29.*leave it out"):
         Portfolio({"Bitcoin": 1.0, "Old": 1.0}).held(moves, [])
     held, left_out = Portfolio(None).held(moves, [])
     assert held == {"Bitcoin": 0.5, "Ether": 0.5}
