@@ -96,7 +96,7 @@ class MoveDistribution:
         """
         at = self.place(level)
         forecasts = np.repeat(self.closes[:, None], self.horizon, axis=1)
-        quantiles = self.quantiles[self.pools][:, :, [at]]
+        quantiles = self.quantiles[:, :, [at]][self.pools]
         return price_quantiles(forecasts, self.scale, quantiles, self._middle)[..., 0]
 
     def growths(self, coins: slice) -> FloatArray:
@@ -129,7 +129,7 @@ class MoveDistribution:
 
     @property
     def _middle(self) -> FloatArray:
-        middle: FloatArray = self.quantiles[self.pools][:, :, self.place(0.5)]
+        middle: FloatArray = self.quantiles[:, :, self.place(0.5)][self.pools]
         return middle
 
 
