@@ -52,7 +52,8 @@ class Risk:
         ``coin, cutoff, date, step, event, price, probability``: of a close above or below a price,
         0 to 1.
     portfolio : DataFrame or None
-        ``coins, cutoff, date, step, volatility, var_T, es_T``, of the value of the portfolio.
+        ``coins, cutoff, date, step, volatility, var_T, es_T``, of the value of the portfolio; its
+        volatility is that of the coins' log returns by weight.
     weights : DataFrame or None
         ``coin, weight``, of the portfolio, 1 together.
     failures : DataFrame

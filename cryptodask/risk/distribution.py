@@ -32,7 +32,7 @@ def all_levels(wanted: Iterable[float]) -> FloatArray:
     wanted : iterable of float
         Shares, between 0 and 1; none of them may be next to one of the grid.
     """
-    exact = np.array(sorted({0.5, *wanted}))
+    exact = np.array(sorted({FAR, 0.5, 1.0 - FAR, *wanted}))
     nearest = np.abs(GRID[:, None] - exact).min(axis=1)
     return np.union1d(GRID[nearest > 1e-3 * np.minimum(GRID, 1.0 - GRID)], exact)
 

@@ -22,7 +22,7 @@ import numpy as np
 from cryptodask.errors import InputError
 from cryptodask.models.base import rng_for
 from cryptodask.records import DateArray, FloatArray, IntArray
-from cryptodask.risk.distribution import MoveDistribution
+from cryptodask.risk.distribution import FAR, MoveDistribution
 
 NAME = "risk"
 
@@ -92,7 +92,7 @@ class Simulator:
         ]
         return cls(moves, complete, np.stack(draws))
 
-    def growths(self, coin: int, steps: Sequence[int] | None = None) -> FloatArray:
+    def logs(self, coin: int, steps: Sequence[int] | None = None) -> FloatArray:
         """Return the paths of one coin.
 
         Parameters
@@ -105,15 +105,14 @@ class Simulator:
         Returns
         -------
         ndarray of float64, ``(n_steps, n_paths)``
-            Closes over the last close.
+            Log returns since the last close.
         """
         horizon, n_paths = self.draws.shape
         wanted = np.arange(horizon) if steps is None else np.asarray(steps) - 1
         scale = self.moves.scale[coin]
         apart = np.sqrt(np.maximum(np.diff(scale**2, prepend=0.0), 0.0))
         summed = np.cumsum(self.residuals[coin][self.draws] * apart[:, None], axis=0)
-        quantiles = self.moves.growths(slice(coin, coin + 1))[0, wanted]
-        ranked = self._at_ranks(np.log(quantiles))
+        ranked = self._at_ranks(np.log(self.moves.growths(slice(coin, coin + 1))[0, wanted]))
         paths = np.empty((len(wanted), n_paths))
         for row, step in enumerate(wanted.tolist()):
             # Paths of one date are in the order of their numbers, for all coins alike, so that
@@ -122,28 +121,23 @@ class Simulator:
             paths[row, order] = ranked[row]
         return paths
 
-    def _at_ranks(self, logs: FloatArray) -> FloatArray:
-        """Return closes over the last close of the lowest path to the highest.
+    def _at_ranks(self, quantiles: FloatArray) -> FloatArray:
+        """Return the log returns of the lowest path to the highest, ``(n_steps, n_paths)``.
 
         Parameters
         ----------
-        logs : ndarray of float64, ``(n_steps, n_levels)``
-            Quantiles, log returns.
-
-        Returns
-        -------
-        ndarray of float64, ``(n_steps, n_paths)``
+        quantiles : ndarray of float64, ``(n_steps, n_levels)``
         """
         n_paths, levels = self.draws.shape[1], self.moves.levels
         shares = (np.arange(n_paths) + 0.5) / n_paths
         after = np.clip(np.searchsorted(levels, shares), 1, len(levels) - 1)
         inside = (shares - levels[after - 1]) / (levels[after] - levels[after - 1])
-        ranked: FloatArray = np.exp(logs[:, after - 1] * (1.0 - inside) + logs[:, after] * inside)
+        ranked: FloatArray = quantiles[:, after - 1] * (1.0 - inside) + quantiles[:, after] * inside
         return ranked
 
     def portfolio(
         self, coins: IntArray, weights: FloatArray, steps: Sequence[int] | None = None
-    ) -> FloatArray:
+    ) -> tuple[FloatArray, FloatArray]:
         """Return the paths of a portfolio that nobody trades until the horizon.
 
         Parameters
@@ -157,14 +151,21 @@ class Simulator:
 
         Returns
         -------
-        ndarray of float64, ``(n_steps, n_paths)``
-            Values over the value now.
+        values : ndarray of float64, ``(n_steps, n_paths)``
+            Over the value now.
+        logs : ndarray of float64, ``(n_steps, n_paths)``
+            The coins' log returns by weight, each winsorised at
+            `cryptodask.risk.distribution.FAR`: their deviation hangs on no single wild coin.
         """
         n_steps = len(self.draws) if steps is None else len(steps)
-        value = np.zeros((n_steps, self.draws.shape[1]))
+        values, logs = np.zeros((2, n_steps, self.draws.shape[1]))
+        far = round(FAR * self.draws.shape[1])
         for coin, weight in zip(coins.tolist(), weights.tolist(), strict=True):
-            value += weight * self.growths(coin, steps)
-        return value
+            paths = self.logs(coin, steps)
+            values += weight * np.exp(paths)
+            ranked = np.sort(paths)
+            logs += weight * np.clip(paths, ranked[:, [far]], ranked[:, [-1 - far]])
+        return values, logs
 
     def closes(self, coins: IntArray) -> Iterator[tuple[str, DateArray, FloatArray]]:
         """Yield name, dates ``(horizon,)`` and closes ``(horizon, n_paths)`` of coins.
@@ -178,7 +179,7 @@ class Simulator:
         """
         dates = self.moves.dates
         for coin in coins.tolist():
-            closes = self.moves.closes[coin] * self.growths(coin)
+            closes = self.moves.closes[coin] * np.exp(self.logs(coin))
             yield self.moves.coins[coin], dates[coin], closes
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from cryptodask.errors import InputError, OptionError, UnknownCoinError
 from cryptodask.prices.names import CoinNames
 from cryptodask.records import CoinFailure, FloatArray
-from cryptodask.risk.distribution import FAR, MoveDistribution
+from cryptodask.risk.distribution import MoveDistribution
 from cryptodask.risk.options import EQUAL
 from cryptodask.risk.paths import Simulator
 
@@ -164,19 +164,19 @@ def portfolio_table(
     Returns
     -------
     DataFrame
-        See `cryptodask.risk.api.Risk`. The volatility is NaN where a path loses all, which only
-        weights below 0 can.
+        See `cryptodask.risk.api.Risk`.
     """
     place = {coin: i for i, coin in enumerate(simulator.moves.coins)}
     coins = np.array([place[coin] for coin in held], dtype=np.int64)
-    values = simulator.portfolio(coins, np.array(list(held.values())), steps)
+    values, logs = simulator.portfolio(coins, np.array(list(held.values())), steps)
     cutoff, dates = simulator.moves.cutoffs[coins[0]], simulator.moves.dates[coins[0]]
     rows = []
-    for step, of_step in zip(steps, values, strict=True):
+    deviations = logs.std(axis=1) * np.sqrt(bars_a_year / np.asarray(steps))
+    for step, of_step, volatility in zip(steps, values, deviations.tolist(), strict=True):
         value = np.sort(of_step)
         row = {
             "coins": len(held), "cutoff": cutoff, "date": dates[step - 1], "step": step,
-            "volatility": _volatility(value, bars_a_year / step),
+            "volatility": volatility,
         }  # fmt: skip
         for tail in tails:
             row[f"var_{tail:g}"], row[f"es_{tail:g}"] = tail_losses(value, tail / 100.0)
@@ -204,12 +204,3 @@ def tail_losses(values: FloatArray, tail: float) -> tuple[float, float]:
     # The last path of the tail counts by the part of it that is inside.
     total = values[:inside].sum() + (size - inside) * values[min(inside, len(values) - 1)]
     return 1.0 - float(np.quantile(values, tail)), 1.0 - float(total / size)
-
-
-def _volatility(values: FloatArray, horizons_a_year: float) -> float:
-    """Return the annualised standard deviation of log growth, winsorised as that of coins."""
-    if values[0] <= 0:
-        return math.nan
-    logs = np.log(values)
-    usual = np.clip(logs, *np.quantile(logs, [FAR, 1.0 - FAR]))
-    return float(usual.std() * math.sqrt(horizons_a_year))

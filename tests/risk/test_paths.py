@@ -21,15 +21,17 @@ def simulator(residuals: FloatArray, horizon: int = 1, paths: int = 20_000) -> S
 def spread_of(paths: Simulator) -> FloatArray:
     """Return the deviation of log growth of equal parts of all coins at each step."""
     n_coins = len(paths.moves.coins)
-    values = paths.portfolio(np.arange(n_coins), np.full(n_coins, 1.0 / n_coins))
-    return np.asarray(np.log(values).std(axis=1))
+    values, logs = paths.portfolio(np.arange(n_coins), np.full(n_coins, 1.0 / n_coins))
+    spread = np.asarray(np.log(values).std(axis=1))
+    np.testing.assert_allclose(logs.std(axis=1), spread, rtol=0.03)
+    return spread
 
 
 def test_paths_of_a_coin_have_its_quantiles_at_each_step() -> None:
     paths = simulator(together(2, DATES, 0.5), horizon=5)
-    growths = paths.growths(1)
+    growths = np.exp(paths.logs(1))
     growths.sort()
-    np.testing.assert_array_equal(paths.growths(1, [2, 5]), paths.growths(1)[[1, 4]])
+    np.testing.assert_array_equal(paths.logs(1, [2, 5]), paths.logs(1)[[1, 4]])
     for level in (0.01, 0.05, 0.5):
         quantile = paths.moves.prices(level)[1] / paths.moves.closes[1]
         np.testing.assert_allclose(growths.T[int(level * 20_000)], quantile, rtol=1e-3)
@@ -49,13 +51,13 @@ def test_a_portfolio_spreads_as_its_coins_correlate(correlation: float, horizon:
 def test_equal_coins_do_not_diversify() -> None:
     residuals = np.repeat(together(1, DATES, 0.0), 3, axis=0)
     paths = simulator(residuals, horizon=3)
-    np.testing.assert_array_equal(paths.growths(0), paths.growths(2))
+    np.testing.assert_array_equal(paths.logs(0), paths.logs(2))
     np.testing.assert_allclose(spread_of(paths), SIGMA * np.sqrt([1, 2, 3]), rtol=0.01)
 
 
 def test_a_step_continues_the_one_before() -> None:
-    growths = simulator(together(2, DATES, 0.5), horizon=4).growths(0)
-    early, late = np.log(growths[1]), np.log(growths[3])
+    logs = simulator(together(2, DATES, 0.5), horizon=4).logs(0)
+    early, late = logs[1], logs[3]
     # Of a random walk the correlation of the sums over 2 and 4 steps is the root of 2 / 4.
     assert np.corrcoef(early, late)[0, 1] == pytest.approx(np.sqrt(0.5), abs=0.03)
 
@@ -63,10 +65,10 @@ def test_a_step_continues_the_one_before() -> None:
 def test_the_seed_decides_and_other_coins_do_not() -> None:
     residuals = together(3, DATES, 0.5)
     first, again = simulator(residuals), simulator(residuals)
-    np.testing.assert_array_equal(first.growths(2), again.growths(2))
+    np.testing.assert_array_equal(first.logs(2), again.logs(2))
     moves, dates = normal_moves(["coin00", "coin01", "coin02"]), dates_to(DATES)
     other = Simulator.of(moves, dates, residuals, 20_000, seed=1)
-    assert (other.growths(2) != first.growths(2)).any()
+    assert (other.logs(2) != first.logs(2)).any()
 
 
 def test_a_young_coin_moves_with_the_market_as_old_ones_do() -> None:
@@ -87,7 +89,7 @@ def test_coins_that_were_never_there_together_are_related_by_the_market() -> Non
     residuals[0, : DATES // 2] = np.nan
     residuals[1, DATES // 2 :] = np.nan
     paths = simulator(residuals)
-    rank = spearmanr(paths.growths(0)[0], paths.growths(1)[0]).statistic
+    rank = spearmanr(paths.logs(0)[0], paths.logs(1)[0]).statistic
     assert rank == pytest.approx(0.58, abs=0.1)
 
 

@@ -97,9 +97,19 @@ def test_a_hedge_takes_away_what_coins_have_in_common() -> None:
     assert row["es_5"] > row["var_5"]
 
 
-def test_the_volatility_of_what_may_lose_all_is_not_known() -> None:
+def test_a_wild_coin_does_not_decide_what_the_volatility_is() -> None:
+    moves = normal_moves(["a", "b"])
+    moves.scale[1] *= 200.0  # it may be a million times its price, and half of the paths lose it
+    paths = Simulator.of(moves, dates_to(300), together(2, 300, 0.0), 10_000, seed=0)
+    row = portfolio_table(paths, {"a": 0.9, "b": 0.1}, [1], [5.0], 365.0).iloc[0]
+    expected = np.hypot(0.9, 0.1 * 200.0) * SIGMA * np.sqrt(365.0)
+    assert row["volatility"] == pytest.approx(expected, rel=0.03)
+    assert row["var_5"] == pytest.approx(0.1 + 0.9 * 0.02, abs=0.02)
+
+
+def test_more_than_all_may_be_lost_with_weights_below_0() -> None:
     moves = normal_moves(["a", "b"])
     paths = Simulator.of(moves, dates_to(300), together(2, 300, 0.0), 1_000, seed=0)
     row = portfolio_table(paths, {"a": 50.0, "b": -49.0}, [1], [5.0], 365.0).iloc[0]
-    assert np.isnan(row["volatility"])
     assert row["var_5"] > 1.0
+    assert np.isfinite(row["volatility"])
