@@ -1,9 +1,12 @@
 """Simulated paths of many coins, which move together as they did on the same past days.
 
 Filtered historical simulation (Barone-Adesi, Giannopoulos and Vosper, VaR without correlations for
-portfolios of derivative securities, Journal of Futures Markets 1999): for each bar of a path a past
-date is drawn, and each coin moves by its residual of that date times the spread that is expected of
-it then. The same dates are drawn for all coins, so that they move together as they did. What a path
+portfolios of derivative securities, Journal of Futures Markets 1999): for each bar of a path there
+is a past date, and each coin moves by its residual of that date times the spread that is expected
+of it then. The dates are the same for all coins, so that they move together as they did. Ten of
+them follow each other on average (Politis and Romano, The stationary bootstrap, JASA 1994), since
+coins follow others by days: of 65 coins of 2017 any two had a correlation of 0.18 over a day, and
+of 0.29 over ten. What a path
 has summed up by a step says only how high it is among all paths: at that rank, the close is the
 quantile of the coin's distribution of moves (as Iman and Conover, A distribution-free approach to
 inducing rank correlation among input variables, 1982, do). So paths of each coin have the
@@ -28,6 +31,9 @@ NAME = "risk"
 
 LEAST_DATES = 30
 """Dates with residuals that paths need."""
+
+BLOCK = 10
+"""Dates that follow each other in paths as they did in the past, on average."""
 
 LARGEST = 4.0
 """Standard deviations beyond which a residual counts for no more in what coins have in common."""
@@ -86,11 +92,12 @@ class Simulator:
             )
         complete = completed(moves.coins, residuals[:, known], seed)
         rng, n_dates = rng_for(seed, NAME, ""), complete.shape[1]
-        draws = [
-            rng.permutation(np.resize(rng.permutation(n_dates), n_paths))
-            for _ in range(moves.horizon)
-        ]
-        return cls(moves, complete, np.stack(draws))
+        draws = np.empty((moves.horizon, n_paths), dtype=np.int64)
+        for step in range(moves.horizon):
+            drawn = rng.permutation(np.resize(rng.permutation(n_dates), n_paths))
+            follows = (step > 0) & (rng.random(n_paths) >= 1.0 / BLOCK)
+            draws[step] = np.where(follows, (draws[step - 1] + 1) % n_dates, drawn)
+        return cls(moves, complete, draws)
 
     def logs(self, coin: int, steps: Sequence[int] | None = None) -> FloatArray:
         """Return the paths of one coin.

@@ -42,7 +42,7 @@ def test_paths_of_a_coin_have_its_quantiles_at_each_step() -> None:
 def test_a_portfolio_spreads_as_its_coins_correlate(correlation: float, horizon: int) -> None:
     residuals = together(10, DATES, correlation, seed=3)
     # Within 500 dates correlations are off by some; what the sample has is what paths must have.
-    matrix = np.asarray(np.corrcoef(residuals))
+    matrix = np.asarray(np.corrcoef(sum(np.roll(residuals, -k, axis=1) for k in range(horizon))))
     sample = matrix[np.triu_indices(10, 1)].mean()
     expected = SIGMA * np.sqrt(horizon) * np.sqrt(0.1 + 0.9 * sample)
     assert spread_of(simulator(residuals, horizon))[-1] == pytest.approx(expected, rel=0.04)
@@ -55,11 +55,29 @@ def test_equal_coins_do_not_diversify() -> None:
     np.testing.assert_allclose(spread_of(paths), SIGMA * np.sqrt([1, 2, 3]), rtol=0.01)
 
 
+def test_a_coin_that_follows_another_by_a_day_moves_with_it_over_several() -> None:
+    first = together(1, DATES, 0.0)
+    paths = simulator(np.concatenate([first, np.roll(first, 1, axis=1)]), horizon=10)
+    both = [np.corrcoef(a, b)[0, 1] for a, b in zip(paths.logs(0), paths.logs(1), strict=True)]
+    # Of sums over h days, h - 1 days are in both, but for one in ten, after which another begins.
+    assert both[0] == pytest.approx(0.0, abs=0.1)
+    assert both[4] == pytest.approx(0.9 * 4 / 5, abs=0.1)
+    assert both[9] == pytest.approx(0.9 * 9 / 10, abs=0.1)
+
+
+def test_ten_dates_follow_each_other_on_average() -> None:
+    draws = simulator(together(2, DATES, 0.0), horizon=12, paths=1_000).draws
+    apart = np.diff(draws, axis=0) % DATES
+    assert (apart == 1).mean() == pytest.approx(0.9, abs=0.02)
+    # Each date begins about as many paths as any other.
+    assert set(np.bincount(draws[0], minlength=DATES)) == {2}
+
+
 def test_a_step_continues_the_one_before() -> None:
     logs = simulator(together(2, DATES, 0.5), horizon=4).logs(0)
     early, late = logs[1], logs[3]
     # Of a random walk the correlation of the sums over 2 and 4 steps is the root of 2 / 4.
-    assert np.corrcoef(early, late)[0, 1] == pytest.approx(np.sqrt(0.5), abs=0.03)
+    assert np.corrcoef(early, late)[0, 1] == pytest.approx(np.sqrt(0.5), abs=0.06)
 
 
 def test_the_seed_decides_and_other_coins_do_not() -> None:
