@@ -29,8 +29,8 @@ from cryptodask.risk.portfolio import choose_portfolio, portfolio_table
 from cryptodask.runs.session import Session
 from cryptodask.trading.metrics import YEAR
 
-CHUNK = 64
-"""Coins whose distributions are in memory at once."""
+CHUNK = 640
+"""Coins by steps whose distributions are in memory at once."""
 
 
 @dataclass(frozen=True)
@@ -186,8 +186,9 @@ def _coin_tables(
     rows: list[list[Any]] = []
     ahead = np.arange(1, moves.horizon + 1)
     dates = moves.dates
-    for start in range(0, len(moves.coins), CHUNK):
-        part = slice(start, start + CHUNK)
+    chunk = max(1, CHUNK // moves.horizon)
+    for start in range(0, len(moves.coins), chunk):
+        part = slice(start, start + chunk)
         growths = moves.growths(part)
         a_year = np.sqrt(bars_a_year(moves) / ahead)
         figures["volatility"][part] = deviation(np.log(growths), moves.levels) * a_year

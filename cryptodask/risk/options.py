@@ -30,7 +30,7 @@ FITTED = ("ewma", "garch", "gjr", "harch")
 EQUAL = "equal"
 """Weights of all coins that end on the date on which most of them do."""
 
-MOST_STEPS, MOST_PATHS = 10_000, 10_000_000
+MOST_STEPS, MOST_PATHS = 1_000, 1_000_000
 
 
 @dataclass(frozen=True)
