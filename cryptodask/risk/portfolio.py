@@ -15,6 +15,7 @@ from cryptodask.records import CoinFailure, FloatArray
 from cryptodask.risk.distribution import MoveDistribution
 from cryptodask.risk.options import EQUAL
 from cryptodask.risk.paths import Simulator
+from cryptodask.text import shown_date
 
 PORTFOLIO = "portfolio"
 """What failures of coins are of that are not in a portfolio of equal weights."""
@@ -49,8 +50,8 @@ class Portfolio:
             held = [coin for coin, i in place.items() if moves.cutoffs[i] == usual]
             others = [
                 CoinFailure.of(coin, PORTFOLIO, InputError(
-                    f"{coin}: its last row is of {moves.cutoffs[i]}, and that of most is of "
-                    f"{usual}; it is not in the portfolio"
+                    f"{coin}: not in the portfolio: its last row is of {_day(moves.cutoffs[i])}, "
+                    f"and that of most coins of {_day(usual)}; --to a day that all have keeps it"
                 )) for coin, i in place.items() if moves.cutoffs[i] != usual
             ]  # fmt: skip
             return dict.fromkeys(held, 1.0 / len(held)), others
@@ -63,11 +64,16 @@ class Portfolio:
         for coin in self.weights:
             if moves.cutoffs[place[coin]] != last:
                 raise InputError(
-                    f"weights: the last row of {coin} is of {moves.cutoffs[place[coin]]}, and "
-                    f"others have rows to {last}; leave it out, or give --to a day that all have"
+                    f"weights: the last row of {coin} is of {_day(moves.cutoffs[place[coin]])}, "
+                    f"and others have rows to {_day(last)}; leave it out, or give --to a day "
+                    "that all have"
                 )
         total = math.fsum(self.weights.values())
         return {coin: self.weights[coin] / total for coin in sorted(self.weights)}, []
+
+
+def _day(date: np.datetime64) -> str:
+    return shown_date(pd.Timestamp(date))
 
 
 def choose_portfolio(given: str | Mapping[str, float] | None, names: CoinNames) -> Portfolio | None:
