@@ -28,6 +28,7 @@ ORDER = (
     "registry",
     "store",
     "trading",
+    "risk",
     "pipeline",
     "tuning",
     "manager",

@@ -22,6 +22,7 @@ from cryptodask.cli.predict import predict
 from cryptodask.cli.prices import prices_app
 from cryptodask.cli.registry import registry_app
 from cryptodask.cli.resume import resume
+from cryptodask.cli.risk import risk
 from cryptodask.cli.security import security_app
 from cryptodask.cli.show import err, out
 from cryptodask.cli.simulate import simulate
@@ -42,6 +43,7 @@ app.command()(tune)
 app.command()(train)
 app.command()(predict)
 app.command()(simulate)
+app.command()(risk)
 app.command()(resume)
 app.command()(models)
 app.command()(cluster)

@@ -60,10 +60,27 @@ class Calibration:
         ndarray of float64, ``(n_coins, horizon, 4)``
             Prices, in the order of `cryptodask.evaluate.rows.BOUNDS`; NaN where no error was known.
         """
-        roots = np.sqrt(np.arange(1, prices.shape[1] + 1))
-        scale = np.where(spreads > 0, spreads, self.market[:, None] * roots) * self.ratio[:, None]
         middle = self.quantiles[..., MIDDLE]
+        scale = self.scale(spreads)
         return price_quantiles(prices, scale, self.quantiles, middle)[..., IN_ORDER]
+
+    def scale(self, spreads: FloatArray) -> FloatArray:
+        """Return the factors of the pool's quantiles.
+
+        Parameters
+        ----------
+        spreads : ndarray of float64, ``(n_coins, horizon)``
+            Expected absolute log returns, as of each coin's last row.
+
+        Returns
+        -------
+        ndarray of float64, ``(n_coins, horizon)``
+            Log returns. A coin without a spread gets that of the market.
+        """
+        roots = np.sqrt(np.arange(1, spreads.shape[1] + 1))
+        either = np.where(spreads > 0, spreads, self.market[:, None] * roots)
+        factors: FloatArray = either * self.ratio[:, None]
+        return factors
 
 
 def calibrate(

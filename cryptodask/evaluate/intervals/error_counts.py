@@ -129,7 +129,7 @@ def check_levels(levels: Sequence[float]) -> FloatArray:
     Parameters
     ----------
     levels : sequence of float
-        Shares of errors below each quantile, between 0 and 1.
+        Of errors, the share below each quantile, between 0 and 1.
 
     Raises
     ------
@@ -212,7 +212,7 @@ def binned_quantiles(counts: FloatArray, size: FloatArray, levels: FloatArray) -
 
     Levels move outwards as far as the quantiles of a sample of that size fall short: of n values,
     the k-th lies at ``k / (n + 1)`` on average (Vovk et al., Algorithmic learning in a random
-    world, 2005).
+    world, 2005). Levels beyond ``1 / n`` move by as large a share as that one: about by half.
 
     Parameters
     ----------
@@ -233,8 +233,18 @@ def binned_quantiles(counts: FloatArray, size: FloatArray, levels: FloatArray) -
         if not size[place] > 0:
             continue
         total = np.concatenate([[0.0], np.cumsum(counts[place])])
-        moved = np.clip(levels + (levels - 0.5) / size[place], 1e-12, 1.0) * total[-1]
+        moved = np.clip(_outwards(levels, float(size[place])), 1e-12, 1.0) * total[-1]
         upper = np.searchsorted(total, moved)
         inside = (moved - total[upper - 1]) / (total[upper] - total[upper - 1])
         result[place] = EDGES[upper - 1] + inside * (EDGES[upper] - EDGES[upper - 1])
     return result
+
+
+def _outwards(levels: FloatArray, size: float) -> FloatArray:
+    """Return levels of a sample that are those of what it was drawn from, ``(n_levels,)``."""
+    last = min(1.0 / size, 0.5)
+    share = 1.0 + (1.0 - 0.5 / last) / size
+    tails = np.minimum(levels, 1.0 - levels) * share
+    moved = np.where(levels < last, tails, levels + (levels - 0.5) / size)
+    outwards: FloatArray = np.where(levels > 1.0 - last, 1.0 - tails, moved)
+    return outwards

@@ -1,0 +1,161 @@
+"""``cryptodask risk``: how far coins may move, and what a portfolio of them may lose."""
+
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import attrs
+import typer
+from rich.table import Column, Table
+from rich.text import Text
+
+from cryptodask.cli.options import check_file, with_options
+from cryptodask.cli.options.output import read_path
+from cryptodask.cli.options.specs import Source, split_names
+from cryptodask.cli.show import SOME_FAILED, counted, err, out, print_lost, shown_date, write_table
+from cryptodask.risk.options import RiskOptions
+
+if TYPE_CHECKING:
+    from cryptodask.io.paths import AnyPath
+    from cryptodask.risk import Risk
+
+SHOWN, LEVELS_ABREAST = 20, 4
+"""Rows that are printed of each table, and levels in one table, which 80 columns have room for."""
+
+WRITTEN = "Write the table of coins, and others beside it: .csv or .parquet."
+PATHS = "Write simulated closes, coin, path, date, close: .parquet."
+
+
+@with_options
+def risk(
+    source: Source,
+    options: RiskOptions,
+    file: Annotated[str | None, typer.Option("--out", metavar="FILE", help=WRITTEN)] = None,
+    paths_out: Annotated[str | None, typer.Option(metavar="FILE", help=PATHS)] = None,
+) -> None:
+    """Volatility, quantiles, probabilities, value at risk of coins and of a portfolio.
+
+    cryptodask risk data --horizon 5 --levels 50,99 --above 10% --weights equal
+    """
+    target, paths_target = read_path(file), read_path(paths_out)
+    check_file("--out", target, (".csv", ".parquet"))
+    check_file("--paths-out", paths_target, (".parquet",))
+    from cryptodask.prices import CryptoLoader
+    from cryptodask.risk import measure_risk
+
+    loader = CryptoLoader(source, options.partitions)
+    if options.coins is not None:
+        options = attrs.evolve(options, coins=split_names(options.coins, loader.names))
+    given = {field.name: getattr(options, field.name) for field in attrs.fields(RiskOptions)}
+    result = measure_risk(loader, keep_paths=paths_target is not None, **given)
+    print_risk(result, loader.freq)
+    written = [] if target is None else write_risk(result, target)
+    if paths_target is not None:
+        from cryptodask.risk.writing import write_paths
+
+        written.append(write_paths(result, paths_target))
+    print_lost(result.lost, err)
+    for row in result.failures.itertuples():
+        err.print(Text(f"left out: {row.model}: {row.exception}: {row.message}"), soft_wrap=True)
+    for path in written:
+        out.print(Text(f"wrote {path}"), soft_wrap=True)
+    raise typer.Exit(0 if result.is_complete else SOME_FAILED)
+
+
+def write_risk(result: "Risk", path: "AnyPath") -> "list[AnyPath]":
+    """Write the tables of a result that have rows: that of coins, and the others beside it."""
+    tables = {
+        "": result.coins, "probabilities": result.probabilities, "portfolio": result.portfolio,
+        "weights": result.weights, "failures": result.failures,
+    }  # fmt: skip
+    written = []
+    for name, frame in tables.items():
+        if frame is None or (name and frame.empty):
+            continue
+        place = path.with_name(f"{path.stem}.{name}{path.suffix}") if name else path
+        write_table(frame, place)
+        written.append(place)
+    return written
+
+
+def print_risk(result: "Risk", freq: str) -> None:
+    """Print tables of coins, of probabilities and of a portfolio, within 80 columns."""
+    from cryptodask.prices.freq import bar, counted_bars
+
+    options, frame = result.options, result.coins
+    number = counted(frame["coin"].nunique(), "coin")
+    title = f"{number}, {counted_bars(options.horizon, freq)} ahead"
+    for start in range(0, len(options.levels), LEVELS_ABREAST):
+        levels = options.levels[start : start + LEVELS_ABREAST]
+        table = _table(title, options, "last", "vol.", *(f"{level:g}%" for level in levels))
+        for row in frame.head(SHOWN).to_dict("records"):
+            bounds = (f"{row[f'lower_{x:g}']:.4g}\n{row[f'upper_{x:g}']:.4g}" for x in levels)
+            table.add_row(*_first(row, options), f"{row['last']:.4g}", _share(row["volatility"]),
+                          *bounds)  # fmt: skip
+        out.print(table)
+    tails = [f"{kind} {tail:g}%" for tail in options.tail for kind in ("VaR", "ES")]
+    table = _table("losses of a long position", options, "cutoff", "date", *tails)
+    for row in frame.head(SHOWN).to_dict("records"):
+        table.add_row(*_first(row, options), shown_date(row["cutoff"]), shown_date(row["date"]),
+                      *_losses(row, options))  # fmt: skip
+    out.print(table)
+    if len(result.probabilities):
+        table = _table("probabilities", options, "close", "price", "probability")
+        for row in result.probabilities.head(SHOWN).to_dict("records"):
+            table.add_row(*_first(row, options), str(row["event"]), f"{row['price']:.5g}",
+                          _share(row["probability"]))  # fmt: skip
+        out.print(table)
+    if max(len(frame), len(result.probabilities)) > SHOWN:
+        out.print(f"The first {SHOWN} rows of each; --out FILE writes all.", highlight=False)
+    if result.portfolio is not None:
+        _print_portfolio(result)
+    moves, coins = result.evidence
+    out.print(
+        f"From {moves:,} moves of a {bar(freq)}, of {counted(coins, 'coin')} on a date at most. "
+        "vol.: volatility a year, of log returns and 365 days. VaR: what is lost at least in that "
+        "share of cases; ES: what is lost on average in these. Below 0 is a gain.",
+        highlight=False,
+    )
+
+
+def _print_portfolio(result: "Risk") -> None:
+    """Print a line a step of the portfolio's risk."""
+    frame, options = result.portfolio, result.options
+    assert frame is not None
+    tails = [f"{kind} {tail:g}%" for tail in options.tail for kind in ("VaR", "ES")]
+    title = (
+        f"portfolio of {counted(int(frame['coins'].iloc[0]), 'coin')}, "
+        f"{options.paths:,} paths, seed {options.seed}"
+    )
+    names = ["cutoff", "date", "step", "vol.", *tails]
+    table = _narrow(title, *(Column(name, justify="right", no_wrap=True) for name in names))
+    for row in frame.to_dict("records"):
+        table.add_row(shown_date(row["cutoff"]), shown_date(row["date"]), str(row["step"]),
+                      _share(row["volatility"]), *_losses(row, options))  # fmt: skip
+    out.print(table)
+
+
+def _table(title: str, options: RiskOptions, *names: str) -> Table:
+    """Return a table of coins, with the step if there are several."""
+    step = ["step"] if options.every_step else []
+    return _narrow(title, Column("coin", overflow="fold"), *(
+        Column(name, justify="right", no_wrap=True) for name in [*step, *names]
+    ))  # fmt: skip
+
+
+def _narrow(title: str, *columns: Column) -> Table:
+    """Return a table that takes little room."""
+    return Table(*columns, title=title, padding=(0, 0), pad_edge=False)
+
+
+def _first(row: Mapping[Hashable, Any], options: RiskOptions) -> list[Text]:
+    """Return the coin of a row, which may have brackets that are no markup, and its step."""
+    return [Text(str(row["coin"])), *([Text(str(row["step"]))] if options.every_step else [])]
+
+
+def _losses(row: Mapping[Hashable, Any], options: RiskOptions) -> list[str]:
+    """Return value at risk and expected shortfall of each tail."""
+    return [_share(row[f"{kind}_{tail:g}"]) for tail in options.tail for kind in ("var", "es")]
+
+
+def _share(value: float) -> str:
+    return "-" if value != value else f"{100 * value:.1f}%"
