@@ -5,7 +5,7 @@ many bars (`cryptodask.evaluate.intervals.volatility`), errors of calm and of wi
 are alike, so those of all coins are pooled. Quantiles of the pool times a coin's spread are its
 interval, step by step. With a few hundred errors the pool says more than any one coin can; with
 few, a prior does: on coins and on stocks of many years, moves over spreads have Student's
-distribution with four degrees of freedom, as wide as the spread says. It counts as 150 errors,
+distribution with four degrees of freedom, as wide as the spread says. It counts as 100 errors,
 and its width follows that of a model's errors beside the moves themselves, which are the errors of
 naive. So intervals of one coin alone are about those that it has among thousands.
 
@@ -57,7 +57,7 @@ JUMP = 5.0
 FULL_SPACING = 5.0
 """Bars between origins up to which misses count in full: at longer ones, a miss is old news."""
 
-FEW_COINS = 10
+FEW_COINS = 50
 """Number of coins whose misses count half: the misses of fewer are chance."""
 
 
@@ -69,7 +69,7 @@ class Conformal:
     ----------
     half_life : float
         Bars after which an error of the pool counts half; at least three times the spacing of
-        origins. Long: an interval must not hang on a few origins, at which all coins miss together.
+        origins. An interval must not hang on a few origins, at which all coins miss together.
     mirror : float
         Weight, 0 to 1, with which every error counts with the other sign, too. A pool of few
         origins leans with the market of the last weeks, which says little about the next: at 1/2
@@ -89,11 +89,11 @@ class Conformal:
         One is out of its range.
     """
 
-    half_life: float = 500.0
+    half_life: float = 150.0
     mirror: float = 0.5
-    prior: float = 150.0
+    prior: float = 100.0
     coin_prior: float = 60.0
-    speed: float = 0.01
+    speed: float = 0.04
 
     def __post_init__(self) -> None:
         if not self.half_life > 0 or not 0 <= self.mirror <= 1 or not self.coin_prior > 0:

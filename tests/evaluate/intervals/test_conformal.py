@@ -188,8 +188,8 @@ def test_without_any_error_intervals_are_those_of_the_prior() -> None:
     history = make_history(3, 5, 3)
     scale = DEFAULT.scale(history, DEFAULT.summarise(DEFAULT.count(history)))[:, 0]
     prices = make_intervals(history, np.ones((3, 5, 3)))[:, 0]
-    # Student's quantile at 90%, for a sample of 150.
-    at_90 = WIDTH * stats.t(FREEDOM).ppf(0.9 + 0.4 / 150)
+    # Student's quantile at 90%, for a sample of 100.
+    at_90 = WIDTH * stats.t(FREEDOM).ppf(0.9 + 0.4 / 100)
     assert np.log(prices[:, :, 3]) == pytest.approx(scale * at_90, rel=1e-2, nan_ok=True)
     assert np.log(prices[:, :, 2]) == pytest.approx(0, abs=1e-9, nan_ok=True)
 
