@@ -22,7 +22,7 @@ from cryptodask.results.jobs import JobDone, TaskFiles, write_done
 from cryptodask.runs.closing import close_folder, run_log
 from cryptodask.runs.folder import RunFolder, check_shared
 from cryptodask.runs.kind import Call, Kind, Outcome
-from cryptodask.runs.pooling import pool_errors
+from cryptodask.runs.pooling import pool_errors, warn_of_few
 from cryptodask.runs.progress import progress_bar
 from cryptodask.runs.session import Session
 from cryptodask.runs.size import check_size, fit_tasks
@@ -281,9 +281,8 @@ class _Run:
         self, todo: Sequence[TaskId], pools: dict[str, PooledErrors] | None
     ) -> None:
         """Forecast as of now and of past dates, count errors, and make intervals."""
-        needed = list(todo) if pools is not None else [*self.done, *todo]
-        needed = [task for task in needed if self._has_rows(task)]
-        state = self._states(sorted(needed))
+        needed = todo if pools is not None else [*self.done, *todo]
+        state = self._states(sorted(task for task in needed if self._has_rows(task)))
 
         def lost(outcome: TaskOutcome) -> None:
             assert outcome.error is not None
@@ -296,6 +295,7 @@ class _Run:
         for task in [task for task in state.tasks if task in self.done]:
             state.drop(task)
         known = pools
+        warn_of_few(known, self.kind.first_origin)
 
         def arguments(task: TaskId) -> tuple[Any, ...]:
             return known[self.workload.model_name(task)], self._files(task)

@@ -53,17 +53,26 @@ def pool_errors(
     first = _count(state, model_of, {}, on_lost)
     summaries = {model: summarise(pools, by) for model, pools in first.items()}
     counts = _count(state, model_of, summaries, on_lost)
-    pooled = {
+    return {
         model: PooledErrors(summaries[model], error_quantiles(pools))
         for model, pools in counts.items()
     }
-    for model, of_model in pooled.items():
-        _warn_of_few(model, of_model, by)
-    return pooled
+
+
+def warn_of_few(pools: Mapping[str, PooledErrors], by: np.datetime64 | None) -> None:
+    """Name the models whose intervals stand on few errors.
+
+    Parameters
+    ----------
+    pools, by
+        What `pool_errors` returned, and with which date.
+    """
+    for model, pooled in pools.items():
+        _warn_of_few(model, pooled, by)
 
 
 def _warn_of_few(model: str, pooled: PooledErrors, by: np.datetime64 | None) -> None:
-    """Say where intervals stand on few errors: many of one cohort must not hide few of another."""
+    """Say so of one model: many errors of one cohort must not hide few of another."""
     cohorts = pooled.summaries.values()
     few = [cohort for cohort in cohorts if cohort.errors < FEW_ERRORS]
     if not few:

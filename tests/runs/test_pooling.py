@@ -1,5 +1,7 @@
 """Intervals that stand on few errors say so, whatever other intervals stand on."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from dask.distributed import Client
@@ -32,14 +34,21 @@ def test_few_errors_of_coins_that_ended_early_are_said_beside_many_of_others(
 
 
 def test_few_errors_by_the_first_origin_are_said_whatever_comes_later(
-    client: Client, prices: pd.DataFrame, caplog: pytest.LogCaptureFixture
+    client: Client, prices: pd.DataFrame, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     how = {"origins": 12, "client": client, "progress": False}
-    done = backtest(prices, ["naive"], 10, calibrate=0, **how)
+    done = backtest(prices, ["naive"], 10, calibrate=0, out=tmp_path, **how)
     [said] = caplog.messages
     first = pd.Timestamp(done.origins[0])
     assert f"naive: intervals as of {first:%Y-%m-%d} are made from 0 past errors" in said
     assert "--calibrate above 0" in said
+
+    # A run that was stopped after it had counted them says so again.
+    (tmp_path / "_manifest.json").unlink()
+    next(tmp_path.glob("_done-*")).unlink()
+    caplog.clear()
+    backtest(prices, ["naive"], 10, calibrate=0, out=tmp_path, **how)
+    assert caplog.messages == [said]
 
     caplog.clear()
     backtest(prices, ["naive"], 10, **how)
