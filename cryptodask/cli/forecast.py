@@ -108,9 +108,9 @@ def _print_unbounded(tasks: "pd.DataFrame") -> None:
     without = (tasks["coins"] - tasks["bounded"]).groupby(tasks["model"]).sum()
     for model, coins in without[without > 0].items():
         err.print(
-            f"{model}: {coins:,} of the coins without intervals: no error of forecasts before "
-            "their last row is known (more rows, or a longer --warmup), or a forecast is not above "
-            "0",
+            f"{model}: {coins:,} of the coins without intervals: they have fewer than ten returns "
+            "or never moved, and no other coin says how far coins move (more rows, or more coins, "
+            "do), or a forecast is not above 0",
             highlight=False,
             soft_wrap=True,
         )

@@ -27,7 +27,7 @@ SCORED_COLUMNS = (
 )  # fmt: skip
 """Columns of a backtest table that scores need; prices in the quote currency.
 
-``actual`` is NaN where no row came on that date, bounds where no error was known. ``last`` is the
+``actual`` is NaN where no row came on that date, bounds where no spread was known. ``last`` is the
 close at the cutoff. ``scale`` and ``scale_sq`` are the means of absolute and squared changes from
 row to row up to the cutoff, by which MASE and RMSSE measure errors."""
 

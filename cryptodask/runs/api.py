@@ -83,7 +83,7 @@ def forecast(
     horizon, coins, from_date, to_date, gaps, gap_limit, window, refit, seed, timeout
         See `cryptodask.runs.spec.RunSpec`.
     intervals : bool or Intervals
-        Whether 80 and 95% intervals are put beside the forecasts. Where no error was known, or a
+        Whether 80 and 95% intervals are put beside the forecasts. Where no spread is known, or a
         forecast is not above 0, there is NaN, and the coin does not count as ``bounded`` in
         ``tasks``.
     calibrate, warmup : int

@@ -22,7 +22,7 @@ from cryptodask.results.jobs import JobDone, TaskFiles, write_done
 from cryptodask.runs.closing import close_folder, run_log
 from cryptodask.runs.folder import RunFolder, check_shared
 from cryptodask.runs.kind import Call, Kind, Outcome
-from cryptodask.runs.pooling import pool_errors
+from cryptodask.runs.pooling import pool_errors, warn_of_few
 from cryptodask.runs.progress import progress_bar
 from cryptodask.runs.session import Session
 from cryptodask.runs.size import check_size, fit_tasks
@@ -118,7 +118,7 @@ class _Run:
             pools = self._read_pools(todo)
             # Errors of all coins are pooled, so that all are needed until they were counted once.
             used = [*self.done, *todo] if kind.pools_errors and pools is None else todo
-            needed = {self.workload.model(task).name for task in used}
+            needed = {self.workload.model_name(task) for task in used}
             self._fail(kind.train(self.workload, needed, self.say), count=True)
             todo = [task for task in todo if kind.ready(self.workload.model(task))]
         if todo and kind.pools_errors:
@@ -181,7 +181,7 @@ class _Run:
         return TaskCall(
             function,
             lambda task: call(task)[1],
-            lambda task: f"{self.kind.group}{workload.model(task).name}",
+            lambda task: f"{self.kind.group}{workload.model_name(task)}",
             workload.cost,
             workload.size,
             folder.note_split if folder else lambda _: None,
@@ -211,7 +211,7 @@ class _Run:
                 elif keep:
                     self._keep(task, outcome, counted=counted)
                 else:
-                    self.log.ended(self.workload.model(task).name, self.workload.job(task).coins)
+                    self.log.ended(self.workload.model_name(task), self.workload.job(task).coins)
                 if not counted:
                     self._count(self.workload.size(task))
         return ended
@@ -220,7 +220,7 @@ class _Run:
         """Keep what a task did, or where it stays."""
         if self.as_dask:
             self.futures[task] = outcome.future
-            model, coins = self.workload.model(task).name, self.workload.job(task).coins
+            model, coins = self.workload.model_name(task), self.workload.job(task).coins
             self.log.ended(model, coins, counted=counted)
             return
         self.done[task] = outcome.result
@@ -230,7 +230,7 @@ class _Run:
         """Send a message of a task that ended, with the coins that failed throughout."""
         throughout = [failure for failure in done.failures if failure.cutoff is None]
         self.log.ended(
-            self.workload.model(task).name, self.workload.job(task).coins, throughout,
+            self.workload.model_name(task), self.workload.job(task).coins, throughout,
             rows=done.rows, seconds=done.seconds, counted=counted,
             table=None if self.kind.dated_failures else done.table,
         )  # fmt: skip
@@ -260,7 +260,7 @@ class _Run:
         """
         if isinstance(error, ENDING):
             raise error
-        model, coins = self.workload.model(task).name, self.workload.job(task).coins
+        model, coins = self.workload.model_name(task), self.workload.job(task).coins
         if isinstance(error, WorkerDiedError):
             [coin] = coins
             error = WorkerDiedError.of(coin, model, self.workload.timeout)
@@ -275,30 +275,30 @@ class _Run:
         """Return the pooled errors of a resumed run, if it had those of all models."""
         if self.folder is None or not self.kind.pools_errors:
             return None
-        return self.folder.read_pools({self.workload.model(task).name for task in todo})
+        return self.folder.read_pools({self.workload.model_name(task) for task in todo})
 
     def _run_with_intervals(
         self, todo: Sequence[TaskId], pools: dict[str, PooledErrors] | None
     ) -> None:
         """Forecast as of now and of past dates, count errors, and make intervals."""
-        needed = list(todo) if pools is not None else [*self.done, *todo]
-        needed = [task for task in needed if self._has_rows(task)]
-        state = self._states(sorted(needed))
+        needed = todo if pools is not None else [*self.done, *todo]
+        state = self._states(sorted(task for task in needed if self._has_rows(task)))
 
         def lost(outcome: TaskOutcome) -> None:
             assert outcome.error is not None
             self._give_up(outcome.task, outcome.error, counted=True)
 
         if pools is None:
-            pools = pool_errors(state, lambda task: self.workload.model(task).name, lost)
+            pools = pool_errors(state, self.workload.model_name, lost, self.kind.first_origin)
             if self.folder is not None:
                 self.folder.write_pools(pools)
         for task in [task for task in state.tasks if task in self.done]:
             state.drop(task)
         known = pools
+        warn_of_few(known, self.kind.first_origin)
 
         def arguments(task: TaskId) -> tuple[Any, ...]:
-            return known[self.workload.model(task).name], self._files(task)
+            return known[self.workload.model_name(task)], self._files(task)
 
         passes = state.map(bound_state, arguments, "intervals", results=not self.as_dask)
         self._collect(passes, counted=True)

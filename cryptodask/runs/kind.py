@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from cryptodask.io.files import FileRecord
@@ -109,6 +110,11 @@ class Kind(ABC, Generic[S, R]):
     def pools_errors(self) -> bool:
         """Whether intervals take passes over the errors of past forecasts."""
         return self.intervals
+
+    @property
+    def first_origin(self) -> np.datetime64 | None:
+        """The first past date that is forecast from and counts; None of next forecasts."""
+        return None
 
     def facts(self) -> dict[str, Any]:
         """Return what decides every number of the result, as JSON has it."""

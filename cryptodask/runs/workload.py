@@ -211,6 +211,10 @@ class Workload:
         """Return its model."""
         return self.models[self.tasks[task.job].model]
 
+    def model_name(self, task: TaskId) -> str:
+        """Return its model's name."""
+        return self.model(task).name
+
     def _make_jobs(self, tasks: Iterable[Task]) -> list[Job]:
         """Return the jobs of tasks; of all at once, which a source looks up together."""
         tasks = list(tasks)

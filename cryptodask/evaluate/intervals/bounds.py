@@ -41,7 +41,7 @@ class Calibration:
 
     @classmethod
     def nothing(cls, n_coins: int, horizon: int) -> "Calibration":
-        """Return what is known where no error was."""
+        """Return what is known where no date was looked back from."""
         levels = np.full((n_coins, horizon, len(KEPT_LEVELS)), np.nan)
         return cls(np.full(n_coins, np.nan), np.full(n_coins, np.nan), levels)
 
@@ -58,7 +58,8 @@ class Calibration:
         Returns
         -------
         ndarray of float64, ``(n_coins, horizon, 4)``
-            Prices, in the order of `cryptodask.evaluate.rows.BOUNDS`; NaN where no error was known.
+            Prices, in the order of `cryptodask.evaluate.rows.BOUNDS`; NaN where no spread was
+            known.
         """
         middle = self.quantiles[..., MIDDLE]
         scale = self.scale(spreads)
@@ -133,7 +134,7 @@ def forecast_bounds(
     Returns
     -------
     ndarray of float64, ``(n_coins, horizon, 4)``
-        Prices, in the order of `cryptodask.evaluate.rows.BOUNDS`; NaN where no error was known.
+        Prices, in the order of `cryptodask.evaluate.rows.BOUNDS`; NaN where no spread was known.
     """
     n_coins, horizon = forecast.values.shape
     spreads = np.full((n_coins, horizon), np.nan)
@@ -165,7 +166,7 @@ def table_bounds(
     Returns
     -------
     DataFrame
-        The table, with prices in the columns `cryptodask.evaluate.rows.BOUNDS`; NaN where no error
+        The table, with prices in the columns `cryptodask.evaluate.rows.BOUNDS`; NaN where no spread
         was known.
     """
     if table.empty:

@@ -133,13 +133,15 @@ class Conformal:
         np.add.at(moves, (origin, bins(MOVES, of_one_bar[of_one_bar > 0])), 1)
         return ErrorCounts(history.cutoffs, errors, sizes, moves, history.step)
 
-    def summarise(self, counts: ErrorCounts) -> PoolSummary:
+    def summarise(self, counts: ErrorCounts, by: np.datetime64 | None = None) -> PoolSummary:
         """Summarise the errors of all coins.
 
         Parameters
         ----------
         counts : ErrorCounts
             Of all panels, made without a summary.
+        by : datetime64, optional
+            The first origin whose intervals are wanted; by default the last one.
         """
         known, _ = self._known(counts)
         half = len(EDGES) // 2
@@ -149,7 +151,8 @@ class Conformal:
         centres = (EDGES[half:-1] + EDGES[half + 1 :]) / 2
         cap = JUMP * centres[middle]
         mean = (folded * np.minimum(centres, cap[:, :, None])).sum(axis=2) / below[:, :, -1]
-        coins = counts.errors[:, 0].sum(axis=1)
+        shown = counts.cutoffs + counts.step <= (counts.cutoffs[-1:] if by is None else by)
+        coins = counts.errors[shown, 0].sum(axis=1)
         errors, most = int(coins.sum()), int(coins.max(initial=0))
         return PoolSummary(counts.cutoffs, counts.market, cap, mean, errors, most)
 

@@ -112,7 +112,8 @@ class PoolSummary:
     mean : ndarray of float64, ``(n_origins, horizon)``
         Mean of the absolute scaled errors up to the cap.
     errors, coins : int
-        Errors of forecasts one bar ahead, at all origins, and the most coins at one of them.
+        Errors of forecasts one bar ahead, as many as are known at the first origin whose intervals
+        are wanted, and the most coins at one origin.
     """
 
     cutoffs: DateArray

@@ -62,15 +62,17 @@ def join_pools(parts: Iterable[Pools]) -> Pools:
     return pools
 
 
-def summarise(pools: Pools) -> dict[int, PoolSummary]:
+def summarise(pools: Pools, by: np.datetime64 | None = None) -> dict[int, PoolSummary]:
     """Summarise the errors of all coins, by cohort.
 
     Parameters
     ----------
     pools : Pools
         Counts of the first pass, over all coins.
+    by : datetime64, optional
+        The first origin whose intervals are wanted; by default the last one of each cohort.
     """
-    return {cohort: Conformal().summarise(counts) for cohort, counts in pools.items()}
+    return {cohort: Conformal().summarise(counts, by) for cohort, counts in pools.items()}
 
 
 def error_quantiles(pools: Pools) -> dict[int, FloatArray]:
@@ -84,8 +86,7 @@ def error_quantiles(pools: Pools) -> dict[int, FloatArray]:
     Returns
     -------
     dict of int to ndarray of float64, ``(n_origins, horizon, n_levels)``
-        Scaled errors, at the levels of `cryptodask.evaluate.rows.KEPT_LEVELS`; NaN where no
-        error was known.
+        Scaled errors, at the levels of `cryptodask.evaluate.rows.KEPT_LEVELS`.
     """
     levels = list(KEPT_LEVELS.values())
     return {cohort: Conformal().quantiles(counts, levels) for cohort, counts in pools.items()}
@@ -105,12 +106,6 @@ class PooledErrors:
 
     summaries: dict[int, PoolSummary]
     quantiles: dict[int, FloatArray]
-
-    @property
-    def evidence(self) -> tuple[int, int]:
-        """Errors of forecasts one bar ahead that intervals are made from, and of how many coins."""
-        summaries = self.summaries.values()
-        return sum(s.errors for s in summaries), max((s.coins for s in summaries), default=0)
 
     def to_json(self) -> dict[str, Any]:
         """Return a value that JSON can hold without losing a bit; NaN becomes null."""

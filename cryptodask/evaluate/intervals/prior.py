@@ -19,8 +19,9 @@ TOGETHER = 0.5
 """Correlation of the sizes of errors of two coins at one origin: the more coins, the more is known,
 but never more than from two that have nothing in common."""
 
-LARGEST_SIZE = 10.0
-"""Scaled errors beyond which a model and naive count as equally wrong."""
+LARGEST_SIZE = 30.0
+"""Scaled errors beyond which a model and naive count as equally wrong. Lines through whole
+histories err by 10 to 20 a bar ahead, and the prior must be as wide."""
 
 
 def sum_sizes(history: ErrorHistory, scale: FloatArray) -> CountArray:

@@ -71,6 +71,11 @@ class DatedKind(Kind[S, R]):
         return False
 
     @property
+    def first_origin(self) -> np.datetime64 | None:
+        """The first origin that counts."""
+        return self.origins[0] if len(self.origins) else None
+
+    @property
     def rows_per_coin(self) -> int:
         """How many rows a job makes of a coin."""
         return self.spec.horizon * max(1, len(self.all_origins))

@@ -194,12 +194,13 @@ def test_without_any_error_intervals_are_those_of_the_prior() -> None:
     assert np.log(prices[:, :, 2]) == pytest.approx(0, abs=1e-9, nan_ok=True)
 
 
-def test_the_prior_is_as_wide_as_a_model_errs_beside_naive() -> None:
+@pytest.mark.parametrize("size", [3, 10])
+def test_the_prior_is_as_wide_as_a_model_errs_beside_naive(size: float) -> None:
     history = make_history(20, 6, 1, seed=4)
-    worse = dataclasses.replace(history, errors=history.moves * 3)
+    worse = dataclasses.replace(history, errors=history.moves * size)
     plain, wide = (make_intervals(h, np.ones(h.errors.shape))[:, -1, 0] for h in (history, worse))
     ratio = np.log(wide[:, [1, 3]]) / np.log(plain[:, [1, 3]])
-    assert np.nanmedian(ratio) == pytest.approx(3, rel=0.15)
+    assert np.nanmedian(ratio) == pytest.approx(size, rel=0.25)
 
 
 @few
