@@ -167,7 +167,10 @@ def settle(
             # Once: what could not be filled in a bar can't be later, whatever there is then.
             orders[request] = attrs.evolve(account.fill(orders[request], bar), tried=bar.date)
     for request, order in orders.items():
-        if order.state in WAITING and days_between(order.decided, day) > patience:
+        # One that was tried in its last bar waits for nothing, and must not stand for a position.
+        used = days_between(order.decided, order.tried or order.decided)
+        is_over = used >= patience or days_between(order.decided, day) > patience
+        if order.state in WAITING and is_over:
             orders[request] = attrs.evolve(order, state="expired")
     latest = bars.groupby("coin").last()
     closes = latest["close"].to_dict()

@@ -5,7 +5,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 
 from cryptodask.errors import InputError
 from cryptodask.store.records import Books, Order, Settled
@@ -68,7 +68,7 @@ def test_a_minimum_fee_and_cash_bound_what_is_bought():
     settled = settle(books(cash=65.0, orders=[order(1, "A", "buy", 9.0)]), TWO, DAY, costs, ANY, 1)
     assert settled.fills[0].quantity == pytest.approx(5.0)
     assert settled.cash == pytest.approx(0.0, abs=1e-12)
-    assert settled.orders[0].state == "partial"
+    assert (settled.orders[0].filled, settled.orders[0].state) == (pytest.approx(5.0), "expired")
 
 
 def test_part_of_the_volume_fills_now_and_the_rest_within_days():
@@ -93,6 +93,16 @@ def test_an_order_without_a_bar_waits_and_expires():
     # A bar that came late fills what was ordered before it.
     late = settle(mine, TWO, "2026-01-11", FREE, ANY, 1)
     assert [fill.date for fill in late.fills] == [DAY]
+
+
+def test_an_order_whose_last_bar_has_been_does_not_stand_for_a_position():
+    costs = Costs(participation=0.001)
+    mine = books(orders=[order(1, "A", "buy", 10.0)], wanted=[(2, "A", "buy", 0.12)])
+    settled = settle(mine, TWO, DAY, costs, ANY, 1)
+    [left, new] = settled.orders
+    assert (left.filled, left.state) == (pytest.approx(0.1), "expired")
+    # Equity of 1,000.1: 12% of it at 12, without the 0.1 that are there.
+    assert (new.quantity, new.state) == (pytest.approx(9.901), "open")
 
 
 def test_sales_pay_for_what_is_bought_on_their_day():
@@ -142,6 +152,7 @@ def apply(before: Books, settled: Settled) -> Books:
     return attrs.evolve(before, cash=cash, positions=held, orders=waiting, wanted=[])
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.lists(
