@@ -109,12 +109,14 @@ class _Account:
         # A rest that is sold need not be of whole lots.
         if side == BUY or quantity < most:
             quantity = whole_lots(quantity, self.lots.size)
-        if quantity <= 0.0:
-            return order
-        fee = fee_of(quantity * price, costs.fee, costs.minimum_fee)
-        if side == SELL and self.cash + quantity * price < fee:
-            return order  # what it brings does not pay its least fee
-        self.cash -= side * quantity * price + fee
+        if side == BUY and self._left(side, quantity, price) < 0.0:
+            # By rounding: what is affordable, or whole lots of it, may be a trace more.
+            size = self.lots.size
+            quantity = quantity - size if size > 0.0 else quantity * (1.0 - ROUNDING)
+        left = self._left(side, quantity, price)
+        if quantity <= 0.0 or left < 0.0:
+            return order  # there is nothing, or what a sale brings does not pay its least fee
+        fee, self.cash = fee_of(quantity * price, costs.fee, costs.minimum_fee), left
         self.positions[order.coin] = self.positions.get(order.coin, 0.0) + side * quantity
         slipped = abs(price - bar.price) * quantity
         self.fills.append(
@@ -128,6 +130,11 @@ class _Account:
             side == SELL and quantity == most
         )
         return attrs.evolve(order, filled=filled, state="filled" if is_whole else "partial")
+
+    def _left(self, side: int, quantity: float, price: float) -> float:
+        """Return the cash after a fill, as the store adds it up."""
+        fee = fee_of(quantity * price, self.costs.fee, self.costs.minimum_fee)
+        return self.cash - (side * quantity * price + fee)
 
 
 def settle(

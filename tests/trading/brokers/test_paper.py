@@ -71,6 +71,18 @@ def test_a_minimum_fee_and_cash_bound_what_is_bought():
     assert (settled.orders[0].filled, settled.orders[0].state) == (pytest.approx(5.0), "expired")
 
 
+@pytest.mark.parametrize("size", [0.0, 0.001])
+def test_no_purchase_leaves_negative_cash_by_rounding(size: float):
+    rng = np.random.default_rng(0)
+    costs, lots = Costs(fee=0.001, minimum_fee=0.5), Lots(size=size)
+    for cash, opened in zip(rng.uniform(1, 1e6, 200), rng.uniform(1, 50, 200), strict=True):
+        table = bars(A=[(DAY, opened, opened, 1e9)])
+        mine = books(float(cash), orders=[order(1, "A", "buy", 1e9)])
+        settled = settle(mine, table, DAY, costs, lots, 1)
+        assert 0 <= settled.cash == pytest.approx(0.0, abs=size * opened + 1e-9 * cash)
+        assert apply(mine, settled).cash == settled.cash
+
+
 def test_part_of_the_volume_fills_now_and_the_rest_within_days():
     costs = Costs(participation=0.1)
     first = settle(books(orders=[order(1, "A", "buy", 30.0)]), TWO, DAY, costs, ANY, 3)
@@ -206,7 +218,7 @@ def test_cash_is_never_negative_and_nothing_is_made_or_lost(days, costs, lots, s
         for coin, quantity in before.positions.items():
             gained += quantity * (table[coin][i][2] - table[coin][i - 1][2])
         assert mine.cash == pytest.approx(settled.cash, abs=1e-6)
-        assert settled.cash >= -1e-9
+        assert settled.cash >= 0
         assert all(quantity >= -1e-9 for quantity in mine.positions.values())
         equity = settled.cash + sum(q * table[c][i][2] for c, q in mine.positions.items())
         assert settled.equity == pytest.approx(equity, rel=1e-9)
