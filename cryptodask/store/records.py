@@ -187,6 +187,8 @@ class Books:
         Requests without an order: number, coin, side, and share of the equity.
     keys : dict of int to str
         The key of each of these requests, by its number.
+    replaced : frozenset of int
+        Those of these requests whose coin has one of a later cutoff.
     """
 
     cash: float
@@ -194,6 +196,19 @@ class Books:
     orders: Sequence[Order]
     wanted: Sequence[tuple[int, str, str, float]]
     keys: Mapping[int, str] = attrs.field(factory=dict)
+    replaced: frozenset[int] = frozenset()
+
+    def contradicts(self, order: Order) -> bool:
+        """Return whether a request without an order wants the other side of an order's coin.
+
+        Parameters
+        ----------
+        order : Order
+        """
+        return any(
+            coin == order.coin and side != order.side and request not in self.replaced
+            for request, coin, side, _ in self.wanted
+        )
 
     @property
     def coins(self) -> list[str]:

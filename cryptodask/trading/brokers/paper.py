@@ -3,8 +3,9 @@
 What is decided at a day's close is filled at the open of the coin's next bar, sales first, whose
 cash pays for what is bought. An order that a bar can't fill, or only in part, waits for those of
 the next days, and then expires. Orders are ``open``, ``partial`` (filled in part, and waiting),
-``filled``, ``expired``, or ``small``: under a lot, under the least that an exchange takes, or
-nothing, since the account has what was asked for.
+``filled``, ``expired``, ``replaced`` (a later day asked for the coin, or for its other side), or
+``small``: under a lot, under the least that an exchange takes, or nothing, since the account has
+what was asked for.
 """
 
 from collections.abc import Iterator
@@ -179,6 +180,8 @@ def settle(
         is_over = used >= patience or days_between(order.decided, day) > patience
         if order.state in WAITING and is_over:
             orders[request] = attrs.evolve(order, state="expired")
+        elif order.state in WAITING and books.contradicts(order):
+            orders[request] = attrs.evolve(order, state="replaced")
     latest = bars.groupby("coin").last()
     closes = latest["close"].to_dict()
     equity = account.cash + sum(q * closes[coin] for coin, q in account.positions.items())

@@ -242,9 +242,28 @@ def test_an_order_that_waits_too_long_is_canceled_and_its_cash_is_free(
     ask(store, ("ETH", "buy", 0.9), day=NEXT)
     report, _ = trade(broker_at(server.url, tmp_path), store, NEXT)
     assert states(store) == {"BTC": "canceled", "ETH": "filled"}
-    assert reasons(store)["BTC"] == "was not filled within 1 days"
+    assert reasons(store)["BTC"] == "was not filled within 1 day"
     assert server.placed[0].status == "CANCELED"
     check_account(store, server, report)
+
+
+def test_an_order_is_canceled_when_a_later_request_wants_the_other_side(
+    server: OrderServer, store: Store, tmp_path: Path
+) -> None:
+    ask(store, ("BTC", "buy", 0.9))
+    server.depth["BTCUSDT"], server.balances["BTC"] = Decimal(2), Decimal(50)  # of somebody else
+    broker = broker_at(server.url, tmp_path, patience=5)
+    trade(broker, store)
+    server.depth["BTCUSDT"] = Decimal(100)
+    ask(store, ("BTC", "sell", 0.0), day=NEXT)
+    trade(broker, store, NEXT)
+    orders = store.orders()
+    assert orders["state"].tolist() == ["canceled", "filled"]
+    assert orders["reason"][0] == "was not filled before a later request wanted the other side"
+    # What is sold is what the account has, and not what waited or what else is there.
+    bought = store.fills().query("side == 'buy'")["quantity"].sum()
+    assert orders["quantity"][1] == pytest.approx(bought, abs=0.001) == pytest.approx(1.998)
+    assert server.balances["BTC"] >= 50
 
 
 def test_what_was_canceled_or_expired_there_is_so_here(
@@ -487,7 +506,7 @@ def test_an_order_that_never_arrives_is_an_error_and_expires(
     assert states(store) == {"BTC": "unknown"}
     report, _ = trade(broker_at(server.url, tmp_path), store, NEXT)
     assert states(store) == {"BTC": "expired"}
-    assert reasons(store)["BTC"] == "never reached binance sandbox within 1 days"
+    assert reasons(store)["BTC"] == "never reached binance sandbox within 1 day"
     assert report["alarms"] == [f"BTC: buy expired: {reasons(store)['BTC']}"]
     assert server.placed == []
 

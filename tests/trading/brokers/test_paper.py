@@ -142,6 +142,23 @@ def test_two_requests_for_a_coin_do_not_buy_it_twice():
     assert [o.quantity for o in settled.orders] == pytest.approx([10.0, 10.0])
 
 
+def test_a_request_for_the_other_side_replaces_what_waits_and_sells_what_is_there():
+    mine = books(
+        positions={"A": 2.0}, orders=[order(1, "A", "buy", 10.0)], wanted=[(2, "A", "sell", 0.0)]
+    )
+    quiet = bars(A=[("2026-01-09", 9.0, 10.0, 500.0)])
+    [left, new] = settle(mine, quiet, DAY, FREE, ANY, 5).orders
+    assert (left.state, new.quantity, new.state) == ("replaced", 2.0, "open")
+
+
+def test_a_sale_is_of_what_is_there_and_not_of_what_was_asked_for_beside_it():
+    asks = [(1, "A", "buy", 0.5), (2, "A", "sell", 0.0), (3, "A", "sell", 0.1)]
+    settled = settle(books(positions={"A": 2.0}, wanted=asks), TWO, DAY, FREE, ANY, 1)
+    assert [(o.side, o.quantity) for o in settled.orders] == [
+        ("buy", pytest.approx(1_024 * 0.5 / 12 - 2)), ("sell", 2.0), ("sell", 0.0),
+    ]  # fmt: skip
+
+
 def test_a_coin_without_prices_is_named_and_one_without_new_ones_reported():
     with pytest.raises(InputError, match="no prices of Gone, which the account holds"):
         settle(books(positions={"Gone": 1.0}), TWO, DAY, FREE, ANY, 1)
