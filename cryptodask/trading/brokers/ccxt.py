@@ -312,7 +312,7 @@ class _Desk:
 
     def _learn(self, market: Any, order: Order, seen: Seen) -> Order:
         """Store what the exchange says of an order, with its trades."""
-        trades = self.broker.exchange.trades(market, seen) if seen.filled > 0 else []
+        trades = self.broker.exchange.trades(market, seen, order) if seen.filled > 0 else []
         filled = sum(trade["amount"] for trade in trades)
         state, reason = seen.status, order.reason
         if order.state == "unknown" or (reason or "").startswith(LISTED):

@@ -793,3 +793,67 @@ def test_of_several_processes_at_once_one_trades(
         process.join()
     assert [process.exitcode for process in processes] == [0] * 3
     check_as_if_undisturbed(store, server, "many")
+
+
+# Answers that can't be.
+
+
+def _with(**fields: Any) -> Callable[[Any], Any]:
+    """Return what changes fields of an order, or of each trade of a list."""
+
+    def changed(answer: Any) -> Any:
+        if isinstance(answer, list):
+            return [one | fields for one in answer]
+        return answer | fields
+
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("what", "wrong", "message"),
+    [
+        ("GET order", _with(clientOrderId="of-another"), "another order than"),
+        ("GET order", _with(symbol="ETHUSDT"), "another order than"),
+        ("GET order", _with(side="SELL"), "another order than"),
+        ("GET order", _with(orderId=9), "another order than"),
+        ("GET order", _with(origQty="7"), "of another quantity than 5"),
+        ("GET order", _with(executedQty="6"), "with 6.0 filled of 5"),
+        ("GET order", _with(executedQty="-1"), "with -1.0 filled of 5"),
+        ("GET myTrades", _with(qty="-1"), "a trade that can't be"),
+        ("GET myTrades", _with(qty="NaN"), "a trade that can't be"),
+        ("GET myTrades", _with(price="0"), "a trade that can't be"),
+        ("GET myTrades", _with(isBuyer=False), "a trade that can't be"),
+        ("GET myTrades", _with(commission="NaN"), "a trade that can't be"),
+        ("GET myTrades", _with(time=int((time.time() + 1e6) * 1000)), "a trade that can't be"),
+        ("GET myTrades", _with(id="x"), "a trade that can't be"),
+        ("GET myTrades", _with(qty="6"), "its trades are 6"),
+        ("GET myTrades", lambda page: [*page, page[0] | {"id": 7}], "its trades are 8"),
+        ("GET myTrades", lambda page: "soon", "trades of order 1000 can't be had"),
+    ],
+)
+def test_an_answer_that_can_not_be_is_an_error_and_changes_nothing(
+    what: str,
+    wrong: Callable[[Any], Any],
+    message: str,
+    server: OrderServer,
+    store: Store,
+    tmp_path: Path,
+) -> None:
+    ask(store, ("BTC", "buy", 0.5))
+    server.last["BTCUSDT"] = Decimal(105)  # beyond the limit
+    broker = broker_at(server.url, tmp_path, patience=3, retries=0)
+    trade(broker, store)
+    server.trade(server.placed[0], Decimal(4), Decimal(100))
+    if what == "GET myTrades":
+        server.close(server.placed[0], "CANCELED")
+    server.fail("wrong", what, times=99, value=wrong)
+    with pytest.raises(ExchangeError, match=message) as raised:
+        trade(broker, store, NEXT)
+    assert SECRET not in str(raised.value)
+    assert KEY not in str(raised.value)
+    assert store.fills().empty
+    assert states(store) == {"BTC": "open"}
+    server.faults.clear()
+    report, _ = trade(broker, store, NEXT)
+    assert store.fills()["quantity"].sum() == pytest.approx(4 * 0.999)
+    check_account(store, server, report)
