@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
+from attrs.validators import ge, in_, le
 
 from cryptodask.io.sealed import digest
 
@@ -79,12 +80,17 @@ class Request:
         ``buy`` or ``sell``.
     weight : float
         Share of the equity that the position should be.
+
+    Raises
+    ------
+    ValueError
+        The side is another one, or the weight is not between 0 and 1.
     """
 
     judgement: Judgement
     cutoff: str
-    side: str
-    weight: float
+    side: str = attrs.field(validator=in_(("buy", "sell")))
+    weight: float = attrs.field(validator=[ge(0), le(1)])
 
     @property
     def key(self) -> str:

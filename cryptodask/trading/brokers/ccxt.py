@@ -131,7 +131,10 @@ class ExchangeBroker:
             for order in before.orders:
                 desk.follow(order, is_replaced=before.contradicts(order))
             books = desk.books()
-            desk.lacks += lacking(books, balances, self.exchange)
+            lacks = lacking(books, balances, self.exchange)
+            if lacks:  # unless an order was filled after the balances were read
+                lacks = lacking(books, self.exchange.balances(), self.exchange)
+            desk.lacks += lacks
             frame = bars(books.coins)
             check_bars(books, frame)
             latest = frame.groupby("coin").last()

@@ -266,6 +266,21 @@ def test_an_order_is_canceled_when_a_later_request_wants_the_other_side(
     assert server.balances["BTC"] >= 50
 
 
+def test_an_order_that_is_filled_while_the_day_begins_is_no_alarm(
+    server: OrderServer, store: Store, tmp_path: Path
+) -> None:
+    ask(store, ("BTC", "buy", 0.5))
+    server.last["BTCUSDT"] = Decimal(105)  # beyond the limit
+    broker = broker_at(server.url, tmp_path, patience=3)
+    trade(broker, store)
+    fill = partial(server.trade, server.placed[0], Decimal(5), Decimal(100))
+    server.fail("after", "GET account", value=fill)
+    report, _ = trade(broker, store, NEXT)
+    assert states(store) == {"BTC": "filled"}
+    assert report["alarms"] == []
+    check_account(store, server, report)
+
+
 def test_what_was_canceled_or_expired_there_is_so_here(
     server: OrderServer, store: Store, tmp_path: Path
 ) -> None:
