@@ -68,7 +68,8 @@ class OrderServer(ExchangeServer):
     their kinds are: code (an error: `value` is status, code and message), dropped (it is done, and
     the connection reset), late (the connection is reset, and it is done `value` seconds later),
     before, after (`value` is called before or after it is done), lag (no trades yet), odd (it is
-    done, and the answer has another shape), redirect (to `value`).
+    done, and the answer has another shape), wrong (it is done, and `value` makes another answer of
+    the answer), redirect (to `value`).
     """
 
     last: dict[str, Decimal] = field(default_factory=dict)
@@ -301,6 +302,8 @@ class OrderHandler(Handler):
             status, answer = self._answer(name, text, kind)
         if kind == "after":
             value()
+        if kind == "wrong":
+            answer = value(answer)
         if kind == "dropped":
             self._cut()
             return

@@ -205,7 +205,8 @@ def replay(
 ) -> None:
     """Play past days again: an exchange on this machine is polled, day by day.
 
-    Ends with a page of the days: forecasts against what came, requests, the monitor's numbers.
+    Ends with a page of the days: forecasts against what came, requests, the account and its trades,
+    the monitor's numbers.
     """
     from rich.text import Text
 
@@ -221,6 +222,8 @@ def replay(
     ):
         out.print(Text(f"{date}: {shown(reports)}"), soft_wrap=True)
         for report in reports:
+            for alarm in report.get("alarms", ()):
+                err.print(Text(f"alarm: {report['step']}: {alarm}"), soft_wrap=True)
             if report["state"] == "failed":
                 failed = True
                 where = f"group {report['group']}" if "group" in report else "the day"
@@ -230,4 +233,8 @@ def replay(
     save_days(folder / "days.html", view)
     for name in ("cryptodask.db", "days.html"):
         out.print(Text(f"wrote {folder / name}"), soft_wrap=True)
+    say = (
+        f"trades: cryptodask store accounts --store {folder / 'cryptodask.db'}; orders, fills, too"
+    )
+    out.print(Text(say), soft_wrap=True)
     raise typer.Exit(SOME_FAILED if failed else 0)

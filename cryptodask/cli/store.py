@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
 from cryptodask.cli.options.output import check_file
@@ -32,6 +32,9 @@ StorePlace = Annotated[
     ),
 ]
 DEFAULT = "cryptodask.db"
+
+DAY = 10
+"""Width of a day, which is not cut."""
 
 Coins = Annotated[
     list[str] | None,
@@ -137,13 +140,15 @@ def alerts(store: StorePlace = DEFAULT, format_: Format = "table", file: File = 
 
 
 def _list(what: str, store: str, format_: str, file: Path | None, wide: list[str]) -> None:
-    """Print all rows that a method of a store returns; in a terminal without wide columns."""
+    """Print all rows that a method of a store returns; as a table without wide or empty columns."""
     from cryptodask.store import open_store
 
     with open_store(store, make=False) as database:
         frame = getattr(database, what)()
     if format_ == "table" and file is None:
         frame = frame.drop(columns=wide)
+        if len(frame):
+            frame = frame.dropna(axis="columns", how="all")
         if "seen" in frame:
             frame["seen"] = [_shortened(json.loads(text)) for text in frame["seen"]]
     if format_ == "json" and "seen" in frame:
@@ -191,9 +196,13 @@ def show_frame(frame: "pd.DataFrame", format_: str, file: Path | None) -> None:
         write_table(frame, file)
         out.print(Text(f"wrote {file}, {counted(len(frame), 'row')}"), soft_wrap=True)
     elif format_ == "table":
-        table = Table(*(Column(name, overflow="fold") for name in frame.columns))
-        for row in frame.itertuples(index=False):
-            table.add_row(*(Text(_cell(value)) for value in row))
+        rows = [[_cell(value) for value in row] for row in frame.itertuples(index=False)]
+        table = Table()
+        for place, name in enumerate(frame.columns):
+            is_day = frame[name].dtype.kind == "M" and all(len(row[place]) <= DAY for row in rows)
+            table.add_column(Text(name), overflow="fold", width=DAY if is_day else None)
+        for row in rows:
+            table.add_row(*map(Text, row))
         out.print(table)
     elif format_ == "csv":
         from cryptodask.io.formulas import guard_frame

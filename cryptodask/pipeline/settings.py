@@ -254,9 +254,9 @@ def _beside(settings: Settings, folder: Path) -> Settings:
         registry=absolute(settings.forecast.registry),
         tls=absolute(settings.forecast.tls),
     )
-    trade = settings.trade and attrs.evolve(
-        settings.trade, kill_switch=absolute(settings.trade.kill_switch)
-    )
+    trade = settings.trade
+    if trade is not None and trade.broker != "paper":
+        trade = attrs.evolve(trade, kill_switch=absolute(trade.kill_switch))
     monitor = settings.monitor and attrs.evolve(
         settings.monitor,
         reference=absolute(settings.monitor.reference),

@@ -135,5 +135,8 @@ def shown(reports: Sequence[Report]) -> str:
         f"{counted(total['rows'], 'new row')}, {counted(stored, 'forecast')} stored, "
         f"{total['skipped']:,} skipped, {counted(total['requests'], 'request')}"
     )
+    for report in reports:
+        if "equity" in report:
+            text += f", {counted(report['fills'], 'fill')}, equity {report['equity']:,.2f}"
     text += f", {counted(alarms, 'alarm')}" if alarms else ""
     return f"{text}; failed: {shown_names(failed)}" if failed else text

@@ -12,6 +12,12 @@ from cryptodask.trading.terms import Costs, Lots
 
 BROKERS = ("paper", "ccxt")
 
+AT_EXCHANGE = (
+    "exchange", "live", "worse", "order_notional", "day_notional", "day_orders", "kill_switch",
+    "api_url",
+)  # fmt: skip
+"""Keys that mean nothing on paper, where they would not be heeded."""
+
 
 def _above_0(_: Any, field: "attrs.Attribute[Any]", value: float) -> None:
     if not (value > 0 and math.isfinite(value)):
@@ -85,8 +91,13 @@ class Trade:
         at_exchange = self.broker != "paper"
         if at_exchange and not self.exchange:
             raise ValueError('exchange: is missing; broker = "ccxt" needs one, as "binance"')
-        if not at_exchange and (self.exchange or self.live):
-            raise ValueError('exchange, live: are of broker = "ccxt" alone')
+        given = [
+            field.name for field in attrs.fields(Trade)
+            if field.name in AT_EXCHANGE and getattr(self, field.name) != field.default
+        ]  # fmt: skip
+        if not at_exchange and given:
+            names = f"{', '.join(given)}: {'is' if len(given) == 1 else 'are'}"
+            raise ValueError(f'{names} of broker = "ccxt" alone, and the broker is paper')
 
     @property
     def name(self) -> str:

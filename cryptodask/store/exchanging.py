@@ -50,7 +50,8 @@ class Exchanging:
             Another process trades it, and has not ended in a minute.
         """
         if self._engine.dialect.name == "sqlite":
-            place = Path(str(self._engine.url.database)).absolute()
+            # Of the file itself, whatever links lead to it.
+            place = Path(str(self._engine.url.database)).resolve()
             lock = locked(
                 place.parent, f"{place.name}.{digest([account])[:8]}.lock", patience=PATIENCE
             )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
+from attrs.validators import ge, in_, le
 
 from cryptodask.io.sealed import digest
 
@@ -79,12 +80,17 @@ class Request:
         ``buy`` or ``sell``.
     weight : float
         Share of the equity that the position should be.
+
+    Raises
+    ------
+    ValueError
+        The side is another one, or the weight is not between 0 and 1.
     """
 
     judgement: Judgement
     cutoff: str
-    side: str
-    weight: float
+    side: str = attrs.field(validator=in_(("buy", "sell")))
+    weight: float = attrs.field(validator=[ge(0), le(1)])
 
     @property
     def key(self) -> str:
@@ -187,6 +193,8 @@ class Books:
         Requests without an order: number, coin, side, and share of the equity.
     keys : dict of int to str
         The key of each of these requests, by its number.
+    replaced : frozenset of int
+        Those of these requests whose coin has one of a later cutoff.
     """
 
     cash: float
@@ -194,6 +202,19 @@ class Books:
     orders: Sequence[Order]
     wanted: Sequence[tuple[int, str, str, float]]
     keys: Mapping[int, str] = attrs.field(factory=dict)
+    replaced: frozenset[int] = frozenset()
+
+    def contradicts(self, order: Order) -> bool:
+        """Return whether a request without an order wants the other side of an order's coin.
+
+        Parameters
+        ----------
+        order : Order
+        """
+        return any(
+            coin == order.coin and side != order.side and request not in self.replaced
+            for request, coin, side, _ in self.wanted
+        )
 
     @property
     def coins(self) -> list[str]:

@@ -219,12 +219,18 @@ def books_of(
     ]
     done = select(ORDERS.c.request).where(mine)
     new = REQUESTS.c.cutoff >= since, REQUESTS.c.cutoff <= day, REQUESTS.c.id.not_in(done)
-    asks = (REQUESTS.c[name] for name in ("id", "coin", "side", "weight", "key"))
+    asks = (REQUESTS.c[name] for name in ("id", "coin", "side", "weight", "key", "cutoff"))
     # By key, so that an order does not depend on which group stored its requests first.
     rows = sorted(connection.execute(select(*asks).where(*new)), key=lambda row: str(row.key))
     wanted = [tuple(row)[:4] for row in rows]
     keys = {row.id: str(row.key) for row in rows}
-    return Books(cash=cash, positions=held, orders=orders, wanted=wanted, keys=keys)
+    latest: dict[str, str] = {}
+    for row in rows:
+        latest[row.coin] = max(latest.get(row.coin, ""), iso(row.cutoff))
+    replaced = frozenset(row.id for row in rows if iso(row.cutoff) < latest[row.coin])
+    return Books(
+        cash=cash, positions=held, orders=orders, wanted=wanted, keys=keys, replaced=replaced
+    )
 
 
 def _text(day: Any) -> str | None:

@@ -13,7 +13,7 @@ from cryptodask.pipeline.day import Day
 from cryptodask.pipeline.polling import poll
 from cryptodask.pipeline.replay import replay_days
 from cryptodask.pipeline.settings import Settings, read_settings
-from cryptodask.pipeline.steps import is_complete, run_day
+from cryptodask.pipeline.steps import is_complete, run_day, shown
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.synthetic import synthetic_prices
 from cryptodask.store import open_store
@@ -126,7 +126,8 @@ def test_thirty_days_with_faults_end_as_thirty_without(
         assert (stored.groupby(["coin", "cutoff"]).size() == 2).all()
         assert account["day"].astype(str).tolist() == [d for d in days() if d != SKIPPED]
         assert not orders.duplicated(["request"]).any()
-        assert {"filled", "small"} <= set(orders["state"]) <= {"filled", "small", "open", "expired"}
+        known = {"filled", "small", "open", "expired", "replaced"}
+        assert {"filled", "small"} <= set(orders["state"]) <= known
         spent = (fills["quantity"] * fills["price"] * np.where(fills["side"] == "buy", 1, -1)).sum()
         assert account["cash"].iloc[-1] == pytest.approx(10_000 - spent - fills["fee"].sum())
         held = fills.assign(q=fills["quantity"] * np.where(fills["side"] == "buy", 1, -1))
@@ -199,6 +200,8 @@ def test_a_replay_of_made_up_days_ends_in_stored_forecasts(tmp_path: Path) -> No
     played = list(replay_days(str(source), tmp_path / "out", 2, coins=3, horizon=2, groups=1))
     assert [date for date, _ in played] == sorted(date for date, _ in played)
     assert not [r for _, reports in played for r in reports if r["state"] == "failed"]
+    assert all(f"fill{'s' * (r['fills'] != 1)}, equity {r['equity']:,.2f}" in shown(reports)
+               for _, reports in played for r in reports if r["step"] == "trade")  # fmt: skip
     with open_store(tmp_path / "out" / "cryptodask.db") as store:
         assert len(store.forecasts()) == 2 * 3 * 2 * 2
         assert store.forecasts()["lower_80"].notna().all()

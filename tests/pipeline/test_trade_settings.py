@@ -55,6 +55,8 @@ def test_the_kill_switch_is_beside_the_settings_and_limits_are_low(tmp_path: Pat
         ('broker = "ccxt"\n', "exchange: is missing"),
         ('exchange = "binance"\n', 'of broker = "ccxt" alone'),
         ("live = true\n", 'of broker = "ccxt" alone'),
+        ("order_notional = 9.0\n", 'order_notional: is of broker = "ccxt" alone'),
+        ('kill_switch = "x"\nworse = 0.1\n', 'worse, kill_switch: are of broker = "ccxt" alone'),
         (CCXT + 'live = "yes"\n', "live: must be true or false"),
         (CCXT + "worse = 1.0\n", "worse: must be a share from 0 to below 1"),
         (CCXT + "worse = nan\n", "worse: must be a share"),

@@ -3,6 +3,7 @@
 import os
 import signal
 from multiprocessing import get_context
+from pathlib import Path
 
 import attrs
 import pytest
@@ -114,7 +115,33 @@ def test_one_process_trades_an_account_and_a_killed_one_does_not_hold_it(
             pass
 
 
+def test_a_link_to_a_store_does_not_let_a_second_process_trade(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "link.db"
+    link.symlink_to(tmp_path / "store.db")
+    monkeypatch.setattr(exchanging, "PATIENCE", 0.3)
+    with (
+        open_store(tmp_path / "store.db") as store,
+        store.sole_trader("x"),
+        open_store(link) as same,
+        pytest.raises(StoreError, match="can't be traded now"),
+        same.sole_trader("x"),
+    ):
+        pytest.fail("two trade an account")
+
+
 def die(store: Store) -> None:
     """Die while holding the account."""
     with store.sole_trader("x"):
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("weight", [-0.1, 1.1, float("nan"), float("inf")])
+def test_a_request_has_a_share_and_a_side(weight: float) -> None:
+    about = Judgement(run_key="r", rule="r", coin="A", model="m", action="request", seen={})
+    with pytest.raises(ValueError, match="'weight' must be"):
+        Request(judgement=about, cutoff=DAY, side="buy", weight=weight)
+    with pytest.raises(ValueError, match="'side' must be"):
+        Request(judgement=about, cutoff=DAY, side="hold", weight=0.5)

@@ -157,6 +157,27 @@ def test_requests_of_long_ago_are_passed_over_and_late_ones_are_ordered(place: s
             assert store.orders().empty
 
 
+def ask(store: Store, day: str, coin: str, side: str, weight: float) -> None:
+    about = Judgement(
+        run_key=f"run of {day}", rule=side, coin=coin, model="m", action="request", seen={}
+    )
+    store.add_requests([Request(judgement=about, cutoff=day, side=side, weight=weight)])
+
+
+def test_a_day_that_was_not_traded_in_time_does_not_undo_a_later_decision(place: str):
+    # Whichever key comes first.
+    for coin in COINS:
+        ask(store := open_store(place), DAYS[0], coin, "buy", 0.2)
+        ask(store, DAYS[1], coin, "sell", 0.0)
+        store.close()
+    with open_store(place) as store:
+        trade(store, DAYS[1])
+        states = store.orders().groupby("side")["state"].agg(set).to_dict()
+        assert states == {"buy": {"replaced"}, "sell": {"small"}}
+        trade(store, DAYS[2])
+        assert store.fills().empty
+
+
 def test_a_day_that_can_not_be_settled_leaves_nothing(place: str, tmp_path: Path):
     def refuses(books: Books) -> Settled:
         raise ValueError(books)

@@ -72,7 +72,7 @@ def lacking(books: Books, balances: Mapping[str, float], exchange: Exchange) -> 
         f"{name}: the account has {amount:.8g} by its fills, and {exchange.place} has "
         f"{balances.get(name, 0.0):.8g}"
         for name, amount in wanted.items()
-        if balances.get(name, 0.0) < amount * NEARLY
+        if not balances.get(name, 0.0) >= amount * NEARLY  # NaN is not enough
     ]
 
 

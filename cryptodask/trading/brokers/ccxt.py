@@ -3,7 +3,8 @@
 An order goes through these states, and each is in the store before what follows it is done:
 
 - ``planned``: decided, not sent; ``refused``: it will not be, by a limit, the kill switch, or what
-  the exchange takes; ``small``: nothing, or less than the settings' lots.
+  the exchange takes; ``small``: nothing, or less than the settings' lots; ``replaced``: a later
+  day asked for the coin, too.
 - ``sending``: from before it is sent until the exchange has answered. A process that dies leaves it
   so; ``unknown``: the answer was lost. Either is looked up by its client id, and sent again only
   when the exchange does not know it and would not take the lost request any more.
@@ -26,6 +27,7 @@ import pandas as pd
 from cryptodask.errors import ExchangeError
 from cryptodask.io.sealed import digest
 from cryptodask.store.records import WAITING, Books, Fill, Order
+from cryptodask.text import counted
 from cryptodask.trading.brokers.accounting import fill_of, lacking, settled_day
 from cryptodask.trading.brokers.base import Bars, Report
 from cryptodask.trading.brokers.exchange import Exchange
@@ -125,10 +127,14 @@ class ExchangeBroker:
             # Keys, clock and network are tried before anything is decided.
             balances = self.exchange.balances()
             desk = _Desk(self, store, day, since)
-            for order in desk.books().orders:
-                desk.follow(order)
+            before = desk.books()
+            for order in before.orders:
+                desk.follow(order, is_replaced=before.contradicts(order))
             books = desk.books()
-            desk.lacks += lacking(books, balances, self.exchange)
+            lacks = lacking(books, balances, self.exchange)
+            if lacks:  # unless an order was filled after the balances were read
+                lacks = lacking(books, self.exchange.balances(), self.exchange)
+            desk.lacks += lacks
             frame = bars(books.coins)
             check_bars(books, frame)
             latest = frame.groupby("coin").last()
@@ -179,18 +185,20 @@ class _Desk:
         """Name an order, and refuse one whose price is an old one."""
         client = client_id(self.broker.account, books.keys[order.request])
         order = attrs.evolve(order, client=client, close=float(last["close"]))
-        if order.state == "small":
+        if order.state != "open":
             return order
         if (date := str(last["date"])[:10]) != self.day:
             why = f"price: the last close is of {date}"
             return attrs.evolve(order, state="refused", reason=why)
         return attrs.evolve(order, state="planned")
 
-    def follow(self, order: Order) -> None:
-        """Bring an order up to date, and end one whose time is over."""
+    def follow(self, order: Order, *, is_replaced: bool) -> None:
+        """Bring an order up to date, and end one whose time is over, or that was replaced."""
         exchange = self.broker.exchange
-        is_over = days_between(order.decided, self.day) >= self.broker.patience
-        days = f"within {self.broker.patience} days"
+        is_over = is_replaced or days_between(order.decided, self.day) >= self.broker.patience
+        days = f"within {counted(self.broker.patience, 'day')}"
+        if is_replaced:
+            days = "before a later request wanted the other side"
         if order.state == "planned":
             if is_over:
                 self.keep(attrs.evolve(order, state="expired", reason=f"was not sent {days}"))
@@ -307,7 +315,7 @@ class _Desk:
 
     def _learn(self, market: Any, order: Order, seen: Seen) -> Order:
         """Store what the exchange says of an order, with its trades."""
-        trades = self.broker.exchange.trades(market, seen) if seen.filled > 0 else []
+        trades = self.broker.exchange.trades(market, seen, order) if seen.filled > 0 else []
         filled = sum(trade["amount"] for trade in trades)
         state, reason = seen.status, order.reason
         if order.state == "unknown" or (reason or "").startswith(LISTED):

@@ -5,6 +5,7 @@ an error says of an order is the exchange's own.
 """
 
 import logging
+import math
 import re
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from cryptodask.trading.brokers.outcomes import (
     RejectedError,
     Seen,
     StoppedError,
+    check_trades,
     is_refused,
     seen_of,
 )
@@ -205,11 +207,9 @@ class Exchange:
             if (why := stopped()) is not None:
                 raise StoppedError(why)
             about = {"clientOrderId": order.client}
-            return seen_of(
-                api.create_order(
-                    market["symbol"], "limit", order.side, order.quantity, order.price, about
-                )
-            )
+            symbol, side = market["symbol"], order.side
+            answer = api.create_order(symbol, "limit", side, order.quantity, order.price, about)
+            return seen_of(answer, symbol, order)
 
         def has_no_room(error: Exception) -> bool:
             return isinstance(error, (ccxt.DDoSProtection, ccxt.RateLimitExceeded))
@@ -241,35 +241,51 @@ class Exchange:
         def ask() -> Seen | None:
             about = {"clientOrderId": order.client}
             try:
-                return seen_of(api.fetch_order(None, market["symbol"], about))
+                answer = api.fetch_order(None, market["symbol"], about)
             except ccxt.OrderNotFound:
                 return None
+            return seen_of(answer, market["symbol"], order)
 
         return self._read(f"order {order.client}", ask)
 
-    def trades(self, market: Any, seen: Seen) -> list[Any]:
+    def trades(self, market: Any, seen: Seen, order: Order) -> list[Any]:
         """Return ccxt's trades that filled an order, each once; some may come later.
 
         Parameters
         ----------
         market : dict
         seen : Seen
+        order : Order
+
+        Raises
+        ------
+        ExchangeError
+            They can't be had, can't be, or are more than was filled.
         """
         api = self._client.api
         trades: dict[str, Any] = {}
         about: dict[str, Any] = {"orderId": seen.number}
 
         def ask() -> list[Any]:
-            page: list[Any] = api.fetch_my_trades(market["symbol"], None, AT_ONCE, about)
-            return page
+            page = api.fetch_my_trades(market["symbol"], None, AT_ONCE, about)
+            mine = [trade for trade in page if trade["order"] == seen.number]
+            check_trades(mine, order.side)
+            return mine
 
-        while sum(trade["amount"] for trade in trades.values()) < seen.filled:
+        while (total := sum(trade["amount"] for trade in trades.values())) < seen.filled:
             page = self._read(f"trades of order {seen.number}", ask)
-            new = {trade["id"]: trade for trade in page if trade["order"] == seen.number}
+            new = {trade["id"]: trade for trade in page}
             if not new.keys() - trades.keys():
                 break
             trades |= new
             about["fromId"] = max(int(number) for number in new) + 1
+        # One that is open may have been filled further since it was looked at.
+        most = order.quantity if seen.status == "open" else seen.filled
+        if total > most * (1.0 + 1e-9):
+            raise ExchangeError(
+                f"{self.place}: order {seen.number}: {most:.12g} are filled at most, and its "
+                f"trades are {total:.12g}: look at it there; they are not kept"
+            )
         return [trades[number] for number in sorted(trades, key=int)]
 
     def cancel(self, market: Any, seen: Seen) -> None:
@@ -306,7 +322,7 @@ class Exchange:
         if market is not None:
             symbol = market["symbol"]
             last = self._read(f"price of {symbol}", lambda: api.fetch_ticker(symbol))["last"]
-            if last and last > 0:
+            if last and 0 < last < math.inf:
                 return float(last)
         raise ExchangeError(f"{self.place}: has no price of {coin} in {self.quote}")
 

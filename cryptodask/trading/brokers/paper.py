@@ -3,8 +3,9 @@
 What is decided at a day's close is filled at the open of the coin's next bar, sales first, whose
 cash pays for what is bought. An order that a bar can't fill, or only in part, waits for those of
 the next days, and then expires. Orders are ``open``, ``partial`` (filled in part, and waiting),
-``filled``, ``expired``, or ``small``: under a lot, under the least that an exchange takes, or
-nothing, since the account has what was asked for.
+``filled``, ``expired``, ``replaced`` (a later day asked for the coin, or for its other side), or
+``small``: under a lot, under the least that an exchange takes, or nothing, since the account has
+what was asked for.
 """
 
 from collections.abc import Iterator
@@ -109,12 +110,14 @@ class _Account:
         # A rest that is sold need not be of whole lots.
         if side == BUY or quantity < most:
             quantity = whole_lots(quantity, self.lots.size)
-        if quantity <= 0.0:
-            return order
-        fee = fee_of(quantity * price, costs.fee, costs.minimum_fee)
-        if side == SELL and self.cash + quantity * price < fee:
-            return order  # what it brings does not pay its least fee
-        self.cash -= side * quantity * price + fee
+        if side == BUY and self._left(side, quantity, price) < 0.0:
+            # By rounding: what is affordable, or whole lots of it, may be a trace more.
+            size = self.lots.size
+            quantity = quantity - size if size > 0.0 else quantity * (1.0 - ROUNDING)
+        left = self._left(side, quantity, price)
+        if quantity <= 0.0 or left < 0.0:
+            return order  # there is nothing, or what a sale brings does not pay its least fee
+        fee, self.cash = fee_of(quantity * price, costs.fee, costs.minimum_fee), left
         self.positions[order.coin] = self.positions.get(order.coin, 0.0) + side * quantity
         slipped = abs(price - bar.price) * quantity
         self.fills.append(
@@ -128,6 +131,11 @@ class _Account:
             side == SELL and quantity == most
         )
         return attrs.evolve(order, filled=filled, state="filled" if is_whole else "partial")
+
+    def _left(self, side: int, quantity: float, price: float) -> float:
+        """Return the cash after a fill, as the store adds it up."""
+        fee = fee_of(quantity * price, self.costs.fee, self.costs.minimum_fee)
+        return self.cash - (side * quantity * price + fee)
 
 
 def settle(
@@ -167,8 +175,13 @@ def settle(
             # Once: what could not be filled in a bar can't be later, whatever there is then.
             orders[request] = attrs.evolve(account.fill(orders[request], bar), tried=bar.date)
     for request, order in orders.items():
-        if order.state in WAITING and days_between(order.decided, day) > patience:
+        # One that was tried in its last bar waits for nothing, and must not stand for a position.
+        used = days_between(order.decided, order.tried or order.decided)
+        is_over = used >= patience or days_between(order.decided, day) > patience
+        if order.state in WAITING and is_over:
             orders[request] = attrs.evolve(order, state="expired")
+        elif order.state in WAITING and books.contradicts(order):
+            orders[request] = attrs.evolve(order, state="replaced")
     latest = bars.groupby("coin").last()
     closes = latest["close"].to_dict()
     equity = account.cash + sum(q * closes[coin] for coin, q in account.positions.items())

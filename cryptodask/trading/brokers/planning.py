@@ -58,6 +58,9 @@ def orders_for(
 ) -> Iterator[Order]:
     """Yield an order for each request: what brings the position to its share of the equity.
 
+    A request whose coin a later day asked for, too, is ``replaced``: days that were not traded in
+    time don't undo what was decided after them.
+
     Parameters
     ----------
     books : Books
@@ -73,16 +76,24 @@ def orders_for(
         At whose close it is decided.
     lots : Lots
     """
-    pending = dict(positions)
+    # What waits counts as there, but only what is there can be sold.
+    pending, sellable = dict(positions), dict(positions)
     for order in older:
         rest = SIDES[order.side] * (order.quantity - order.filled)
         pending[order.coin] = pending.get(order.coin, 0.0) + rest
+        sellable[order.coin] = sellable.get(order.coin, 0.0) + min(rest, 0.0)
     for request, coin, side, weight in books.wanted:
-        have = pending.get(coin, 0.0)
+        if request in books.replaced:
+            yield Order(
+                request=request, coin=coin, decided=day, side=side, quantity=0.0, state="replaced",
+                reason="a later day asked for the coin, too",
+            )  # fmt: skip
+            continue
+        have, most = pending.get(coin, 0.0), sellable.get(coin, 0.0)
         rest = SIDES[side] * (weight * equity / closes[coin] - have)
         # Nothing is sold short.
-        rest = max(rest if side == "buy" else min(rest, have), 0.0)
-        if not (side == "sell" and rest == have):
+        rest = max(rest if side == "buy" else min(rest, most), 0.0)
+        if not (side == "sell" and rest == most):
             rest = whole_lots(rest, lots.size)
         is_small = rest <= 0.0 or rest * closes[coin] < lots.minimum_notional
         order = Order(
@@ -91,4 +102,5 @@ def orders_for(
         )  # fmt: skip
         if not is_small:
             pending[coin] = have + SIDES[side] * rest
+            sellable[coin] = most + min(SIDES[side] * rest, 0.0)
         yield order

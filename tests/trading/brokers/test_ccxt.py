@@ -242,8 +242,42 @@ def test_an_order_that_waits_too_long_is_canceled_and_its_cash_is_free(
     ask(store, ("ETH", "buy", 0.9), day=NEXT)
     report, _ = trade(broker_at(server.url, tmp_path), store, NEXT)
     assert states(store) == {"BTC": "canceled", "ETH": "filled"}
-    assert reasons(store)["BTC"] == "was not filled within 1 days"
+    assert reasons(store)["BTC"] == "was not filled within 1 day"
     assert server.placed[0].status == "CANCELED"
+    check_account(store, server, report)
+
+
+def test_an_order_is_canceled_when_a_later_request_wants_the_other_side(
+    server: OrderServer, store: Store, tmp_path: Path
+) -> None:
+    ask(store, ("BTC", "buy", 0.9))
+    server.depth["BTCUSDT"], server.balances["BTC"] = Decimal(2), Decimal(50)  # of somebody else
+    broker = broker_at(server.url, tmp_path, patience=5)
+    trade(broker, store)
+    server.depth["BTCUSDT"] = Decimal(100)
+    ask(store, ("BTC", "sell", 0.0), day=NEXT)
+    trade(broker, store, NEXT)
+    orders = store.orders()
+    assert orders["state"].tolist() == ["canceled", "filled"]
+    assert orders["reason"][0] == "was not filled before a later request wanted the other side"
+    # What is sold is what the account has, and not what waited or what else is there.
+    bought = store.fills().query("side == 'buy'")["quantity"].sum()
+    assert orders["quantity"][1] == pytest.approx(bought, abs=0.001) == pytest.approx(1.998)
+    assert server.balances["BTC"] >= 50
+
+
+def test_an_order_that_is_filled_while_the_day_begins_is_no_alarm(
+    server: OrderServer, store: Store, tmp_path: Path
+) -> None:
+    ask(store, ("BTC", "buy", 0.5))
+    server.last["BTCUSDT"] = Decimal(105)  # beyond the limit
+    broker = broker_at(server.url, tmp_path, patience=3)
+    trade(broker, store)
+    fill = partial(server.trade, server.placed[0], Decimal(5), Decimal(100))
+    server.fail("after", "GET account", value=fill)
+    report, _ = trade(broker, store, NEXT)
+    assert states(store) == {"BTC": "filled"}
+    assert report["alarms"] == []
     check_account(store, server, report)
 
 
@@ -487,7 +521,7 @@ def test_an_order_that_never_arrives_is_an_error_and_expires(
     assert states(store) == {"BTC": "unknown"}
     report, _ = trade(broker_at(server.url, tmp_path), store, NEXT)
     assert states(store) == {"BTC": "expired"}
-    assert reasons(store)["BTC"] == "never reached binance sandbox within 1 days"
+    assert reasons(store)["BTC"] == "never reached binance sandbox within 1 day"
     assert report["alarms"] == [f"BTC: buy expired: {reasons(store)['BTC']}"]
     assert server.placed == []
 
@@ -774,3 +808,67 @@ def test_of_several_processes_at_once_one_trades(
         process.join()
     assert [process.exitcode for process in processes] == [0] * 3
     check_as_if_undisturbed(store, server, "many")
+
+
+# Answers that can't be.
+
+
+def _with(**fields: Any) -> Callable[[Any], Any]:
+    """Return what changes fields of an order, or of each trade of a list."""
+
+    def changed(answer: Any) -> Any:
+        if isinstance(answer, list):
+            return [one | fields for one in answer]
+        return answer | fields
+
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("what", "wrong", "message"),
+    [
+        ("GET order", _with(clientOrderId="of-another"), "another order than"),
+        ("GET order", _with(symbol="ETHUSDT"), "another order than"),
+        ("GET order", _with(side="SELL"), "another order than"),
+        ("GET order", _with(orderId=9), "another order than"),
+        ("GET order", _with(origQty="7"), "of another quantity than 5"),
+        ("GET order", _with(executedQty="6"), "with 6.0 filled of 5"),
+        ("GET order", _with(executedQty="-1"), "with -1.0 filled of 5"),
+        ("GET myTrades", _with(qty="-1"), "a trade that can't be"),
+        ("GET myTrades", _with(qty="NaN"), "a trade that can't be"),
+        ("GET myTrades", _with(price="0"), "a trade that can't be"),
+        ("GET myTrades", _with(isBuyer=False), "a trade that can't be"),
+        ("GET myTrades", _with(commission="NaN"), "a trade that can't be"),
+        ("GET myTrades", _with(time=int((time.time() + 1e6) * 1000)), "a trade that can't be"),
+        ("GET myTrades", _with(id="x"), "a trade that can't be"),
+        ("GET myTrades", _with(qty="6"), "its trades are 6"),
+        ("GET myTrades", lambda page: [*page, page[0] | {"id": 7}], "its trades are 8"),
+        ("GET myTrades", lambda page: "soon", "trades of order 1000 can't be had"),
+    ],
+)
+def test_an_answer_that_can_not_be_is_an_error_and_changes_nothing(
+    what: str,
+    wrong: Callable[[Any], Any],
+    message: str,
+    server: OrderServer,
+    store: Store,
+    tmp_path: Path,
+) -> None:
+    ask(store, ("BTC", "buy", 0.5))
+    server.last["BTCUSDT"] = Decimal(105)  # beyond the limit
+    broker = broker_at(server.url, tmp_path, patience=3, retries=0)
+    trade(broker, store)
+    server.trade(server.placed[0], Decimal(4), Decimal(100))
+    if what == "GET myTrades":
+        server.close(server.placed[0], "CANCELED")
+    server.fail("wrong", what, times=99, value=wrong)
+    with pytest.raises(ExchangeError, match=message) as raised:
+        trade(broker, store, NEXT)
+    assert SECRET not in str(raised.value)
+    assert KEY not in str(raised.value)
+    assert store.fills().empty
+    assert states(store) == {"BTC": "open"}
+    server.faults.clear()
+    report, _ = trade(broker, store, NEXT)
+    assert store.fills()["quantity"].sum() == pytest.approx(4 * 0.999)
+    check_account(store, server, report)

@@ -68,7 +68,19 @@ def test_a_minimum_fee_and_cash_bound_what_is_bought():
     settled = settle(books(cash=65.0, orders=[order(1, "A", "buy", 9.0)]), TWO, DAY, costs, ANY, 1)
     assert settled.fills[0].quantity == pytest.approx(5.0)
     assert settled.cash == pytest.approx(0.0, abs=1e-12)
-    assert settled.orders[0].state == "partial"
+    assert (settled.orders[0].filled, settled.orders[0].state) == (pytest.approx(5.0), "expired")
+
+
+@pytest.mark.parametrize("size", [0.0, 0.001])
+def test_no_purchase_leaves_negative_cash_by_rounding(size: float):
+    rng = np.random.default_rng(0)
+    costs, lots = Costs(fee=0.001, minimum_fee=0.5), Lots(size=size)
+    for cash, opened in zip(rng.uniform(1, 1e6, 200), rng.uniform(1, 50, 200), strict=True):
+        table = bars(A=[(DAY, opened, opened, 1e9)])
+        mine = books(float(cash), orders=[order(1, "A", "buy", 1e9)])
+        settled = settle(mine, table, DAY, costs, lots, 1)
+        assert 0 <= settled.cash == pytest.approx(0.0, abs=size * opened + 1e-9 * cash)
+        assert apply(mine, settled).cash == settled.cash
 
 
 def test_part_of_the_volume_fills_now_and_the_rest_within_days():
@@ -95,6 +107,16 @@ def test_an_order_without_a_bar_waits_and_expires():
     assert [fill.date for fill in late.fills] == [DAY]
 
 
+def test_an_order_whose_last_bar_has_been_does_not_stand_for_a_position():
+    costs = Costs(participation=0.001)
+    mine = books(orders=[order(1, "A", "buy", 10.0)], wanted=[(2, "A", "buy", 0.12)])
+    settled = settle(mine, TWO, DAY, costs, ANY, 1)
+    [left, new] = settled.orders
+    assert (left.filled, left.state) == (pytest.approx(0.1), "expired")
+    # Equity of 1,000.1: 12% of it at 12, without the 0.1 that are there.
+    assert (new.quantity, new.state) == (pytest.approx(9.901), "open")
+
+
 def test_sales_pay_for_what_is_bought_on_their_day():
     both = pd.concat([TWO, bars(B=[("2026-01-10", 50.0, 50.0, 100.0)])], ignore_index=True)
     mine = books(
@@ -118,6 +140,23 @@ def test_two_requests_for_a_coin_do_not_buy_it_twice():
     asks = [(1, "A", "buy", 0.12), (2, "A", "buy", 0.24)]
     settled = settle(books(wanted=asks), TWO, DAY, FREE, ANY, 1)
     assert [o.quantity for o in settled.orders] == pytest.approx([10.0, 10.0])
+
+
+def test_a_request_for_the_other_side_replaces_what_waits_and_sells_what_is_there():
+    mine = books(
+        positions={"A": 2.0}, orders=[order(1, "A", "buy", 10.0)], wanted=[(2, "A", "sell", 0.0)]
+    )
+    quiet = bars(A=[("2026-01-09", 9.0, 10.0, 500.0)])
+    [left, new] = settle(mine, quiet, DAY, FREE, ANY, 5).orders
+    assert (left.state, new.quantity, new.state) == ("replaced", 2.0, "open")
+
+
+def test_a_sale_is_of_what_is_there_and_not_of_what_was_asked_for_beside_it():
+    asks = [(1, "A", "buy", 0.5), (2, "A", "sell", 0.0), (3, "A", "sell", 0.1)]
+    settled = settle(books(positions={"A": 2.0}, wanted=asks), TWO, DAY, FREE, ANY, 1)
+    assert [(o.side, o.quantity) for o in settled.orders] == [
+        ("buy", pytest.approx(1_024 * 0.5 / 12 - 2)), ("sell", 2.0), ("sell", 0.0),
+    ]  # fmt: skip
 
 
 def test_a_coin_without_prices_is_named_and_one_without_new_ones_reported():
@@ -196,7 +235,7 @@ def test_cash_is_never_negative_and_nothing_is_made_or_lost(days, costs, lots, s
         for coin, quantity in before.positions.items():
             gained += quantity * (table[coin][i][2] - table[coin][i - 1][2])
         assert mine.cash == pytest.approx(settled.cash, abs=1e-6)
-        assert settled.cash >= -1e-9
+        assert settled.cash >= 0
         assert all(quantity >= -1e-9 for quantity in mine.positions.values())
         equity = settled.cash + sum(q * table[c][i][2] for c, q in mine.positions.items())
         assert settled.equity == pytest.approx(equity, rel=1e-9)
