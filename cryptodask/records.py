@@ -15,6 +15,9 @@ DateArray = NDArray[np.datetime64]
 
 DAY = np.timedelta64(1, "D")
 
+YEAR = np.timedelta64(365 * 86_400, "s")
+"""As coins trade on all days."""
+
 
 @dataclass(frozen=True, slots=True)
 class Panel:

@@ -12,7 +12,7 @@ from cryptodask.prices import CryptoLoader
 from cryptodask.prices.clean.findings import empty_findings
 from cryptodask.prices.row_filter import RowFilter
 from cryptodask.prices.sources import Prices as PriceSource
-from cryptodask.records import FloatArray, IntArray
+from cryptodask.records import YEAR, FloatArray, IntArray
 from cryptodask.results.failures import failure_table
 from cryptodask.risk.distribution import (
     MoveDistribution,
@@ -27,7 +27,6 @@ from cryptodask.risk.options import SPREADS, RiskOptions
 from cryptodask.risk.paths import Simulator
 from cryptodask.risk.portfolio import choose_portfolio, portfolio_table
 from cryptodask.runs.session import Session
-from cryptodask.trading.metrics import YEAR
 
 CHUNK = 640
 """Coins by steps whose distributions are in memory at once."""

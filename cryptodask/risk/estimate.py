@@ -180,7 +180,9 @@ def estimate(prices: Prices, horizon: int, levels: FloatArray, with_residuals: b
     residuals = np.concatenate([part.residuals for part in parts])[kept]
     some = [findings for findings in lost if len(findings)]
     every = pd.concat(some, ignore_index=True) if some else lost[0]
-    return Estimate(moves, dates, residuals, pooled.evidence, failures, every)
+    pools = pooled.summaries.values()
+    evidence = sum(pool.errors for pool in pools), max(pool.coins for pool in pools)
+    return Estimate(moves, dates, residuals, evidence, failures, every)
 
 
 def read_part(

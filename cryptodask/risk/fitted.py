@@ -3,10 +3,9 @@
 import numpy as np
 
 from cryptodask.errors import ForecastError
-from cryptodask.records import CoinFailure, FloatArray
+from cryptodask.records import YEAR, CoinFailure, FloatArray
 from cryptodask.risk.distribution import MoveDistribution
 from cryptodask.risk.estimate import Prices
-from cryptodask.trading.metrics import YEAR
 from cryptodask.volatility import PoolSums, Prior, Returns, VolatilityModel, fit, forecast_variance
 
 

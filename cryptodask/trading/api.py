@@ -13,7 +13,7 @@ from cryptodask.io.paths import AnyPath, exists, is_folder, make_folder, names_i
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.freq import step_of
 from cryptodask.prices.sources import Prices
-from cryptodask.records import DateArray
+from cryptodask.records import YEAR, DateArray
 from cryptodask.results import Backtest, open_backtest
 from cryptodask.runs.session import Session
 from cryptodask.trading.joining import Joined, by_rule, figures_of
@@ -22,7 +22,7 @@ from cryptodask.trading.parts import CASH, EQUAL, HOLDING, Setting
 from cryptodask.trading.partwise import Partwise
 from cryptodask.trading.passes import fills_at, run_rules
 from cryptodask.trading.rules import HOLD, MOMENTUM, Rule, Weigh, read_rule
-from cryptodask.trading.simulation import YEAR, Market
+from cryptodask.trading.simulation import Market
 from cryptodask.trading.targets import check_rule, name_of
 from cryptodask.trading.terms import ACCOUNT, ANY_LOTS, NO_COSTS, Account, Costs, Lots
 

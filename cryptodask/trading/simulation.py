@@ -17,12 +17,9 @@ import numpy as np
 import pandas as pd
 
 from cryptodask.errors import OptionError
-from cryptodask.records import DateArray, FloatArray
+from cryptodask.records import YEAR, DateArray, FloatArray
 from cryptodask.trading.orders import FILL_TYPES, ORDER_TYPES, STATES
 from cryptodask.trading.terms import ACCOUNT, ANY_LOTS, NO_COSTS, Account, Costs, Lots
-
-YEAR = np.timedelta64(365 * 86_400, "s")
-"""As coins trade on all days."""
 
 BLOCK = 512
 """Coins that are simulated together: what is known of them stays in a core's cache."""
