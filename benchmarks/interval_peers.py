@@ -163,7 +163,9 @@ def by_statsforecast(
         coins = result["unique_id"].to_numpy()[::horizon]
         last = np.array([dict(series)[coin][-1] for coin in coins])
         for model in of_returns:
-            half = (result[f"{model!r}-hi-95"] - result[f"{model!r}-lo-95"]).to_numpy() / 2 / 1.96
-            for coin, start, sd in zip(coins, last, half.reshape(-1, horizon), strict=True):
-                found[repr(model)][coin, origin] = start + normal_quantiles(sd**2, levels)
+            # Their bounds (2.0.3) are the mean and 1.96 times the variance, not its root.
+            width = (result[f"{model!r}-hi-95"] - result[f"{model!r}-lo-95"]).to_numpy()
+            variances = width.reshape(-1, horizon) / 2 / 1.96
+            for coin, start, variance in zip(coins, last, variances, strict=True):
+                found[repr(model)][coin, origin] = start + normal_quantiles(variance, levels)
     return {f"statsforecast {name}": values for name, values in found.items()}
