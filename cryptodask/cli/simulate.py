@@ -11,7 +11,7 @@ from rich.text import Text
 
 from cryptodask.cli.options import ClusterOptions, check_file, with_options
 from cryptodask.cli.options.output import read_path
-from cryptodask.cli.show import counted, out, shown_date
+from cryptodask.cli.show import counted, err, out, shown_date
 from cryptodask.trading.terms import Account, Costs, Lots
 
 if TYPE_CHECKING:
@@ -27,9 +27,12 @@ RULE = (
 WIDTH = 22
 """Letters of a line of a rule in the table, which leaves room for figures within 80 columns."""
 
+SHOWN = 5
+"""Coins that are named of those that a rule could not trade."""
+
 PRICES = "The prices that the backtest saw; by default those that its folder names."
 TRIED = "Rules that were tried in all, by which Sharpe ratios are deflated."
-WRITTEN = "Write figures, coins, orders, fills and equity."
+WRITTEN = "Write figures, coins, orders, fills, equity and untraded coins."
 PAGE = "Write a page of equity, drawdown and trades, .html."
 
 
@@ -63,6 +66,7 @@ def simulate(
             client=client,
         )  # fmt: skip
     print_simulation(result, account.cash)
+    _print_untraded(result)
     if target is not None:
         result.write(target)
         out.print(Text(f"wrote {target}"), soft_wrap=True)
@@ -109,6 +113,17 @@ def print_simulation(result: "Simulation", cash: float) -> None:
         "turnover: a year, in equities. in use: mean share of the equity in positions. costs: "
         "share of the first cash. hits: closing fills with a profit."
     )
+
+
+def _print_untraded(result: "Simulation") -> None:
+    """Name the coins that rules could not trade, since their models never forecast them."""
+    for rule, coins in result.untraded.groupby("rule", sort=False)["coin"]:
+        some = ", ".join(coins.iloc[:SHOWN]) + (", …" if len(coins) > SHOWN else "")
+        err.print(
+            f"{rule}: {counted(len(coins), 'coin')} of the backtest without a forecast, never "
+            f"traded: {some}",
+            highlight=False, markup=False, soft_wrap=True,
+        )  # fmt: skip
 
 
 def _lines(rule: str) -> str:

@@ -57,6 +57,8 @@ class Simulation:
         ``rule``, and the columns of `cryptodask.trading.orders.ORDER_TYPES` and `FILL_TYPES`.
     equity : DataFrame
         ``rule, date, equity, invested``, in the quote currency, at each close.
+    untraded : DataFrame
+        ``rule, coin``: coins of the backtest that the model of a rule never forecast.
     """
 
     loader: CryptoLoader
@@ -68,6 +70,7 @@ class Simulation:
     orders: pd.DataFrame
     fills: pd.DataFrame
     equity: pd.DataFrame
+    untraded: pd.DataFrame
 
     def market(self, coins: Sequence[str]) -> Market:
         """Read the prices of some coins at `dates`.
@@ -80,7 +83,7 @@ class Simulation:
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return what is written to a folder, by name."""
-        names = ("figures", "coins", "orders", "fills", "equity")
+        names = ("figures", "coins", "orders", "fills", "equity", "untraded")
         return {name: getattr(self, name) for name in names}
 
     def write(self, folder: str | os.PathLike[str] | AnyPath) -> list[AnyPath]:
@@ -185,7 +188,22 @@ def simulate(
     loader = source.loader if isinstance(source, Session) else source
     setting = _setting(backtest, parts, step_of(loader.freq), wanted, (account, costs, lots))
     accounts, bars = run_rules(parts, setting, wanted)
-    return _collect(loader, setting, parts.coins, accounts, bars, list(wanted), tried)
+    untraded = _untraded(backtest, parts, setting.rules)
+    return _collect(loader, setting, parts.coins, accounts, bars, list(wanted), tried, untraded)
+
+
+def _untraded(backtest: Backtest, parts: Partwise, rules: Mapping[str, Rule]) -> pd.DataFrame:
+    """Return the coins that the model of each rule never forecast."""
+    forecast = parts.contents[parts.contents["forecasts"] > 0]
+    rows = []
+    for name, rule in rules.items():
+        if rule.source in (MOMENTUM, HOLD):
+            continue
+        failed = backtest.failures.loc[backtest.failures["model"] == rule.source, "coin"]
+        known = forecast.loc[forecast["model"] == rule.source, "coin"]
+        coins = sorted({*parts.coins, *failed}.difference(known))
+        rows += [(name, coin) for coin in coins]
+    return pd.DataFrame(rows, columns=["rule", "coin"], dtype="str")
 
 
 def _setting(
@@ -274,6 +292,7 @@ def _collect(
     bars: Any,
     rules: Sequence[str],
     tried: int | None,
+    untraded: pd.DataFrame,
 ) -> Simulation:
     """Return the frames of all rules, with what they are shown beside."""
     cash = setting.account.cash
@@ -294,4 +313,5 @@ def _collect(
             name: pd.DataFrame({"date": dates, "equity": total, "invested": held})
             for name, (total, held) in curves.items()
         }),
+        untraded,
     )  # fmt: skip

@@ -54,6 +54,21 @@ def test_rules_beside_holding_and_cash(folder: Path) -> None:
     assert len(origins) <= 12
 
 
+def test_coins_that_a_model_never_forecast_are_named(cluster: Cluster, tmp_path: Path) -> None:
+    rows = synthetic_prices(4, 150, seed=3)
+    rows.loc[rows["coin"] == rows["coin"].iloc[0], ["open", "high", "low", "close"]] = 2.5
+    prices = write_folder(tmp_path / "prices", rows)
+    with Client(cluster.address) as client:
+        backtest(str(prices), ["naive", "linear"], 5, origins=6, out=str(tmp_path / "run"),
+                 client=client, progress=False)  # fmt: skip
+    result = simulate(tmp_path / "run", rules=["linear", "naive", "hold"])
+    constant = rows["coin"].iloc[0]
+    assert result.untraded.values.tolist() == [["linear", constant]]
+    done = run("simulate", tmp_path / "run", "--rule", "linear", "--rule", "naive")
+    told = f"linear: 1 coin of the backtest without a forecast, never traded: {constant}"
+    assert told in done.stderr
+
+
 def test_equal_parts_by_hand() -> None:
     """Cash of 303 for A, B and C, which are there at first; D begins later and is not bought."""
     dates = pd.date_range("2020-01-01", periods=6)
