@@ -195,11 +195,14 @@ def main() -> None:
     parser.add_argument("--coins", default="", help="only these, by commas")
     parser.add_argument("--without", default="", help="arch, statsforecast or both, by commas")
     parser.add_argument("--seed", type=int, default=0, help="of simulated prices")
-    args = parse(parser, days=60, before=40, spacing=15, least=100, coins="Bitcoin,Litecoin")
+    args = parse(parser, days=60, before=40, spacing=15, least=100)
     print_versions()
     if args.source:
         frame: pd.DataFrame = CryptoLoader(args.source).get_df()
         wanted = args.coins.split(",") if args.coins else list(frame["coin"].unique())
+        missing = set(wanted).difference(frame["coin"])
+        if missing:
+            raise SystemExit(f"--coins: {args.source} has no {', '.join(sorted(missing))}")
         panel = to_panel(frame[frame["coin"].isin(wanted)])
     else:
         panel = simulated(40, 1500, args.seed)

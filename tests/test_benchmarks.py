@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 BY_THEMSELVES = {"lstm_workers", "plot"}
-HELPERS = {"celery_tasks", "common", "jobs", "processes", "sleeping", "tables"}
+HELPERS = {"celery_tasks", "common", "interval_peers", "jobs", "processes", "sleeping", "tables"}
 SOURCE = "SOURCE"
 SPREAD = r"median \S+( s)? \(from \S+ to \S+, n=\d+\)"
 RABBITMQ = ("127.0.0.1", 5672)
@@ -33,7 +33,9 @@ SCRIPTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         r"statsforecast, n_jobs=-1 +\S+ \(\S+ to \S+",
     )),
     "intervals": ((SOURCE,), (
-        r"naive: pinball \d", r"AutoETS: pinball \d", r"12 origins +5 bars apart: 80%",
+        r"\d+ coins, 4 origins 15 bars apart", r"naive: pinball \d.*80%: \d+\.\d \[",
+        r"arch GARCH-t: pinball \d", r"statsforecast AutoETS: pinball \d",
+        r"naive beside arch HAR-t: loss [-+]\d+\.\d+% below, t ",
     )),
     "known_signals": ((), (
         "ar1, horizon 3: least relative MAE", r"walk: \d of 4 models better", r"truth +\d",
