@@ -51,10 +51,10 @@ LONGEST_TREND = 4.0
 SD = 1.25
 """Standard deviation over mean absolute value, of a normal distribution."""
 
-LARGEST, TAIL = np.log(10.0), 3.3
+LARGEST, TAIL = np.log(10.0), 4.2
 """A coin that never moved by a factor of ten within ten bars is not expected to: no spread times
-`TAIL`, about the 97.5% quantile of moves over spreads, goes beyond that, or beyond the largest move
-of the coin over as many bars or fewer, whichever is more."""
+`TAIL`, above the 97.5% quantiles of moves over spreads that pools have, goes beyond that, or beyond
+the largest move of the coin over as many bars or fewer, whichever is more."""
 
 LEAST = 10
 """Returns that a coin needs: the mean of ten is off by a quarter."""
