@@ -9,7 +9,7 @@ import pandas as pd
 from cryptodask.evaluate.intervals.conformal import Conformal
 from cryptodask.evaluate.intervals.error_counts import PoolSummary, find_origins
 from cryptodask.evaluate.intervals.past_errors import PastErrors, place_errors
-from cryptodask.evaluate.intervals.widths import price_quantiles
+from cryptodask.evaluate.intervals.widths import price_quantiles, scales
 from cryptodask.evaluate.rows import BOUNDS, KEPT_LEVELS
 from cryptodask.models.base import PanelForecast
 from cryptodask.records import DateArray, FloatArray
@@ -78,10 +78,7 @@ class Calibration:
         ndarray of float64, ``(n_coins, horizon)``
             Log returns. A coin without a spread gets that of the market.
         """
-        roots = np.sqrt(np.arange(1, spreads.shape[1] + 1))
-        either = np.where(spreads > 0, spreads, self.market[:, None] * roots)
-        factors: FloatArray = either * self.ratio[:, None]
-        return factors
+        return scales(spreads, self.market, self.ratio)
 
 
 def calibrate(

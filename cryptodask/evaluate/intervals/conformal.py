@@ -48,7 +48,7 @@ from cryptodask.evaluate.intervals.error_counts import (
 )
 from cryptodask.evaluate.intervals.past_errors import ErrorHistory
 from cryptodask.evaluate.intervals.prior import error_weights, prior_shares, sum_sizes
-from cryptodask.evaluate.intervals.widths import rising
+from cryptodask.evaluate.intervals.widths import rising, scales
 from cryptodask.records import DateArray, FloatArray
 
 JUMP = 5.0
@@ -170,10 +170,7 @@ class Conformal:
             Log returns. A coin without a spread gets that of the market.
         """
         market = summary.moves[find_origins(summary.cutoffs, history.cutoffs)]
-        roots = np.sqrt(np.arange(1, history.errors.shape[2] + 1))
-        spreads = np.where(history.spreads > 0, history.spreads, market[:, None] * roots)
-        factors: FloatArray = spreads * self.coin_ratio(history, summary)[:, :, None]
-        return factors
+        return scales(history.spreads, market, self.coin_ratio(history, summary))
 
     def quantiles(
         self, counts: ErrorCounts, levels: Sequence[float], cutoffs: DateArray | None = None

@@ -24,6 +24,29 @@ def rising(widths: FloatArray) -> FloatArray:
     return result
 
 
+def scales(spreads: FloatArray, market: FloatArray, ratio: FloatArray) -> FloatArray:
+    """Return the factors of the pool's quantiles.
+
+    Parameters
+    ----------
+    spreads : ndarray of float64, ``(..., horizon)``
+        Expected absolute log returns; NaN or 0 where a coin has none.
+    market : ndarray of float64, ``(...,)``
+        That of a bar, of the middle coin: for those that have none.
+    ratio : ndarray of float64, ``(...,)``
+        Size of each coin's errors over that of the pool.
+
+    Returns
+    -------
+    ndarray of float64, ``(..., horizon)``
+        Log returns.
+    """
+    roots = np.sqrt(np.arange(1, spreads.shape[-1] + 1))
+    either = np.where(spreads > 0, spreads, market[..., None] * roots)
+    factors: FloatArray = either * ratio[..., None]
+    return factors
+
+
 def price_quantiles(
     forecasts: FloatArray, scale: FloatArray, quantiles: FloatArray, middle: FloatArray
 ) -> FloatArray:
