@@ -5,16 +5,13 @@ four passes: sales, purchases, what is known at the close, decisions. So a decis
 after its close, and is filled at a later bar's price. Compiled code is kept on disk.
 """
 
-import hashlib
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from cryptodask.io.compiling import Function, compile_kept, digest_of
 from cryptodask.records import FloatArray
 from cryptodask.trading import kernel_types
 from cryptodask.trading import orders as arithmetic
@@ -34,21 +31,11 @@ from cryptodask.trading.orders import (
 
 __all__ = ["FILL", "ORDER", "STATE", "Terms", "run"]
 
-Function = TypeVar("Function", bound=Callable[..., object])
-
-_ARITHMETIC = hashlib.sha256(
-    b"".join(Path(str(module.__file__)).read_bytes() for module in (arithmetic, kernel_types))
-).hexdigest()[:12]
+_ARITHMETIC = digest_of(Path(str(module.__file__)) for module in (arithmetic, kernel_types))
 
 
 def _compiled(function: Function) -> Function:
-    if function.__module__ == __name__:
-        # Numba sees changes in a function's own file alone; what it keeps is named by the function.
-        function.__qualname__ += f"_{_ARITHMETIC}"
-    compiled = numba.njit(nogil=True, error_model="numpy")(function)
-    with suppress(RuntimeError):  # nowhere to keep it: no writable folder beside the file, no home
-        compiled.enable_caching()
-    return cast(Function, compiled)
+    return compile_kept(function, _ARITHMETIC if function.__module__ == __name__ else "")
 
 
 _fill_price = _compiled(arithmetic.fill_price)

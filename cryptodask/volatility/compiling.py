@@ -1,25 +1,14 @@
 """How kernels of this folder are compiled: once, and anew when one of them changes."""
 
-import hashlib
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar, cast
 
-import numba
-
-Function = TypeVar("Function", bound=Callable[..., object])
+from cryptodask.io.compiling import Function, compile_kept, digest_of
 
 KERNELS = ("compiling", "transforms", "passes", "harch", "optimiser", "batch", "recursions")
 """Modules whose functions are compiled; a test holds that it names all of them."""
 
 
-def _digest() -> str:
-    texts = (Path(__file__).with_name(f"{name}.py").read_bytes() for name in KERNELS)
-    return hashlib.sha256(b"".join(texts)).hexdigest()[:12]
-
-
-_DIGEST = _digest()
+_DIGEST = digest_of(Path(__file__).with_name(f"{name}.py") for name in KERNELS)
 
 
 def compiled(function: Function) -> Function:
@@ -33,9 +22,4 @@ def compiled(function: Function) -> Function:
     function : callable
         Of a module of `KERNELS`.
     """
-    # Numba sees changes in a function's own file alone; what it keeps is named by the function.
-    function.__qualname__ += f"_{_DIGEST}"
-    kernel = numba.njit(nogil=True, error_model="numpy", fastmath={"contract"})(function)
-    with suppress(RuntimeError):  # nowhere to keep it: no writable folder beside the file, no home
-        kernel.enable_caching()
-    return cast(Function, kernel)
+    return compile_kept(function, _DIGEST, contract=True)

@@ -7,17 +7,11 @@ Compiled code is kept on disk, beside this file or in the user's cache, and read
 process; this module is imported by the first fit or forecast.
 """
 
-from collections.abc import Callable
-from contextlib import suppress
-from typing import TypeVar, cast
-
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from cryptodask.io.compiling import Function, compile_kept, digest_of
 from cryptodask.records import FloatArray32
-
-Function = TypeVar("Function", bound=Callable[..., object])
 
 HALF, ONE = np.float32(0.5), np.float32(1.0)
 
@@ -35,14 +29,8 @@ Q1, Q2, Q3, Q4 = (
 
 
 def _compiled(function: Function) -> Function:
-    """Compile a function, with fused multiply-adds but no other liberties.
-
-    Errors of arithmetic are those of NumPy, since checks would keep loops from being vectorised.
-    """
-    compiled = numba.njit(fastmath={"contract"}, nogil=True, error_model="numpy")(function)
-    with suppress(RuntimeError):  # nowhere to keep it: no writable folder beside the file, no home
-        compiled.enable_caching()
-    return cast(Function, compiled)
+    """Compile a function, with fused multiply-adds but no other liberties."""
+    return compile_kept(function, digest_of(), contract=True)
 
 
 @_compiled
