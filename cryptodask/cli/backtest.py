@@ -17,6 +17,8 @@ from cryptodask.text import shown_names
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    import pandas as pd
+
     from cryptodask.results import Backtest
     from cryptodask.runs import Session
 
@@ -102,6 +104,25 @@ def print_backtest(result: "Backtest") -> None:
         "MAE / naive: below 1 is better. in 80%, in 95%: share of actuals inside the intervals. "
         "coins + = - ?: significantly better than naive, no difference, worse, too few origins."
     )
+    print_unbounded(scores)
+
+
+def print_unbounded(scores: "pd.DataFrame") -> None:
+    """Print how many forecasts have no interval, where others have; shares are of the others.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        A row a model, with ``n`` and ``n_interval``.
+    """
+    some = scores[(scores["n_interval"] > 0) & (scores["n_interval"] < scores["n"])]
+    for row in some.to_dict("records"):
+        without = int(row["n"] - row["n_interval"])
+        out.print(
+            f"{row['model']}: {without:,} of {int(row['n']):,} forecasts have no interval, since "
+            "the coin had no spread by then; shares inside are of the others.",
+            markup=False,
+        )
 
 
 def print_unscored(wanted: "Collection[str]", known: "Collection[str]") -> None:

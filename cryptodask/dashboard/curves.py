@@ -17,7 +17,7 @@ from cryptodask.dashboard.style import (
     plain_text,
     style,
 )
-from cryptodask.evaluate.reliability import ALL_PERIODS
+from cryptodask.evaluate.reliability import ALL_PERIODS, pit_histogram
 
 PERIOD = """
 sources.forEach((source, j) => { source.data = data[j][cb_obj.active] })
@@ -58,7 +58,7 @@ def errors(view: LeaderboardView) -> list[Any]:
 
 
 def calibration(view: LeaderboardView) -> list[Any]:
-    """Return a choice of periods and two figures, or a note where there are no intervals.
+    """Return a choice of periods and three figures, or a note where there are no intervals.
 
     Parameters
     ----------
@@ -76,6 +76,8 @@ def calibration(view: LeaderboardView) -> list[Any]:
     models = [m for m in view.models if (view.reliability["model"] == m).any()]
     periods = [ALL_PERIODS, *range(len(view.periods))] if len(view.periods) > 1 else [ALL_PERIODS]
     plot, sources, data = _quantiles(view, models, periods)
+    histogram, sources_of_it, data_of_it = _pit(view, models, periods)
+    sources, data = [*sources, *sources_of_it], [*data, *data_of_it]
     labels = ["All origins", *(f"Origins {period}" for period in view.periods)]
     chosen = RadioButtonGroup(name="period", labels=labels[: len(periods)], active=0)
     chosen.stylesheets = [":host { max-width: 100%; } .bk-btn-group { flex-wrap: wrap; }"]
@@ -86,7 +88,9 @@ def calibration(view: LeaderboardView) -> list[Any]:
             "Coverage of the 80% (●) and 95% (▲) intervals": _over_time(view, models, periods),
         }
     )
-    return [chosen, both] if len(periods) > 1 else [both]
+    title = "Actuals by the probability forecast of prices up to them (PIT); calibrated is 1"
+    drawn = [both, _beside({title: histogram})]
+    return [chosen, *drawn] if len(periods) > 1 else drawn
 
 
 def _quantiles(
@@ -110,6 +114,41 @@ def _quantiles(
     _in_percent(plot.xaxis, plot.yaxis)
     plot.x_range, plot.y_range = Range1d(-0.03, 1.03), Range1d(-0.03, 1.03)
     return plot, sources, data
+
+
+def _pit(
+    view: LeaderboardView, models: Sequence[str], periods: Sequence[int]
+) -> tuple[Any, list[Any], list[list[dict[str, Any]]]]:
+    """Draw how dense actuals are between quantiles; return sources, and what goes in."""
+    from bokeh.models import ColumnDataSource, HoverTool, Range1d
+
+    plot = _figure("pit", view.models)
+    plot.xaxis.axis_label, plot.yaxis.axis_label = "probability", "density"
+    bins = pit_histogram(view.reliability)
+    data = [[_edges(bins, model, period) for period in periods] for model in models]
+    sources = [ColumnDataSource(periods_of_model[0]) for periods_of_model in data]
+    items = {}
+    for model, source in zip(models, sources, strict=True):
+        color, dash = style(view.models.index(model))
+        pen = {"source": source, "line_color": color, "line_dash": dash, "line_width": 2}
+        items[model] = [plot.line("x", "y", **pen)]
+    _finish(plot, items)
+    _add_level(plot, 1.0)
+    tooltips = [("model", "@model"), ("from", "@lower{0.0%}"), ("to", "@upper{0.0%}")]
+    tooltips += [("actuals", "@share{0.0%}"), ("density", "@y{0.00}")]
+    plot.add_tools(HoverTool(visible=False, tooltips=tooltips))
+    _in_percent(plot.xaxis)
+    plot.x_range, plot.y_range.start = Range1d(-0.03, 1.03), 0
+    return plot, sources, data
+
+
+def _edges(bins: pd.DataFrame, model: str, period: int) -> dict[str, Any]:
+    """Return the outline of a histogram: two points a bin."""
+    rows = bins[(bins["model"] == model) & (bins["period"] == period)]
+    twice = {name: rows[name].repeat(2).to_numpy() for name in ("lower", "upper", "share")}
+    x = rows[["lower", "upper"]].to_numpy(float).ravel()
+    y = rows["density"].repeat(2).to_numpy(float)
+    return {"x": x, "y": y, "model": [model] * len(x), **twice}
 
 
 def _over_time(view: LeaderboardView, models: Sequence[str], periods: Sequence[int]) -> Any:

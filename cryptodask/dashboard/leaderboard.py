@@ -23,6 +23,7 @@ from cryptodask.dashboard.leaderboard_view import (
 from cryptodask.dashboard.result_files import Backtest
 from cryptodask.dashboard.style import BODY, INK, MUTED, WRAP, plain_text, section_title
 from cryptodask.dashboard.tables import TitledColumns, columns_of, data_table
+from cryptodask.evaluate.coverage import FEWEST
 from cryptodask.io.files import write_text
 from cryptodask.prices import CryptoLoader
 
@@ -39,14 +40,23 @@ BOARD: TitledColumns = [
     ("coverage_95", "cov. 95", 58, "0.0%"),
     ("relative_width_80", "width 80", 70, "0.000"),
     ("relative_width_95", "width 95", 70, "0.000"),
-    ("wql", "WQL", 54, "0.000"),
-    ("msis_80", "MSIS 80", 66, "0.0"),
+    ("scaled_crps", "CRPS", 56, "0.00"),
     ("msis_95", "MSIS 95", 66, "0.0"),
     *(
         (verdict, {"no difference": "same"}.get(verdict, verdict), 48, "0,0")
         for verdict in VERDICTS
     ),
     ("verdict", "overall", 116, None),
+]
+
+COVERAGE: TitledColumns = [
+    ("model", "model", 140, None),
+    ("level", "interval, %", 84, "0"),
+    ("coins", "coins", 60, "0,0"),
+    ("n", "forecasts a coin", 110, "0.0"),
+    ("coverage", "coverage", 80, "0.0%"),
+    ("kupiec", "wrong share", 96, "0.0%"),
+    ("christoffersen", "in clusters", 90, "0.0%"),
 ]
 
 WORST: TitledColumns = [
@@ -68,6 +78,17 @@ LEGEND = (
     "the interval, as a share of the forecast."
 )
 TESTED = "Better, same, worse: number of coins, by Diebold-Mariano tests against naive."
+
+COVERED = (
+    "Forecasts of the last step that don't overlap, {fewest} or more of a coin. Wrong share: coins "
+    "whose misses are too many or too few (Kupiec's test, at 5%); in clusters: whose misses follow "
+    "one another (Christoffersen's). About 5% of coins are expected where intervals are right, and "
+    "more where all coins miss on the same days."
+)
+TOO_FEW = (
+    "Tests of coverage need {fewest} forecasts of a coin that don't overlap; this backtest has "
+    "fewer. More origins make them."
+)
 
 CHOOSE = """
 const worst = lists[orders.indexOf(order.value)][models.indexOf(model.value)]
@@ -153,6 +174,7 @@ def layout(view: LeaderboardView) -> Any:
         *curves.errors(view),
         section_title("Calibration of intervals"),
         *curves.calibration(view),
+        *_coverage(view),
         section_title("The worst coins"),
         *_worst(view, chooser),
         section_title("Forecasts over actuals"),
@@ -160,6 +182,21 @@ def layout(view: LeaderboardView) -> Any:
         *drawn,
     ]
     return column(*parts, sizing_mode="stretch_width", styles=BODY)
+
+
+def _coverage(view: LeaderboardView) -> list[Any]:
+    """Return the table of the tests of coverage, or why there is none."""
+    if view.reliability.empty:
+        return []
+    if view.coverage.empty:
+        return [plain_text("no_tests", TOO_FEW.format(fewest=FEWEST), "12px", MUTED)]
+    rank = {model: i for i, model in enumerate(view.models)}
+    rows = view.coverage.sort_values(
+        ["model", "level"],
+        key=lambda column: column.map(rank) if column.name == "model" else column,
+    )
+    legend = plain_text("coverage_legend", COVERED.format(fewest=FEWEST), "12px", MUTED)
+    return [data_table("coverage_tests", rows, COVERAGE)[0], legend]
 
 
 def _worst(view: LeaderboardView, chooser: Any) -> list[Any]:

@@ -11,6 +11,7 @@ from cryptodask.dashboard.overlay import BEFORE, Overlay, build_overlay, how_man
 from cryptodask.dashboard.result_files import Backtest
 from cryptodask.errors import OptionError, UnknownCoinError
 from cryptodask.evaluate import compare, scores
+from cryptodask.evaluate.coverage import coverage_tests, rejected
 from cryptodask.evaluate.reliability import count_held, reliability
 from cryptodask.evaluate.rows import LEVELS
 from cryptodask.prices import CryptoLoader
@@ -20,7 +21,7 @@ from cryptodask.text import counted, shown_date
 VERDICTS = (compare.BETTER, compare.SAME, compare.WORSE)
 SCORES = (
     "relative_mae", "mase", "rmsse", "smape", "direction", "coverage_80", "coverage_95",
-    "relative_width_80", "relative_width_95", "wql", "msis_80", "msis_95",
+    "relative_width_80", "relative_width_95", "scaled_crps", "msis_95",
 )  # fmt: skip
 OF_A_COIN = ("relative_mae", "mase", "direction", "coverage_80", "coverage_95")
 
@@ -56,6 +57,8 @@ class LeaderboardView:
         See `cryptodask.evaluate.reliability.reliability`; of no rows without intervals.
     periods : tuple of str
         First and last origin of each period of it.
+    coverage : DataFrame
+        See `cryptodask.evaluate.coverage.rejected`; of no rows without enough origins.
     worst : DataFrame
         ``by, model, place, coin, n``, `OF_A_COIN` and ``verdict``: the worst coins of each model
         by relative MAE, and by coverage where there are intervals.
@@ -71,6 +74,7 @@ class LeaderboardView:
     origins: pd.DataFrame
     reliability: pd.DataFrame
     periods: tuple[str, ...]
+    coverage: pd.DataFrame
     worst: pd.DataFrame
     overlay: Overlay
 
@@ -125,6 +129,7 @@ def build_leaderboard(
         origins=_by_origin(scored.differences),
         reliability=scored.reliability,
         periods=tuple(_span(third) for third in thirds),
+        coverage=scored.coverage,
         worst=worst,
         overlay=_overlay(backtest, each, worst, tuple(table["model"]), coins, prices),
     )
@@ -139,11 +144,12 @@ class _Scored:
     differences: pd.DataFrame
     tests: pd.DataFrame
     reliability: pd.DataFrame
+    coverage: pd.DataFrame
 
 
 def _score(backtest: Backtest, starts: DateArray) -> _Scored:
     """Score a backtest by parts of entire coins, and keep the small results of each."""
-    sums, steps, differences, tests, held = [], [], [], [], []
+    sums, steps, differences, tests, held, covered = [], [], [], [], [], []
     for part in backtest.coin_parts():
         of_part = scores.sums(part)
         sums.append(of_part.groupby(["coin", "model"], as_index=False).sum().assign(step=0))
@@ -151,6 +157,7 @@ def _score(backtest: Backtest, starts: DateArray) -> _Scored:
         differences.append(compare.differences(part))
         tests.append(compare.compare_coins(differences[-1]))
         held.append(count_held(part, starts))
+        covered.append(coverage_tests(part))
     if not any(of_part["n"].any() for of_part in sums):
         raise OptionError(
             "the backtest has no forecast with an actual, so there is nothing to show"
@@ -161,6 +168,7 @@ def _score(backtest: Backtest, starts: DateArray) -> _Scored:
         pd.concat(differences, ignore_index=True),
         pd.concat(tests, ignore_index=True),
         reliability(held),
+        rejected(pd.concat(covered, ignore_index=True)),
     )
 
 
@@ -322,7 +330,7 @@ def _notes(backtest: Backtest, table: pd.DataFrame) -> tuple[str, ...]:
         )
     if table["coverage_80"].isna().all():
         notes.append(
-            "This backtest has no intervals, so no scores of coverage, width, WQL and MSIS."
+            "This backtest has no intervals, so no scores of coverage, width, CRPS and MSIS."
         )
     return tuple(notes)
 

@@ -12,9 +12,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from cryptodask.errors import OptionError
+from cryptodask.evaluate.rows import BOUNDS, LEVELS
 from cryptodask.records import BoolArray
+
+FEWEST = 20
+"""Forecasts that a test needs: of fewer, its p value is not what it says."""
+
+REJECTED = 0.05
+"""A p value below which what is tested counts as not true."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +133,82 @@ def conditional_coverage(misses: BoolArray | Sequence[bool], probability: float)
     hits = _checked(misses, probability)
     both = kupiec(hits[1:], probability).statistic + christoffersen(hits).statistic
     return _tested(both, 2)
+
+
+def coverage_tests(table: pd.DataFrame) -> pd.DataFrame:
+    """Test the intervals of each coin and model, at the last step of a backtest.
+
+    Forecasts that overlap are left out: after one that is taken, the next is that from its last
+    date on. Counts of parts, each of whole coins, are joined by `pandas.concat`.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A backtest; see `cryptodask.evaluate.rows.SCORED_COLUMNS`.
+
+    Returns
+    -------
+    DataFrame
+        ``coin, model, level, n, missed, kupiec, christoffersen``: ``n`` forecasts; ``missed`` is
+        how many had an actual outside the interval of ``level`` percent; then p values of `kupiec`
+        and `christoffersen`. Coins with fewer than `FEWEST` are left out.
+    """
+    rows = table[table[["actual", "forecast", *BOUNDS]].notna().all(axis="columns")]
+    rows = rows[rows["step"] == table["step"].max()].sort_values("cutoff")
+    tested = []
+    for (coin, model), forecasts in rows.groupby(["coin", "model"], sort=True):
+        taken = forecasts[_apart(forecasts)]
+        if len(taken) < FEWEST:
+            continue
+        for level in LEVELS:
+            inside = taken["actual"].between(taken[f"lower_{level}"], taken[f"upper_{level}"])
+            missed = ~inside.to_numpy()
+            p_values = kupiec(missed, 1 - level / 100).p_value, christoffersen(missed).p_value
+            tested.append((coin, model, level, len(taken), int(missed.sum()), *p_values))
+    return pd.DataFrame(
+        tested, columns=["coin", "model", "level", "n", "missed", "kupiec", "christoffersen"]
+    )
+
+
+def rejected(tests: pd.DataFrame) -> pd.DataFrame:
+    """Return of how many coins the coverage is refuted: about 5% where intervals are right.
+
+    Coins move together, so that the share of one stretch of time may be far from that by chance.
+
+    Parameters
+    ----------
+    tests : DataFrame
+        See `coverage_tests`; of all parts.
+
+    Returns
+    -------
+    DataFrame
+        ``model, level, coins, n, coverage, kupiec, christoffersen``: ``n`` is the mean number of
+        forecasts a coin, ``coverage`` the mean share inside, and the last two are the shares of
+        coins with a p value below `REJECTED`.
+    """
+    columns = {
+        "coin": tests["coin"],
+        "n": tests["n"],
+        "coverage": 1 - tests["missed"] / tests["n"],
+        "kupiec": tests["kupiec"] < REJECTED,
+        "christoffersen": tests["christoffersen"] < REJECTED,
+    }
+    groups = pd.DataFrame(columns).groupby([tests["model"], tests["level"]], sort=True)
+    means = groups[["n", "coverage", "kupiec", "christoffersen"]].mean()
+    means.insert(0, "coins", groups["coin"].count())
+    return means.reset_index()
+
+
+def _apart(forecasts: pd.DataFrame) -> BoolArray:
+    """Return which forecasts of a coin to take, by cutoff, so that none overlap, ``(n,)``."""
+    taken = np.zeros(len(forecasts), dtype=np.bool_)
+    end = None
+    pairs = zip(forecasts["cutoff"], forecasts["date"], strict=True)
+    for i, (cutoff, date) in enumerate(pairs):
+        if end is None or cutoff >= end:
+            taken[i], end = True, date
+    return taken
 
 
 def _checked(misses: BoolArray | Sequence[bool], probability: float) -> BoolArray:

@@ -1,7 +1,8 @@
 """How often the quantiles and intervals of a backtest held, beside how often they should have.
 
 A quantile holds if the actual is at or below it (a reliability diagram), an interval if the actual
-is inside it, bounds included. As with all scores, a share is the mean of the shares of all coins.
+is inside it, bounds included. The forecast counts as the median. As with all scores, a share is the
+mean of the shares of all coins.
 """
 
 from collections.abc import Sequence
@@ -10,13 +11,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cryptodask.evaluate.rows import BOUND_QUANTILES, BOUNDS, LEVELS
+from cryptodask.evaluate.rows import BOUNDS, KEPT_LEVELS, LEVELS
 from cryptodask.records import DateArray
 
 ALL_PERIODS = -1
 """Number of the period that spans all others."""
 
 _KEYS = ["coin", "model", "period"]
+_QUANTILES = {
+    ("forecast" if name == "middle" else name): level for name, level in KEPT_LEVELS.items()
+}
 
 
 def count_held(table: pd.DataFrame, starts: DateArray) -> pd.DataFrame:
@@ -35,14 +39,15 @@ def count_held(table: pd.DataFrame, starts: DateArray) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``coin, model, period``, ``n`` rows with an actual and all four bounds, ``below_*`` of
-        each bound, and ``inside_80`` and ``inside_95``. Without intervals it has no rows.
+        ``coin, model, period``, ``n`` rows with an actual and all four bounds, ``below_*`` of each
+        bound and of the forecast, and ``inside_80`` and ``inside_95``. Without intervals it has no
+        rows.
     """
     rows = table[table[["actual", "forecast", *BOUNDS]].notna().all(axis="columns")]
     columns: dict[str, Any] = {"coin": rows["coin"], "model": rows["model"]}
     columns["period"] = np.searchsorted(starts, rows["cutoff"].to_numpy(), side="right") - 1
     columns["n"] = 1
-    for bound in BOUNDS:
+    for bound in _QUANTILES:
         columns[f"below_{bound}"] = (rows["actual"] <= rows[bound]).astype(np.int64)
     for level in LEVELS:
         inside = rows["actual"].between(rows[f"lower_{level}"], rows[f"upper_{level}"])
@@ -72,7 +77,7 @@ def reliability(counts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     shares = joined.drop(columns=[*_KEYS, "n"]).div(joined["n"], axis="index")
     groups = shares.groupby([joined["model"], joined["period"]])
     means, coins = groups.mean(), groups.size()
-    columns = [("quantile", share, f"below_{bound}") for bound, share in BOUND_QUANTILES.items()]
+    columns = [("quantile", share, f"below_{bound}") for bound, share in _QUANTILES.items()]
     columns += [("interval", level / 100, f"inside_{level}") for level in LEVELS]
     frames = [
         pd.DataFrame({"kind": kind, "nominal": nominal, "observed": means[name], "coins": coins})
@@ -83,3 +88,39 @@ def reliability(counts: Sequence[pd.DataFrame]) -> pd.DataFrame:
         .reset_index()
         .sort_values(["model", "period", "kind", "nominal"], ignore_index=True)
     )
+
+
+def pit_histogram(shares: pd.DataFrame) -> pd.DataFrame:
+    """Return how often actuals fell between which quantiles: a histogram of the PIT.
+
+    The probability integral transform is the probability that a forecast gave to prices up to the
+    actual. Of forecasts that are calibrated it is uniform: every density is 1. A middle that is
+    too high says that intervals are too wide, ends that are too high that they are too narrow.
+
+    Source: Diebold, Gunther and Tay, Evaluating density forecasts with applications to financial
+    risk management, International Economic Review 1998.
+
+    Parameters
+    ----------
+    shares : DataFrame
+        See `reliability`.
+
+    Returns
+    -------
+    DataFrame
+        ``model, period, lower, upper, share, density, coins``: ``lower`` and ``upper`` are levels
+        from 0 to 1, ``share`` of actuals between their quantiles, ``density`` is it over
+        ``upper - lower``.
+    """
+    edges = np.array([0.0, *_QUANTILES.values(), 1.0])
+    quantiles = shares[shares["kind"] == "quantile"]
+    names = ["model", "period", "coins"]
+    frames = [pd.DataFrame(columns=[*names[:2], "lower", "upper", "share", "density", names[2]])]
+    for keys, rows in quantiles.groupby(["model", "period"], sort=True):
+        below = np.array([0.0, *rows.sort_values("nominal")["observed"], 1.0])
+        shares_between = np.diff(below)
+        columns = {"lower": edges[:-1], "upper": edges[1:], "share": shares_between}
+        columns["density"] = shares_between / np.diff(edges)
+        facts = dict(zip(names, [*keys, rows["coins"].iloc[0]], strict=True))
+        frames.append(pd.DataFrame(columns).assign(**facts)[frames[0].columns])
+    return pd.concat(frames[1:] or frames, ignore_index=True)

@@ -19,6 +19,10 @@ direction          share of rows with the right sign of change since the close a
 pinball            mean quantile loss over the 2.5, 10, 50, 90 and 97.5% quantiles: the bounds,
                    and the forecast as the median; in the quote currency
 wql                weighted quantile loss: 2 pinball over the mean absolute actual
+crps               continuous ranked probability score, from the same five quantiles, see
+                   `cryptodask.evaluate.crps`; in the quote currency
+scaled_crps        the same with each row divided by the scale that mase divides by; what
+                   utilsforecast calls so is wql here
 coverage_80, _95   share of actuals inside the interval, its bounds included
 width_80, _95      mean of upper - lower, in the quote currency
 relative_width_*   mean of (upper - lower) / |forecast|
@@ -41,6 +45,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cryptodask.errors import InputError, OptionError
+from cryptodask.evaluate.crps import crps
 from cryptodask.evaluate.rows import BOUND_QUANTILES, BOUNDS, LEVELS, ROUNDING, scored_rows
 from cryptodask.records import FloatArray
 
@@ -48,7 +53,7 @@ _KEYS = ("coin", "model", "step")
 _COUNTS = ("n", "n_scaled", "n_shared", "n_moved", "n_interval")
 _QUANTILES = dict(sorted((BOUND_QUANTILES | {"forecast": 0.5}).items(), key=lambda item: item[1]))
 IN_CURRENCY = (
-    "mae", "rmse", "pinball", "width_80", "width_95", "winkler_80", "winkler_95"
+    "mae", "rmse", "pinball", "crps", "width_80", "width_95", "winkler_80", "winkler_95"
 )  # fmt: skip
 
 
@@ -122,7 +127,9 @@ def _add_intervals(adder: "_Adder", rows: pd.DataFrame, by_scale: pd.DataFrame) 
 
     adder.mean("pinball", pinball, rows)
     adder.plain("size", rows, rows["actual"].abs())
+    adder.plain("crps", rows, _crps(rows))
     adder.count("n_scaled_interval", by_scale)
+    adder.plain("scaled_crps", by_scale, _crps(by_scale))
     for level in LEVELS:
         width = rows[f"upper_{level}"] - rows[f"lower_{level}"]
         inside = rows["actual"].between(rows[f"lower_{level}"], rows[f"upper_{level}"])
@@ -131,6 +138,10 @@ def _add_intervals(adder: "_Adder", rows: pd.DataFrame, by_scale: pd.DataFrame) 
         adder.plain(f"relative_width_{level}", rows, width / rows["forecast"].abs())
         adder.mean(f"winkler_{level}", losses.winkler_score, _named(rows), level=level)
         adder.mean(f"msis_{level}", losses.winkler_score, _named(by_scale), level=level)
+
+
+def _crps(rows: pd.DataFrame) -> FloatArray:
+    return crps(rows["actual"].to_numpy(), rows[list(_QUANTILES)].to_numpy())
 
 
 class _Adder:
@@ -144,7 +155,7 @@ class _Adder:
         """Count rows."""
         self.sums[name] = self._counts(rows)
 
-    def plain(self, name: str, rows: pd.DataFrame, values: pd.Series) -> None:
+    def plain(self, name: str, rows: pd.DataFrame, values: pd.Series | FloatArray) -> None:
         """Add up values of rows."""
         self.sums[name] = np.bincount(rows["group"], weights=values, minlength=len(self.sums))
 
@@ -252,6 +263,8 @@ def _ratios(sums: pd.DataFrame) -> pd.DataFrame:
             "direction": mean("right", "n_moved"),
             "pinball": mean("pinball", "n_interval"),
             "wql": 2 * mean("pinball", "size"),
+            "crps": mean("crps", "n_interval"),
+            "scaled_crps": mean("scaled_crps", "n_scaled_interval"),
         }
         for level in LEVELS:
             ratios |= {

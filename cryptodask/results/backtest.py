@@ -132,6 +132,13 @@ class Backtest:
         tables = [differences(part, loss=loss) for part in self.coin_parts()]
         return pd.concat(tables or [differences(empty_backtest(), loss=loss)], ignore_index=True)
 
+    def coverage_tests(self) -> pd.DataFrame:
+        """Test the intervals of each coin; see `cryptodask.evaluate.coverage.coverage_tests`."""
+        from cryptodask.evaluate.coverage import coverage_tests
+
+        tests = [coverage_tests(part) for part in self.coin_parts()]
+        return pd.concat(tests or [coverage_tests(empty_backtest())], ignore_index=True)
+
     def sorted(self) -> "Backtest":
         """Return the same with the table in memory in order."""
         return replace(self, frame=self.get_df())

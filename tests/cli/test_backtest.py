@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from cryptodask.cli.backtest import print_unbounded
 from cryptodask.results import open_backtest
 from tests.cli.command import inside, run
 from tests.conftest import Cluster
@@ -107,3 +108,14 @@ def test_coins_that_no_origin_reaches_are_named(cluster: Cluster, tmp_path: Path
     assert "not scored: 1 coin without bars at and after any of these origins: Ended;" in text
     chosen = inside("backtest", tmp_path, "--coins", "acoin", *how, "--scheduler", cluster.address)
     assert "not scored" not in chosen.stderr
+
+
+def test_forecasts_without_intervals_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    scores = pd.DataFrame(
+        {"model": ["naive", "[b]x", "none"], "n": [100, 40, 9], "n_interval": [100, 38, 0]}
+    )
+    print_unbounded(scores)
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.startswith("[b]x: 2 of 40 forecasts have no interval")
+    assert "naive" not in said
+    assert "none" not in said

@@ -13,6 +13,8 @@ from cryptodask.dashboard.leaderboard import save_leaderboard
 from cryptodask.dashboard.leaderboard_view import build_leaderboard
 from cryptodask.errors import OptionError
 from cryptodask.evaluate.backtest import backtest_panel
+from cryptodask.evaluate.coverage import FEWEST, rejected
+from cryptodask.evaluate.reliability import pit_histogram
 from cryptodask.evaluate.rolling import choose_origins
 from cryptodask.evaluate.rows import BOUNDS
 from cryptodask.models import create_model
@@ -166,6 +168,27 @@ def test_calibration_is_drawn_by_period(tmp_path: Path, open_page) -> None:
         rows = rows[rows["period"] == period]
         expected = [rows.loc[rows["model"] == m, "observed"].tolist() for m in view.models]
         assert page.evaluate(drawn) == expected
+        bins = pit_histogram(view.reliability)
+        bins = bins[bins["period"] == period]
+        densities = [bins.loc[bins["model"] == m, "density"].repeat(2) for m in view.models]
+        outlines = page.evaluate(drawn.replace("quantiles", "pit"))
+        assert outlines == [pytest.approx(list(density)) for density in densities]
+    page.get_by_text("Tests of coverage need 20 forecasts of a coin").wait_for()
+
+
+@pytest.mark.slow
+def test_tests_of_coverage_are_listed_with_naive_first(tmp_path: Path, open_page) -> None:
+    table, _ = make_backtest(5, n_cutoffs=FEWEST + 1, seed=2)
+    path = tmp_path / "board.html"
+    save_leaderboard(path, of(table))
+    page = open_page(path)
+    shown = np.reshape(cells(page, "coverage_tests"), (-1, 7))
+    tests = rejected(of(table).coverage_tests()).set_index(["model", "level"])
+    assert shown[0, 0] == "naive"
+    for model, level, coins, _, coverage, kupiec, _ in shown:
+        test = tests.loc[(model, int(level))]
+        assert (coins, coverage) == ("5", f"{test['coverage']:.1%}")
+        assert kupiec == f"{test['kupiec']:.1%}"
 
 
 @pytest.mark.slow

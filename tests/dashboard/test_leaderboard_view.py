@@ -48,7 +48,7 @@ def test_models_are_ranked_by_relative_mae_with_their_scores(table: pd.DataFrame
     assert view.models == ("naive", "drift", "wild")
     assert view.table["rank"].tolist() == [1, 2, 3]
     expected = scores.scores(scores.sums(table)).set_index("model").loc[list(view.models)]
-    for name in ("coins", "relative_mae", "mase", "coverage_80", "wql", "msis_95"):
+    for name in ("coins", "relative_mae", "mase", "coverage_80", "scaled_crps", "msis_95"):
         np.testing.assert_array_equal(view.table[name], expected[name])
     steps = scores.scores(scores.sums(table), ["model", "step"])
     drawn = view.steps.sort_values(["model", "step"], ignore_index=True)

@@ -4,10 +4,19 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cryptodask.errors import OptionError
-from cryptodask.evaluate.coverage import christoffersen, conditional_coverage, kupiec
+from cryptodask.evaluate.coverage import (
+    FEWEST,
+    christoffersen,
+    conditional_coverage,
+    coverage_tests,
+    kupiec,
+    rejected,
+)
+from tests.evaluate.tables import make_backtest
 
 
 def row(text: str) -> list[bool]:
@@ -78,3 +87,58 @@ def test_nothing_to_test_is_nan(misses: list[bool]) -> None:
 def test_bad_input_is_refused(misses: Any, probability: float, said: str) -> None:
     with pytest.raises(OptionError, match=said):
         kupiec(misses, probability)
+
+
+def covered(n_cutoffs: int = 40, stride: int = 4) -> pd.DataFrame:
+    table, _ = make_backtest(4, n_cutoffs=n_cutoffs, stride=stride, missing=0.1)
+    return table
+
+
+def test_a_backtests_tests_are_those_of_its_misses() -> None:
+    table = covered()
+    tests = coverage_tests(table)
+    assert len(tests) == 4 * 3 * 2
+    for test in tests.itertuples():
+        mine = (table["coin"] == test.coin) & (table["model"] == test.model)
+        rows = table[mine & (table["step"] == 4)].dropna(subset=["forecast", "actual"])
+        lower, upper = rows[f"lower_{test.level}"], rows[f"upper_{test.level}"]
+        missed = ((rows["actual"] < lower) | (rows["actual"] > upper)).to_numpy()
+        assert (test.n, test.missed) == (len(missed), missed.sum())
+        assert test.kupiec == kupiec(missed, 1 - test.level / 100).p_value
+        assert test.christoffersen == christoffersen(missed).p_value
+
+
+def test_forecasts_that_overlap_are_left_out() -> None:
+    daily = covered(n_cutoffs=90, stride=1)
+    every = daily["cutoff"].drop_duplicates().sort_values().iloc[::4]
+    whole = daily.dropna(subset=["forecast", "actual"])
+    # Without missing rows, every fourth origin is taken, from the first on.
+    sound = make_backtest(4, n_cutoffs=90, stride=1)[0]
+    taken = sound[sound["cutoff"].isin(every)]
+    pd.testing.assert_frame_equal(coverage_tests(sound), coverage_tests(taken))
+    assert (coverage_tests(whole)["n"] <= 23).all()
+
+
+def test_too_few_forecasts_are_not_tested() -> None:
+    assert coverage_tests(covered(n_cutoffs=FEWEST - 1)).empty
+    assert rejected(coverage_tests(covered(n_cutoffs=FEWEST - 1))).empty
+
+
+def test_shares_of_coins_whose_coverage_is_refuted() -> None:
+    tests = pd.DataFrame(
+        {
+            "coin": ["a", "b", "a", "b"],
+            "model": "naive",
+            "level": [80, 80, 95, 95],
+            "n": [20, 40, 20, 40],
+            "missed": [4, 20, 1, 2],
+            "kupiec": [0.9, 0.001, 0.8, 0.7],
+            "christoffersen": [0.04, np.nan, 0.5, 0.5],
+        }
+    )
+    shares = rejected(tests).set_index("level")
+    assert shares["coins"].tolist() == [2, 2]
+    assert shares["n"].tolist() == [30, 30]
+    assert shares["coverage"].tolist() == pytest.approx([0.65, 0.95])
+    assert shares["kupiec"].tolist() == [0.5, 0]
+    assert shares["christoffersen"].tolist() == [0.5, 0]

@@ -1,5 +1,7 @@
 """Shares of actuals below quantiles and inside intervals, against counting by hand."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,10 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cryptodask.evaluate import scores
-from cryptodask.evaluate.reliability import ALL_PERIODS, count_held, reliability
+from cryptodask.evaluate.reliability import ALL_PERIODS, count_held, pit_histogram, reliability
 from tests.evaluate.tables import make_backtest
 
-QUANTILES = {0.025: "lower_95", 0.1: "lower_80", 0.9: "upper_80", 0.975: "upper_95"}
+QUANTILES = {
+    0.025: "lower_95",
+    0.1: "lower_80",
+    0.5: "forecast",
+    0.9: "upper_80",
+    0.975: "upper_95",
+}
 
 
 def starts_of(table: pd.DataFrame, n: int) -> np.ndarray:
@@ -44,7 +52,7 @@ def test_shares_are_those_of_a_plain_loop(seed: int, n_periods: int) -> None:
     starts = starts_of(table, n_periods)
     shares = reliability([count_held(table, starts)])
     assert set(shares["period"]) == {ALL_PERIODS, *range(n_periods)}
-    assert len(shares) == 3 * (n_periods + 1) * 6
+    assert len(shares) == 3 * (n_periods + 1) * 7
     edges = [*starts.astype("datetime64[ns]").astype(np.int64), np.inf]
     for row in shares.itertuples():
         low, high = (-np.inf, np.inf) if row.period == ALL_PERIODS else edges[row.period :][:2]
@@ -78,3 +86,19 @@ def test_rows_before_the_first_period_are_left_out() -> None:
     shares = count_held(table, starts[4:])
     assert set(shares["period"]) == {0, 1}
     assert shares["n"].sum() == len(table) // 3
+
+
+def test_the_histogram_counts_actuals_between_quantiles() -> None:
+    table, _ = make_backtest(3, seed=1)
+    bins = pit_histogram(reliability([count_held(table, starts_of(table, 1))]))
+    for model in table["model"].unique():
+        mine = bins[(bins["model"] == model) & (bins["period"] == ALL_PERIODS)]
+        rows = table[table["model"] == model]
+        edges = [-np.inf, *(rows[name] for name in QUANTILES.values()), np.inf]
+        shares = [
+            ((rows["actual"] > low) & (rows["actual"] <= high)).mean()
+            for low, high in pairwise(edges)
+        ]
+        assert mine["share"].tolist() == pytest.approx(shares)
+        assert (mine["density"] * (mine["upper"] - mine["lower"])).sum() == pytest.approx(1.0)
+    assert pit_histogram(reliability([count_held(table.iloc[:0], starts_of(table, 1))])).empty
