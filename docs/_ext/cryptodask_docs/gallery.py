@@ -21,8 +21,8 @@ INTRODUCTION = """\
 # Gallery
 
 All pictures are computed when this site is built, from made-up prices
-(`cryptodask.synthetic_prices`), by matplotlib; `docs/_ext/cryptodask_docs/gallery.py` has the code. The pages that
-`--plot`, `--page` and `--html` write have the same, to point at.
+(`cryptodask.synthetic_prices`), by matplotlib: `docs/_ext/cryptodask_docs/gallery.py` has the code.
+The pages that `--plot`, `--page` and `--html` write have the same, to point at.
 """
 
 PARTS = {

@@ -25,8 +25,8 @@ The pictures are of one made-up coin: forecasts of ten days, and what came. They
 behaves, and nothing of what it is worth; see [Read a leaderboard](../../how-to/leaderboard.md).
 
 `cryptodask models` lists them, too. Options are given as `--option MODEL.OPTION=VALUE`, or in
-Python by `create_model("MODEL", OPTION=VALUE)`; so are those of a class of another library: `--option
-sklearn:sklearn.ensemble.HistGradientBoostingRegressor.max_iter=50`.
+Python by `create_model("MODEL", OPTION=VALUE)`; so are those of a class of another library:
+`--option sklearn:sklearn.ensemble.HistGradientBoostingRegressor.max_iter=50`.
 
 """
 
