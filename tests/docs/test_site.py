@@ -14,7 +14,7 @@ import cryptodask.errors
 from cryptodask.cli.app import app
 from cryptodask.models import list_models
 from tests.ci_script import ROOT
-from tests.docs.blocks import PAGES
+from tests.docs.blocks import PAGES, blocks_of, check_block
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 """The target of a link or picture in Markdown."""
@@ -107,6 +107,15 @@ def test_every_command_has_a_page(site: Path) -> None:
     assert len(commands) > 15
     for name in commands:
         assert (site / "generated" / "commands" / f"{name}.html").exists()
+
+
+@pytest.mark.slow
+def test_commands_of_the_gallery_are_there(site: Path) -> None:
+    assert site.exists()
+    blocks = blocks_of("docs/generated/gallery.md")
+    assert len(blocks) > 3
+    for block in blocks:
+        check_block(block, blocks)
 
 
 @pytest.mark.slow

@@ -1,11 +1,21 @@
 """The reference of the command, from typer's own description of it: a page a command."""
 
+import re
 from pathlib import Path
 
 import typer
 from typer.cli import get_docs_for_click
 
 NAME = "cryptodask"
+
+EXAMPLE = re.compile(r"^(?:cryptodask .*\n)+", re.M)
+"""Lines of a help text that are commands."""
+
+
+def as_code(match: re.Match[str]) -> str:
+    """Return commands as a block of code."""
+    lines = "".join(f"$ {line}\n" for line in match[0].splitlines())
+    return f"```console\n{lines}```\n"
 
 
 def pages(folder: Path) -> dict[str, str]:
@@ -19,9 +29,8 @@ def pages(folder: Path) -> dict[str, str]:
     for name in root.list_commands(context):
         command = root.get_command(context, name)
         assert command is not None
-        texts[f"commands/{name}.md"] = get_docs_for_click(
-            obj=command, ctx=context, name=name, call_prefix=NAME
-        )
+        text = get_docs_for_click(obj=command, ctx=context, name=name, call_prefix=NAME)
+        texts[f"commands/{name}.md"] = EXAMPLE.sub(as_code, text)
     listed = "\n".join(sorted(path.removeprefix("commands/").removesuffix(".md") for path in texts))
     texts["commands/index.md"] = (
         "# Commands\n\nWritten from the command itself; `cryptodask COMMAND --help` prints the "

@@ -14,7 +14,7 @@ from cryptodask.results import Backtest, Forecasts
 from cryptodask.runs import backtest, forecast
 from cryptodask_docs.pictures import ACTUAL, FORECAST, INK, drawn
 
-MODELS = ("naive", "drift", "ridge", "auto", "linear")
+MODELS = ("naive", "drift", "ridge", "linear")
 HORIZON, ORIGINS = 10, 20
 
 INTRODUCTION = """\
@@ -37,7 +37,7 @@ PARTS = {
         "Mean absolute error over that of `naive`; see "
         "[Read a leaderboard](../how-to/leaderboard.md). Of the line through all prices the bar is "
         "cut off.",
-        "cryptodask backtest my-table --model drift --model ridge --model auto --model linear",
+        "cryptodask backtest my-table --model drift --model ridge --model linear",
     ),
     "coverage": (
         "Coverage of intervals",
