@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import TracebackType
 
@@ -95,21 +96,28 @@ class Reader:
         return self.ports[match[0]]
 
     def _start(self, text: str) -> None:
+        """Start a command that stays; a scheduler without a port gets one that is free."""
         if "dask scheduler" in text:
-            for option, port in (("--port", "8786"), ("--dashboard-address", "8787")):
+            for option, default in (("--port", "8786"), ("--dashboard-address", ":8787")):
                 if option not in text:
-                    text += PORT.sub(self._free_port, f" {option} {':' * (port == '8787')}{port}")
-        log = (self.folder / f"background-{len(self.started)}.log").open("wb")
-        self.started.append(
-            subprocess.Popen(
-                ["bash", "-c", text],
+                    text += PORT.sub(self._free_port, f" {option} {default}")
+        log = self.folder / f"background-{len(self.started)}.log"
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                ["bash", "-c", f"exec env {text}"],
                 cwd=self.folder,
                 env=self.env,
-                stdout=log,
-                stderr=log,
+                stdout=file,
+                stderr=file,
                 start_new_session=True,
             )
-        )
+        self.started.append(process)
+        if port := re.search(r"--port (\d+)", text):  # a reader sees that it runs, too
+            deadline = time.monotonic() + PATIENCE
+            while socket.socket().connect_ex(("127.0.0.1", int(port[1]))):
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.1)
 
     def _end(self, place: str, command: list[str], code: int) -> str:
         ended = subprocess.run(
