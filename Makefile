@@ -8,7 +8,7 @@ FAULTS ?= 50
 SECONDS ?= 600
 THOROUGH ?= 1
 
-.PHONY: forecast pipeline airflow test chaos fuzz lint audit notebook image image-test lock clean help
+.PHONY: forecast pipeline airflow test chaos fuzz lint audit docs pictures notebook image image-test lock clean help
 
 help:
 	@echo "make forecast  set up, forecast the sample in data/, write a table and a plot"
@@ -19,6 +19,8 @@ help:
 	@echo "make fuzz      damage all that is read, for ten minutes (SECONDS=600 SEED=…)"
 	@echo "make lint      ruff, mypy, the checks of words and sizes, and a search for secrets in git"
 	@echo "make audit     known vulnerabilities of the packages, where the network lets one ask"
+	@echo "make docs      build the site into site/; a warning fails it"
+	@echo "make pictures  draw README's pictures again, by chromium"
 	@echo "make notebook  run the notebooks again and keep their outputs"
 	@echo "make image     build the image for Compose and Kubernetes (EXTRAS=lstm: with Keras)"
 	@echo "make image-test  the same, then run a cluster and a forecast from it"
@@ -66,6 +68,15 @@ lint: $(VENV)/.has-dev
 audit: $(VENV)/.has-dev
 	$(BIN)/python .ci/audit.py
 
+# The models whose package is missing have no picture; .has-test has all.
+docs: $(VENV)/.has-docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs site
+	@echo "site/index.html"
+
+# Of README and the first page; needs chromium.
+pictures: $(VENV)/.has-base
+	$(BIN)/python docs/images/draw.py
+
 notebook: $(VENV)/.has-test
 	$(BIN)/python notebooks/run.py
 
@@ -104,5 +115,5 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) $(AIRFLOW_VENV) $(OUT) pipeline .cache/airflow .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf $(VENV) $(AIRFLOW_VENV) $(OUT) pipeline site docs/generated .cache/airflow .mypy_cache .pytest_cache .ruff_cache \
 		.hypothesis *.egg-info

@@ -33,7 +33,7 @@ PAGE = 1000
 """Candles of an answer at most."""
 
 SETTINGS = """\
-# The settings of a replayed pipeline; see README's section Pipeline.
+# The settings of a replayed pipeline; see docs/how-to/pipeline.md.
 store = "cryptodask.db"
 runs = "runs"
 

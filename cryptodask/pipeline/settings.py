@@ -183,7 +183,7 @@ def read_settings(path: str | Path) -> Settings:
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise InputError(f"{file}: is missing; README's section Pipeline shows one") from error
+        raise InputError(f"{file}: is missing; docs/how-to/pipeline.md shows one") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: is not TOML: {error}") from error
     settings = structured(Settings, content, str(file), by_hand=True)

@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,15 @@ def test_every_public_method_of_a_model_has_a_docstring(place: str) -> None:
     for member, value in inspect.getmembers(kind):
         if not member.startswith("_") and (callable(value) or isinstance(value, property)):
             assert inspect.getdoc(value), member
+
+
+@pytest.mark.parametrize("model", sorted(set(list_models()) - {"random"}))
+def test_a_model_gives_its_formula_and_its_source(model: str) -> None:
+    module, _, name = CATALOG[model].partition(":")
+    kind = getattr(importlib.import_module(module), name)
+    text = " ".join(base.__doc__ or "" for base in kind.__mro__[:2])  # SVRRbf: as SVRLinear
+    assert re.search(r"``[^`]*[-+*/=(][^`]*``|::\n", text), "no formula"
+    assert re.search(r"\b(\d{4}\)|3rd ed\.)", text), "no source"
 
 
 @pytest.mark.parametrize("model", sorted(EXAMPLES))

@@ -25,11 +25,13 @@ HOW = ("mean", "median", "inverse_error")
 class Ensemble(Model):
     """A combination of the forecasts of several models, coin by coin.
 
-    ``inverse_error`` weighs each member by the inverse of its mean squared error of log prices at
-    past origins of the very coin; where a coin has no origin at which all members could forecast,
-    they weigh the same. See Bates and Granger, The Combination of Forecasts, Operational Research
-    Quarterly 20 (1969); Timmermann, Forecast Combinations, Handbook of Economic Forecasting 1
-    (2006).
+    Of members ``m`` it is ``sum(w[m] * y[m])``, with weights of the sum 1 that are the same at all
+    steps ahead, or at each step the median. ``mean`` weighs all the same; ``inverse_error`` weighs
+    each member by the inverse of its mean squared error of log prices at past origins of the very
+    coin; where a coin has no origin at which all members could forecast, they weigh the same.
+
+    See Bates and Granger, The Combination of Forecasts, Operational Research Quarterly 20 (1969);
+    Timmermann, Forecast Combinations, Handbook of Economic Forecasting 1 (2006).
 
     Attributes
     ----------

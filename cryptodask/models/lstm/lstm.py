@@ -31,8 +31,12 @@ WEIGHTS = "weights."
 class LSTM(TrainableModel):
     """LSTM layers with dropout between them and one dense unit behind, one network a coin.
 
-    The input is a window of closes, each divided by the window's first close less one; the target
-    is the close after the window, measured from the same base. A forecast is recursive: each
+    The input is a window of closes, each divided by the window's first close less one,
+    ``x[t] = y[t] / y[first] - 1``; the target is the close after the window, measured from the same
+    base. At each bar of a window a layer's cell is
+    ``c[t] = forget * c[t - 1] + enter * tanh(W x[t] + U h[t - 1] + b)`` and its output
+    ``h[t] = leave * tanh(c[t])``, with gates ``forget``, ``enter`` and ``leave`` that are sigmoids
+    of other weights on the same. A forecast is recursive: each
     predicted close enters the next window, and the window's own first close is the base of its
     normalisation both ways.
 
