@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from cryptodask.features.market import Market
+from cryptodask.features.own import OwnKind
 from cryptodask.features.segments import Segments
 from cryptodask.records import DateArray, FloatArray, Panel
 
@@ -107,13 +108,18 @@ class Definition:
     crosses : bool
         Whether it depends on other coins.
     calendar : bool
-        Whether it follows from the date alone, and so is never normalised.
+        Whether it follows from the date or the coin alone, and so is never normalised.
     version : int
         Of this definition.
     least : int
         The least number that it takes.
     endless : bool
         Whether it depends on all rows of the segment, and not on the last `rows` of them alone.
+    named : str
+        What the name is of that is written first, where there is one: ``coin``, ``column``,
+        ``fact``.
+    own : {"column", "ahead", "static"}, optional
+        The kind of a user's own column that it reads, by that name.
     """
 
     meaning: str
@@ -128,6 +134,8 @@ class Definition:
     version: int = 1
     least: int = 1
     endless: bool = False
+    named: str = ""
+    own: OwnKind | None = None
 
 
 def _lag(rows: Rows, lag: int) -> list[FloatArray]:
@@ -227,8 +235,38 @@ def _coin(rows: Rows, coin: str, lag: int) -> list[FloatArray]:
     return [rows.market.return_on(coin, rows.dates_before(lag))]
 
 
+def _column(rows: Rows, name: str, lag: int) -> list[FloatArray]:
+    return [rows.segments.shift(rows.panel.extra[f"column:{name}"], lag - 1)]
+
+
+def _column_change(rows: Rows, name: str, over: int) -> list[FloatArray]:
+    return [rows.growth(rows.panel.extra[f"column:{name}"], over)]
+
+
+def _column_difference(rows: Rows, name: str, over: int) -> list[FloatArray]:
+    values = rows.panel.extra[f"column:{name}"]
+    with np.errstate(over="ignore", invalid="ignore"):
+        return [values - rows.segments.shift(values, over)]
+
+
+def _ahead(rows: Rows, name: str, lead: int) -> list[FloatArray]:
+    return [rows.panel.extra[f"ahead:{name}:{lead}"]]
+
+
+def _static(rows: Rows, fact: str) -> list[FloatArray]:
+    return [rows.panel.extra[f"static:{fact}"]]
+
+
 def _next(n: int) -> int:
     return n + 1
+
+
+def _next_named(name: str, n: int) -> int:  # noqa: ARG001
+    return n + 1
+
+
+def _same_named(name: str, n: int) -> int:  # noqa: ARG001
+    return n
 
 
 def _same(n: int) -> int:
@@ -292,6 +330,44 @@ DEFINITIONS: Mapping[str, Definition] = {
         _coin,
         lambda coin, lag: 1,  # noqa: ARG005
         crosses=True,
+        named="coin",
+    ),
+    "column": Definition(
+        "value of a column of your own on the row's date, of the row before, …",
+        _column,
+        _same_named,
+        named="column",
+        own="column",
+    ),
+    "column_change": Definition(
+        "log of a column of your own over that N bars before",
+        _column_change,
+        _next_named,
+        named="column",
+        own="column",
+    ),
+    "column_difference": Definition(
+        "a column of your own less that N bars before",
+        _column_difference,
+        _next_named,
+        named="column",
+        own="column",
+    ),
+    "ahead": Definition(
+        "value of a column that is known ahead, on the date N bars after the row's",
+        _ahead,
+        lambda name, lead: 1,  # noqa: ARG005 - found by date
+        named="column",
+        own="ahead",
+    ),
+    "static": Definition(
+        "fact of a coin: a number, or 1 where it is the text after =, else 0",
+        _static,
+        lambda fact: 1,  # noqa: ARG005
+        takes="none",
+        calendar=True,
+        named="fact",
+        own="static",
     ),
 }
 """By the names that declarations use. Where no default is given it is 1."""

@@ -1,6 +1,7 @@
 """A folder of price files as a source of prices."""
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,9 +15,12 @@ from cryptodask.prices.clean.findings import join_findings
 from cryptodask.prices.clean.policies import settle
 from cryptodask.prices.freq import DAILY
 from cryptodask.prices.listing import Listing, one_freq
+from cryptodask.prices.own import options_for, unknown_column
 from cryptodask.prices.partition import pack
 from cryptodask.prices.places import files_in, looks_of
+from cryptodask.prices.read.cells import read_cells
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
+from cryptodask.prices.read.own_cells import further_columns
 from cryptodask.prices.read.price_file import PriceFile
 from cryptodask.prices.read.readers import read_price_files
 from cryptodask.prices.reading import Reading
@@ -128,6 +132,49 @@ class FolderSource:
     def is_shared(self) -> bool:
         """Whether a file has many coins; see `Source`."""
         return any(file.inside is not None for files in self._files.values() for file in files)
+
+    def with_own(self, columns: Iterable[str]) -> "FolderSource":
+        """Return the source with the own columns that models ask for; see `Source`."""
+        options = options_for(self.options, columns)
+        if options == self.options:
+            return self
+        other = copy(self)
+        other.options = options
+        other.check_own()
+        return other
+
+    def check_own(self) -> None:
+        """Refuse own columns that are wanted and that no file has.
+
+        Raises
+        ------
+        OptionError
+            The message names the further columns of the files.
+        """
+        asked = {*self.options.own, *self.options.facts}
+        known, missing = self.further_columns(asked) if asked else ([], set())
+        if missing:
+            raise unknown_column(sorted(missing), known, self.folder.name)
+
+    def further_columns(self, asked: set[str]) -> tuple[list[str], set[str]]:
+        """Return further columns of the files, and those asked for that none of them has.
+
+        Files are looked at until all that are asked for are there.
+        """
+        known: dict[str, None] = {}
+        missing = set(asked)
+        seen: set[Path] = set()
+        for file in (file for files in self._files.values() for file in files):
+            if not missing:
+                break
+            if file.path not in seen:
+                seen.add(file.path)
+                layout = file.known.layout if file.known is not None else None
+                if layout is None:
+                    layout = read_cells(file.path, self.options, all_rows=False).layout
+                known |= dict.fromkeys(further_columns(layout))
+                missing -= set(layout.header) if not layout.coins else set()
+        return list(known), missing
 
     def looks(self) -> list[str]:
         """Return lines that change when a file of the source does."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from cryptodask.errors import OptionError, SourceError
 from cryptodask.prices.clean.cleaning import join_readings
@@ -18,6 +19,7 @@ from cryptodask.prices.clean.findings import join_findings
 from cryptodask.prices.clean.policies import without_series
 from cryptodask.prices.declaring import declared_readings
 from cryptodask.prices.folder_source import FolderSource
+from cryptodask.prices.own import empty_own
 from cryptodask.prices.partition import ROWS_PER_PARTITION, Source, pack, partitions_for
 from cryptodask.prices.places import files_in, find_files
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
@@ -108,9 +110,16 @@ def import_prices(
             declared=declared,
             freq=opened.freq,
             policies=options.policies,
+            own=_own_of(options),
         )
     declared.warn_unknown({*opened.coins, *opened.empty})
     return table
+
+
+def _own_of(options: ReadOptions) -> pd.DataFrame | None:
+    """Return no rows of the own columns that are wanted; None where none are."""
+    asked = options.own or options.facts
+    return empty_own(options.own, options.facts) if asked else None
 
 
 Run = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]

@@ -1,7 +1,7 @@
 """`Session`: prices and a client, which the runs of a process share."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
@@ -112,6 +112,21 @@ class Session:
     def step(self) -> np.timedelta64:
         """From one bar to the next."""
         return step_of(self.loader.freq)
+
+    def read_own(self, models: Iterable[Model]) -> None:
+        """Have the own columns that some models ask for read with the prices.
+
+        Raises
+        ------
+        OptionError
+            The prices have no such column.
+        """
+        columns = [name for model in models for name in model.columns]
+        if not isinstance(self.loader.source, DaskFrameSource):
+            self.loader.read_own(columns)
+            return
+        with self.client.as_current():
+            self.loader.read_own(columns)
 
     def warm_up(self, models: Sequence[Model]) -> None:
         """Have workers, and those that join later, import and compile what these models need."""

@@ -32,7 +32,7 @@ def space_of(model: str, features: str) -> FeatureSpace | None:
         return None
     space = declared(model, features, "price", "none")
     for feature in space.features:
-        if feature.definition.crosses or feature.definition.columns:
+        if feature.definition.crosses or feature.reads:
             others = "pooled_linear has" if feature.definition.crosses else "ridge_features has"
             raise OptionError(
                 f"{model} features: {feature.text} is not known of the bars ahead: a forecast is "

@@ -8,7 +8,7 @@ import numpy as np
 from cryptodask.errors import ForecastError, OptionError
 from cryptodask.features.definitions import Rows
 from cryptodask.features.market import Market
-from cryptodask.features.space import FeatureSpace
+from cryptodask.features.space import Feature, FeatureSpace
 from cryptodask.records import DAY, FloatArray, IntArray, Panel
 
 ROWS_AT_ONCE = 2**17
@@ -109,14 +109,25 @@ def missing_feature_error(
             continue
         alone = replace(space, features=(feature,))
         if not np.isfinite(alone.compute(alone.rows(panel, market))[-1]).all():
-            source = ", ".join(feature.definition.columns) or "the prices"
-            if feature.name == "coin":
-                source = f"the rows of {feature.parameters[0]}"
+            source = _source_of(feature)
             return ForecastError(
                 f"{panel.coins[0]}: {model}: {feature.text} is not known on {day}; look at "
                 f"{source} on that day and before, or leave the feature out"
             )
     return None
+
+
+def _source_of(feature: Feature) -> str:
+    """Return what a feature is made of, for a message."""
+    name = feature.parameters[0] if feature.parameters else ""
+    match feature.definition.named:
+        case "coin":
+            return f"the rows of {name}"
+        case "column":
+            return f"the column {name!r}"
+        case "fact":
+            return f"the fact {str(name).partition('=')[0]!r}, which must be one for all dates,"
+    return ", ".join(feature.definition.columns) or "the prices"
 
 
 def _day(date: np.datetime64, panel: Panel) -> str:

@@ -82,6 +82,10 @@ FINDING_KINDS: Mapping[str, FindingKind] = {
         "an open, high or low of zero or below, or an amount below zero",
         ("repair:missing", "drop", "fail"),
     ),
+    "unreadable_value": FindingKind(
+        "a cell of a column of your own that is no finite number", ("drop", "fail"), loses=True
+    ),
+    "missing_column": FindingKind("a file or frame without a column of your own that was asked for"),
     "serial_date": FindingKind(
         "a spreadsheet's serial number as date", ("repair:day", "drop", "fail")
     ),

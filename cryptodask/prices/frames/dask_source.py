@@ -21,6 +21,7 @@ from cryptodask.prices.clean.findings import empty_findings, join_findings
 from cryptodask.prices.frames import pieces
 from cryptodask.prices.frames.held import join_digests
 from cryptodask.prices.frames.kinds import DaskFrame, library_of
+from cryptodask.prices.own import options_for
 from cryptodask.prices.partition import pack
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
 from cryptodask.prices.reading import Reading
@@ -91,7 +92,7 @@ class DaskFrameSource:
                 f"{library_of(frame)}: is a Dask series; give a frame with columns coin, date and "
                 "close"
             )
-        self.name, self.options = library_of(frame), options
+        self.name, self.options, self._frame = library_of(frame), options, frame
         each = max(pieces.SAMPLE // max(frame.npartitions, 1), 25)
         delayed = frame.to_delayed()
         looks = dask.compute(*[dask.delayed(pieces.look_at)(piece, each) for piece in delayed])
@@ -178,6 +179,16 @@ class DaskFrameSource:
         parts = self.hold()
         with self._client.as_current() if self._client is not None else nullcontext():
             return list(dask.compute(*[dask.delayed(function)(part) for part in parts]))
+
+    def with_own(self, columns: Iterable[str]) -> "DaskFrameSource":
+        """Return the source with the own columns that models ask for; see `Source`.
+
+        The frame is computed again for them.
+        """
+        options = options_for(self.options, columns)
+        if options == self.options:
+            return self
+        return DaskFrameSource(self._frame, options)
 
     @property
     def rows(self) -> int:

@@ -18,6 +18,7 @@ from cryptodask.prices.frames.held import (
 )
 from cryptodask.prices.frames.kinds import Frame, is_dask, library_of
 from cryptodask.prices.frames.spool import spooled
+from cryptodask.prices.own import options_for
 from cryptodask.prices.partition import pack
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
 from cryptodask.prices.reading import Reading
@@ -51,8 +52,9 @@ class FrameSource:
     is_shared = False
 
     def __init__(self, frame: Frame, options: ReadOptions = DEFAULT_OPTIONS) -> None:
-        self.name = library_of(frame)
+        self.name, self._frame, self._given = library_of(frame), frame, options
         with spooled(frame, options) as source:
+            source.check_own()
             self.freq, self.options = source.freq, source.options
             [partition] = source.partitions(source.coins, 1)
             self._reading = partition.load()
@@ -63,6 +65,16 @@ class FrameSource:
         without = (coin for coin in named if coin not in self._known)
         self.empty = {coin: no_rows_in_frame(coin) for coin in without}
         check_some_rows(self.coins, self._reading.findings, self.name)
+
+    def with_own(self, columns: Iterable[str]) -> "FrameSource":
+        """Return the source with the own columns that models ask for; see `Source`.
+
+        The frame is read again for them.
+        """
+        options = options_for(self._given, columns)
+        if options == self._given:
+            return self
+        return FrameSource(self._frame, options)
 
     @property
     def rows(self) -> int:
@@ -109,7 +121,7 @@ class FrameSource:
 
     def fingerprint(self) -> str:
         """Return a digest of the rows, by which a run recognises the same prices."""
-        digests = digest_coins(self._reading.prices)
+        digests = digest_coins(self._reading.prices, self._reading.own)
         return join_digests(digests, self.freq, lost_lines(self._reading.findings))
 
 

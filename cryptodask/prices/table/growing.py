@@ -14,6 +14,7 @@ from cryptodask.prices.partition import pack, partitions_for
 from cryptodask.prices.reading import RAW_COLUMNS, over_rows
 from cryptodask.prices.schema import as_price_dtypes, empty_prices
 from cryptodask.prices.table.growth import write_raw, write_rows
+from cryptodask.prices.table.growing_own import OwnGrowth
 from cryptodask.prices.table.index import (
     change_index,
     count_rows,
@@ -206,7 +207,12 @@ class Growth:
 
 
 def write_growth(
-    writer: Writer, table: TableReader, growth: Growth, given: pd.DataFrame, about: pd.DataFrame
+    writer: Writer,
+    table: TableReader,
+    growth: Growth,
+    given: pd.DataFrame,
+    about: pd.DataFrame,
+    own: OwnGrowth | None = None,
 ) -> Manifest:
     """Write the files of an append, and return what the new manifest names.
 
@@ -220,6 +226,8 @@ def write_growth(
         Findings of reading the rows.
     about : DataFrame
         Findings of looking at the series, as they were dealt with.
+    own : OwnGrowth, optional
+        What changes of own columns.
     """
     rows, raw = as_price_dtypes(growth.join("changed")), growth.join("kept")
     removed = growth.join("removed")
@@ -243,6 +251,8 @@ def write_growth(
         delta["findings"] = writer.write("findings", findings)
     if len(raw):
         delta["raw"] = write_raw(writer, raw)
+    if own is not None and len(own.rows):
+        delta["own"] = writer.write("own", own.rows)
     seams = load_seam_texts(table.path / had["index"])
     seams = {coin: text for coin, text in seams.items() if coin not in growth.coins}
     for step in growth.looks:
@@ -258,6 +268,7 @@ def write_growth(
         "raw": had["raw"],
         "splits": growth.declared.texts()[0],
         "renames": growth.declared.texts()[1],
+        **({} if had["own"] is None else {"own": had["own"]}),
     }
 
 
