@@ -10,75 +10,16 @@ known by its fingerprint.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
-from cryptodask.features.market import Market
 from cryptodask.features.own import OwnKind
-from cryptodask.features.segments import Segments
-from cryptodask.records import DateArray, FloatArray, Panel
+from cryptodask.features.rows import Rows
+from cryptodask.records import FloatArray
 
 WEEKDAYS = ("tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 """Columns of ``weekday``; Monday is none of them, so that they do not add up to a constant."""
-
-
-class Rows:
-    """The rows of a panel, and what several features are made of.
-
-    Parameters
-    ----------
-    panel : Panel
-    market : Market, optional
-        Of all coins, where a feature crosses coins.
-    """
-
-    def __init__(self, panel: Panel, market: Market | None = None) -> None:
-        self.panel, self.market = panel, market
-
-    @cached_property
-    def segments(self) -> Segments:
-        """Where each row is in its segment."""
-        return Segments.of(self.panel)
-
-    @cached_property
-    def returns(self) -> FloatArray:
-        """The log return from the row before, ``(n_rows,)``, NaN of the first row of a segment."""
-        return self.growth(self.panel.values, 1)
-
-    def growth(self, values: FloatArray, rows: int) -> FloatArray:
-        """Return the log of values over those some rows before, NaN where it is not finite.
-
-        Parameters
-        ----------
-        values : ndarray of float64, ``(n_rows,)``
-        rows : int
-            How many before.
-
-        Returns
-        -------
-        ndarray of float64, ``(n_rows,)``
-        """
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            growth = np.log(values / self.segments.shift(values, rows))
-        growth[~np.isfinite(growth)] = np.nan
-        return growth
-
-    def dates_before(self, lag: int) -> DateArray:
-        """Return the date of the bar that is ``lag - 1`` before each row.
-
-        Parameters
-        ----------
-        lag : int
-            In bars, from 1.
-
-        Returns
-        -------
-        ndarray of datetime64, ``(n_rows,)``
-        """
-        dates: DateArray = self.panel.dates - (lag - 1) * self.panel.step
-        return dates
 
 
 Compute = Callable[..., list[FloatArray]]
@@ -118,7 +59,7 @@ class Definition:
     named : str
         What the name is of that is written first, where there is one: ``coin``, ``column``,
         ``fact``.
-    own : {"column", "ahead", "static"}, optional
+    further : {"column", "ahead", "static"}, optional
         The kind of a user's own column that it reads, by that name.
     """
 
@@ -135,7 +76,7 @@ class Definition:
     least: int = 1
     endless: bool = False
     named: str = ""
-    own: OwnKind | None = None
+    further: OwnKind | None = None
 
 
 def _lag(rows: Rows, lag: int) -> list[FloatArray]:
@@ -337,28 +278,28 @@ DEFINITIONS: Mapping[str, Definition] = {
         _column,
         _same_named,
         named="column",
-        own="column",
+        further="column",
     ),
     "column_change": Definition(
         "log of a column of your own over that N bars before",
         _column_change,
         _next_named,
         named="column",
-        own="column",
+        further="column",
     ),
     "column_difference": Definition(
         "a column of your own less that N bars before",
         _column_difference,
         _next_named,
         named="column",
-        own="column",
+        further="column",
     ),
     "ahead": Definition(
         "value of a column that is known ahead, on the date N bars after the row's",
         _ahead,
         lambda name, lead: 1,  # noqa: ARG005 - found by date
         named="column",
-        own="ahead",
+        further="ahead",
     ),
     "static": Definition(
         "fact of a coin: a number, or 1 where it is the text after =, else 0",
@@ -367,7 +308,7 @@ DEFINITIONS: Mapping[str, Definition] = {
         takes="none",
         calendar=True,
         named="fact",
-        own="static",
+        further="static",
     ),
 }
 """By the names that declarations use. Where no default is given it is 1."""

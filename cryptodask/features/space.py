@@ -16,9 +16,10 @@ from functools import lru_cache
 import numpy as np
 
 from cryptodask.errors import OptionError
-from cryptodask.features.definitions import DEFINITIONS, Definition, Rows
+from cryptodask.features.definitions import DEFINITIONS, Definition
 from cryptodask.features.market import Market
 from cryptodask.features.own import OwnColumn
+from cryptodask.features.rows import Rows
 from cryptodask.features.scaling import Scaling
 from cryptodask.features.targets import MOST_ROWS, Target
 from cryptodask.records import FloatArray, Panel
@@ -63,13 +64,13 @@ class Feature:
     @property
     def reads(self) -> tuple[str, ...]:
         """The columns of a panel that it reads beside the closes."""
-        own = self.definition.own
-        if own is None:
+        further = self.definition.further
+        if further is None:
             return self.definition.columns
         name, *numbers = self.parameters
-        lead = int(numbers[0]) if own == "ahead" else 0
-        if own != "static":
-            return (OwnColumn(own, str(name), lead).text,)
+        lead = int(numbers[0]) if further == "ahead" else 0
+        if further != "static":
+            return (OwnColumn(further, str(name), lead).text,)
         return (f"static:{name}",)
 
     @property
@@ -297,7 +298,11 @@ def _features_of(word: str, where: str) -> Iterator[Feature]:
         raise OptionError(f"{where}: takes {len(definition.default)} numbers, as {name}:{example}")
 
 
-_EXAMPLES = {"coin": "Bitcoin:1", "column": "sentiment:1", "fact": "launched or static:category=DeFi"}
+_EXAMPLES = {
+    "coin": "Bitcoin:1",
+    "column": "sentiment:1",
+    "fact": "launched or static:category=DeFi",
+}
 
 
 def _name_of(text: str, definition: Definition) -> tuple[str, str]:

@@ -65,5 +65,5 @@ def _declare(reading: Reading, declared: Declared, policies: Policies, freq: str
     others = reading.findings[~reading.findings["kind"].isin([*NEIGHBOUR_KINDS, *ROW_KINDS])]
     coins: pd.Series = others["coin"].replace(dict(declared.renames)).astype("str")
     settled = settle_reading(rows, others.assign(coin=coins), policies, freq)
-    own = None if reading.own is None else rows_by_name(reading.own, declared.renames)
-    return replace(settled, own=own)
+    further = None if reading.further is None else rows_by_name(reading.further, declared.renames)
+    return replace(settled, further=further)

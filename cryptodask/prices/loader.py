@@ -1,7 +1,7 @@
 """`CryptoLoader`: prices of coins by name, from files, a table or a frame, in any form."""
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -310,21 +310,6 @@ class CryptoLoader:
             The source has no coin of that name.
         """
         return self.source.partitions(self.check_names(coins), self.n_partitions)
-
-    def read_own(self, columns: Iterable[str]) -> None:
-        """Have the own columns that models ask for read with the prices, and no others.
-
-        Parameters
-        ----------
-        columns : iterable of str
-            See `cryptodask.models.base.Model.columns`.
-
-        Raises
-        ------
-        OptionError
-            The prices have no such column.
-        """
-        self.source = self.source.with_own(columns)
 
     def findings(self) -> pd.DataFrame:
         """Return what was found in the files; see `cryptodask.prices.clean.findings`."""

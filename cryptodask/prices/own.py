@@ -7,7 +7,6 @@ and they may have dates after the last close, as a calendar has.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,19 +17,16 @@ from cryptodask.prices.clean.findings import findings, join_findings
 from cryptodask.prices.schema import DATE_DTYPE, TABLE_COLUMNS, as_text
 from cryptodask.records import FloatArray, IntArray, Panel
 
-if TYPE_CHECKING:
-    from cryptodask.prices.read.options import ReadOptions
-
 _KEY = ["coin", "date"]
 _CODE = 1 << 40  # more seconds than there are between two dates
 
 
-def empty_own(own: Sequence[str] = (), facts: Sequence[str] = ()) -> pd.DataFrame:
+def empty_own(further: Sequence[str] = (), facts: Sequence[str] = ()) -> pd.DataFrame:
     """Return no rows of own columns.
 
     Parameters
     ----------
-    own, facts : sequence of str
+    further, facts : sequence of str
         Names of columns of numbers, and of facts, which are text.
 
     Returns
@@ -39,23 +35,23 @@ def empty_own(own: Sequence[str] = (), facts: Sequence[str] = ()) -> pd.DataFram
         ``coin, date`` and the columns.
     """
     types = {"coin": "str", "date": DATE_DTYPE}
-    types |= dict.fromkeys(own, "float64") | dict.fromkeys(facts, "str")
+    types |= dict.fromkeys(further, "float64") | dict.fromkeys(facts, "str")
     return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in types.items()})
 
 
-def check_own(own: Sequence[str], facts: Sequence[str]) -> None:
+def check_own(further: Sequence[str], facts: Sequence[str]) -> None:
     """Refuse names of own columns that can't be.
 
     Parameters
     ----------
-    own, facts : sequence of str
+    further, facts : sequence of str
 
     Raises
     ------
     OptionError
         A name is empty, one of the schema's, or there twice.
     """
-    names = [*own, *facts]
+    names = [*further, *facts]
     for name in names:
         if not name or name != name.strip() or not name.isprintable():
             raise OptionError(
@@ -73,29 +69,11 @@ def check_own(own: Sequence[str], facts: Sequence[str]) -> None:
             )
 
 
-def options_for(options: "ReadOptions", columns: Iterable[str]) -> "ReadOptions":
-    """Return options to read the own columns that models ask for, and no others.
-
-    Parameters
-    ----------
-    options : ReadOptions
-    columns : iterable of str
-        See `cryptodask.models.base.Model.columns`.
-
-    Raises
-    ------
-    OptionError
-        A name can't be that of an own column.
-    """
-    own, facts = names_of(columns)
-    return replace(options, own=own, facts=facts)
-
-
 def names_of(columns: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the names of the own columns that models ask for, and of facts, in order."""
-    asked = own_columns(columns)
-    facts = {c.name for c in asked if c.kind == "static"}
-    return tuple(sorted({c.name for c in asked if c.kind != "static"})), tuple(sorted(facts))
+    wanted = own_columns(columns)
+    facts = {c.name for c in wanted if c.kind == "static"}
+    return tuple(sorted({c.name for c in wanted if c.kind != "static"})), tuple(sorted(facts))
 
 
 def unknown_column(names: Iterable[str], known: Iterable[str], where: str) -> OptionError:
@@ -129,7 +107,7 @@ def merge_own(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     Returns
     -------
-    own, findings : DataFrame
+    further, findings : DataFrame
         By coin and date, of rows that have any value.
     """
     names = [name for name in rows.columns if name not in (*_KEY, "file", "line")]
@@ -178,14 +156,14 @@ def keep_last_own(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return last.astype({"coin": "str", "date": DATE_DTYPE})
 
 
-def add_own(panel: Panel, own: pd.DataFrame | None, columns: Sequence[str]) -> Panel:
+def add_own(panel: Panel, further: pd.DataFrame | None, columns: Sequence[str]) -> Panel:
     """Return a panel with the own columns that a model asks for.
 
     Parameters
     ----------
     panel : Panel
         ``(n_coins,)``.
-    own : DataFrame, optional
+    further : DataFrame, optional
         As of `merge_own`, by coin and date; None where there is none.
     columns : sequence of str
         What the model reads; those of prices are passed over.
@@ -195,10 +173,10 @@ def add_own(panel: Panel, own: pd.DataFrame | None, columns: Sequence[str]) -> P
     Panel
         With each own column in ``extra``, NaN where it is missing.
     """
-    asked = own_columns(columns)
-    if not asked:
+    wanted = own_columns(columns)
+    if not wanted:
         return panel
-    rows = empty_own(*names_of(columns)) if own is None else own
+    rows = empty_own(*names_of(columns)) if further is None else further
     place = {coin: i for i, coin in enumerate(panel.coins)}
     coins = rows["coin"].map(place)
     rows = rows[coins.notna()].reset_index(drop=True)
@@ -208,7 +186,7 @@ def add_own(panel: Panel, own: pd.DataFrame | None, columns: Sequence[str]) -> P
     keys, rows, of_coin = keys[order], rows.iloc[order], of_coin[order]
     mine = np.repeat(np.arange(len(panel)), panel.lengths)
     extra: dict[str, FloatArray] = dict(panel.extra)
-    for column in asked:
+    for column in wanted:
         if column.kind == "static":
             facts = _facts(rows[column.name], of_coin, len(panel), column)
             extra[column.text] = np.repeat(facts, panel.lengths)
@@ -233,7 +211,7 @@ def _look_up(keys: IntArray, values: FloatArray, wanted: IntArray) -> FloatArray
 
 
 def _facts(
-    column: "pd.Series[str]", of_coin: IntArray, n_coins: int, asked: OwnColumn
+    column: "pd.Series[str]", of_coin: IntArray, n_coins: int, wanted: OwnColumn
 ) -> FloatArray:
     """Return the fact of each coin as a number, NaN where there is none, or not one alone."""
     known = column.notna().to_numpy()
@@ -241,27 +219,27 @@ def _facts(
     alone = table.drop_duplicates()
     alone = alone[~alone["coin"].duplicated(keep=False)]
     texts = alone["fact"]
-    if asked.value is None:
+    if wanted.value is None:
         numbers = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=np.float64)
         numbers[~np.isfinite(numbers)] = np.nan
     else:
-        numbers = (texts == asked.value).to_numpy(dtype=np.float64)
+        numbers = (texts == wanted.value).to_numpy(dtype=np.float64)
     facts = np.full(n_coins, np.nan)
     facts[alone["coin"].to_numpy(dtype=np.int64)] = numbers
     return facts
 
 
-def rows_by_name(own: pd.DataFrame, renames: Mapping[str, str]) -> pd.DataFrame:
+def rows_by_name(further: pd.DataFrame, renames: Mapping[str, str]) -> pd.DataFrame:
     """Return rows of own columns under the last names of their coins.
 
     Parameters
     ----------
-    own : DataFrame
+    further : DataFrame
     renames : mapping of str to str
         Older name -> the last one, whose own values come first.
     """
-    older = own["coin"].isin(list(renames))
+    older = further["coin"].isin(list(renames))
     if not older.any():
-        return own
-    names = own.loc[older, "coin"].map(dict(renames)).astype("str")
-    return keep_last_own([own[older].assign(coin=names), own[~older]])
+        return further
+    names = further.loc[older, "coin"].map(dict(renames)).astype("str")
+    return keep_last_own([further[older].assign(coin=names), further[~older]])

@@ -29,7 +29,7 @@ class Reading:
     parts : tuple of int, optional
         Where these rows are divided to be written as several parts: the row behind the last of
         each.
-    own : DataFrame, optional
+    further : DataFrame, optional
         The columns of a user's own that were asked for, with ``coin, date``, by coin and date; see
         `cryptodask.prices.own`.
     """
@@ -39,7 +39,7 @@ class Reading:
     origin: pd.DataFrame | None = None
     changed: pd.DataFrame | None = None
     parts: tuple[int, ...] = ()
-    own: pd.DataFrame | None = None
+    further: pd.DataFrame | None = None
 
     def raw(self) -> pd.DataFrame:
         """Return all rows as they were read, one a bar.
@@ -73,7 +73,7 @@ class Reading:
             self.findings[noted.isna() | (noted <= end)].reset_index(drop=True),
             None if self.origin is None else self.origin[kept].reset_index(drop=True),
             None if changed is None else changed[changed["date"] <= end].reset_index(drop=True),
-            own=self.own,
+            further=self.further,
         )
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -122,11 +122,9 @@ class Session:
             The prices have no such column.
         """
         columns = [name for model in models for name in model.columns]
-        if not isinstance(self.loader.source, DaskFrameSource):
-            self.loader.read_own(columns)
-            return
-        with self.client.as_current():
-            self.loader.read_own(columns)
+        is_dask_frame = isinstance(self.loader.source, DaskFrameSource)
+        with self.client.as_current() if is_dask_frame else nullcontext():
+            self.loader.source = self.loader.source.with_own(columns)
 
     def warm_up(self, models: Sequence[Model]) -> None:
         """Have workers, and those that join later, import and compile what these models need."""

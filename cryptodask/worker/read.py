@@ -57,16 +57,20 @@ def read_panel(
     if not columns and isinstance(partition, TablePartition) and row_filter.is_whole:
         panel = partition.read_panel(lookback)
         return panel, empty_findings(), len(panel.values)
-    own = [name for name in columns if OwnColumn.parse(name) is not None]
-    reading = partition.load(("close", *(name for name in columns if name not in own)))
+    reading = partition.load(("close", *price_columns(columns)))
     prices = row_filter(reading.prices)
     is_cut = row_filter.splits and not past
     seen = last_segments(prices, row_filter.freq) if is_cut else prices
-    kept = [name for name in columns if name not in own]
+    kept = price_columns(columns)
     if row_filter.gaps.mode == "fill":
-        kept = [*kept, FILLED]
-    panel = add_own(to_panel(seen, row_filter.freq, kept), reading.own, own)
+        kept = (*kept, FILLED)
+    panel = add_own(to_panel(seen, row_filter.freq, kept), reading.further, columns)
     return panel, lost(reading.findings), len(prices)
+
+
+def price_columns(columns: Sequence[str]) -> tuple[str, ...]:
+    """Return those of a model's columns that are of prices, and not a user's own."""
+    return tuple(name for name in columns if OwnColumn.parse(name) is None)
 
 
 def rows_as_of_now(panel: Panel, row_filter: RowFilter) -> Panel:

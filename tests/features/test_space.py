@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from cryptodask.errors import OptionError
-from cryptodask.features.definitions import DEFINITIONS, Rows
+from cryptodask.features.definitions import DEFINITIONS
+from cryptodask.features.rows import Rows
 from cryptodask.features.space import FeatureSpace
 from tests.models.conftest import make_panel
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from cryptodask.errors import ForecastError, OptionError
-from cryptodask.features.definitions import Rows
 from cryptodask.features.market import Market
+from cryptodask.features.rows import Rows
 from cryptodask.features.space import Feature, FeatureSpace
 from cryptodask.records import DAY, FloatArray, IntArray, Panel
 
@@ -110,6 +110,13 @@ def missing_feature_error(
         alone = replace(space, features=(feature,))
         if not np.isfinite(alone.compute(alone.rows(panel, market))[-1]).all():
             source = _source_of(feature)
+            if feature.definition.further == "ahead":
+                date = panel.last_dates[0] + int(feature.parameters[1]) * panel.step
+                return ForecastError(
+                    f"{panel.coins[0]}: {model}: {feature.text} is not known: {source} has no "
+                    f"value on {_day(date, panel)}; add a row of that date, without a close where "
+                    "there is none yet, or leave the feature out"
+                )
             return ForecastError(
                 f"{panel.coins[0]}: {model}: {feature.text} is not known on {day}; look at "
                 f"{source} on that day and before, or leave the feature out"

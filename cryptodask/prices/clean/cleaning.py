@@ -109,7 +109,7 @@ def join_readings(readings: Iterable[Reading], notes: pd.DataFrame) -> Reading:
         join_findings([notes, *(reading.findings for reading in readings)]),
         pd.concat(origins, ignore_index=True).astype({"file": "str"}) if origins else None,
         pd.concat(changed, ignore_index=True) if changed else None,
-        own=join_own(reading.own for reading in readings),
+        further=join_own(reading.further for reading in readings),
     )
 
 

@@ -83,9 +83,14 @@ FINDING_KINDS: Mapping[str, FindingKind] = {
         ("repair:missing", "drop", "fail"),
     ),
     "unreadable_value": FindingKind(
-        "a cell of a column of your own that is no finite number", ("drop", "fail"), loses=True
+        "a cell of a column of your own that has something other than a finite number",
+        ("drop", "fail"),
+        loses=True,
     ),
-    "missing_column": FindingKind("a file or frame without a column of your own that was asked for"),
+    "column_left_out": FindingKind("a column that is none of prices and was not asked for"),
+    "missing_column": FindingKind(
+        "a file or frame without a column of your own that was asked for"
+    ),
     "serial_date": FindingKind(
         "a spreadsheet's serial number as date", ("repair:day", "drop", "fail")
     ),

@@ -21,7 +21,6 @@ from cryptodask.prices.clean.findings import empty_findings, join_findings
 from cryptodask.prices.frames import pieces
 from cryptodask.prices.frames.held import join_digests
 from cryptodask.prices.frames.kinds import DaskFrame, library_of
-from cryptodask.prices.own import options_for
 from cryptodask.prices.partition import pack
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
 from cryptodask.prices.reading import Reading
@@ -185,10 +184,16 @@ class DaskFrameSource:
 
         The frame is computed again for them.
         """
-        options = options_for(self.options, columns)
+        options = self.options.with_own(columns)
         if options == self.options:
             return self
         return DaskFrameSource(self._frame, options)
+
+    def further(self) -> list[str]:
+        """Return the names of columns that are none of prices and are not read; see `Source`."""
+        read = {*self.layout.columns.values(), *self.layout.coins, self.layout.clock}
+        read |= {*self.options.further, *self.options.facts}
+        return [str(name) for name in self._frame.columns if str(name) not in read]
 
     @property
     def rows(self) -> int:

@@ -18,7 +18,6 @@ from cryptodask.prices.frames.held import (
 )
 from cryptodask.prices.frames.kinds import Frame, is_dask, library_of
 from cryptodask.prices.frames.spool import spooled
-from cryptodask.prices.own import options_for
 from cryptodask.prices.partition import pack
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
 from cryptodask.prices.reading import Reading
@@ -54,7 +53,8 @@ class FrameSource:
     def __init__(self, frame: Frame, options: ReadOptions = DEFAULT_OPTIONS) -> None:
         self.name, self._frame, self._given = library_of(frame), frame, options
         with spooled(frame, options) as source:
-            source.check_own()
+            source.check_own(self.name)
+            self._further = source.further()
             self.freq, self.options = source.freq, source.options
             [partition] = source.partitions(source.coins, 1)
             self._reading = partition.load()
@@ -71,10 +71,14 @@ class FrameSource:
 
         The frame is read again for them.
         """
-        options = options_for(self._given, columns)
+        options = self._given.with_own(columns)
         if options == self._given:
             return self
         return FrameSource(self._frame, options)
+
+    def further(self) -> list[str]:
+        """Return the names of columns that are none of prices and are not read; see `Source`."""
+        return self._further
 
     @property
     def rows(self) -> int:
@@ -121,7 +125,7 @@ class FrameSource:
 
     def fingerprint(self) -> str:
         """Return a digest of the rows, by which a run recognises the same prices."""
-        digests = digest_coins(self._reading.prices, self._reading.own)
+        digests = digest_coins(self._reading.prices, self._reading.further)
         return join_digests(digests, self.freq, lost_lines(self._reading.findings))
 
 

@@ -83,9 +83,9 @@ class FrameLayout:
     findings: pd.DataFrame
 
     @property
-    def own(self) -> tuple[str, ...]:
+    def further(self) -> tuple[str, ...]:
         """What own columns are called on the way."""
-        return (*self.options.own, *self.options.facts)
+        return (*self.options.further, *self.options.facts)
 
 
 def look_at(piece: pd.DataFrame, rows: int) -> Look:
@@ -128,7 +128,7 @@ def decide(looks: Sequence[Look], options: ReadOptions) -> FrameLayout:
     head = pd.concat(heads, ignore_index=True)
     with tempfile.TemporaryDirectory(prefix="cryptodask-") as folder:
         source = write_spool(to_arrow(head), Path(folder), options)
-        source.check_own()
+        source.check_own("dask DataFrame")
         cells = read_cells(Path(folder) / NAME, options)
         layout, freq = cells.layout, source.freq
         stamps = _meaning(stamp_rule(cells, 0, freq, options)[0].stamp, options)
@@ -151,7 +151,7 @@ def decide(looks: Sequence[Look], options: ReadOptions) -> FrameLayout:
         layout="prices" if wide else layout.name,
         freq=freq,
         stamps=stamps,
-        own=tuple(OWN + name for name in options.own),
+        further=tuple(OWN + name for name in options.further),
         facts=tuple(OWN + name for name in options.facts),
     )
     about = found_kinds[found_kinds["kind"] == "layout"]
@@ -199,7 +199,7 @@ def normalise(piece: pd.DataFrame, layout: FrameLayout, before: int) -> pd.DataF
     others = {name: at for name, at in layout.columns.items() if name not in ("coin", "date")}
     columns |= {name: frame[at] for name, at in others.items()}
     # Under names that can't be those of other columns on the way.
-    columns |= {name: frame[name.removeprefix(OWN)] for name in layout.own}
+    columns |= {name: frame[name.removeprefix(OWN)] for name in layout.further}
     return pd.DataFrame(columns | {LINE: lines})
 
 
@@ -278,7 +278,7 @@ def read_part(rows: pd.DataFrame, layout: FrameLayout) -> Reading:
         _renumber(findings, lines),
         None if origin is None else _renumber(origin, lines),
         None if changed is None else _renumber(changed, lines),
-        own=None if reading.own is None else reading.own.rename(columns=_own_name),
+        further=None if reading.further is None else reading.further.rename(columns=_own_name),
     )
 
 
@@ -312,7 +312,7 @@ def pick_coins(reading: Reading, coins: Sequence[str]) -> Reading:
 
 def digest_part(reading: Reading) -> tuple[dict[str, str], list[str]]:
     """Return a digest of each coin, and a line for each finding that cost a row."""
-    return digest_coins(reading.prices, reading.own), lost_lines(reading.findings)
+    return digest_coins(reading.prices, reading.further), lost_lines(reading.findings)
 
 
 def findings_of(reading: Reading) -> pd.DataFrame:

@@ -54,7 +54,7 @@ class TextColumns:
         How dates are written, and what they mean.
     noted : dict of str to list
         Kind of finding -> ``(coin, file, line, value, message)`` of each.
-    own : dict of str to list of pyarrow.Array
+    further : dict of str to list of pyarrow.Array
         Own column -> its cells, an array a file; null in files without that column.
     """
 
@@ -69,12 +69,12 @@ class TextColumns:
     sizes: list[int] = field(default_factory=list)
     stamps: list[StampRule] = field(default_factory=list)
     noted: dict[str, list[tuple[str, str, int, str, str]]] = field(default_factory=dict)
-    own: dict[str, list[Texts]] = field(default_factory=dict)
+    further: dict[str, list[Texts]] = field(default_factory=dict)
 
     @classmethod
-    def asked(cls, options: ReadOptions) -> "TextColumns":
+    def wanted(cls, options: ReadOptions) -> "TextColumns":
         """Return no rows, with the own columns that are wanted."""
-        return cls(own={name: [] for name in (*options.own, *options.facts)})
+        return cls(further={name: [] for name in (*options.further, *options.facts)})
 
     def frame(self) -> pd.DataFrame:
         """Return all rows: numbers as text, ``line``, and ``coin, date, file`` as categories."""
@@ -88,7 +88,7 @@ class TextColumns:
         }
         columns |= {
             OWN + name: pd.array(join_texts(chunks), dtype="str")
-            for name, chunks in self.own.items()
+            for name, chunks in self.further.items()
         }
         columns["line"] = np.concatenate([np.empty(0, dtype=np.int64), *self.lines])
         columns["file"] = _in_order(self.files, np.repeat(np.arange(len(self.files)), self.sizes))
@@ -111,8 +111,8 @@ class TextColumns:
             self.columns[name].append(pa.nulls(size, TEXT) if column is None else column)
             values = np.full(size, np.nan) if column is None else rows.values.get(name)
             self.values[name].append(values)
-        for name, chunks in self.own.items():
-            chunks.append(rows.own.get(name, pa.nulls(size, TEXT)))
+        for name, chunks in self.further.items():
+            chunks.append(rows.further.get(name, pa.nulls(size, TEXT)))
         self.coins.append(rows.coins)
         self.dates.append(rows.dates)
         self.lines.append(rows.lines)
@@ -173,22 +173,24 @@ def add_file(
     freq = options.freq or DAILY
     check_series(path, cells, freq, options)
     try:
-        own = own_places(layout.header, options)
+        further = own_places(layout.header, options)
         order, why = _order_of(cells, options)
         style = _number_style(cells)
     except UnreadableFileError as error:
         raise UnreadableFileError(f"{path.name}: {error}") from None
     rule, notes = stamp_rule(cells, order, freq, options)
-    rows = rows_of(cells, group, own)
+    rows = rows_of(cells, group, further)
     if not style.is_plain:
         rows.values.clear()
         rows.columns |= {n: _mended(column, style) for n, column in rows.columns.items()}
-        rows.own |= {n: _mended(c, style) for n, c in rows.own.items() if n in options.own}
+        rows.further |= {
+            n: _mended(c, style) for n, c in rows.further.items() if n in options.further
+        }
     texts.add(path.name, rows, rule)
-    for name in texts.own if reports_file else ():
-        if name not in own:
-            found = ", ".join(map(repr, further_columns(layout)[:_SHOWN])) or "none"
-            why = f"no column {name!r}; further columns of the file: {found}"
+    for name in texts.further if reports_file else ():
+        if name not in further:
+            others = ", ".join(map(repr, further_columns(layout)[:_SHOWN])) or "none"
+            why = f"no column {name!r}; further columns of the file: {others}"
             texts.note("missing_column", coin, path.name, 0, name, why)
     if reports_file:
         for written in layout.coins:

@@ -124,17 +124,17 @@ class Known:
         stat = path.stat()
         return (stat.st_size, stat.st_mtime_ns) == (self.size, self.changed)
 
-    def key(self, own: Iterable[str] = ()) -> tuple[str, int, tuple[int, ...], int]:
+    def key(self, further: Iterable[str] = ()) -> tuple[str, int, tuple[int, ...], int]:
         """Return what files must have in common to be parsed together.
 
         Parameters
         ----------
-        own : iterable of str
+        further : iterable of str
             Own columns that are wanted.
         """
         layout = self.layout
         places = {*layout.columns.values(), *layout.coins.values()}
-        places |= {layout.header.index(name) for name in own if name in layout.header}
+        places |= {layout.header.index(name) for name in further if name in layout.header}
         return self.delimiter, layout.width, tuple(sorted(places)), layout.columns["date"]
 
 

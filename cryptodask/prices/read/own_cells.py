@@ -39,7 +39,7 @@ def own_places(header: Sequence[str], options: ReadOptions) -> dict[str, int]:
         Two columns have the name.
     """
     places = {}
-    for name in (*options.own, *options.facts):
+    for name in (*options.further, *options.facts):
         if header.count(name) > 1:
             raise UnreadableFileError(
                 f"column {name!r}: is the name of {header.count(name)} columns; rename one of them"
@@ -77,14 +77,14 @@ def read_own(
 
     Returns
     -------
-    own, findings : DataFrame
+    further, findings : DataFrame
         ``coin, date, file, line`` and the columns; NaN where one is missing or no number.
     """
-    if not (options.own or options.facts):
+    if not (options.further or options.facts):
         return empty_own().assign(file="", line=0), stack_findings([])
     tables, mine = [], rows[there][["coin", "date", "file", "line"]].reset_index(drop=True)
     columns: dict[str, FloatArray | pd.Series] = {}
-    for name in options.own:
+    for name in options.further:
         texts = cells[OWN + name][there].fillna("").str.strip().reset_index(drop=True)
         columns[name], bad = _numbers(texts)
         message = f"column {name!r}: no finite number"

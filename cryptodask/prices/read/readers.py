@@ -47,7 +47,7 @@ def read_price_files(files: Sequence[PriceFile], options: ReadOptions = DEFAULT_
     freq = options.freq or DAILY
     options = replace(options, freq=freq)
     unread: list[pd.DataFrame] = []
-    texts = TextColumns.asked(options)
+    texts = TextColumns.wanted(options)
     groups: dict[Path, list[PriceFile]] = {}
     for file in files:
         groups.setdefault(file.path, []).append(file)
@@ -63,20 +63,22 @@ def read_price_files(files: Sequence[PriceFile], options: ReadOptions = DEFAULT_
                 file_finding(kind_of(error), file.coin, path.name, reason_of(error))
                 for file in group
             ]
-    rows, row_findings, own = parse_rows(texts.frame(), texts, FREQS[freq], options)
+    rows, row_findings, further = parse_rows(texts.frame(), texts, FREQS[freq], options)
     # Parsing has noted further findings in the texts.
     read_findings = stack_findings([*unread, *texts.findings(), row_findings])
     reading = clean_reading(rows, read_findings, options.policies, freq, options.now)
-    return _with_own(reading, own, options) if texts.own else reading
+    return _with_own(reading, further, options) if texts.further else reading
 
 
 def _with_own(reading: Reading, rows: pd.DataFrame, options: ReadOptions) -> Reading:
     """Return a reading with its own columns, without those of files that were left out."""
-    found = reading.findings
-    out = found[(found["kind"] == "contradicting_file") & (found["action"] == "drop")]
+    noted = reading.findings
+    out = noted[(noted["kind"] == "contradicting_file") & (noted["action"] == "drop")]
     if len(out):
         pairs = pd.MultiIndex.from_frame(out[["coin", "file"]])
         rows = rows[~pd.MultiIndex.from_frame(rows[["coin", "file"]].astype("str")).isin(pairs)]
-    own, contradictions = merge_own(rows)
+    further, contradictions = merge_own(rows)
     more = settle(contradictions, options.policies)
-    return replace(reading, own=own, findings=join_findings([found, more]) if len(more) else found)
+    return replace(
+        reading, further=further, findings=join_findings([noted, more]) if len(more) else noted
+    )

@@ -184,7 +184,7 @@ def parse_rows(
 
     Returns
     -------
-    prices, findings, own : DataFrame
+    prices, findings, further : DataFrame
         Rows with a close above 0 in the columns of the schema with ``file`` and ``line``, in the
         order of the files; findings; and own columns of these and of rows without a close, see
         `cryptodask.prices.read.own_cells.read_own`.
@@ -217,8 +217,8 @@ def parse_rows(
         tables.append(_note(rows, cells, "nonpositive_value", name, kept & low, name))
         values[i, low] = np.nan
     prices = rows.assign(**dict(zip(NUMBER_COLUMNS, values, strict=True)))
-    own, bad = read_own(rows, cells, ~_is_lost(stamps, cells), options)
-    return prices if kept.all() else prices[kept], stack_findings([*tables, bad]), own
+    further, bad = read_own(rows, cells, ~_is_lost(stamps, cells), options)
+    return prices if kept.all() else prices[kept], stack_findings([*tables, bad]), further
 
 
 def _is_lost(stamps: _Dates, cells: pd.DataFrame) -> NDArray[np.bool_]:

@@ -65,7 +65,7 @@ def append(
     corrections: Corrections,
     policies: Policies | None = None,
     declared: Declared | None = None,
-    own: pd.DataFrame | None = None,
+    further: pd.DataFrame | None = None,
 ) -> AppendResult:
     """Add rows to a table, and return what that did; see `PriceTable.append`.
 
@@ -83,7 +83,7 @@ def append(
         In place of the table's.
     declared : Declared, optional
         Splits and renames that the table does not know yet.
-    own : DataFrame, optional
+    further : DataFrame, optional
         Own columns that came; those that the table does not have are not asked for.
 
     Raises
@@ -114,13 +114,12 @@ def append(
         check_names(new_coins, old_coins)
         for group in groups_of(table, rows, growth):
             growth.add(group, corrections)
-        grown = grow_own(table, own, renames, growth.fresh.renames, rows, corrections)
-        read, given = given, growth.others_of(given)
-        given = join_findings([given, *([] if grown is None else [settle(grown.findings, chosen)])])
+        grown = grow_own(table, further, renames, growth.fresh.renames, rows, corrections)
         # Before anything is written, since a policy may be to fail.
         about = join_findings(step.findings for step in growth.looks)
-        about = settle(with_places(about, read), chosen)
-        changes = growth.changes or (grown is not None and len(grown.rows) > 0)
+        about = settle(with_places(about, given), chosen)
+        given = join_findings([growth.others_of(given), settle(grown.findings, chosen)])
+        changes = growth.changes or len(grown.rows) > 0
         if changes:
             manifest = write_growth(writer, table, growth, given, about, grown)
             writer.publish(manifest, keep_old=True)

@@ -13,8 +13,8 @@ from cryptodask.prices.clean.findings import NEIGHBOUR_KINDS, ROW_KINDS, join_fi
 from cryptodask.prices.partition import pack, partitions_for
 from cryptodask.prices.reading import RAW_COLUMNS, over_rows
 from cryptodask.prices.schema import as_price_dtypes, empty_prices
-from cryptodask.prices.table.growth import write_raw, write_rows
 from cryptodask.prices.table.growing_own import OwnGrowth
+from cryptodask.prices.table.growth import write_raw, write_rows
 from cryptodask.prices.table.index import (
     change_index,
     count_rows,
@@ -212,7 +212,7 @@ def write_growth(
     growth: Growth,
     given: pd.DataFrame,
     about: pd.DataFrame,
-    own: OwnGrowth | None = None,
+    further: OwnGrowth,
 ) -> Manifest:
     """Write the files of an append, and return what the new manifest names.
 
@@ -226,7 +226,7 @@ def write_growth(
         Findings of reading the rows.
     about : DataFrame
         Findings of looking at the series, as they were dealt with.
-    own : OwnGrowth, optional
+    further : OwnGrowth
         What changes of own columns.
     """
     rows, raw = as_price_dtypes(growth.join("changed")), growth.join("kept")
@@ -251,25 +251,28 @@ def write_growth(
         delta["findings"] = writer.write("findings", findings)
     if len(raw):
         delta["raw"] = write_raw(writer, raw)
-    if own is not None and len(own.rows):
-        delta["own"] = writer.write("own", own.rows)
-    seams = load_seam_texts(table.path / had["index"])
-    seams = {coin: text for coin, text in seams.items() if coin not in growth.coins}
-    for step in growth.looks:
-        seams |= {coin: seam.encode() for coin, seam in step.seams.items()}
-    new_index = join_index([index], _empty_after(table, growth, set(index["coin"])), seams)
+    if len(further.rows):
+        delta["own"] = writer.write("own", further.rows)
+    empty = _empty_after(table, growth, set(index["coin"]))
+    new_index = join_index([index], empty, _seams_after(table, growth))
+    same = ("freq", "policies", "findings", "raw", *(["own"] if had["own"] else []))
     return {
-        "freq": had["freq"],
-        "policies": had["policies"],
+        **{name: had[name] for name in same},
         "parts": [parts[i] for i in used],
         "deltas": [*deltas, delta],
         "index": writer.write("index", new_index),
-        "findings": had["findings"],
-        "raw": had["raw"],
         "splits": growth.declared.texts()[0],
         "renames": growth.declared.texts()[1],
-        **({} if had["own"] is None else {"own": had["own"]}),
     }
+
+
+def _seams_after(table: TableReader, growth: Growth) -> dict[str, str]:
+    """Return the seams of all coins, as JSON."""
+    seams = load_seam_texts(table.path / table.manifest["index"])
+    seams = {coin: text for coin, text in seams.items() if coin not in growth.coins}
+    for step in growth.looks:
+        seams |= {coin: seam.encode() for coin, seam in step.seams.items()}
+    return seams
 
 
 def _grown_index(table: TableReader, growth: Growth) -> pd.DataFrame:

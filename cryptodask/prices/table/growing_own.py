@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from cryptodask.errors import InputError
-from cryptodask.prices.clean.findings import file_finding, findings, join_findings
-from cryptodask.prices.own import keep_last_own, rows_by_name
+from cryptodask.prices.clean.findings import empty_findings, file_finding, findings, join_findings
+from cryptodask.prices.own import empty_own, keep_last_own, rows_by_name
 from cryptodask.prices.schema import DATE_DTYPE
 from cryptodask.prices.table.merge import Corrections
 from cryptodask.prices.table.storage import Writer
@@ -21,14 +21,14 @@ _KEY = ["coin", "date"]
 
 @contextmanager
 def own_stream(
-    writer: Writer, own: pd.DataFrame | None
+    writer: Writer, further: pd.DataFrame | None
 ) -> Iterator[tuple[dict[str, Any], Callable[[pd.DataFrame | None], None]]]:
     """Write the own columns of a table part by part.
 
     Parameters
     ----------
     writer : Writer
-    own : DataFrame, optional
+    further : DataFrame, optional
         No rows of the columns; None of a table without any.
 
     Yields
@@ -36,16 +36,16 @@ def own_stream(
     facts, append
         What the manifest says of them, and what adds the rows of a part.
     """
-    if own is None:
+    if further is None:
         yield {}, lambda _: None
         return
-    names = [name for name in own.columns if name not in _KEY]
-    numbers = [name for name in names if own[name].dtype == np.float64]
-    with writer.stream("own", own) as (file, add):
+    names = [name for name in further.columns if name not in _KEY]
+    numbers = [name for name in names if further[name].dtype == np.float64]
+    with writer.stream("own", further) as (file, add):
 
         def append(rows: pd.DataFrame | None) -> None:
             if rows is not None:
-                add(rows[list(own.columns)])
+                add(rows[list(further.columns)])
 
         facts = [name for name in names if name not in numbers]
         yield {"own": {"file": file, "columns": numbers, "facts": facts}}, append
@@ -73,22 +73,22 @@ def split_own(
     mine = [name for name in names if name in frame]
     if like is None or not mine:
         return frame, None
-    own = frame[_KEY].copy()
+    further = frame[_KEY].copy()
     for name in mine:
         if like[name].dtype != np.float64:
-            own[name] = frame[name].astype("str").where(frame[name].notna())
+            further[name] = frame[name].astype("str").where(frame[name].notna())
             continue
         numbers = pd.to_numeric(frame[name], errors="coerce").astype("float64")
         bad = (numbers.isna() & frame[name].notna()) | np.isinf(numbers)
         if bad.any():
             row = frame[bad].iloc[0]
             raise InputError(
-                f"{row['coin']}, {row['date']}: column {name!r}: {row[name]!r} is no finite "
+                f"{row['coin']}, {row['date']}: column {name!r}: {row[name]!r} is not a finite "
                 f"number ({int(bad.sum())} such rows); set it to NaN where it is missing"
             )
-        own[name] = numbers
-    own = own[own[mine].notna().any(axis=1)].reset_index(drop=True)
-    return frame.drop(columns=mine), own.astype({"coin": "str", "date": DATE_DTYPE})
+        further[name] = numbers
+    further = further[further[mine].notna().any(axis=1)].reset_index(drop=True)
+    return frame.drop(columns=mine), further.astype({"coin": "str", "date": DATE_DTYPE})
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,8 @@ def grow_own(
     fresh: Mapping[str, str],
     rows: pd.DataFrame,
     corrections: Corrections,
-) -> OwnGrowth | None:
-    """Return what an append does to the own columns of a table; None of one without any.
+) -> OwnGrowth:
+    """Return what an append does to the own columns of a table.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def grow_own(
     """
     like = table.empty_own()
     if like is None:
-        return None
+        return OwnGrowth(empty_own(), empty_findings())
     names = list(table.own_names)
     notes = [_missing_note(name, names, rows) for name in names if _lacks(came, name, rows)]
     new = like if came is None else rows_by_name(came, renames).reindex(columns=list(like.columns))
@@ -147,15 +147,15 @@ def grow_own(
     new = new[known].reset_index(drop=True)
     had = table.load_own({*new["coin"], *fresh, *fresh.values()})
     base = rows_by_name(had, fresh)
-    changed, told = _changes(base, new, names, corrections)
+    changed, differing = _changes(base, new, names, corrections)
     moved = base[base["coin"].isin(list(fresh.values()))] if len(base) and fresh else like
     written = keep_last_own([like, moved, changed])
-    return OwnGrowth(written.astype(like.dtypes.to_dict()), join_findings([*notes, told]))
+    return OwnGrowth(written.astype(like.dtypes.to_dict()), join_findings([*notes, differing]))
 
 
 def _lacks(came: pd.DataFrame | None, name: str, rows: pd.DataFrame) -> bool:
     """Return whether rows of prices came without a value of a column."""
-    return len(rows) > 0 and (came is None or name not in came or bool(came[name].isna().all()))
+    return len(rows) > 0 and (came is None or name not in came)
 
 
 def _missing_note(name: str, names: list[str], rows: pd.DataFrame) -> pd.DataFrame:
@@ -184,7 +184,7 @@ def _changes(
         result[name] = had.mask(takes, gets)
         differs, adds = differs | other, adds | takes
     if differs.any() and corrections == "fail":
-        i = int(np.flatnonzero(differs)[0])
+        i = np.flatnonzero(differs).tolist()[0]
         raise InputError(
             f"{new['coin'][i]}, {new['date'][i]:%Y-%m-%d}: {messages[i]}, and corrections are to "
             f"fail; rows that differ from the table's: {int(differs.sum()):,}; leave them out, or "
@@ -192,5 +192,5 @@ def _changes(
         )
     kind = "corrected_row" if corrections == "replace" else "kept_old_row"
     rows = new[differs].assign(file="", line=0)
-    told = findings(kind, rows, message=list(messages[differs]))
-    return result[adds].reset_index(drop=True), told
+    differing = findings(kind, rows, message=list(messages[differs]))
+    return result[adds].reset_index(drop=True), differing

@@ -67,7 +67,7 @@ def write_base(
     policies: Policies,
     declared: Declared,
     known: Known | None = None,
-    own: pd.DataFrame | None = None,
+    further: pd.DataFrame | None = None,
 ) -> Manifest:
     """Write all files of a table without deltas, and return what its manifest names.
 
@@ -79,7 +79,7 @@ def write_base(
         As of `cryptodask.prices.table.price_table.write_table`.
     known : Known, optional
         What the readings don't say, of a table that is written again.
-    own : DataFrame, optional
+    further : DataFrame, optional
         No rows of the own columns that the readings have.
 
     Raises
@@ -94,12 +94,12 @@ def write_base(
     seams = {} if known is None else dict(known.seams)
     with (
         writer.stream("findings", empty_findings()) as (findings, add_findings),
-        own_stream(writer, own) as (own_facts, add_own),
+        own_stream(writer, further) as (own_facts, add_own),
     ):
         add_findings(notes)
         for reading in readings:
             add_findings(reading.findings)
-            add_own(reading.own)
+            add_own(reading.further)
             if len(reading.prices):
                 index.append(_write_parts(writer, reading, parts))
             elif not parts:
@@ -211,8 +211,8 @@ def compact(table: TableReader, partitions: int | None) -> None:
             for a, b in pack(table.index["rows"], partitions):
                 [partition] = table.partitions(table.coins[a:b], 1)
                 mine = {c for c in table.empty if a == 0} | set(partition.coins)
-                own = table.load_own(mine) if table.own_names else None
-                yield Reading(partition.read(), empty_findings(), own=own)
+                further = table.load_own(mine) if table.own_names else None
+                yield Reading(partition.read(), empty_findings(), further=further)
 
         known = Known(table.load_raw(), load_seam_texts(table.path / table.manifest["index"]))
         manifest = write_base(

@@ -146,13 +146,13 @@ class PriceTable(TableReader):
         from cryptodask.prices.table.appending import append
         from cryptodask.prices.table.growing_own import split_own
 
-        own = None
+        further = None
         is_rows = isinstance(frame, pd.DataFrame) and set(TABLE_COLUMNS) <= set(frame.columns)
         if is_rows and options is None:
-            frame, own = split_own(frame, self.own_names, self.empty_own())  # type: ignore[arg-type]
+            frame, further = split_own(frame, self.own_names, self.empty_own())  # type: ignore[arg-type]
         if not is_frame(frame) or (options is None and (is_rows or findings is not None)):
             declared = Declared.of(splits, renames)
-            return append(self, frame, findings, corrections, None, declared, own)  # type: ignore[arg-type]
+            return append(self, frame, findings, corrections, None, declared, further)  # type: ignore[arg-type]
         options = options or ReadOptions()
         policies = self.policies | dict(options.policies)
         # The table may have the rows that a frame lacks, so it decides what is a gap.
@@ -208,7 +208,7 @@ class PriceTable(TableReader):
             corrections,
             policies,
             Declared.of(splits, renames),
-            reading.own,
+            reading.further,
         )
 
     def compact(self, partitions: int | None = None) -> None:
@@ -242,7 +242,7 @@ def write_table(
     freq: str = DAILY,
     policies: Policies | None = None,
     declared: Declared | None = None,
-    own: pd.DataFrame | None = None,
+    further: pd.DataFrame | None = None,
 ) -> PriceTable:
     """Write a table, or a new version of one that is there.
 
@@ -262,7 +262,7 @@ def write_table(
         What was done about findings, for the table to remember.
     declared : Declared, optional
         Splits and renames that were applied, for the table to remember.
-    own : DataFrame, optional
+    further : DataFrame, optional
         No rows of the own columns that the readings have; see `cryptodask.prices.own.empty_own`.
 
     Raises
@@ -284,7 +284,7 @@ def write_table(
             check_freq(freq),
             kept,
             declared or Declared(),
-            own=own,
+            further=further,
         )
         writer.publish(base, keep_old=False)
     return PriceTable(path)

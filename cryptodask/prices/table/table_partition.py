@@ -36,7 +36,7 @@ class TablePartition:
     deltas: tuple[str, ...]
     rows: int
     freq: str = DAILY
-    own: tuple[str, ...] = ()
+    further: tuple[str, ...] = ()
     own_columns: tuple[str, ...] = ()
 
     @property
@@ -106,8 +106,8 @@ class TablePartition:
 
     def load(self, columns: Sequence[str] | None = None) -> Reading:
         """Return the rows; the findings of their files were reported by the import. See `read`."""
-        own = self.load_own() if self.own_columns else None
-        return Reading(self.read(columns), empty_findings(), own=own)
+        further = self.load_own() if self.own_columns else None
+        return Reading(self.read(columns), empty_findings(), further=further)
 
     def load_own(self) -> pd.DataFrame:
         """Return the own columns that were asked for, by coin and date.
@@ -117,9 +117,9 @@ class TablePartition:
         TableError
             A file can't be read.
         """
-        paths = [str(Path(self.folder) / name) for name in self.own]
-        own = read_own(paths, self.own_columns, (self.coins[0], self.coins[-1]))
-        return own[own["coin"].isin(self.coins)].reset_index(drop=True)
+        paths = [str(Path(self.folder) / name) for name in self.further]
+        further = read_own(paths, self.own_columns, (self.coins[0], self.coins[-1]))
+        return further[further["coin"].isin(self.coins)].reset_index(drop=True)
 
     def read_panel(self, lookback: int | None = None) -> Panel:
         """Return the closes as a panel; a frame would take many times as long.

@@ -157,7 +157,7 @@ class TableReader:
                 ),
                 rows=int(rows[a:b].sum()),
                 freq=self.freq,
-                own=self._own_files(),
+                further=self._own_files(),
                 own_columns=self._asked,
             )
             for a, b in spans
@@ -166,30 +166,32 @@ class TableReader:
     @property
     def own_names(self) -> tuple[str, ...]:
         """The names of the table's own columns: numbers, then facts."""
-        own = self.manifest["own"]
-        return () if own is None else (*own["columns"], *own["facts"])
+        further = self.manifest["own"]
+        return () if further is None else (*further["columns"], *further["facts"])
 
     def empty_own(self) -> pd.DataFrame | None:
         """Return no rows of the table's own columns; None where it has none."""
-        own = self.manifest["own"]
-        return None if own is None else empty_own(own["columns"], own["facts"])
+        further = self.manifest["own"]
+        return None if further is None else empty_own(further["columns"], further["facts"])
 
     def with_own(self, columns: Iterable[str]) -> Self:
         """Return the table with the own columns that models ask for; see `Source`."""
         numbers, facts = names_of(columns)
-        asked = (*numbers, *facts)
-        if missing := sorted(set(asked) - set(self.own_names)):
+        wanted = (*numbers, *facts)
+        if missing := sorted(set(wanted) - set(self.own_names)):
             raise unknown_column(
-                missing, self.own_names, f"the table {self.path.name} (of what it was imported with)"
+                missing,
+                self.own_names,
+                f"the table {self.path.name} (import keeps those that --column or --fact names)",
             )
         if wrong := sorted(set(numbers) & set((self.manifest["own"] or {}).get("facts", ()))):
             raise OptionError(
                 f"column {wrong[0]!r}: was imported as a fact; write it as static:{wrong[0]}"
             )
-        if asked == self._asked:
+        if wanted == self._asked:
             return self
         other = copy(self)
-        other._asked = asked
+        other._asked = wanted
         return other
 
     def load_own(self, coins: Collection[str] | None = None) -> pd.DataFrame:
@@ -216,15 +218,19 @@ class TableReader:
             return empty_own(self.manifest["own"]["columns"], self.manifest["own"]["facts"])
         span = None if coins is None else (min(coins), max(coins))
         paths = [str(self.path / name) for name in self._own_files()]
-        own = read_own(paths, self.own_names, span)
-        return own if coins is None else own[own["coin"].isin(coins)].reset_index(drop=True)
+        further = read_own(paths, self.own_names, span)
+        return (
+            further
+            if coins is None
+            else further[further["coin"].isin(coins)].reset_index(drop=True)
+        )
 
     def _own_files(self) -> tuple[str, ...]:
-        own = self.manifest["own"]
-        if own is None:
+        further = self.manifest["own"]
+        if further is None:
             return ()
         later = (delta.get("own") for delta in self.manifest["deltas"])
-        return (own["file"], *(name for name in later if name is not None))
+        return (further["file"], *(name for name in later if name is not None))
 
     def options_with_own(self, options: ReadOptions) -> ReadOptions:
         """Return options by which files are read with the table's own columns.
@@ -233,10 +239,10 @@ class TableReader:
         ----------
         options : ReadOptions
         """
-        own = self.manifest["own"]
-        if own is None:
+        further = self.manifest["own"]
+        if further is None:
             return options
-        return replace(options, own=tuple(own["columns"]), facts=tuple(own["facts"]))
+        return replace(options, further=tuple(further["columns"]), facts=tuple(further["facts"]))
 
     def findings(self, kinds: Iterable[str] | None = None) -> pd.DataFrame:
         """Return what was found in the files that the table was made from and grew by.
