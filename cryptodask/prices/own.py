@@ -183,7 +183,8 @@ def add_own(panel: Panel, further: pd.DataFrame | None, columns: Sequence[str]) 
     of_coin = coins.dropna().to_numpy(dtype=np.int64)
     keys = of_coin * _CODE + _seconds(rows["date"].to_numpy())
     order = np.argsort(keys, kind="stable")
-    keys, rows, of_coin = keys[order], rows.iloc[order], of_coin[order]
+    keys, rows = keys[order], rows.iloc[order]
+    of_coin = of_coin[order].astype(np.int64)
     mine = np.repeat(np.arange(len(panel)), panel.lengths)
     extra: dict[str, FloatArray] = dict(panel.extra)
     for column in wanted:

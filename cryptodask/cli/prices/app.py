@@ -75,8 +75,8 @@ def import_command(
     from cryptodask.cluster import connect, ordered_map
     from cryptodask.prices import import_prices
 
-    chosen = read_policies(policy)
-    options = read_options(dayfirst, column, layout, freq, chosen, stamps, tolerance, fact)
+    policies = read_policies(policy)
+    options = read_options(dayfirst, column, layout, freq, policies, stamps, tolerance, fact)
     start = partial(
         import_prices,
         source,
@@ -87,11 +87,10 @@ def import_command(
         splits=split or (),
         renames=rename or (),
     )
-    if scheduler or tls or workers is not None:
-        with connect(scheduler, workers, read_tls(tls)) as client:
-            imported = start(run=partial(ordered_map, client))
-    else:
-        imported = start()
+    if not (scheduler or tls or workers is not None):
+        report(start(), findings)
+    with connect(scheduler, workers, read_tls(tls)) as client:
+        imported = start(run=partial(ordered_map, client))
     report(imported, findings)
 
 

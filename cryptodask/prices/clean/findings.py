@@ -83,7 +83,7 @@ FINDING_KINDS: Mapping[str, FindingKind] = {
         ("repair:missing", "drop", "fail"),
     ),
     "unreadable_value": FindingKind(
-        "a cell of a column of your own that has something other than a finite number",
+        "a cell of a column of your own that is not a finite number",
         ("drop", "fail"),
         loses=True,
     ),

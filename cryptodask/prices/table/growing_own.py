@@ -184,9 +184,9 @@ def _changes(
         result[name] = had.mask(takes, gets)
         differs, adds = differs | other, adds | takes
     if differs.any() and corrections == "fail":
-        i = np.flatnonzero(differs).tolist()[0]
+        first = int(np.argmax(differs))
         raise InputError(
-            f"{new['coin'][i]}, {new['date'][i]:%Y-%m-%d}: {messages[i]}, and corrections are to "
+            f"{new['coin'][first]}, {new['date'][first]:%Y-%m-%d}: {messages[first]}, and corrections are to "
             f"fail; rows that differ from the table's: {int(differs.sum()):,}; leave them out, or "
             "choose corrections: replace (the new values stay) or keep (the table's)"
         )
