@@ -180,11 +180,10 @@ def add_own(panel: Panel, further: pd.DataFrame | None, columns: Sequence[str]) 
     place = {coin: i for i, coin in enumerate(panel.coins)}
     coins = rows["coin"].map(place)
     rows = rows[coins.notna()].reset_index(drop=True)
-    of_coin = coins.dropna().to_numpy(dtype=np.int64)
+    of_coin: IntArray = coins.dropna().to_numpy().astype(np.int64)
     keys = of_coin * _CODE + _seconds(rows["date"].to_numpy())
     order = np.argsort(keys, kind="stable")
-    keys, rows = keys[order], rows.iloc[order]
-    of_coin = of_coin[order].astype(np.int64)
+    keys, rows, of_coin = keys[order], rows.iloc[order], of_coin[order]
     mine = np.repeat(np.arange(len(panel)), panel.lengths)
     extra: dict[str, FloatArray] = dict(panel.extra)
     for column in wanted:

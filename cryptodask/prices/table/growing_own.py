@@ -83,7 +83,7 @@ def split_own(
         if bad.any():
             row = frame[bad].iloc[0]
             raise InputError(
-                f"{row['coin']}, {row['date']}: column {name!r}: {row[name]!r} is not a finite "
+                f"{row['coin']}, {row['date']}: column {name!r}: {row[name]} is not a finite "
                 f"number ({int(bad.sum())} such rows); set it to NaN where it is missing"
             )
         further[name] = numbers
@@ -185,10 +185,11 @@ def _changes(
         differs, adds = differs | other, adds | takes
     if differs.any() and corrections == "fail":
         first = int(np.argmax(differs))
+        where = f"{new['coin'][first]}, {new['date'][first]:%Y-%m-%d}: {messages[first]}"
         raise InputError(
-            f"{new['coin'][first]}, {new['date'][first]:%Y-%m-%d}: {messages[first]}, and corrections are to "
-            f"fail; rows that differ from the table's: {int(differs.sum()):,}; leave them out, or "
-            "choose corrections: replace (the new values stay) or keep (the table's)"
+            f"{where}, and corrections are to fail; rows that differ from the table's: "
+            f"{int(differs.sum()):,}; leave them out, or choose corrections: replace (the new "
+            "values stay) or keep (the table's)"
         )
     kind = "corrected_row" if corrections == "replace" else "kept_old_row"
     rows = new[differs].assign(file="", line=0)
