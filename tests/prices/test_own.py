@@ -189,7 +189,9 @@ def test_rows_of_one_date_that_differ_are_reported_and_the_first_counts() -> Non
     rows = rows.assign(file="f", line=[2, 3, 4], x=[np.nan, 1.0, 2.0])
     merged, findings = merge_own(rows)
     assert merged["x"].tolist() == [1.0]
-    assert findings[["kind", "line", "value"]].to_numpy().tolist() == [["conflicting_row", 4, "2.0"]]
+    assert findings[["kind", "line", "value"]].to_numpy().tolist() == [
+        ["conflicting_row", 4, "2.0"]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -201,9 +203,7 @@ def test_rows_of_one_date_that_differ_are_reported_and_the_first_counts() -> Non
         ([""], [], "must be a text"),
     ],
 )
-def test_names_that_can_not_be_are_refused(
-    further: list[str], facts: list[str], rule: str
-) -> None:
+def test_names_that_can_not_be_are_refused(further: list[str], facts: list[str], rule: str) -> None:
     with pytest.raises(OptionError, match=rule):
         check_own(further, facts)
     with pytest.raises(OptionError, match=rule):
