@@ -59,7 +59,7 @@ class Definition:
     named : str
         What the name is of that is written first, where there is one: ``coin``, ``column``,
         ``fact``.
-    further : {"column", "ahead", "static"}, optional
+    own_kind : {"column", "ahead", "static"}, optional
         The kind of a user's own column that it reads, by that name.
     """
 
@@ -76,7 +76,7 @@ class Definition:
     least: int = 1
     endless: bool = False
     named: str = ""
-    further: OwnKind | None = None
+    own_kind: OwnKind | None = None
 
 
 def _lag(rows: Rows, lag: int) -> list[FloatArray]:
@@ -278,28 +278,28 @@ DEFINITIONS: Mapping[str, Definition] = {
         _column,
         _same_named,
         named="column",
-        further="column",
+        own_kind="column",
     ),
     "column_change": Definition(
         "log of a column of your own over that N bars before",
         _column_change,
         _next_named,
         named="column",
-        further="column",
+        own_kind="column",
     ),
     "column_difference": Definition(
         "a column of your own less that N bars before",
         _column_difference,
         _next_named,
         named="column",
-        further="column",
+        own_kind="column",
     ),
     "ahead": Definition(
         "value of a column that is known ahead, on the date N bars after the row's",
         _ahead,
         lambda name, lead: 1,  # noqa: ARG005 - found by date
         named="column",
-        further="ahead",
+        own_kind="ahead",
     ),
     "static": Definition(
         "fact of a coin: a number, or 1 where it is the text after =, else 0",
@@ -308,7 +308,7 @@ DEFINITIONS: Mapping[str, Definition] = {
         takes="none",
         calendar=True,
         named="fact",
-        further="static",
+        own_kind="static",
     ),
 }
 """By the names that declarations use. Where no default is given it is 1."""

@@ -64,13 +64,13 @@ class Feature:
     @property
     def reads(self) -> tuple[str, ...]:
         """The columns of a panel that it reads beside the closes."""
-        further = self.definition.further
-        if further is None:
+        own_kind = self.definition.own_kind
+        if own_kind is None:
             return self.definition.columns
         name, *numbers = self.parameters
-        lead = int(numbers[0]) if further == "ahead" else 0
-        if further != "static":
-            return (OwnColumn(further, str(name), lead).text,)
+        lead = int(numbers[0]) if own_kind == "ahead" else 0
+        if own_kind != "static":
+            return (OwnColumn(own_kind, str(name), lead).text,)
         return (f"static:{name}",)
 
     @property

@@ -33,7 +33,7 @@ def space_of(model: str, features: str) -> FeatureSpace | None:
     space = declared(model, features, "price", "none")
     for feature in space.features:
         if feature.definition.crosses or feature.reads:
-            pooled = feature.definition.crosses or feature.definition.further == "static"
+            pooled = feature.definition.crosses or feature.definition.own_kind == "static"
             others = "pooled_linear has" if pooled else "ridge_features has"
             raise OptionError(
                 f"{model} features: {feature.text} is not known of the bars ahead: a forecast is "

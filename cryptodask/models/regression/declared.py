@@ -110,7 +110,7 @@ def missing_feature_error(
         alone = replace(space, features=(feature,))
         if not np.isfinite(alone.compute(alone.rows(panel, market))[-1]).all():
             source = _source_of(feature)
-            if feature.definition.further == "ahead":
+            if feature.definition.own_kind == "ahead":
                 date = panel.last_dates[0] + int(feature.parameters[1]) * panel.step
                 return ForecastError(
                     f"{panel.coins[0]}: {model}: {feature.text} is not known: {source} has no "

@@ -80,7 +80,7 @@ class RidgeFeatures(Model):
                 f"ridge_features features: {crossing[0].text} depends on other coins, and each "
                 "coin is fitted by itself; use pooled_linear, or leave it out"
             )
-        facts = [f.text for f in self.space.features if f.definition.further == "static"]
+        facts = [f.text for f in self.space.features if f.definition.own_kind == "static"]
         if facts:
             raise OptionError(
                 f"ridge_features features: {facts[0]} is the same on all days of a coin, and each "

@@ -71,9 +71,7 @@ class PredictKind(ForecastKind):
             version.check()
             _check(version, spec, session.loader.freq)
         planned = [
-            VersionModel(
-                label, version.manifest.key, version.model.space, version.model.columns
-            )
+            VersionModel(label, version.manifest.key, version.model.space, version.model.columns)
             for label, version in self.versions.items()
         ]
         super().__init__(spec, session, planned)  # type: ignore[arg-type]
