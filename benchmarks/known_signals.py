@@ -129,10 +129,10 @@ def write(folder: Path, returns: FloatArray, signal: FloatArray) -> Path:
     closes = 100 * np.exp(returns.cumsum(axis=1)).ravel()
     prices = pd.DataFrame({"coin": np.repeat(names, days), "date": np.tile(dates, coins)})
     prices = prices.assign(**dict.fromkeys(("open", "high", "low", "close"), closes))
-    prices = prices.assign(volume=np.nan, market_cap=np.nan)
+    prices = prices.assign(volume=np.nan, market_cap=np.nan, **{COLUMN: signal.ravel()})
     prices = prices.astype({"coin": "str"}).sort_values(["coin", "date"], ignore_index=True)
-    rows = prices[["coin", "date"]].assign(**{COLUMN: signal.ravel()})
-    reading = Reading(prices, empty_findings(), further=rows)
+    rows = prices[["coin", "date", COLUMN]]
+    reading = Reading(prices.drop(columns=COLUMN), empty_findings(), further=rows)
     columns = empty_own([COLUMN])
     write_table(folder, [reading], empty={}, notes=empty_findings(), further=columns)
     return folder
