@@ -111,6 +111,16 @@ def test_models_with_columns_keep_every_rule(model: object) -> None:
     check_model(model, horizon=2)
 
 
+def test_numbers_that_would_count_as_others_are_refused(client: Client) -> None:
+    frame = frame_of().assign(large=4_000.0, launched=2015)
+    for text, scale in (("column:large", "none"), ("static:launched", "window")):
+        model = create_model("pooled_linear", features=text, normalise=scale, ahead=1)
+        with pytest.raises(OptionError, match=r"is (4000|2015) in a row, and .* up to 1,024"):
+            CryptoManager(frame, client).forecast([model], 1, progress=False)
+    model = create_model("pooled_linear", features="column:large", normalise="window:10", ahead=1)
+    assert CryptoManager(frame, client).forecast([model], 1, progress=False).failures.empty
+
+
 @pytest.mark.parametrize(
     ("name", "features", "why"),
     [

@@ -124,6 +124,38 @@ def missing_feature_error(
     return None
 
 
+def check_own_size(model: str, space: FeatureSpace, values: FloatArray, most: float) -> FloatArray:
+    """Return features, if those of a user's own columns are not too large for a model.
+
+    Parameters
+    ----------
+    model : str
+        Its name, for the message.
+    space : FeatureSpace
+    values : ndarray of float64, ``(n, n_columns)``
+        Its features.
+    most : float
+        Beyond which the model takes a number for this.
+
+    Raises
+    ------
+    OptionError
+        A value of an own column is beyond, so that it would count as another.
+    """
+    owners = [feature for feature in space.features for _ in feature.columns]
+    for place, feature in enumerate(owners):
+        if feature.definition.own_kind is None:
+            continue
+        large = np.flatnonzero(np.abs(values[:, place]) > most)
+        if len(large):
+            raise OptionError(
+                f"{model} features: {feature.text} is {values[large[0], place]:.10g} in a row, "
+                f"and {model} takes numbers up to {most:,.0f}: normalise by window or coin (a "
+                "fact is not normalised), or give the column in another unit"
+            )
+    return values
+
+
 def _source_of(feature: Feature) -> str:
     """Return what a feature is made of, for a message."""
     name = feature.parameters[0] if feature.parameters else ""
