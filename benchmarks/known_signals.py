@@ -3,13 +3,15 @@
     python benchmarks/known_signals.py [--coins 40] [--days 800] [--origins 60] [--seeds 5]
                                        [--model NAME …] [--set ar1 …]
 
-Three sets of coins, whose daily returns are normal with a deviation of 3%, are backtested with
+Four sets of coins, whose daily returns are normal with a deviation of 3%, are backtested with
 horizons of 1 and 3 days:
 
 - ``ar1``: a return is 0.3 of the one before and noise, each coin by itself;
 - ``lead-lag``: the return of every coin but the first, ``Leader``, is 0.5 of Leader's return of
   the day before and noise; only the followers are scored;
-- ``walk``: nothing but noise, of several seeds.
+- ``column``: a return is 0.7 deviations of a column of the day before, ``Signal``, and noise of as
+  much, so that the column explains half of the variance a day ahead;
+- ``walk``: nothing but noise, of several seeds. Models see a column that is noise, too.
 
 Told are mean absolute error over naive's beside the least that there can be, in closed form for
 returns this small, where errors of prices are those of logs; what share that gain is of what
@@ -41,16 +43,19 @@ from cryptodask.evaluate.scores import scores, sums
 from cryptodask.models import create_model
 from cryptodask.prices import write_table
 from cryptodask.prices.clean.findings import empty_findings
+from cryptodask.prices.own import empty_own
 from cryptodask.prices.reading import Reading
 from cryptodask.records import FloatArray
 from cryptodask.runs import backtest
 
 PHI, BETA, NOISE = 0.3, 0.5, 0.03
+COLUMN, SHARE = "Signal", 0.5
 LEADER, START = "Leader", np.datetime64("2020-01-01", "s")
 HORIZONS = (1, 3)
 MODELS = ("drift", "ridge", "ridge_features", "pooled_linear", "svr_linear", "ensemble", "auto",
           "stats:AutoETS", "sklearn:sklearn.ensemble.HistGradientBoostingRegressor")  # fmt: skip
 FEATURES = {"lead-lag": f"lag:1-2 coin:{LEADER}:1"}
+WITH_COLUMN = f"lag:1-2 column:{COLUMN}"
 
 
 def ar1(rng: np.random.Generator, coins: int, days: int) -> FloatArray:
@@ -74,9 +79,23 @@ def walk(rng: np.random.Generator, coins: int, days: int) -> FloatArray:
     return rng.normal(0, NOISE, (coins, days))
 
 
+def column(rng: np.random.Generator, coins: int, days: int) -> FloatArray:
+    """Return returns that `signal_of` leads by a day, ``(coins, days)``."""
+    signal = signal_of(rng, coins, days)
+    returns = np.sqrt(1 - SHARE) * rng.normal(0, NOISE, (coins, days))
+    returns[:, 1:] += np.sqrt(SHARE) * NOISE * signal[:, :-1]
+    return returns
+
+
+def signal_of(rng: np.random.Generator, coins: int, days: int) -> FloatArray:
+    """Return a column of deviation 1, ``(coins, days)``: what a generator draws first."""
+    return rng.normal(0, 1, (coins, days))
+
+
 SETS: dict[str, Callable[[np.random.Generator, int, int], FloatArray]] = {
     "ar1": ar1,
     "lead-lag": lead_lag,
+    "column": column,
     "walk": walk,
 }
 
@@ -87,7 +106,7 @@ def least(name: str, horizon: int) -> float:
     Errors are normal, so that they are as their deviations. Of ``ar1``, the forecast of the sum of
     ``k`` returns is the last return times ``phi + … + phi**k``; what noise of ``m`` days before
     the end comes to is ``1 + phi + … + phi**m``. Of ``lead-lag``, the leader's last return is in
-    the first of the ``k`` days and the only thing known.
+    the first of the ``k`` days and the only thing known, as the column is in ``column``.
     """
     steps = np.arange(1, horizon + 1)
     if name == "ar1":
@@ -95,40 +114,58 @@ def least(name: str, horizon: int) -> float:
         known = np.cumsum(PHI**steps) ** 2 / (1 - PHI**2)
     elif name == "lead-lag":
         left, known = steps + (steps - 1) * BETA**2, np.full(horizon, BETA**2)
+    elif name == "column":
+        left, known = steps - SHARE, np.full(horizon, SHARE)
     else:
         return 1.0
     return float(np.sqrt(left).sum() / np.sqrt(left + known).sum())
 
 
-def write(folder: Path, returns: FloatArray) -> Path:
-    """Write a table of the prices that grow so."""
+def write(folder: Path, returns: FloatArray, signal: FloatArray) -> Path:
+    """Write a table of the prices that grow so, and of a column."""
     coins, days = returns.shape
     names = [LEADER, *(f"Coin {i:03d}" for i in range(1, coins))]
     dates = START + np.arange(days) * np.timedelta64(1, "D")
     closes = 100 * np.exp(returns.cumsum(axis=1)).ravel()
     prices = pd.DataFrame({"coin": np.repeat(names, days), "date": np.tile(dates, coins)})
     prices = prices.assign(**dict.fromkeys(("open", "high", "low", "close"), closes))
-    prices = prices.assign(volume=np.nan, market_cap=np.nan)
+    prices = prices.assign(volume=np.nan, market_cap=np.nan, **{COLUMN: signal.ravel()})
     prices = prices.astype({"coin": "str"}).sort_values(["coin", "date"], ignore_index=True)
-    write_table(folder, [Reading(prices, empty_findings())], empty={}, notes=empty_findings())
+    rows = prices[["coin", "date", COLUMN]]
+    reading = Reading(prices.drop(columns=COLUMN), empty_findings(), further=rows)
+    columns = empty_own([COLUMN])
+    write_table(folder, [reading], empty={}, notes=empty_findings(), further=columns)
     return folder
 
 
 def run(
-    name: str, folder: Path, returns: FloatArray, horizon: int, args: Any, client: Any
+    name: str,
+    folder: Path,
+    returns: FloatArray,
+    signal: FloatArray,
+    horizon: int,
+    args: Any,
+    client: Any,
 ) -> pd.DataFrame:
     """Return scores and verdicts of all models on one set, ``model`` the index."""
-    options = {"features": FEATURES.get(name, "lag:1-5"), "ahead": horizon}
-    chosen = [
-        create_model(m, **options) if m == "pooled_linear" else create_model(m) for m in args.model
-    ]
+    sees_column = {"features": WITH_COLUMN} if name in ("column", "walk") else {}
+    pooled = {"features": FEATURES.get(name, "lag:1-5")} | sees_column
+    options: dict[str, dict[str, Any]] = {
+        "pooled_linear": {
+            **pooled,
+            "ahead": horizon,
+            "normalise": "none" if sees_column else "window",
+        },
+        "ridge_features": sees_column,
+    }
+    chosen = [create_model(m, **options.get(m, {})) for m in args.model]
     done = backtest(
         CryptoManager(folder, client), chosen, horizon, origins=args.origins, step=args.step,
         refit=1 if name in FEATURES else args.refit, calibrate=0, progress=False,
     )  # fmt: skip
     if len(done.failures):
         raise SystemExit(f"coins failed: {done.failures.to_string()}")
-    frame = with_truth(name, done.get_df(), returns)
+    frame = with_truth(name, done.get_df(), returns, signal)
     if name == "lead-lag":
         frame = frame[frame["coin"] != LEADER]
     compared = differences(frame)
@@ -139,13 +176,16 @@ def run(
     return told.join(verdict).join(better.rename("better coins"))
 
 
-def with_truth(name: str, frame: pd.DataFrame, returns: FloatArray) -> pd.DataFrame:
+def with_truth(
+    name: str, frame: pd.DataFrame, returns: FloatArray, signal: FloatArray
+) -> pd.DataFrame:
     """Return a backtest with one model more, which knows the signal and its numbers: ``truth``."""
     rows = frame[frame["model"] == "naive"].assign(model="truth")
     number = rows["coin"].str.removeprefix("Coin ").replace(LEADER, "0").astype(int).to_numpy()
     day = ((rows["cutoff"] - pd.Timestamp(START)) // pd.Timedelta("1D")).to_numpy()
     step = rows["step"].to_numpy()
     known = {
+        "column": lambda: np.sqrt(SHARE) * NOISE * signal[number, day],
         "ar1": lambda: returns[number, day] * PHI * (1 - PHI**step) / (1 - PHI),
         "lead-lag": lambda: np.where(number > 0, BETA * returns[0, day], 0.0),
         "walk": lambda: np.zeros(len(rows)),
@@ -157,10 +197,11 @@ def with_truth(name: str, frame: pd.DataFrame, returns: FloatArray) -> pd.DataFr
 def signals(name: str, args: Any, client: Any, folder: Path) -> None:
     """Backtest the set of a known signal, and print."""
     made = SETS[name](np.random.default_rng(1), args.coins, args.days)
-    table = write(folder / name, made)
+    signal = signal_of(np.random.default_rng(1), args.coins, args.days)
+    table = write(folder / name, made, signal)
     for horizon in HORIZONS:
         began, best = time.perf_counter(), least(name, horizon)
-        found = run(name, table, made, horizon, args, client)
+        found = run(name, table, made, signal, horizon, args, client)
         gain = 1 - found["relative_mae"]
         found["of the gain"] = gain / gain["truth"]
         print(f"\n{name}, horizon {horizon}: least relative MAE {best:.4f} "
@@ -173,9 +214,11 @@ def nothing(args: Any, client: Any, folder: Path) -> None:
     wrong, tested, coins = 0, 0, 0
     for seed in range(1, args.seeds + 1):
         made = walk(np.random.default_rng(seed), args.coins, args.days)
-        table = write(folder / f"walk-{seed}", made)
+        signal = signal_of(np.random.default_rng([seed, 1]), args.coins, args.days)
+        table = write(folder / f"walk-{seed}", made, signal)
         for horizon in HORIZONS:
-            found = run("walk", table, made, horizon, args, client).drop(index=["naive", "truth"])
+            found = run("walk", table, made, signal, horizon, args, client)
+            found = found.drop(index=["naive", "truth"])
             better = found.index[found["verdict"] == BETTER].tolist()
             wrong, tested = wrong + len(better), tested + len(found)
             coins += int(found["better coins"].sum())
@@ -200,7 +243,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--model", nargs="*", default=MODELS)
     parser.add_argument("--set", nargs="*", default=list(SETS), choices=list(SETS))
-    models, sets = ["drift", "pooled_linear"], ["ar1", "walk"]
+    models, sets = ["drift", "pooled_linear"], ["ar1", "column", "walk"]
     args = parse(parser, coins=4, days=150, origins=5, seeds=1, model=models, set=sets)
     print_versions()
     client = local_client(2)

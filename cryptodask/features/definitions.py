@@ -10,74 +10,16 @@ known by its fingerprint.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
-from cryptodask.features.market import Market
-from cryptodask.features.segments import Segments
-from cryptodask.records import DateArray, FloatArray, Panel
+from cryptodask.features.own import OwnKind
+from cryptodask.features.rows import Rows
+from cryptodask.records import FloatArray
 
 WEEKDAYS = ("tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 """Columns of ``weekday``; Monday is none of them, so that they do not add up to a constant."""
-
-
-class Rows:
-    """The rows of a panel, and what several features are made of.
-
-    Parameters
-    ----------
-    panel : Panel
-    market : Market, optional
-        Of all coins, where a feature crosses coins.
-    """
-
-    def __init__(self, panel: Panel, market: Market | None = None) -> None:
-        self.panel, self.market = panel, market
-
-    @cached_property
-    def segments(self) -> Segments:
-        """Where each row is in its segment."""
-        return Segments.of(self.panel)
-
-    @cached_property
-    def returns(self) -> FloatArray:
-        """The log return from the row before, ``(n_rows,)``, NaN of the first row of a segment."""
-        return self.growth(self.panel.values, 1)
-
-    def growth(self, values: FloatArray, rows: int) -> FloatArray:
-        """Return the log of values over those some rows before, NaN where it is not finite.
-
-        Parameters
-        ----------
-        values : ndarray of float64, ``(n_rows,)``
-        rows : int
-            How many before.
-
-        Returns
-        -------
-        ndarray of float64, ``(n_rows,)``
-        """
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            growth = np.log(values / self.segments.shift(values, rows))
-        growth[~np.isfinite(growth)] = np.nan
-        return growth
-
-    def dates_before(self, lag: int) -> DateArray:
-        """Return the date of the bar that is ``lag - 1`` before each row.
-
-        Parameters
-        ----------
-        lag : int
-            In bars, from 1.
-
-        Returns
-        -------
-        ndarray of datetime64, ``(n_rows,)``
-        """
-        dates: DateArray = self.panel.dates - (lag - 1) * self.panel.step
-        return dates
 
 
 Compute = Callable[..., list[FloatArray]]
@@ -107,13 +49,18 @@ class Definition:
     crosses : bool
         Whether it depends on other coins.
     calendar : bool
-        Whether it follows from the date alone, and so is never normalised.
+        Whether it follows from the date or the coin alone, and so is never normalised.
     version : int
         Of this definition.
     least : int
         The least number that it takes.
     endless : bool
         Whether it depends on all rows of the segment, and not on the last `rows` of them alone.
+    named : str
+        What the name is of that is written first, where there is one: ``coin``, ``column``,
+        ``fact``.
+    own_kind : {"column", "ahead", "static"}, optional
+        The kind of a user's own column that it reads, by that name.
     """
 
     meaning: str
@@ -128,6 +75,8 @@ class Definition:
     version: int = 1
     least: int = 1
     endless: bool = False
+    named: str = ""
+    own_kind: OwnKind | None = None
 
 
 def _lag(rows: Rows, lag: int) -> list[FloatArray]:
@@ -227,8 +176,38 @@ def _coin(rows: Rows, coin: str, lag: int) -> list[FloatArray]:
     return [rows.market.return_on(coin, rows.dates_before(lag))]
 
 
+def _column(rows: Rows, name: str, lag: int) -> list[FloatArray]:
+    return [rows.segments.shift(rows.panel.extra[f"column:{name}"], lag - 1)]
+
+
+def _column_change(rows: Rows, name: str, over: int) -> list[FloatArray]:
+    return [rows.growth(rows.panel.extra[f"column:{name}"], over)]
+
+
+def _column_difference(rows: Rows, name: str, over: int) -> list[FloatArray]:
+    values = rows.panel.extra[f"column:{name}"]
+    with np.errstate(over="ignore", invalid="ignore"):
+        return [values - rows.segments.shift(values, over)]
+
+
+def _ahead(rows: Rows, name: str, lead: int) -> list[FloatArray]:
+    return [rows.panel.extra[f"ahead:{name}:{lead}"]]
+
+
+def _static(rows: Rows, fact: str) -> list[FloatArray]:
+    return [rows.panel.extra[f"static:{fact}"]]
+
+
 def _next(n: int) -> int:
     return n + 1
+
+
+def _next_named(name: str, n: int) -> int:  # noqa: ARG001
+    return n + 1
+
+
+def _same_named(name: str, n: int) -> int:  # noqa: ARG001
+    return n
 
 
 def _same(n: int) -> int:
@@ -292,6 +271,44 @@ DEFINITIONS: Mapping[str, Definition] = {
         _coin,
         lambda coin, lag: 1,  # noqa: ARG005
         crosses=True,
+        named="coin",
+    ),
+    "column": Definition(
+        "value of a column of your own on the row's date, of the row before, …",
+        _column,
+        _same_named,
+        named="column",
+        own_kind="column",
+    ),
+    "column_change": Definition(
+        "log of a column of your own over that N bars before",
+        _column_change,
+        _next_named,
+        named="column",
+        own_kind="column",
+    ),
+    "column_difference": Definition(
+        "a column of your own less that N bars before",
+        _column_difference,
+        _next_named,
+        named="column",
+        own_kind="column",
+    ),
+    "ahead": Definition(
+        "value of a column that is known ahead, on the date N bars after the row's",
+        _ahead,
+        lambda name, lead: 1,  # noqa: ARG005 - found by date
+        named="column",
+        own_kind="ahead",
+    ),
+    "static": Definition(
+        "fact of a coin: a number, or 1 where it is the text after =, else 0",
+        _static,
+        lambda fact: 1,  # noqa: ARG005
+        takes="none",
+        calendar=True,
+        named="fact",
+        own_kind="static",
     ),
 }
 """By the names that declarations use. Where no default is given it is 1."""

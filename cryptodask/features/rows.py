@@ -1,8 +1,69 @@
-"""Rows of a panel by date, of all coins at once."""
+"""Rows of a panel by date, of all coins at once, and what several features are made of."""
+
+from functools import cached_property
 
 import numpy as np
 
-from cryptodask.records import DateArray, IntArray, Panel
+from cryptodask.features.market import Market
+from cryptodask.features.segments import Segments
+from cryptodask.records import DateArray, FloatArray, IntArray, Panel
+
+
+class Rows:
+    """The rows of a panel, and what several features are made of.
+
+    Parameters
+    ----------
+    panel : Panel
+    market : Market, optional
+        Of all coins, where a feature crosses coins.
+    """
+
+    def __init__(self, panel: Panel, market: Market | None = None) -> None:
+        self.panel, self.market = panel, market
+
+    @cached_property
+    def segments(self) -> Segments:
+        """Where each row is in its segment."""
+        return Segments.of(self.panel)
+
+    @cached_property
+    def returns(self) -> FloatArray:
+        """The log return from the row before, ``(n_rows,)``, NaN of the first row of a segment."""
+        return self.growth(self.panel.values, 1)
+
+    def growth(self, values: FloatArray, rows: int) -> FloatArray:
+        """Return the log of values over those some rows before, NaN where it is not finite.
+
+        Parameters
+        ----------
+        values : ndarray of float64, ``(n_rows,)``
+        rows : int
+            How many before.
+
+        Returns
+        -------
+        ndarray of float64, ``(n_rows,)``
+        """
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            growth = np.log(values / self.segments.shift(values, rows))
+        growth[~np.isfinite(growth)] = np.nan
+        return growth
+
+    def dates_before(self, lag: int) -> DateArray:
+        """Return the date of the bar that is ``lag - 1`` before each row.
+
+        Parameters
+        ----------
+        lag : int
+            In bars, from 1.
+
+        Returns
+        -------
+        ndarray of datetime64, ``(n_rows,)``
+        """
+        dates: DateArray = self.panel.dates - (lag - 1) * self.panel.step
+        return dates
 
 
 def rows_at(panel: Panel, dates: DateArray) -> IntArray:

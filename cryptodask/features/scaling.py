@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from cryptodask.features.definitions import Rows
+from cryptodask.features.rows import Rows
 from cryptodask.features.targets import parse_kind
 from cryptodask.records import FloatArray
 

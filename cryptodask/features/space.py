@@ -16,8 +16,10 @@ from functools import lru_cache
 import numpy as np
 
 from cryptodask.errors import OptionError
-from cryptodask.features.definitions import DEFINITIONS, Definition, Rows
+from cryptodask.features.definitions import DEFINITIONS, Definition
 from cryptodask.features.market import Market
+from cryptodask.features.own import OwnColumn
+from cryptodask.features.rows import Rows
 from cryptodask.features.scaling import Scaling
 from cryptodask.features.targets import MOST_ROWS, Target
 from cryptodask.records import FloatArray, Panel
@@ -34,7 +36,8 @@ class Feature:
     name : str
         One of `DEFINITIONS`.
     parameters : tuple of int or str
-        What its definition takes: lags or rows; of ``coin`` the coin's name first.
+        What its definition takes: lags or rows; first the name of a coin, column or fact, where it
+        takes one.
     """
 
     name: str
@@ -48,7 +51,7 @@ class Feature:
     @property
     def text(self) -> str:
         """The feature as it is written."""
-        split = ":" if self.name == "coin" else ","
+        split = ":" if self.definition.named else ","
         numbers = split.join(str(value) for value in self.parameters)
         return shlex.quote(f"{self.name}:{numbers}") if numbers else self.name
 
@@ -57,6 +60,18 @@ class Feature:
         """The names of its columns."""
         parts = self.definition.parts
         return tuple(f"{self.text} {part}" for part in parts) if parts else (self.text,)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The columns of a panel that it reads beside the closes."""
+        own_kind = self.definition.own_kind
+        if own_kind is None:
+            return self.definition.columns
+        name, *numbers = self.parameters
+        lead = int(numbers[0]) if own_kind == "ahead" else 0
+        if own_kind != "static":
+            return (OwnColumn(own_kind, str(name), lead).text,)
+        return (f"static:{name}",)
 
     @property
     def history(self) -> int:
@@ -97,7 +112,8 @@ class FeatureSpace:
         text : str
             Features with spaces between them, each ``name``, ``name:3``, ``name:1,2,7`` or
             ``name:1-10``; see `cryptodask.features.definitions.DEFINITIONS`. A coin is written as
-            ``coin:Bitcoin:1``, in quotes if there are spaces in its name.
+            ``coin:Bitcoin:1``, a column of your own as ``column:sentiment:1``, in quotes if there
+            are spaces in its name.
         target : str
             See `Target`.
         normalise : str
@@ -123,7 +139,7 @@ class FeatureSpace:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of prices that are read beside the closes."""
-        wanted = [name for feature in self.features for name in feature.definition.columns]
+        wanted = [name for feature in self.features for name in feature.reads]
         return tuple(dict.fromkeys(wanted))
 
     @property
@@ -192,7 +208,7 @@ class FeatureSpace:
             A feature needs a column that the panel lacks, or the market and there is none.
         """
         for feature in self.features:
-            missing = set(feature.definition.columns) - set(panel.extra)
+            missing = set(feature.reads) - set(panel.extra)
             if missing:
                 raise OptionError(
                     f"features: {feature.text} needs the column {missing.pop()!r}, and the panel "
@@ -259,16 +275,17 @@ def _features_of(word: str, where: str) -> Iterator[Feature]:
         raise OptionError(f"{where}: no such feature; {hint}features: {', '.join(DEFINITIONS)}")
     definition = DEFINITIONS[name]
     first: tuple[str, ...] = ()
-    written = bool(colon)
-    if name == "coin":
-        coin, numbers = _coin_of(numbers)
-        if not coin:
-            raise OptionError(f"{where}: names no coin; write it as coin:Bitcoin:1")
-        first, written = (coin,), bool(numbers)
+    if definition.named:
+        named, numbers = _name_of(numbers, definition)
+        if not named or named != named.strip() or not named.isprintable():
+            what, example = definition.named, _EXAMPLES[definition.named]
+            raise OptionError(f"{where}: names no {what}; write it as {name}:{example}")
+        first = (named,)
+    written = bool(numbers if first else colon)
     if definition.takes == "none":
         if written:
             raise OptionError(f"{where}: {name} takes no number; write {name}")
-        yield Feature(name, ())
+        yield Feature(name, first)
         return
     values = _numbers(numbers, where, definition.least) if written else definition.default or (1,)
     if definition.takes == "each":
@@ -281,10 +298,19 @@ def _features_of(word: str, where: str) -> Iterator[Feature]:
         raise OptionError(f"{where}: takes {len(definition.default)} numbers, as {name}:{example}")
 
 
-def _coin_of(text: str) -> tuple[str, str]:
-    """Return the name of a coin, and the lags that are written after it, if any."""
-    coin, _, lags = text.rpartition(":")
-    return (coin, lags) if coin and set(lags) <= set("0123456789,-") else (text, "")
+_EXAMPLES = {
+    "coin": "Bitcoin:1",
+    "column": "sentiment:1",
+    "fact": "launched or static:category=DeFi",
+}
+
+
+def _name_of(text: str, definition: Definition) -> tuple[str, str]:
+    """Return the name of a coin, column or fact, and the numbers that are written after it."""
+    if definition.takes == "none":
+        return text, ""
+    name, _, numbers = text.rpartition(":")
+    return (name, numbers) if name and set(numbers) <= set("0123456789,-") else (text, "")
 
 
 def _numbers(text: str, where: str, least: int) -> tuple[int, ...]:

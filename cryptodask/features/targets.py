@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from cryptodask.errors import OptionError
-from cryptodask.features.definitions import Rows
+from cryptodask.features.rows import Rows
 from cryptodask.records import FloatArray
 
 Kind = Literal["price", "return", "log_return", "scaled"]

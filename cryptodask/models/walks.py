@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cryptodask.features.own import OwnColumn
 from cryptodask.records import DAY, DateArray, FloatArray, Panel
 
 START = np.datetime64("2017-09-22", "s")
@@ -62,7 +63,8 @@ def random_panel(
     seed, gaps, unbroken
         As of `random_walk`; each coin has a walk from its own seed.
     columns : sequence of str
-        Columns beside the closes, such as ``volume``: positive amounts.
+        Columns beside the closes, such as ``volume``: positive amounts; a user's own, such as
+        ``column:x``, are about 1, and facts the same in all rows of a coin.
 
     Returns
     -------
@@ -81,9 +83,20 @@ def random_panel(
     ]
     amounts = {
         name: [
-            np.exp(np.random.default_rng([seed, place, i]).normal(9, 1, rows))
+            _column(name, np.random.default_rng([seed, place, i]), i, rows)
             for i, rows in enumerate(lengths)
         ]
         for place, name in enumerate(columns)
     }
     return Panel.from_series(((f"coin-{i}", *walk) for i, walk in enumerate(walks)), extra=amounts)
+
+
+def _column(name: str, rng: np.random.Generator, coin: int, rows: int) -> FloatArray:
+    """Return a column of one coin, ``(rows,)``."""
+    parsed = OwnColumn.parse(name)
+    if parsed is None:
+        return np.exp(rng.normal(9, 1, rows))
+    if parsed.kind != "static":
+        return np.exp(rng.normal(0, 1, rows))
+    fact = float(np.exp(rng.normal(0, 1))) if parsed.value is None else float(coin % 2)
+    return np.full(rows, fact)

@@ -1,6 +1,7 @@
 """Read a source of prices by what a user declares of its coins."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import accumulate
 from operator import methodcaller
 from typing import Any
@@ -11,6 +12,7 @@ from cryptodask.prices.clean.cleaning import settle_reading
 from cryptodask.prices.clean.declared import Declared
 from cryptodask.prices.clean.findings import NEIGHBOUR_KINDS, ROW_KINDS
 from cryptodask.prices.clean.policies import Policies
+from cryptodask.prices.own import rows_by_name
 from cryptodask.prices.partition import Source, pack
 from cryptodask.prices.reading import Reading
 
@@ -62,4 +64,6 @@ def _declare(reading: Reading, declared: Declared, policies: Policies, freq: str
     declared.check(rows)
     others = reading.findings[~reading.findings["kind"].isin([*NEIGHBOUR_KINDS, *ROW_KINDS])]
     coins: pd.Series = others["coin"].replace(dict(declared.renames)).astype("str")
-    return settle_reading(rows, others.assign(coin=coins), policies, freq)
+    settled = settle_reading(rows, others.assign(coin=coins), policies, freq)
+    further = None if reading.further is None else rows_by_name(reading.further, declared.renames)
+    return replace(settled, further=further)

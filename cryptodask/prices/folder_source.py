@@ -1,6 +1,7 @@
 """A folder of price files as a source of prices."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,13 +15,19 @@ from cryptodask.prices.clean.findings import join_findings
 from cryptodask.prices.clean.policies import settle
 from cryptodask.prices.freq import DAILY
 from cryptodask.prices.listing import Listing, one_freq
+from cryptodask.prices.own import unknown_column
 from cryptodask.prices.partition import pack
 from cryptodask.prices.places import files_in, looks_of
+from cryptodask.prices.read.cells import read_cells
+from cryptodask.prices.read.layouts import Layout
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
+from cryptodask.prices.read.own_cells import further_columns
 from cryptodask.prices.read.price_file import PriceFile
 from cryptodask.prices.read.readers import read_price_files
 from cryptodask.prices.reading import Reading
 from cryptodask.prices.symbols import sure_symbols
+
+_LOOKED_AT = 20  # files whose columns are not known from listing them
 
 
 @dataclass(frozen=True)
@@ -128,6 +135,62 @@ class FolderSource:
     def is_shared(self) -> bool:
         """Whether a file has many coins; see `Source`."""
         return any(file.inside is not None for files in self._files.values() for file in files)
+
+    def with_own(self, columns: Iterable[str]) -> "FolderSource":
+        """Return the source with the own columns that models ask for; see `Source`."""
+        options = self.options.with_own(columns)
+        if options == self.options:
+            return self
+        other = copy(self)
+        other.options = options
+        other.check_own()
+        return other
+
+    def check_own(self, where: str = "") -> None:
+        """Refuse own columns that are wanted and that no file has.
+
+        Parameters
+        ----------
+        where : str
+            What the message calls the prices, by default the folder's name.
+
+        Raises
+        ------
+        OptionError
+            The message names the further columns of the files.
+        """
+        known: dict[str, None] = {}
+        missing = {*self.options.further, *self.options.facts}
+        for layout in self._layouts() if missing else ():
+            known |= dict.fromkeys(further_columns(layout))
+            missing -= set() if layout.coins else set(layout.header)
+            if not missing:
+                return
+        if missing:
+            raise unknown_column(sorted(missing), known, where or self.folder.name)
+
+    def further(self) -> list[str]:
+        """Return the names of columns that are none of prices and are not read; see `Source`.
+
+        Of files that are read line by line, the first ones are looked at.
+        """
+        read = {*self.options.further, *self.options.facts}
+        names = (n for layout in self._layouts(_LOOKED_AT) for n in further_columns(layout))
+        return [name for name in dict.fromkeys(names) if name not in read]
+
+    def _layouts(self, most: int | None = None) -> Iterator[Layout]:
+        """Yield the layout of each file; of those not known, by reading ``most`` at most."""
+        seen: set[Path] = set()
+        n_read = 0
+        for file in (file for files in self._files.values() for file in files):
+            if file.path in seen:
+                continue
+            seen.add(file.path)
+            if file.known is not None:
+                yield file.known.layout
+            elif most is None or n_read < most:
+                n_read += 1
+                yield read_cells(file.path, self.options, all_rows=False).layout
 
     def looks(self) -> list[str]:
         """Return lines that change when a file of the source does."""

@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from cryptodask.errors import OptionError, SourceError
 from cryptodask.prices.clean.cleaning import join_readings
 from cryptodask.prices.clean.declared import Declared
-from cryptodask.prices.clean.findings import join_findings
+from cryptodask.prices.clean.findings import findings, join_findings
 from cryptodask.prices.clean.policies import without_series
 from cryptodask.prices.declaring import declared_readings
 from cryptodask.prices.folder_source import FolderSource
+from cryptodask.prices.own import empty_own
 from cryptodask.prices.partition import ROWS_PER_PARTITION, Source, pack, partitions_for
 from cryptodask.prices.places import files_in, find_files
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
@@ -104,13 +106,29 @@ def import_prices(
             out,
             _readings(opened, declared, options, partitions, run, read, empty),
             empty=empty,
-            notes=join_findings([opened.file_findings(), declared.findings()]),
+            notes=join_findings(
+                [opened.file_findings(), declared.findings(), _left_out(opened.further())]
+            ),
             declared=declared,
             freq=opened.freq,
             policies=options.policies,
+            further=_own_of(options),
         )
     declared.warn_unknown({*opened.coins, *opened.empty})
     return table
+
+
+def _own_of(options: ReadOptions) -> pd.DataFrame | None:
+    """Return no rows of the own columns that are wanted; None where none are."""
+    wanted = options.further or options.facts
+    return empty_own(options.further, options.facts) if wanted else None
+
+
+def _left_out(names: Sequence[str]) -> pd.DataFrame:
+    """Return a finding for each further column that the table does not keep."""
+    rows = pd.DataFrame({"coin": "", "file": [""] * len(names)})
+    why = "not asked for: --column NAME keeps one of numbers, --fact NAME a fact of a coin"
+    return findings("column_left_out", rows, value=list(names), message=why)
 
 
 Run = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]

@@ -155,6 +155,21 @@ class Source(Protocol):
         """Return the findings of the files that the prices came from."""
         ...
 
+    def with_own(self, columns: Iterable[str]) -> "Source":
+        """Return the source with the own columns that models ask for, and no others.
+
+        Parameters
+        ----------
+        columns : iterable of str
+            See `cryptodask.models.base.Model.columns`; those of the schema are passed over.
+
+        Raises
+        ------
+        OptionError
+            The source has no such column; the message names those that it has.
+        """
+        ...
+
 
 def partitions_for(rows: int) -> int:
     """Return the number of partitions that keeps each within `ROWS_PER_PARTITION`, about.

@@ -29,6 +29,9 @@ class Reading:
     parts : tuple of int, optional
         Where these rows are divided to be written as several parts: the row behind the last of
         each.
+    further : DataFrame, optional
+        The columns of a user's own that were asked for, with ``coin, date``, by coin and date; see
+        `cryptodask.prices.own`.
     """
 
     prices: pd.DataFrame
@@ -36,6 +39,7 @@ class Reading:
     origin: pd.DataFrame | None = None
     changed: pd.DataFrame | None = None
     parts: tuple[int, ...] = ()
+    further: pd.DataFrame | None = None
 
     def raw(self) -> pd.DataFrame:
         """Return all rows as they were read, one a bar.
@@ -69,6 +73,7 @@ class Reading:
             self.findings[noted.isna() | (noted <= end)].reset_index(drop=True),
             None if self.origin is None else self.origin[kept].reset_index(drop=True),
             None if changed is None else changed[changed["date"] <= end].reset_index(drop=True),
+            further=self.further,
         )
 
 

@@ -94,7 +94,9 @@ def open_files(prices: str | Path, options: ReadOptions = DEFAULT_OPTIONS) -> Fo
     """
     found_files = find_files(prices)
     originals = found_files.originals if found_files.files is not None else None
-    return FolderSource(found_files.folder, options, found_files.files, originals)
+    source = FolderSource(found_files.folder, options, found_files.files, originals)
+    source.check_own()
+    return source
 
 
 def open_sample() -> FolderSource:

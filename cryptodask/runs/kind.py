@@ -87,6 +87,7 @@ class Kind(ABC, Generic[S, R]):
 
     def __init__(self, spec: S, session: Session, models: Sequence[Model]) -> None:
         self.spec, self.session, self.models = spec, session, list(models)
+        session.read_own(self.models)
         self.row_filter: RowFilter = spec.row_filter(session.loader.freq)
         names = [model.name for model in self.models]
         self.coins, self.without = session.choose_coins(spec.coins, names)

@@ -1,8 +1,8 @@
 """`Session`: prices and a client, which the runs of a process share."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -112,6 +112,19 @@ class Session:
     def step(self) -> np.timedelta64:
         """From one bar to the next."""
         return step_of(self.loader.freq)
+
+    def read_own(self, models: Iterable[Model]) -> None:
+        """Have the own columns that some models ask for read with the prices.
+
+        Raises
+        ------
+        OptionError
+            The prices have no such column.
+        """
+        columns = [name for model in models for name in model.columns]
+        is_dask_frame = isinstance(self.loader.source, DaskFrameSource)
+        with self.client.as_current() if is_dask_frame else nullcontext():
+            self.loader.source = self.loader.source.with_own(columns)
 
     def warm_up(self, models: Sequence[Model]) -> None:
         """Have workers, and those that join later, import and compile what these models need."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from cryptodask.errors import ForecastError
+from cryptodask.features.own import OwnColumn
 from cryptodask.prices.schema import NUMBER_COLUMNS
 from cryptodask.records import Panel
 from cryptodask.testing.trial import Trial, join, require, require_same, until
@@ -22,8 +23,10 @@ def _declares(trial: Trial) -> None:
         value = getattr(model, flag)
         require(isinstance(value, bool), f"{flag} is {value!r}, not True or False")
     require(
-        isinstance(model.columns, tuple) and set(model.columns) <= set(columns),
-        f"columns is {model.columns!r}, not a tuple of some of {', '.join(columns)}",
+        isinstance(model.columns, tuple)
+        and all(name in columns or OwnColumn.parse(name) is not None for name in model.columns),
+        f"columns is {model.columns!r}, not a tuple of some of {', '.join(columns)}, or of your "
+        "own, as column:NAME",
     )
     libraries = model.libraries
     require(

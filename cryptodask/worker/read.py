@@ -7,9 +7,11 @@ import pandas as pd
 
 from cryptodask.errors import NoPricesError
 from cryptodask.evaluate.rolling import FILLED
+from cryptodask.features.own import OwnColumn
 from cryptodask.features.segments import Segments
 from cryptodask.prices.clean.findings import empty_findings, lost
 from cryptodask.prices.clean.gaps import last_segments
+from cryptodask.prices.own import add_own
 from cryptodask.prices.panels import to_panel
 from cryptodask.prices.partition import Partition
 from cryptodask.prices.row_filter import RowFilter
@@ -37,7 +39,8 @@ def read_panel(
     lookback : int, optional
         Rows before a coin's last that many may be left out, of a table.
     columns : sequence of str
-        Beside the closes. The panel is then made from a frame, which takes longer.
+        Beside the closes; see `cryptodask.models.base.Model.columns`. The panel is then made from
+        a frame, which takes longer.
     past : bool
         Whether rows before a coin's last gap are kept where gaps split, for forecasts as of past
         dates.
@@ -54,13 +57,20 @@ def read_panel(
     if not columns and isinstance(partition, TablePartition) and row_filter.is_whole:
         panel = partition.read_panel(lookback)
         return panel, empty_findings(), len(panel.values)
-    reading = partition.load(("close", *columns))
+    reading = partition.load(("close", *price_columns(columns)))
     prices = row_filter(reading.prices)
     is_cut = row_filter.splits and not past
     seen = last_segments(prices, row_filter.freq) if is_cut else prices
+    kept = price_columns(columns)
     if row_filter.gaps.mode == "fill":
-        columns = (*columns, FILLED)
-    return to_panel(seen, row_filter.freq, columns), lost(reading.findings), len(prices)
+        kept = (*kept, FILLED)
+    panel = add_own(to_panel(seen, row_filter.freq, kept), reading.further, columns)
+    return panel, lost(reading.findings), len(prices)
+
+
+def price_columns(columns: Sequence[str]) -> tuple[str, ...]:
+    """Return those of a model's columns that are of prices, and not a user's own."""
+    return tuple(name for name in columns if OwnColumn.parse(name) is None)
 
 
 def rows_as_of_now(panel: Panel, row_filter: RowFilter) -> Panel:

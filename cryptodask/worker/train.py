@@ -20,12 +20,13 @@ from cryptodask.features.rows import rows_at
 from cryptodask.features.segments import Segments
 from cryptodask.models.fitting import check_series, sound_coins
 from cryptodask.models.pooled.base import PooledModel
+from cryptodask.prices.own import add_own
 from cryptodask.prices.panels import to_panel
 from cryptodask.prices.row_filter import RowFilter
 from cryptodask.records import DateArray, IntArray, Panel
 from cryptodask.worker.deadline import within
 from cryptodask.worker.job import Job
-from cryptodask.worker.read import read_panel
+from cryptodask.worker.read import price_columns, read_panel
 
 
 def prepare_job(job: Job, row_filter: RowFilter, model: PooledModel, horizon: int) -> list[Any]:
@@ -128,8 +129,10 @@ def read_histories(job: Job, row_filter: RowFilter, columns: Sequence[str]) -> l
     histories = []
     for partition in job.partitions:
         with within(job.timeout):
-            prices = row_filter(partition.load(("close", *columns)).prices)
-        panel = to_panel(prices, row_filter.freq, columns)
+            reading = partition.load(("close", *price_columns(columns)))
+            prices = row_filter(reading.prices)
+        panel = to_panel(prices, row_filter.freq, price_columns(columns))
+        panel = add_own(panel, reading.further, columns)
         rows = np.arange(len(panel.values))
         latest, begins = rows, np.repeat(panel.indptr[:-1], panel.lengths)
         if row_filter.gaps.mode == "fill":

@@ -383,3 +383,31 @@ def test_an_option_that_only_an_import_has_is_named_with_the_import(tmp_path: Pa
     text = " ".join(refused.stderr.split())
     assert "--column close=" in text
     assert f"that option is of `cryptodask prices import {tmp_path} --out TABLE`" in text
+
+
+def test_further_columns_are_kept_by_name_and_others_are_named(tmp_path: Path):
+    folder, table = tmp_path / "prices", tmp_path / "table"
+    folder.mkdir()
+    (folder / "Acoin.csv").write_text(
+        "Date,Close,The Mood,Kind,Other\n2024-01-01,1,0.5,L1,7\n2024-01-02,2,0.75,L1,7\n"
+    )
+    done = run("prices", "import", folder, "--out", table, "--column", "The Mood", "--fact", "Kind")
+    text = " ".join(done.stdout.split())
+    assert done.returncode == 0, done.stderr
+    assert "columns: The Mood, Kind" in text
+    assert "columns left out: 'Other'; not asked for: --column NAME keeps" in text
+    new = tmp_path / "Acoin.csv"
+    new.write_text("Date,Close,The Mood,Kind\n2024-01-03,3,high,L1\n")
+    done = run("prices", "append", table, new)
+    assert done.returncode == 3
+    text = " ".join(done.stdout.split())
+    assert "unreadable_value: Acoin.csv, line 2: 'high': column 'The Mood': no finite" in text
+    assert PriceTable(table).load_own()["The Mood"].tolist()[:2] == [0.5, 0.75]
+    refused = run("prices", "append", table, new, "--column", "Other")
+    assert refused.returncode == 2
+    assert "keeps the columns that it was imported with" in refused.stderr
+    refused = run("prices", "import", folder, "--out", tmp_path / "t2", "--column", "the mood")
+    assert refused.returncode == 2
+    assert "no such column; further columns there: 'The Mood', 'Kind', 'Other'" in " ".join(
+        refused.stderr.split()
+    )

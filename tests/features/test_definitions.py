@@ -33,7 +33,13 @@ WRITTEN = {
     "weekday": "weekday",
     "market": "market:1-3",
     "coin": "coin:coin-0:1-2",
+    "column": "column:x:1-2",
+    "column_change": "column_change:x:2",
+    "column_difference": "column_difference:x:3",
+    "ahead": "ahead:x:1-2",
+    "static": "static:kind=a",
 }
+EXTRA = ("volume", "market_cap", "column:x", "ahead:x:1", "ahead:x:2", "static:kind=a")
 SCALED = [
     FeatureSpace.parse(text, "log_return", scaling)
     for text in WRITTEN.values()
@@ -42,10 +48,10 @@ SCALED = [
 
 
 def with_amounts(panel: Panel, seed: int = 0) -> Panel:
-    """The same panel with volumes and market caps, some of them missing."""
+    """The same panel with columns of all kinds, some of their values missing."""
     rng = np.random.default_rng(seed)
     extra = {}
-    for name in ("volume", "market_cap"):
+    for name in EXTRA:
         amounts = np.exp(rng.normal(10, 2, len(panel.values)))
         extra[name] = np.where(rng.random(len(amounts)) < 0.05, np.nan, amounts)
     return replace(panel, extra=extra)
@@ -112,7 +118,7 @@ def test_neither_other_coins_nor_other_runs_change_a_feature(
 @pytest.mark.parametrize("space", SCALED, ids=lambda s: f"{s.text} {s.scaling.text}")
 def test_features_are_known_from_as_many_rows_as_they_say(space: FeatureSpace) -> None:
     panel = make_panel([90, 90])
-    panel = replace(panel, extra=dict.fromkeys(("volume", "market_cap"), panel.values))
+    panel = replace(panel, extra=dict.fromkeys(EXTRA, panel.values))
     # The market is known from before the coin's own first row.
     dates = START + np.arange(-60, 200) * DAY
     known = np.arange(len(dates))

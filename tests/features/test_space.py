@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 
 from cryptodask.errors import OptionError
-from cryptodask.features.definitions import DEFINITIONS, Rows
+from cryptodask.features.definitions import DEFINITIONS
+from cryptodask.features.rows import Rows
 from cryptodask.features.space import FeatureSpace
 from tests.models.conftest import make_panel
 
 ALL = (
     "lag:1-3 return:5 close mean:7 std:14 min:3 max:3 rsi macd bollinger volume_change "
-    "market_cap_change:2 weekday market coin:Bitcoin:1,3 'coin:Bitcoin Cash:2'"
+    "market_cap_change:2 weekday market coin:Bitcoin:1,3 'coin:Bitcoin Cash:2' "
+    "column:x:1-2 column_change:x column_difference:x:3 ahead:moon:1-2 static:kind=L1"
 )
 
 
@@ -25,18 +27,21 @@ def test_a_declaration_is_written_out_in_full_and_read_back() -> None:
     assert space.text == (
         "lag:1 lag:2 lag:3 return:5 close:1 mean:7 std:14 min:3 max:3 rsi:14 macd:12,26,9 "
         "bollinger:20 volume_change:1 market_cap_change:2 weekday market:1 coin:Bitcoin:1 "
-        "coin:Bitcoin:3 'coin:Bitcoin Cash:2'"
+        "coin:Bitcoin:3 'coin:Bitcoin Cash:2' column:x:1 column:x:2 column_change:x:1 "
+        "column_difference:x:3 ahead:moon:1 ahead:moon:2 static:kind=L1"
     )
     assert (space.target.text, space.scaling.text) == ("scaled:30", "window:30")
     again = FeatureSpace.parse(space.text, space.target.text, space.scaling.text)
     assert again == space
     assert hash(again) == hash(space)
     assert pickle.loads(pickle.dumps(space)) == space
-    assert space.columns == ("volume", "market_cap")
+    assert space.columns == (
+        "volume", "market_cap", "column:x", "ahead:moon:1", "ahead:moon:2", "static:kind=L1",
+    )  # fmt: skip
     assert space.coins == ("Bitcoin", "Bitcoin Cash")
     assert [f.name for f in space.crosses] == ["market", "coin", "coin", "coin"]
     assert {f.name for f in space.features} == set(DEFINITIONS)
-    assert len(space.names) == len(set(space.names)) == 19 + 2 + 5
+    assert len(space.names) == len(set(space.names)) == 19 + 2 + 5 + 7
     assert space.history == 34 + 29
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptodask.features.definitions import Rows
+from cryptodask.features.rows import Rows
 from cryptodask.features.targets import Target
 from cryptodask.records import Panel
 from tests.features.test_segments import runs_of

@@ -15,6 +15,7 @@ from cryptodask.cli.prices.options import (
     ColumnOption,
     CorrectionsOption,
     DayFirstOption,
+    FactOption,
     FindingsOption,
     FreqOption,
     LayoutOption,
@@ -23,6 +24,7 @@ from cryptodask.cli.prices.options import (
     SplitOption,
     StampsOption,
     ToleranceOption,
+    options_of_table,
     read_options,
     read_policies,
 )
@@ -66,13 +68,15 @@ def import_command(
     findings: FindingsOption = None,
     split: SplitOption = None,
     rename: RenameOption = None,
+    fact: FactOption = None,
 ) -> None:
     """Read price files, write them as one table, and report what was found."""
     check_file("--findings", findings, (".csv", ".parquet"))
     from cryptodask.cluster import connect, ordered_map
     from cryptodask.prices import import_prices
 
-    options = read_options(dayfirst, column, layout, freq, read_policies(policy), stamps, tolerance)
+    policies = read_policies(policy)
+    options = read_options(dayfirst, column, layout, freq, policies, stamps, tolerance, fact)
     start = partial(
         import_prices,
         source,
@@ -83,11 +87,10 @@ def import_command(
         splits=split or (),
         renames=rename or (),
     )
-    if scheduler or tls or workers is not None:
-        with connect(scheduler, workers, read_tls(tls)) as client:
-            imported = start(run=partial(ordered_map, client))
-    else:
-        imported = start()
+    if not (scheduler or tls or workers is not None):
+        report(start(), findings)
+    with connect(scheduler, workers, read_tls(tls)) as client:
+        imported = start(run=partial(ordered_map, client))
     report(imported, findings)
 
 
@@ -120,6 +123,7 @@ def append(
     options = read_options(
         dayfirst, column, layout, place.freq, of_rows_alone(policies), stamps, tolerance
     )
+    options = options_of_table(options, place)
     result = place.append_reading(
         read_files(files, options),
         corrections=corrections,  # type: ignore[arg-type]

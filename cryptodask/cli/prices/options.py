@@ -8,7 +8,7 @@ import typer
 from cryptodask.errors import OptionError
 
 if TYPE_CHECKING:
-    from cryptodask.prices import ReadOptions
+    from cryptodask.prices import PriceTable, ReadOptions
 
 DayFirstOption = Annotated[
     bool | None,
@@ -19,7 +19,20 @@ DayFirstOption = Annotated[
 
 ColumnOption = Annotated[
     list[str] | None,
-    typer.Option("--column", help="Header of a column, as close=Last; repeat it for more."),
+    typer.Option(
+        "--column",
+        help="Header of a column, as close=Last; or the name of a further column of numbers to "
+        "keep, as sentiment. Repeat it for more.",
+    ),
+]
+
+FactOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fact",
+        help="Name of a column to keep that is a fact of a coin, the same on all its days, as "
+        "category. Repeat it for more.",
+    ),
 ]
 
 LayoutOption = Annotated[
@@ -84,6 +97,7 @@ def read_options(
     policies: dict[str, str],
     stamps: str | None = None,
     tolerance: float | None = None,
+    facts: list[str] | None = None,
 ) -> "ReadOptions":
     """Return what the options of a command say of files.
 
@@ -92,7 +106,7 @@ def read_options(
     day_first : bool or None
         Whether days such as 09/10/2017 have the day first.
     columns : list of str or None
-        ``COLUMN=HEADER`` of each.
+        ``COLUMN=HEADER`` of each, or the name of a further column.
     layout, freq : str or None
         As of `cryptodask.prices.ReadOptions`.
     policies : dict of str to str
@@ -101,6 +115,8 @@ def read_options(
         Whether stamps are opens or closes.
     tolerance : float or None
         Seconds about the edges of bars.
+    facts : list of str or None
+        Names of columns of facts.
 
     Raises
     ------
@@ -109,8 +125,42 @@ def read_options(
     """
     from cryptodask.prices import ReadOptions
 
-    named = _pairs("--column", columns, "COLUMN=HEADER, such as close=Last")
-    return ReadOptions(day_first, named, layout, freq, policies, stamps, tolerance)
+    further = tuple(name for name in columns or [] if "=" not in name)
+    headers = [name for name in columns or [] if "=" in name]
+    named = _pairs("--column", headers, "COLUMN=HEADER, such as close=Last")
+    return ReadOptions(
+        day_first,
+        named,
+        layout,
+        freq,
+        policies,
+        stamps,
+        tolerance,
+        further=further,
+        facts=tuple(facts or ()),
+    )
+
+
+def options_of_table(options: "ReadOptions", table: "PriceTable") -> "ReadOptions":
+    """Return options by which files are read for a table, with the further columns that it has.
+
+    Parameters
+    ----------
+    options : ReadOptions
+        Of a command.
+    table : PriceTable
+
+    Raises
+    ------
+    OptionError
+        They name further columns.
+    """
+    if options.further:
+        raise OptionError(
+            f"--column {options.further[0]}: a table keeps the columns that it was imported with, "
+            "and append reads these in any case; write COLUMN=HEADER, or import again"
+        )
+    return table.options_with_own(options)
 
 
 def read_policies(given: list[str] | None) -> dict[str, str]:

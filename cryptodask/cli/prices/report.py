@@ -86,7 +86,8 @@ def report(table: "PriceTable", findings_file: Path | None = None) -> None:
 
     out.print(_summary(table), highlight=False)
     print_ended(table)
-    listed = table.findings([*LOSING_KINDS, "layout", "not_a_price_file", "large_move"])
+    kinds = ("layout", "not_a_price_file", "large_move", "column_left_out")
+    listed = table.findings([*LOSING_KINDS, *kinds])
     code = print_findings(table.count_findings(), listed, all_by(table.path))
     write_findings(table.findings() if findings_file else listed, findings_file)
     raise typer.Exit(code)
@@ -145,6 +146,13 @@ def print_findings(summary: "pd.DataFrame", findings: "pd.DataFrame", hint: str 
     others = findings[findings["kind"] == "not_a_price_file"]
     for file, message in zip(others["file"], others["message"], strict=True):
         out.print(Text(f"left out: {file}: {message}"), soft_wrap=True)
+    columns = findings[findings["kind"] == "column_left_out"]
+    if len(columns):
+        names = ", ".join(map(repr, columns["value"].head(_NAMED)))
+        more = f" and {len(columns) - _NAMED:,} more" if len(columns) > _NAMED else ""
+        out.print(
+            Text(f"columns left out: {names}{more}; {columns['message'].iloc[0]}"), soft_wrap=True
+        )
     left_out = lost(findings)
     print_lost(left_out, out)
     _print_units(findings)
@@ -209,5 +217,6 @@ def _summary(table: "PriceTable") -> str:
             f"{counted(len(table.manifest['parts']), 'part')}, "
             f"{table.index['first'].min():%Y-%m-%d} to {table.index['last'].max():%Y-%m-%d}",
             *notes,
+            *([f"columns: {', '.join(table.own_names)}"] if table.own_names else []),
         ]
     )

@@ -32,8 +32,9 @@ def space_of(model: str, features: str) -> FeatureSpace | None:
         return None
     space = declared(model, features, "price", "none")
     for feature in space.features:
-        if feature.definition.crosses or feature.definition.columns:
-            others = "pooled_linear has" if feature.definition.crosses else "ridge_features has"
+        if feature.definition.crosses or feature.reads:
+            pooled = feature.definition.crosses or feature.definition.own_kind == "static"
+            others = "pooled_linear has" if pooled else "ridge_features has"
             raise OptionError(
                 f"{model} features: {feature.text} is not known of the bars ahead: a forecast is "
                 "recursive, each predicted close enters the next window, and of those bars "

@@ -8,6 +8,7 @@ import numpy as np
 
 from cryptodask.errors import ForecastError, OptionError, TooShortError
 from cryptodask.features.market import Market
+from cryptodask.features.rows import Rows
 from cryptodask.features.segments import Segments
 from cryptodask.features.space import FeatureSpace
 from cryptodask.models.base import Gaps
@@ -18,6 +19,7 @@ from cryptodask.models.pooled.dated_sums import Sums, sums_at
 from cryptodask.models.pooled.exact import LIMIT
 from cryptodask.models.pooled.least_squares import least_squares
 from cryptodask.models.regression.declared import (
+    check_own_size,
     declared,
     latest_features,
     missing_feature_error,
@@ -147,6 +149,9 @@ class PooledLinear(PooledModel):
     def explain_from(self, known: Learned, panel: Panel) -> ForecastError | None:
         return missing_feature_error(self.name, self.space, panel, self._market(known))
 
+    def _features(self, rows: Rows) -> FloatArray:
+        return check_own_size(self.name, self.space, self.space.compute(rows), LIMIT)
+
     def _market(self, known: Learned) -> Market | None:
         if not self.space.crosses:
             return None
@@ -156,7 +161,8 @@ class PooledLinear(PooledModel):
         self, coefficients: FloatArray, market: Market | None, panel: Panel, horizon: int
     ) -> FloatArray:
         rows = self.space.rows(panel, market)
-        latest = latest_features(self.name, self.space, rows).clip(-LIMIT, LIMIT)
+        latest = latest_features(self.name, self.space, rows)
+        latest = check_own_size(self.name, self.space, latest, LIMIT).clip(-LIMIT, LIMIT)
         # Feature by feature, since the order of a product's sums may depend on its shape.
         targets = np.repeat(coefficients[None, :horizon, 0], len(panel), axis=0)
         for weights, column in zip(coefficients[:horizon, 1:].T, latest.T, strict=True):
@@ -184,7 +190,7 @@ class PooledLinear(PooledModel):
         with one_blas_thread():
             for chosen in some_at_a_time(prepared):
                 rows = space.rows(prepared.take(chosen), message)
-                total += Sums.of(space.compute(rows), space.target.of(rows, self.ahead))
+                total += Sums.of(self._features(rows), space.target.of(rows, self.ahead))
         return total
 
     @property
@@ -229,7 +235,7 @@ class PooledLinear(PooledModel):
                 # With fewer rows before it in a window, a row's features were not known.
                 firsts = starts[:, chosen] + moved + (space.history - 1)
                 rows = space.rows(part)
-                features, targets = space.compute(rows), space.target.of(rows, ahead)
+                features, targets = self._features(rows), space.target.of(rows, ahead)
                 more = sums_at(features, targets, part.indptr, firsts, stops[:, chosen] + moved)
                 total = [before + sums for before, sums in zip(total, more, strict=True)]
         yield from total

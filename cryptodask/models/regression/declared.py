@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from cryptodask.errors import ForecastError, OptionError
-from cryptodask.features.definitions import Rows
 from cryptodask.features.market import Market
-from cryptodask.features.space import FeatureSpace
+from cryptodask.features.rows import Rows
+from cryptodask.features.space import Feature, FeatureSpace
 from cryptodask.records import DAY, FloatArray, IntArray, Panel
 
 ROWS_AT_ONCE = 2**17
@@ -109,14 +109,64 @@ def missing_feature_error(
             continue
         alone = replace(space, features=(feature,))
         if not np.isfinite(alone.compute(alone.rows(panel, market))[-1]).all():
-            source = ", ".join(feature.definition.columns) or "the prices"
-            if feature.name == "coin":
-                source = f"the rows of {feature.parameters[0]}"
+            source = _source_of(feature)
+            if feature.definition.own_kind == "ahead":
+                date = panel.last_dates[0] + int(feature.parameters[1]) * panel.step
+                return ForecastError(
+                    f"{panel.coins[0]}: {model}: {feature.text} is not known: {source} has no "
+                    f"value on {_day(date, panel)}; add a row of that date, without a close where "
+                    "there is none yet, or leave the feature out"
+                )
             return ForecastError(
                 f"{panel.coins[0]}: {model}: {feature.text} is not known on {day}; look at "
                 f"{source} on that day and before, or leave the feature out"
             )
     return None
+
+
+def check_own_size(model: str, space: FeatureSpace, values: FloatArray, most: float) -> FloatArray:
+    """Return features, if those of a user's own columns are not too large for a model.
+
+    Parameters
+    ----------
+    model : str
+        Its name, for the message.
+    space : FeatureSpace
+    values : ndarray of float64, ``(n, n_columns)``
+        Its features.
+    most : float
+        Beyond which the model takes a number for this.
+
+    Raises
+    ------
+    OptionError
+        A value of an own column is beyond, so that it would count as another.
+    """
+    owners = [feature for feature in space.features for _ in feature.columns]
+    for place, feature in enumerate(owners):
+        if feature.definition.own_kind is None:
+            continue
+        large = np.flatnonzero(np.abs(values[:, place]) > most)
+        if len(large):
+            raise OptionError(
+                f"{model} features: {feature.text} is {values[large[0], place]:.10g} in a row, "
+                f"and {model} takes numbers up to {most:,.0f}: normalise by window or coin (a "
+                "fact is not normalised), or give the column in another unit"
+            )
+    return values
+
+
+def _source_of(feature: Feature) -> str:
+    """Return what a feature is made of, for a message."""
+    name = feature.parameters[0] if feature.parameters else ""
+    match feature.definition.named:
+        case "coin":
+            return f"the rows of {name}"
+        case "column":
+            return f"the column {name!r}"
+        case "fact":
+            return f"the fact {str(name).partition('=')[0]!r}, which must be one for all dates,"
+    return ", ".join(feature.definition.columns) or "the prices"
 
 
 def _day(date: np.datetime64, panel: Panel) -> str:

@@ -80,6 +80,12 @@ class RidgeFeatures(Model):
                 f"ridge_features features: {crossing[0].text} depends on other coins, and each "
                 "coin is fitted by itself; use pooled_linear, or leave it out"
             )
+        facts = [f.text for f in self.space.features if f.definition.own_kind == "static"]
+        if facts:
+            raise OptionError(
+                f"ridge_features features: {facts[0]} is the same on all days of a coin, and each "
+                "coin is fitted by itself; use pooled_linear, or leave it out"
+            )
         if self.space.scaling.kind == "global":
             raise OptionError(
                 "ridge_features normalise: global is over all coins, and each coin is fitted by "

@@ -10,6 +10,7 @@ from cryptodask.prices.clean.findings import file_finding, findings, join_findin
 from cryptodask.prices.clean.policies import Policies, action_of, settle
 from cryptodask.prices.clean.series import settle_series
 from cryptodask.prices.freq import DAILY, bar, bars
+from cryptodask.prices.own import join_own
 from cryptodask.prices.reading import RAW_COLUMNS, Reading
 from cryptodask.prices.schema import (
     DATE_DTYPE,
@@ -108,6 +109,7 @@ def join_readings(readings: Iterable[Reading], notes: pd.DataFrame) -> Reading:
         join_findings([notes, *(reading.findings for reading in readings)]),
         pd.concat(origins, ignore_index=True).astype({"file": "str"}) if origins else None,
         pd.concat(changed, ignore_index=True) if changed else None,
+        further=join_own(reading.further for reading in readings),
     )
 
 

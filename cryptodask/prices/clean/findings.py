@@ -82,6 +82,15 @@ FINDING_KINDS: Mapping[str, FindingKind] = {
         "an open, high or low of zero or below, or an amount below zero",
         ("repair:missing", "drop", "fail"),
     ),
+    "unreadable_value": FindingKind(
+        "a cell of a column of your own that is not a finite number",
+        ("drop", "fail"),
+        loses=True,
+    ),
+    "column_left_out": FindingKind("a column that is none of prices and was not asked for"),
+    "missing_column": FindingKind(
+        "a file or frame without a column of your own that was asked for"
+    ),
     "serial_date": FindingKind(
         "a spreadsheet's serial number as date", ("repair:day", "drop", "fail")
     ),

@@ -91,7 +91,7 @@ class DaskFrameSource:
                 f"{library_of(frame)}: is a Dask series; give a frame with columns coin, date and "
                 "close"
             )
-        self.name, self.options = library_of(frame), options
+        self.name, self.options, self._frame = library_of(frame), options, frame
         each = max(pieces.SAMPLE // max(frame.npartitions, 1), 25)
         delayed = frame.to_delayed()
         looks = dask.compute(*[dask.delayed(pieces.look_at)(piece, each) for piece in delayed])
@@ -178,6 +178,22 @@ class DaskFrameSource:
         parts = self.hold()
         with self._client.as_current() if self._client is not None else nullcontext():
             return list(dask.compute(*[dask.delayed(function)(part) for part in parts]))
+
+    def with_own(self, columns: Iterable[str]) -> "DaskFrameSource":
+        """Return the source with the own columns that models ask for; see `Source`.
+
+        The frame is computed again for them.
+        """
+        options = self.options.with_own(columns)
+        if options == self.options:
+            return self
+        return DaskFrameSource(self._frame, options)
+
+    def further(self) -> list[str]:
+        """Return the names of columns that are none of prices and are not read; see `Source`."""
+        read = {*self.layout.columns.values(), *self.layout.coins, self.layout.clock}
+        read |= {*self.options.further, *self.options.facts}
+        return [str(name) for name in self._frame.columns if str(name) not in read]
 
     @property
     def rows(self) -> int:

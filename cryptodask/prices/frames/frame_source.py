@@ -51,8 +51,10 @@ class FrameSource:
     is_shared = False
 
     def __init__(self, frame: Frame, options: ReadOptions = DEFAULT_OPTIONS) -> None:
-        self.name = library_of(frame)
+        self.name, self._frame, self._given = library_of(frame), frame, options
         with spooled(frame, options) as source:
+            source.check_own(self.name)
+            self._further = source.further()
             self.freq, self.options = source.freq, source.options
             [partition] = source.partitions(source.coins, 1)
             self._reading = partition.load()
@@ -63,6 +65,20 @@ class FrameSource:
         without = (coin for coin in named if coin not in self._known)
         self.empty = {coin: no_rows_in_frame(coin) for coin in without}
         check_some_rows(self.coins, self._reading.findings, self.name)
+
+    def with_own(self, columns: Iterable[str]) -> "FrameSource":
+        """Return the source with the own columns that models ask for; see `Source`.
+
+        The frame is read again for them.
+        """
+        options = self._given.with_own(columns)
+        if options == self._given:
+            return self
+        return FrameSource(self._frame, options)
+
+    def further(self) -> list[str]:
+        """Return the names of columns that are none of prices and are not read; see `Source`."""
+        return self._further
 
     @property
     def rows(self) -> int:
@@ -109,7 +125,7 @@ class FrameSource:
 
     def fingerprint(self) -> str:
         """Return a digest of the rows, by which a run recognises the same prices."""
-        digests = digest_coins(self._reading.prices)
+        digests = digest_coins(self._reading.prices, self._reading.further)
         return join_digests(digests, self.freq, lost_lines(self._reading.findings))
 
 

@@ -95,26 +95,36 @@ def slice_reading(
         origin = origin.take(places).reset_index(drop=True)
     if changed is not None:
         changed = changed[changed["coin"].isin(coins)].reset_index(drop=True)
-    return Reading(prices, reading.findings[about].reset_index(drop=True), origin, changed)
+    further = reading.further
+    if further is not None:
+        further = further[further["coin"].isin(coins)].reset_index(drop=True)
+    findings = reading.findings[about].reset_index(drop=True)
+    return Reading(prices, findings, origin, changed, further=further)
 
 
-def digest_coins(prices: pd.DataFrame) -> dict[str, str]:
+def digest_coins(prices: pd.DataFrame, further: pd.DataFrame | None = None) -> dict[str, str]:
     """Return a digest of the rows of each coin.
 
     Parameters
     ----------
     prices : DataFrame
         Columns of the schema, by coin and date.
+    further : DataFrame, optional
+        Own columns, by coin and date.
     """
     rows = CoinRows.of(prices)
     dates = prices["date"].to_numpy().astype("datetime64[s]").astype("<i8")
     # Adding 0.0 makes one zero of two; of NaN there are many, and one is as good as another.
     values = prices[list(NUMBER_COLUMNS)].to_numpy(dtype="<f8") + 0.0
     values[np.isnan(values)] = np.nan
+    # As text, in which facts are, too; numbers are written with all their digits.
+    by_coin = {} if further is None else {str(coin): rows for coin, rows in further.groupby("coin")}
     digests = {}
     for coin, a, b in zip(rows.coins, rows.edges[:-1], rows.edges[1:], strict=True):
         content = hashlib.sha256(dates[a:b].tobytes())
         content.update(values[a:b].tobytes())
+        if coin in by_coin:
+            content.update(by_coin[coin].to_csv(index=False).encode())
         digests[coin] = content.hexdigest()
     return digests
 

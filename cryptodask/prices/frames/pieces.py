@@ -26,6 +26,7 @@ from cryptodask.prices.read.clocks import joined_stamp
 from cryptodask.prices.read.columns import stamp_rule
 from cryptodask.prices.read.names import coin_name
 from cryptodask.prices.read.options import ReadOptions
+from cryptodask.prices.read.own_cells import OWN
 from cryptodask.prices.reading import Reading
 from cryptodask.prices.schema import empty_prices
 
@@ -81,6 +82,11 @@ class FrameLayout:
     options: ReadOptions
     findings: pd.DataFrame
 
+    @property
+    def further(self) -> tuple[str, ...]:
+        """What own columns are called on the way."""
+        return (*self.options.further, *self.options.facts)
+
 
 def look_at(piece: pd.DataFrame, rows: int) -> Look:
     """Return what a partition holds.
@@ -122,6 +128,7 @@ def decide(looks: Sequence[Look], options: ReadOptions) -> FrameLayout:
     head = pd.concat(heads, ignore_index=True)
     with tempfile.TemporaryDirectory(prefix="cryptodask-") as folder:
         source = write_spool(to_arrow(head), Path(folder), options)
+        source.check_own("dask DataFrame")
         cells = read_cells(Path(folder) / NAME, options)
         layout, freq = cells.layout, source.freq
         stamps = _meaning(stamp_rule(cells, 0, freq, options)[0].stamp, options)
@@ -144,6 +151,8 @@ def decide(looks: Sequence[Look], options: ReadOptions) -> FrameLayout:
         layout="prices" if wide else layout.name,
         freq=freq,
         stamps=stamps,
+        further=tuple(OWN + name for name in options.further),
+        facts=tuple(OWN + name for name in options.facts),
     )
     about = found_kinds[found_kinds["kind"] == "layout"]
     days = all(look.midnights.get(date, True) for look in looks)
@@ -189,6 +198,8 @@ def normalise(piece: pd.DataFrame, layout: FrameLayout, before: int) -> pd.DataF
     columns = {"coin": coins.astype("str"), "date": dates}
     others = {name: at for name, at in layout.columns.items() if name not in ("coin", "date")}
     columns |= {name: frame[at] for name, at in others.items()}
+    # Under names that can't be those of other columns on the way.
+    columns |= {name: frame[name.removeprefix(OWN)] for name in layout.further}
     return pd.DataFrame(columns | {LINE: lines})
 
 
@@ -267,7 +278,12 @@ def read_part(rows: pd.DataFrame, layout: FrameLayout) -> Reading:
         _renumber(findings, lines),
         None if origin is None else _renumber(origin, lines),
         None if changed is None else _renumber(changed, lines),
+        further=None if reading.further is None else reading.further.rename(columns=_own_name),
     )
+
+
+def _own_name(name: str) -> str:
+    return name.removeprefix(OWN)
 
 
 def _renumber(rows: pd.DataFrame, lines: NDArray[np.int64]) -> pd.DataFrame:
@@ -296,7 +312,7 @@ def pick_coins(reading: Reading, coins: Sequence[str]) -> Reading:
 
 def digest_part(reading: Reading) -> tuple[dict[str, str], list[str]]:
     """Return a digest of each coin, and a line for each finding that cost a row."""
-    return digest_coins(reading.prices), lost_lines(reading.findings)
+    return digest_coins(reading.prices, reading.further), lost_lines(reading.findings)
 
 
 def findings_of(reading: Reading) -> pd.DataFrame:

@@ -109,7 +109,8 @@ def read_all_cells(
         if isinstance(opened, Cells):
             cells_of[path] = opened
         else:
-            groups.setdefault(opened.known.key, []).append(opened)
+            further = (*options.further, *options.facts)
+            groups.setdefault(opened.known.key(further), []).append(opened)
     for (delimiter, width, places, date), group in groups.items():
         bodies = parse_bodies([file.body for file in group], width, places, date, delimiter)
         tables = [parsed and parsed.table for parsed in bodies]

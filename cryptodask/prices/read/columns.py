@@ -21,12 +21,14 @@ from cryptodask.prices.read.headers import is_number, shorten
 from cryptodask.prices.read.names import coin_name
 from cryptodask.prices.read.numbers import NumberStyle, find_number_style, shows_point
 from cryptodask.prices.read.options import ReadOptions
+from cryptodask.prices.read.own_cells import OWN, further_columns, own_places
 from cryptodask.prices.read.price_file import PriceFile, check_series, freq_of
 from cryptodask.prices.read.stamps import StampRule
 from cryptodask.prices.read.texts import TEXT, Distinct, Texts, join_distinct, join_texts
 from cryptodask.prices.schema import NUMBER_COLUMNS
 from cryptodask.records import FloatArray
 
+_SHOWN = 20  # names of columns in a message
 _SHORT_NUMBER = r"^[^0-9A-Za-z]*[0-9]{1,2}[^0-9A-Za-z]"
 
 
@@ -52,6 +54,8 @@ class TextColumns:
         How dates are written, and what they mean.
     noted : dict of str to list
         Kind of finding -> ``(coin, file, line, value, message)`` of each.
+    further : dict of str to list of pyarrow.Array
+        Own column -> its cells, an array a file; null in files without that column.
     """
 
     columns: dict[str, list[Texts]] = field(default_factory=lambda: {n: [] for n in NUMBER_COLUMNS})
@@ -65,6 +69,12 @@ class TextColumns:
     sizes: list[int] = field(default_factory=list)
     stamps: list[StampRule] = field(default_factory=list)
     noted: dict[str, list[tuple[str, str, int, str, str]]] = field(default_factory=dict)
+    further: dict[str, list[Texts]] = field(default_factory=dict)
+
+    @classmethod
+    def wanted(cls, options: ReadOptions) -> "TextColumns":
+        """Return no rows, with the own columns that are wanted."""
+        return cls(further={name: [] for name in (*options.further, *options.facts)})
 
     def frame(self) -> pd.DataFrame:
         """Return all rows: numbers as text, ``line``, and ``coin, date, file`` as categories."""
@@ -75,6 +85,10 @@ class TextColumns:
         }
         columns |= {
             name: pd.array(join_texts(chunks), dtype="str") for name, chunks in self.columns.items()
+        }
+        columns |= {
+            OWN + name: pd.array(join_texts(chunks), dtype="str")
+            for name, chunks in self.further.items()
         }
         columns["line"] = np.concatenate([np.empty(0, dtype=np.int64), *self.lines])
         columns["file"] = _in_order(self.files, np.repeat(np.arange(len(self.files)), self.sizes))
@@ -97,6 +111,8 @@ class TextColumns:
             self.columns[name].append(pa.nulls(size, TEXT) if column is None else column)
             values = np.full(size, np.nan) if column is None else rows.values.get(name)
             self.values[name].append(values)
+        for name, chunks in self.further.items():
+            chunks.append(rows.further.get(name, pa.nulls(size, TEXT)))
         self.coins.append(rows.coins)
         self.dates.append(rows.dates)
         self.lines.append(rows.lines)
@@ -157,19 +173,25 @@ def add_file(
     freq = options.freq or DAILY
     check_series(path, cells, freq, options)
     try:
+        further = own_places(layout.header, options)
         order, why = _order_of(cells, options)
         style = _number_style(cells)
     except UnreadableFileError as error:
         raise UnreadableFileError(f"{path.name}: {error}") from None
     rule, notes = stamp_rule(cells, order, freq, options)
-    rows = rows_of(cells, group)
+    rows = rows_of(cells, group, further)
     if not style.is_plain:
         rows.values.clear()
-        rows.columns |= {
-            name: pa.array(style.mended(column.to_pylist()), type=TEXT)
-            for name, column in rows.columns.items()
+        rows.columns |= {n: _mended(column, style) for n, column in rows.columns.items()}
+        rows.further |= {
+            n: _mended(c, style) for n, c in rows.further.items() if n in options.further
         }
     texts.add(path.name, rows, rule)
+    for name in texts.further if reports_file else ():
+        if name not in further:
+            others = ", ".join(map(repr, further_columns(layout)[:_SHOWN])) or "none"
+            why = f"no column {name!r}; further columns of the file: {others}"
+            texts.note("missing_column", coin, path.name, 0, name, why)
     if reports_file:
         for written in layout.coins:
             if not coin_name(written):
@@ -181,6 +203,10 @@ def add_file(
         texts.note("layout", coin, path.name, 0, layout.name, message)
         if order:
             texts.note("day_month_order", coin, path.name, 0, why.partition(",")[0], why)
+
+
+def _mended(column: Texts, style: NumberStyle) -> Texts:
+    return pa.array(style.mended(column.to_pylist()), type=TEXT)
 
 
 def _check_headers(cells: Cells, path: Path) -> None:

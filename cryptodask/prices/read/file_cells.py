@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -123,11 +124,17 @@ class Known:
         stat = path.stat()
         return (stat.st_size, stat.st_mtime_ns) == (self.size, self.changed)
 
-    @property
-    def key(self) -> tuple[str, int, tuple[int, ...], int]:
-        """What files must have in common to be parsed together."""
+    def key(self, further: Iterable[str] = ()) -> tuple[str, int, tuple[int, ...], int]:
+        """Return what files must have in common to be parsed together.
+
+        Parameters
+        ----------
+        further : iterable of str
+            Own columns that are wanted.
+        """
         layout = self.layout
         places = {*layout.columns.values(), *layout.coins.values()}
+        places |= {layout.header.index(name) for name in further if name in layout.header}
         return self.delimiter, layout.width, tuple(sorted(places)), layout.columns["date"]
 
 

@@ -1,7 +1,8 @@
 """The rows of one file: the cells of each coin, in long and in wide files."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +29,8 @@ class FileRows:
     lines : ndarray of int64, ``(n_rows,)``
     values : dict of str to ndarray of float64, ``(n_rows,)``
         The numbers of columns that are known to hold nothing else.
+    further : dict of str to pyarrow.Array, ``(n_rows,)``
+        Own column -> its cells, of those that the file has.
     """
 
     coins: Distinct
@@ -35,9 +38,12 @@ class FileRows:
     columns: dict[str, Texts]
     lines: NDArray[np.int64]
     values: dict[str, FloatArray]
+    further: dict[str, Texts] = field(default_factory=dict)
 
 
-def rows_of(cells: Cells, group: Sequence[PriceFile]) -> FileRows:
+def rows_of(
+    cells: Cells, group: Sequence[PriceFile], further: Mapping[str, int] = MappingProxyType({})
+) -> FileRows:
     """Return the rows of some coins of a file.
 
     Parameters
@@ -46,11 +52,13 @@ def rows_of(cells: Cells, group: Sequence[PriceFile]) -> FileRows:
         All of the file.
     group : sequence of PriceFile
         The coins of it that are wanted.
+    further : mapping of str to int
+        Places of own columns; a wide table has none.
     """
-    return _wide(cells, group) if cells.layout.coins else _long(cells, group)
+    return _wide(cells, group) if cells.layout.coins else _long(cells, group, further)
 
 
-def _long(cells: Cells, group: Sequence[PriceFile]) -> FileRows:
+def _long(cells: Cells, group: Sequence[PriceFile], further: Mapping[str, int]) -> FileRows:
     """Return the rows of a file with a row a day (and coin)."""
     places = {name: i for name, i in cells.layout.columns.items() if name in NUMBER_COLUMNS}
     # A column that is empty in every row of the file is not one.
@@ -62,16 +70,18 @@ def _long(cells: Cells, group: Sequence[PriceFile]) -> FileRows:
     known = cells.numeric.values
     values = {name: known[i] for name, i in places.items() if name in columns and i in known}
     dates, lines = cells.stamps, cells.full_lines()
+    more = {name: cells.column(i) for name, i in further.items()}
     place = cells.layout.columns.get("coin")
     if place is None:
         coins = _of_names([group[0].coin], np.zeros_like(lines))
-        return FileRows(coins, dates, columns, lines, values)
+        return FileRows(coins, dates, columns, lines, values, more)
     names, codes = _wanted_names(cells.column(place), group)
     picked = np.flatnonzero(codes >= 0)
     columns = {name: column.take(pa.array(picked)) for name, column in columns.items()}
     values = {name: column[picked] for name, column in values.items()}
+    more = {name: column.take(pa.array(picked)) for name, column in more.items()}
     coins = _of_names(names, codes[picked])
-    return FileRows(coins, dates.pick(picked), columns, lines[picked], values)
+    return FileRows(coins, dates.pick(picked), columns, lines[picked], values, more)
 
 
 def _wanted_names(texts: Texts, group: Sequence[PriceFile]) -> tuple[list[str], NDArray[np.int64]]:

@@ -1,12 +1,13 @@
 """Options for reading price files: what the files leave open."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from cryptodask.errors import OptionError
 from cryptodask.prices.clean.policies import Policies, check_policies
 from cryptodask.prices.freq import DAILY, FREQS, check_freq
+from cryptodask.prices.own import check_own, names_of
 from cryptodask.prices.schema import TABLE_COLUMNS
 
 LAYOUTS: Mapping[str, str] = {
@@ -56,12 +57,15 @@ class ReadOptions:
     now : datetime, optional
         Moment in UTC that files are read at: bars that end after it are left out. By default the
         present one, each time that files are read.
+    further, facts : tuple of str
+        Names of further columns to read, as the header has them: numbers, and facts of a coin that
+        are the same on all its dates. See `cryptodask.prices.own`.
 
     Raises
     ------
     OptionError
         A column, layout, frequency or policy that is not known, a tolerance below 0 or of half a
-        bar and more.
+        bar and more, or a further column of a name that it can't have.
     """
 
     day_first: bool | None = None
@@ -72,10 +76,15 @@ class ReadOptions:
     stamps: str | None = None
     tolerance: float | None = None
     now: datetime | None = None
+    further: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", dict(self.columns))
         object.__setattr__(self, "policies", check_policies(self.policies))
+        object.__setattr__(self, "own", tuple(self.further))
+        object.__setattr__(self, "facts", tuple(self.facts))
+        check_own(self.further, self.facts)
         if self.freq is not None:
             check_freq(self.freq)
         for name in self.columns:
@@ -94,6 +103,22 @@ class ReadOptions:
                 f"tolerance: must be at least 0 and less than half a bar, {longest / 2:,.0f} "
                 f"seconds, got {self.tolerance:,}"
             )
+
+    def with_own(self, columns: Iterable[str]) -> "ReadOptions":
+        """Return options to read the further columns that models ask for, and no others.
+
+        Parameters
+        ----------
+        columns : iterable of str
+            See `cryptodask.models.base.Model.columns`.
+
+        Raises
+        ------
+        OptionError
+            A name can't be that of a further column.
+        """
+        numbers, facts = names_of(columns)
+        return replace(self, further=numbers, facts=facts)
 
     def tolerance_for(self, step: int) -> float:
         """Return the tolerance about the edges of bars, in seconds.

@@ -12,8 +12,10 @@ import pandas as pd
 
 from cryptodask.errors import PriceFileError
 from cryptodask.prices.clean.cleaning import clean_reading
-from cryptodask.prices.clean.findings import file_finding, stack_findings
+from cryptodask.prices.clean.findings import file_finding, join_findings, stack_findings
+from cryptodask.prices.clean.policies import settle
 from cryptodask.prices.freq import DAILY, FREQS
+from cryptodask.prices.own import merge_own
 from cryptodask.prices.read.cells import read_all_cells
 from cryptodask.prices.read.columns import TextColumns, add_file
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
@@ -45,7 +47,7 @@ def read_price_files(files: Sequence[PriceFile], options: ReadOptions = DEFAULT_
     freq = options.freq or DAILY
     options = replace(options, freq=freq)
     unread: list[pd.DataFrame] = []
-    texts = TextColumns()
+    texts = TextColumns.wanted(options)
     groups: dict[Path, list[PriceFile]] = {}
     for file in files:
         groups.setdefault(file.path, []).append(file)
@@ -61,7 +63,22 @@ def read_price_files(files: Sequence[PriceFile], options: ReadOptions = DEFAULT_
                 file_finding(kind_of(error), file.coin, path.name, reason_of(error))
                 for file in group
             ]
-    rows, row_findings = parse_rows(texts.frame(), texts, FREQS[freq])
+    rows, row_findings, further = parse_rows(texts.frame(), texts, FREQS[freq], options)
     # Parsing has noted further findings in the texts.
     read_findings = stack_findings([*unread, *texts.findings(), row_findings])
-    return clean_reading(rows, read_findings, options.policies, freq, options.now)
+    reading = clean_reading(rows, read_findings, options.policies, freq, options.now)
+    return _with_own(reading, further, options) if texts.further else reading
+
+
+def _with_own(reading: Reading, rows: pd.DataFrame, options: ReadOptions) -> Reading:
+    """Return a reading with its own columns, without those of files that were left out."""
+    noted = reading.findings
+    out = noted[(noted["kind"] == "contradicting_file") & (noted["action"] == "drop")]
+    if len(out):
+        pairs = pd.MultiIndex.from_frame(out[["coin", "file"]])
+        rows = rows[~pd.MultiIndex.from_frame(rows[["coin", "file"]].astype("str")).isin(pairs)]
+    further, contradictions = merge_own(rows)
+    more = settle(contradictions, options.policies)
+    return replace(
+        reading, further=further, findings=join_findings([noted, more]) if len(more) else noted
+    )

@@ -11,6 +11,8 @@ from cryptodask.prices.clean.findings import empty_findings, findings, stack_fin
 from cryptodask.prices.freq import FREQS
 from cryptodask.prices.read.columns import TextColumns
 from cryptodask.prices.read.numbers import parse_numbers
+from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
+from cryptodask.prices.read.own_cells import read_own
 from cryptodask.prices.read.regular import as_grouped_numbers, as_numbers
 from cryptodask.prices.read.stamps import read_stamps
 from cryptodask.prices.schema import AMOUNT_COLUMNS, NUMBER_COLUMNS
@@ -165,9 +167,9 @@ def _find_longer(
 
 
 def parse_rows(
-    cells: pd.DataFrame, texts: TextColumns, step: int
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return price rows, and findings; rows without a date or a close above 0 are left out.
+    cells: pd.DataFrame, texts: TextColumns, step: int, options: ReadOptions = DEFAULT_OPTIONS
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return price rows, findings, and own columns; rows without a date are left out.
 
     Parameters
     ----------
@@ -177,11 +179,15 @@ def parse_rows(
         How dates are written; findings about files are noted there.
     step : int
         Seconds of a bar.
+    options : ReadOptions
+        With the own columns that are wanted.
 
     Returns
     -------
-    prices, findings : DataFrame
-        Rows in the columns of the schema with ``file`` and ``line``, in the order of the files.
+    prices, findings, further : DataFrame
+        Rows with a close above 0 in the columns of the schema with ``file`` and ``line``, in the
+        order of the files; findings; and own columns of these and of rows without a close, see
+        `cryptodask.prices.read.own_cells.read_own`.
     """
     stamps, numbers = _parse_dates(cells, texts, step), _Numbers.of(cells, texts)
     if (longer := _find_longer(cells, stamps.dates, texts)).any():
@@ -211,7 +217,14 @@ def parse_rows(
         tables.append(_note(rows, cells, "nonpositive_value", name, kept & low, name))
         values[i, low] = np.nan
     prices = rows.assign(**dict(zip(NUMBER_COLUMNS, values, strict=True)))
-    return prices if kept.all() else prices[kept], stack_findings(tables)
+    further, bad = read_own(rows, cells, ~_is_lost(stamps, cells), options)
+    return prices if kept.all() else prices[kept], stack_findings([*tables, bad]), further
+
+
+def _is_lost(stamps: _Dates, cells: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return which rows have no date or no coin."""
+    lost: NDArray[np.bool_] = stamps.undated | (cells["coin"] == "").to_numpy()
+    return lost
 
 
 def _why_unreadable(

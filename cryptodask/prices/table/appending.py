@@ -16,6 +16,7 @@ from cryptodask.prices.clean.declared import Declared
 from cryptodask.prices.clean.findings import FINDING_COLUMNS, empty_findings, join_findings
 from cryptodask.prices.clean.policies import Policies, check_policies, settle
 from cryptodask.prices.table.growing import Growth, groups_of, with_places, write_growth
+from cryptodask.prices.table.growing_own import grow_own
 from cryptodask.prices.table.looking import Rules
 from cryptodask.prices.table.merge import (
     Corrections,
@@ -64,6 +65,7 @@ def append(
     corrections: Corrections,
     policies: Policies | None = None,
     declared: Declared | None = None,
+    further: pd.DataFrame | None = None,
 ) -> AppendResult:
     """Add rows to a table, and return what that did; see `PriceTable.append`.
 
@@ -81,6 +83,8 @@ def append(
         In place of the table's.
     declared : Declared, optional
         Splits and renames that the table does not know yet.
+    further : DataFrame, optional
+        Own columns that came; those that the table does not have are not asked for.
 
     Raises
     ------
@@ -110,18 +114,21 @@ def append(
         check_names(new_coins, old_coins)
         for group in groups_of(table, rows, growth):
             growth.add(group, corrections)
-        read, given = given, growth.others_of(given)
+        grown = grow_own(table, further, renames, growth.fresh.renames, rows, corrections)
         # Before anything is written, since a policy may be to fail.
         about = join_findings(step.findings for step in growth.looks)
-        about = settle(with_places(about, read), chosen)
-        if growth.changes:
-            writer.publish(write_growth(writer, table, growth, given, about), keep_old=True)
+        about = settle(with_places(about, given), chosen)
+        given = join_findings([growth.others_of(given), settle(grown.findings, chosen)])
+        changes = growth.changes or len(grown.rows) > 0
+        if changes:
+            manifest = write_growth(writer, table, growth, given, about, grown)
+            writer.publish(manifest, keep_old=True)
             table.refresh()
             new_coins = sorted(set(table.coins) - set(old_coins))
     growth.fresh.warn_unknown(there, older)
     return AppendResult(
         **growth.counts(),
-        new_coins=tuple(new_coins if growth.changes else ()),
+        new_coins=tuple(new_coins if changes else ()),
         generation=table.generation,
         findings=join_findings([given, about, *(step.findings for step in growth.merged)]),
     )

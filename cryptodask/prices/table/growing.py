@@ -13,6 +13,7 @@ from cryptodask.prices.clean.findings import NEIGHBOUR_KINDS, ROW_KINDS, join_fi
 from cryptodask.prices.partition import pack, partitions_for
 from cryptodask.prices.reading import RAW_COLUMNS, over_rows
 from cryptodask.prices.schema import as_price_dtypes, empty_prices
+from cryptodask.prices.table.growing_own import OwnGrowth
 from cryptodask.prices.table.growth import write_raw, write_rows
 from cryptodask.prices.table.index import (
     change_index,
@@ -206,7 +207,12 @@ class Growth:
 
 
 def write_growth(
-    writer: Writer, table: TableReader, growth: Growth, given: pd.DataFrame, about: pd.DataFrame
+    writer: Writer,
+    table: TableReader,
+    growth: Growth,
+    given: pd.DataFrame,
+    about: pd.DataFrame,
+    further: OwnGrowth,
 ) -> Manifest:
     """Write the files of an append, and return what the new manifest names.
 
@@ -220,6 +226,8 @@ def write_growth(
         Findings of reading the rows.
     about : DataFrame
         Findings of looking at the series, as they were dealt with.
+    further : OwnGrowth
+        What changes of own columns.
     """
     rows, raw = as_price_dtypes(growth.join("changed")), growth.join("kept")
     removed = growth.join("removed")
@@ -243,22 +251,28 @@ def write_growth(
         delta["findings"] = writer.write("findings", findings)
     if len(raw):
         delta["raw"] = write_raw(writer, raw)
-    seams = load_seam_texts(table.path / had["index"])
-    seams = {coin: text for coin, text in seams.items() if coin not in growth.coins}
-    for step in growth.looks:
-        seams |= {coin: seam.encode() for coin, seam in step.seams.items()}
-    new_index = join_index([index], _empty_after(table, growth, set(index["coin"])), seams)
+    if len(further.rows):
+        delta["own"] = writer.write("own", further.rows)
+    empty = _empty_after(table, growth, set(index["coin"]))
+    new_index = join_index([index], empty, _seams_after(table, growth))
+    same = ("freq", "policies", "findings", "raw", *(["own"] if had["own"] else []))
     return {
-        "freq": had["freq"],
-        "policies": had["policies"],
+        **{name: had[name] for name in same},
         "parts": [parts[i] for i in used],
         "deltas": [*deltas, delta],
         "index": writer.write("index", new_index),
-        "findings": had["findings"],
-        "raw": had["raw"],
         "splits": growth.declared.texts()[0],
         "renames": growth.declared.texts()[1],
     }
+
+
+def _seams_after(table: TableReader, growth: Growth) -> dict[str, str]:
+    """Return the seams of all coins, as JSON."""
+    seams = load_seam_texts(table.path / table.manifest["index"])
+    seams = {coin: text for coin, text in seams.items() if coin not in growth.coins}
+    for step in growth.looks:
+        seams |= {coin: seam.encode() for coin, seam in step.seams.items()}
+    return seams
 
 
 def _grown_index(table: TableReader, growth: Growth) -> pd.DataFrame:

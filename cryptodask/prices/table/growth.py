@@ -22,6 +22,7 @@ from cryptodask.prices.partition import pack
 from cryptodask.prices.reading import Reading
 from cryptodask.prices.schema import NUMBER_COLUMNS
 from cryptodask.prices.table.footer_stats import FOOTER_KEY, FooterStats
+from cryptodask.prices.table.growing_own import own_stream
 from cryptodask.prices.table.index import join_index, load_seam_texts
 from cryptodask.prices.table.manifest import Manifest
 from cryptodask.prices.table.seam import empty_raw, seam_texts
@@ -66,6 +67,7 @@ def write_base(
     policies: Policies,
     declared: Declared,
     known: Known | None = None,
+    further: pd.DataFrame | None = None,
 ) -> Manifest:
     """Write all files of a table without deltas, and return what its manifest names.
 
@@ -77,6 +79,8 @@ def write_base(
         As of `cryptodask.prices.table.price_table.write_table`.
     known : Known, optional
         What the readings don't say, of a table that is written again.
+    further : DataFrame, optional
+        No rows of the own columns that the readings have.
 
     Raises
     ------
@@ -88,10 +92,14 @@ def write_base(
     losses: list[pd.DataFrame] = []
     raw = [empty_raw()] if known is None else [known.raw]
     seams = {} if known is None else dict(known.seams)
-    with writer.stream("findings", empty_findings()) as (findings, add_findings):
+    with (
+        writer.stream("findings", empty_findings()) as (findings, add_findings),
+        own_stream(writer, further) as (own_facts, add_own),
+    ):
         add_findings(notes)
         for reading in readings:
             add_findings(reading.findings)
+            add_own(reading.further)
             if len(reading.prices):
                 index.append(_write_parts(writer, reading, parts))
             elif not parts:
@@ -111,6 +119,7 @@ def write_base(
         "raw": write_raw(writer, pd.concat(raw, ignore_index=True)),
         "splits": declared.texts()[0],
         "renames": declared.texts()[1],
+        **own_facts,
     }
 
 
@@ -201,7 +210,9 @@ def compact(table: TableReader, partitions: int | None) -> None:
         def readings() -> Iterator[Reading]:
             for a, b in pack(table.index["rows"], partitions):
                 [partition] = table.partitions(table.coins[a:b], 1)
-                yield Reading(partition.read(), empty_findings())
+                mine = {c for c in table.empty if a == 0} | set(partition.coins)
+                further = table.load_own(mine) if table.own_names else None
+                yield Reading(partition.read(), empty_findings(), further=further)
 
         known = Known(table.load_raw(), load_seam_texts(table.path / table.manifest["index"]))
         manifest = write_base(
@@ -213,6 +224,7 @@ def compact(table: TableReader, partitions: int | None) -> None:
             table.policies,
             table.declared,
             known,
+            table.empty_own(),
         )
         writer.publish(manifest, keep_old=True)
         table.refresh()

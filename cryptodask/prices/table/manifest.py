@@ -17,6 +17,7 @@ from cryptodask.io.sealed import CHECKSUM, unseal
 from cryptodask.prices.clean.declared import Declared
 from cryptodask.prices.clean.policies import check_policies
 from cryptodask.prices.freq import DAILY, FREQS
+from cryptodask.prices.own import check_own
 
 TABLE_MANIFEST = "manifest.json"
 """Name of the file."""
@@ -39,14 +40,16 @@ _FILE_NAMES = {
     "index": re.compile(rf"index-{_TOKEN}\.parquet"),
     "findings": re.compile(rf"findings-{_TOKEN}\.parquet"),
     "raw": re.compile(rf"raw-{_TOKEN}\.parquet"),
+    "own": re.compile(rf"own-{_TOKEN}\.parquet"),
 }
-_DELTA_FILES = {"rows": "delta", "findings": "findings", "raw": "raw"}
+_DELTA_FILES = {"rows": "delta", "findings": "findings", "raw": "raw", "own": "own"}
 _DELTA_FIELDS = ("first", "last", *_DELTA_FILES)
 
 _SHORT = reprlib.Repr()  # a value may be long, or nested deeper than Python can write it
 _SHORT.maxstring = _SHORT.maxother = 120
 
-_UNDECLARED: dict[str, list[str]] = {"splits": [], "renames": []}
+_UNDECLARED: dict[str, Any] = {"splits": [], "renames": [], "own": None}
+_OWN_FIELDS = ("file", "columns", "facts")
 
 Manifest = dict[str, Any]
 
@@ -90,7 +93,7 @@ def read_table_manifest(folder: Path) -> Manifest:
     -------
     dict
         ``format, version, quote, generation, freq, policies, parts, deltas, index, findings, raw,
-        splits, renames``.
+        splits, renames, own``.
 
     Raises
     ------
@@ -157,6 +160,7 @@ def files_of(manifest: Manifest) -> list[str]:
         manifest["index"],
         manifest["findings"],
         manifest.get("raw"),
+        (manifest.get("own") or {}).get("file"),
         *of_deltas,
     ]
     return [name for name in names if name is not None]
@@ -276,6 +280,21 @@ def _broken_raw(name: object) -> str:
     return "" if name is None else _broken_name("raw", name)
 
 
+def _broken_own(value: object) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, dict) or set(value) != set(_OWN_FIELDS):
+        return f"must be {', '.join(_OWN_FIELDS)}, got {_SHORT.repr(value)}"
+    broken = _broken_name("own", value["file"])
+    broken = broken or _broken_texts(value["columns"]) or _broken_texts(value["facts"])
+    if not broken:
+        try:
+            check_own(value["columns"], value["facts"])
+        except OptionError as error:
+            return str(error)
+    return broken
+
+
 _RULES: Mapping[str, Callable[[object], str]] = {
     "quote": _broken_quote,
     "generation": _broken_generation,
@@ -288,5 +307,6 @@ _RULES: Mapping[str, Callable[[object], str]] = {
     "raw": _broken_raw,
     "splits": _broken_splits,
     "renames": _broken_renames,
+    "own": _broken_own,
 }
 """Field of a manifest -> what is wrong with its value, or nothing."""

@@ -9,6 +9,8 @@
     TABLE/index-TOKEN.parquet       coin, rows, first, last, part, reason (why a coin has no row)
     TABLE/findings-TOKEN.parquet    what was found in the files that the rows came from
     TABLE/raw-TOKEN.parquet         rows that a policy dropped or repaired, as they were read
+    TABLE/own-TOKEN.parquet         columns of a user's own, by coin and date; of an append, those
+                                    that it added or corrected
     TABLE/writer.lock               there only while a process writes, or after one was killed
 
 The footers of parts and deltas have of each coin what readers of closes need most often; see
@@ -142,15 +144,21 @@ class PriceTable(TableReader):
         # What appends alone need is loaded by them, since a forecast opens tables, too.
         from cryptodask.prices.frames.frame_source import read_frame
         from cryptodask.prices.table.appending import append
+        from cryptodask.prices.table.growing_own import split_own
 
+        further = None
         is_rows = isinstance(frame, pd.DataFrame) and set(TABLE_COLUMNS) <= set(frame.columns)
+        if is_rows and options is None:
+            frame, further = split_own(frame, self.own_names, self.empty_own())  # type: ignore[arg-type]
         if not is_frame(frame) or (options is None and (is_rows or findings is not None)):
             declared = Declared.of(splits, renames)
-            return append(self, frame, findings, corrections, None, declared)  # type: ignore[arg-type]
+            return append(self, frame, findings, corrections, None, declared, further)  # type: ignore[arg-type]
         options = options or ReadOptions()
         policies = self.policies | dict(options.policies)
         # The table may have the rows that a frame lacks, so it decides what is a gap.
-        how = replace(options, freq=options.freq or self.freq, policies=of_rows_alone(policies))
+        how = self.options_with_own(
+            replace(options, freq=options.freq or self.freq, policies=of_rows_alone(policies))
+        )
         return self.append_reading(
             read_frame(frame, how),
             corrections=corrections,
@@ -200,6 +208,7 @@ class PriceTable(TableReader):
             corrections,
             policies,
             Declared.of(splits, renames),
+            reading.further,
         )
 
     def compact(self, partitions: int | None = None) -> None:
@@ -233,6 +242,7 @@ def write_table(
     freq: str = DAILY,
     policies: Policies | None = None,
     declared: Declared | None = None,
+    further: pd.DataFrame | None = None,
 ) -> PriceTable:
     """Write a table, or a new version of one that is there.
 
@@ -252,6 +262,8 @@ def write_table(
         What was done about findings, for the table to remember.
     declared : Declared, optional
         Splits and renames that were applied, for the table to remember.
+    further : DataFrame, optional
+        No rows of the own columns that the readings have; see `cryptodask.prices.own.empty_own`.
 
     Raises
     ------
@@ -272,6 +284,7 @@ def write_table(
             check_freq(freq),
             kept,
             declared or Declared(),
+            further=further,
         )
         writer.publish(base, keep_old=False)
     return PriceTable(path)

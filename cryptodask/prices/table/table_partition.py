@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,8 +15,9 @@ from cryptodask.prices.clean.findings import (
     empty_findings,
 )
 from cryptodask.prices.freq import DAILY, step_of
+from cryptodask.prices.own import keep_last_own
 from cryptodask.prices.reading import Reading
-from cryptodask.prices.schema import TABLE_COLUMNS, as_price_dtypes
+from cryptodask.prices.schema import DATE_DTYPE, TABLE_COLUMNS, as_price_dtypes
 from cryptodask.prices.table.closes import read_closes
 from cryptodask.prices.table.manifest import AGAIN
 from cryptodask.prices.table.merge import keep_last
@@ -34,6 +36,8 @@ class TablePartition:
     deltas: tuple[str, ...]
     rows: int
     freq: str = DAILY
+    further: tuple[str, ...] = ()
+    own_columns: tuple[str, ...] = ()
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -102,7 +106,20 @@ class TablePartition:
 
     def load(self, columns: Sequence[str] | None = None) -> Reading:
         """Return the rows; the findings of their files were reported by the import. See `read`."""
-        return Reading(self.read(columns), empty_findings())
+        further = self.load_own() if self.own_columns else None
+        return Reading(self.read(columns), empty_findings(), further=further)
+
+    def load_own(self) -> pd.DataFrame:
+        """Return the own columns that were asked for, by coin and date.
+
+        Raises
+        ------
+        TableError
+            A file can't be read.
+        """
+        paths = [str(Path(self.folder) / name) for name in self.further]
+        further = read_own(paths, self.own_columns, (self.coins[0], self.coins[-1]))
+        return further[further["coin"].isin(self.coins)].reset_index(drop=True)
 
     def read_panel(self, lookback: int | None = None) -> Panel:
         """Return the closes as a panel; a frame would take many times as long.
@@ -132,7 +149,39 @@ class TablePartition:
         return panel
 
 
-def _read_file(path: str, wanted: list[tuple[str, str, Any]], columns: Sequence[str]) -> pa.Table:
+def read_own(
+    paths: Sequence[str], names: Sequence[str], span: tuple[str, str] | None = None
+) -> pd.DataFrame:
+    """Return own columns of a table, of each coin and date the last values.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Files, those that came later last; at least one.
+    names : sequence of str
+    span : (str, str), optional
+        First and last coin; others may be there, too. By default all.
+
+    Raises
+    ------
+    TableError
+        A file can't be read.
+    """
+    wanted = None if span is None else [("coin", ">=", span[0]), ("coin", "<=", span[1])]
+    try:
+        files = [_read_file(path, wanted, ("coin", "date", *names)).to_pandas() for path in paths]
+    except (OSError, ValueError, KeyError) as error:
+        raise TableError(
+            f"{', '.join(paths)}: own columns can't be read: {error}; {AGAIN}"
+        ) from error
+    texts = [name for name in names if any(f[name].dtype != np.float64 for f in files)]
+    types = dict.fromkeys(["coin", *texts], "str") | {"date": DATE_DTYPE}
+    return keep_last_own([file.astype(types) for file in files])
+
+
+def _read_file(
+    path: str, wanted: list[tuple[str, str, Any]] | None, columns: Sequence[str]
+) -> pa.Table:
     # Folders named like date=2026-01-01 on the way to the table mean nothing.
     rows = pq.read_table(
         path, columns=list(columns), filters=wanted, partitioning=None,

@@ -35,6 +35,8 @@ class VersionModel(Model):
     key : str
         Of the version's manifest.
     space : FeatureSpace or None
+    columns : tuple of str
+        That the version's model reads beside the closes.
     """
 
     cost: ClassVar[float] = 10.0
@@ -42,6 +44,7 @@ class VersionModel(Model):
     label: str
     key: str
     space: FeatureSpace | None = field(default=None, repr=False)
+    columns: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def name(self) -> str:
@@ -68,7 +71,7 @@ class PredictKind(ForecastKind):
             version.check()
             _check(version, spec, session.loader.freq)
         planned = [
-            VersionModel(label, version.manifest.key, version.model.space)
+            VersionModel(label, version.manifest.key, version.model.space, version.model.columns)
             for label, version in self.versions.items()
         ]
         super().__init__(spec, session, planned)  # type: ignore[arg-type]

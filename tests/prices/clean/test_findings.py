@@ -109,6 +109,7 @@ def test_only_findings_that_cost_rows_or_files_count_as_lost() -> None:
         "not_fetched",
         "unreadable_file",
         "unreadable_row",
+        "unreadable_value",
     ]
     assert set(lost(every)["kind"]) == set(LOSING_KINDS)
     assert all(kind.meaning for kind in FINDING_KINDS.values())
