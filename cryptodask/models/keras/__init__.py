@@ -1,0 +1,1 @@
+"""Keras networks of users, on our windows, features and seeds."""
