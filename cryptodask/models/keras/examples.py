@@ -1,6 +1,7 @@
 """What a network is trained on and forecasts from: windows of closes, with features beside them."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,6 +48,24 @@ class CoinRows:
         if space is not None:
             features = space.compute(space.rows(panel.take([i])))[-len(closes) :]
         return cls(closes, panel.dates[rows], features)
+
+    @classmethod
+    def join(cls, parts: "Sequence[CoinRows]") -> "CoinRows":
+        """Return the rows of several coins, one after the other.
+
+        Parameters
+        ----------
+        parts : sequence of CoinRows
+        """
+        closes, dates, features = (
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("closes", "dates", "features")
+        )
+        return cls(closes, dates, features)
+
+    def without_dates(self) -> "CoinRows":
+        """Return the same rows, once it is known where examples begin."""
+        return replace(self, dates=self.dates[:0])
 
     def starts(self, window: int, outputs: int, step: np.timedelta64) -> IntArray:
         """Return the rows at which an example begins: no gap in it, and all features known.

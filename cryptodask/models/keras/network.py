@@ -1,45 +1,29 @@
-"""``keras:NETWORK``: any compiled Keras model, trained on windows of each coin's closes."""
+"""``keras:NETWORK``: any compiled Keras model, one network a coin."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from cryptodask.errors import ForecastError, OptionError
-from cryptodask.features import FeatureSpace
-from cryptodask.models.base import Gaps, rng_for
-from cryptodask.models.keras.examples import CoinRows, Windows, check_ahead, space_for
+from cryptodask.errors import ForecastError
+from cryptodask.models.base import rng_for
+from cryptodask.models.keras.base import OURS, KerasModel, arguments_of
+from cryptodask.models.keras.examples import CoinRows, Windows, check_ahead
 from cryptodask.models.keras.kept import learned, measure_of, stack, weights_of
-from cryptodask.models.keras.sources import (
-    SHIPPED,
-    Saved,
-    Source,
-    source_named,
-    source_of_object,
-)
-from cryptodask.models.keras.training import Design, Network, network_of
+from cryptodask.models.keras.pooled import PooledKerasNetwork
+from cryptodask.models.keras.sources import SHIPPED, Saved, source_named
+from cryptodask.models.keras.training import Network, network_of
 from cryptodask.models.learned import Learned
 from cryptodask.models.lstm.inputs import Measure
-from cryptodask.models.options import from_text, of_family
-from cryptodask.models.regression.declared import missing_feature_error
+from cryptodask.models.options import convert, of_family
 from cryptodask.models.trained import TrainableModel
 from cryptodask.records import FloatArray, Panel
 from cryptodask.timing import stage
 
-OURS: Mapping[str, tuple[Any, Any]] = {
-    "window": (int, 50),
-    "outputs": (int, 1),
-    "epochs": (int, 5),
-    "batch_size": (int, 128),
-    "features": (str, ""),
-    "max_rows": (int, 3_000),
-}
-"""Type and default of each option that is ours; a network's own come after them."""
-
 
 @dataclass(frozen=True)
-class KerasNetwork(TrainableModel):
+class KerasNetwork(KerasModel, TrainableModel):
     """Any compiled Keras model, trained on windows of each coin's closes.
 
     The network sees a window of closes, each divided by the window's first close less one, and
@@ -52,28 +36,7 @@ class KerasNetwork(TrainableModel):
     from a fresh optimiser; from the weights of the file where the network is a file. So what a coin
     gets does not depend on which were trained before it.
 
-    Attributes
-    ----------
-    network : str, callable or keras.Model
-        ``gru``, ``tcn``, ``transformer``; ``MODULE:BUILDER``, a function of window, features and
-        outputs, as far as it takes them, that returns a compiled model; the path of a ``.keras``
-        file. In Python also the function, or a compiled model. It becomes a name.
-    window : int
-        Closes in a window, a bar each.
-    outputs : int
-        Bars that a call predicts.
-    epochs, batch_size : int
-        Passes over the windows; windows a training step. 0 epochs leave a file's weights as they
-        are.
-    features : str
-        Inputs beside the close; see `cryptodask.features.space.FeatureSpace.parse`. Such as need
-        volumes can be had where ``outputs`` is the horizon.
-    max_rows : int
-        Latest rows of a coin that are trained on.
-    params : tuple of (str, value)
-        Options of the network: arguments of the function, by name; or a mapping.
-    sha256 : str
-        Of the file, which must be the same one later; by default what it is now.
+    Attributes are those of `cryptodask.models.keras.base.KerasModel`.
 
     Examples
     --------
@@ -82,62 +45,8 @@ class KerasNetwork(TrainableModel):
     """
 
     cost: ClassVar[float] = 10_000.0
-    needs_variation: ClassVar[bool] = True
-    gaps: ClassVar[Gaps] = "split"
-    libraries: ClassVar[tuple[str, ...]] = ("keras",)
     pattern: ClassVar[str] = "keras:MODULE:BUILDER"
-
-    network: Any
-    window: int = OURS["window"][1]
-    outputs: int = OURS["outputs"][1]
-    epochs: int = OURS["epochs"][1]
-    batch_size: int = OURS["batch_size"][1]
-    features: str = OURS["features"][1]
-    max_rows: int = OURS["max_rows"][1]
-    params: tuple[tuple[str, Any], ...] = ()
-    sha256: str = ""
-    source: Source | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        set_field = object.__setattr__
-        if self.source is None or self.network != self.source.place:
-            find = source_named if isinstance(self.network, str) else source_of_object
-            set_field(self, "source", find(self.network))
-        set_field(self, "network", self._source.place)
-        set_field(self, "params", _checked(self.name, self._source, self.params))
-        digest = self._source.digest if isinstance(self._source, Saved) else ""
-        if self.sha256 not in ("", digest):
-            raise OptionError(
-                f"{self.name} sha256: is {digest or 'of files only'}, not {self.sha256}: the file "
-                "is another than the one that was named before; restore it, or begin anew"
-            )
-        set_field(self, "sha256", digest)
-        _check_least(self, self.name, 0 if digest else 1)
-        _ = self.space  # refused here if it can't be had
-
-    @property
-    def _source(self) -> Source:
-        assert self.source is not None
-        return self.source
-
-    @property
-    def name(self) -> str:
-        """``keras:`` and the network."""
-        return f"keras:{self.network}"
-
-    @property
-    def space(self) -> FeatureSpace | None:
-        return space_for(self.name, self.features, self.outputs)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return self.space.columns if self.space else ()
-
-    @property
-    def design(self) -> Design:
-        """What decides which functions a process traces."""
-        features = 1 + (len(self.space.names) if self.space else 0)
-        return Design(self._source, self.params, (self.window, features, self.outputs))
+    pooled: ClassVar[bool] = False
 
     @classmethod
     def options(cls, network: str) -> dict[str, tuple[Any, Any]]:
@@ -150,10 +59,11 @@ class KerasNetwork(TrainableModel):
         """
         source = source_named(network)
         of_file = {"sha256": (str, "")} if isinstance(source, Saved) else {}
-        return {**OURS, **of_file, **_arguments(f"keras:{network}", source)}
+        pooled = {"pooled": (bool, cls.pooled)}
+        return {**OURS, **pooled, **of_file, **arguments_of(f"keras:{network}", source)}
 
     @classmethod
-    def create(cls, network: str, options: Mapping[str, Any]) -> "KerasNetwork":
+    def create(cls, network: str, options: Mapping[str, Any]) -> KerasModel:
         """Create a model from its options.
 
         Parameters
@@ -163,8 +73,10 @@ class KerasNetwork(TrainableModel):
         options : mapping of str to Any
             Values, as text or not.
         """
-        ours = (*OURS, "sha256")
-        return cls(network, **of_family(f"keras:{network}", cls.options(network), ours, options))
+        name, others = f"keras:{network}", dict(options)
+        pooled = convert(name, "pooled", others.pop("pooled", cls.pooled), bool)
+        kind = PooledKerasNetwork if pooled else cls
+        return kind(network, **of_family(name, cls.options(network), (*OURS, "sha256"), others))
 
     @classmethod
     def describe(cls, network: str) -> str:
@@ -178,19 +90,6 @@ class KerasNetwork(TrainableModel):
         if network in SHIPPED:
             return f"A small {network} network of Keras on windows of a coin's closes."
         return f"The Keras network {network} on windows of a coin's closes."
-
-    def min_length(self, horizon: int) -> int:
-        before = self.space.history - 1 if self.space else 0
-        return before + self.window + self.outputs
-
-    def lookback_from(self, horizon: int) -> int | None:
-        if self.space is None:
-            return self.window
-        before = self.space.lookback
-        return None if before is None else before - 1 + self.window
-
-    def warm_up(self) -> None:
-        network_of(self.design)
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
         check_ahead(self.name, self.space, self.outputs, horizon)  # before it trains
@@ -209,7 +108,12 @@ class KerasNetwork(TrainableModel):
             for i in range(len(panel)):
                 coin = known.take([panel.coins[i]])
                 ahead = Windows(
-                    panel.take([i]), self.window, self.outputs, horizon, self.space, measure_of(coin)
+                    panel.take([i]),
+                    self.window,
+                    self.outputs,
+                    horizon,
+                    self.space,
+                    measure_of(coin),
                 )
                 with network.lock:
                     network.load([array[0] for array in weights_of(coin)])
@@ -217,16 +121,6 @@ class KerasNetwork(TrainableModel):
                         ahead.move(network.predict(x))
                 forecast[i] = ahead.forecast[0]
         return forecast
-
-    def explain(self, panel: Panel) -> ForecastError | None:
-        if self.space is not None:
-            missing = missing_feature_error(self.name, self.space, panel, None)
-            if missing is not None:
-                return missing
-        return ForecastError(
-            f"{panel.coins[0]}: {self.name}: the network gave numbers that are not finite; lower "
-            "its learning rate, limit gradients (clipnorm of its optimiser), or look at the prices"
-        )
 
     def _fit(self, network: Network, panel: Panel, i: int, seed: int) -> Learned:
         """Return the network of one coin.
@@ -248,52 +142,7 @@ class KerasNetwork(TrainableModel):
         measure = Measure.of(rows.trained_rows(starts, self.window))
         x, y = rows.examples(starts, self.window, self.outputs, measure)
         rng = rng_for(seed, self.name, coin)
-        weights, losses = network.train(x, y, self.epochs, self.batch_size, rng, coin)
+        weights, losses = network.train(
+            lambda some: (x[some], y[some]), len(x), self.epochs, self.batch_size, rng, coin
+        )
         return learned((coin,), weights, losses, measure)
-
-
-def _arguments(name: str, source: Source) -> dict[str, tuple[Any, Any]]:
-    """Return type and default of each option of a network.
-
-    Raises
-    ------
-    OptionError
-        One is named as something that each model has.
-    """
-    for argument in source.arguments:
-        if hasattr(KerasNetwork, argument) or argument in KerasNetwork.__dataclass_fields__:
-            raise OptionError(
-                f"{name}: its argument {argument} has the name of something that each model has; "
-                "rename it"
-            )
-    return source.arguments
-
-
-def _checked(name: str, source: Source, params: Any) -> tuple[tuple[str, Any], ...]:
-    """Return options of a network in order, as plain values.
-
-    Raises
-    ------
-    OptionError
-        One is unknown, missing, or not a plain value.
-    """
-    known = _arguments(name, source)
-    given = dict(params)
-    for option in given:
-        if option not in known:
-            listed = ", ".join(known) or "none"
-            raise OptionError(f"{name}: has no option {option!r}; options of it: {listed}")
-    for option, (_, default) in known.items():
-        if default is ... and option not in given:
-            raise OptionError(f"{name} {option}: has no default; give a value")
-    return tuple(sorted((k, from_text(name, k, v, known[k][1])) for k, v in given.items()))
-
-
-def _check_least(model: Any, name: str, epochs: int) -> None:
-    """Check that numbers are not too small; see `OptionError`."""
-    least = {"window": 1, "outputs": 1, "epochs": epochs, "batch_size": 1,
-             "max_rows": model.window + model.outputs}  # fmt: skip
-    for option, smallest in least.items():
-        value = getattr(model, option)
-        if value < smallest:
-            raise OptionError(f"{name} {option}: must be at least {smallest}, got {value}")

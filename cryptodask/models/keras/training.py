@@ -5,6 +5,7 @@ these are variables of the traced functions, and are set anew.
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -15,11 +16,20 @@ from cryptodask.errors import ForecastError, OptionError, VersionError
 from cryptodask.models.keras.sources import Source
 from cryptodask.models.learned import Array
 from cryptodask.models.lstm.keras_learning import import_keras
-from cryptodask.records import FloatArray, FloatArray32
+from cryptodask.records import FloatArray, FloatArray32, IntArray
 
 NEEDED_FOR = "keras:… models are networks of Keras, and"
 """What begins the message where Keras is not installed."""
 
+
+Examples = Callable[[IntArray], tuple[FloatArray32, FloatArray32]]
+"""From numbers of windows to inputs and targets."""
+
+KEPT_BYTES = 16_000_000
+"""First weights that are kept for coins that come again."""
+
+ROWS = 64
+"""Windows of a call where one network forecasts many coins."""
 
 _building = threading.Lock()
 
@@ -81,6 +91,7 @@ class Network:
     def __init__(self, design: Design) -> None:
         self._tf, self._keras = import_keras(NEEDED_FOR)
         self._design, self.lock = design, threading.Lock()
+        self._firsts: dict[int, list[Array]] = {}
         self._model = self._build(seed=0)
         _check(design, self._model)
         window, features, outputs = design.shape
@@ -97,8 +108,8 @@ class Network:
 
     def train(
         self,
-        x: FloatArray32,
-        y: FloatArray32,
+        examples: Examples,
+        n: int,
         epochs: int,
         batch_size: int,
         rng: np.random.Generator,
@@ -108,8 +119,10 @@ class Network:
 
         Parameters
         ----------
-        x : ndarray of float32, ``(n, window, features)``
-        y : ndarray of float32, ``(n, outputs)``
+        examples : callable
+            Returns inputs ``(n, window, features)`` and targets ``(n, outputs)`` of some windows.
+        n : int
+            Number of windows.
         epochs, batch_size : int
         rng : Generator
             First weights, the order of windows, which changes with each epoch, and dropout all
@@ -133,8 +146,7 @@ class Network:
         with self.lock:
             self.begin(int(rng.integers(2**31)))
             for epoch in range(epochs):
-                order = rng.permutation(len(x))
-                losses[epoch] = self.epoch(x[order], y[order], batch_size)
+                losses[epoch] = self.epoch(examples, rng.permutation(n), batch_size)
                 if not np.isfinite(losses[epoch]):
                     raise ForecastError(
                         f"{what}: {self._design.name}: the loss is {losses[epoch]} in epoch "
@@ -178,34 +190,27 @@ class Network:
         seed : int
             The network is the one that is built after ``keras.utils.set_random_seed(seed)``.
         """
-        fresh = self._build(seed)
-        values = [variable.numpy() for variable in fresh.variables]
-        if [value.shape for value in values] != [tuple(v.shape) for v in self._model.variables]:
-            raise OptionError(
-                f"{self._design.name}: built another network the second time; let it depend on its "
-                "arguments alone"
-            )
-        for variable, value in zip(self._model.variables, values, strict=True):
+        for variable, value in zip(self._model.variables, self._drawn(seed), strict=True):
             variable.assign(value)
         for variable, value in self._first:
             variable.assign(value)
 
-    def epoch(self, x: FloatArray32, y: FloatArray32, batch_size: int) -> float:
-        """Train on all windows in their order, and return the mean loss.
+    def epoch(self, examples: Examples, order: IntArray, batch_size: int) -> float:
+        """Train on all windows once, and return the mean loss.
 
         Parameters
         ----------
-        x : ndarray of float32, ``(n, window, features)``
-        y : ndarray of float32, ``(n, outputs)``
+        examples : callable
+            Returns inputs ``(n, window, features)`` and targets ``(n, outputs)`` of some windows.
+        order : ndarray of int64, ``(n_windows,)``
         batch_size : int
             Windows a step.
         """
         self._model.reset_metrics()
-        inputs, targets = self._tf.constant(x), self._tf.constant(y)
         logs: dict[str, Any] = {}
-        for start in range(0, len(x), batch_size):
-            rows = slice(start, start + batch_size)
-            logs = self._step(inputs[rows], targets[rows])
+        for start in range(0, len(order), batch_size):
+            x, y = examples(order[start : start + batch_size])
+            logs = self._step(self._tf.constant(x), self._tf.constant(y))
         return float(logs["loss"])
 
     def predict(self, x: FloatArray32) -> FloatArray32:
@@ -218,9 +223,47 @@ class Network:
         outputs: FloatArray32 = self._predict(self._tf.constant(x)).numpy()
         return outputs
 
+    def predict_many(self, x: FloatArray32) -> FloatArray32:
+        """Return the outputs of windows of any number of coins, ``(n, outputs)``.
+
+        They are taken `ROWS` at a time, the last ones with zeros after them, so that all products
+        are of one shape, and a row's bits do not depend on how many others there are.
+
+        Parameters
+        ----------
+        x : ndarray of float32, ``(n, window, features)``
+        """
+        parts = []
+        for start in range(0, len(x), ROWS):
+            some = x[start : start + ROWS]
+            padded = np.zeros((ROWS, *x.shape[1:]), dtype=np.float32)
+            padded[: len(some)] = some
+            parts.append(self.predict(padded)[: len(some)])
+        return np.concatenate(parts)
+
     def _build(self, seed: int) -> Any:
         design = self._design
         return design.source.build(self._keras, design.shape, design.params, seed)
+
+    def _drawn(self, seed: int) -> list[Array]:
+        """Return the values of a network that is new after a seed, the same ones the next time.
+
+        In a backtest a coin begins from them at every origin, and building takes longer than a
+        small network's epoch.
+        """
+        if seed in self._firsts:
+            return self._firsts[seed]
+        values = [variable.numpy() for variable in self._build(seed).variables]
+        if [value.shape for value in values] != [tuple(v.shape) for v in self._model.variables]:
+            raise OptionError(
+                f"{self._design.name}: built another network the second time; let it depend on its "
+                "arguments alone"
+            )
+        size = sum(value.nbytes for value in values)
+        while self._firsts and size * (len(self._firsts) + 1) > KEPT_BYTES:
+            del self._firsts[next(iter(self._firsts))]
+        self._firsts[seed] = values
+        return values
 
     def _prepare(self) -> None:
         """Have loss, metrics and optimiser make their variables, by a step on zeros."""
