@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any, get_type_hints
 
 from cryptodask.errors import OptionError, UnknownModelError
+from cryptodask.models import own
 from cryptodask.models.base import Model
 from cryptodask.models.options import convert
 
@@ -73,6 +74,44 @@ def create_model(name: str, **options: Any) -> Model:
 loss='mse', optimizer='rmsprop', learning_rate=0.001, batch_size=512, epochs=3, \
 validation_split=0.05, shuffle=True, features='', recurrent_dropout=0.0, weight_decay=0.0, \
 patience=0)
+    """
+    name_model(name)
+    return build_model(name, options)
+
+
+def name_model(name: str) -> None:
+    """Import the user's code that a name is of, since the user named it; others are left alone.
+
+    Parameters
+    ----------
+    name : str
+        That a user typed or passed; never one that was read.
+    """
+    place = place_of(name)
+    if place is not None:
+        own.find_own(place)
+
+
+def place_of(name: str) -> str | None:
+    """Return the ``MODULE:NAME`` of a user's code that a name of a model has in it, if any.
+
+    Parameters
+    ----------
+    name : str
+    """
+    prefix, colon, inner = name.partition(":")
+    family = _import(FAMILIES[prefix]) if colon and prefix in FAMILIES else None
+    code_of = getattr(family, "code_of", None)
+    return None if code_of is None else code_of(inner)
+
+
+def build_model(name: str, options: Mapping[str, Any]) -> Model:
+    """Create a model as `create_model` does, but import no user's code that was not named before.
+
+    Parameters
+    ----------
+    name : str
+    options : mapping of str to Any
     """
     known = model_options(name)
     values = {}

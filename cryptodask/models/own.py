@@ -95,6 +95,44 @@ def was_named(place: str) -> bool:
     return place in _NAMED
 
 
+def named(place: str) -> Any:
+    """Return what a place names, if the user named it in this process; see `find_own`.
+
+    Parameters
+    ----------
+    place : str
+
+    Raises
+    ------
+    OptionError
+        Nobody did: a file did, and it may not have code imported.
+    """
+    if place not in _NAMED:
+        raise OptionError(
+            f"{place!r}: is of your own code, which is imported only where you name it yourself; "
+            "name its model on the command line, or in Python create it before this"
+        )
+    return _NAMED[place]
+
+
+def note(place: str, thing: Any) -> bool:
+    """Note what a user passed in Python as named, where its place leads to it; return whether so.
+
+    Parameters
+    ----------
+    place : str
+    thing : Any
+    """
+    module, _, attribute = place.partition(":")
+    if module == "__main__" or not is_place(place):
+        return False
+    if getattr(sys.modules.get(module), attribute, None) is not thing:
+        return False
+    _NAMED[place] = thing
+    source_of(module)
+    return True
+
+
 def source_of(module: str) -> Source | None:
     """Return the file of an imported module, as it was when this was asked first.
 

@@ -145,11 +145,11 @@ def model_of(path: AnyPath, facts: VersionFacts, features: Mapping[str, str]) ->
     VersionError
         This catalog has none like it, its features are others, or a library is of another release.
     """
-    from cryptodask.models import create_model
+    from cryptodask.models.catalog import build_model
 
     name, options = facts.model["name"], facts.model["options"]
     try:
-        model = create_model(name, **{k: _as_tuples(v) for k, v in options.items()})
+        model = build_model(name, {k: _as_tuples(v) for k, v in options.items()})
     except InputError as error:
         raise VersionError(
             f"{path}: model: trained as {name} with {options}, which this CryptoDask "

@@ -72,9 +72,9 @@ class ModelSpec:
                 f"{self.name}: was made in Python, and is not a model of the catalog with options "
                 "that text can give; run it from Python again"
             )
-        from cryptodask.models import create_model
+        from cryptodask.models.catalog import build_model
 
-        return create_model(self.name, **{k: _as_tuples(v) for k, v in self.options.items()})
+        return build_model(self.name, {k: _as_tuples(v) for k, v in self.options.items()})
 
 
 def _options_of(model: "Model") -> dict[str, Any] | None:

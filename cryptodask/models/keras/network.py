@@ -17,6 +17,7 @@ from cryptodask.models.keras.training import Network, network_of
 from cryptodask.models.learned import Learned
 from cryptodask.models.lstm.inputs import Measure
 from cryptodask.models.options import convert, of_family
+from cryptodask.models.own import is_place
 from cryptodask.models.trained import TrainableModel
 from cryptodask.records import FloatArray, Panel
 from cryptodask.timing import stage
@@ -47,6 +48,17 @@ class KerasNetwork(KerasModel, TrainableModel):
     cost: ClassVar[float] = 10_000.0
     pattern: ClassVar[str] = "keras:MODULE:BUILDER"
     pooled: ClassVar[bool] = False
+
+    @classmethod
+    def code_of(cls, network: str) -> str | None:
+        """Return the ``MODULE:BUILDER`` of a user's code that a network is of, if any.
+
+        Parameters
+        ----------
+        network : str
+            As ``gru``, ``MODULE:BUILDER`` or a path.
+        """
+        return network if is_place(network) else None
 
     @classmethod
     def options(cls, network: str) -> dict[str, tuple[Any, Any]]:

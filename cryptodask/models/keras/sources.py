@@ -18,7 +18,7 @@ import numpy as np
 from cryptodask.errors import OptionError, UnknownModelError
 from cryptodask.models.keras import networks
 from cryptodask.models.keras.saved import check_content
-from cryptodask.models.own import find_own, is_place, source_of
+from cryptodask.models.own import is_place, named, note, source_of
 
 SHIPPED = ("gru", "tcn", "transformer")
 """Builders of `cryptodask.models.keras.networks`."""
@@ -155,7 +155,7 @@ class Saved:
 
 
 def source_named(place: str) -> Source:
-    """Return the source that a user names.
+    """Return the source of a name; no user's code is imported that was not named before.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def source_named(place: str) -> Source:
             f"'keras:{place}': no such network; name one of {', '.join(SHIPPED)}, a function that "
             "builds one as keras:MODULE:BUILDER, or a file as keras:network.keras"
         )
-    builder = find_own(place)
+    builder = named(place)
     if not callable(builder):
         raise OptionError(
             f"keras:{place}: is a {type(builder).__name__}; name a function of (window, features, "
@@ -229,8 +229,8 @@ def source_of_builder(function: Callable[..., Any], place: str) -> Builder:
     module, _, name = place.partition(":")
     if getattr(networks, name, None) is function and module == networks.__name__:
         return Builder(name, "", function)
-    file = source_of(module)
-    if file is not None and getattr(sys.modules.get(module), name, None) is function:
+    file = source_of(module) if note(place, function) else None
+    if file is not None:
         return Builder(place, file.digest, function)
     return Builder(place, _keys.setdefault(function, uuid4().hex), function)
 
