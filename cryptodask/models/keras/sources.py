@@ -5,6 +5,7 @@ import random
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -142,9 +143,15 @@ class Saved:
         return cls(place, hashlib.sha256(content).hexdigest(), content)
 
     def build(self, keras: Any, shape: tuple[int, int, int], params: Any, seed: int) -> Any:
-        with _seeded(keras, seed), tempfile.TemporaryDirectory() as folder:
+        with (
+            _seeded(keras, seed),
+            tempfile.TemporaryDirectory() as folder,
+            warnings.catch_warnings(),
+        ):
             path = Path(folder) / "network.keras"
             path.write_bytes(self.content)
+            # Of an optimiser that has not made a step, and has no state yet.
+            warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
             try:
                 return keras.saving.load_model(path, safe_mode=True)
             except Exception as error:
