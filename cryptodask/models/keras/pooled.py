@@ -39,9 +39,6 @@ class PooledKerasNetwork(KerasModel, PooledModel):
     def steps(self) -> int:
         return 1
 
-    def min_length(self, horizon: int) -> int:
-        return self._before + self.window  # a coin is forecast from these rows alone
-
     def prepare(self, panel: Panel) -> "Gathered":
         coins: dict[str, tuple[CoinRows, IntArray]] = {}
         for i, coin in enumerate(panel.coins):

@@ -244,11 +244,24 @@ def source_of_builder(function: Callable[..., Any], place: str) -> Builder:
 
 @contextmanager
 def _seeded(keras: Any, seed: int) -> Iterator[None]:
-    """Seed what a network may draw from; afterwards Python's and NumPy's states are as before."""
+    """Seed what a network may draw from; afterwards Python's and NumPy's states are as before.
+
+    Keras draws the seeds of its layers from Python's `random`, as do Dask's threads meanwhile. So
+    that theirs can't change ours, Keras gets a generator for itself, of the same numbers.
+    """
+    from keras.src.random import seed_generator
+
+    if not hasattr(seed_generator, "python_random"):
+        raise OptionError(
+            f"keras {keras.__version__}: draws seeds in a way that is not known here, so that "
+            "forecasts would differ from run to run; install keras 3.10 to 3.15"
+        )
     states = random.getstate(), np.random.get_state()
     keras.utils.set_random_seed(seed)
+    seed_generator.python_random = random.Random(seed)
     try:
         yield
     finally:
+        seed_generator.python_random = random
         random.setstate(states[0])
         np.random.set_state(states[1])

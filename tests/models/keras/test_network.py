@@ -3,6 +3,7 @@
 import random
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from cryptodask.errors import MissingExtraError, OptionError, UnknownModelError
 from cryptodask.models import create_model, describe_model, model_options, run_model
 from cryptodask.models.base import rng_for
-from cryptodask.models.keras import KerasNetwork, networks
+from cryptodask.models.keras import KerasNetwork, networks, training
 from cryptodask.models.lstm.keras_learning import import_keras
 from cryptodask.records import FloatArray, Panel
 from tests.models.conftest import make_panel, one_coin
@@ -207,6 +208,25 @@ def test_without_keras_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(MissingExtraError, match=r"keras:… models are .* 'cryptodask\[lstm\]'"):
         run_model(model, make_panel([40]), 3)
     import_keras.cache_clear()
+
+
+def test_what_other_threads_draw_changes_nothing() -> None:
+    model, panel = KerasNetwork("gru", **SMALL, params={"units": 4}), make_panel([60, 50, 40])
+    expected = model.forecast(panel, 3, seed=0)
+    training._network_of.cache_clear()
+    done = threading.Event()
+
+    def draw() -> None:
+        while not done.wait(0.0002):
+            random.random()
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    try:
+        assert np.array_equal(model.forecast(panel, 3, seed=0), expected)
+    finally:
+        done.set()
+        thread.join()
 
 
 def test_randomness_of_python_and_numpy_is_left_as_it_was() -> None:

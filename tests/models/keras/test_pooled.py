@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cryptodask.errors import ForecastError, TooShortError
-from cryptodask.models import create_model, run_model
+from cryptodask.models import create_model
 from cryptodask.models.keras import PooledKerasNetwork
 from cryptodask.models.lstm.inputs import Measure
 from tests.models.conftest import make_panel
@@ -63,9 +63,3 @@ def test_a_loss_that_is_not_finite_is_of_all_coins(builders: str) -> None:
     model = create_model(f"keras:{builders}:exploding", window=8, pooled=True)
     with pytest.raises(ForecastError, match="2 coins: .* the loss is (nan|inf) in epoch"):
         model.forecast(make_panel([60, 50]), 3, seed=0)
-
-
-def test_a_coin_too_short_to_train_on_does_not_hinder_the_others() -> None:
-    result = run_model(PooledKerasNetwork("gru", **SMALL), make_panel([60, 8, 7]), 3)
-    assert result.coins == ("coin-0", "coin-1")
-    assert [failure.coin for failure in result.failures] == ["coin-2"]
