@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-BUILDERS = '''
+BUILDERS = """
 import keras
 
 
@@ -64,7 +64,7 @@ def forgetful(window, calls=[]):
 
 
 number = 3
-'''
+"""
 
 
 @pytest.fixture

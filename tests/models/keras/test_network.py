@@ -231,9 +231,9 @@ def test_what_other_threads_draw_changes_nothing() -> None:
 
 def test_randomness_of_python_and_numpy_is_left_as_it_was() -> None:
     random.seed(4)
-    np.random.seed(4)  # noqa: NPY002
-    expected = random.random(), np.random.random()  # noqa: NPY002
+    np.random.seed(4)
+    expected = random.random(), np.random.random()
     random.seed(4)
-    np.random.seed(4)  # noqa: NPY002
+    np.random.seed(4)
     KerasNetwork("gru", **SMALL, params={"units": 3}).warm_up()
-    assert (random.random(), np.random.random()) == expected  # noqa: NPY002
+    assert (random.random(), np.random.random()) == expected

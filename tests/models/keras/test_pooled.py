@@ -1,4 +1,4 @@
-"""One Keras network for all coins: the same however they are divided, and for coins it never saw."""
+"""One Keras network for all coins: the same however they are divided, also for other coins."""
 
 from typing import Any
 
@@ -61,5 +61,5 @@ def test_without_a_window_there_is_nothing_to_train_on() -> None:
 
 def test_a_loss_that_is_not_finite_is_of_all_coins(builders: str) -> None:
     model = create_model(f"keras:{builders}:exploding", window=8, pooled=True)
-    with pytest.raises(ForecastError, match="2 coins: .* the loss is (nan|inf) in epoch"):
+    with pytest.raises(ForecastError, match=r"2 coins: .* the loss is (nan|inf) in epoch"):
         model.forecast(make_panel([60, 50]), 3, seed=0)
