@@ -1,6 +1,7 @@
 """What is known of a version of a model, and whether this release can use it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -170,13 +171,19 @@ def model_of(path: AnyPath, facts: VersionFacts, features: Mapping[str, str]) ->
 def library_versions(model: Model) -> dict[str, str]:
     """Return the releases of packages on which it depends whether what a model learned is read.
 
+    Those that are not installed are left out.
+
     Parameters
     ----------
     model : Model
     """
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
-    return {name: version(name) for name in model.libraries}
+    releases = {}
+    for name in model.libraries:
+        with suppress(PackageNotFoundError):
+            releases[name] = version(name)
+    return releases
 
 
 def check_libraries(path: AnyPath, there: Mapping[str, str], model: Model) -> None:

@@ -38,7 +38,7 @@ def test_families_are_told_with_how_their_models_are_named() -> None:
     assert set(families) == {
         "sklearn:sklearn.MODULE.CLASS",
         "stats:CLASS",
-        "keras:MODULE:BUILDER",
+        "keras:gru, keras:tcn, keras:transformer, keras:MODULE:BUILDER, keras:FILE.keras",
     }
     assert all(line.endswith(".") for line in families.values())
     with pytest.raises(UnknownModelError, match=r"sklearn:sklearn\.MODULE\.CLASS, stats:CLASS"):

@@ -1,4 +1,4 @@
-"""``keras:NETWORK``: any compiled Keras model, one network a coin."""
+"""``keras:NETWORK``: any compiled Keras model, one network a coin or one for all of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from cryptodask.timing import stage
 
 @dataclass(frozen=True)
 class KerasNetwork(KerasModel, TrainableModel):
-    """Any compiled Keras model, trained on windows of each coin's closes.
+    """Any compiled Keras model, on windows of each coin's closes, or of all coins'.
 
     The network sees a window of closes, each divided by the window's first close less one, and
     features beside it, as ``lstm`` does; it predicts the next ``outputs`` closes, measured from the
@@ -46,7 +46,9 @@ class KerasNetwork(KerasModel, TrainableModel):
     """
 
     cost: ClassVar[float] = 10_000.0
-    pattern: ClassVar[str] = "keras:MODULE:BUILDER"
+    pattern: ClassVar[str] = (
+        "keras:gru, keras:tcn, keras:transformer, keras:MODULE:BUILDER, keras:FILE.keras"
+    )
     pooled: ClassVar[bool] = False
 
     @classmethod

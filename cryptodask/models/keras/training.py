@@ -274,12 +274,17 @@ class Network:
         self._first = [(v, v.numpy()) for v in model.optimizer.variables]
         x, y = np.zeros((2, window, features), "float32"), np.zeros((2, outputs), "float32")
         try:
-            model.train_step((self._tf.constant(x), self._tf.constant(y)))
+            logs = model.train_step((self._tf.constant(x), self._tf.constant(y)))
         except Exception as error:
             raise OptionError(
                 f"{self._design.name}: can't be trained on windows of {window} bars with "
                 f"{features} numbers and {outputs} targets: {type(error).__name__}: {error}"
             ) from error
+        if "loss" not in logs:
+            raise OptionError(
+                f"{self._design.name}: its train_step returns {', '.join(logs) or 'nothing'}, and "
+                "no loss; return it with the name loss"
+            )
 
 
 def _check(design: Design, model: Any) -> None:

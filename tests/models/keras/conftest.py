@@ -41,6 +41,18 @@ def exploding(window):
     return model
 
 
+class Silent(keras.Sequential):
+    def train_step(self, data):
+        super().train_step(data)
+        return {}
+
+
+def silent(window):
+    model = Silent([keras.Input((window, 1)), keras.layers.Flatten(), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    return model
+
+
 def broken(window):
     depth = window - window
     return window / depth

@@ -90,6 +90,7 @@ def test_a_function_without_a_module_is_the_same_builder_until_it_is_another() -
         ("bare", r"bare: is not compiled; call model\.compile\(optimizer, loss\)"),
         ("wide", r"wide: gives outputs \('n', 7\) for inputs \(n, 8, 1\), and there must be"),
         ("broken", r"\.py, line \d+: ZeroDivisionError: division by zero"),
+        ("silent", "silent: its train_step returns nothing, and no loss"),
         ("a_text", "a_text: built a str; return a compiled keras.Model"),
         ("forgetful", "forgetful: built another network the second time"),
     ],
