@@ -4,40 +4,18 @@ Importing runs code. `find_own` is the only place that does it, and is called wi
 or passed, never with what was read from a disk or a network: `was_named` is for these.
 """
 
-import hashlib
 import os
 import sys
 import traceback
-from contextlib import suppress
-from dataclasses import dataclass
 from importlib import import_module, invalidate_caches
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from cryptodask.errors import OptionError, UnknownModelError
+from cryptodask.io.modules import module_file
 
 _NAMED: dict[str, Any] = {}
-
-
-@dataclass(frozen=True)
-class Source:
-    """The file of a module, as it was when it was imported here.
-
-    Attributes
-    ----------
-    module : str
-    path : str
-    digest : str
-        SHA-256 of its bytes, in hexadecimal.
-    """
-
-    module: str
-    path: str
-    digest: str
-
-
-_SOURCES: dict[str, Source] = {}
 
 
 def is_place(name: str) -> bool:
@@ -95,26 +73,42 @@ def was_named(place: str) -> bool:
     return place in _NAMED
 
 
-def source_of(module: str) -> Source | None:
-    """Return the file of an imported module, as it was when this was asked first.
+def named(place: str) -> Any:
+    """Return what a place names, if the user named it in this process; see `find_own`.
 
     Parameters
     ----------
-    module : str
+    place : str
 
-    Returns
-    -------
-    Source or None
-        None of a module without a file: ``__main__`` of a notebook, or one that is compiled.
+    Raises
+    ------
+    OptionError
+        Nobody did: a file did, and it may not have code imported.
     """
-    if module not in _SOURCES:
-        path = getattr(sys.modules.get(module), "__file__", None)
-        if path is None or not path.endswith(".py"):
-            return None
-        with suppress(OSError):
-            digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-            _SOURCES[module] = Source(module, str(Path(path).resolve()), digest)
-    return _SOURCES.get(module)
+    if place not in _NAMED:
+        raise OptionError(
+            f"{place!r}: is of your own code, which is imported only where you name it yourself; "
+            f"add --model {place}, or in Python create_model({place!r}) before this"
+        )
+    return _NAMED[place]
+
+
+def note(place: str, thing: Any) -> bool:
+    """Note what a user passed in Python as named, where its place leads to it; return whether so.
+
+    Parameters
+    ----------
+    place : str
+    thing : Any
+    """
+    module, _, attribute = place.partition(":")
+    if module == "__main__" or not is_place(place):
+        return False
+    if getattr(sys.modules.get(module), attribute, None) is not thing:
+        return False
+    _NAMED[place] = thing
+    module_file(module)
+    return True
 
 
 def _import(place: str, name: str) -> ModuleType:
@@ -139,7 +133,7 @@ def _import(place: str, name: str) -> ModuleType:
         sys.path.remove(here)
         if not known:  # for what it imports later; last, to hide nothing that is installed
             sys.path.append(here)
-    source_of(name)
+    module_file(name)  # as it is now; it may be edited later
     return module
 
 

@@ -19,6 +19,7 @@ from cryptodask.runs.folder import LOCK
 from cryptodask.runs.kinds.predict import check_same
 from cryptodask.runs.kinds.train import TrainKind
 from cryptodask.runs.plan import read_plan
+from cryptodask.runs.model_spec import given_models
 from cryptodask.runs.session import Session, open_session
 from cryptodask.runs.start import Models, run_spec
 from cryptodask.runs.version_spec import PredictSpec, TrainSpec
@@ -113,7 +114,7 @@ def train_spec(
     """
     kept = registry_at(registry)
     name = name or name_of(spec.models[0].name)
-    given = {model.name: model for model in models if not isinstance(model, str)}
+    given = {model.name: model for model in given_models(models)}
     model = given.get(spec.models[0].name) or spec.models[0].create()
     key = TrainKind(spec, session, [model]).plan().key
     how: dict[str, Any] = {"models": models, "progress": progress, "on_done": on_done}

@@ -305,8 +305,13 @@ class SearchSpec(RunSpec):
 
 def to_json(spec: RunSpec) -> dict[str, Any]:
     """Return a spec as what JSON holds."""
-    content: dict[str, Any] = attrs.asdict(spec, value_serializer=_plain)
+    content: dict[str, Any] = attrs.asdict(spec, filter=_says_something, value_serializer=_plain)
     return content
+
+
+def _says_something(field: "attrs.Attribute[Any]", value: Any) -> bool:
+    """Whether a field is written: of models the name in the catalog, only where it is another."""
+    return not (field.name == "model" and value is None)
 
 
 def _plain(_: Any, __: Any, value: Any) -> Any:
