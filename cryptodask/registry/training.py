@@ -9,6 +9,7 @@ from cryptodask.io.lock import locked
 from cryptodask.io.paths import AnyPath
 from cryptodask.prices.days import Day
 from cryptodask.registry.entries import UNFINISHED
+from cryptodask.models.catalog import create_model, is_own
 from cryptodask.registry.layout import name_of
 from cryptodask.registry.registry import Registry
 from cryptodask.results import Forecasts
@@ -247,7 +248,7 @@ def find_versions(models: str | Sequence[str], registry: RegistryPath) -> dict[s
         raise OptionError("models: none given; name at least one, as lstm@champion")
     versions: dict[str, Version] = {}
     for text in names:
-        name, _, folder = kept.find(text)
+        name, _, folder = kept.find(name_own_model(text))
         version = open_version(folder)
         catalog = str(version.facts.model["name"])
         label = catalog if name == name_of(catalog) else name
@@ -258,6 +259,24 @@ def find_versions(models: str | Sequence[str], registry: RegistryPath) -> dict[s
             )
         versions[label] = version
     return versions
+
+
+def name_own_model(text: str) -> str:
+    """Return the reference to a version; import the user's model that is named with it.
+
+    Parameters
+    ----------
+    text : str
+        A reference, as ``lstm@staging``; or ``MODULE:NAME`` of a user's code, for the champion that
+        is kept under that model's name; or ``REFERENCE=MODULE:NAME``.
+    """
+    reference, equals, place = text.rpartition("=")
+    if not equals and not is_own(text):  # a number after the colon is no identifier
+        return text
+    if not is_own(place):
+        raise OptionError(f"models: {text!r}: write REFERENCE=MODULE:NAME, as mine@staging=mine:F")
+    model = create_model(place)
+    return reference or name_of(model.name)
 
 
 def predict_spec(

@@ -76,6 +76,37 @@ class ModelSpec:
         return build_model(self.model or self.name, options, self.name if self.model else None)
 
 
+def name_models(names: Any) -> None:
+    """Import the users' models among names that a user typed or passed; see `name_model`.
+
+    Parameters
+    ----------
+    names : iterable of str
+        As ``mine:MyModel`` or ``ALIAS=mine:MyModel``.
+    """
+    from cryptodask.models.catalog import name_model
+    from cryptodask.models.renamed import split_alias
+
+    for name in names:
+        if isinstance(name, str):
+            name_model(split_alias(name)[1])
+
+
+def own_places(spec: Any) -> list[str]:
+    """Return the models of users' code that a spec names, each as ``MODULE:NAME``.
+
+    Parameters
+    ----------
+    spec : RunSpec
+    """
+    from cryptodask.models.catalog import is_own
+    from cryptodask.models.renamed import split_alias
+
+    names = [model.model or model.name for model in getattr(spec, "models", ())]
+    names += [split_alias(name)[1] for name in getattr(spec, "search", ())]
+    return sorted({name for name in names if is_own(name)})
+
+
 def given_models(given: Any) -> "list[Model]":
     """Return the models among what a user passed; names of models are left out.
 
@@ -138,8 +169,9 @@ def _check_name(field: str, name: str) -> None:
     """
     from cryptodask.models import model_options
     from cryptodask.models.catalog import is_own
+    from cryptodask.models.own import was_named
 
-    if is_own(name):
+    if is_own(name) and not was_named(name):
         return  # to look, it would have to be imported
     try:
         model_options(name)
@@ -159,10 +191,22 @@ def check_models(_: Any, field: "attrs.Attribute[Any]", value: tuple[ModelSpec, 
     known = [model.name for model in value]
     twice = sorted({name for name in known if known.count(name) > 1})
     if twice:
-        raise OptionError(
-            f"{field.name}: {', '.join(twice)} given twice; give each model once, or an alias: "
-            f"{twice[0]}2={twice[0]} on the command line, create_model(…, alias='{twice[0]}2')"
-        )
+        raise given_twice(field.name, twice)
+
+
+def given_twice(where: str, names: Sequence[str]) -> OptionError:
+    """Return the error of models that are given twice.
+
+    Parameters
+    ----------
+    where : str
+        What the message begins with.
+    names : sequence of str
+    """
+    return OptionError(
+        f"{where}: {', '.join(names)} given twice; give each model once, or one of them an alias: "
+        f"--model {names[0]}2={names[0]}, in Python create_model(…, alias='{names[0]}2')"
+    )
 
 
 def with_naive(models: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
@@ -179,10 +223,12 @@ def check_search(search: Values, options: Values) -> None:
     UnknownModelError, OptionError
         A model or option is not known; nothing to search; an option that is set and searched.
     """
+    from cryptodask.models.renamed import split_alias
+
     if not search:
         raise OptionError("search: no model is named; name one, and the values of its options")
     for model in search:
-        _check_name("search", model)
+        _check_name("search", split_alias(model)[1])
     others = sorted(set(options) - set(search))
     if others:
         raise OptionError(f"options: {others[0]} is not searched; name it in search, too")
@@ -199,8 +245,13 @@ def _check_grid(model: str, grid: Mapping[str, Any], given: Mapping[str, Any]) -
         It is not so.
     """
     from cryptodask.models import model_options
+    from cryptodask.models.catalog import is_own
+    from cryptodask.models.own import was_named
+    from cryptodask.models.renamed import split_alias
 
-    known = model_options(model)
+    maker = split_alias(model)[1]
+    unseen = is_own(maker) and not was_named(maker)  # its candidates are refused where they are made
+    known = grid if unseen else model_options(maker)
     if not grid:
         raise OptionError(f"search: no option of {model} is searched; name one, and its values")
     for option_name, values in grid.items():

@@ -45,7 +45,10 @@ if TYPE_CHECKING:
 CALIBRATE, WARMUP = 5, 200
 """Bars between the past dates that intervals are made from, and before the first forecast."""
 
-MODELS = "A model of `cryptodask models`; may be given several times."
+MODELS = (
+    "A model of `cryptodask models`, or MODULE:NAME of your code; ALIAS=MODEL shows it under "
+    "another name. May be given several times."
+)
 
 
 @attrs.frozen(kw_only=True)
