@@ -4,40 +4,18 @@ Importing runs code. `find_own` is the only place that does it, and is called wi
 or passed, never with what was read from a disk or a network: `was_named` is for these.
 """
 
-import hashlib
 import os
 import sys
 import traceback
-from contextlib import suppress
-from dataclasses import dataclass
 from importlib import import_module, invalidate_caches
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from cryptodask.errors import OptionError, UnknownModelError
+from cryptodask.io.modules import module_file
 
 _NAMED: dict[str, Any] = {}
-
-
-@dataclass(frozen=True)
-class Source:
-    """The file of a module, as it was when it was imported here.
-
-    Attributes
-    ----------
-    module : str
-    path : str
-    digest : str
-        SHA-256 of its bytes, in hexadecimal.
-    """
-
-    module: str
-    path: str
-    digest: str
-
-
-_SOURCES: dict[str, Source] = {}
 
 
 def is_place(name: str) -> bool:
@@ -110,7 +88,7 @@ def named(place: str) -> Any:
     if place not in _NAMED:
         raise OptionError(
             f"{place!r}: is of your own code, which is imported only where you name it yourself; "
-            "name its model on the command line, or in Python create it before this"
+            f"add --model {place}, or in Python create_model({place!r}) before this"
         )
     return _NAMED[place]
 
@@ -129,30 +107,8 @@ def note(place: str, thing: Any) -> bool:
     if getattr(sys.modules.get(module), attribute, None) is not thing:
         return False
     _NAMED[place] = thing
-    source_of(module)
+    module_file(module)
     return True
-
-
-def source_of(module: str) -> Source | None:
-    """Return the file of an imported module, as it was when this was asked first.
-
-    Parameters
-    ----------
-    module : str
-
-    Returns
-    -------
-    Source or None
-        None of a module without a file: ``__main__`` of a notebook, or one that is compiled.
-    """
-    if module not in _SOURCES:
-        path = getattr(sys.modules.get(module), "__file__", None)
-        if path is None or not path.endswith(".py"):
-            return None
-        with suppress(OSError):
-            digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-            _SOURCES[module] = Source(module, str(Path(path).resolve()), digest)
-    return _SOURCES.get(module)
 
 
 def _import(place: str, name: str) -> ModuleType:
@@ -177,7 +133,7 @@ def _import(place: str, name: str) -> ModuleType:
         sys.path.remove(here)
         if not known:  # for what it imports later; last, to hide nothing that is installed
             sys.path.append(here)
-    source_of(name)
+    module_file(name)  # as it is now; it may be edited later
     return module
 
 

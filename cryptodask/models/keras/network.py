@@ -1,7 +1,7 @@
 """``keras:NETWORK``: any compiled Keras model, one network a coin or one for all of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -49,7 +49,7 @@ class KerasNetwork(KerasModel, TrainableModel):
     pattern: ClassVar[str] = (
         "keras:gru, keras:tcn, keras:transformer, keras:MODULE:BUILDER, keras:FILE.keras"
     )
-    pooled: ClassVar[bool] = False
+    pooled: bool = field(default=False, init=False)
 
     @classmethod
     def code_of(cls, network: str) -> str | None:
@@ -73,7 +73,7 @@ class KerasNetwork(KerasModel, TrainableModel):
         """
         source = source_named(network)
         of_file = {"sha256": (str, "")} if isinstance(source, Saved) else {}
-        pooled = {"pooled": (bool, cls.pooled)}
+        pooled = {"pooled": (bool, False)}
         return {**OURS, **pooled, **of_file, **arguments_of(f"keras:{network}", source)}
 
     @classmethod
@@ -88,7 +88,7 @@ class KerasNetwork(KerasModel, TrainableModel):
             Values, as text or not.
         """
         name, others = f"keras:{network}", dict(options)
-        pooled = convert(name, "pooled", others.pop("pooled", cls.pooled), bool)
+        pooled = convert(name, "pooled", others.pop("pooled", False), bool)
         kind = PooledKerasNetwork if pooled else cls
         return kind(network, **of_family(name, cls.options(network), (*OURS, "sha256"), others))
 

@@ -33,7 +33,7 @@ class PooledKerasNetwork(KerasModel, PooledModel):
     """
 
     cost: ClassVar[float] = 1_000.0
-    pooled: ClassVar[bool] = True
+    pooled: bool = field(default=True, init=False)
 
     @property
     def steps(self) -> int:

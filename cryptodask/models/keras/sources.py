@@ -17,9 +17,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from cryptodask.errors import OptionError, UnknownModelError
+from cryptodask.io.modules import module_file
 from cryptodask.models.keras import networks
 from cryptodask.models.keras.saved import check_content
-from cryptodask.models.own import is_place, named, note, source_of
+from cryptodask.models.own import is_place, named, note
 
 SHIPPED = ("gru", "tcn", "transformer")
 """Builders of `cryptodask.models.keras.networks`."""
@@ -236,7 +237,7 @@ def source_of_builder(function: Callable[..., Any], place: str) -> Builder:
     module, _, name = place.partition(":")
     if getattr(networks, name, None) is function and module == networks.__name__:
         return Builder(name, "", function)
-    file = source_of(module) if note(place, function) else None
+    file = module_file(module) if note(place, function) else None
     if file is not None:
         return Builder(place, file.digest, function)
     return Builder(place, _keys.setdefault(function, uuid4().hex), function)

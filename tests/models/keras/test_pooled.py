@@ -9,6 +9,7 @@ from cryptodask.errors import ForecastError, TooShortError
 from cryptodask.models import create_model
 from cryptodask.models.keras import PooledKerasNetwork
 from cryptodask.models.lstm.inputs import Measure
+from cryptodask.runs.model_spec import ModelSpec
 from tests.models.conftest import make_panel
 
 SMALL: dict[str, Any] = {"window": 8, "epochs": 2, "batch_size": 16, "params": {"units": 4}}
@@ -17,6 +18,10 @@ SMALL: dict[str, Any] = {"window": 8, "epochs": 2, "batch_size": 16, "params": {
 def test_pooled_is_an_option() -> None:
     model = create_model("keras:gru", window=8, pooled="yes", units=4, epochs=2, batch_size=16)
     assert model == PooledKerasNetwork("gru", **SMALL)
+    spec = ModelSpec.of(model)
+    assert spec.options is not None
+    assert spec.options["pooled"] is True
+    assert spec.create() == model
     assert model != create_model("keras:gru", window=8, units=4, epochs=2, batch_size=16)
 
 
