@@ -3,8 +3,8 @@
 python benchmarks/leaderboard.py SOURCE [--origins 12] [--step 10] [--to DATE] [--least 100]
     [--models naive,ridge] [--calibrate 5] [--lstm-coins 20] [--seeds 0] [--workers 2]
 
-Every model but ``lstm`` forecasts all coins that have ``--least`` rows before the first origin, and
-``lstm`` the longest ``--lstm-coins`` of them. Where several seeds are given, the models whose
+Every model forecasts all coins that have ``--least`` rows before the first origin, but ``lstm`` and
+those of Keras the longest ``--lstm-coins`` of them. Where several seeds are given, the models whose
 forecasts are drawn run with each, and how far their scores lie apart is printed.
 """
 
@@ -25,12 +25,13 @@ MODELS = (
     "naive", "drift", "seasonal_naive", "historic_mean", "linear", "ridge", "ridge_features",
     "pooled_linear", "ensemble", "auto", "random", "svr_linear", "svr_poly", "svr_rbf",
     "stats:AutoETS", "stats:AutoTheta", "sklearn:sklearn.ensemble.HistGradientBoostingRegressor",
-    "prophet", "lstm_global", "lstm",
+    "prophet", "lstm_global", "lstm", "keras:gru", "keras:tcn", "keras:transformer",
 )  # fmt: skip
 SLOW = frozenset(MODELS[11:])
 """Models whose intervals come from the scored origins alone, since others would take hours."""
-DRAWN = ("random", "lstm_global", "lstm", MODELS[16])
-LSTM = "lstm"
+DRAWN = ("random", "lstm_global", "lstm", MODELS[16], *MODELS[20:])
+A_COIN = ("lstm", *MODELS[20:])
+"""Networks that are trained for each coin and origin, so that they forecast fewer coins."""
 
 
 def coverage(table: pd.DataFrame, level: int) -> str:
@@ -99,7 +100,7 @@ def run(manager: CryptoManager, args: argparse.Namespace, models: Sequence[str])
                 origins=[str(date) for date in dates],
                 to_date=args.to,
                 calibrate=0 if model in SLOW else args.calibrate,
-                coins=coins[: args.lstm_coins] if model == LSTM else coins,
+                coins=coins[: args.lstm_coins] if model in A_COIN else coins,
                 seed=seed,
                 progress=False,
             )

@@ -37,6 +37,10 @@ SCRIPTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         r"arch GARCH-t: pinball \d", r"statsforecast AutoETS: pinball \d",
         r"naive beside arch HAR-t: loss [-+]\d+\.\d+% below, t ",
     )),
+    "keras_networks": ((SOURCE,), (
+        r"keras:tcn: largest difference, as a share of the last close: \d",
+        f"keras loop / cryptodask: {SPREAD}",
+    )),
     "known_signals": ((), (
         "ar1, horizon 3: least relative MAE", r"walk: \d of 4 models better", r"truth +\d",
     )),

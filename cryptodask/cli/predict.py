@@ -40,7 +40,8 @@ class PredictOptions:
     """
 
     model: list[str] = option(
-        help="A version: lstm@staging, lstm:7, or lstm for the champion; may be repeated.",
+        help="A version: lstm@staging, lstm:7, or lstm for the champion; may be repeated. Of a "
+        "model of your own code MODULE:NAME, or mine@staging=MODULE:NAME.",
         reads=list[str],
         metavar="NAME[@ALIAS|:N]",
     )
@@ -99,8 +100,9 @@ def predict(
 def _under(models: Sequence[str], alias: str) -> list[str]:
     """Return references to the versions of the same names under an alias."""
     from cryptodask.registry.layout import Reference
+    from cryptodask.registry.training import name_own_model
 
-    return [f"{Reference.parse(model).name}@{alias}" for model in models]
+    return [f"{Reference.parse(name_own_model(model)).name}@{alias}" for model in models]
 
 
 def write_shadow(spec: "PredictSpec", session: "Session", output: OutputOptions) -> "list[AnyPath]":

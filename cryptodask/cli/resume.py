@@ -11,8 +11,8 @@ from cryptodask.cli import backtest, forecast, train, tune
 from cryptodask.cli.execute import Profile, View, execute
 from cryptodask.cli.options import ClusterOptions, OutputOptions, with_options
 from cryptodask.cli.show import SOME_FAILED, err, out, print_failures, print_lost
-from cryptodask.errors import InputError
-from cryptodask.runs.spec import BacktestSpec, ForecastSpec, SearchSpec
+from cryptodask.errors import InputError, OptionError
+from cryptodask.runs.spec import BacktestSpec, ForecastSpec, RunSpec, SearchSpec
 from cryptodask.runs.specs import SPECS
 from cryptodask.runs.version_spec import PredictSpec, TrainSpec
 
@@ -39,6 +39,13 @@ def resume(
         ),
     ],
     cluster: ClusterOptions,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODULE:NAME",
+            help="A model of your own code that the run has; may be given several times.",
+        ),
+    ] = None,
     unlock: Annotated[
         bool,
         typer.Option(
@@ -69,10 +76,44 @@ def resume(
     if plan.spec is None:
         raise InputError(
             f"{path}: was begun from Python with what a command can't repeat (prices of a frame, a "
-            "model that is not in the catalog, or how files are read); make the same call again, "
+            "model that no name describes, or how files are read); make the same call again, "
             "with the same rows, to continue it"
         )
+    name_own_models(folder, plan.spec, model or [])
     execute(plan.spec, VIEWS[plan.kind], cluster, OutputOptions(), folder=path, profile=profile)
+
+
+def name_own_models(folder: str, spec: RunSpec, given: list[str]) -> None:
+    """Import the models of the user's code that a run has; the user names each of them again.
+
+    Parameters
+    ----------
+    folder : str
+        As it was typed, for messages.
+    spec : RunSpec
+    given : list of str
+        As ``mine:MyModel``.
+
+    Raises
+    ------
+    OptionError
+        A plan's model was not named, or one was that the run does not have.
+    """
+    from cryptodask.runs.model_spec import name_models, own_places
+
+    places = own_places(spec)
+    strangers = [place for place in given if place not in places]
+    if strangers:
+        has = f"its own models: {', '.join(places)}" if places else "it has none of your own code"
+        raise OptionError(f"--model {strangers[0]}: the run has no such model; {has}")
+    missing = [place for place in places if place not in given]
+    if missing:
+        flags = " ".join(f"--model {place}" for place in places)
+        raise OptionError(
+            f"{folder}: was begun with {', '.join(missing)}, of your own code, which is imported "
+            f"only where you name it: cryptodask resume {folder} {flags}"
+        )
+    name_models(places)
 
 
 def is_whole(path: "AnyPath", plan: "Plan") -> bool:

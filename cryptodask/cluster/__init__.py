@@ -18,6 +18,7 @@ from cryptodask.cluster.events import RunLog
 from cryptodask.cluster.futures import FutureOutcome, cancel, collect, ordered_map, submit
 from cryptodask.cluster.retry import TaskCall, TaskId, TaskOutcome, run_tasks
 from cryptodask.cluster.rounds import hold_tasks, run_rounds
+from cryptodask.cluster.uploading import upload_modules
 from cryptodask.cluster.warm_up import warm_up
 from cryptodask.cluster.watch import watched
 from cryptodask.cluster.worker_state import WorkerState
@@ -45,6 +46,7 @@ __all__ = [
     "run_rounds",
     "submit",
     "tell_workers",
+    "upload_modules",
     "warm_up",
     "watched",
     "workers_of",

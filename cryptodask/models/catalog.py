@@ -1,14 +1,24 @@
-"""The catalog: from a name to a model. Adding a model is one file and one line here."""
+"""The catalog: from a name to a model. Adding a model is one file and one line here.
+
+A name is one of `CATALOG`, ``PREFIX:NAME`` of `FAMILIES`, one that an installed package gives to a
+model of its own by an entry point, or ``MODULE:NAME`` of a user's code. The latter is imported by
+`name_model` and nowhere else, since importing runs code: what was read from a file may only name
+what the user has named in this process.
+"""
 
 import dataclasses
 import difflib
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, get_type_hints
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
-from cryptodask.errors import OptionError, UnknownModelError
+from cryptodask.errors import InputError, OptionError, UnknownModelError
+from cryptodask.models import own
 from cryptodask.models.base import Model
 from cryptodask.models.options import convert
+from cryptodask.models.renamed import Renamed, rename, split_alias
+from cryptodask.models.things import Thing, check_name, field_options
 
 CATALOG: Mapping[str, str] = {
     "random": "cryptodask.models.baseline.random:Random",
@@ -33,37 +43,50 @@ CATALOG: Mapping[str, str] = {
 FAMILIES: Mapping[str, str] = {
     "sklearn": "cryptodask.models.external.sklearn_family:SklearnRegressor",
     "stats": "cryptodask.models.external.stats_family:StatsModel",
+    "keras": "cryptodask.models.keras.network:KerasNetwork",
 }
 """Whole libraries of models: one is named ``PREFIX:NAME``, and has its class's options besides."""
 
 
+ENTRY_POINTS = "cryptodask.models"
+"""Group of the entry points by which installed packages name models of theirs."""
+
+
 def list_models() -> list[str]:
-    """Return the names of all models but those of `list_families`."""
-    return list(CATALOG)
+    """Return the names of all models but those of `list_families`.
+
+    Those of installed packages, named by entry points, come last.
+    """
+    return [*CATALOG, *_installed()]
 
 
 def list_families() -> dict[str, str]:
     """Return how models of other libraries are named, and a line on each library's."""
     families = map(_import, FAMILIES.values())
-    return {family.pattern: _first_line(family) for family in families}
+    return {family.pattern: _first_line(family.__doc__) for family in families}
 
 
-def create_model(name: str, **options: Any) -> Model:
+def create_model(name: str, *, alias: str | None = None, **options: Any) -> Model:
     """Create a model by its name.
 
     Parameters
     ----------
     name : str
-        See `list_models` and `list_families`.
+        See `list_models` and `list_families`; or ``MODULE:NAME``, which is imported; or
+        ``ALIAS=NAME``.
+    alias : str, optional
+        The name that results show, so that one model may run twice with different options. Random
+        numbers stay those of the model.
     **options
         The model's options; text is converted to the option's type.
 
     Raises
     ------
     UnknownModelError
-        The catalog has no model of that name.
+        There is no model of that name.
     OptionError
-        The model has no such option, or the value is out of its range.
+        The model has no such option, or the value is out of its range; or what was named is no
+        model.
 
     Examples
     --------
@@ -72,20 +95,161 @@ def create_model(name: str, **options: Any) -> Model:
 loss='mse', optimizer='rmsprop', learning_rate=0.001, batch_size=512, epochs=3, \
 validation_split=0.05, shuffle=True, features='', recurrent_dropout=0.0, weight_decay=0.0, \
 patience=0)
+    >>> create_model("ridge", alias="ridge5", lags=5).name
+    'ridge5'
     """
-    known = model_options(name)
-    values = {}
-    for option, value in options.items():
+    own_alias, name = split_alias(name)
+    name_model(name)
+    return build_model(name, options, alias or own_alias)
+
+
+def name_model(name: str) -> None:
+    """Import a user's model, since the user named it; any other name is left alone.
+
+    Parameters
+    ----------
+    name : str
+        That a user typed or passed; never one that was read.
+    """
+    place = place_of(name)
+    if place is not None:
+        own.find_own(place)
+
+
+def is_own(name: str) -> bool:
+    """Return whether a name is of a user's code, ``MODULE:NAME``, or one in ``keras:MODULE:NAME``.
+
+    Parameters
+    ----------
+    name : str
+    """
+    return place_of(name) is not None
+
+
+def was_named(name: str) -> bool:
+    """Return whether a user named the code that a name is of in this process.
+
+    Parameters
+    ----------
+    name : str
+    """
+    place = place_of(name)
+    return place is not None and own.was_named(place)
+
+
+def place_of(name: str) -> str | None:
+    """Return the ``MODULE:NAME`` of a user's code that the name of a model is, or ends with.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    str or None
+        None of a model of ours, or of a library.
+    """
+    prefix, colon, inner = name.partition(":")
+    if not colon or prefix not in FAMILIES:
+        return name if own.is_place(name) else None
+    code_of = getattr(_import(FAMILIES[prefix]), "code_of", None)
+    return None if code_of is None else code_of(inner)
+
+
+def build_model(name: str, options: Mapping[str, Any], alias: str | None = None) -> Model:
+    """Create a model as `create_model` does, but import no user's code that was not named before.
+
+    Parameters
+    ----------
+    name : str
+    options : mapping of str to Any
+    alias : str, optional
+    """
+    maker = _find(name)
+    known = maker.options()
+    for option in options:
         if option not in known:
             listed = ", ".join(known) or "none"
             raise OptionError(f"{name}: has no option {option!r}; its options: {listed}")
-        values[option] = value
-    kind, inner = _find(name)
-    if inner is not None:
-        of_library: Model = kind.create(inner, values)
-        return of_library
-    model: Model = kind(**{k: convert(name, k, v, known[k][0]) for k, v in values.items()})
+    model = maker.create(options)
+    if alias is not None and alias != model.name:
+        check_name("alias", alias)
+        return check_free(rename(model, alias))
+    return check_free(model)
+
+
+def as_model(given: Any) -> Model:
+    """Return the model that a user gave in Python.
+
+    Parameters
+    ----------
+    given : Any
+        A name, a model, a class of models or of regressors, a regressor of scikit-learn's
+        interface, or a function ``f(prices, horizon)``.
+
+    Raises
+    ------
+    OptionError
+        It is no model; the message says what to write.
+    """
+    from cryptodask.models.external.own_estimator import instance_of, is_estimator, of_library
+
+    if isinstance(given, str):
+        return create_model(given)
+    if isinstance(given, Model):
+        return check_free(given)
+    if is_estimator(given):
+        given = instance_of(given)
+        library = of_library(given)
+        if library is not None:
+            return library
+    name = getattr(given, "__qualname__", type(given).__name__)
+    place = f"{getattr(given, '__module__', '')}:{name}"
+    return check_free(Thing(place if own.note(place, given) else name, given).create({}))
+
+
+def check_free(model: Model) -> Model:
+    """Return a model whose name no other model of the catalog has.
+
+    Parameters
+    ----------
+    model : Model
+
+    Raises
+    ------
+    OptionError
+        It is a user's model, or an alias, with the name of a model of ours.
+    """
+    inner = model.model if isinstance(model, Renamed) else model
+    is_own_name = model.name == inner.name and _is_ours(_thing_of(inner))
+    if model.name in CATALOG and not is_own_name:
+        raise OptionError(
+            f"{model.name}: is a model of the catalog, so no other may have its name; give yours "
+            "another, or an alias: my_model=MODULE:NAME"
+        )
     return model
+
+
+def name_in_catalog(model: Model) -> str:
+    """Return the name by which `build_model` makes models like one; its own if there is no other.
+
+    Of a user's model that is ``MODULE:NAME``, or that of an installed package.
+
+    Parameters
+    ----------
+    model : Model
+    """
+    place = getattr(model, "place", None)
+    if place is not None:
+        return str(place) or model.name
+    thing = _thing_of(model)
+    if _is_ours(thing):
+        return model.name
+    place = f"{thing.__module__}:{thing.__qualname__}"
+    for entry in _installed().values():
+        if entry.value.replace(" ", "") == place:
+            return entry.name
+    return place if own.note(place, thing) else model.name
 
 
 def model_options(name: str) -> dict[str, tuple[Any, Any]]:
@@ -96,12 +260,8 @@ def model_options(name: str) -> dict[str, tuple[Any, Any]]:
     name : str
         See `list_models` and `list_families`.
     """
-    kind, inner = _find(name)
-    if inner is not None:
-        options: dict[str, tuple[Any, Any]] = kind.options(inner)
-        return options
-    hints = get_type_hints(kind)
-    return {f.name: (hints[f.name], f.default) for f in dataclasses.fields(kind)}
+    options: dict[str, tuple[Any, Any]] = _find(name).options()
+    return options
 
 
 def describe_model(name: str) -> str:
@@ -112,8 +272,18 @@ def describe_model(name: str) -> str:
     name : str
         See `list_models` and `list_families`.
     """
-    kind, inner = _find(name)
-    return _first_line(kind) if inner is None else str(kind.describe(inner))
+    return _first_line(_find(name).describe())
+
+
+def model_text(name: str) -> str:
+    """Return all that a model's docstring says.
+
+    Parameters
+    ----------
+    name : str
+        See `list_models` and `list_families`.
+    """
+    return str(_find(name).text())
 
 
 def model_gaps(name: str) -> str:
@@ -124,23 +294,124 @@ def model_gaps(name: str) -> str:
     name : str
         See `list_models` and `list_families`.
     """
-    kind, inner = _find(name)
-    return str(kind().gaps if inner is None else kind.gaps)
+    return str(_find(name).gaps())
 
 
-def _find(name: str) -> tuple[Any, str | None]:
-    """Return the class of a model, and of a library's model its name there."""
+@dataclasses.dataclass(frozen=True)
+class _Ours:
+    """A model of `CATALOG`."""
+
+    name: str
+    kind: Any
+
+    def options(self) -> dict[str, tuple[Any, Any]]:
+        return field_options(self.kind, self.name)
+
+    def create(self, values: Mapping[str, Any]) -> Model:
+        known = self.options()
+        typed = {k: convert(self.name, k, v, known[k][0]) for k, v in values.items()}
+        model: Model = self.kind(**typed)
+        return model
+
+    def describe(self) -> str:
+        return self.text()
+
+    def text(self) -> str:
+        return self.kind.__doc__ or ""
+
+    def gaps(self) -> str:
+        return str(self.kind().gaps)
+
+
+@dataclasses.dataclass(frozen=True)
+class _OfFamily:
+    """A model of a library, or one that is built of others; see `FAMILIES`."""
+
+    kind: Any
+    inner: str
+
+    def options(self) -> dict[str, tuple[Any, Any]]:
+        options: dict[str, tuple[Any, Any]] = self.kind.options(self.inner)
+        return options
+
+    def create(self, values: Mapping[str, Any]) -> Model:
+        model: Model = self.kind.create(self.inner, values)
+        return model
+
+    def describe(self) -> str:
+        return str(self.kind.describe(self.inner))
+
+    def text(self) -> str:
+        _, _, rest = (self.kind.__doc__ or "").partition("\n")
+        return f"{self.describe()}\n{rest}"
+
+    def gaps(self) -> str:
+        return str(self.kind.gaps)
+
+
+def _find(name: str) -> _Ours | _OfFamily | Thing:
+    """Return what makes models of a name, and knows their options."""
     prefix, colon, inner = name.partition(":")
     if colon and prefix in FAMILIES:
-        return _import(FAMILIES[prefix]), inner
-    if name not in CATALOG:
-        near = difflib.get_close_matches(name, CATALOG, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        others = ", ".join(list_families())
-        raise UnknownModelError(
-            f"{name!r}: no such model; {hint}models: {', '.join(CATALOG)}; and {others}"
-        )
-    return _import(CATALOG[name]), None
+        return _OfFamily(_import(FAMILIES[prefix]), inner)
+    if is_own(name):
+        return Thing(name, own.named(name))
+    if name in CATALOG:
+        return _Ours(name, _import(CATALOG[name]))
+    installed = _installed()
+    if name in installed:
+        return Thing(name, _load(installed[name]))
+    near = difflib.get_close_matches(name, [*CATALOG, *installed], n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    others = ", ".join(list_families())
+    raise UnknownModelError(
+        f"{name!r}: no such model; {hint}models: {', '.join([*CATALOG, *installed])}; and {others}; "
+        "or MODULE:NAME of your own code"
+    )
+
+
+def _installed() -> dict[str, EntryPoint]:
+    """Return the entry points of models of installed packages, by name."""
+    found: dict[str, EntryPoint] = {}
+    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
+        if entry.name in CATALOG:
+            raise InputError(
+                f"{entry.name}: the package {_package(entry)} names a model as the catalog does; "
+                "give it another name there, or uninstall it"
+            )
+        if found.get(entry.name, entry).value != entry.value:
+            raise InputError(
+                f"{entry.name}: the packages {_package(found[entry.name])} and {_package(entry)} "
+                "both name a model so; uninstall one of them"
+            )
+        found[entry.name] = entry
+    return found
+
+
+def _load(entry: EntryPoint) -> Any:
+    try:
+        return entry.load()
+    except Exception as error:
+        raise OptionError(
+            f"{entry.name}: the package {_package(entry)} names it as {entry.value}, which can't be "
+            f"imported: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _package(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist is not None else entry.value
+
+
+def _thing_of(model: Model) -> Any:
+    """Return the function or the regressor's class of which a model was made, or its class."""
+    estimator = getattr(model, "estimator", None)
+    if estimator is not None and not isinstance(estimator, str):
+        return type(estimator)
+    return getattr(model, "function", type(model))
+
+
+def _is_ours(thing: Any) -> bool:
+    return str(thing.__module__).partition(".")[0] == "cryptodask"
 
 
 def _import(place: str) -> Any:
@@ -148,5 +419,6 @@ def _import(place: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
-def _first_line(kind: Any) -> str:
-    return (kind.__doc__ or "").splitlines()[0]
+def _first_line(text: str | None) -> str:
+    lines = (text or "").splitlines()
+    return lines[0] if lines else ""

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, get_args
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import numpy as np
 
@@ -13,7 +14,7 @@ YES_OR_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, 
 
 
 def convert(model: str, option: str, value: Any, kind: Any) -> Any:
-    """Convert the value of one of our options to its type.
+    """Convert the value of an option of ours, or of a user's, to its type.
 
     Parameters
     ----------
@@ -22,13 +23,29 @@ def convert(model: str, option: str, value: Any, kind: Any) -> Any:
     value : Any
         Text, or what has the type or is as good.
     kind : type
-        bool, int, float, str, or a tuple of ints or strs.
+        bool, int, float, str, a tuple of ints, floats or strs, one of these or None, or a literal.
+        Of another type is only what is no text.
 
     Raises
     ------
     OptionError
         It can't be.
     """
+    if get_origin(kind) in (Union, UnionType):
+        kinds = [each for each in get_args(kind) if each is not NoneType]
+        if NoneType in get_args(kind) and str(value).lower() in ("none", "null"):
+            return None
+        if len(kinds) == 1:
+            return convert(model, option, value, kinds[0])
+    if get_origin(kind) is Literal:
+        return _one_of(model, option, value, get_args(kind))
+    if kind not in (bool, int, float, str) and get_origin(kind) is not tuple:
+        if not isinstance(value, str):
+            return value
+        raise OptionError(
+            f"{model} {option}: is of type {kind}, which text can't give, got {value!r}; give it in "
+            "Python, or let it be bool, int, float, str or a tuple of these"
+        )
     try:
         if kind is bool:
             return YES_OR_NO[str(value).lower()]
@@ -37,10 +54,22 @@ def convert(model: str, option: str, value: Any, kind: Any) -> Any:
         parts = value.split(",") if isinstance(value, str) else list(value)
         if get_args(kind)[0] is str:
             return tuple(str(part).strip() for part in parts)
+        if get_args(kind)[0] is float:
+            return tuple(float(part) for part in parts)
         return tuple(_as_int(part) for part in parts)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         wanted = getattr(kind, "__name__", str(kind)) if kind in (bool, int, float) else "integers"
+        wanted = "numbers" if get_args(kind)[:1] == (float,) else wanted
         raise OptionError(f"{model} {option}: must be {wanted}, got {value!r}") from error
+
+
+def _one_of(model: str, option: str, value: Any, choices: tuple[Any, ...]) -> Any:
+    """Return the choice that a value is, or that a text names."""
+    for choice in choices:
+        if str(value) == str(choice):
+            return choice
+    listed = ", ".join(map(str, choices))
+    raise OptionError(f"{model} {option}: must be one of {listed}, got {value!r}")
 
 
 def from_text(model: str, option: str, value: Any, default: Any) -> Any:

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from cryptodask.errors import ForecastError
+from cryptodask.errors import ForecastError, OptionError
 from cryptodask.features.space import FeatureSpace
 from cryptodask.models.base import Gaps, Model
 from cryptodask.models.learned import Learned
 from cryptodask.models.pooled.base import PooledModel
+from cryptodask.models.things import check_name
 from cryptodask.models.trained import TrainableModel
 from cryptodask.records import FloatArray, IntArray, Panel
 
@@ -35,6 +36,31 @@ def rename(model: Model, name: str) -> Model:
     if isinstance(model, TrainableModel):
         return RenamedTrainable(name, model)
     return Renamed(name, model)
+
+
+def split_alias(text: str) -> tuple[str | None, str]:
+    """Return alias and name of a model as a command or file gives it: ``ALIAS=NAME``, or ``NAME``.
+
+    Parameters
+    ----------
+    text : str
+
+    Raises
+    ------
+    OptionError
+        The alias is no name.
+
+    Examples
+    --------
+    >>> split_alias("ridge5=ridge"), split_alias("sklearn:sklearn.svm.SVR")
+    (('ridge5', 'ridge'), (None, 'sklearn:sklearn.svm.SVR'))
+    """
+    alias, equals, name = text.partition("=")
+    if not equals or ":" in alias:
+        return None, text
+    if not name:
+        raise OptionError(f"{text!r}: names no model; write ALIAS=MODEL, as ridge5=ridge")
+    return check_name("alias", alias), name
 
 
 @dataclass(frozen=True)

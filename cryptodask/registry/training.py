@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from cryptodask.errors import InputError, OptionError, TableError, VersionError
 from cryptodask.io.lock import locked
 from cryptodask.io.paths import AnyPath
+from cryptodask.models.catalog import create_model, is_own
 from cryptodask.prices.days import Day
 from cryptodask.registry.entries import UNFINISHED
 from cryptodask.registry.layout import name_of
@@ -18,6 +19,7 @@ from cryptodask.runs.engine import OnDone
 from cryptodask.runs.folder import LOCK
 from cryptodask.runs.kinds.predict import check_same
 from cryptodask.runs.kinds.train import TrainKind
+from cryptodask.runs.model_spec import given_models
 from cryptodask.runs.plan import read_plan
 from cryptodask.runs.session import Session, open_session
 from cryptodask.runs.start import Models, run_spec
@@ -113,7 +115,7 @@ def train_spec(
     """
     kept = registry_at(registry)
     name = name or name_of(spec.models[0].name)
-    given = {model.name: model for model in models if not isinstance(model, str)}
+    given = {model.name: model for model in given_models(models)}
     model = given.get(spec.models[0].name) or spec.models[0].create()
     key = TrainKind(spec, session, [model]).plan().key
     how: dict[str, Any] = {"models": models, "progress": progress, "on_done": on_done}
@@ -246,7 +248,7 @@ def find_versions(models: str | Sequence[str], registry: RegistryPath) -> dict[s
         raise OptionError("models: none given; name at least one, as lstm@champion")
     versions: dict[str, Version] = {}
     for text in names:
-        name, _, folder = kept.find(text)
+        name, _, folder = kept.find(name_own_model(text))
         version = open_version(folder)
         catalog = str(version.facts.model["name"])
         label = catalog if name == name_of(catalog) else name
@@ -257,6 +259,24 @@ def find_versions(models: str | Sequence[str], registry: RegistryPath) -> dict[s
             )
         versions[label] = version
     return versions
+
+
+def name_own_model(text: str) -> str:
+    """Return the reference to a version; import the user's model that is named with it.
+
+    Parameters
+    ----------
+    text : str
+        A reference, as ``lstm@staging``; or ``MODULE:NAME`` of a user's code, for the champion that
+        is kept under that model's name; or ``REFERENCE=MODULE:NAME``.
+    """
+    reference, equals, place = text.rpartition("=")
+    if not equals and not is_own(text):  # a number after the colon is no identifier
+        return text
+    if not is_own(place):
+        raise OptionError(f"models: {text!r}: write REFERENCE=MODULE:NAME, as mine@staging=mine:F")
+    model = create_model(place)
+    return reference or name_of(model.name)
 
 
 def predict_spec(

@@ -24,6 +24,7 @@ from cryptodask.io.files import FileRecord, damage, damaged, size_damage
 from cryptodask.io.parquet import read_frame
 from cryptodask.io.paths import AnyPath, names_in, path_of, resolved
 from cryptodask.models.base import Model
+from cryptodask.models.catalog import is_own
 from cryptodask.models.learned import Learned
 from cryptodask.prices.clean.findings import empty_findings
 from cryptodask.records import DateArray
@@ -75,6 +76,11 @@ class Version:
             This catalog has none like it, or one whose features are others.
         """
         return model_of(self.path, self.facts, self.manifest.features)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the model is of a user's code, and not of the catalog or a package."""
+        return is_own(str(self.facts.model.get("model") or self.facts.model["name"]))
 
     @cached_property
     def index(self) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """What is known of a version of a model, and whether this release can use it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ import attrs
 import numpy as np
 
 from cryptodask.errors import InputError, VersionError
+from cryptodask.io.modules import own_digests
 from cryptodask.io.paths import AnyPath
 from cryptodask.io.structure import structured
 from cryptodask.models.base import Model
@@ -61,7 +63,8 @@ class VersionFacts:
     format : int
         Of its files.
     model : dict
-        Its ``name`` in the catalog, and ``options``.
+        Its ``name`` and ``options``, and ``model``, the name by which the catalog makes it, where
+        that is another; see `cryptodask.runs.model_spec.ModelSpec`.
     freq : str
         How long bars last.
     coins : int
@@ -77,7 +80,8 @@ class VersionFacts:
     code : str
         The release of CryptoDask.
     libraries : dict of str to str
-        Releases of packages on which it depends whether the arrays can be read.
+        Releases of packages on which it depends whether the arrays can be read; of a user's file
+        the beginning of its SHA-256.
     learns, any_coin : bool
         Whether there is something to read; and whether it serves any coin.
     parent : int or None
@@ -145,11 +149,20 @@ def model_of(path: AnyPath, facts: VersionFacts, features: Mapping[str, str]) ->
     VersionError
         This catalog has none like it, its features are others, or a library is of another release.
     """
-    from cryptodask.models import create_model
+    from cryptodask.models.catalog import build_model, is_own, was_named
 
     name, options = facts.model["name"], facts.model["options"]
+    maker = str(facts.model.get("model") or name)
+    if is_own(maker) and not was_named(maker):
+        raise VersionError(
+            f"{path}: model: was trained as {maker}, of your own code, which is imported only where "
+            f"you name it: predict --model {maker}, for another than the champion "
+            f"--model {name}@ALIAS={maker}; in Python create_model({maker!r}) before"
+        )
     try:
-        model = create_model(name, **{k: _as_tuples(v) for k, v in options.items()})
+        model = build_model(
+            maker, {k: _as_tuples(v) for k, v in options.items()}, name if maker != name else None
+        )
     except InputError as error:
         raise VersionError(
             f"{path}: model: trained as {name} with {options}, which this CryptoDask "
@@ -170,13 +183,19 @@ def model_of(path: AnyPath, facts: VersionFacts, features: Mapping[str, str]) ->
 def library_versions(model: Model) -> dict[str, str]:
     """Return the releases of packages on which it depends whether what a model learned is read.
 
+    Packages that are not installed are left out.
+
     Parameters
     ----------
     model : Model
     """
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
-    return {name: version(name) for name in model.libraries}
+    releases = {f"{module}.py": text[:16] for module, text in own_digests([model]).items()}
+    for name in model.libraries:
+        with suppress(PackageNotFoundError):
+            releases[name] = version(name)
+    return releases
 
 
 def check_libraries(path: AnyPath, there: Mapping[str, str], model: Model) -> None:

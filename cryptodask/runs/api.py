@@ -12,7 +12,7 @@ from cryptodask.prices.read.options import DEFAULT_OPTIONS
 from cryptodask.prices.sources import Prices
 from cryptodask.results import Backtest, Forecasts, SearchResult
 from cryptodask.runs.engine import OnDone
-from cryptodask.runs.model_spec import Values
+from cryptodask.runs.model_spec import Values, name_models
 from cryptodask.runs.session import Session, open_session
 from cryptodask.runs.spec import (
     CALIBRATE,
@@ -261,6 +261,7 @@ def tune(
     --------
     >>> tune("data", {"ridge": {"alpha": [1, 10, 100]}}).best      # doctest: +SKIP
     """
+    name_models(search)
     with open_session(source, client, workers) as session:
         spec = _make(
             SearchSpec, session, search=search, options=options, random=random,

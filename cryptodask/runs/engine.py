@@ -110,6 +110,7 @@ class _Run:
         """Do all that is left, and return the result."""
         kind = self.kind
         if kind.coins:
+            self.session.upload(kind.sent)
             self.session.warm_up(kind.warmed)
         self.workload = self._plan(tasks)
         self._fail(kind.without)

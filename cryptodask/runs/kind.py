@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cryptodask.io.files import FileRecord
+from cryptodask.io.modules import own_digests
 from cryptodask.io.paths import AnyPath
 from cryptodask.models import Model
 from cryptodask.models.base import fingerprints
@@ -108,6 +109,11 @@ class Kind(ABC, Generic[S, R]):
         return self.models
 
     @property
+    def sent(self) -> Sequence[Model]:
+        """The models that workers forecast by, whose modules they need."""
+        return self.models
+
+    @property
     def pools_errors(self) -> bool:
         """Whether intervals take passes over the errors of past forecasts."""
         return self.intervals
@@ -122,7 +128,8 @@ class Kind(ABC, Generic[S, R]):
         from cryptodask import __version__
 
         facts = {k: v for k, v in self.spec.deciding().items() if k != "coins"}
-        return facts | {
+        own = own_digests(self.sent)
+        return facts | ({"own": own} if own else {}) | {
             "models": [repr(model) for model in self.models],
             "features": fingerprints(self.models),
             "coins": coins_fingerprint(self.coins),

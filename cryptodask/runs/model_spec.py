@@ -1,5 +1,6 @@
 """What a spec says of models: names in the catalog, options, and values to try."""
 
+import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -8,7 +9,7 @@ import attrs
 
 from cryptodask.errors import CryptoDaskError, InputError, OptionError, UnknownModelError
 from cryptodask.io.structure import structured
-from cryptodask.runs.fields import refused, text
+from cryptodask.runs.fields import optional, text
 
 if TYPE_CHECKING:
     from cryptodask.models import Model
@@ -19,21 +20,27 @@ Values = Mapping[str, Mapping[str, Any]]
 
 @attrs.frozen
 class ModelSpec:
-    """A model by its name in the catalog, and the options that are set.
+    """A model by its name, and the options that are set.
 
     Attributes
     ----------
     name : str
+        That results show.
     options : mapping of str to Any, or None
         None of a model made in Python that no name and options describe.
+    model : str or None
+        The name by which the catalog makes it, where that is another: of an alias, whose random
+        numbers are those of this name; or ``MODULE:NAME`` of a user's code, which a spec never
+        imports.
     """
 
     name: str = attrs.field(validator=text)
     options: Mapping[str, Any] | None = attrs.field(factory=dict)
+    model: str | None = attrs.field(default=None, validator=optional(text))
 
     @classmethod
-    def of(cls, model: "str | Model | ModelSpec | Mapping[str, Any]") -> "ModelSpec":
-        """Return the spec of a model, of a name, or of what JSON held.
+    def of(cls, model: Any) -> "ModelSpec":
+        """Return the spec of a model, of what `as_model` makes one of, or of what JSON held.
 
         Raises
         ------
@@ -43,21 +50,12 @@ class ModelSpec:
         if isinstance(model, ModelSpec):
             return model
         if isinstance(model, Mapping):
-            spec = structured(cls, model, "models")
-            _check_name("models", spec.name)
+            spec = structured(cls, {"model": None, **model}, "models")
+            _check_name("models", spec.model or spec.name)
             return spec
-        if isinstance(model, str):
-            from cryptodask.models import create_model
+        from cryptodask.models.catalog import as_model
 
-            model = create_model(model)
-        from cryptodask.models.base import Model
-
-        if not isinstance(model, Model):
-            raise OptionError(
-                f"models: {model!r} is not a model; name one of the catalog, or derive a class "
-                "from cryptodask.models.Model"
-            )
-        return cls(model.name, _options_of(model))
+        return _described(as_model(model))
 
     def create(self) -> "Model":
         """Make the model.
@@ -65,28 +63,93 @@ class ModelSpec:
         Raises
         ------
         InputError
-            The catalog has none like it.
+            The catalog has none like it, or it is a user's whom nobody named in this process.
         """
         if self.options is None:
             raise InputError(
                 f"{self.name}: was made in Python, and is not a model of the catalog with options "
                 "that text can give; run it from Python again"
             )
-        from cryptodask.models import create_model
+        from cryptodask.models.catalog import build_model
 
-        return create_model(self.name, **{k: _as_tuples(v) for k, v in self.options.items()})
+        options = {k: _as_tuples(v) for k, v in self.options.items()}
+        return build_model(self.model or self.name, options, self.name if self.model else None)
 
 
-def _options_of(model: "Model") -> dict[str, Any] | None:
+def name_models(names: Any) -> None:
+    """Import the users' models among names that a user typed or passed; see `name_model`.
+
+    Parameters
+    ----------
+    names : iterable of str
+        As ``mine:MyModel`` or ``ALIAS=mine:MyModel``.
+    """
+    from cryptodask.models.catalog import name_model
+    from cryptodask.models.renamed import split_alias
+
+    for name in names:
+        if isinstance(name, str):
+            name_model(split_alias(name)[1])
+
+
+def own_places(spec: Any) -> list[str]:
+    """Return the models of users' code that a spec names, each as ``MODULE:NAME``.
+
+    Parameters
+    ----------
+    spec : RunSpec
+    """
+    from cryptodask.models.catalog import is_own
+    from cryptodask.models.renamed import split_alias
+
+    names = [model.model or model.name for model in getattr(spec, "models", ())]
+    names += [split_alias(name)[1] for name in getattr(spec, "search", ())]
+    return sorted({name for name in names if is_own(name)})
+
+
+def given_models(given: Any) -> "list[Model]":
+    """Return the models among what a user passed; names of models are left out.
+
+    Parameters
+    ----------
+    given : Any
+        One model, or several; see `cryptodask.models.catalog.as_model`.
+    """
+    from cryptodask.models.catalog import as_model
+
+    return [as_model(model) for model in _several(given) if not isinstance(model, str | ModelSpec)]
+
+
+def _several(given: Any) -> list[Any]:
+    """Return one thing or several as a list; forests are one, though they can be gone through."""
+    is_one = isinstance(given, str | Mapping | type) or hasattr(given, "fit")
+    return list(given) if isinstance(given, Iterable) and not is_one else [given]
+
+
+def _described(model: "Model") -> ModelSpec:
+    """Return the spec of a model."""
+    from cryptodask.models.catalog import name_in_catalog
+    from cryptodask.models.renamed import Renamed
+
+    if isinstance(model, Renamed):
+        inner = _described(model.model)
+        return ModelSpec(model.name, inner.options, inner.model or inner.name)
+    maker = name_in_catalog(model)
+    spec = ModelSpec(model.name, _options_of(model, maker), None if maker == model.name else maker)
+    return spec if spec.options is not None else ModelSpec(model.name, None)
+
+
+def _options_of(model: "Model", maker: str) -> dict[str, Any] | None:
     """Return the options from which the catalog makes an equal model, if it does."""
     from cryptodask.models import model_options
 
     try:
-        known = model_options(model.name)
-        options = {name: getattr(model, name) for name in known if hasattr(model, name)}
-        options |= dict(getattr(model, "params", ()))  # of other libraries' models
+        known = model_options(maker)
+        fields = {field.name for field in dataclasses.fields(model)}  # type: ignore[arg-type]
+        options = {name: getattr(model, name) for name in known if name in fields}
+        options |= dict(getattr(model, "params", ()))  # of what is not our dataclass
         as_json: dict[str, Any] = json.loads(json.dumps(options))
-        again = ModelSpec(model.name, as_json).create()
+        again = ModelSpec(model.name, as_json, maker).create()
     except (CryptoDaskError, TypeError, ValueError, AttributeError):
         return None
     return as_json if again == model else None
@@ -105,7 +168,10 @@ def _check_name(field: str, name: str) -> None:
         It has none.
     """
     from cryptodask.models import model_options
+    from cryptodask.models.catalog import is_own, was_named
 
+    if is_own(name) and not was_named(name):
+        return  # to look, it would have to be imported
     try:
         model_options(name)
     except UnknownModelError as error:
@@ -114,12 +180,7 @@ def _check_name(field: str, name: str) -> None:
 
 def model_specs(given: Any) -> tuple[ModelSpec, ...]:
     """Return the specs of one or several models, or names of models."""
-    from cryptodask.models.base import Model
-
-    several = [given] if isinstance(given, str | Model | ModelSpec) else given
-    if not isinstance(several, Iterable):
-        raise refused("models", "must be models, or names of models", given)
-    return tuple(ModelSpec.of(model) for model in several)
+    return tuple(ModelSpec.of(model) for model in _several(given))
 
 
 def check_models(_: Any, field: "attrs.Attribute[Any]", value: tuple[ModelSpec, ...]) -> None:
@@ -129,7 +190,22 @@ def check_models(_: Any, field: "attrs.Attribute[Any]", value: tuple[ModelSpec, 
     known = [model.name for model in value]
     twice = sorted({name for name in known if known.count(name) > 1})
     if twice:
-        raise OptionError(f"{field.name}: {', '.join(twice)} given twice; give each model once")
+        raise given_twice(field.name, twice)
+
+
+def given_twice(where: str, names: Sequence[str]) -> OptionError:
+    """Return the error of models that are given twice.
+
+    Parameters
+    ----------
+    where : str
+        What the message begins with.
+    names : sequence of str
+    """
+    return OptionError(
+        f"{where}: {', '.join(names)} given twice; give each model once, or one of them an alias: "
+        f"--model {names[0]}2={names[0]}, in Python create_model(…, alias='{names[0]}2')"
+    )
 
 
 def with_naive(models: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
@@ -146,10 +222,12 @@ def check_search(search: Values, options: Values) -> None:
     UnknownModelError, OptionError
         A model or option is not known; nothing to search; an option that is set and searched.
     """
+    from cryptodask.models.renamed import split_alias
+
     if not search:
         raise OptionError("search: no model is named; name one, and the values of its options")
     for model in search:
-        _check_name("search", model)
+        _check_name("search", split_alias(model)[1])
     others = sorted(set(options) - set(search))
     if others:
         raise OptionError(f"options: {others[0]} is not searched; name it in search, too")
@@ -166,8 +244,12 @@ def _check_grid(model: str, grid: Mapping[str, Any], given: Mapping[str, Any]) -
         It is not so.
     """
     from cryptodask.models import model_options
+    from cryptodask.models.catalog import is_own, was_named
+    from cryptodask.models.renamed import split_alias
 
-    known = model_options(model)
+    maker = split_alias(model)[1]
+    unseen = is_own(maker) and not was_named(maker)  # its candidates are refused where they are made
+    known = grid if unseen else model_options(maker)
     if not grid:
         raise OptionError(f"search: no option of {model} is searched; name one, and its values")
     for option_name, values in grid.items():

@@ -133,6 +133,15 @@ class Session:
         actions = {repr(model): partial(warm_up_model, model) for model in models}
         warm_up(self.client, actions, TASK_MODULES)
 
+    def upload(self, models: Sequence[Model]) -> None:
+        """Have workers, and those that join later, use the modules of users' models."""
+        from cryptodask.cluster import upload_modules
+        from cryptodask.io.modules import own_files
+
+        files = own_files(models)
+        if files:
+            upload_modules(self.client, files)
+
     def release_memory(self) -> None:
         """Have workers give back the memory that they kept for the next batch of a run."""
         from cryptodask.cluster import tell_workers

@@ -45,7 +45,10 @@ if TYPE_CHECKING:
 CALIBRATE, WARMUP = 5, 200
 """Bars between the past dates that intervals are made from, and before the first forecast."""
 
-MODELS = "A model of `cryptodask models`; may be given several times."
+MODELS = (
+    "A model of `cryptodask models`, or MODULE:NAME of your code; ALIAS=MODEL shows it under "
+    "another name. May be given several times."
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -305,8 +308,13 @@ class SearchSpec(RunSpec):
 
 def to_json(spec: RunSpec) -> dict[str, Any]:
     """Return a spec as what JSON holds."""
-    content: dict[str, Any] = attrs.asdict(spec, value_serializer=_plain)
+    content: dict[str, Any] = attrs.asdict(spec, filter=_says_something, value_serializer=_plain)
     return content
+
+
+def _says_something(field: "attrs.Attribute[Any]", value: Any) -> bool:
+    """Whether a field is written: of models the name in the catalog, only where it is another."""
+    return not (field.name == "model" and value is None)
 
 
 def _plain(_: Any, __: Any, value: Any) -> Any:

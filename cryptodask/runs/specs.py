@@ -32,4 +32,8 @@ def spec_from_json(kind: str, content: Any, where: str = "spec") -> RunSpec:
     """
     if kind not in SPECS:
         raise InputError(f"{where}: kind: must be one of {', '.join(SPECS)}, got {kind!r}")
+    models = content.get("models", []) if isinstance(content, dict) else []
+    if not isinstance(models, list) or not all(isinstance(model, dict) for model in models):
+        # A text would be taken for one that a user typed, and might have code imported.
+        raise InputError(f"{where}: models: must be a list of objects, got {str(models)[:60]!r}")
     return structured(SPECS[kind], content, where)

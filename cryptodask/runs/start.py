@@ -6,7 +6,6 @@ from typing import Any, overload
 from cryptodask.errors import OptionError
 from cryptodask.io.paths import AnyPath
 from cryptodask.io.stores import store_of
-from cryptodask.models import Model
 from cryptodask.results import Backtest, Forecasts, SearchResult
 from cryptodask.results.version import Version
 from cryptodask.runs.engine import OnDone, run_kind
@@ -16,6 +15,7 @@ from cryptodask.runs.kinds.forecast import ForecastKind
 from cryptodask.runs.kinds.predict import PredictKind
 from cryptodask.runs.kinds.search import SearchKind
 from cryptodask.runs.kinds.train import TrainKind
+from cryptodask.runs.model_spec import given_models
 from cryptodask.runs.session import Session
 from cryptodask.runs.spec import (
     BacktestSpec,
@@ -33,7 +33,8 @@ KINDS: Mapping[type[RunSpec], type[Kind[Any, Any]]] = {
     PredictSpec: PredictKind,
 }
 
-Models = Sequence[str | Model]
+Models = Sequence[Any]
+"""Names of models, models, and all else that `cryptodask.models.as_model` makes one of."""
 
 
 @overload
@@ -69,7 +70,7 @@ def run_spec(  # type: ignore[misc]
     spec : RunSpec
     session : Session
         Prices and client.
-    models : sequence of str or Model
+    models : sequence of str, Model or other
         Those that the spec names, where they were made in Python.
     out : path, optional
         A folder that the workers see, or a URL that fsspec knows, as ``s3://bucket/folder``: they
@@ -109,7 +110,7 @@ def run_spec(  # type: ignore[misc]
         raise OptionError("out: what is trained is written to a folder; name one")
     if as_dask and (place is not None or not isinstance(spec, ForecastSpec)):
         raise OptionError("as_dask: forecasts are either left on the workers or written, not both")
-    given = {model.name: model for model in models if not isinstance(model, str)}
+    given = {model.name: model for model in given_models(models)}
     named = getattr(spec, "models", ())
     created = [given.get(model.name) or model.create() for model in named]
     kind = KINDS[type(spec)](spec, session, created)

@@ -13,6 +13,7 @@ from distributed.protocol import pickle
 from distributed.worker import WORKER_ANY_RUNNING
 
 from cryptodask.errors import CryptoDaskError
+from cryptodask.io.modules import digest_of
 from cryptodask.io.paths import AnyPath, exists, fresh
 
 Action = Callable[[], object]
@@ -162,3 +163,46 @@ class WarmUp(WorkerPlugin):  # type: ignore[misc]
             except Exception:
                 # The task that needs it meets the same error, and the client gets it.
                 logger.warning("warming up for %s failed", name, exc_info=True)
+
+
+def has_module(name: str, digest: str) -> str | None:
+    """Return why this worker does not use a user's module as the client has it, or None.
+
+    Parameters
+    ----------
+    name : str
+    digest : str
+        SHA-256 of the module's file.
+    """
+    try:
+        path = str(import_module(name).__file__)
+    except Exception as error:
+        return f"can't import {name}: {type(error).__name__}: {error}"
+    return None if digest_of(path) == digest else f"its {name}, {path}, is another than here"
+
+
+def claim_module(name: str, digest: str, client: str, dask_scheduler: Any) -> bool:
+    """Note on the scheduler which file of a module a client uses.
+
+    Parameters
+    ----------
+    name : str
+        Of the module.
+    digest : str
+        SHA-256 of its file.
+    client : str
+        Its id.
+    dask_scheduler : Scheduler
+
+    Returns
+    -------
+    bool
+        Whether another client, which is still connected, uses another file.
+    """
+    claims = dask_scheduler.extensions.setdefault("cryptodask-modules", {})
+    there, clients = claims.get(name, (digest, set()))
+    others = {other for other in clients if other in dask_scheduler.clients and other != client}
+    if there != digest and others:
+        return True
+    claims[name] = digest, others | {client}
+    return False

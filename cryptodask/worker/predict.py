@@ -42,6 +42,8 @@ class Prediction:
         Which rows it sees.
     horizon, seed : int
     intervals : bool
+    own : Model, optional
+        A user's model, which workers make by no name.
     """
 
     path: AnyPath
@@ -51,11 +53,17 @@ class Prediction:
     horizon: int
     seed: int
     intervals: bool
+    own: Model | None = None
 
     @property
     def version(self) -> Version:
         """The version, opened once in a process."""
         return version_at(self.path, self.key)
+
+    @property
+    def model(self) -> Model:
+        """The model, without what it learned."""
+        return self.version.model if self.own is None else self.own
 
 
 def predict_job(job: Job, prediction: Prediction, files: TaskFiles | None = None) -> JobDone:
@@ -91,7 +99,7 @@ def _predict_partition(
 ) -> tuple[PanelForecast, FloatArray | None]:
     """Forecast the coins of one partition, with intervals where they are wanted."""
     version = prediction.version
-    model, row_filter = version.model, prediction.row_filter
+    model, row_filter = prediction.model, prediction.row_filter
     with stage("read"):
         # Spreads are over all rows.
         rows = replace(row_filter, max_points=None) if prediction.intervals else row_filter
@@ -102,7 +110,7 @@ def _predict_partition(
         seen = rows_as_of_now(panel, row_filter) if prediction.intervals else panel
     with stage("predict"):
         known, failures = _known_coins(version, seen, prediction.label)
-        forecasting, calibration = _forecasting(version, known)
+        forecasting, calibration = _forecasting(model, version, known)
         forecast = run_model(
             rename(forecasting, prediction.label), known, prediction.horizon, prediction.seed
         )
@@ -118,7 +126,7 @@ def _lookback(model: Model, version: Version, horizon: int) -> int | None:
     """Return how many of a coin's last rows are looked at; None of all."""
     if not version.facts.learns:
         return model.lookback(horizon)
-    return _trained(version, Learned(None, {})).lookback(horizon)
+    return _trained(model, version, Learned(None, {})).lookback(horizon)
 
 
 def _known_coins(version: Version, panel: Panel, label: str) -> tuple[Panel, list[CoinFailure]]:
@@ -131,19 +139,21 @@ def _known_coins(version: Version, panel: Panel, label: str) -> tuple[Panel, lis
     return (panel.take(kept) if errors else panel), failures
 
 
-def _forecasting(version: Version, panel: Panel) -> tuple[Model, Calibration | None]:
+def _forecasting(
+    model: Model, version: Version, panel: Panel
+) -> tuple[Model, Calibration | None]:
     """Return the model with what it has learned of the coins of a panel."""
     learned, calibration = version.learned(panel.coins)
-    model = version.model if not version.facts.learns else _trained(version, learned)
-    return model, calibration
+    trained = model if not version.facts.learns else _trained(model, version, learned)
+    return trained, calibration
 
 
-def _trained(version: Version, learned: Learned) -> Trained:
+def _trained(model: Model, version: Version, learned: Learned) -> Trained:
     """Return a version's model after its training.
 
     Of coins that were not trained on, it refuses those that the model itself would.
     """
-    return Trained(version.model, learned, strict=version.facts.any_coin)
+    return Trained(model, learned, strict=version.facts.any_coin)
 
 
 def _bounds(

@@ -22,6 +22,11 @@ QUICK: dict[str, dict[str, Any]] = {
     "sklearn:sklearn.svm.SVR": {"lags": 4, "C": 0.1},
     "auto": {"shrinkage": 0.0},
     "ensemble": {"members": "naive,ridge"},
+    "keras:gru": {"window": 8, "epochs": 1, "batch_size": 32, "units": 4},
+    "keras:tcn": {
+        "window": 8, "epochs": 1, "batch_size": 32, "units": 4, "depth": 2, "outputs": 3,
+    },
+    "keras:transformer": {"window": 8, "epochs": 1, "batch_size": 32, "units": 4},
     "prophet": {"n_changepoints": 2},
     "stats:AutoETS": {"model": "AAN"},
     "stats:Theta": {"log": True},
@@ -38,7 +43,7 @@ QUICK: dict[str, dict[str, Any]] = {
 OF_LIBRARIES = tuple(name for name in QUICK if ":" in name)
 """Models of other libraries that stand for all of theirs in the contract suite."""
 
-NEEDS = {"prophet": "prophet", "stats": "statsforecast"}
+NEEDS = {"keras": "keras", "prophet": "prophet", "stats": "statsforecast"}
 """The packages of extras that models need, by name or prefix."""
 
 

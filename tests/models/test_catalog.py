@@ -35,10 +35,14 @@ def test_the_catalog_names_the_models() -> None:
 
 def test_families_are_told_with_how_their_models_are_named() -> None:
     families = list_families()
-    assert set(families) == {"sklearn:sklearn.MODULE.CLASS", "stats:CLASS"}
+    assert set(families) == {
+        "sklearn:sklearn.MODULE.CLASS",
+        "stats:CLASS",
+        "keras:gru, keras:tcn, keras:transformer, keras:MODULE:BUILDER, keras:FILE.keras",
+    }
     assert all(line.endswith(".") for line in families.values())
     with pytest.raises(UnknownModelError, match=r"sklearn:sklearn\.MODULE\.CLASS, stats:CLASS"):
-        create_model("keras:LSTM")
+        create_model("torch:LSTM")
 
 
 def test_a_caller_can_do_what_it_likes_with_the_list() -> None:

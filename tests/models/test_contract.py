@@ -20,7 +20,15 @@ from tests.models.conftest import (
     walk,
 )
 
-RANDOM = {"random", "lstm", "lstm_global", "sklearn:sklearn.ensemble.ExtraTreesRegressor"}
+KERAS = {"keras:gru", "keras:tcn", "keras:transformer"}
+
+RANDOM = {
+    "random",
+    "lstm",
+    "lstm_global",
+    "sklearn:sklearn.ensemble.ExtraTreesRegressor",
+    *KERAS,
+}
 """The models whose forecasts depend on the seed."""
 
 POOLED = {"lstm_global", "pooled_linear"}
@@ -55,6 +63,9 @@ VARIANTS = {
         patience=1,
     ),
     "lstm of features in a window": LSTM(**QUICK["lstm"], features="lag:1-2 std:4 mean:6"),
+    "keras:tcn of features, for all coins": create_model(
+        "keras:tcn", **QUICK["keras:tcn"], features="lag:1-2 std:4", pooled=True
+    ),
     "ridge_features of a segment": create_model("ridge_features", features="rsi:5 macd lag:1"),
     "ridge_features of two steps": create_model("ridge_features", target="scaled:5"),
     "ensemble of weights": create_model(
@@ -116,7 +127,7 @@ def test_coins_of_the_same_prices_differ_only_by_randomness(model: Model) -> Non
     closes, dates = walk(50)
     twins = Panel.from_series([("twin", closes, dates), ("other", closes, dates)])
     first, second = run_model(model, twins, 5).values
-    differ = model.name in RANDOM - POOLED
+    differ = model.name in RANDOM and not is_pooled(model)
     assert (first != second).all() if differ else np.array_equal(first, second)
 
 
@@ -146,6 +157,6 @@ def test_a_model_is_kept_unless_it_is_known_to_be_refused(model: Model) -> None:
 
 
 def test_the_catalog_and_the_model_agree_on_what_it_is(model: Model) -> None:
-    assert is_pooled(model) == (model.name in POOLED)
+    assert is_pooled(model) == (model.name in POOLED or getattr(model, "pooled", False))
     assert (model.lookback(3) is not None) == (model.name in BOUNDED)
     assert model.name in (*list_models(), *OF_LIBRARIES)

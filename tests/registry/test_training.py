@@ -38,6 +38,8 @@ MODELS = {
     "ensemble": {"how": "inverse_error"},
     "lstm": {"window": 8, "units": "4,4"},
     "lstm_global": {"window": 8, "units": "4", "steps": 3},
+    "keras:gru": {"window": 8, "units": 4, "epochs": 1},
+    "keras:tcn": {"window": 8, "units": 4, "epochs": 1, "pooled": True},
 }
 """Each with options that make it quick."""
 

@@ -228,7 +228,13 @@ def test_a_spec_that_json_can_hold_is_repeatable_and_makes_equal_models() -> Non
     assert again == spec
     assert isinstance(again, ForecastSpec)
     assert [model.create() for model in again.models] == models
-    assert not ForecastSpec(source="prices", models=[Poison()]).is_repeatable
+    # A module's class is described by its place; one of a function can't be found again.
+    assert ForecastSpec(source="prices", models=[Poison()]).is_repeatable
+
+    class Local(Poison):
+        pass
+
+    assert not ForecastSpec(source="prices", models=[Local()]).is_repeatable
     assert not ForecastSpec(source=None, models=models).is_repeatable
     with pytest.raises(InputError, match="was made in Python"):
         ModelSpec.of(Poison()).create()

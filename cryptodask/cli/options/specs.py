@@ -80,9 +80,11 @@ def read_spec(kind: type[RunSpec], values: dict[str, Any], given: set[str]) -> R
     fields = dict(values)
     settings = fields.pop("option") or []
     if issubclass(kind, SearchSpec):
-        names = _each_once(fields.pop("models") or [])
-        fields["search"] = read_search(names, fields["search"] or [])
-        fields["options"] = read_settings(names, settings)
+        labels = label_models(_each_once(fields.pop("models") or []))
+        grids = read_search(list(labels), fields["search"] or [])
+        fields["search"] = {labels[label]: grid for label, grid in grids.items()}
+        given_options = read_settings(list(labels), settings)
+        fields["options"] = {labels[label]: values for label, values in given_options.items()}
     else:
         fields["models"] = make_models(fields["models"], settings)
     return kind(**fields)
@@ -155,8 +157,38 @@ def make_models(names: list[str], settings: list[str]) -> "list[Model]":
     """
     from cryptodask.models import create_model
 
-    options = read_settings(names, settings)
-    return [create_model(name, **options[name]) for name in names]
+    labels = label_models(names)
+    options = read_settings(list(labels), settings)
+    return [create_model(name, **options[label]) for label, name in labels.items()]
+
+
+def label_models(names: list[str]) -> dict[str, str]:
+    """Return models by what their options begin with, as ``lags`` of ``ridge5.lags=5``.
+
+    That is the alias, or the name that results show. Models of users' code are imported.
+
+    Parameters
+    ----------
+    names : list of str
+        As ``--model`` gives them: a name, or ``ALIAS=NAME``.
+
+    Raises
+    ------
+    OptionError
+        One name is given twice, or it names no model.
+    """
+    from cryptodask.models.catalog import create_model, is_own
+    from cryptodask.models.renamed import split_alias
+    from cryptodask.runs.model_spec import given_twice
+
+    labels = []
+    for text in names:
+        alias, name = split_alias(text)
+        labels.append(alias or (create_model(name).name if is_own(name) else name))
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise given_twice("--model", twice)
+    return dict(zip(labels, names, strict=True))
 
 
 def read_settings(

@@ -35,7 +35,7 @@ def create_members(model: str, names: Sequence[str], fewest: int) -> tuple[Model
     UnknownModelError
         The catalog has no such model.
     """
-    from cryptodask.models.catalog import create_model
+    from cryptodask.models.catalog import build_model, is_own
 
     if len(names) < fewest:
         raise OptionError(f"{model} members: must be at least {fewest}, got {', '.join(names)!r}")
@@ -46,7 +46,12 @@ def create_members(model: str, names: Sequence[str], fewest: int) -> tuple[Model
     for name in names:
         if name in ("ensemble", "auto"):
             raise OptionError(f"{model} members: {name} has members itself; name others")
-        member = create_model(name)
+        if is_own(name):  # workers make members by their names, and import nothing by those
+            raise OptionError(
+                f"{model} members: {name} is of your own code, and members are models of the "
+                "catalog; name others, or make yours an entry point of a package"
+            )
+        member = build_model(name, {})
         if is_pooled(member):
             raise OptionError(
                 f"{model} members: {name} is trained on all coins together, members on one each; "

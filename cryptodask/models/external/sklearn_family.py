@@ -65,7 +65,7 @@ class SklearnRegressor(Model):
             regressor._validate_params()
         except (TypeError, ValueError) as error:
             raise OptionError(f"{self.name}: {error}") from error
-        _check_fit_for_returns(self.name, regressor)
+        check_fit_for_returns(self.name, regressor)
 
     @property
     def name(self) -> str:
@@ -122,7 +122,7 @@ class SklearnRegressor(Model):
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
         make = self._maker(seed)
-        with _one_thread():
+        with one_thread():
             return forecast_by_lags(panel, horizon, self.lags, self.max_rows, make)
 
     def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
@@ -139,11 +139,11 @@ class SklearnRegressor(Model):
         VersionError
             They have parts that are not numbers, as the trees of forests are.
         """
-        with _one_thread():
+        with one_thread():
             return learn_by_lags(self, panel, self.lags, self.max_rows, self._maker(seed))
 
     def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        with _one_thread():
+        with one_thread():
             return forecast_by_kept(self, known, panel, horizon, self.lags, self._maker(seed))
 
     def lookback_from(self, horizon: int) -> int:
@@ -164,7 +164,7 @@ class SklearnRegressor(Model):
         return make
 
 
-def _one_thread() -> AbstractContextManager[Any]:
+def one_thread() -> AbstractContextManager[Any]:
     from threadpoolctl import threadpool_limits
 
     limits: AbstractContextManager[Any] = threadpool_limits(1, user_api="openmp")
@@ -209,7 +209,7 @@ def find_regressor(dotted: str) -> Any:
     )
 
 
-def _check_fit_for_returns(name: str, regressor: Any) -> None:
+def check_fit_for_returns(name: str, regressor: Any) -> None:
     """Refuse what could not be fitted to any coin's returns."""
     from sklearn.utils import get_tags
 

@@ -1,6 +1,6 @@
 """Losses and optimisers that are Keras's own, on plain vectors.
 
-The only module that imports Keras and TensorFlow, by the first that is asked for.
+The only module that starts Keras and TensorFlow, by the first that is asked for.
 """
 
 import os
@@ -17,6 +17,11 @@ from cryptodask.errors import MissingExtraError, OptionError
 from cryptodask.models.lstm.learning import Loss, Optimizer
 from cryptodask.models.lstm.weights import split
 from cryptodask.records import FloatArray32
+
+NEEDED_FOR = (
+    "lstm has the losses mse, mae and huber and the optimisers sgd, rmsprop and adam; others"
+)
+"""What begins the message where Keras is not installed."""
 
 
 def keras_loss(name: str) -> Loss:
@@ -149,14 +154,19 @@ def _without_chatter() -> Iterator[None]:
 def _check_backend(backend: str) -> None:
     if backend != "tensorflow":
         raise OptionError(
-            f"lstm: takes losses and optimisers beyond its own from Keras on TensorFlow, and "
-            f"Keras's backend is {backend!r}; unset KERAS_BACKEND"
+            f"models of Keras, and losses and optimisers that lstm takes from it, are on "
+            f"TensorFlow, and Keras's backend is {backend!r}; unset KERAS_BACKEND"
         )
 
 
-@lru_cache(maxsize=1)
-def import_keras() -> tuple[Any, Any]:
+@lru_cache(maxsize=2)
+def import_keras(needed_for: str = NEEDED_FOR) -> tuple[Any, Any]:
     """Import TensorFlow and Keras, once, with one thread and without their start-up chatter.
+
+    Parameters
+    ----------
+    needed_for : str
+        What needs them, for the message.
 
     Raises
     ------
@@ -176,9 +186,8 @@ def import_keras() -> tuple[Any, Any]:
             import tensorflow as tf
     except ImportError as error:
         raise MissingExtraError(
-            f"lstm has the losses mse, mae and huber and the optimisers sgd, rmsprop and adam; "
-            f"others need Keras and TensorFlow ({error}): pip install 'cryptodask[lstm]' on the "
-            "client and every worker"
+            f"{needed_for} need Keras and TensorFlow ({error}): pip install 'cryptodask[lstm]' on "
+            "the client and every worker"
         ) from error
     _check_backend(keras.backend.backend())
     return tf, keras

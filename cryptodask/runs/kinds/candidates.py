@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cryptodask.models import Model, create_model
+from cryptodask.errors import OptionError
+from cryptodask.models import Model
 from cryptodask.models.base import rng_for
-from cryptodask.models.renamed import rename
+from cryptodask.models.catalog import build_model
+from cryptodask.models.renamed import Renamed, rename, split_alias
 from cryptodask.runs.model_spec import Values, check_search
 
 
@@ -55,10 +57,13 @@ def make_candidates(
     """
     given = options or {}
     check_search(search, given)
-    return {
-        name: _of_model(name, grid, given.get(name, {}), random, seed)
-        for name, grid in search.items()
-    }
+    every = [
+        _of_model(name, grid, given.get(name, {}), random, seed) for name, grid in search.items()
+    ]
+    by_name = {candidates[0].name: candidates for candidates in every}
+    if len(by_name) < len(every):
+        raise OptionError("search: two models have one name; give one an alias, as ridge2=ridge")
+    return by_name
 
 
 def _of_model(
@@ -69,18 +74,24 @@ def _of_model(
     seed: int,
 ) -> list[Candidate]:
     """Return the model as given, and others, of equal ones the first."""
-    plain = create_model(name, **given)
+    alias, maker = split_alias(name)
+    plain = build_model(maker, given, alias)
+    name = plain.name
     given_texts = tuple((option, option_text(value)) for option, value in given.items())
     models, candidates = [plain], [Candidate(plain, given_texts)]
     for chosen in _combinations(name, grid, random, seed):
-        model = create_model(name, **given, **chosen)
+        model = build_model(maker, {**given, **chosen}, alias)
         if model in models:
             continue
         texts = [(option, option_text(value)) for option, value in chosen.items()]
         label = ",".join(f"{option}={text}" for option, text in texts)
         models.append(model)
-        candidates.append(Candidate(rename(model, f"{name}[{label}]"), (*given_texts, *texts)))
+        candidates.append(Candidate(rename(_inner(model), f"{name}[{label}]"), (*given_texts, *texts)))
     return candidates
+
+
+def _inner(model: Model) -> Model:
+    return model.model if isinstance(model, Renamed) else model
 
 
 def _combinations(

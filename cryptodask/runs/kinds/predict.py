@@ -82,6 +82,11 @@ class PredictKind(ForecastKind):
         return ()
 
     @property
+    def sent(self) -> Sequence[Model]:
+        """The versions' models."""
+        return [version.model for version in self.versions.values()]
+
+    @property
     def pools_errors(self) -> bool:
         """Whether intervals take passes over past errors: they were pooled in training."""
         return False
@@ -112,7 +117,7 @@ class PredictKind(ForecastKind):
         version, spec = self.versions[model.name], self.spec
         prediction = Prediction(
             version.path, version.manifest.key, model.name, self.row_filter, spec.horizon,
-            spec.seed, spec.intervals,
+            spec.seed, spec.intervals, version.model if version.is_own else None,
         )  # fmt: skip
         return predict_job, (job, prediction, files)
 

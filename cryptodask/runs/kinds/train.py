@@ -26,6 +26,7 @@ from cryptodask.results.version import INDEX, SHARED, Version, open_version
 from cryptodask.results.version_facts import FORMAT, KIND, VersionFacts, library_versions
 from cryptodask.runs.kind import Call, Outcome
 from cryptodask.runs.kinds.forecast import ForecastKind
+from cryptodask.runs.model_spec import ModelSpec
 from cryptodask.runs.session import prices_fingerprint
 from cryptodask.runs.spec import to_json
 from cryptodask.runs.version_spec import TrainSpec
@@ -141,7 +142,7 @@ class TrainKind(ForecastKind):
 
         return VersionFacts(
             format=FORMAT,
-            model={"name": model.name, "options": dict(self.spec.models[0].options or {})},
+            model=_said_of(self.spec.models[0]),
             freq=self.session.loader.freq,
             coins=len(index),
             prices=prices_fingerprint(self.session.loader),
@@ -175,6 +176,12 @@ class TrainKind(ForecastKind):
         """Return nothing for pages."""
         del result
         return {}
+
+
+def _said_of(spec: ModelSpec) -> dict[str, Any]:
+    """Return what a version says of its model."""
+    said: dict[str, Any] = {"name": spec.name, "options": dict(spec.options or {})}
+    return said | ({"model": spec.model} if spec.model else {})
 
 
 def _check_keepable(model: Model) -> None:

@@ -1,0 +1,90 @@
+"""Users' modules, brought to all workers, and to those that join later, by Dask's `UploadFile`."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from dask.distributed import Client
+from distributed.diagnostics.plugin import UploadFile
+
+from cryptodask.cluster.broadcast import ask_workers, scheduler_errors
+from cryptodask.errors import ClusterError, OptionError
+from cryptodask.io.modules import ModuleFile, digest_of
+from cryptodask.worker.calls import claim_module, has_module
+
+_sent: "WeakKeyDictionary[Client, dict[str, str]]" = WeakKeyDictionary()
+
+INSTALL = (
+    "install the package on all workers, by `pip install` or the variable EXTRA_PIP_PACKAGES of "
+    "Dask's images, and restart them; or write the model in one file, which is uploaded"
+)
+
+
+def upload_modules(client: Client, files: Iterable[ModuleFile]) -> None:
+    """Have all workers use the modules that this process uses.
+
+    A module of one file is uploaded; parts of packages must be there already, the same as here.
+    One module of a name is used on a scheduler at a time: whoever comes second with another file
+    is refused while the first is connected.
+
+    Parameters
+    ----------
+    client : Client
+    files : iterable of ModuleFile
+
+    Raises
+    ------
+    OptionError
+        A file was changed after it was imported here.
+    ClusterError
+        Another client uses another module of the name; or a worker can't import it, or has another.
+    """
+    if getattr(getattr(client, "cluster", None), "processes", True) is False:
+        return  # workers are threads of this process
+    known = _sent.setdefault(client, {})
+    for file in files:
+        if digest_of(file.path) != file.digest:
+            raise OptionError(
+                f"{file.path}: was changed after it was imported here, so that workers would run "
+                "other code than this process; start Python again, or importlib.reload it"
+            )
+        if file.is_single and known.get(file.module) != file.digest:
+            _claim(client, file)
+            _upload(client, file)
+        _check(client, file)
+        known[file.module] = file.digest
+
+
+def _claim(client: Client, file: ModuleFile) -> None:
+    """Take the module's name on the scheduler, unless others use it for another file."""
+    with scheduler_errors(client):
+        taken = client.run_on_scheduler(claim_module, file.module, file.digest, client.id)
+    if taken:
+        raise ClusterError(
+            f"{file.path}: another client of this scheduler runs another {file.module}.py, and "
+            f"workers can have one; name yours otherwise, or wait until it has ended"
+        )
+
+
+def _upload(client: Client, file: ModuleFile) -> None:
+    plugin: Any = UploadFile(file.path)
+    try:
+        client.register_plugin(plugin, name=f"cryptodask-{file.module}")
+    except Exception as error:
+        raise ClusterError(
+            f"{file.path}: can't be imported on the workers: {type(error).__name__}: {error}; "
+            "install there what it imports, or write it into this one file"
+        ) from error
+
+
+def _check(client: Client, file: ModuleFile) -> None:
+    """See that all workers import the same module as this process."""
+    answers = ask_workers(client, has_module, file.module, file.digest)
+    faults = {worker: why for worker, why in answers.items() if why is not None}
+    if faults:
+        worker, why = sorted(faults.items())[0]
+        advice = f"see why there, or start the workers again: {Path(file.path).name} was uploaded"
+        raise ClusterError(
+            f"{file.module}: worker {worker}: {why}; {advice if file.is_single else INSTALL}"
+        )

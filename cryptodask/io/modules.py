@@ -1,0 +1,168 @@
+"""Files of users' modules: which modules something is made of, and what these files hold."""
+
+import hashlib
+import inspect
+import sys
+import sysconfig
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+PACKAGE = __name__.partition(".")[0]
+MAIN = "__main__"
+
+
+@dataclass(frozen=True)
+class ModuleFile:
+    """The file of a module, as it was when the module was first asked for here.
+
+    Attributes
+    ----------
+    module : str
+    path : str
+    digest : str
+        SHA-256 of its bytes, in hexadecimal.
+    """
+
+    module: str
+    path: str
+    digest: str
+
+    @property
+    def is_single(self) -> bool:
+        """Whether the module is one file, and no part of a package."""
+        return "." not in self.module and Path(self.path).name != "__init__.py"
+
+
+_FILES: dict[str, tuple[Any, ModuleFile]] = {}
+
+
+def module_file(module: str) -> ModuleFile | None:
+    """Return the file of an imported module.
+
+    Its digest is taken when this is called first after an import or reload, so that a file which
+    is changed later is noticed.
+
+    Parameters
+    ----------
+    module : str
+
+    Returns
+    -------
+    ModuleFile or None
+        None of a module that is not one of text: of a notebook, or compiled.
+    """
+    loaded = sys.modules.get(module)
+    path = getattr(loaded, "__file__", None)
+    if path is None or not path.endswith(".py"):
+        return None
+    spec = getattr(loaded, "__spec__", None)  # another one after a reload
+    known = _FILES.get(module)
+    if known is None or known[0] is not spec:
+        with suppress(OSError):
+            known = spec, ModuleFile(module, str(Path(path).resolve()), digest_of(path))
+            _FILES[module] = known
+    return known[1] if known else None
+
+
+def digest_of(path: str) -> str:
+    """Return the SHA-256 of a file, in hexadecimal.
+
+    Parameters
+    ----------
+    path : str
+    """
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def own_files(values: Iterable[Any]) -> list[ModuleFile]:
+    """Return the files of users' modules that values are made of, by the modules' names.
+
+    Those are the modules of all classes and functions that a pickle of the values names, but for
+    those of CryptoDask and of installed packages.
+
+    Parameters
+    ----------
+    values : iterable of Any
+    """
+    modules = {module for module, _ in _parts(values)}
+    files = [module_file(module) for module in sorted(modules) if module != MAIN]
+    return [file for file in files if file is not None and not is_installed(file.path)]
+
+
+def own_digests(values: Iterable[Any]) -> dict[str, str]:
+    """Return digests of the users' code that values are made of.
+
+    Parameters
+    ----------
+    values : iterable of Any
+
+    Returns
+    -------
+    dict of str to str
+        By module, of its file; by ``__main__:NAME``, of the text of what a script or notebook
+        defines, where it can be had.
+    """
+    values = list(values)
+    digests = {file.module: file.digest for file in own_files(values)}
+    for module, part in sorted(_parts(values), key=lambda pair: _label(pair[1])):
+        if module == MAIN:
+            with suppress(OSError, TypeError):
+                text = inspect.getsource(part)
+                digests[f"{MAIN}:{_label(part)}"] = hashlib.sha256(text.encode()).hexdigest()
+    return digests
+
+
+def is_installed(path: str) -> bool:
+    """Return whether a file is of Python, of an installed package, or of CryptoDask.
+
+    Parameters
+    ----------
+    path : str
+    """
+    return any(Path(path).resolve().is_relative_to(folder) for folder in _installed())
+
+
+@cache
+def _installed() -> tuple[Path, ...]:
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    folders = {Path(sysconfig.get_path(name)).resolve() for name in names}
+    import site
+
+    folders.add(Path(site.getusersitepackages()).resolve())
+    package = Path(str(sys.modules[PACKAGE].__file__)).resolve().parent
+    return (*sorted(folders), package)
+
+
+def _label(part: Any) -> str:
+    return str(getattr(part, "__qualname__", getattr(part, "__name__", part)))
+
+
+def _parts(values: Iterable[Any]) -> set[tuple[str, Any]]:
+    """Return module, and class, function or module, of all that pickles of values name."""
+    from cloudpickle import Pickler
+
+    parts: set[tuple[str, Any]] = set()
+
+    class Noting(Pickler):  # type: ignore[misc]
+        """A pickler that notes what it comes across."""
+
+        def persistent_id(self, thing: Any) -> None:
+            """Note a class or function."""
+            if isinstance(thing, type | FunctionType):
+                parts.add((thing.__module__ or "", thing))
+            elif isinstance(thing, ModuleType):
+                parts.add((thing.__name__, thing))
+
+    for value in values:
+        # Sending it to a worker meets the same error, and says so.
+        with suppress(Exception):
+            Noting(BytesIO()).dump(value)
+    return {
+        (module, part) for module, part in parts if module.partition(".")[0] != PACKAGE and module
+    }
