@@ -51,17 +51,6 @@ FAILURE_TITLES: TitledColumns = [
     ("message", "message", 560, None),
 ]
 
-CARD = BODY | {
-    "max-width": "1240px",
-    "margin": "16px auto",
-    "padding": "16px 24px",
-    "background": "#fff",
-    "border": "1px solid #e4e7eb",
-    "border-radius": "6px",
-    "box-sizing": "border-box",
-}
-
-
 FOLLOW = """
 const known = {runs: null}
 let chosen = null, until = 0, is_drawing = false
@@ -186,7 +175,7 @@ def card(doc: Any, name: str, children: Sequence[Any]) -> None:
     """
     from bokeh.layouts import column
 
-    doc.add_root(column(*children, name=name, sizing_mode="stretch_width", styles=CARD))
+    doc.add_root(column(*children, name=name, sizing_mode="stretch_width", styles=BODY))
 
 
 def _curve(columns: Columns) -> tuple[Any, Any]:

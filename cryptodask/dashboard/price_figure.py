@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from cryptodask.dashboard.style import INK, TOOLS
+from cryptodask.dashboard.style import LINE, TOOLS
 from cryptodask.dashboard.view import bounds_of
 
 BAND_ALPHA = 0.12
@@ -70,7 +70,7 @@ def add_closes(plot: Any, source: Any) -> Any:
     -------
     bokeh.models.LegendItem
     """
-    close = plot.line("date", "close", source=source, color=INK, line_width=1.5)
+    close = plot.line("date", "close", source=source, color=LINE, line_width=1.5)
     return legend_item("close", close)
 
 

@@ -9,7 +9,7 @@ from cryptodask.cluster.security.guard import is_loopback
 from cryptodask.cluster.security.origins import OriginGuard, leave_to_guard, parse_origins
 from cryptodask.dashboard.cache import Entry
 from cryptodask.dashboard.forecasts_page import ForecastsPage
-from cryptodask.dashboard.html_file import PAGE
+from cryptodask.dashboard.html_file import dress_document
 from cryptodask.dashboard.live_view import failures_table
 from cryptodask.dashboard.result_files import is_backtest, is_forecast, models_in, open_backtest
 from cryptodask.errors import InputError, OptionError
@@ -159,7 +159,7 @@ def _backtest_page(path: AnyPath, prices: Path | None) -> DrawDocument:
 
     loader = None if prices is None else CryptoLoader(prices)
     view = build_leaderboard(open_backtest(path), prices=loader)
-    return _document(f"CryptoDask: {path.name}", lambda doc: doc.add_root(layout(view)), PAGE)
+    return _document(f"CryptoDask: {path.name}", lambda doc: doc.add_root(layout(view)))
 
 
 def _days_page(place: str | os.PathLike[str]) -> DrawDocument:
@@ -168,14 +168,12 @@ def _days_page(place: str | os.PathLike[str]) -> DrawDocument:
 
     store = os.fspath(place)
     recent_days(store)
-    return _document("CryptoDask: days", lambda doc: doc.add_root(layout(recent_days(store))), PAGE)
+    return _document("CryptoDask: days", lambda doc: doc.add_root(layout(recent_days(store))))
 
 
-def _document(title: str, draw: DrawDocument, template: str = "") -> DrawDocument:
+def _document(title: str, draw: DrawDocument) -> DrawDocument:
     def make(doc: Any) -> None:
-        doc.title = title
-        if template:
-            doc.template = template
+        dress_document(doc, title)
         draw(doc)
 
     return make
