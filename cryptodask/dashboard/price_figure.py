@@ -6,7 +6,7 @@ from typing import Any
 from cryptodask.dashboard.style import LINE, TOOLS
 from cryptodask.dashboard.view import bounds_of
 
-BAND_ALPHA = 0.12
+BAND_ALPHA = 0.16
 
 # As many decimals as set one tick apart from the next: 4,900 and 0.0000012 alike.
 TICKS = """

@@ -36,7 +36,8 @@ TOOLS = "pan,wheel_zoom,box_zoom,reset,save"
 LEGEND = """
 .bk-grid {{ display: flex; flex-wrap: wrap; gap: 2px 18px;
            max-width: min({width}px, calc(100vw - 160px)); }}
-.bk-item .bk-label {{ color: {ink} !important; max-width: {label}; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }}
+.bk-item .bk-label {{ color: {ink} !important; }}
+.bk-label {{ max-width: {label}; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }}
 """
 
 

@@ -1,9 +1,9 @@
 """Light and dark: what a page and its figures are coloured with, by what the reader's system asks.
 
-Text and boxes take their colours from CSS variables, of which a page has two sets. Axes, grids and
-legends of figures read variables, too (``--bk-…``, since Bokeh 3.8). The marks of a figure can't,
-so that their colours are ones that both backgrounds show (`cryptodask.dashboard.style`). Where no
-page sets the variables, as in a notebook, everything is light.
+Text and boxes take their colours from CSS variables, and a page has two sets of these. Axes, grids
+and legends of figures read variables, too (``--bk-…``, since Bokeh 3.8). The marks of a figure
+can't, so that their colours are ones that both backgrounds show (`cryptodask.dashboard.style`).
+Where no page sets the variables, as in a notebook, everything is light.
 """
 
 from typing import Any
@@ -81,6 +81,7 @@ def css_color(name: str) -> str:
 ELEMENT = (
     f":host {{ {' '.join(f'--{key}: {css_color(name)};' for key, name in NAMES.items())} "
     f"--bokeh-icon-color: {css_color('muted')}; color-scheme: light dark; }}"
+    " select.bk-input { appearance: auto; background-image: none; padding-right: 4px; }"
 )
 """A stylesheet for each element of Bokeh's: their own variables can't be set from outside."""
 

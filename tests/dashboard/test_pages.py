@@ -129,7 +129,7 @@ def check_forecasts(page: Any) -> None:
     drawn = "['history', 'ahead'].map((name) => source(name).data.date.length)"
     find = "const source = (name) => Bokeh.documents[0].get_model_by_name(name)"
     lengths = page.evaluate(f"() => {{ {find}; return {drawn} }}")
-    assert lengths == [180, 8]  # the line starts at the last close
+    assert lengths == [90, 8]  # the line starts at the last close
     assert page.locator("script", has_text="alert(1)").count() == 0
 
 
