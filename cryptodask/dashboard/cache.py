@@ -24,7 +24,7 @@ from cryptodask.dashboard.history import (
     milliseconds_of,
 )
 from cryptodask.dashboard.live import Run
-from cryptodask.dashboard.live_view import FAILURE_COLUMNS, failures_table, label_of
+from cryptodask.dashboard.live_view import FAILURE_COLUMNS, failures_table, label_of, progress_of
 from cryptodask.dashboard.result_files import (
     UNREADABLE,
     coins_in,
@@ -72,6 +72,8 @@ class Entry:
         ``coin, model, exception, message``.
     is_over : bool
         Whether ``out`` is complete.
+    progress : str
+        How far a run is that goes on, or "".
     """
 
     id: str
@@ -83,6 +85,7 @@ class Entry:
     tables: tuple[bytes, ...]
     failures: Columns
     is_over: bool = True
+    progress: str = ""
 
     @property
     def is_readable(self) -> bool:
@@ -107,6 +110,7 @@ class Entry:
             tuple(run.tables),
             failures_table(run.failures),
             run.state != RUNNING,
+            progress_of(run),
         )
 
 

@@ -87,12 +87,14 @@ class ForecastsPage:
         self.span.on_change("active", self._choose_span)
         self.heading = plain_text("coin_heading", "", "24px", INK, "650")
         self.caption = plain_text("coin_caption", "", "14px", MUTED)
+        self.progress = plain_text("progress", "", "14px", MUTED)
         self.area = column(name="area", sizing_mode="stretch_width")
         box, self.failures = live_table("failures", FAILURE_TITLES, failures_table({}))
         self.failed_title = section_title("Failures")
+        self.failures.visible = self.failed_title.visible = False
         chooser = chooser_row([self.run, self.find, self.coin, *buttons, self.span])
-        children = [chooser, self.heading, self.caption, self.area, self.failed_title, box]
-        card(self.doc, "forecasts", children)
+        children = [chooser, self.progress, self.heading, self.caption, self.area]
+        card(self.doc, "forecasts", [*children, self.failed_title, box])
 
     async def follow(self) -> None:
         """Update the page: only what changed is read again."""
@@ -111,8 +113,9 @@ class ForecastsPage:
         # A run that has just started has nothing to show yet.
         entry = chosen or next((e for e in entries if e.is_readable), next(iter(entries), None))
         if entry is None:
-            self.caption.text = "No forecast since this scheduler started."
+            self.progress.text = "No forecast since this scheduler started."
             return False
+        self.progress.text, self.progress.visible = entry.progress, bool(entry.progress)
         before, self.entry = self.entry, entry
         self._set(self.run, entry.id)
         return before is None or (entry.id, entry.version) != (before.id, before.version)

@@ -14,6 +14,8 @@ STYLE = """
   body {{ margin: 0; background: {desk}; color: {ink}; font: 14px/1.4 {font}; }}
   main {{ max-width: 1200px; margin: 20px auto; padding: 20px 24px; background: {paper};
          border: 1px solid {rule}; border-radius: 10px; box-sizing: border-box; }}
+  h1 {{ position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }}
+  [role=status] {{ margin: 0; padding: 10px 24px; color: {warning}; background: {paper}; }}
   nav {{ display: flex; overflow-x: auto; white-space: nowrap; padding: 0 12px;
         background: {paper}; border-bottom: 1px solid {rule}; }}
   nav.navbar {{ background: {hover}; font-size: 16px; }}
@@ -26,7 +28,34 @@ STYLE = """
     nav {{ padding: 0; }} nav a {{ padding: 11px 10px; }} }}
 """
 
-REPAINT = """
+SCRIPT = """
+let lost_since = null
+const say_lost = (is_lost) => {
+  const banner = document.querySelector("[role=status]")
+  lost_since = is_lost ? lost_since ?? new Date() : null
+  banner.hidden = !is_lost
+  if (is_lost) banner.textContent = "The server has not answered since " +
+    `${lost_since.toLocaleTimeString()}, and what is shown is of then. Trying again.`
+}
+const come_back = async () => {
+  if (lost_since == null) return
+  try {
+    if ((await fetch(location.href, {cache: "no-store"})).ok && lost_since != null)
+      return location.reload()
+  } catch {}
+  setTimeout(come_back, 3000)
+}
+const watch = () => {
+  const [doc] = globalThis.Bokeh?.documents ?? []
+  if (doc == null) return setTimeout(watch, 200)
+  doc.on_event("connection_lost", () => {
+    if (lost_since == null) setTimeout(come_back, 3000)
+    say_lost(true)
+  })
+  doc.on_event("client_reconnected", () => say_lost(false))
+}
+watch()
+
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   const repaint = (view) => {
     view.request_repaint?.()
@@ -35,13 +64,14 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   for (const view of Bokeh.index) repaint(view)
 })
 """
-"""In the browser: figures read their colours when they are painted, so paint them again."""
+"""In the browser: says since when a server does not answer, and reloads the page once it does, if
+Bokeh has not found its session by then; and paints figures again in other colours."""
 
 TEMPLATE = """\
 {% block postamble %}
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>@STYLE@</style>
-<script>@REPAINT@</script>
+<script>@SCRIPT@</script>
 {% endblock %}
 {% block inner_body %}
 {% for label, links in bars %}
@@ -51,7 +81,8 @@ TEMPLATE = """\
   {% endfor %}
 </nav>
 {% endfor %}
-<main>{{ super() }}</main>
+<p role="status" hidden></p>
+<main><h1>{{ title|e }}</h1>{{ super() }}</main>
 {% endblock %}
 """
 
@@ -73,9 +104,10 @@ def dress_document(doc: Any, title: str, bars: Sequence[tuple[str, Links]] = ())
     colors = {name: css_color(name) for name in LIGHT}
     style = page_style() + STYLE.format(font=FONT, **colors)
     doc.title = title
-    doc.template = TEMPLATE.replace("@STYLE@", style).replace("@REPAINT@", REPAINT)
+    doc.template = TEMPLATE.replace("@STYLE@", style).replace("@SCRIPT@", SCRIPT)
     doc.template_variables["bars"] = list(bars)
     doc.theme = page_theme()
+    doc.config.notify_connection_status = False  # the page does, with the time
 
 
 def target_of(path: str | os.PathLike[str], suffixes: Sequence[str], what: str) -> Path:

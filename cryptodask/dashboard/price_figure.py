@@ -70,7 +70,7 @@ def add_closes(plot: Any, source: Any) -> Any:
     -------
     bokeh.models.LegendItem
     """
-    close = plot.line("date", "close", source=source, color=LINE, line_width=1.5)
+    close = plot.line("date", "close", source=source, color=LINE, line_width=2)
     return legend_item("close", close)
 
 

@@ -179,11 +179,13 @@ def _backtest_page(path: AnyPath, prices: Path | None) -> DrawDocument:
 
 def _days_page(place: str | os.PathLike[str]) -> DrawDocument:
     """Return a function that draws the days of a store, read anew for each viewer."""
-    from cryptodask.dashboard.days_page import layout, recent_days
+    from cryptodask.dashboard.days_page import layout, read_note, recent_days
 
     store = os.fspath(place)
     recent_days(store)
-    return _document("CryptoDask: days", lambda doc: doc.add_root(layout(recent_days(store))))
+    return _document(
+        "CryptoDask: days", lambda doc: doc.add_root(layout(recent_days(store), read_note()))
+    )
 
 
 def _document(title: str, draw: DrawDocument) -> DrawDocument:
