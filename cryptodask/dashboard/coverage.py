@@ -22,6 +22,7 @@ from cryptodask.dashboard.style import (
     MUTED,
     TOOLS,
     WRAP,
+    dress,
     plain_text,
     section_title,
 )
@@ -194,7 +195,9 @@ def _findings(listed: pd.DataFrame, total: int) -> list[Any]:
     search.js_on_change("value_input", code)
     notes = []
     if len(listed) < total:
-        rest = f"The page has room for {len(listed):,}; `cryptodask prices check --findings FILE` writes all."
+        rest = (
+            "The page has no room for more; `cryptodask prices check --findings FILE` writes all."
+        )
         notes = [plain_text("rest", rest, "13px", MUTED)]
     return [row(kind, search, sizing_mode="stretch_width", styles=WRAP), count, *notes, box]
 
