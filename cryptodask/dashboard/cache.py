@@ -73,7 +73,7 @@ class Entry:
     is_over : bool
         Whether ``out`` is complete.
     progress : str
-        How far a run is that goes on, or "".
+        How far a run in progress is, or "".
     """
 
     id: str

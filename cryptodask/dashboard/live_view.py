@@ -155,7 +155,7 @@ def label_of(run: Run) -> str:
 
 
 def progress_of(run: Run) -> str:
-    """Return how far a run is that goes on, and when that was, as one line; "" of others.
+    """Return how far a run in progress is, and when that was, as one line; "" of others.
 
     Parameters
     ----------
