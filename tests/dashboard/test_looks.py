@@ -103,13 +103,13 @@ def test_pages_are_for_everyone_empty_running_and_done(
             page.get_by_text("running, 0 of 12 yet").wait_for()
             log.ended("naive", coins[:2])
             page.get_by_text("running, 2 of 12 yet").wait_for()
-            check(chromium, urls)
+            check(chromium, urls[:2])
         client.wait_for_workers(1, timeout=60)
         manager = CryptoManager(small_folder, client)
         manager.forecast(["naive"], 7, progress=False, intervals=True)
         manager.backtest(["drift"], 5, origins=3, calibrate=0, progress=False)
         page.locator(".coin_caption").get_by_text("Cutoff").wait_for()
-        check(chromium, urls)
+        check(chromium, urls[:3])
 
 
 @pytest.mark.slow
