@@ -1,5 +1,6 @@
 """Dask's performance report of a run."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,10 +8,13 @@ from pathlib import Path
 from cryptodask.io.files import draft_of
 from cryptodask.io.paths import storing
 
+ICON = re.compile(r'<link rel="shortcut icon"[^>]*>')
+"""What Dask's template fetches from its site, even where all else is in the file."""
+
 
 @contextmanager
 def reporting(path: Path | None) -> Iterator[None]:
-    """Write Dask's performance report of this block, also where the block raises.
+    """Write Dask's performance report of this block, which needs no network, also where it raises.
 
     Parameters
     ----------
@@ -29,15 +33,13 @@ def reporting(path: Path | None) -> Iterator[None]:
 
     failed: BaseException | None = None
     try:
-        with (
-            draft_of(path) as draft,
-            storing(path.parent),
-            performance_report(filename=str(draft)),
-        ):
-            try:
-                yield
-            except BaseException as error:  # noqa: BLE001 - raised below, after the report
-                failed = error
+        with draft_of(path) as draft, storing(path.parent):
+            with performance_report(filename=str(draft), mode="inline"):
+                try:
+                    yield
+                except BaseException as error:  # noqa: BLE001 - raised below, after the report
+                    failed = error
+            draft.write_text(ICON.sub("", draft.read_text("utf-8")), "utf-8")
     finally:
         if failed is not None:
             raise failed

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import dask
@@ -16,6 +16,7 @@ from cryptodask.cluster.security.origins import leave_to_guard
 from cryptodask.dashboard.broadcaster import Broadcaster
 from cryptodask.dashboard.days_page import DaysPage
 from cryptodask.dashboard.forecasts_page import ForecastsPage
+from cryptodask.dashboard.html_file import Links, dress_document, html_of_document
 from cryptodask.dashboard.live import Live
 from cryptodask.dashboard.live_page import runs_page
 from cryptodask.dashboard.metrics import RunMetrics
@@ -36,16 +37,8 @@ TIMERS = [
 RUNS_PATH = "crypto-runs"
 """Path of the page that is the same for all viewers."""
 
-TEMPLATE = """\
-{% extends "simple.html" %}
-{% block extra_resources %}
-<style>
-  /* With more links, Dask's navigation bar takes two lines, and would cover what is below. */
-  body { padding-top: 0; }
-  .navbar { position: sticky; margin: 0 -10px; }
-</style>
-{% endblock %}
-"""
+TAB_PATH, TAB = "cryptodask", "CryptoDask"
+"""Path and name of the one link in the bar of Dask's pages; it leads to the page of runs."""
 
 PAGES: dict[str, tuple[str, Callable[[Any, Broadcaster], Any]]] = {
     RUNS_PATH: ("Runs", lambda doc, _: runs_page(doc)),
@@ -174,6 +167,7 @@ class _Collector:
 
 def _add_pages(scheduler: Scheduler, broadcaster: Broadcaster) -> bool:
     """Add the pages; return whether there is a dashboard to add them to."""
+    from bokeh.document import Document
     from bokeh.server.tornado import BokehTornado
     from distributed.dashboard.core import BokehApplication
     from distributed.dashboard.scheduler import template_variables
@@ -184,41 +178,41 @@ def _add_pages(scheduler: Scheduler, broadcaster: Broadcaster) -> bool:
     if prefix is None:
         logger.warning("this scheduler has no dashboard: it gets metrics, but no pages")
         return False
-    # The list that Dask's pages show, so that these pages are in their navigation bar too.
+    # The list that Dask's pages show in their bar.
     variables = template_variables(scheduler)
-    variables["pages"] += [path for path in PAGES if path not in variables["pages"]]
+    if TAB_PATH not in variables["pages"]:
+        variables["pages"].append(TAB_PATH)
+    _name_tab()
     pages = {f"/{path}": _page(path, broadcaster) for path in PAGES if path != RUNS_PATH}
     with dask.config.set(dict.fromkeys(TIMERS, 1000 * PING)):
         app = BokehApplication(pages, scheduler, prefix=prefix, template_variables=variables)
     leave_to_guard(app)
-    html = _same_for_all(
-        RUNS_PATH, broadcaster, app.resources(), {"prefix": app.prefix, **variables}
-    )
-    for served in (application(broadcaster, app.prefix.rstrip("/"), RUNS_PATH, html), app):
+    doc = Document()
+    _page(RUNS_PATH, broadcaster)(None, variables, doc)
+    html = html_of_document(doc, app.resources())
+    prefix = app.prefix.rstrip("/")
+    for served in (application(broadcaster, prefix, (TAB_PATH, RUNS_PATH), html), app):
         scheduler.http_application.add_application(served)
     app.initialize(IOLoop.current())
     app.start()
     return True
 
 
-def _same_for_all(
-    path: str, broadcaster: Broadcaster, resources: Any, variables: dict[str, Any]
-) -> str:
-    """Return a page without a session, as HTML."""
-    from bokeh.document import Document
-    from bokeh.embed import file_html
+def _name_tab() -> None:
+    """Have Dask's bar show the tab's name as it is written, not as a title."""
+    from distributed.dashboard.components.scheduler import env
+    from jinja2.filters import do_title
 
-    doc = Document()
-    _page(path, broadcaster)(None, variables, doc)
-    html = file_html(
-        doc,
-        resources,
-        title=doc.title,
-        template=doc.template,
-        template_variables=doc.template_variables,
-        theme=doc.theme,
-    )
-    return str(html)
+    env.filters["title"] = lambda path: TAB if path == TAB_PATH else do_title(path)
+
+
+def _bars(here: str, dask_pages: Sequence[str]) -> list[tuple[str, Links]]:
+    """Return the links of a page: Dask's pages, and ours below them."""
+    tabs = [(path, TAB if path == TAB_PATH else path.title()) for path in dask_pages]
+    return [
+        ("Dask", [(path, name, "true" if path == TAB_PATH else "") for path, name in tabs]),
+        (TAB, [(path, name, "page" if path == here else "") for path, (name, _) in PAGES.items()]),
+    ]
 
 
 def _page(path: str, broadcaster: Broadcaster) -> Callable[[Any, dict[str, Any], Any], None]:
@@ -226,13 +220,8 @@ def _page(path: str, broadcaster: Broadcaster) -> Callable[[Any, dict[str, Any],
     title, page = PAGES[path]
 
     def draw(scheduler: Any, extra: dict[str, Any], doc: Any) -> None:
-        from distributed.dashboard.components.scheduler import BOKEH_THEME, env
-
         del scheduler
-        doc.title = f"CryptoDask: {title}"
-        doc.template = env.from_string(TEMPLATE)
-        doc.template_variables.update(extra)
-        doc.theme = BOKEH_THEME
+        dress_document(doc, f"CryptoDask: {title}", _bars(path, extra["pages"]))
         page(doc, broadcaster)
 
     return draw

@@ -16,8 +16,15 @@ import pandas as pd
 import pyarrow as pa
 
 from cryptodask.cluster.events import RUNNING
+from cryptodask.dashboard.history import (
+    ALL_DAYS,
+    OTHERS,
+    bar_of,
+    drawn_history,
+    milliseconds_of,
+)
 from cryptodask.dashboard.live import Run
-from cryptodask.dashboard.live_view import FAILURE_COLUMNS, failures_table, label_of
+from cryptodask.dashboard.live_view import FAILURE_COLUMNS, failures_table, label_of, progress_of
 from cryptodask.dashboard.result_files import (
     UNREADABLE,
     coins_in,
@@ -43,9 +50,6 @@ T = TypeVar("T")
 MOST_VIEWS, MOST_LOADERS, MOST_NAMES = 256, 4, 8
 """Coins, sources of prices, and lists of coins that are kept."""
 
-ALL_DAYS = 100_000
-"""Days of closes that stand for all."""
-
 
 @dataclass(frozen=True)
 class Entry:
@@ -68,6 +72,8 @@ class Entry:
         ``coin, model, exception, message``.
     is_over : bool
         Whether ``out`` is complete.
+    progress : str
+        How far a run in progress is, or "".
     """
 
     id: str
@@ -79,6 +85,7 @@ class Entry:
     tables: tuple[bytes, ...]
     failures: Columns
     is_over: bool = True
+    progress: str = ""
 
     @property
     def is_readable(self) -> bool:
@@ -103,6 +110,7 @@ class Entry:
             tuple(run.tables),
             failures_table(run.failures),
             run.state != RUNNING,
+            progress_of(run),
         )
 
 
@@ -245,8 +253,7 @@ def _plain_view(
 ) -> ForecastView:
     """Return the view of a coin without forecasts."""
     last = closes["date"].max()
-    recent = closes[closes["date"] > last - pd.Timedelta(days=days)]
-    history = recent[["date", "close"]].assign(coin=0)
+    history, days = drawn_history(closes.assign(coin=0).sort_values(["coin", "date"]), days)
     models = tuple(sorted(set(models)))
     names = ["date", "middle", *(f"forecast_{j}" for j in range(len(models)))]
     nothing = {name: np.empty(0) for name in names}
@@ -256,10 +263,11 @@ def _plain_view(
         bands=(),
         captions=(f"Closes to {last:%Y-%m-%d}",),
         cutoffs=milliseconds(pd.Series([last])),
-        history=pack(history[["coin", "date", "close"]], 1),
+        history=pack(history, 1),
         ahead=Pack(nothing, np.zeros(2, dtype=np.int32)),
         without_forecast=(),
         history_days=days,
+        bar=milliseconds_of(bar_of(history)),
     )
 
 
@@ -276,12 +284,13 @@ def _table_of(entry: Entry) -> pa.Table:
 def _closes(entry: Entry, coin: str) -> tuple[pd.DataFrame, str]:
     """Return the closes of a coin, and a note where there are none."""
     empty = pd.DataFrame({"coin": [], "date": pd.to_datetime([]), "close": []})
+    columns = ["coin", "date", "close", *OTHERS]
     if not entry.source:
         return empty, ""
     if not Path(entry.source).exists():
         return empty, f"the prices in {entry.source} are not visible to this server"
     try:
-        return _loader(entry.source).get_df([coin])[["coin", "date", "close"]], ""
+        return _loader(entry.source).get_df([coin])[columns], ""
     except (CryptoDaskError, OSError) as error:
         return empty, f"no prices: {error}"
 

@@ -15,7 +15,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cryptodask.dashboard.html_file import html_of
-from cryptodask.dashboard.style import BODY, INK, MUTED, TOOLS, plain_text, section_title
+from cryptodask.dashboard.style import (
+    BODY,
+    COLORS,
+    INK,
+    MUTED,
+    TOOLS,
+    WRAP,
+    dress,
+    plain_text,
+    section_title,
+)
 from cryptodask.dashboard.tables import TitledColumns, data_table
 from cryptodask.dashboard.view import DAY_MS
 from cryptodask.io.files import write_text
@@ -24,8 +34,8 @@ from cryptodask.prices.freq import DAILY, FREQS
 MOST_SPANS = 400
 """Spans of time at most: a screen has pixels for no more."""
 
-MOST_FINDINGS = 2_000
-"""Findings that are listed at most, those that cost rows first."""
+MOST_FINDINGS = 200_000
+"""Findings that are listed at most, those that cost rows first: a page of some 30 MB."""
 
 COUNTS: TitledColumns = [
     ("kind", "kind", 150, None),
@@ -45,6 +55,24 @@ FINDINGS: TitledColumns = [
     ("message", "message", 260, None),
     ("action", "what was done", 110, None),
 ]
+
+SHADES = [f"{COLORS[0]}{level:02x}" for level in (0, *range(55, 256))]
+"""From no prices to all of them, over a background of any colour."""
+
+FILTER = """
+const words = search.value_input.toLowerCase().split(/\\s+/).filter(Boolean)
+const {data} = source, columns = Object.values(data), kinds = data.kind
+const rows = []
+for (let row = 0; row < kinds.length; row++) {
+  if (kind.value != "" && kinds[row] != kind.value) continue
+  const text = words.length ? columns.map((column) => column[row]).join("\\n").toLowerCase() : ""
+  if (words.every((word) => text.includes(word))) rows.push(row)
+}
+filter.indices = rows
+view.filter = filter
+count.text = `${rows.length.toLocaleString("en-US")} of ${total} shown`
+"""
+"""In the browser: keeps the findings of a kind that have all words of a text in any column."""
 
 COIN_AT = """
 return coins[Math.floor(special_vars.y)] ?? ""
@@ -143,25 +171,48 @@ def save_report(
         _picture(coverage),
         section_title("Findings by kind", "counts"),
         data_table("counts_table", counts, COUNTS)[0],
-        section_title(f"Findings: {len(listed):,} of {counts['count'].sum():,}", "listed"),
-        data_table("listed_table", listed, FINDINGS)[0],
+        section_title("Findings", "listed"),
+        *_findings(listed, int(counts["count"].sum())),
     ]
     layout = column(*parts, sizing_mode="stretch_width", styles=BODY)
     write_text(html_of(layout, "CryptoDask price table"), Path(path))
+
+
+def _findings(listed: pd.DataFrame, total: int) -> list[Any]:
+    """Return the table of findings, and above it what filters and searches them."""
+    from bokeh.layouts import row
+    from bokeh.models import CustomJS, IndexFilter, Select, TextInput
+
+    box, table = data_table("listed_table", listed, FINDINGS)
+    kinds = [("", "all"), *((kind, kind) for kind in sorted(set(listed["kind"])))]
+    kind = Select(name="kind", title="Kind", options=kinds, value="", width=200)
+    search = TextInput(name="search", title="Search", placeholder="Words in any column", width=260)
+    count = plain_text("shown", f"{len(listed):,} of {total:,} shown", "13px", MUTED)
+    args = {"search": search, "kind": kind, "source": table.source, "count": count}
+    args |= {"view": table.view, "filter": IndexFilter([]), "total": f"{total:,}"}
+    code = CustomJS(args=args, code=FILTER)
+    kind.js_on_change("value", code)
+    search.js_on_change("value_input", code)
+    notes = []
+    if len(listed) < total:
+        rest = (
+            "The page has no room for more; `cryptodask prices check --findings FILE` writes all."
+        )
+        notes = [plain_text("rest", rest, "13px", MUTED)]
+    return [row(kind, search, sizing_mode="stretch_width", styles=WRAP), count, *notes, box]
 
 
 def _caption(coverage: Coverage) -> str:
     days = "a day" if coverage.span == 1 else f"{coverage.span} days"
     return (
         f"Each line is a coin, with the oldest at the bottom; each column is {days}. "
-        "Dark: prices of every day; white: none."
+        "Full colour: prices of every day; empty: none."
     )
 
 
 def _picture(coverage: Coverage) -> Any:
     """Draw coins over time as an image, with the coin and its share as a tooltip."""
     from bokeh.models import CustomJSHover, HoverTool, LinearColorMapper
-    from bokeh.palettes import Blues256
     from bokeh.plotting import figure
 
     n_coins, n_spans = coverage.shares.shape
@@ -182,7 +233,7 @@ def _picture(coverage: Coverage) -> Any:
         y=0,
         dw=width,
         dh=n_coins,
-        color_mapper=LinearColorMapper(["#ffffff", *Blues256[199::-1]], low=0, high=1),
+        color_mapper=LinearColorMapper(SHADES, low=0, high=1),
     )
     name = CustomJSHover(code=COIN_AT, args={"coins": list(coverage.coins)})
     plot.add_tools(
@@ -196,6 +247,7 @@ def _picture(coverage: Coverage) -> Any:
             formatters={"$y": name, "$x": "datetime"},
         )
     )
+    dress(plot)
     plot.yaxis.visible = False
     plot.grid.visible = False
     return plot

@@ -17,6 +17,7 @@ from cryptodask.dashboard.style import (
     plain_text,
     style,
 )
+from cryptodask.dashboard.theme import ELEMENT
 from cryptodask.evaluate.reliability import ALL_PERIODS, pit_histogram
 
 PERIOD = """
@@ -80,7 +81,7 @@ def calibration(view: LeaderboardView) -> list[Any]:
     sources, data = [*sources, *sources_of_it], [*data, *data_of_it]
     labels = ["All origins", *(f"Origins {period}" for period in view.periods)]
     chosen = RadioButtonGroup(name="period", labels=labels[: len(periods)], active=0)
-    chosen.stylesheets = [":host { max-width: 100%; } .bk-btn-group { flex-wrap: wrap; }"]
+    chosen.stylesheets = [ELEMENT, ":host { max-width: 100%; } .bk-btn-group { flex-wrap: wrap; }"]
     chosen.js_on_change("active", CustomJS(args={"sources": sources, "data": data}, code=PERIOD))
     both = _beside(
         {
@@ -177,7 +178,6 @@ def _over_time(view: LeaderboardView, models: Sequence[str], periods: Sequence[i
     texts = ["all origins", *(period.replace(" to ", "\nto ") for period in view.periods)]
     plot.xaxis.major_label_overrides = dict(zip(periods, texts, strict=False))
     plot.x_range.start, plot.x_range.end = ALL_PERIODS - 0.5, ALL_PERIODS + len(periods) - 0.5
-    plot.xgrid.visible = False
     plot.y_range = Range1d(-0.03, 1.03)
     _in_percent(plot.yaxis)
     return plot

@@ -122,12 +122,14 @@ def save_days(path: "str | os.PathLike[str]", view: DaysView) -> None:
     write_text(html_of(layout(view), "CryptoDask days"), target)
 
 
-def layout(view: DaysView) -> Any:
+def layout(view: DaysView, *first: Any) -> Any:
     """Return the page.
 
     Parameters
     ----------
     view : DaysView
+    *first : bokeh models
+        Above everything else.
 
     Returns
     -------
@@ -135,7 +137,7 @@ def layout(view: DaysView) -> Any:
     """
     from bokeh.layouts import column
 
-    return column(*_parts(view), sizing_mode="stretch_width", styles=BODY)
+    return column(*first, *_parts(view), sizing_mode="stretch_width", styles=BODY)
 
 
 def _parts(view: DaysView) -> list[Any]:
@@ -183,9 +185,20 @@ class DaysPage:
         (root,) = self.doc.roots
         try:
             view = await in_thread(recent_days, self.store)
-            root.children = _parts(view)
+            root.children = [read_note(), *_parts(view)]
         except CryptoDaskError as error:
             root.children = [plain_text("note", str(error), "14px", MUTED)]
+
+
+def read_note() -> Any:
+    """Return a line that says when a page of days was read, as it does not change by itself.
+
+    Returns
+    -------
+    bokeh.models.Div
+    """
+    text = f"Read at {time.strftime('%Y-%m-%d %H:%M:%S')}; reload the page for what came since."
+    return plain_text("read", text, "13px", MUTED)
 
 
 def recent_days(store: str) -> DaysView:

@@ -7,14 +7,13 @@ and the server stays free meanwhile. All viewers share what was read (`cryptodas
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import cache as cached
 from typing import Any
 
 import numpy as np
 
 from cryptodask.dashboard import cache
-from cryptodask.dashboard.cache import ALL_DAYS, Entry
+from cryptodask.dashboard.cache import Entry
 from cryptodask.dashboard.chooser import (
     chooser_row,
     coin_list,
@@ -22,9 +21,10 @@ from cryptodask.dashboard.chooser import (
     find_box,
     step_buttons,
 )
+from cryptodask.dashboard.history import ALL_DAYS
 from cryptodask.dashboard.live_page import FAILURE_TITLES, card
 from cryptodask.dashboard.live_view import failures_table
-from cryptodask.dashboard.page import draw_figure
+from cryptodask.dashboard.page import FIRST_SPAN, SPANS, PriceFigure
 from cryptodask.dashboard.style import INK, MUTED, plain_text, section_title
 from cryptodask.dashboard.tables import Columns, live_table, put
 from cryptodask.dashboard.view import BAND_LEVELS, ForecastView, bounds_of
@@ -33,7 +33,7 @@ from cryptodask.errors import CryptoDaskError
 MOST_LISTED = 500
 """Coins that a list shows at a time; a part of a name finds others."""
 
-DAYS = (60, 180, 365, ALL_DAYS)
+DAYS = (*SPANS, ALL_DAYS)
 """Days of closes to choose from."""
 
 RESET = "figure.reset.emit()"
@@ -63,7 +63,8 @@ class ForecastsPage:
         self.coins: list[str] = []
         self.failed: set[str] = set()
         self.is_coin_chosen = False
-        self.models: tuple[str, ...] | None = None
+        self.figure: PriceFigure | None = None
+        self.columns: tuple[Any, ...] = ()
         self.view: ForecastView | None = None
         self._reads = 0
         self._widgets()
@@ -78,7 +79,7 @@ class ForecastsPage:
 
         self.run = Select(name="run", title="Run", options=[], width=420)
         self.find, self.coin = find_box(), coin_list("Coin")
-        self.span = days_chooser([f"{n} days" for n in DAYS[:-1]] + ["all"], active=1)
+        self.span = days_chooser([*SPANS.values(), "all"], active=FIRST_SPAN)
         buttons = step_buttons(lambda button, step: button.on_click(lambda: self._step(step)))
         self.run.on_change("value", self._choose_run)
         self.find.on_change("value_input", self._find)
@@ -86,12 +87,14 @@ class ForecastsPage:
         self.span.on_change("active", self._choose_span)
         self.heading = plain_text("coin_heading", "", "24px", INK, "650")
         self.caption = plain_text("coin_caption", "", "14px", MUTED)
+        self.progress = plain_text("progress", "", "14px", MUTED)
         self.area = column(name="area", sizing_mode="stretch_width")
         box, self.failures = live_table("failures", FAILURE_TITLES, failures_table({}))
         self.failed_title = section_title("Failures")
+        self.failures.visible = self.failed_title.visible = False
         chooser = chooser_row([self.run, self.find, self.coin, *buttons, self.span])
-        children = [chooser, self.heading, self.caption, self.area, self.failed_title, box]
-        card(self.doc, "forecasts", children)
+        children = [chooser, self.progress, self.heading, self.caption, self.area]
+        card(self.doc, "forecasts", [*children, self.failed_title, box])
 
     async def follow(self) -> None:
         """Update the page: only what changed is read again."""
@@ -110,8 +113,9 @@ class ForecastsPage:
         # A run that has just started has nothing to show yet.
         entry = chosen or next((e for e in entries if e.is_readable), next(iter(entries), None))
         if entry is None:
-            self.caption.text = "No forecast since this scheduler started."
+            self.progress.text = "No forecast since this scheduler started."
             return False
+        self.progress.text, self.progress.visible = entry.progress, bool(entry.progress)
         before, self.entry = self.entry, entry
         self._set(self.run, entry.id)
         return before is None or (entry.id, entry.version) != (before.id, before.version)
@@ -205,41 +209,40 @@ class ForecastsPage:
         try:
             view, note = await in_thread(cache.view_of, entry, coin, DAYS[self.span.active])
         except (CryptoDaskError, OSError) as error:
-            self.area.children, self.models, self.view = [], None, None
+            self.area.children, self.figure, self.view = [], None, None
             self.heading.text, self.caption.text = coin, str(error)
             return
         if read == self._reads:
             self._draw(view, note)
 
     def _draw(self, view: ForecastView, note: str) -> None:
-        from bokeh.models import ColumnDataSource, CustomJS
-
         caption = " · ".join(filter(None, [view.captions[0], note]))
         if view is self.view and caption == self.caption.text:
             return
         self.view = view
         history, ahead = view.history.of(0), _with_all_bands(view)
-        if view.models != self.models:
-            self.history = ColumnDataSource(history, name="history")
-            self.ahead = ColumnDataSource(ahead, name="ahead")
+        columns = view.models, *history
+        if self.figure is None or columns != self.columns:
             # A figure takes the server as long as a hundred changes of its data.
-            with_bands = replace(view, bands=_all_bands(view))
-            plot, self.cutoff, self.items = draw_figure(with_bands, self.history, self.ahead)
-            # The axes of one coin don't fit another.
-            reset = CustomJS(args={"figure": plot}, code=RESET)
-            self.heading.js_property_callbacks = {"change:text": [reset]}
-            self.span.js_property_callbacks = {"change:active": [reset]}
-            self.area.children, self.models = [plot], view.models
+            self.figure, self.columns = self._new_figure(view, history, ahead), columns
         else:
-            if not _same(self.history.data, history):
-                self.history.data = history
-            if not _same(self.ahead.data, ahead):
-                self.ahead.data = ahead
-        self.cutoff.location = view.cutoffs[0]
-        for j, item in enumerate(self.items):
-            item.visible = bool(np.isfinite(ahead[f"forecast_{j}"]).any())
+            for source, data in ((self.figure.history, history), (self.figure.ahead, ahead)):
+                if not _same(source.data, data):
+                    source.data = data
+        self.figure.mark(view, 0)
         self.caption.text = caption
         self.heading.text = view.coins[0]
+
+    def _new_figure(self, view: ForecastView, history: Columns, ahead: Columns) -> PriceFigure:
+        from bokeh.models import CustomJS
+
+        figure = PriceFigure(view, history, ahead, BAND_LEVELS)
+        # The axes of one coin don't fit another.
+        reset = CustomJS(args={"figure": figure.plot}, code=RESET)
+        self.heading.js_property_callbacks = {"change:text": [reset]}
+        self.span.js_property_callbacks = {"change:active": [reset]}
+        self.area.children = [figure.age, figure.options, *figure.figures]
+        return figure
 
 
 def _all_bands(view: ForecastView) -> tuple[tuple[str, int], ...]:

@@ -5,23 +5,109 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cryptodask.dashboard.style import FONT
+from cryptodask.dashboard.theme import LIGHT, css_color, page_style, page_theme
 from cryptodask.errors import OptionError
 
-PAGE = """\
+STYLE = """
+  html, body {{ height: auto; }}
+  body {{ margin: 0; background: {desk}; color: {ink}; font: 14px/1.4 {font}; }}
+  main {{ max-width: 1200px; margin: 20px auto; padding: 20px 24px; background: {paper};
+         border: 1px solid {rule}; border-radius: 10px; box-sizing: border-box; }}
+  h1 {{ position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }}
+  [role=status] {{ margin: 0; padding: 10px 24px; color: {warning}; background: {paper}; }}
+  nav {{ display: flex; overflow-x: auto; white-space: nowrap; padding: 0 12px;
+        background: {paper}; border-bottom: 1px solid {rule}; }}
+  nav.navbar {{ background: {hover}; font-size: 16px; }}
+  nav a {{ padding: 11px 13px; color: {ink}; text-decoration: none;
+          border-bottom: 3px solid transparent; }}
+  nav a:hover {{ background: {picked}; }}
+  nav a[aria-current] {{ border-color: {link}; font-weight: 600; }}
+  @media (max-width: 640px) {{
+    main {{ margin: 0; padding: 12px; border: 0; border-radius: 0; }}
+    nav {{ padding: 0; }} nav a {{ padding: 11px 10px; }} }}
+"""
+
+SCRIPT = """
+let lost_since = null
+const say_lost = (is_lost) => {
+  const banner = document.querySelector("[role=status]")
+  lost_since = is_lost ? lost_since ?? new Date() : null
+  banner.hidden = !is_lost
+  if (is_lost) banner.textContent = "The server has not answered since " +
+    `${lost_since.toLocaleTimeString()}, and what is shown is of then. Trying again.`
+}
+const come_back = async () => {
+  if (lost_since == null) return
+  try {
+    if ((await fetch(location.href, {cache: "no-store"})).ok && lost_since != null)
+      return location.reload()
+  } catch {}
+  setTimeout(come_back, 3000)
+}
+const watch = () => {
+  const [doc] = globalThis.Bokeh?.documents ?? []
+  if (doc == null) return setTimeout(watch, 200)
+  doc.on_event("connection_lost", () => {
+    if (lost_since == null) setTimeout(come_back, 3000)
+    say_lost(true)
+  })
+  doc.on_event("client_reconnected", () => say_lost(false))
+}
+watch()
+
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  const repaint = (view) => {
+    view.request_repaint?.()
+    view.children_views().forEach(repaint)
+  }
+  for (const view of Bokeh.index) repaint(view)
+})
+"""
+"""In the browser: says since when a server does not answer, and reloads the page once it does, if
+Bokeh has not found its session by then; and paints figures again in other colours."""
+
+TEMPLATE = """\
 {% block postamble %}
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<style>
-  html, body { height: auto; }
-  body { margin: 0; padding: 24px 16px; background: #f5f7fa; }
-  main { max-width: 1120px; margin: 0 auto; padding: 24px 28px; background: #fff;
-         border: 1px solid #e4e7eb; border-radius: 10px; box-shadow: 0 1px 4px #1f29330f; }
-  @media (max-width: 640px) { body { padding: 0; } main { padding: 16px; border: 0; } }
-</style>
+<style>@STYLE@</style>
+<script>@SCRIPT@</script>
 {% endblock %}
 {% block inner_body %}
-<main>{{ super() }}</main>
+{% for label, links in bars %}
+<nav aria-label="{{ label }}">
+  {% for path, name, current in links %}
+  <a href="{{ path }}"{% if current %} aria-current="{{ current }}"{% endif %}>{{ name }}</a>
+  {% endfor %}
+</nav>
+{% endfor %}
+<p role="status" hidden></p>
+<main><h1>{{ title|e }}</h1>{{ super() }}</main>
 {% endblock %}
 """
+
+Links = Sequence[tuple[str, str, str]]
+"""Path, name, and ``aria-current`` or "", of each link of a bar."""
+
+
+def dress_document(doc: Any, title: str, bars: Sequence[tuple[str, Links]] = ()) -> None:
+    """Give a document what all pages have: title, colours, and bars of links.
+
+    Parameters
+    ----------
+    doc : bokeh.document.Document
+    title : str
+        Which the browser shows.
+    bars : sequence of (str, Links)
+        Label and links of each, from the top.
+    """
+    colors = {name: css_color(name) for name in LIGHT}
+    style = page_style() + STYLE.format(font=FONT, **colors)
+    doc.title = title
+    doc.template = TEMPLATE.replace("@STYLE@", style).replace("@SCRIPT@", SCRIPT)
+    doc.template_variables["bars"] = list(bars)
+    doc.theme = page_theme()
+    doc.config.notify_connection_status = False  # the page does, with the time
 
 
 def target_of(path: str | os.PathLike[str], suffixes: Sequence[str], what: str) -> Path:
@@ -66,7 +152,33 @@ def html_of(layout: Any, title: str) -> str:
     title : str
         Which the browser shows.
     """
-    from bokeh.embed import file_html
+    from bokeh.document import Document
     from bokeh.resources import INLINE
 
-    return str(file_html(layout, INLINE, title=title, template=PAGE))
+    doc = Document()
+    doc.add_root(layout)
+    dress_document(doc, title)
+    return html_of_document(doc, INLINE)
+
+
+def html_of_document(doc: Any, resources: Any) -> str:
+    """Return a document as a page without a session.
+
+    Parameters
+    ----------
+    doc : bokeh.document.Document
+        See `dress_document`.
+    resources : bokeh.resources.Resources
+    """
+    from bokeh.embed import file_html
+
+    # Of a document, Bokeh takes no more than the roots and, if asked, the rest.
+    html = file_html(
+        doc,
+        resources,
+        title=doc.title,
+        template=doc.template,
+        template_variables=doc.template_variables,
+        theme=doc.theme,
+    )
+    return str(html)

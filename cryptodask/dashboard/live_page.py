@@ -51,17 +51,6 @@ FAILURE_TITLES: TitledColumns = [
     ("message", "message", 560, None),
 ]
 
-CARD = BODY | {
-    "max-width": "1240px",
-    "margin": "16px auto",
-    "padding": "16px 24px",
-    "background": "#fff",
-    "border": "1px solid #e4e7eb",
-    "border-radius": "6px",
-    "box-sizing": "border-box",
-}
-
-
 FOLLOW = """
 const known = {runs: null}
 let chosen = null, until = 0, is_drawing = false
@@ -120,12 +109,11 @@ const follow = () => {
     Object.assign(known, JSON.parse(data))
     for (const name of Object.keys(known))
       if (name != "runs" && !known.runs.id.includes(name.split("/")[0])) delete known[name]
-    note.visible = false
+    say_lost(false)
     draw()
   }
   socket.onclose = () => {
-    note.text = "The scheduler does not answer. Trying again every few seconds."
-    note.visible = true
+    say_lost(true)
     setTimeout(follow, 3000)
   }
 }
@@ -150,13 +138,11 @@ def runs_page(doc: Any) -> None:
     failures_box, failures = live_table("failures", FAILURE_TITLES, nothing["failures"])
     plot, throughput = _curve(nothing["throughput"])
     summary = plain_text("summary", "", "14px", MUTED)
-    note = plain_text("note", "", "14px", COLORS[1])
-    note.visible = failures.visible = False
+    failures.visible = False
     failed_title = section_title("Failures")
     failed_title.visible = False
     children = [
         plain_text("heading", "Runs", "24px", INK, "650"),
-        note,
         parts,
         section_title("Progress by model"),
         summary,
@@ -168,7 +154,7 @@ def runs_page(doc: Any) -> None:
     ]
     card(doc, "runs", children)
     args = {"runs": runs, "models": models, "failures": failures, "throughput": throughput}
-    args |= {"summary": summary, "note": note, "nothing": nothing}
+    args |= {"summary": summary, "nothing": nothing}
     args |= {"titles": {"failures": failed_title}}
     args |= {"heights": {"row": ROW, "head": HEAD, "most": HIGHEST}}
     doc.js_on_event("document_ready", CustomJS(args=args, code=FOLLOW))
@@ -186,7 +172,7 @@ def card(doc: Any, name: str, children: Sequence[Any]) -> None:
     """
     from bokeh.layouts import column
 
-    doc.add_root(column(*children, name=name, sizing_mode="stretch_width", styles=CARD))
+    doc.add_root(column(*children, name=name, sizing_mode="stretch_width", styles=BODY))
 
 
 def _curve(columns: Columns) -> tuple[Any, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cryptodask.cluster.events import RUNNING
 from cryptodask.dashboard.live import Run
 from cryptodask.dashboard.tables import Columns
 from cryptodask.records import FloatArray
@@ -153,6 +154,19 @@ def label_of(run: Run) -> str:
     return f"{_clock(run.began)} · {run.kind} · {models} · {run.state}"
 
 
+def progress_of(run: Run) -> str:
+    """Return how far a run in progress is, and when that was, as one line; "" of others.
+
+    Parameters
+    ----------
+    run : Run
+    """
+    if run.state != RUNNING:
+        return ""
+    ended, coins = run.total("ended"), run.total("coins")
+    return f"running, {ended:,} of {coins:,} yet, as of {_clock(run.heard)}"
+
+
 def summary_of(run: Run | None) -> str:
     """Return the heading of a run, as one line.
 
@@ -167,6 +181,7 @@ def summary_of(run: Run | None) -> str:
         parts.append(f"prices from {run.source}")
     if run.out:
         parts.append(f"written to {run.out}")
+    parts += filter(None, [progress_of(run)])
     if run.error:
         parts.append(run.error)
     return " · ".join(parts)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from cryptodask.dashboard.history import milliseconds_of, with_breaks
 from cryptodask.dashboard.view import Pack, milliseconds, pack
 from cryptodask.evaluate.rows import BOUNDS
 from cryptodask.records import DateArray, FloatArray
@@ -107,7 +108,7 @@ def build_overlay(
         closes=pack(_closes(rows, bar, more), len(coins)),
         ahead=pack(_ahead(rows, len(models)), len(coins) * len(models)),
         captions=tuple(captions),
-        bar=bar / pd.Timedelta(milliseconds=1),
+        bar=milliseconds_of(bar),
     )
 
 
@@ -135,7 +136,4 @@ def _closes(rows: pd.DataFrame, bar: pd.Timedelta, more: Sequence[pd.DataFrame])
     others = [prices[["coin", "date", "close"]] for prices in more]
     known = pd.concat([before, after, *others]).dropna(subset=["coin", "close"])
     known = known.drop_duplicates(["coin", "date"]).sort_values(["coin", "date"])
-    following = known.groupby("coin")["date"].shift(-1)
-    holes = known[following - known["date"] > 1.5 * bar]
-    holes = holes.assign(date=holes["date"] + bar, close=np.nan)
-    return pd.concat([known, holes]).sort_values(["coin", "date"], ignore_index=True)
+    return with_breaks(known, bar)

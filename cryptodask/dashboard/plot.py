@@ -16,6 +16,9 @@ from cryptodask.errors import OptionError
 from cryptodask.io.files import draft_of, write_text
 
 SUFFIXES = (".html", ".png")
+PICTURED = 180
+"""Days of closes in a picture, unless it is said how many."""
+
 TINY = 1e-8
 """Prices in USD below it are written with an exponent."""
 
@@ -26,7 +29,7 @@ def save_plot(
     forecasts: pd.DataFrame,
     *,
     coin: str | None = None,
-    history_days: int = 180,
+    history_days: int | None = None,
 ) -> None:
     """Write a plot of closes and forecasts to one file, whole or not at all.
 
@@ -42,8 +45,9 @@ def save_plot(
     coin : str, optional
         The coin of the picture, or the one that the page shows first (by default the first in
         the alphabet). A picture of several coins needs it.
-    history_days : int
-        Days of closes before the forecasts.
+    history_days : int, optional
+        Days of closes before the forecasts; by default all that a page can hold, and of a picture
+        `PICTURED`.
 
     Raises
     ------
@@ -55,6 +59,8 @@ def save_plot(
     """
     target = target_of(path, SUFFIXES, "a plot")
     is_png = target.suffix.lower() == ".png"
+    if is_png and history_days is None:
+        history_days = PICTURED
     view = build_view(prices, forecasts, history_days=history_days)
     if is_png and coin is None and len(view.coins) > 1:
         raise OptionError(
@@ -74,7 +80,7 @@ def forecast_figure(
     forecasts: pd.DataFrame,
     coin: str | None = None,
     *,
-    history_days: int = 180,
+    history_days: int | None = None,
 ) -> Any:
     """Return the plot with its chooser of coins, to ``bokeh.plotting.show`` in a notebook.
 
@@ -86,8 +92,8 @@ def forecast_figure(
         The price table and the forecast table; see :func:`~cryptodask.dashboard.view.build_view`.
     coin : str, optional
         The coin that is shown first; by default the first in the alphabet.
-    history_days : int
-        Days of closes before the forecasts.
+    history_days : int, optional
+        Days of closes before the forecasts; by default all that a page can hold.
 
     Returns
     -------

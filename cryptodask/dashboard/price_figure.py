@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from cryptodask.dashboard.style import INK, TOOLS
+from cryptodask.dashboard.style import LINE, TOOLS
 from cryptodask.dashboard.view import bounds_of
 
-BAND_ALPHA = 0.12
+BAND_ALPHA = 0.16
 
 # As many decimals as set one tick apart from the next: 4,900 and 0.0000012 alike.
 TICKS = """
@@ -70,7 +70,7 @@ def add_closes(plot: Any, source: Any) -> Any:
     -------
     bokeh.models.LegendItem
     """
-    close = plot.line("date", "close", source=source, color=INK, line_width=1.5)
+    close = plot.line("date", "close", source=source, color=LINE, line_width=2)
     return legend_item("close", close)
 
 

@@ -8,12 +8,13 @@ import pandas as pd
 import pyarrow as pa
 
 from cryptodask.errors import CryptoDaskError, InputError, TableError
+from cryptodask.io.files import read_json
 from cryptodask.io.formulas import guard, unguard, unguard_frame
 from cryptodask.io.parquet import read_frame
 from cryptodask.io.paths import AnyPath, exists, is_folder, names_in, read_text
 from cryptodask.results import Backtest, open_backtest, open_forecasts
 from cryptodask.results.forecasts import empty_forecasts
-from cryptodask.results.manifest import MANIFEST, read_manifest
+from cryptodask.results.manifest import MANIFEST, PLAN, read_manifest
 
 __all__ = [
     "UNREADABLE",
@@ -27,6 +28,7 @@ __all__ = [
     "models_in",
     "open_backtest",
     "scores_in",
+    "source_in",
 ]
 
 UNREADABLE = (CryptoDaskError, OSError, ValueError, KeyError, pa.ArrowException)
@@ -66,6 +68,22 @@ def models_in(path: AnyPath) -> tuple[str, ...]:
     path : path
     """
     return tuple(read_manifest(path).models) if exists(path / MANIFEST) else ()
+
+
+def source_in(path: AnyPath) -> str:
+    """Return the path of the prices that a run's folder was made from; "" where it doesn't say.
+
+    Parameters
+    ----------
+    path : path
+        A file has no plan.
+    """
+    try:
+        plan = read_json(path / PLAN)
+        source = plan["spec"]["source"]
+    except (OSError, CryptoDaskError, KeyError, TypeError):
+        return ""
+    return source if isinstance(source, str) else ""
 
 
 def coins_in(path: AnyPath) -> set[str]:

@@ -68,7 +68,10 @@ class ScoresPage:
                 self.run.value = options[0][0]
         self.run.visible = bool(options)
         if not options:
-            self.heading.text = "No backtest has ended since this scheduler started."
+            waiting = [run for run in self.broadcaster.runs if run.kind == BACKTEST]
+            self.heading.text = " · ".join(
+                ["No backtest has ended since this scheduler started.", *map(summary_of, waiting)]
+            )
 
     def _choose(self, name: str, old: str, new: str) -> None:
         del name, old, new

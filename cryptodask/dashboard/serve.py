@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,16 @@ from cryptodask.cluster.security.guard import is_loopback
 from cryptodask.cluster.security.origins import OriginGuard, leave_to_guard, parse_origins
 from cryptodask.dashboard.cache import Entry
 from cryptodask.dashboard.forecasts_page import ForecastsPage
-from cryptodask.dashboard.html_file import PAGE
+from cryptodask.dashboard.html_file import dress_document
 from cryptodask.dashboard.live_view import failures_table
-from cryptodask.dashboard.result_files import is_backtest, is_forecast, models_in, open_backtest
-from cryptodask.errors import InputError, OptionError
+from cryptodask.dashboard.result_files import (
+    is_backtest,
+    is_forecast,
+    models_in,
+    open_backtest,
+    source_in,
+)
+from cryptodask.errors import CryptoDaskError, InputError, OptionError
 from cryptodask.io.paths import AnyPath, exists, path_of, resolved
 from cryptodask.prices import CryptoLoader
 from cryptodask.store import is_store
@@ -38,7 +45,7 @@ def serve(
         A table or folder of prices, or path or URL of a folder or file of forecasts, or of the
         folder of a backtest; or a store.
     prices : path, optional
-        Prices that are drawn before forecasts.
+        Prices that are drawn before forecasts; by default those that a run's folder names.
     host : str
         Interface to bind; one that other machines reach needs ``insecure``.
     port : int
@@ -120,7 +127,7 @@ def page_of(path: AnyPath, prices: Path | None = None) -> DrawDocument:
     path : path
         See `serve`.
     prices : path, optional
-        Prices that are drawn before forecasts.
+        Prices that are drawn before forecasts; by default those that a run's folder names.
 
     Raises
     ------
@@ -131,7 +138,7 @@ def page_of(path: AnyPath, prices: Path | None = None) -> DrawDocument:
         raise InputError(f"{path}: does not exist; name prices, forecasts, a backtest or a store")
     if is_backtest(path):
         return _backtest_page(path, prices)
-    source = "" if prices is None else str(prices.resolve())
+    source = source_in(path) if prices is None else str(prices.resolve())
     if prices is not None:
         CryptoLoader(prices)
     where = str(resolved(path))
@@ -157,25 +164,33 @@ def _backtest_page(path: AnyPath, prices: Path | None) -> DrawDocument:
     from cryptodask.dashboard.leaderboard import layout
     from cryptodask.dashboard.leaderboard_view import build_leaderboard
 
+    source, note = source_in(path), ""
     loader = None if prices is None else CryptoLoader(prices)
+    if loader is None and source:
+        try:
+            loader = CryptoLoader(source)
+        except (CryptoDaskError, OSError) as error:
+            note = f"Closes are drawn as far as forecasts reach; {error}"
     view = build_leaderboard(open_backtest(path), prices=loader)
-    return _document(f"CryptoDask: {path.name}", lambda doc: doc.add_root(layout(view)), PAGE)
+    if note:
+        view = replace(view, notes=(*view.notes, note))
+    return _document(f"CryptoDask: {path.name}", lambda doc: doc.add_root(layout(view)))
 
 
 def _days_page(place: str | os.PathLike[str]) -> DrawDocument:
     """Return a function that draws the days of a store, read anew for each viewer."""
-    from cryptodask.dashboard.days_page import layout, recent_days
+    from cryptodask.dashboard.days_page import layout, read_note, recent_days
 
     store = os.fspath(place)
     recent_days(store)
-    return _document("CryptoDask: days", lambda doc: doc.add_root(layout(recent_days(store))), PAGE)
+    return _document(
+        "CryptoDask: days", lambda doc: doc.add_root(layout(recent_days(store), read_note()))
+    )
 
 
-def _document(title: str, draw: DrawDocument, template: str = "") -> DrawDocument:
+def _document(title: str, draw: DrawDocument) -> DrawDocument:
     def make(doc: Any) -> None:
-        doc.title = title
-        if template:
-            doc.template = template
+        dress_document(doc, title)
         draw(doc)
 
     return make

@@ -6,6 +6,7 @@ one write to a socket for each change. Which run a viewer looks at, only the bro
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from tornado.web import Application, RequestHandler
@@ -180,14 +181,15 @@ class StreamHandler(WebSocketHandler):
         return True
 
 
-def application(broadcaster: Any, prefix: str, path: str, page: str) -> Application:
-    """Return the application that serves a page, and its stream below it.
+def application(broadcaster: Any, prefix: str, paths: Sequence[str], page: str) -> Application:
+    """Return the application that serves a page, and its stream below the last of its paths.
 
     Parameters
     ----------
     broadcaster : Broadcaster
-    prefix, path : str
-        Of the page's URL.
+    prefix : str
+        Of the page's URLs.
+    paths : sequence of str
     page : str
         As HTML.
 
@@ -197,8 +199,8 @@ def application(broadcaster: Any, prefix: str, path: str, page: str) -> Applicat
     """
     return Application(
         [
-            (f"{prefix}/{path}", PageHandler, {"page": page}),
-            (f"{prefix}/{path}/stream", StreamHandler, {"broadcaster": broadcaster}),
+            *((f"{prefix}/{path}", PageHandler, {"page": page}) for path in paths),
+            (f"{prefix}/{paths[-1]}/stream", StreamHandler, {"broadcaster": broadcaster}),
         ],
         websocket_ping_interval=PING,
         websocket_max_message_size=1024,

@@ -8,13 +8,22 @@ row, a cell of a table. Bokeh sets all of these as text; none is HTML, a templat
 from collections.abc import Sequence
 from typing import Any
 
+from cryptodask.dashboard.theme import ELEMENT, LIGHT, css_color
+
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Distinct for the colour-blind: Okabe and Ito (2008), without black and yellow."""
 
 DASHES = ("solid", "dashed", "dotted")
 """Beyond six models the colours repeat, with another dash."""
 
-INK, MUTED, RULE = "#1f2933", "#616e7c", "#e4e7eb"
+INK, MUTED, RULE = LIGHT["ink"], LIGHT["muted"], LIGHT["rule"]
+
+LINE = "#6b7785"
+"""Of closes and other lines that belong to no model; legible on light and on dark."""
+
+CSS_COLORS = {color: css_color(name) for name, color in reversed(LIGHT.items())}
+"""Colours of text to what a page's CSS has for them, so that they change in the dark."""
+
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 BODY = {"--bokeh-base-font": FONT, "--bokeh-font-size": "13px"}
 """Styles of a page's outermost column."""
@@ -27,6 +36,7 @@ TOOLS = "pan,wheel_zoom,box_zoom,reset,save"
 LEGEND = """
 .bk-grid {{ display: flex; flex-wrap: wrap; gap: 2px 18px;
            max-width: min({width}px, calc(100vw - 160px)); }}
+.bk-item .bk-label {{ color: {ink} !important; }}
 .bk-label {{ max-width: {label}; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }}
 """
 
@@ -61,7 +71,8 @@ def plain_text(name: str, text: str, size: str, color: str, weight: str = "400")
     """
     from bokeh.models import Div
 
-    styles = {"font": f"{weight} {size}/1.3 {FONT}", "color": color, "overflow-wrap": "anywhere"}
+    styles = {"font": f"{weight} {size}/1.3 {FONT}", "color": CSS_COLORS.get(color, color)}
+    styles |= {"overflow-wrap": "anywhere"}
     return Div(
         name=name,
         css_classes=[name],
@@ -107,7 +118,8 @@ def add_legend(plot: Any, items: Sequence[Any], width: int = 960, label: str = "
     from bokeh.models import Legend
 
     legend = Legend(items=list(items), orientation="horizontal", location="top_left", margin=0)
-    legend.stylesheets = [LEGEND.format(width=width, label=label)]
+    legend.stylesheets = [ELEMENT, LEGEND.format(width=width, label=label, ink=css_color("ink"))]
+    legend.background_fill_alpha = 0
     legend.label_text_font, legend.label_text_font_size = FONT, "13px"
     legend.label_text_color = INK
     legend.border_line_color = None
@@ -124,7 +136,7 @@ def dress(plot: Any) -> None:
     """
     plot.toolbar.logo = None
     plot.outline_line_color = None
-    plot.xgrid.grid_line_color = None
+    plot.xgrid.visible = False
     plot.ygrid.grid_line_color = RULE
     plot.axis.axis_line_color = None
     plot.axis.major_tick_line_color = None

@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from cryptodask.dashboard.theme import ELEMENT, GRID, css_color
+
 Columns = dict[str, Any]
 """Lists or arrays of one length, by name."""
 
@@ -15,7 +17,7 @@ ROW, HEAD, HIGHEST = 25, 34, 560
 """Heights in pixels: of a row, of the titles, and of a table at most."""
 
 BAR = (
-    '<div style="background:#e4e7eb;height:12px;margin-top:4px;border-radius:3px">'
+    f'<div style="background:{css_color("rule")};height:12px;margin-top:4px;border-radius:3px">'
     '<div style="background:#0072B2;height:12px;border-radius:3px;'
     'width:<%= (100 * Number(value)).toFixed(1) %>%"></div></div>'
 )
@@ -62,14 +64,15 @@ def data_table(name: str, frame: pd.DataFrame, columns: TitledColumns) -> tuple[
     ]
     # Titles above their numbers.
     numbers = [i for i, (*_, number) in enumerate(columns, 1) if number]
-    heads = [f".slick-header-column:nth-child({i}) .slick-column-name" for i in numbers]
+    titles = [f".slick-header-column:nth-child({i}) .slick-column-name" for i in numbers]
+    over_numbers = [f"{', '.join(titles)} {{ float: right; }}"] if titles else []
     table = DataTable(
         name=name,
         source=ColumnDataSource(columns_of(frame, columns)),
         columns=shown,
         index_position=None,
         reorderable=False,
-        stylesheets=[f"{', '.join(heads)} {{ float: right; }}"] if heads else [],
+        stylesheets=[ELEMENT, GRID, *over_numbers],
         height=height_of(len(frame)),
         sizing_mode="stretch_width",
         min_width=int(0.85 * sum(width for _, _, width, _ in columns)),

@@ -13,6 +13,7 @@ from cryptodask.dashboard.style import (
     COLORS,
     FONT,
     INK,
+    LINE,
     MUTED,
     TOOLS,
     WRAP,
@@ -52,7 +53,7 @@ MOST_COINS = 30
 MOST_POINTS = 2_000
 """Dates of a curve on a page at most."""
 
-BESIDE = {HOLDING: (INK, "solid"), EQUAL: (INK, "dashed"), CASH: (MUTED, "dashed")}
+BESIDE = {HOLDING: (LINE, "solid"), EQUAL: (LINE, "dashed"), CASH: (MUTED, "dashed")}
 """Color and dash of what rules are shown beside."""
 
 CHOOSE = """
@@ -185,7 +186,7 @@ def _costs(result: Simulation) -> Any:
     )
     plot.text(
         0, "above", "rule", source=source, text_baseline="bottom", text_font=value(FONT),
-        text_font_size="13px", text_color=INK, x_offset=2,
+        text_font_size="13px", text_color=LINE, x_offset=2,
     )  # fmt: skip
     plot.x_range.start, plot.x_range.end = 0, 1.05 * max(sum(shares.values()).max(), 1e-4)
     plot.yaxis.visible = plot.ygrid.visible = False

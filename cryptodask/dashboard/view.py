@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cryptodask.dashboard.history import OTHERS, bar_of, drawn_history, milliseconds_of
 from cryptodask.errors import OptionError, UnknownCoinError
 from cryptodask.evaluate.rows import LEVELS
 from cryptodask.records import FloatArray
@@ -81,14 +82,17 @@ class ForecastView:
     cutoffs : ndarray of float64
         Latest cutoff of each coin, ms since 1970-01-01 UTC, ``(n_coins,)``.
     history : Pack
-        Columns ``date`` and ``close``.
+        Columns ``date`` and ``close``, and perhaps those of `cryptodask.dashboard.history.OTHERS`;
+        numbers are NaN in a gap, where a line breaks off.
     ahead : Pack
         Columns ``date``, ``middle`` (mean of the models, NaN at the cutoff) and those of the
         models. Every line starts at the last close that its model saw.
     without_forecast : tuple of str
         Coins with prices but no forecast, in alphabetical order.
     history_days : int
-        Days of closes that ``history`` holds at most.
+        Days of closes that ``history`` holds at most; `ALL_DAYS` where it holds all.
+    bar : float
+        Milliseconds from one row to the next.
     """
 
     coins: tuple[str, ...]
@@ -100,6 +104,7 @@ class ForecastView:
     ahead: Pack
     without_forecast: tuple[str, ...]
     history_days: int
+    bar: float
 
     @property
     def summary(self) -> str:
@@ -140,7 +145,7 @@ def build_view(
     prices: pd.DataFrame,
     forecasts: pd.DataFrame,
     *,
-    history_days: int = 180,
+    history_days: int | None = None,
     models: Sequence[str] = (),
 ) -> ForecastView:
     """Return the columns of a plot of prices and forecasts.
@@ -150,12 +155,14 @@ def build_view(
     Parameters
     ----------
     prices : DataFrame
-        Long: ``coin``, ``date``, ``close``; other columns don't matter.
+        Long: ``coin``, ``date``, ``close``, and perhaps ``open``, ``high``, ``low``, ``volume``;
+        other columns don't matter.
     forecasts : DataFrame
         Long: ``coin``, ``model``, ``cutoff``, ``date``, ``forecast``, and perhaps ``lower_80``,
         ``upper_80``, ``lower_95``, ``upper_95``.
-    history_days : int
-        Days of closes to keep, up to and with the last one of each coin.
+    history_days : int, optional
+        Days of closes to keep, up to and with the last one of each coin; by default as many as a
+        page without a server can hold (`cryptodask.dashboard.history.drawn_history`).
     models : sequence of str, optional
         Models that have a place, and with it a colour, whether there is a forecast or not.
 
@@ -165,9 +172,10 @@ def build_view(
         A column is missing or holds no dates, ``history_days`` is below 1, or no
         forecast is finite.
     """
-    if history_days < 1:
+    if history_days is not None and history_days < 1:
         raise OptionError(f"history_days must be 1 or more, not {history_days}")
-    closes = _clean(prices, "prices", ["coin"], ["date"], ["close"])
+    others = [name for name in OTHERS if name in prices.columns]
+    closes = _clean(prices, "prices", ["coin"], ["date"], ["close", *others])
     levels = [level for level in BAND_LEVELS if {*bounds_of(level)} <= set(forecasts.columns)]
     numbers = ["forecast", *(bound for level in levels for bound in bounds_of(level))]
     rows = _clean(forecasts, "forecasts", ["coin", "model"], ["cutoff", "date"], numbers)
@@ -183,17 +191,19 @@ def build_view(
     closes = closes[closes["coin"].isin(coins)]
     closes["coin"] = _codes(closes["coin"], coins)
     closes = closes.sort_values(["coin", "date"], kind="stable")
-    wide = _wide(rows, closes, numbers, len(models))
+    wide = _wide(rows, closes[["coin", "date", "close"]], numbers, len(models))
+    history, days = drawn_history(closes, history_days)
     return ForecastView(
         coins=coins,
         models=models,
         bands=_bands(wide, levels, len(models)),
         captions=_captions(rows, set(closes["coin"]), models),
         cutoffs=milliseconds(rows.groupby("coin")["cutoff"].max()),
-        history=pack(_last_days(closes, history_days), len(coins)),
+        history=pack(history, len(coins)),
         ahead=pack(wide, len(coins)),
         without_forecast=unforecast,
-        history_days=history_days,
+        history_days=days,
+        bar=milliseconds_of(bar_of(closes)),
     )
 
 
@@ -251,12 +261,6 @@ def _bands(wide: pd.DataFrame, levels: list[str], n_models: int) -> tuple[tuple[
         for model in range(n_models)
         if wide[bounds_of(level, model)[0]].notna().any()
     )
-
-
-def _last_days(closes: pd.DataFrame, days: int) -> pd.DataFrame:
-    """Return the closes of each coin's last days, up to and with its last one."""
-    last = closes.groupby("coin")["date"].transform("max")
-    return closes[closes["date"] > last - pd.Timedelta(days=days)]
 
 
 def _captions(rows: pd.DataFrame, with_prices: set[int], models: Sequence[str]) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ def test_hostile_names_and_values_are_shown_and_never_run(tmp_path: Path, open_p
     path = tmp_path / "report.html"
     save_report(path, coverage, summarize_findings(findings), findings, HOSTILE[0])
     page = open_page(path)  # no dialog, no error, no other request
-    page.get_by_text("Findings: 4 of 4").wait_for()
+    page.get_by_text("4 of 4 shown").wait_for()
     cells = page.locator(".slick-cell").all_inner_texts()
     for name in HOSTILE:
         assert name in cells
@@ -73,3 +73,25 @@ def test_hostile_names_and_values_are_shown_and_never_run(tmp_path: Path, open_p
     box = page.locator(".bk-Figure").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.85)
     page.locator(".bk-tooltip-row-value:visible", has_text=HOSTILE[0]).wait_for()
+
+
+@pytest.mark.slow
+def test_findings_are_filtered_by_kind_and_searched_by_words(tmp_path: Path, open_page) -> None:
+    frame = rows({"ada": [0, 1]})
+    files = [
+        file_finding(kind, f"{kind}-{i}", f"{i}.csv", f"is odd {i}")
+        for kind in ("unreadable_file", "not_a_price_file")
+        for i in range(3_000)
+    ]
+    findings = join_findings(files)
+    coverage = measure_coverage([frame], ["ada"], frame["date"].min(), frame["date"].max())
+    save_report(tmp_path / "r.html", coverage, summarize_findings(findings), findings, "one coin")
+    page = open_page(tmp_path / "r.html")
+    page.get_by_text("6,000 of 6,000 shown").wait_for()
+    page.get_by_label("Search").fill("ODD 2999")
+    page.get_by_text("2 of 6,000 shown").wait_for()
+    page.get_by_label("Kind").select_option("not_a_price_file")
+    page.get_by_text("1 of 6,000 shown").wait_for()
+    page.locator(".slick-cell").get_by_text("not_a_price_file-2999").wait_for()
+    page.get_by_label("Search").fill("no such words")
+    page.get_by_text("0 of 6,000 shown").wait_for()

@@ -67,8 +67,9 @@ def test_pages_show_runs_while_they_go_on(
         manager = CryptoManager(hostile_folder, client)
         pages = {path: open_url(f"{base}/{path}", base) for path in PATHS}
         for page in pages.values():
-            bar = page.locator(".navbar a").evaluate_all("all => all.map(a => a.pathname)")
-            assert {f"/{other}" for other in (*PATHS, "status", "workers")} <= set(bar)
+            links = page.locator("nav a").evaluate_all("all => all.map(a => a.pathname)")
+            assert {f"/{other}" for other in (*PATHS, "status", "workers")} <= set(links)
+            assert page.locator("nav a[aria-current=page]").count() == 1
         pages["crypto-days"].get_by_text("This scheduler knows no store").wait_for()
         pages["crypto-runs"].get_by_text("No run since this scheduler started").wait_for()
 
@@ -94,8 +95,10 @@ def test_pages_show_runs_while_they_go_on(
         page_of(tmp_path / "b")(doc)
         assert doc.roots
 
-        # Dask's own pages have links to ours, too.
-        assert '<a href="crypto-runs">' in fetch(f"{base}/workers")
+        # Dask's own pages have one link to ours, which leads to the page of runs.
+        assert '<a href="cryptodask">CryptoDask</a>' in fetch(f"{base}/workers")
+        assert "crypto-" not in fetch(f"{base}/workers")
+        assert fetch(f"{base}/cryptodask") == fetch(f"{base}/crypto-runs")
         check_metrics(scrape(paged), done[0])
 
 
@@ -126,7 +129,7 @@ def check_forecasts(page: Any) -> None:
     drawn = "['history', 'ahead'].map((name) => source(name).data.date.length)"
     find = "const source = (name) => Bokeh.documents[0].get_model_by_name(name)"
     lengths = page.evaluate(f"() => {{ {find}; return {drawn} }}")
-    assert lengths == [180, 8]  # the line starts at the last close
+    assert lengths == [90, 8]  # the line starts at the last close
     assert page.locator("script", has_text="alert(1)").count() == 0
 
 

@@ -4,7 +4,9 @@ import sys
 import numpy as np
 import pytest
 
+from cryptodask.dashboard import history
 from cryptodask.dashboard import style as style_module
+from cryptodask.dashboard.history import ALL_DAYS
 from cryptodask.dashboard.plot import forecast_figure, save_plot
 from cryptodask.dashboard.view import build_view
 from cryptodask.errors import OptionError, UnknownCoinError
@@ -86,12 +88,13 @@ def test_the_page_draws_any_coin_that_is_chosen(tmp_path, make_tables, open_page
     target = tmp_path / "plot.html"
     save_plot(target, prices, forecasts, coin="coin-005")
     page, view = open_page(target), build_view(prices, forecasts)
+    page.get_by_role("button", name="all").click()
     assert page.title() == "CryptoDask forecasts: 120 coins · 3 models"
     assert_drawn(page, view, "coin-005")
     for coin in ("coin-119", "coin-007", "coin-000"):
         choose(page, coin)
         assert_drawn(page, view, coin)
-        assert page.locator("select").input_value() == coin
+        assert page.get_by_label("Coin").input_value() == coin
 
 
 @pytest.mark.slow
@@ -99,18 +102,18 @@ def test_a_coin_is_found_by_part_of_its_name_and_by_leafing(tmp_path, make_table
     target = tmp_path / "plot.html"
     save_plot(target, *make_tables(["arbitrum", "bitcoin", "bitcoin-cash", "ethereum", "wbit"]))
     page = open_page(target)
-    options = page.locator("select option")
-    page.locator("input").press_sequentially("BIT")
+    options = page.get_by_label("Coin").locator("option")
+    page.get_by_label("Find").press_sequentially("BIT")
     assert options.all_inner_texts() == ["bitcoin", "bitcoin-cash", "arbitrum", "wbit"]
     assert_heading(page, "bitcoin")
     page.get_by_role("button", name="Next ›").click()
     assert_heading(page, "bitcoin-cash")
-    page.locator("input").fill("no such coin")
+    page.get_by_label("Find").fill("no such coin")
     assert options.count() == 0
     assert_heading(page, "bitcoin-cash")
-    page.locator("input").fill("")
+    page.get_by_label("Find").fill("")
     assert options.count() == 5
-    page.locator("select").select_option("arbitrum")
+    page.get_by_label("Coin").select_option("arbitrum")
     page.get_by_role("button", name="‹ Prev").click()
     assert_heading(page, "wbit")
 
@@ -124,7 +127,7 @@ def test_fewer_days_and_a_hidden_model(tmp_path, make_tables, open_page):
     page.get_by_role("button", name="30 days").click()
     choose(page, "bnb")
     assert_drawn(page, build_view(*tables, history_days=30), "bnb")
-    page.get_by_role("button", name="180 days").click()
+    page.get_by_role("button", name="all").click()
     choose(page, "ada")
     assert_drawn(page, build_view(*tables), "ada")
 
@@ -153,7 +156,7 @@ def test_another_coin_is_shown_whole_though_the_last_was_zoomed(tmp_path, make_t
         && y_range.start <= Math.min(...close) && y_range.end >= Math.max(...close)
     }"""
     page.wait_for_function(f"!({is_reset})()")
-    page.locator("select").select_option("bnb")
+    page.get_by_label("Coin").select_option("bnb")
     page.wait_for_function(is_reset)
     assert_heading(page, "bnb")
 
@@ -167,7 +170,7 @@ def test_a_model_without_forecast_leaves_the_legend(tmp_path, make_tables, open_
     page = open_page(target)
     entry = page.locator(".bk-Legend .bk-item", has_text="linear")
     assert not entry.is_visible()
-    page.locator("select").select_option("bnb")
+    page.get_by_label("Coin").select_option("bnb")
     entry.wait_for(state="visible")
 
 
@@ -180,7 +183,7 @@ def test_tooltips_tell_date_and_price_of_every_model(tmp_path, make_tables, open
     target = tmp_path / "plot.html"
     save_plot(target, prices, forecasts)
     page = open_page(target)
-    assert page.locator("select").count() == 0, "there is nothing to choose among one coin"
+    assert page.get_by_label("Coin").count() == 0, "there is nothing to choose among one coin"
     shown = tooltip(page, "2026-05-26", "close")
     assert shown == {"date": "2026-05-26", "close": "4,892.01"}
     shown = tooltip(page, "2026-06-04", "naive")
@@ -196,10 +199,10 @@ def test_hostile_names_are_shown_and_never_run(tmp_path, make_tables, open_page)
     for coin in HOSTILE:
         choose(page, coin)
         assert_drawn(page, view, coin)
-        assert page.locator("select").input_value() == coin
-    assert set(page.locator("select option").evaluate_all("o => o.map(x => x.text)")) == {
-        " ".join(coin.split()) for coin in HOSTILE
-    }
+        assert page.get_by_label("Coin").input_value() == coin
+    assert set(
+        page.get_by_label("Coin").locator("option").evaluate_all("o => o.map(x => x.text)")
+    ) == {" ".join(coin.split()) for coin in HOSTILE}
     labels = page.locator(".bk-Legend .bk-label").all_text_contents()
     assert labels == ["close", *view.models]
     assert list(tooltip(page, "2026-06-04", "$$m_1$$")) == ["date", *view.models]
@@ -215,6 +218,63 @@ def test_a_narrow_window_needs_no_sideways_scrolling(tmp_path, make_tables, open
     # Bokeh lays the figure out anew some time after the window has changed.
     page.wait_for_function("document.documentElement.scrollWidth <= 420")
     assert page.locator(".bk-Figure").bounding_box()["width"] > 300
+
+
+@pytest.mark.slow
+def test_intervals_are_those_of_the_model_that_is_chosen(tmp_path, make_tables, open_page):
+    tables = make_tables(["ada"], ["linear", "naive", "none"], levels=("80", "95"))
+    target = tmp_path / "plot.html"
+    save_plot(target, *tables)
+    page = open_page(target)
+    drawn = """() => Bokeh.documents[0].get_model_by_name("figure").renderers
+        .filter((r) => r.visible && r.glyph.type == "VArea").map((r) => r.glyph.y1.field)"""
+    legend = page.locator(".bk-Legend .bk-item:visible", has_text="interval")
+    assert page.evaluate(drawn) == ["lower_95_0", "lower_80_0"]
+    assert legend.all_inner_texts() == ["95% interval", "80% interval"]
+    page.get_by_label("Intervals of").select_option(index=2)
+    assert page.evaluate(drawn) == ["lower_95_2", "lower_80_2"]
+    page.get_by_label("Intervals of").select_option(index=3)
+    assert page.evaluate(drawn) == []
+    assert legend.count() == 0
+
+
+@pytest.mark.slow
+def test_candles_volume_a_gap_and_a_logarithmic_axis(tmp_path, make_tables, open_page):
+    prices, forecasts = make_tables(["ada"])
+    prices = prices.drop(range(150, 170))
+    closes = prices["close"]
+    prices = prices.assign(open=closes * 0.9, high=closes, low=closes * 0.8, volume=1.0)
+    target = tmp_path / "plot.html"
+    save_plot(target, prices, forecasts)
+    page = open_page(target)
+    figure = "Bokeh.documents[0].get_model_by_name('figure')"
+    shown = f"""() => {figure}.renderers
+        .filter((r) => r.visible && ["Segment", "VBar"].includes(r.glyph.type)).length"""
+    before = page.evaluate(shown)
+    page.get_by_label("Candles").click()
+    assert page.evaluate(shown) == before + 3
+    kind = f"() => Bokeh.index.find_one({figure}).frame.y_scale.type"
+    page.get_by_label("Log scale").click()
+    assert page.evaluate(kind) == "LogScale"
+    page.get_by_label("Log scale").click()
+    assert page.evaluate(kind) == "LinearScale"
+    assert page.evaluate("() => Bokeh.documents[0].get_model_by_name('volume') != null")
+    closes = page.evaluate(DRAWN)["history"]["close"]
+    assert sum(close is None or close != close for close in closes) == 1
+    page.get_by_text("Old: as of 2026-05-31").wait_for()
+
+
+def test_a_page_holds_so_much_of_the_past_and_no_more(make_tables, monkeypatch):
+    prices, forecasts = make_tables(["ada", "bnb"], days=200)
+    prices = prices.assign(open=1.0, high=1.0, low=1.0, volume=1.0)
+    assert set(build_view(prices, forecasts).history.columns) >= {"open", "volume"}
+    monkeypatch.setattr(history, "MOST_CELLS", 800)
+    view = build_view(prices, forecasts)
+    assert (set(view.history.columns), view.history_days) == ({"date", "close"}, ALL_DAYS)
+    monkeypatch.setattr(history, "MOST_CELLS", 400)
+    view = build_view(prices, forecasts)
+    assert view.history_days == 100
+    assert len(view.history.columns["close"]) == 200
 
 
 def test_a_page_of_a_thousand_coins_stays_small(tmp_path, make_tables):

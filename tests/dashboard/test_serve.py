@@ -1,17 +1,23 @@
 """The pages without a cluster: what they show, and to whom they listen."""
 
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from cryptodask.dashboard.serve import check_host, is_loopback, page_of, serve
+from cryptodask.dashboard.cache import view_of
+from cryptodask.dashboard.result_files import source_in
+from cryptodask.dashboard.serve import _entry, check_host, is_loopback, page_of, serve
 from cryptodask.errors import InputError, OptionError, SourceError
+from cryptodask.manager import CryptoManager
+from cryptodask.prices import CryptoLoader
 from cryptodask.prices.synthetic import synthetic_prices
 from tests.cluster.security.test_origins import answer, handshake
 from tests.conftest import write_folder
@@ -72,6 +78,25 @@ def test_forecasts_and_prices_are_shown_without_a_cluster(
     page.get_by_text("Closes to 2026-05-31").wait_for()
     page.get_by_role("button", name="Next").click()
     page.locator(".coin_heading").get_by_text("Alpha", exact=True).wait_for()
+
+
+@pytest.mark.slow
+def test_closes_stand_before_the_forecasts_of_a_run_without_being_asked_for(
+    small_folder: Path, tmp_path: Path
+) -> None:
+    folder, out = shutil.copytree(small_folder, tmp_path / "prices"), tmp_path / "forecasts"
+    with CryptoManager(folder) as manager:
+        manager.forecast(["naive"], 7, out=out, progress=False)
+    assert source_in(out) == str(folder)
+    coin = CryptoLoader(folder).get_crypto_names()[0]
+    entry = _entry(out, ("naive",), source_in(out), str(out))
+    view, note = view_of(entry, coin)
+    assert note == ""
+    assert len(view.history.columns["close"])
+    shutil.rmtree(folder)
+    view, note = view_of(replace(entry, version=1), coin)
+    assert note == f"the prices in {folder} are not visible to this server"
+    assert len(view.ahead.columns["forecast_0"])
 
 
 @pytest.mark.slow

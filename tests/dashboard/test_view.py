@@ -68,8 +68,12 @@ def test_every_line_is_that_of_the_obvious_way(both, history_days):
         history, ahead = view.history.of(i), view.ahead.of(i)
         closes = prices[prices["coin"] == coin].sort_values("date")
         closes = closes[closes["date"] > closes["date"].max() - history_days * DAY]
-        assert history["date"].tolist() == milliseconds(closes["date"])
-        assert history["close"].tolist() == closes["close"].tolist()
+        there = np.isfinite(history["close"])
+        assert history["date"][there].tolist() == milliseconds(closes["date"])
+        assert history["close"][there].tolist() == closes["close"].tolist()
+        # A row without a price lies between any two that are further apart than most.
+        steps = np.diff(history["date"][there])
+        assert np.count_nonzero(~there) == np.count_nonzero(steps > 1.5 * view.bar)
         for j, model in enumerate(view.models):
             there = np.isfinite(ahead[f"forecast_{j}"])
             drawn = ahead["date"][there].tolist(), ahead[f"forecast_{j}"][there].tolist()
@@ -102,7 +106,7 @@ def test_columns_are_typed_arrays_of_equal_length(make_tables):
         for column in pack.columns.values():
             assert column.dtype == np.float64
             assert len(column) == pack.offsets[-1]
-    assert len(view.history.of(7)["close"]) == 180
+    assert len(view.history.of(7)["close"]) == 200
 
 
 def test_bands_are_there_only_for_models_with_intervals(make_tables):
@@ -179,7 +183,7 @@ def test_rows_without_a_finite_number_are_left_out(make_tables):
     forecasts.loc[forecasts["model"] == "naive", "forecast"] = np.inf
     view = build_view(prices, forecasts)
     assert view.models == ("linear",)
-    assert len(view.history.columns["close"]) == 19
+    assert np.isfinite(view.history.columns["close"]).sum() == 19
 
 
 def test_the_input_is_left_as_it_was(make_tables):
