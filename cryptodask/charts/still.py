@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from io import BytesIO
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ TINY = 1e-8
 """Prices below it are written with an exponent."""
 
 LONGEST = 110
-"""Letters of a caption at most; Bokeh wraps it."""
+"""Letters of a line of the caption at most."""
 
 
 def png_of(title: str, caption: str, panes: Sequence[Pane]) -> bytes:
@@ -41,7 +42,7 @@ def png_of(title: str, caption: str, panes: Sequence[Pane]) -> bytes:
     first.set_title("")
     picture.suptitle(_short(title, 70), x=0.01, ha="left", **how)
     first.set_title(
-        f"{_short(caption, LONGEST)}\n{subtitle}".rstrip(),
+        f"{fill(caption, LONGEST)}\n{subtitle}".rstrip(),
         loc="left", size=9, color=MUTED, parse_math=False,
     )  # fmt: skip
     content = BytesIO()
@@ -98,7 +99,7 @@ def _dress(axes: Any, pane: Pane) -> None:
     from matplotlib.ticker import PercentFormatter
 
     if pane.dates:
-        axes.xaxis.set_major_locator(AutoDateLocator(maxticks=8))  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_locator(AutoDateLocator(minticks=2, maxticks=7))  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_formatter(DateFormatter("%Y-%m-%d"))  # type: ignore[no-untyped-call]
     if pane.percent:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))

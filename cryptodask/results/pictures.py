@@ -106,7 +106,7 @@ def overlay_chart(
     for place, model in enumerate(models):
         for _, of_origin in rows[rows["model"] == model].groupby("cutoff"):
             begin = of_origin.assign(date=of_origin["cutoff"], close=of_origin["last"]).iloc[:1]
-            marks.append(_path(of_origin.sort_values("date"), begin, model, place))
+            marks.append(_path(of_origin.sort_values("date"), begin, model, place, dots=False))
     n_origins = rows["cutoff"].nunique()
     notes = [f"{counted(n_origins, 'origin')} from {shown_date(first)}", *_not_on_log(marks, log)]
     pane = Pane(tuple(marks), y_label=QUOTE, dates=True, log=log)
@@ -218,11 +218,13 @@ def _closes(
     return rows.loc[rows["date"] > cutoff - before, ["date", "close"]]
 
 
-def _path(rows: pd.DataFrame, begin: pd.DataFrame, model: str, place: int) -> Line:
+def _path(
+    rows: pd.DataFrame, begin: pd.DataFrame, model: str, place: int, dots: bool = True
+) -> Line:
     """Return a forecast as a line from the close at its cutoff, where that is known."""
     x = pd.concat([begin["date"], rows["date"]])
     y = pd.concat([begin["close"], rows["forecast"]])
-    return Line(model, _dates(x), y.to_numpy(dtype=np.float64), place, len(rows) <= 31)
+    return Line(model, _dates(x), y.to_numpy(dtype=np.float64), place, dots and len(rows) <= 31)
 
 
 def _bands(rows: pd.DataFrame, begin: pd.DataFrame, place: int) -> list[Band]:
