@@ -14,8 +14,8 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 
-SECONDS = 120
-"""That a cell may take."""
+SECONDS = 600
+"""That a cell may take, on a busy machine."""
 
 LOCAL = [
     (re.compile(r"\b(127\.0\.0\.1|localhost):\d+"), r"\1:PORT"),
