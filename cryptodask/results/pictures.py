@@ -16,7 +16,7 @@ from cryptodask.prices import CryptoLoader
 from cryptodask.prices.freq import step_of
 from cryptodask.prices.names import CoinNames
 from cryptodask.records import DateArray
-from cryptodask.text import counted, shown_date
+from cryptodask.text import counted, shown_date, shown_names
 
 QUOTE = "USD"
 NO_CLOSES = "closes are not known: give prices="
@@ -166,7 +166,8 @@ def scores_chart(
             f"{counted(horizon, 'bar')} ahead",
         ]
     )
-    return Chart(f"Backtest of {', '.join(models)}", caption, tuple(panes))
+    drawn = tuple(pane for pane in panes if pane.marks)  # naive alone has no differences
+    return Chart(f"Backtest of {shown_names(models, 6)}", caption, drawn)
 
 
 def check_last(last: int) -> None:

@@ -96,10 +96,7 @@ class Session:
 
     def _repr_html_(self) -> str:
         """Return the prices and the cluster for a notebook; none is started for it."""
-        facts = {"prices": self.loader, "cluster": self._cluster()}
-        if self._client is not None:
-            facts["dashboard"] = self._client.dashboard_link
-        return facts_html(type(self).__name__, facts)
+        return facts_html(type(self).__name__, {"prices": self.loader, "cluster": self._cluster()})
 
     def _cluster(self) -> str:
         """Return where runs are done."""

@@ -89,7 +89,8 @@ class Simulation:
             "coins": f"{len(self.names):,}",
             "dates": f"{len(self.dates):,}, {span_of(self.dates)}",
             "fills at": self.fills_at,
-            "orders": f"{len(self.orders):,}, {len(self.fills):,} filled",
+            "orders": f"{len(self.orders):,}",
+            "fills": f"{len(self.fills):,}",
             "never forecast": f"{len(self.untraded):,}" if len(self.untraded) else None,
         }
 

@@ -155,6 +155,12 @@ def test_a_backtest_without_intervals_has_no_pane_of_them(manager: CryptoManager
     assert [pane.y_label for pane in plain.plot().panes] == ["relative MAE", "relative error"]
 
 
+def test_naive_alone_is_drawn_by_step(manager: CryptoManager) -> None:
+    alone = manager.backtest(["naive"], 2, origins=2, intervals=False, progress=False)
+    [pane] = alone.plot().panes
+    np.testing.assert_array_equal(lines_of(pane)["naive"][0].y, [1.0, 1.0])
+
+
 def test_a_backtest_without_an_actual_has_nothing_to_draw(backtest: Backtest) -> None:
     assert backtest.frame is not None
     empty = replace(backtest, frame=backtest.frame.assign(actual=np.nan))
