@@ -20,6 +20,7 @@ SECONDS = 600
 LOCAL = [
     (re.compile(r"\b(127\.0\.0\.1|localhost):\d+"), r"\1:PORT"),
     (re.compile(r"\bat 0x[0-9a-f]+"), "at 0x…"),
+    (re.compile(r"(TEMPORARY/)?ipykernel_\d+/\d+\.py"), "this cell"),
 ]
 
 
