@@ -25,7 +25,7 @@ class Chart:
     """A picture that a notebook shows.
 
     Live, it is Bokeh's: a frame with the data and BokehJS inside, which zooms, needs neither
-    `bokeh.io.output_notebook`, an extension of Jupyter nor the network, and takes 1.7 MB of a saved
+    `bokeh.io.output_notebook`, an extension of Jupyter nor the network, and takes 1.9 MB of a saved
     notebook. With ``BOKEH_RESOURCES=cdn`` in the environment BokehJS comes from the network, and it
     takes 30 kB. What shows no HTML gets the PNG beside it.
 
