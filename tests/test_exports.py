@@ -78,6 +78,11 @@ def test_a_public_name_is_what_its_home_has_and_is_documented(name: str) -> None
     assert value.__name__ == name
 
 
+def test_completion_offers_the_public_names_and_no_other() -> None:
+    cryptodask.list_models()
+    assert dir(cryptodask) == cryptodask.__all__
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'cryptodask' has no attribute 'Forecats'"):
         cryptodask.Forecats  # noqa: B018

@@ -15,6 +15,7 @@ CALLS = "worker.calls"
 """Small calls that the cluster makes on workers: the one part of ``worker`` that it knows."""
 
 ORDER = (
+    "charts",
     "features",
     "volatility",
     "prices",
@@ -227,8 +228,8 @@ def test_what_is_allowed_is_what_lies_above() -> None:
     assert allowed("text") == set()
     assert allowed("errors") == {"text"}
     assert allowed("records") == {"text", "errors"}
-    assert allowed("prices") == {*FOR_ALL, "features", "volatility", "prices"}
-    assert allowed("models") == {*FOR_ALL, "prices", "features", "volatility", "models"}
+    assert allowed("prices") == {*FOR_ALL, "charts", "features", "volatility", "prices"}
+    assert allowed("models") == allowed("prices") | {"models"}
     assert "manager" in allowed("cli")
     assert "manager" not in allowed("cluster")
     assert CALLS in allowed("cluster")

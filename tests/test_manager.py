@@ -179,8 +179,22 @@ def test_a_result_has_a_table_and_tells_of_itself(client: Client, small_folder: 
     result = CryptoManager(small_folder, client).forecast(["naive"], progress=False)
     assert type(result.get_df()) is pd.DataFrame
     pd.testing.assert_frame_equal(result.head(3), result.get_df().head(3))
-    assert repr(result) == "Forecasts(120 rows of naive, 0 failures)"
+    assert "rows: 120; " in repr(result)
+    assert "failures: 0; " in repr(result)
     assert "<table" in result._repr_html_()
+
+
+def test_a_manager_shows_its_prices_and_starts_nothing_for_it(small_folder: Path):
+    manager = CryptoManager(small_folder, workers=2)
+    shown = "cluster: not started yet (2 workers on this machine)"
+    assert repr(manager).startswith("CryptoManager(CryptoLoader(12 coins, daily bars, ")
+    assert repr(manager).endswith(f"{shown})")
+    assert "2 workers on this machine" in manager._repr_html_()
+    assert manager._client is None
+
+
+def test_a_manager_names_its_scheduler(client: Client, small_folder: Path):
+    assert client.scheduler.address in repr(CryptoManager(small_folder, client))
 
 
 def test_a_model_derives_from_the_base_class(client: Client, small_folder: Path):

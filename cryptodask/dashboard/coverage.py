@@ -5,14 +5,11 @@ tables and tooltips, which Bokeh sets as text (see `cryptodask.dashboard.style`)
 """
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from cryptodask.dashboard.html_file import html_of
 from cryptodask.dashboard.style import (
@@ -29,10 +26,7 @@ from cryptodask.dashboard.style import (
 from cryptodask.dashboard.tables import TitledColumns, data_table
 from cryptodask.dashboard.view import DAY_MS
 from cryptodask.io.files import write_text
-from cryptodask.prices.freq import DAILY, FREQS
-
-MOST_SPANS = 400
-"""Spans of time at most: a screen has pixels for no more."""
+from cryptodask.prices.coverage import Coverage
 
 MOST_FINDINGS = 200_000
 """Findings that are listed at most, those that cost rows first: a page of some 30 MB."""
@@ -77,64 +71,6 @@ count.text = `${rows.length.toLocaleString("en-US")} of ${total} shown`
 COIN_AT = """
 return coins[Math.floor(special_vars.y)] ?? ""
 """
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """Which share of days each coin has, by spans of time.
-
-    Attributes
-    ----------
-    coins : tuple of str, ``(n_coins,)``
-        By first day, the oldest first.
-    start : datetime64[D]
-        First day of the first span.
-    span : int
-        Days of a span.
-    shares : ndarray of float32, ``(n_coins, n_spans)``
-        Rows over the bars of the span, 0 to 1.
-    """
-
-    coins: tuple[str, ...]
-    start: np.datetime64
-    span: int
-    shares: NDArray[np.float32]
-
-
-def measure_coverage(
-    frames: Iterable[pd.DataFrame],
-    coins: Sequence[str],
-    first: Any,
-    last: Any,
-    freq: str = DAILY,
-) -> Coverage:
-    """Return which share of its days each coin has.
-
-    Parameters
-    ----------
-    frames : iterable of DataFrame
-        Rows of some coins each, with columns coin and date; read one after the other.
-    coins : sequence of str
-        All coins, by first day.
-    first, last : day
-        First and last day of all coins.
-    freq : str
-        Of the bars; the share of a day that has all its hours is 1.
-    """
-    start = np.datetime64(pd.Timestamp(first), "D")
-    days = int((np.datetime64(pd.Timestamp(last), "D") - start).astype(int)) + 1
-    span = -(-days // MOST_SPANS)
-    counts = np.zeros((len(coins), -(-days // span)), dtype=np.int64)
-    places = pd.Series(np.arange(len(coins)), index=list(coins))
-    for frame in frames:
-        row = frame["coin"].map(places).to_numpy()
-        column = (frame["date"].to_numpy().astype("datetime64[D]") - start).astype(int) // span
-        np.add.at(counts, (row, column), 1)
-    # The last span may be shorter than the others.
-    lengths = np.full(counts.shape[1], span)
-    lengths[-1] = days - span * (counts.shape[1] - 1)
-    lengths = lengths * (FREQS[DAILY] // FREQS[freq])
-    return Coverage(tuple(coins), start, span, (counts / lengths).astype(np.float32))
 
 
 def save_report(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from cryptodask.charts.theme import ELEMENT
 from cryptodask.dashboard.leaderboard_view import LeaderboardView
 from cryptodask.dashboard.price_figure import legend_item
 from cryptodask.dashboard.style import (
@@ -17,7 +18,6 @@ from cryptodask.dashboard.style import (
     plain_text,
     style,
 )
-from cryptodask.dashboard.theme import ELEMENT
 from cryptodask.evaluate.reliability import ALL_PERIODS, pit_histogram
 
 PERIOD = """

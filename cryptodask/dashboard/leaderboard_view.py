@@ -126,7 +126,7 @@ def build_leaderboard(
         notes=_notes(backtest, table),
         table=table,
         steps=scored.steps,
-        origins=_by_origin(scored.differences),
+        origins=compare.relative_errors(scored.differences),
         reliability=scored.reliability,
         periods=tuple(_span(third) for third in thirds),
         coverage=scored.coverage,
@@ -206,14 +206,6 @@ def _steps(logs: Sequence[pd.DataFrame], models: Sequence[str]) -> pd.DataFrame:
     steps = means.rename("relative_mae").reset_index()
     names = [models[code] for code in steps["model"]]
     return steps.assign(model=names, relative_mae=np.exp(steps["relative_mae"]))
-
-
-def _by_origin(differences: pd.DataFrame) -> pd.DataFrame:
-    rows = differences.sort_values(["model", "cutoff", "coin"])
-    groups = rows.groupby(["model", "cutoff"])[["loss", "naive_loss"]]
-    means = groups.mean()
-    relative = means["loss"] / means["naive_loss"].where(means["naive_loss"] > 0)
-    return pd.DataFrame({"relative_error": relative, "coins": groups.size()}).reset_index()
 
 
 def _worst(each: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:

@@ -3,26 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from cryptodask.charts.style import PRICE, TICKS
 from cryptodask.dashboard.style import LINE, TOOLS
 from cryptodask.dashboard.view import bounds_of
 
 BAND_ALPHA = 0.16
-
-# As many decimals as set one tick apart from the next: 4,900 and 0.0000012 alike.
-TICKS = """
-if (Math.max(...ticks.map(Math.abs)) < 1e-8) return tick.toExponential(2)
-const step = ticks.length > 1 ? Math.abs(ticks[1] - ticks[0]) : Math.abs(tick)
-const digits = step > 0 ? Math.min(20, Math.max(0, Math.ceil(-Math.log10(step) - 1e-9))) : 0
-return tick.toLocaleString("en-US", {minimumFractionDigits: digits, maximumFractionDigits: digits})
-"""
-
-PRICE = """
-if (!Number.isFinite(value)) return "–"
-if (Math.abs(value) < 1e-8) return value.toExponential(4)
-return value.toLocaleString("en-US", Math.abs(value) >= 1
-  ? {minimumFractionDigits: 2, maximumFractionDigits: Math.abs(value) >= 100 ? 2 : 4}
-  : {maximumSignificantDigits: 5})
-"""
 
 
 def price_figure(name: str, height: int) -> Any:

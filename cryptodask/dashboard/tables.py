@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from cryptodask.dashboard.theme import ELEMENT, GRID, css_color
+from cryptodask.charts.theme import ELEMENT, GRID, css_color
 
 Columns = dict[str, Any]
 """Lists or arrays of one length, by name."""

@@ -89,6 +89,26 @@ def differences(table: pd.DataFrame, naive: str = "naive", loss: Loss = "absolut
     return means.reset_index()
 
 
+def relative_errors(differences: pd.DataFrame) -> pd.DataFrame:
+    """Return the error of each model at each origin, over naive's of the same rows.
+
+    Parameters
+    ----------
+    differences : DataFrame
+        See `differences`; of all coins.
+
+    Returns
+    -------
+    DataFrame
+        ``model, cutoff, relative_error, coins``: the mean loss over coins, divided by naive's.
+    """
+    rows = differences.sort_values(["model", "cutoff", "coin"])
+    groups = rows.groupby(["model", "cutoff"])[["loss", "naive_loss"]]
+    means = groups.mean()
+    relative = means["loss"] / means["naive_loss"].where(means["naive_loss"] > 0)
+    return pd.DataFrame({"relative_error": relative, "coins": groups.size()}).reset_index()
+
+
 def compare_coins(differences: pd.DataFrame) -> pd.DataFrame:
     """Test each coin and model against naive; `judge_coins` gives the verdicts.
 

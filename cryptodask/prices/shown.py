@@ -1,7 +1,6 @@
 """What a loader shows of itself, as text and in notebooks."""
 
-from html import escape
-
+from cryptodask.charts import facts_html, table_html
 from cryptodask.prices.freq import long_bars
 from cryptodask.prices.partition import Source
 from cryptodask.text import counted
@@ -26,7 +25,7 @@ def summary_of(source: Source, about: str) -> str:
 
 
 def html_of(source: Source, summary: str) -> str:
-    """Return a table of the first coins.
+    """Return what a source is, and its first coins; nothing is read.
 
     Parameters
     ----------
@@ -34,10 +33,6 @@ def html_of(source: Source, summary: str) -> str:
     summary : str
         To stand over it.
     """
-    rows = "".join(f"<tr><td>{escape(coin)}</td></tr>" for coin in source.coins[:SHOWN])
-    more = len(source.coins) - SHOWN
-    rest = f"<tr><td>… and {more:,} more</td></tr>" if more > 0 else ""
-    return (
-        f"<p>CryptoLoader: {escape(summary)}</p>"
-        f"<table><thead><tr><th>coin</th></tr></thead><tbody>{rows}{rest}</tbody></table>"
-    )
+    coins = table_html(["coin"], [[coin] for coin in source.coins[:SHOWN]],
+                       len(source.coins) - SHOWN)  # fmt: skip
+    return facts_html("CryptoLoader", {"prices": summary}) + coins

@@ -4,7 +4,8 @@ import os
 import re
 from typing import TYPE_CHECKING, NamedTuple, Union
 
-from cryptodask.errors import VersionError
+from cryptodask.charts import facts_html, table_html
+from cryptodask.errors import CryptoDaskError, VersionError
 from cryptodask.io.paths import AnyPath, each, exists, is_folder, names_in, resolved
 from cryptodask.io.stores import store_of
 from cryptodask.registry.entries import Entry, read_entry
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from upath import UPath
 
 SCORES = "scores"
+SHOWN = 20
+"""Names that a notebook lists."""
 
 _NUMBER = re.compile("[1-9][0-9]{0,8}")
 
@@ -59,6 +62,24 @@ class RegistryReader:
 
     def __init__(self, path: Union[str, "os.PathLike[str]", "UPath"]) -> None:
         self.path: AnyPath = resolved(store_of(path))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.path)!r})"
+
+    def _repr_html_(self) -> str:
+        """Return names, numbers of versions and aliases for a notebook; no version is read."""
+        names = self.names()
+        rows = [(name, len(self.numbers(name)), self._aliases(name)) for name in names[:SHOWN]]
+        table = table_html(["name", "versions", "aliases"], rows, len(names) - SHOWN)
+        return facts_html(type(self).__name__, {"files": self.path}) + table
+
+    def _aliases(self, name: str) -> str:
+        """Return the aliases of a name, or what is wrong with it."""
+        try:
+            aliases = self.state(name).aliases
+        except CryptoDaskError as error:
+            return f"damaged: {error}"
+        return ", ".join(f"{alias}: {number}" for alias, number in sorted(aliases.items()))
 
     def names(self) -> list[str]:
         """Return the names of models that have a version, or had one."""

@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from cryptodask.charts import Chart, facts_html
 from cryptodask.errors import TableError
 from cryptodask.evaluate.backtest import empty_backtest
 from cryptodask.io.files import FileRecord
 from cryptodask.io.parquet import read_frame
 from cryptodask.io.paths import AnyPath, path_of, resolved
+from cryptodask.prices import CryptoLoader
 from cryptodask.prices.clean.findings import empty_findings
 from cryptodask.records import DateArray
 from cryptodask.results.failures import failed_throughout, failure_table
 from cryptodask.results.jobs import task_table
 from cryptodask.results.manifest import FAILURES, LOST, TASKS, Manifest, read_manifest
+from cryptodask.results.pictures import overlay_chart, rows_of_coin, scores_chart
+from cryptodask.results.shown import facts_of, line_of, span_of
 from cryptodask.results.sweep import cut_by_coin, sweep
 
 if TYPE_CHECKING:
@@ -54,6 +58,14 @@ class Backtest:
         Rows and files that could not be read; see `cryptodask.results.Forecasts`.
     tasks : DataFrame
         What each job did; see `cryptodask.results.Forecasts`.
+    prices : CryptoLoader or None
+        What was forecast, for `plot`; None of one that was opened from a folder.
+
+    Examples
+    --------
+    >>> result = backtest("data", ["linear", "ridge"], origins=6)  # doctest: +SKIP
+    >>> result.plot()                                              # doctest: +SKIP
+    >>> result.scores().sort_values("relative_mae")                # doctest: +SKIP
     """
 
     models: list[str]
@@ -66,6 +78,64 @@ class Backtest:
     features: dict[str, str] = field(default_factory=dict)
     lost: pd.DataFrame = field(default_factory=empty_findings)
     tasks: pd.DataFrame = field(default_factory=lambda: task_table([]))
+    prices: CryptoLoader | None = field(default=None, compare=False)
+
+    def __repr__(self) -> str:
+        return line_of("Backtest", self._facts())
+
+    def _repr_html_(self) -> str:
+        """Return what is in it for a notebook; of a folder nothing is read."""
+        return facts_html("Backtest", self._facts())
+
+    def _facts(self) -> dict[str, object]:
+        """Return what is in it."""
+        facts = {
+            "coins": None if self.frame is None else f"{self.frame['coin'].nunique():,}",
+            "rows": None if self.frame is None else f"{len(self.frame):,}",
+            "origins": f"{len(self.origins):,}, {span_of(self.origins)}",
+        }
+        return facts_of(self, self.models, facts, "in memory")
+
+    def plot(
+        self,
+        coin: str | None = None,
+        *,
+        last: int = 180,
+        log: bool = False,
+        prices: CryptoLoader | None = None,
+    ) -> Chart:
+        """Return a chart of the scores, or of one coin's forecasts over its closes.
+
+        Without a coin it has the error by step and by origin, beside naive's, and, where there are
+        intervals, the share of actuals inside them. The table is read by coins, once.
+
+        Parameters
+        ----------
+        coin : str, optional
+            Whose forecasts as of each origin are drawn over what came.
+        last : int
+            Bars of closes before the first origin, for a coin.
+        log : bool
+            Whether prices of a coin are on a logarithmic axis.
+        prices : CryptoLoader, optional
+            Where the closes are; by default the prices of the run, or else the actuals alone.
+
+        Returns
+        -------
+        Chart
+            Which a notebook shows; `Chart.save` writes it as HTML or PNG.
+
+        Raises
+        ------
+        UnknownCoinError
+            It has no forecast of that coin.
+        OptionError
+            ``last`` is below 1, or no forecast has an actual.
+        """
+        if coin is None:
+            return scores_chart(self.coin_parts(), self.models, self.origins, self.horizon)
+        rows = rows_of_coin(self.parts(), coin, "the forecasts")
+        return overlay_chart(rows, self.models, prices or self.prices, last, log)
 
     @property
     def is_complete(self) -> bool:

@@ -10,18 +10,21 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from cryptodask.charts import Chart, facts_html
 from cryptodask.errors import TableError
 from cryptodask.evaluate.rows import BOUNDS
 from cryptodask.io.files import FileRecord
 from cryptodask.io.parquet import read_frame
 from cryptodask.io.paths import AnyPath, path_of, resolved
 from cryptodask.models.base import PanelForecast
+from cryptodask.prices import CryptoLoader
 from cryptodask.prices.clean.findings import empty_findings
 from cryptodask.records import FloatArray
 from cryptodask.results.failures import failure_table
 from cryptodask.results.jobs import task_table
 from cryptodask.results.manifest import FAILURES, LOST, TASKS, Manifest, read_manifest
-from cryptodask.text import counted
+from cryptodask.results.pictures import forecast_chart, rows_of_coin
+from cryptodask.results.shown import facts_of, line_of, span_of
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
@@ -63,6 +66,8 @@ class Forecasts:
         The table of one that is in memory.
     futures : dask.dataframe.DataFrame or None
         The table of one that was left on the workers.
+    prices : CryptoLoader or None
+        What was forecast, for `plot`; None of those that were opened from a folder.
 
     Examples
     --------
@@ -81,6 +86,7 @@ class Forecasts:
     files: tuple[FileRecord, ...] = ()
     frame: pd.DataFrame | None = None
     futures: "dd.DataFrame | None" = None
+    prices: CryptoLoader | None = field(default=None, compare=False)
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -89,15 +95,64 @@ class Forecasts:
         return int(self.tasks["coins"].sum()) * self.horizon
 
     def __repr__(self) -> str:
-        place = "" if self.path is None else f", {self.path}"
-        return (
-            f"Forecasts({counted(len(self), 'row')} of {', '.join(self.models)}, "
-            f"{counted(len(self.failures), 'failure')}{place})"
-        )
+        return line_of("Forecasts", self._facts())
 
     def _repr_html_(self) -> str:
-        """Return the first rows for a notebook."""
-        return f"<p>{self!r}</p>{self.head().to_html()}"
+        """Return what is in it for a notebook; of a folder nothing is read."""
+        return facts_html("Forecasts", self._facts())
+
+    def _facts(self) -> dict[str, object]:
+        """Return what is in it."""
+        facts = {
+            "rows": f"{len(self):,}",
+            "cutoffs": None if self.frame is None else span_of(self.frame["cutoff"]),
+            "intervals": "80 and 95%" if self.has_intervals else "none",
+        }
+        held = "in memory" if self.futures is None else "on the workers"
+        return facts_of(self, self.models, facts, held)
+
+    def plot(
+        self,
+        coin: str | None = None,
+        *,
+        last: int = 180,
+        log: bool = False,
+        prices: CryptoLoader | None = None,
+    ) -> Chart:
+        """Return a chart of one coin: its closes, forecasts and intervals.
+
+        Closes after the cutoff are drawn, too, where there are some by now. What is read is the
+        files of the forecasts, one after the other, and the prices of that coin.
+
+        Parameters
+        ----------
+        coin : str, optional
+            By default the first in the alphabet.
+        last : int
+            Bars of closes before the cutoff.
+        log : bool
+            Whether prices are on a logarithmic axis; what is not above 0 is then left out, and
+            the caption counts it.
+        prices : CryptoLoader, optional
+            Where the closes are; by default the prices of the run. Forecasts that were opened
+            from a folder know none, and the caption says so.
+
+        Returns
+        -------
+        Chart
+            Which a notebook shows; `Chart.save` writes it as HTML or PNG.
+
+        Raises
+        ------
+        UnknownCoinError
+            They have no forecast of that coin.
+        OptionError
+            ``last`` is below 1.
+        DamagedFileError
+            A file of the forecasts is not as it was written.
+        """
+        rows = rows_of_coin(self.parts(), coin, "the forecasts")
+        return forecast_chart(rows, self.models, prices or self.prices, last, log)
 
     @property
     def is_complete(self) -> bool:

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cryptodask.charts import facts_html, table_html
 from cryptodask.io.paths import AnyPath
 from cryptodask.prices.clean.findings import empty_findings
 from cryptodask.records import DateArray
 from cryptodask.results.failures import failed_throughout
 from cryptodask.results.jobs import task_table
+from cryptodask.results.shown import facts_of, line_of, span_of
 
 TUNED, GIVEN = "tuned", "as given"
 """Roles in what is held out: what was chosen by earlier origins, and the model without a search."""
@@ -61,6 +63,35 @@ class SearchResult:
     lost: pd.DataFrame = field(default_factory=empty_findings)
     tasks: pd.DataFrame = field(default_factory=lambda: task_table([]))
     path: AnyPath | None = None
+
+    def __repr__(self) -> str:
+        return line_of("SearchResult", self._facts())
+
+    def _repr_html_(self) -> str:
+        """Return what was found for a notebook."""
+        names = ["model", "best candidate", "relative MAE, all origins", "held out"]
+        return facts_html("SearchResult", self._facts()) + table_html(names, self._best())
+
+    def _facts(self) -> dict[str, object]:
+        """Return what is in it."""
+        facts = {
+            "candidates": f"{len(self.candidates):,}",
+            "origins": f"{len(self.origins):,}, {span_of(self.origins)}",
+        }
+        return facts_of(self, list(self.best), facts, "in memory")
+
+    def _best(self) -> list[list[str]]:
+        """Return of each model what is best, by what score, and what choosing was worth."""
+        tuned = self.held_out[self.held_out["role"] == TUNED].set_index("model")["relative_mae"]
+        return [
+            [
+                model,
+                ", ".join(f"{name}={value}" for name, value in options.items()) or "as given",
+                f"{self.chosen_by(model):.3f}",
+                f"{tuned[model]:.3f}" if model in tuned else "–",
+            ]
+            for model, options in self.best.items()
+        ]
 
     @property
     def is_complete(self) -> bool:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cryptodask.charts import facts_html
 from cryptodask.errors import DamagedFileError, TableError, UntrainedError, VersionError
 from cryptodask.evaluate.intervals.bounds import Calibration
 from cryptodask.io.files import FileRecord, damage, damaged, size_damage
@@ -30,6 +31,7 @@ from cryptodask.prices.clean.findings import empty_findings
 from cryptodask.records import DateArray
 from cryptodask.results.learned_files import OWN, join_rows, read_learned, read_shared
 from cryptodask.results.manifest import FAILURES, LOST, TASKS, Manifest, read_manifest
+from cryptodask.results.shown import line_of
 from cryptodask.results.version_facts import (
     KIND,
     SPREADS_SINCE,
@@ -37,6 +39,7 @@ from cryptodask.results.version_facts import (
     model_of,
     read_facts,
 )
+from cryptodask.text import counted
 
 INDEX, SHARED = "_index.parquet", "_shared.safetensors"
 
@@ -65,6 +68,27 @@ class Version:
     path: AnyPath
     manifest: Manifest
     facts: VersionFacts
+
+    def __repr__(self) -> str:
+        return line_of("Version", self._shown())
+
+    def _repr_html_(self) -> str:
+        """Return what was trained for a notebook; nothing is read."""
+        return facts_html("Version", self._shown())
+
+    def _shown(self) -> dict[str, object]:
+        """Return what it says of itself."""
+        facts = self.facts
+        options = [f"{name}={value}" for name, value in facts.model["options"].items()]
+        return {
+            "model": facts.model["name"],
+            "options": ", ".join(options) or None,
+            "coins": f"{facts.coins:,}",
+            "rows": f"{facts.first} to {facts.last}",
+            "trained": facts.trained,
+            "horizon": counted(self.manifest.horizon, "bar"),
+            "files": self.path,
+        }
 
     @cached_property
     def model(self) -> Model:

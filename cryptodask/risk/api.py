@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cryptodask.charts import facts_html
 from cryptodask.errors import NoPricesError
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.clean.findings import empty_findings
@@ -14,6 +15,7 @@ from cryptodask.prices.row_filter import RowFilter
 from cryptodask.prices.sources import Prices as PriceSource
 from cryptodask.records import YEAR, FloatArray, IntArray
 from cryptodask.results.failures import failure_table
+from cryptodask.results.shown import line_of, span_of
 from cryptodask.risk.distribution import (
     MoveDistribution,
     all_levels,
@@ -27,6 +29,7 @@ from cryptodask.risk.options import SPREADS, RiskOptions
 from cryptodask.risk.paths import Simulator
 from cryptodask.risk.portfolio import choose_portfolio, portfolio_table
 from cryptodask.runs.session import Session
+from cryptodask.text import counted
 
 CHUNK = 640
 """Coins by steps whose distributions are in memory at once."""
@@ -75,6 +78,28 @@ class Risk:
     lost: pd.DataFrame
     evidence: tuple[int, int]
     simulator: Simulator | None = None
+
+    def __repr__(self) -> str:
+        return line_of("Risk", self._facts())
+
+    def _repr_html_(self) -> str:
+        """Return what was measured for a notebook."""
+        return facts_html("Risk", self._facts())
+
+    def _facts(self) -> dict[str, object]:
+        """Return what is in it."""
+        moves, coins = self.evidence
+        held = None if self.weights is None else counted(len(self.weights), "coin")
+        return {
+            "coins": f"{self.coins['coin'].nunique():,}",
+            "cutoffs": span_of(self.coins["cutoff"]),
+            "horizon": counted(self.options.horizon, "bar"),
+            "probabilities": f"{len(self.probabilities):,}" if len(self.probabilities) else None,
+            "portfolio": held,
+            "made from": f"{counted(moves, 'past move')} of at most {counted(coins, 'coin')}",
+            "failures": f"{len(self.failures):,}",
+            "rows lost": f"{len(self.lost):,}" if len(self.lost) else None,
+        }
 
     @property
     def is_complete(self) -> bool:

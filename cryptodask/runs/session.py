@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from cryptodask.charts import facts_html
 from cryptodask.cluster import TaskCall, run_tasks
 from cryptodask.cluster.retry import is_coin_at_fault
 from cryptodask.errors import NoPricesError, OptionError
@@ -24,6 +25,7 @@ from cryptodask.prices.sources import Prices
 from cryptodask.prices.table.price_table import PriceTable
 from cryptodask.records import CoinFailure, DateArray
 from cryptodask.runs.workload import Workload, plan_tasks
+from cryptodask.text import counted
 from cryptodask.worker.job import Job, embed_prices
 from cryptodask.worker.process import release_memory, warm_up_model
 from cryptodask.worker.read import date_span
@@ -88,6 +90,21 @@ class Session:
             self._client = local_client(self._workers)
             self._owned = True
         return self._client
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.loader!r}, cluster: {self._cluster()})"
+
+    def _repr_html_(self) -> str:
+        """Return the prices and the cluster for a notebook; none is started for it."""
+        return facts_html(type(self).__name__, {"prices": self.loader, "cluster": self._cluster()})
+
+    def _cluster(self) -> str:
+        """Return where runs are done."""
+        if self._client is not None:
+            scheduler = self._client.scheduler
+            return f"{'its own at ' * self._owned}{scheduler.address if scheduler else 'closed'}"
+        workers = "a worker a core" if self._workers is None else counted(self._workers, "worker")
+        return f"not started yet ({workers} on this machine)"
 
     def close(self) -> None:
         """Close the local cluster, if one was started here."""

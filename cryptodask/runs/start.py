@@ -1,6 +1,7 @@
 """How runs are started: by a spec, or by what a user says in Python."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, overload
 
 from cryptodask.errors import OptionError
@@ -117,4 +118,6 @@ def run_spec(  # type: ignore[misc]
     result: Forecasts | Backtest | SearchResult | Version = run_kind(
         kind, out=place, overwrite=overwrite, as_dask=as_dask, progress=progress, on_done=on_done
     )
+    if isinstance(result, Forecasts | Backtest):
+        return replace(result, prices=session.loader)
     return result

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from cryptodask.charts import facts_html
 from cryptodask.errors import InputError, OptionError
 from cryptodask.io.paths import AnyPath, exists, is_folder, make_folder, names_in, path_of, resolved
 from cryptodask.prices import CryptoLoader
@@ -15,7 +16,9 @@ from cryptodask.prices.freq import step_of
 from cryptodask.prices.sources import Prices
 from cryptodask.records import YEAR, DateArray
 from cryptodask.results import Backtest, open_backtest
+from cryptodask.results.shown import line_of, span_of
 from cryptodask.runs.session import Session
+from cryptodask.text import shown_names
 from cryptodask.trading.joining import Joined, by_rule, figures_of
 from cryptodask.trading.market import WINDOW, grid_of, read_market
 from cryptodask.trading.parts import CASH, EQUAL, HOLDING, Setting
@@ -71,6 +74,25 @@ class Simulation:
     fills: pd.DataFrame
     equity: pd.DataFrame
     untraded: pd.DataFrame
+
+    def __repr__(self) -> str:
+        return line_of("Simulation", self._facts())
+
+    def _repr_html_(self) -> str:
+        """Return what was traded for a notebook."""
+        return facts_html("Simulation", self._facts())
+
+    def _facts(self) -> dict[str, object]:
+        """Return what is in it."""
+        return {
+            "rules": shown_names(self.figures["rule"].tolist()),
+            "coins": f"{len(self.names):,}",
+            "dates": f"{len(self.dates):,}, {span_of(self.dates)}",
+            "fills at": self.fills_at,
+            "orders": f"{len(self.orders):,}",
+            "fills": f"{len(self.fills):,}",
+            "never forecast": f"{len(self.untraded):,}" if len(self.untraded) else None,
+        }
 
     def market(self, coins: Sequence[str]) -> Market:
         """Read the prices of some coins at `dates`.

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryptodask.dashboard.coverage import MOST_SPANS, measure_coverage, save_report
+from cryptodask.dashboard.coverage import save_report
 from cryptodask.prices.clean.findings import file_finding, join_findings, summarize_findings
+from cryptodask.prices.coverage import MOST_SPANS, measure_coverage
 
 HOSTILE = ["<script>alert(1)</script>", '</script>"><img src=x onerror=alert(2)>', "$$x^2$$", "A&B"]
 

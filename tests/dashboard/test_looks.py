@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from dask.distributed import Client
 
+from cryptodask.charts.theme import DARK, LIGHT
 from cryptodask.cluster.events import RunLog
 from cryptodask.dashboard.coverage import measure_coverage, save_report
 from cryptodask.dashboard.leaderboard import save_leaderboard
 from cryptodask.dashboard.plot import save_plot
-from cryptodask.dashboard.theme import DARK, LIGHT
 from cryptodask.manager import CryptoManager
 from cryptodask.prices.clean.findings import file_finding, join_findings, summarize_findings
 from tests.conftest import Cluster, running

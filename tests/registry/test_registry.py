@@ -12,7 +12,8 @@ from cryptodask.errors import OptionError, PromotionError, TableError, VersionEr
 from cryptodask.io.lock import locked
 from cryptodask.registry import Gates, Registry, Rules
 from cryptodask.registry.scores import read_score
-from cryptodask.registry.state import State, change_state, note
+from cryptodask.registry.state import STATE, State, change_state, note
+from cryptodask.results.version import open_version
 from tests.registry.build import begin_version, keep_losses, make_losses, make_version
 
 NO_GATES = Gates.none()
@@ -94,6 +95,18 @@ def test_versions_are_listed_whatever_their_state(registry: Registry) -> None:
     assert registry.versions("linear")[0].size > 800
     with pytest.raises(VersionError, match=r"linear:2: .*_manifest\.json"):
         registry.find("linear:2")
+
+
+def test_a_notebook_lists_names_and_aliases_damaged_ones_too(registry: Registry) -> None:
+    registry.promote("linear:2", gates=NO_GATES)
+    assert "champion: 2" in registry._repr_html_()
+    assert repr(registry) == f"Registry({str(registry.path)!r})"
+    version = repr(open_version(folder_of(registry, 2)))
+    assert version.startswith("Version(model: linear; ")
+    (registry.path / "linear" / STATE).write_text("{<script>")
+    page = registry._repr_html_()
+    assert "damaged: " in page
+    assert "<script>" not in page
 
 
 def test_a_registry_that_is_not_there_is_empty(tmp_path: Path) -> None:

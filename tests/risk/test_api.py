@@ -78,6 +78,13 @@ def test_figures_of_normal_returns(normal: Risk) -> None:
     assert (coins["lower_90"] / coins["last"]).to_numpy() == pytest.approx(1 - coins["var_5"])
 
 
+def test_it_shows_what_was_measured(normal: Risk) -> None:
+    assert repr(normal).startswith("Risk(coins: 12; cutoffs: ")
+    assert "portfolio: 12 coins; made from: " in repr(normal)
+    assert "<table" in normal._repr_html_()
+    assert len(repr(normal)) < 300
+
+
 def test_probabilities_agree_with_quantiles(normal: Risk) -> None:
     chances = normal.probabilities
     assert len(chances) == 12 * 5 * 2 + 5

@@ -41,6 +41,8 @@ def folder(prices: Path, cluster: Cluster, tmp_path_factory: pytest.TempPathFact
 
 def test_rules_beside_holding_and_cash(folder: Path) -> None:
     result = simulate(folder, rules=RULES, costs=Costs(fee=0.001), account=Account(cash=1000))
+    assert f"coins: 8; dates: {len(result.dates)}, " in repr(result)
+    assert f"fills: {len(result.fills):,}" in repr(result)
     figures = result.figures.set_index("rule")
     assert list(figures.index) == [*RULES, HOLDING, EQUAL, CASH]
     assert figures.loc[CASH, "return"] == 0

@@ -182,7 +182,7 @@ def write_report(table: "PriceTable", path: Path) -> None:
     """
     import pandas as pd
 
-    from cryptodask.dashboard.coverage import MOST_FINDINGS, measure_coverage, save_report
+    from cryptodask.dashboard.coverage import MOST_FINDINGS, save_report
     from cryptodask.prices.clean.findings import LOSING_KINDS, lost
 
     summary = table.count_findings()
@@ -194,12 +194,9 @@ def write_report(table: "PriceTable", path: Path) -> None:
     rank = findings["kind"].map({kind: i for i, kind in enumerate(some.index)})
     findings = findings.iloc[rank.argsort(kind="stable")]
     losses = lost(table.findings(LOSING_KINDS))
-    order = table.index.sort_values(["first", "coin"])["coin"].tolist()
-    frames = (partition.read() for partition in table.partitions(table.coins))
-    first, last = table.index["first"].min(), table.index["last"].max()
     save_report(
         path,
-        measure_coverage(frames, order, first, last, table.freq),
+        table.coverage(),
         summary,
         pd.concat([losses, findings]).drop_duplicates(),
         _summary(table),

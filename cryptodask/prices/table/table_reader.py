@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from cryptodask.charts import Chart, facts_html
 from cryptodask.errors import OptionError
 from cryptodask.prices.clean.cleaning import as_raw
 from cryptodask.prices.clean.declared import Declared
@@ -22,6 +23,8 @@ from cryptodask.prices.clean.findings import (
     join_findings,
     summarize_findings,
 )
+from cryptodask.prices.coverage import Coverage, coverage_chart, measure_coverage
+from cryptodask.prices.freq import long_bars
 from cryptodask.prices.own import empty_own, names_of, unknown_column
 from cryptodask.prices.partition import pack
 from cryptodask.prices.read.options import ReadOptions
@@ -30,6 +33,7 @@ from cryptodask.prices.table.looking import FINDING_KEY
 from cryptodask.prices.table.merge import keep_last
 from cryptodask.prices.table.seam import empty_raw
 from cryptodask.prices.table.table_partition import TablePartition, read_own
+from cryptodask.text import shown_date, shown_names
 
 WITHDRAWN = "withdrawn"
 """Column of findings of an append: True for one of before that does not hold any more."""
@@ -62,6 +66,46 @@ class TableReader:
 
     def __repr__(self) -> str:
         return f"PriceTable({str(self.path)!r}): {len(self.coins)} coins, {len(self):,} rows"
+
+    def _repr_html_(self) -> str:
+        """Return what is in it for a notebook; nothing but its index is looked at."""
+        first, last = self.index["first"].min(), self.index["last"].max()
+        kinds = [f"{kind}: {action}" for kind, action in self.policies.items()]
+        return facts_html(
+            "PriceTable",
+            {
+                "files": self.path,
+                "coins": f"{len(self.coins):,}",
+                "without a row": shown_names(list(self.empty)) if self.empty else None,
+                "rows": f"{len(self):,}, {long_bars(self.freq)}",
+                "from": f"{shown_date(first)} to {shown_date(last)}",
+                "generation": self.generation,
+                "policies": ", ".join(kinds) or None,
+            },
+        )
+
+    def coverage(self) -> Coverage:
+        """Return which share of its days each coin has; all dates are read, part by part."""
+        order = self.index.sort_values(["first", "coin"])["coin"].tolist()
+        frames = (partition.read() for partition in self.partitions(self.coins))
+        first, last = self.index["first"].min(), self.index["last"].max()
+        return measure_coverage(frames, order, first, last, self.freq)
+
+    def plot_coverage(self) -> Chart:
+        """Return a chart of the days that each coin has.
+
+        All dates are read, a part after the other.
+
+        Returns
+        -------
+        Chart
+            Which a notebook shows; `Chart.save` writes it as HTML or PNG.
+
+        Examples
+        --------
+        >>> PriceTable("table").plot_coverage().save("days.png")       # doctest: +SKIP
+        """
+        return coverage_chart(self.coverage())
 
     @property
     def freq(self) -> str:
