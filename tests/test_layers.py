@@ -48,6 +48,7 @@ HEAVY = {
     "statsforecast",
     "prophet",
     "mlflow",
+    "xgboost",
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -33,6 +33,7 @@ CATALOG: Mapping[str, str] = {
 FAMILIES: Mapping[str, str] = {
     "sklearn": "cryptodask.models.external.sklearn_family:SklearnRegressor",
     "stats": "cryptodask.models.external.stats_family:StatsModel",
+    "pooled": "cryptodask.models.pooled.learner:PooledLearner",
 }
 """Whole libraries of models: one is named ``PREFIX:NAME``, and has its class's options besides."""
 

@@ -1,0 +1,541 @@
+"""``pooled:xgboost`` and ``pooled:sklearn.…``: one regressor over all coins."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from cryptodask.errors import ForecastError, OptionError, TooShortError
+from cryptodask.features.market import Market
+from cryptodask.features.segments import Segments
+from cryptodask.features.space import FeatureSpace
+from cryptodask.models.base import Gaps, Model, cannot_be_kept
+from cryptodask.models.learned import Learned
+from cryptodask.models.options import of_family
+from cryptodask.models.pooled.exact import LIMIT
+from cryptodask.models.pooled.fits import PREFIX, Fit, Library, Predictor, as_arrays, from_arrays
+from cryptodask.models.pooled.gathered import CoinRows, GatheredModel, Rows
+from cryptodask.models.pooled.predicting import Forecaster, compact
+from cryptodask.models.pooled.sampling import RowCounts, draws, places
+from cryptodask.models.pooled.sklearn_fits import SklearnFits
+from cryptodask.models.pooled.xgboost_fits import XGBoostFits
+from cryptodask.models.regression.declared import (
+    check_alike,
+    check_named,
+    declared,
+    missing_feature_error,
+    some_at_a_time,
+)
+from cryptodask.records import FloatArray, IntArray, Panel
+from cryptodask.text import counted
+
+MARKET = "market."
+"""In front of the names of the arrays of a `Market`."""
+
+FEWEST = 2
+"""Rows that can be fitted to; with fewer than `FEW` a feature a training says so."""
+
+FEW = 10
+
+STRATEGIES = ("direct", "recursive")
+
+OURS: Mapping[str, tuple[Any, Any]] = {
+    "features": (str, "lag:1-5 return:10 std:5 weekday"),
+    "target": (str, "scaled"),
+    "normalise": (str, "window"),
+    "strategy": (str, "direct"),
+    "ahead": (int, 0),
+    "max_rows": (int, 1_000_000),
+    "distributed": (bool, False),
+}
+"""Type and default of the options that are not the library's."""
+
+
+def library_of(estimator: str, params: Mapping[str, Any]) -> Library:
+    """Return the library of a regressor.
+
+    Parameters
+    ----------
+    estimator : str
+        ``xgboost``, or as ``sklearn.linear_model.Ridge``.
+    params : mapping of str to value
+        Parameters of the regressor.
+    """
+    return XGBoostFits(params) if estimator == "xgboost" else SklearnFits(estimator, params)
+
+
+@dataclass(frozen=True)
+class PooledLearner(GatheredModel):
+    """XGBoost, or any regressor of scikit-learn, over all coins, on declared features.
+
+    Features and targets are those of ``pooled_linear``: by default the log return ahead over the
+    coin's volatility, and features normalised along a window, so that coins look alike. Workers
+    make the rows of their coins, which go from them to the one that fits, and never through the
+    client. Those of a sample are drawn by seed, coin and date, and are put into the order of names
+    and dates, so that fits are the same, bit for bit, however the coins are divided.
+
+    With the strategy ``direct`` each step ahead has a regressor, and workers fit them side by side.
+    With ``recursive`` there is one of the next bar, and the bar that it predicts counts as known
+    for the one after it. Predictions are held within the targets that were fitted to.
+
+    Montero-Manso and Hyndman, Principles and Algorithms for Forecasting Groups of Time Series,
+    International Journal of Forecasting 37 (2021); Chen and Guestrin, XGBoost: A Scalable Tree
+    Boosting System, KDD 2016; strategies after Ben Taieb et al., A review and comparison of
+    strategies for multi-step ahead time series forecasting, Expert Systems with Applications 39
+    (2012).
+
+    Attributes
+    ----------
+    estimator : str
+        ``xgboost``, or as ``sklearn.linear_model.Ridge``.
+    features, target, normalise : str
+        See `cryptodask.models.pooled.pooled_linear.PooledLinear`.
+    strategy : str
+        ``direct`` or ``recursive``.
+    ahead : int
+        Steps ahead that ``direct`` has regressors for, in bars; 0 for as many as the horizon of
+        the training.
+    max_rows : int
+        Rows that are fitted to at most, so that they fit a worker: 4 bytes for each feature and
+        step. Of more there is a sample.
+    distributed : bool
+        Whether rows stay on several workers, so that `max_rows` does not count: XGBoost by its own
+        Dask interface, whose trees differ with the workers, and regressors that have
+        ``partial_fit`` by dask-ml's ``Incremental``.
+    params : tuple of (str, value)
+        Parameters of the library that are not the defaults, by name.
+    """
+
+    cost: ClassVar[float] = 30.0
+    needs_variation: ClassVar[bool] = True
+    gaps: ClassVar[Gaps] = "split"
+    pattern: ClassVar[str] = f"{PREFIX}:xgboost, {PREFIX}:sklearn.MODULE.CLASS"
+
+    estimator: str
+    features: str = OURS["features"][1]
+    target: str = OURS["target"][1]
+    normalise: str = OURS["normalise"][1]
+    strategy: str = OURS["strategy"][1]
+    ahead: int = OURS["ahead"][1]
+    max_rows: int = OURS["max_rows"][1]
+    distributed: bool = OURS["distributed"][1]
+    params: tuple[tuple[str, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        library = self.library
+        library.check()
+        check_alike(self.name, self.space)
+        if self.strategy not in STRATEGIES:
+            raise OptionError(
+                f"{self.name} strategy: must be one of {', '.join(STRATEGIES)}, got "
+                f"{self.strategy!r}"
+            )
+        if self.strategy == "recursive" and (self.space.crosses or self.space.columns):
+            beside = [f.text for f in self.space.features if f.definition.columns]
+            first = [*(f.text for f in self.space.crosses), *beside][0]
+            raise OptionError(
+                f"{self.name} strategy: recursive makes features of days to come from the closes "
+                f"that it predicts, and {first} depends on more; use direct, or leave it out"
+            )
+        if self.ahead < 0:
+            raise OptionError(f"{self.name} ahead: must be at least 0, got {self.ahead}")
+        if self.max_rows < FEWEST:
+            raise OptionError(
+                f"{self.name} max_rows: must be at least {FEWEST}, got {self.max_rows}"
+            )
+        if self.distributed:
+            library.check_distributed()
+
+    @property
+    def name(self) -> str:
+        """Its name, as it was given."""
+        return f"{PREFIX}:{self.estimator}"
+
+    @classmethod
+    def options(cls, estimator: str) -> dict[str, tuple[Any, Any]]:
+        """Return type and default of each option.
+
+        Parameters
+        ----------
+        estimator : str
+            ``xgboost``, or as ``sklearn.linear_model.Ridge``.
+        """
+        return {**OURS, **library_of(estimator, {}).options()}
+
+    @classmethod
+    def create(cls, estimator: str, options: Mapping[str, Any]) -> "PooledLearner":
+        """Create a model from its options.
+
+        Parameters
+        ----------
+        estimator : str
+            ``xgboost``, or as ``sklearn.linear_model.Ridge``.
+        options : mapping of str to Any
+            Values, as text or not.
+        """
+        known = cls.options(estimator)
+        return cls(estimator, **of_family(f"{PREFIX}:{estimator}", known, tuple(OURS), options))
+
+    @classmethod
+    def describe(cls, estimator: str) -> str:
+        """Return a line on a regressor.
+
+        Parameters
+        ----------
+        estimator : str
+            ``xgboost``, or as ``sklearn.linear_model.Ridge``.
+        """
+        what = "XGBoost" if estimator == "xgboost" else f"scikit-learn's {estimator.split('.')[-1]}"
+        return f"{what} over all coins, on declared features."
+
+    @property
+    def library(self) -> Library:
+        """What makes and fits its regressors."""
+        return library_of(self.estimator, dict(self.params))
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        return (self.library.library,)
+
+    @property
+    def space(self) -> FeatureSpace:
+        return declared(self.name, self.features, self.target, self.normalise)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.space.columns
+
+    @property
+    def most(self) -> int:
+        """Rows that are fitted to at most."""
+        return 2**62 if self.distributed else self.max_rows
+
+    def explain(self, panel: Panel) -> ForecastError | None:
+        return missing_feature_error(self.name, self.space, panel, None)
+
+    def explain_from(self, known: Learned, panel: Panel) -> ForecastError | None:
+        return missing_feature_error(self.name, self.space, panel, self.market_of(known))
+
+    def min_length(self, horizon: int) -> int:
+        if self.strategy == "recursive":
+            return self.space.history + FEWEST
+        if 0 < self.ahead < horizon:
+            raise OptionError(
+                f"{self.name} ahead: {self.ahead} steps have regressors and the horizon is "
+                f"{horizon}; set ahead to it or more"
+            )
+        return self.space.history + horizon + FEWEST - 1
+
+    def lookback_from(self, horizon: int) -> int | None:
+        return self.space.lookback
+
+    def for_horizon(self, horizon: int) -> "PooledLearner":
+        return self if self.ahead else replace(self, ahead=horizon)
+
+    @property
+    def fits(self) -> int:
+        return 1 if self.strategy == "recursive" else max(1, self.ahead)
+
+    @property
+    def steps(self) -> int:
+        """Passes: one that counts rows, one that gathers them, and one before for the market."""
+        return 3 if self.space.crosses else 2
+
+    def prepare(self, panel: Panel) -> Panel:
+        return panel
+
+    def begin(self, seed: int) -> "State":
+        return State(seed)
+
+    def message(self, state: "State") -> "Wanted":
+        last = state.counts.last_place(self.most) if state.counts else 0
+        return Wanted(state.market, last)
+
+    def contribute(
+        self, prepared: Panel, message: "Wanted", step: int, seed: int
+    ) -> Market | RowCounts | Rows:
+        if step == self.steps - 3:
+            return Market.of(prepared, self.space.coins)
+        if step == self.steps - 2:
+            return RowCounts.of(draws(prepared, seed)[self._has_example(prepared)])
+        groups = [prepared.take(chosen) for chosen in some_at_a_time(prepared)]
+        return Rows(tuple(self._rows(group, message, seed) for group in groups))
+
+    def _has_example(self, panel: Panel) -> Any:
+        """Return which rows have enough before them, and one after, in their segment."""
+        segments = Segments.of(panel)
+        return (segments.before >= self.space.history - 1) & (segments.after >= 1)
+
+    def _rows(self, panel: Panel, message: "Wanted", seed: int) -> CoinRows:
+        """Return the rows of some coins that may be in the sample, and whose features are known."""
+        space, numbers = self.space, draws(panel, seed)
+        rows = space.rows(panel, message.market)
+        x = space.compute(rows)
+        chosen = self._has_example(panel) & (places(numbers) <= message.last)
+        y = space.target.of(rows, self.fits)
+        chosen &= np.isfinite(x).all(axis=1) & np.isfinite(y[:, 0])
+        counts = np.add.reduceat(chosen, panel.indptr[:-1], dtype=np.int64)
+        counts[panel.lengths == 0] = 0
+        return CoinRows(
+            panel.coins,
+            counts,
+            compact(x[chosen]),
+            compact(y[chosen]),
+            numbers[chosen],
+        )
+
+    def join(self, rows: Rows) -> CoinRows:
+        return rows.joined(self.most)
+
+    def fit(self, joined: CoinRows, part: int, seed: int) -> Fit | None:
+        """Return the regressor of a step, or None where no row has its target.
+
+        Parameters
+        ----------
+        joined : CoinRows
+        part : int
+            Step ahead, from 0.
+        seed : int
+
+        Raises
+        ------
+        ForecastError
+            No feature varies.
+        """
+        x, y = joined.x, joined.y[:, part]
+        known = np.isfinite(y)
+        if known.sum() < FEWEST:
+            return None
+        x, y = x[known], y[known]
+        if (x == x[0]).all():
+            raise ForecastError(
+                f"{self.name}: nothing to learn from: in all {counted(len(x), 'row')} that are "
+                f"trained on, every feature has one value ({', '.join(self.space.names[:3])} …); "
+                "declare others"
+            )
+        return self.library.fit(x, y, seed)
+
+    def fitted(self, state: "State", fits: Sequence[Fit | None]) -> "State":
+        """Return the state with its regressors: those of the first steps, up to one without rows.
+
+        Parameters
+        ----------
+        state : State
+        fits : sequence of Fit or None
+        """
+        there = [fit is not None for fit in fits]
+        many = there.index(False) if False in there else len(there)
+        return replace(state, fits=tuple(fit for fit in fits[:many] if fit is not None))
+
+    def advance(self, state: "State", sums: Market | RowCounts | Rows) -> "State":
+        if isinstance(sums, Market):
+            check_named(self.name, self.space, sums.coins)
+            return replace(state, market=sums)
+        if isinstance(sums, RowCounts):
+            return replace(state, counts=sums)
+        return self.fitted(state, self.fit_all(self.join(sums), state.seed))
+
+    def notes(self, state: "State") -> Iterator[str]:
+        """Yield how many rows of how many it was trained on, if not on all.
+
+        Parameters
+        ----------
+        state : State
+        """
+        assert state.counts is not None
+        if state.fits and state.counts.total > self.most:
+            yield (
+                f"trained on a sample of {state.fits[0].rows:,} of {state.counts.total:,} rows "
+                "(max_rows)"
+            )
+        few = FEW * len(self.space.names)
+        if state.fits and state.fits[0].rows < few:
+            yield f"trained on {state.fits[0].rows} rows only, fewer than {FEW} a feature"
+        if self.distributed and not self.library.bit_equal:
+            yield (
+                "trained on several workers: forecasts are not bit-equal to those of another "
+                "number of workers or partitions (distributed)"
+            )
+
+    def learned(self, state: "State") -> Learned:
+        """Return the regressors, and what features that cross coins are taken from.
+
+        Parameters
+        ----------
+        state : State
+
+        Returns
+        -------
+        Learned
+            What `cryptodask.models.pooled.fits.as_arrays` returns, and ``candidates (1,)``, the rows
+            of which these were taken.
+
+        Raises
+        ------
+        TooShortError
+            No row can be fitted to for the first step.
+        VersionError
+            The regressor can't be kept.
+        """
+        self._check_fits(state)
+        for fit in state.fits:
+            if fit.kept is None:
+                raise cannot_be_kept(self, fit.why)
+        assert state.counts is not None
+        market = state.market.as_arrays(self.space.coins) if state.market else {}
+        kept = Learned(None, market).prefixed(MARKET)
+        candidates = np.array([state.counts.total], dtype=np.int64)
+        return Learned(None, {**as_arrays(state.fits), "candidates": candidates, **kept})
+
+    def trained(self, state: "State") -> Model:
+        if any(fit.kept is None for fit in state.fits):
+            return TrainedLearner(self, state.fits, state.market)
+        return super().trained(state)
+
+    def _check_fits(self, state: "State") -> None:
+        if not state.fits:
+            raise self.nothing_known(1)
+
+    def market_of(self, known: Learned) -> Market | None:
+        """Return what features that cross coins are taken from.
+
+        Parameters
+        ----------
+        known : Learned
+        """
+        if not self.space.crosses:
+            return None
+        return Market.from_arrays(known.under(MARKET).arrays, self.space.coins)
+
+    def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        return self.forecast_by(from_arrays(known), self.market_of(known), panel, horizon, seed)
+
+    def forecast_by(
+        self, fits: Sequence[Fit], market: Market | None, panel: Panel, horizon: int, seed: int
+    ) -> FloatArray:
+        """Forecast coins by what was fitted.
+
+        Parameters
+        ----------
+        fits : sequence of Fit
+        market : Market or None
+        panel : Panel
+        horizon, seed : int
+
+        Returns
+        -------
+        ndarray of float64, ``(n_coins, horizon)``
+            Prices in the quote currency.
+
+        Raises
+        ------
+        TooShortError
+            There is no regressor for a step.
+        """
+        needed = 1 if self.strategy == "recursive" else horizon
+        if len(fits) < needed:
+            raise self.nothing_known(len(fits) + 1)
+        self.min_length(horizon)
+        library, columns = self.library, len(self.space.names)
+        predictors = [library.predictor(fit, columns, seed) for fit in fits[:needed]]
+        forecaster = Forecaster(self.name, self.space, market, fits, predictors)
+        if self.strategy == "recursive":
+            return forecaster.recursive(panel, horizon)
+        return forecaster.direct(panel, horizon)
+
+    def nothing_known(self, step: int) -> TooShortError:
+        """Return the error of a step without a regressor.
+
+        Parameters
+        ----------
+        step : int
+            Bars ahead.
+        """
+        return TooShortError(
+            f"{self.name}: nothing was trained for step {step}: fewer than {FEWEST} rows have all "
+            "features and a target so far ahead without a gap between; look at the columns they "
+            "are made of, choose features of fewer rows, or train for this horizon"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Wanted:
+    """What a pass has to know of those before it.
+
+    Attributes
+    ----------
+    market : Market or None
+    last : int
+        Up to which of `cryptodask.models.pooled.sampling.places` rows are wanted.
+    """
+
+    market: Market | None
+    last: int
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """What the passes so far have given.
+
+    Attributes
+    ----------
+    seed : int
+    market : Market or None
+    counts : RowCounts or None
+    fits : tuple of Fit
+        One a step ahead.
+    """
+
+    seed: int
+    market: Market | None = None
+    counts: RowCounts | None = None
+    fits: tuple[Fit, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedLearner(Model):
+    """A model that was trained, whose regressors can't be kept: they last as long as the run.
+
+    Attributes
+    ----------
+    model : PooledLearner
+    fits : tuple of Fit
+    market : Market or None
+    """
+
+    cost: ClassVar[float] = 10.0
+
+    model: PooledLearner
+    fits: tuple[Fit, ...]
+    market: Market | None
+
+    @property
+    def name(self) -> str:
+        """The model's."""
+        return self.model.name
+
+    @property
+    def needs_variation(self) -> bool:
+        return self.model.needs_variation
+
+    @property
+    def gaps(self) -> Gaps:
+        return self.model.gaps
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.model.columns
+
+    @property
+    def space(self) -> FeatureSpace:
+        return self.model.space
+
+    def min_length(self, horizon: int) -> int:
+        return self.model.min_length(horizon)
+
+    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        return self.model.forecast_by(self.fits, self.market, panel, horizon, seed)
+
+    def explain(self, panel: Panel) -> ForecastError | None:
+        return missing_feature_error(self.name, self.space, panel, self.market)
