@@ -135,8 +135,10 @@ class GatheredModel(PooledModel):
             Of `fit`, one a part.
         """
 
-    def notes(self, state: Any) -> Iterable[str]:
-        """Return what a user should know of a training, as sentences without the model's name.
+    def notes(self, state: Any) -> Iterable[tuple[str, str]]:
+        """Return what a user should know of a training: kinds, and sentences without the name.
+
+        As of many dates, one sentence of a kind is shown.
 
         Parameters
         ----------

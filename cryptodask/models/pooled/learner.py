@@ -336,7 +336,7 @@ class PooledLearner(GatheredModel):
             return replace(state, counts=sums)
         return self.fitted(state, self.fit_all(self.join(sums), state.seed))
 
-    def notes(self, state: "State") -> Iterator[str]:
+    def notes(self, state: "State") -> Iterator[tuple[str, str]]:
         """Yield how many rows of how many it was trained on, if not on all.
 
         Parameters
@@ -345,15 +345,15 @@ class PooledLearner(GatheredModel):
         """
         assert state.counts is not None
         if state.fits and state.counts.total > self.most:
-            yield (
+            yield "sample", (
                 f"trained on a sample of {state.fits[0].rows:,} of {state.counts.total:,} rows "
                 "(max_rows)"
             )
         few = FEW * len(self.space.names)
         if state.fits and state.fits[0].rows < few:
-            yield f"trained on {state.fits[0].rows} rows only, fewer than {FEW} a feature"
+            yield "few", f"trained on {state.fits[0].rows} rows only, fewer than {FEW} a feature"
         if self.distributed and not self.library.bit_equal:
-            yield (
+            yield "distributed", (
                 "trained on several workers: forecasts are not bit-equal to those of another "
                 "number of workers or partitions (distributed)"
             )
