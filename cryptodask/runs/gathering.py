@@ -16,6 +16,7 @@ from cryptodask.cluster.futures import cancel, collect
 from cryptodask.cluster.retry import killed_its_worker
 from cryptodask.errors import ForecastError
 from cryptodask.models.pooled.gathered import GatheredModel
+from cryptodask.runs.distributing import fit_distributed
 from cryptodask.worker.gather import fit_part, join_parts
 from cryptodask.worker.train import contribute
 
@@ -65,7 +66,10 @@ def gather_and_fit(
         hold_tasks(rows, lost.append)
         if lost:
             return state, lost
-        fits = _fit_parts(client, model, rows.futures(), seed)
+        if model.distributed:
+            fits = fit_distributed(client, model, state, rows.futures(), seed)
+        else:
+            fits = _fit_parts(client, model, rows.futures(), seed)
         return model.fitted(state, fits), []
 
 

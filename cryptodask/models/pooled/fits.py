@@ -100,6 +100,19 @@ class Library(Protocol):
         """
         ...
 
+    def fit_blocks(
+        self, blocks: Sequence[tuple[FloatArray32, FloatArray32]], seed: int
+    ) -> Fit:
+        """Fit a regressor as a distributed training does, here.
+
+        Parameters
+        ----------
+        blocks : sequence of (ndarray, ndarray)
+            Features and targets, as `fit` takes them.
+        seed : int
+        """
+        ...
+
     def predictor(self, fit: Fit, columns: int, seed: int) -> Predictor:
         """Return what predicts from a fit.
 

@@ -44,6 +44,37 @@ class CoinRows:
     y: FloatArray32
     numbers: DrawArray
 
+    def of_step(self, step: int) -> tuple[FloatArray32, FloatArray32]:
+        """Return features and targets of the rows whose target of a step is known.
+
+        Parameters
+        ----------
+        step : int
+            Steps ahead, from 0.
+
+        Returns
+        -------
+        x : ndarray of float32, ``(n, n_columns)``
+        y : ndarray of float32, ``(n,)``
+        """
+        known = np.isfinite(self.y[:, step])
+        return self.x[known], self.y[known, step]
+
+    def block(self, block: int, blocks: int) -> "CoinRows":
+        """Return the rows of one of several blocks, into which draws divide them.
+
+        Parameters
+        ----------
+        block, blocks : int
+            Its number, from 0, and how many there are.
+        """
+        place = (self.numbers * 2.0**-64 * blocks).astype(np.int64)
+        chosen = np.minimum(place, blocks - 1) == block  # the greatest draws are rounded up
+        ends = np.cumsum(self.counts)
+        before = np.concatenate([[0], np.cumsum(chosen)])
+        counts = before[ends] - before[ends - self.counts]
+        return CoinRows(self.coins, counts, self.x[chosen], self.y[chosen], self.numbers[chosen])
+
 
 @dataclass(frozen=True, eq=False)
 class Rows:
@@ -58,6 +89,15 @@ class Rows:
 
     def __add__(self, other: "Rows") -> "Rows":
         return Rows(self.parts + other.parts)
+
+    def block(self, block: int, blocks: int) -> "Rows":
+        """Return the rows of one of several blocks; see `CoinRows.block`.
+
+        Parameters
+        ----------
+        block, blocks : int
+        """
+        return Rows(tuple(part.block(block, blocks) for part in self.parts))
 
     def joined(self, most: int) -> CoinRows:
         """Return the rows in the order of coins' names and of dates, or a sample of them.
@@ -94,6 +134,11 @@ class GatheredModel(PooledModel):
     it returned. In one process `advance` does all of it; on a cluster a worker joins the rows, and
     workers fit the parts (`cryptodask.runs.gathering`).
     """
+
+    @property
+    def distributed(self) -> bool:
+        """Whether rows stay on several workers; see `cryptodask.runs.distributing`."""
+        return False
 
     @property
     @abstractmethod
@@ -166,17 +211,6 @@ class GatheredModel(PooledModel):
         if not len(panel):
             return np.empty((0, horizon))
         return self.train(panel, horizon, seed).forecast(panel, horizon, seed)
-
-    def fit_all(self, joined: Any, seed: int) -> list[Any]:
-        """Return what is fitted for all parts, one after the other.
-
-        Parameters
-        ----------
-        joined : Any
-            Of `join`.
-        seed : int
-        """
-        return [self.fit(joined, part, seed) for part in range(self.fits)]
 
 
 def is_gathered(model: Model) -> TypeGuard[GatheredModel]:

@@ -289,7 +289,7 @@ class PooledLearner(GatheredModel):
         return rows.joined(self.most)
 
     def fit(self, joined: CoinRows, part: int, seed: int) -> Fit | None:
-        """Return the regressor of a step, or None where no row has its target.
+        """Return the regressor of a step, or None where too few rows have its target.
 
         Parameters
         ----------
@@ -301,20 +301,42 @@ class PooledLearner(GatheredModel):
         Raises
         ------
         ForecastError
-            No feature varies.
+            No feature varies, or the library refuses to fit.
         """
-        x, y = joined.x, joined.y[:, part]
-        known = np.isfinite(y)
-        if known.sum() < FEWEST:
+        x, y = joined.of_step(part)
+        if len(x) < FEWEST:
             return None
-        x, y = x[known], y[known]
         if (x == x[0]).all():
             raise ForecastError(
                 f"{self.name}: nothing to learn from: in all {counted(len(x), 'row')} that are "
-                f"trained on, every feature has one value ({', '.join(self.space.names[:3])} …); "
+                f"trained on, each feature has one value ({', '.join(self.space.names[:3])} …); "
                 "declare others"
             )
-        return self.library.fit(x, y, seed)
+        try:
+            return self.library.fit(x, y, seed)
+        except ValueError as error:  # as of neighbours, where there are fewer rows than those
+            raise ForecastError(
+                f"{self.name}: can't be fitted to {counted(len(x), 'row')}: {error}"
+            ) from error
+
+    def blocks(self, state: "State") -> int:
+        """Return how many blocks of about `max_rows` rows a distributed training has.
+
+        Parameters
+        ----------
+        state : State
+        """
+        assert state.counts is not None
+        return max(1, -(-state.counts.total // self.max_rows))
+
+    def _fit_blocks(self, joined: CoinRows, part: int, state: "State") -> Fit | None:
+        """Return what a distributed training fits for a step, here."""
+        pieces = self.blocks(state)
+        blocks = [joined.block(i, pieces).of_step(part) for i in range(pieces)]
+        filled = [block for block in blocks if len(block[0])]
+        if sum(len(x) for x, _ in filled) < FEWEST:
+            return None
+        return self.library.fit_blocks(filled, state.seed)
 
     def fitted(self, state: "State", fits: Sequence[Fit | None]) -> "State":
         """Return the state with its regressors: those of the first steps, up to one without rows.
@@ -334,7 +356,10 @@ class PooledLearner(GatheredModel):
             return replace(state, market=sums)
         if isinstance(sums, RowCounts):
             return replace(state, counts=sums)
-        return self.fitted(state, self.fit_all(self.join(sums), state.seed))
+        joined, parts = self.join(sums), range(self.fits)
+        if self.distributed:
+            return self.fitted(state, [self._fit_blocks(joined, part, state) for part in parts])
+        return self.fitted(state, [self.fit(joined, part, state.seed) for part in parts])
 
     def notes(self, state: "State") -> Iterator[tuple[str, str]]:
         """Yield how many rows of how many it was trained on, if not on all.

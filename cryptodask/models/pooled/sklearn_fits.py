@@ -1,6 +1,6 @@
 """Regressors of scikit-learn for models over all coins: fits, and what is kept of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,6 +98,26 @@ class SklearnFits:
         with one_blas_thread(), one_openmp_thread():
             regressor.fit(wide, wanted)
         return self.kept(regressor, wide, wanted, seed)
+
+    def fit_blocks(
+        self, blocks: Sequence[tuple[FloatArray32, FloatArray32]], seed: int
+    ) -> Fit:
+        """Fit a regressor to one block after the other, by its ``partial_fit``.
+
+        Parameters
+        ----------
+        blocks : sequence of (ndarray, ndarray)
+            Features and targets, as `fit` takes them.
+        seed : int
+        """
+        regressor = self.make(seed)
+        with one_blas_thread(), one_openmp_thread():
+            for x, y in blocks:
+                regressor.partial_fit(x.astype(np.float64), y.astype(np.float64))
+        wide, wanted = (values.astype(np.float64) for values in blocks[0])
+        fit = self.kept(regressor, wide, wanted, seed)
+        every = np.concatenate([y for _, y in blocks])
+        return Fit.of(every, fit.kept, fit.regressor, fit.why)
 
     def kept(self, regressor: Any, x: FloatArray, y: FloatArray, seed: int) -> Fit:
         """Return a fitted regressor as bytes if it predicts the same from them, or as it is.

@@ -1,7 +1,7 @@
 """Boosted trees of XGBoost for models over all coins: options, fits, and what is kept of them."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,6 +154,20 @@ class XGBoostFits:
         given, rounds = parameters(self.params, seed)
         table = xgboost.QuantileDMatrix(x, y, max_bin=given["max_bin"], nthread=given["nthread"])
         return Fit.of(y, kept=to_bytes(xgboost.train(given, table, num_boost_round=rounds)))
+
+    def fit_blocks(
+        self, blocks: Sequence[tuple[FloatArray32, FloatArray32]], seed: int
+    ) -> Fit:
+        """Fit boosted trees to several blocks as to one.
+
+        Parameters
+        ----------
+        blocks : sequence of (ndarray, ndarray)
+            Features and targets, as `fit` takes them.
+        seed : int
+        """
+        x, y = zip(*blocks, strict=True)
+        return self.fit(np.concatenate(x), np.concatenate(y), seed)
 
     def predictor(self, fit: Fit, columns: int, seed: int) -> "Booster":
         """Return what predicts from a fit.
