@@ -49,7 +49,8 @@ PHI, BETA, NOISE = 0.3, 0.5, 0.03
 LEADER, START = "Leader", np.datetime64("2020-01-01", "s")
 HORIZONS = (1, 3)
 MODELS = ("drift", "ridge", "ridge_features", "pooled_linear", "svr_linear", "ensemble", "auto",
-          "stats:AutoETS", "sklearn:sklearn.ensemble.HistGradientBoostingRegressor")  # fmt: skip
+          "stats:AutoETS", "sklearn:sklearn.ensemble.HistGradientBoostingRegressor",
+          "pooled:xgboost", "pooled:sklearn.linear_model.Ridge")  # fmt: skip
 FEATURES = {"lead-lag": f"lag:1-2 coin:{LEADER}:1"}
 
 
@@ -120,7 +121,8 @@ def run(
     """Return scores and verdicts of all models on one set, ``model`` the index."""
     options = {"features": FEATURES.get(name, "lag:1-5"), "ahead": horizon}
     chosen = [
-        create_model(m, **options) if m == "pooled_linear" else create_model(m) for m in args.model
+        create_model(m, **options) if m.startswith("pooled") else create_model(m)
+        for m in args.model
     ]
     done = backtest(
         CryptoManager(folder, client), chosen, horizon, origins=args.origins, step=args.step,
@@ -200,7 +202,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--model", nargs="*", default=MODELS)
     parser.add_argument("--set", nargs="*", default=list(SETS), choices=list(SETS))
-    models, sets = ["drift", "pooled_linear"], ["ar1", "walk"]
+    models = ["drift", "pooled_linear", "pooled:sklearn.linear_model.Ridge"]
+    sets = ["ar1", "walk"]
     args = parse(parser, coins=4, days=150, origins=5, seeds=1, model=models, set=sets)
     print_versions()
     client = local_client(2)

@@ -152,6 +152,9 @@ class RenamedPooled(Renamed, PooledModel):
 
     model: PooledModel
 
+    def check_keepable(self) -> None:
+        self.model.check_keepable()
+
     def for_horizon(self, horizon: int) -> Self:
         return replace(self, model=self.model.for_horizon(horizon))
 

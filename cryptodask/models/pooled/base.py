@@ -123,6 +123,15 @@ class PooledModel(Model, ABC):
         """
         raise cannot_be_kept(self)
 
+    def check_keepable(self) -> None:
+        """Check that what it learns can be kept as a version, as far as that is known before.
+
+        Raises
+        ------
+        VersionError
+            It can't.
+        """
+
     def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
         model = self.for_horizon(horizon)
         return model.learned(train(model, panel, seed))

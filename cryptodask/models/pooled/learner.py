@@ -38,6 +38,9 @@ FEWEST = 2
 
 FEW = 10
 
+TRIAL_ROWS = 128
+"""Random rows by which a regressor shows whether it can be kept."""
+
 STRATEGIES = ("direct", "recursive")
 
 OURS: Mapping[str, tuple[Any, Any]] = {
@@ -412,6 +415,13 @@ class PooledLearner(GatheredModel):
         kept = Learned(None, market).prefixed(MARKET)
         candidates = np.array([state.counts.total], dtype=np.int64)
         return Learned(None, {**as_arrays(state.fits), "candidates": candidates, **kept})
+
+    def check_keepable(self) -> None:
+        rng = np.random.default_rng(0)
+        rows = rng.normal(size=(TRIAL_ROWS, len(self.space.names) + 1)).astype(np.float32)
+        fit = self.library.fit(rows[:, :-1], rows[:, -1], 0)
+        if fit.kept is None:
+            raise cannot_be_kept(self, fit.why)
 
     def trained(self, state: "State") -> Model:
         if any(fit.kept is None for fit in state.fits):
