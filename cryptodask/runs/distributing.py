@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cryptodask.errors import ClusterError, MissingExtraError
+from cryptodask.models.pooled.declared_learner import FEWEST
 from cryptodask.models.pooled.fits import Fit
 from cryptodask.models.pooled.gathered import GatheredModel
-from cryptodask.models.pooled.learner import FEWEST, PooledLearner
+from cryptodask.models.pooled.learner import PooledLearner
 from cryptodask.models.pooled.sklearn_fits import SklearnFits
 from cryptodask.models.pooled.xgboost_fits import import_xgboost, parameters, to_bytes
 from cryptodask.models.renamed import RenamedGathered
@@ -79,7 +80,7 @@ def fit_distributed(
     return fits
 
 
-def _arrays(client: "Client", held: Sequence["Future"], shapes: Sequence[Any]) -> tuple[Any, Any]:
+def _arrays(held: Sequence["Future"], shapes: Sequence[Any]) -> tuple[Any, Any]:
     """Return features and targets as Dask arrays, a block each future."""
     import dask.array as da
     from dask import delayed
@@ -104,7 +105,7 @@ def _by_xgboost(
     from xgboost import dask as xgboost_dask
 
     given, rounds = parameters(library.params, seed)
-    x, y = _arrays(client, held, shapes)
+    x, y = _arrays(held, shapes)
     table = xgboost_dask.DaskQuantileDMatrix(client, x, y, max_bin=given["max_bin"])
     trained = xgboost_dask.train(client, given, table, num_boost_round=rounds)
     return _bounded(client, held, Fit(to_bytes(trained["booster"]), 0.0, 0.0, 0))
@@ -120,7 +121,7 @@ def _by_incremental(
         raise MissingExtraError(
             f"{library.name} distributed needs dask-ml: pip install 'cryptodask[ml]'"
         ) from error
-    x, y = _arrays(client, held, shapes)
+    x, y = _arrays(held, shapes)
     with client.as_current():
         wrapped = Incremental(library.make(seed), shuffle_blocks=False, assume_equal_chunks=True)
         wrapped.fit(x.astype(np.float64), y.astype(np.float64))
@@ -142,6 +143,6 @@ def _check_open(client: "Client", model: str) -> None:
     if not address.startswith(("tcp://", "inproc://")):
         raise ClusterError(
             f"{model} distributed: XGBoost's workers speak with each other without encryption and "
-            f"without certificates, and {address} is a cluster that has both; leave it out, and the "
-            "rows of a sample meet on one worker by Dask's own connections"
+            f"without certificates, and {address} is a cluster that has both; leave it out, and "
+            "the rows of a sample meet on one worker by Dask's own connections"
         )

@@ -23,7 +23,12 @@ from tests.models.conftest import (
 RANDOM = {"random", "lstm", "lstm_global", "sklearn:sklearn.ensemble.ExtraTreesRegressor"}
 """The models whose forecasts depend on the seed."""
 
-POOLED = {"lstm_global", "pooled_linear"}
+POOLED = {
+    "lstm_global",
+    "pooled_linear",
+    "pooled:xgboost",
+    "pooled:sklearn.linear_model.Ridge",
+}
 """Those that are trained on all coins together, and whose coins have no randomness of their own."""
 
 BOUNDED = {"naive", "random"}

@@ -40,9 +40,7 @@ class Fit:
     why: str = ""
 
     @classmethod
-    def of(
-        cls, y: Any, kept: Bytes | None = None, regressor: Any = None, why: str = ""
-    ) -> "Fit":
+    def of(cls, y: Any, kept: Bytes | None = None, regressor: Any = None, why: str = "") -> "Fit":
         """Return a fit to targets.
 
         Parameters
@@ -100,9 +98,7 @@ class Library(Protocol):
         """
         ...
 
-    def fit_blocks(
-        self, blocks: Sequence[tuple[FloatArray32, FloatArray32]], seed: int
-    ) -> Fit:
+    def fit_blocks(self, blocks: Sequence[tuple[FloatArray32, FloatArray32]], seed: int) -> Fit:
         """Fit a regressor as a distributed training does, here.
 
         Parameters
@@ -153,6 +149,4 @@ def from_arrays(known: Learned) -> list[Fit]:
     known : Learned
     """
     low, high, rows = (known.arrays[name].tolist() for name in ("low", "high", "rows"))
-    return [
-        Fit(known.of("fit", i), low[i], high[i], rows[i]) for i in range(len(low))
-    ]
+    return [Fit(known.of("fit", i), low[i], high[i], rows[i]) for i in range(len(low))]

@@ -2,9 +2,9 @@
 
 Where no sum that can be added exactly stands for the rows, as for trees, the rows themselves have
 to meet. The last step of the training takes rows in place of sums, from worker to worker; what is
-fitted to them may be several parts, such as one for each step ahead, each fitted by one worker. Rows
-are put into the order of coins' names and of dates, so that what is fitted is the same, bit for bit,
-however the coins are divided. The steps before it are those of any pooled model.
+fitted to them may be several parts, such as one for each step ahead, each fitted by one worker.
+Rows are put into the order of coins' names and of dates, so that what is fitted is the same, bit
+for bit, however the coins are divided. The steps before it are those of any pooled model.
 """
 
 from abc import abstractmethod
@@ -120,9 +120,7 @@ class Rows:
         slices = [np.arange(begins[i], begins[i] + counts[i]) for i in order]
         rows = np.concatenate([np.empty(0, np.int64), *slices])
         rows = rows[least(numbers[rows], most)]
-        x, y = (
-            np.concatenate([getattr(part, name) for part in self.parts])[rows] for name in "xy"
-        )
+        x, y = (np.concatenate([getattr(part, name) for part in self.parts])[rows] for name in "xy")
         return CoinRows((), np.empty(0, np.int64), x, y, numbers[rows])
 
 
@@ -130,9 +128,9 @@ class GatheredModel(PooledModel):
     """Base class of pooled models whose last step takes rows, which meet where they are fitted to.
 
     `contribute` returns `Rows`, or what can be added likewise, in the last of `steps`; `join` puts
-    them in order, `fit` fits each of `fits` parts to them, and `fitted` makes the last state of what
-    it returned. In one process `advance` does all of it; on a cluster a worker joins the rows, and
-    workers fit the parts (`cryptodask.runs.gathering`).
+    them in order, `fit` fits each of `fits` parts to them, and `fitted` makes the last state of
+    what it returned. In one process `advance` does all of it; on a cluster a worker joins the
+    rows, and workers fit the parts (`cryptodask.runs.gathering`).
     """
 
     @property

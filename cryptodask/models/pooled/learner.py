@@ -1,75 +1,34 @@
 """``pooled:xgboost`` and ``pooled:sklearn.…``: one regressor over all coins."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cryptodask.errors import ForecastError, OptionError, TooShortError
+from cryptodask.errors import ForecastError
 from cryptodask.features.market import Market
 from cryptodask.features.segments import Segments
-from cryptodask.features.space import FeatureSpace
-from cryptodask.models.base import Gaps, Model, cannot_be_kept
+from cryptodask.models.base import Model, cannot_be_kept
 from cryptodask.models.learned import Learned
-from cryptodask.models.options import of_family
-from cryptodask.models.pooled.exact import LIMIT
-from cryptodask.models.pooled.fits import PREFIX, Fit, Library, Predictor, as_arrays, from_arrays
-from cryptodask.models.pooled.gathered import CoinRows, GatheredModel, Rows
+from cryptodask.models.pooled.declared_learner import FEWEST, MARKET, DeclaredLearner
+from cryptodask.models.pooled.fits import Fit, as_arrays, from_arrays
+from cryptodask.models.pooled.gathered import CoinRows, Rows
 from cryptodask.models.pooled.predicting import Forecaster, compact
 from cryptodask.models.pooled.sampling import RowCounts, draws, places
-from cryptodask.models.pooled.sklearn_fits import SklearnFits
-from cryptodask.models.pooled.xgboost_fits import XGBoostFits
-from cryptodask.models.regression.declared import (
-    check_alike,
-    check_named,
-    declared,
-    missing_feature_error,
-    some_at_a_time,
-)
-from cryptodask.records import FloatArray, IntArray, Panel
+from cryptodask.models.pooled.trained_learner import TrainedLearner
+from cryptodask.models.regression.declared import check_named, some_at_a_time
+from cryptodask.records import BoolArray, FloatArray, Panel
 from cryptodask.text import counted
 
-MARKET = "market."
-"""In front of the names of the arrays of a `Market`."""
-
-FEWEST = 2
-"""Rows that can be fitted to; with fewer than `FEW` a feature a training says so."""
-
 FEW = 10
+"""Rows for each feature; with fewer a training says so."""
 
 TRIAL_ROWS = 128
 """Random rows by which a regressor shows whether it can be kept."""
 
-STRATEGIES = ("direct", "recursive")
-
-OURS: Mapping[str, tuple[Any, Any]] = {
-    "features": (str, "lag:1-5 return:10 std:5 weekday"),
-    "target": (str, "scaled"),
-    "normalise": (str, "window"),
-    "strategy": (str, "direct"),
-    "ahead": (int, 0),
-    "max_rows": (int, 1_000_000),
-    "distributed": (bool, False),
-}
-"""Type and default of the options that are not the library's."""
-
-
-def library_of(estimator: str, params: Mapping[str, Any]) -> Library:
-    """Return the library of a regressor.
-
-    Parameters
-    ----------
-    estimator : str
-        ``xgboost``, or as ``sklearn.linear_model.Ridge``.
-    params : mapping of str to value
-        Parameters of the regressor.
-    """
-    return XGBoostFits(params) if estimator == "xgboost" else SklearnFits(estimator, params)
-
 
 @dataclass(frozen=True)
-class PooledLearner(GatheredModel):
+class PooledLearner(DeclaredLearner):
     """XGBoost, or any regressor of scikit-learn, over all coins, on declared features.
 
     Features and targets are those of ``pooled_linear``: by default the log return ahead over the
@@ -110,141 +69,6 @@ class PooledLearner(GatheredModel):
         Parameters of the library that are not the defaults, by name.
     """
 
-    cost: ClassVar[float] = 30.0
-    needs_variation: ClassVar[bool] = True
-    gaps: ClassVar[Gaps] = "split"
-    pattern: ClassVar[str] = f"{PREFIX}:xgboost, {PREFIX}:sklearn.MODULE.CLASS"
-
-    estimator: str
-    features: str = OURS["features"][1]
-    target: str = OURS["target"][1]
-    normalise: str = OURS["normalise"][1]
-    strategy: str = OURS["strategy"][1]
-    ahead: int = OURS["ahead"][1]
-    max_rows: int = OURS["max_rows"][1]
-    distributed: bool = OURS["distributed"][1]
-    params: tuple[tuple[str, Any], ...] = ()
-
-    def __post_init__(self) -> None:
-        library = self.library
-        library.check()
-        check_alike(self.name, self.space)
-        if self.strategy not in STRATEGIES:
-            raise OptionError(
-                f"{self.name} strategy: must be one of {', '.join(STRATEGIES)}, got "
-                f"{self.strategy!r}"
-            )
-        if self.strategy == "recursive" and (self.space.crosses or self.space.columns):
-            beside = [f.text for f in self.space.features if f.definition.columns]
-            first = [*(f.text for f in self.space.crosses), *beside][0]
-            raise OptionError(
-                f"{self.name} strategy: recursive makes features of days to come from the closes "
-                f"that it predicts, and {first} depends on more; use direct, or leave it out"
-            )
-        if self.ahead < 0:
-            raise OptionError(f"{self.name} ahead: must be at least 0, got {self.ahead}")
-        if self.max_rows < FEWEST:
-            raise OptionError(
-                f"{self.name} max_rows: must be at least {FEWEST}, got {self.max_rows}"
-            )
-        if self.distributed:
-            library.check_distributed()
-
-    @property
-    def name(self) -> str:
-        """Its name, as it was given."""
-        return f"{PREFIX}:{self.estimator}"
-
-    @classmethod
-    def options(cls, estimator: str) -> dict[str, tuple[Any, Any]]:
-        """Return type and default of each option.
-
-        Parameters
-        ----------
-        estimator : str
-            ``xgboost``, or as ``sklearn.linear_model.Ridge``.
-        """
-        return {**OURS, **library_of(estimator, {}).options()}
-
-    @classmethod
-    def create(cls, estimator: str, options: Mapping[str, Any]) -> "PooledLearner":
-        """Create a model from its options.
-
-        Parameters
-        ----------
-        estimator : str
-            ``xgboost``, or as ``sklearn.linear_model.Ridge``.
-        options : mapping of str to Any
-            Values, as text or not.
-        """
-        known = cls.options(estimator)
-        return cls(estimator, **of_family(f"{PREFIX}:{estimator}", known, tuple(OURS), options))
-
-    @classmethod
-    def describe(cls, estimator: str) -> str:
-        """Return a line on a regressor.
-
-        Parameters
-        ----------
-        estimator : str
-            ``xgboost``, or as ``sklearn.linear_model.Ridge``.
-        """
-        what = "XGBoost" if estimator == "xgboost" else f"scikit-learn's {estimator.split('.')[-1]}"
-        return f"{what} over all coins, on declared features."
-
-    @property
-    def library(self) -> Library:
-        """What makes and fits its regressors."""
-        return library_of(self.estimator, dict(self.params))
-
-    @property
-    def libraries(self) -> tuple[str, ...]:
-        return (self.library.library,)
-
-    @property
-    def space(self) -> FeatureSpace:
-        return declared(self.name, self.features, self.target, self.normalise)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return self.space.columns
-
-    @property
-    def most(self) -> int:
-        """Rows that are fitted to at most."""
-        return 2**62 if self.distributed else self.max_rows
-
-    def explain(self, panel: Panel) -> ForecastError | None:
-        return missing_feature_error(self.name, self.space, panel, None)
-
-    def explain_from(self, known: Learned, panel: Panel) -> ForecastError | None:
-        return missing_feature_error(self.name, self.space, panel, self.market_of(known))
-
-    def min_length(self, horizon: int) -> int:
-        if self.strategy == "recursive":
-            return self.space.history + FEWEST
-        if 0 < self.ahead < horizon:
-            raise OptionError(
-                f"{self.name} ahead: {self.ahead} steps have regressors and the horizon is "
-                f"{horizon}; set ahead to it or more"
-            )
-        return self.space.history + horizon + FEWEST - 1
-
-    def lookback_from(self, horizon: int) -> int | None:
-        return self.space.lookback
-
-    def for_horizon(self, horizon: int) -> "PooledLearner":
-        return self if self.ahead else replace(self, ahead=horizon)
-
-    @property
-    def fits(self) -> int:
-        return 1 if self.strategy == "recursive" else max(1, self.ahead)
-
-    @property
-    def steps(self) -> int:
-        """Passes: one that counts rows, one that gathers them, and one before for the market."""
-        return 3 if self.space.crosses else 2
-
     def prepare(self, panel: Panel) -> Panel:
         return panel
 
@@ -265,7 +89,7 @@ class PooledLearner(GatheredModel):
         groups = [prepared.take(chosen) for chosen in some_at_a_time(prepared)]
         return Rows(tuple(self._rows(group, message, seed) for group in groups))
 
-    def _has_example(self, panel: Panel) -> Any:
+    def _has_example(self, panel: Panel) -> BoolArray:
         """Return which rows have enough before them, and one after, in their segment."""
         segments = Segments.of(panel)
         return (segments.before >= self.space.history - 1) & (segments.after >= 1)
@@ -373,17 +197,23 @@ class PooledLearner(GatheredModel):
         """
         assert state.counts is not None
         if state.fits and state.counts.total > self.most:
-            yield "sample", (
-                f"trained on a sample of {state.fits[0].rows:,} of {state.counts.total:,} rows "
-                "(max_rows)"
+            yield (
+                "sample",
+                (
+                    f"trained on a sample of {state.fits[0].rows:,} of {state.counts.total:,} rows "
+                    "(max_rows)"
+                ),
             )
         few = FEW * len(self.space.names)
         if state.fits and state.fits[0].rows < few:
             yield "few", f"trained on {state.fits[0].rows} rows only, fewer than {FEW} a feature"
         if self.distributed and not self.library.bit_equal:
-            yield "distributed", (
-                "trained on several workers: forecasts are not bit-equal to those of another "
-                "number of workers or partitions (distributed)"
+            yield (
+                "distributed",
+                (
+                    "trained on several workers: forecasts are not bit-equal to those of another "
+                    "number of workers or partitions (distributed)"
+                ),
             )
 
     def learned(self, state: "State") -> Learned:
@@ -396,8 +226,8 @@ class PooledLearner(GatheredModel):
         Returns
         -------
         Learned
-            What `cryptodask.models.pooled.fits.as_arrays` returns, and ``candidates (1,)``, the rows
-            of which these were taken.
+            What `cryptodask.models.pooled.fits.as_arrays` returns, and ``candidates (1,)``: how
+            many rows there were.
 
         Raises
         ------
@@ -406,7 +236,8 @@ class PooledLearner(GatheredModel):
         VersionError
             The regressor can't be kept.
         """
-        self._check_fits(state)
+        if not state.fits:
+            raise self.nothing_known(1)
         for fit in state.fits:
             if fit.kept is None:
                 raise cannot_be_kept(self, fit.why)
@@ -425,23 +256,8 @@ class PooledLearner(GatheredModel):
 
     def trained(self, state: "State") -> Model:
         if any(fit.kept is None for fit in state.fits):
-            return TrainedLearner(self, state.fits, state.market)
+            return TrainedLearner(self, self.forecast_by, state.fits, state.market)
         return super().trained(state)
-
-    def _check_fits(self, state: "State") -> None:
-        if not state.fits:
-            raise self.nothing_known(1)
-
-    def market_of(self, known: Learned) -> Market | None:
-        """Return what features that cross coins are taken from.
-
-        Parameters
-        ----------
-        known : Learned
-        """
-        if not self.space.crosses:
-            return None
-        return Market.from_arrays(known.under(MARKET).arrays, self.space.coins)
 
     def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
         return self.forecast_by(from_arrays(known), self.market_of(known), panel, horizon, seed)
@@ -466,7 +282,7 @@ class PooledLearner(GatheredModel):
         Raises
         ------
         TooShortError
-            There is no regressor for a step.
+        XX            There is no regressor for a step.
         """
         needed = 1 if self.strategy == "recursive" else horizon
         if len(fits) < needed:
@@ -478,20 +294,6 @@ class PooledLearner(GatheredModel):
         if self.strategy == "recursive":
             return forecaster.recursive(panel, horizon)
         return forecaster.direct(panel, horizon)
-
-    def nothing_known(self, step: int) -> TooShortError:
-        """Return the error of a step without a regressor.
-
-        Parameters
-        ----------
-        step : int
-            Bars ahead.
-        """
-        return TooShortError(
-            f"{self.name}: nothing was trained for step {step}: fewer than {FEWEST} rows have all "
-            "features and a target so far ahead without a gap between; look at the columns they "
-            "are made of, choose features of fewer rows, or train for this horizon"
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -526,51 +328,3 @@ class State:
     market: Market | None = None
     counts: RowCounts | None = None
     fits: tuple[Fit, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class TrainedLearner(Model):
-    """A model that was trained, whose regressors can't be kept: they last as long as the run.
-
-    Attributes
-    ----------
-    model : PooledLearner
-    fits : tuple of Fit
-    market : Market or None
-    """
-
-    cost: ClassVar[float] = 10.0
-
-    model: PooledLearner
-    fits: tuple[Fit, ...]
-    market: Market | None
-
-    @property
-    def name(self) -> str:
-        """The model's."""
-        return self.model.name
-
-    @property
-    def needs_variation(self) -> bool:
-        return self.model.needs_variation
-
-    @property
-    def gaps(self) -> Gaps:
-        return self.model.gaps
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return self.model.columns
-
-    @property
-    def space(self) -> FeatureSpace:
-        return self.model.space
-
-    def min_length(self, horizon: int) -> int:
-        return self.model.min_length(horizon)
-
-    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        return self.model.forecast_by(self.fits, self.market, panel, horizon, seed)
-
-    def explain(self, panel: Panel) -> ForecastError | None:
-        return missing_feature_error(self.name, self.space, panel, self.market)

@@ -1,4 +1,4 @@
-"""Forecasts of many coins by regressors of all coins: a regressor a step, or one again and again."""
+"""Forecasts of many coins by regressors over all coins: one a step, or one again and again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

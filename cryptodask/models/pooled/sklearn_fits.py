@@ -99,9 +99,7 @@ class SklearnFits:
             regressor.fit(wide, wanted)
         return self.kept(regressor, wide, wanted, seed)
 
-    def fit_blocks(
-        self, blocks: Sequence[tuple[FloatArray32, FloatArray32]], seed: int
-    ) -> Fit:
+    def fit_blocks(self, blocks: Sequence[tuple[FloatArray32, FloatArray32]], seed: int) -> Fit:
         """Fit a regressor to one block after the other, by its ``partial_fit``.
 
         Parameters

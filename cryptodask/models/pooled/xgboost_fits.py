@@ -155,9 +155,7 @@ class XGBoostFits:
         table = xgboost.QuantileDMatrix(x, y, max_bin=given["max_bin"], nthread=given["nthread"])
         return Fit.of(y, kept=to_bytes(xgboost.train(given, table, num_boost_round=rounds)))
 
-    def fit_blocks(
-        self, blocks: Sequence[tuple[FloatArray32, FloatArray32]], seed: int
-    ) -> Fit:
+    def fit_blocks(self, blocks: Sequence[tuple[FloatArray32, FloatArray32]], seed: int) -> Fit:
         """Fit boosted trees to several blocks as to one.
 
         Parameters
@@ -212,7 +210,7 @@ class Booster:
     Raises
     ------
     VersionError
-        The bytes are not those of a booster of so many features.
+        The bytes are not those of a booster of this number of features.
     """
 
     def __init__(self, kept: Bytes, columns: int, what: str) -> None:
@@ -220,15 +218,15 @@ class Booster:
         self._booster = xgboost.Booster({"nthread": 1})
         try:
             self._booster.load_model(bytearray(_decompressed(kept)))
-            found = self._booster.num_features()
+            features = self._booster.num_features()
         except (xgboost.core.XGBoostError, zlib.error, ValueError, TypeError) as error:
             raise VersionError(
                 f"{what}: what was kept can't be read by XGBoost; train it again"
             ) from error
-        if found != columns:
+        if features != columns:
             raise VersionError(
-                f"{what}: what was kept is of {found} features, and {columns} are declared; train "
-                "it again"
+                f"{what}: what was kept is of {features} features, and {columns} are declared; "
+                "train it again"
             )
         self._booster.set_param({"nthread": 1})
 
