@@ -282,7 +282,7 @@ class PooledLearner(DeclaredLearner):
         Raises
         ------
         TooShortError
-        XX            There is no regressor for a step.
+            A step has not been trained.
         """
         needed = 1 if self.strategy == "recursive" else horizon
         if len(fits) < needed:

@@ -124,6 +124,10 @@ class XGBoostFits:
                 raise OptionError(
                     f"{self.name} {option}: must be an integer of at least 1, got {value!r}"
                 )
+        for option, value in values.items():
+            numeric = isinstance(OPTIONS[option], int | float)
+            if numeric and (isinstance(value, bool) or not isinstance(value, int | float)):
+                raise OptionError(f"{self.name} {option}: must be a number, got {value!r}")
         if values["objective"] not in OBJECTIVES:
             raise OptionError(
                 f"{self.name} objective: must be one of {', '.join(OBJECTIVES)}, got "
