@@ -53,7 +53,8 @@ COLUMN, SHARE = "Signal", 0.5
 LEADER, START = "Leader", np.datetime64("2020-01-01", "s")
 HORIZONS = (1, 3)
 MODELS = ("drift", "ridge", "ridge_features", "pooled_linear", "svr_linear", "ensemble", "auto",
-          "stats:AutoETS", "sklearn:sklearn.ensemble.HistGradientBoostingRegressor")  # fmt: skip
+          "stats:AutoETS", "sklearn:sklearn.ensemble.HistGradientBoostingRegressor",
+          "pooled:xgboost", "pooled:sklearn.linear_model.Ridge")  # fmt: skip
 FEATURES = {"lead-lag": f"lag:1-2 coin:{LEADER}:1"}
 WITH_COLUMN = f"lag:1-2 column:{COLUMN}"
 
@@ -138,6 +139,15 @@ def write(folder: Path, returns: FloatArray, signal: FloatArray) -> Path:
     return folder
 
 
+def _options(model: str, pooled: dict[str, Any], column: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a model: its features, and those that see the column."""
+    if model == "pooled_linear":
+        return pooled | {"normalise": "none" if column else "window"}
+    if model.startswith("pooled:"):
+        return pooled
+    return column if model == "ridge_features" else {}
+
+
 def run(
     name: str,
     folder: Path,
@@ -149,16 +159,8 @@ def run(
 ) -> pd.DataFrame:
     """Return scores and verdicts of all models on one set, ``model`` the index."""
     sees_column = {"features": WITH_COLUMN} if name in ("column", "walk") else {}
-    pooled = {"features": FEATURES.get(name, "lag:1-5")} | sees_column
-    options: dict[str, dict[str, Any]] = {
-        "pooled_linear": {
-            **pooled,
-            "ahead": horizon,
-            "normalise": "none" if sees_column else "window",
-        },
-        "ridge_features": sees_column,
-    }
-    chosen = [create_model(m, **options.get(m, {})) for m in args.model]
+    pooled = {"features": FEATURES.get(name, "lag:1-5"), "ahead": horizon} | sees_column
+    chosen = [create_model(m, **_options(m, pooled, sees_column)) for m in args.model]
     done = backtest(
         CryptoManager(folder, client), chosen, horizon, origins=args.origins, step=args.step,
         refit=1 if name in FEATURES else args.refit, calibrate=0, progress=False,
@@ -243,7 +245,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--model", nargs="*", default=MODELS)
     parser.add_argument("--set", nargs="*", default=list(SETS), choices=list(SETS))
-    models, sets = ["drift", "pooled_linear"], ["ar1", "column", "walk"]
+    models = ["drift", "pooled_linear", "pooled:sklearn.linear_model.Ridge"]
+    sets = ["ar1", "column", "walk"]
     args = parse(parser, coins=4, days=150, origins=5, seeds=1, model=models, set=sets)
     print_versions()
     client = local_client(2)

@@ -42,7 +42,7 @@ SCRIPTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         f"keras loop / cryptodask: {SPREAD}",
     )),
     "known_signals": ((), (
-        "ar1, horizon 3: least relative MAE", r"walk: \d of 4 models better", r"truth +\d",
+        "ar1, horizon 3: least relative MAE", r"walk: \d of 6 models better", r"truth +\d",
     )),
     "leaderboard": ((SOURCE,), (r"3 origins", r"MAE/naive", r"naive +\d", r"drift +\d")),
     "leak": ((), (
@@ -59,6 +59,9 @@ SCRIPTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "overhead": ((SOURCE,), (
         r"ms a task and \S+ s a run", r"share of ideal speed on 2 workers: .*n=1\)",
         "sleeping, 2 workers",
+    )),
+    "pooled_learners": ((), (
+        rf"cryptodask: {SPREAD}, median \S+ MB .*, found median", f"cryptodask, sample: {SPREAD}",
     )),
     "prices": ((), (f"cryptodask / pandas: {SPREAD}",)),
     "registry": ((), (

@@ -49,6 +49,7 @@ HEAVY = {
     "statsforecast",
     "prophet",
     "mlflow",
+    "xgboost",
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -99,6 +99,14 @@ class WorkerState:
         calling = self._calling(function, lambda _: args, lambda _: args)
         return WorkerState(self._client, calling, self.tasks)
 
+    def futures(self) -> list[Any]:
+        """Return what is held of each task, as arguments of other calls, in the order of tasks.
+
+        What tasks that ran alone have left is held again first.
+        """
+        self._fill()
+        return [self._futures[task] for task in self.tasks]
+
     def put(self, task: TaskId, value: Any) -> None:
         """Add a task whose state is known here.
 

@@ -44,6 +44,7 @@ FAMILIES: Mapping[str, str] = {
     "sklearn": "cryptodask.models.external.sklearn_family:SklearnRegressor",
     "stats": "cryptodask.models.external.stats_family:StatsModel",
     "keras": "cryptodask.models.keras.network:KerasNetwork",
+    "pooled": "cryptodask.models.pooled.learner:PooledLearner",
 }
 """Whole libraries of models: one is named ``PREFIX:NAME``, and has its class's options besides."""
 

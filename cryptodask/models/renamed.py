@@ -1,14 +1,15 @@
 """A model under another name, so that several of one kind can be told apart."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from cryptodask.errors import ForecastError, OptionError
 from cryptodask.features.space import FeatureSpace
 from cryptodask.models.base import Gaps, Model
 from cryptodask.models.learned import Learned
 from cryptodask.models.pooled.base import PooledModel
+from cryptodask.models.pooled.gathered import GatheredModel
 from cryptodask.models.things import check_name
 from cryptodask.models.trained import TrainableModel
 from cryptodask.records import FloatArray, IntArray, Panel
@@ -31,6 +32,8 @@ def rename(model: Model, name: str) -> Model:
     >>> model.name, predict_one(model, [10.0, 11.0], [0, 1], predict=1)
     ('last', array([11.]))
     """
+    if isinstance(model, GatheredModel):
+        return RenamedGathered(name, model)
     if isinstance(model, PooledModel):
         return RenamedPooled(name, model)
     if isinstance(model, TrainableModel):
@@ -175,6 +178,12 @@ class RenamedPooled(Renamed, PooledModel):
 
     model: PooledModel
 
+    def check_keepable(self) -> None:
+        self.model.check_keepable()
+
+    def for_horizon(self, horizon: int) -> Self:
+        return replace(self, model=self.model.for_horizon(horizon))
+
     @property
     def steps(self) -> int:
         return self.model.steps
@@ -208,3 +217,35 @@ class RenamedPooled(Renamed, PooledModel):
         self, panel: Panel, starts: IntArray, stops: IntArray, step: int, seed: int
     ) -> Iterable[Any] | None:
         return self.model.contribute_at(panel, starts, stops, step, seed)
+
+
+@dataclass(frozen=True)
+class RenamedGathered(RenamedPooled, GatheredModel):
+    """A model that is trained on rows of all coins, under another name.
+
+    Attributes
+    ----------
+    model : GatheredModel
+    """
+
+    model: GatheredModel
+
+    @property
+    def fits(self) -> int:
+        return self.model.fits
+
+    @property
+    def distributed(self) -> bool:
+        return self.model.distributed
+
+    def join(self, rows: Any) -> Any:
+        return self.model.join(rows)
+
+    def fit(self, joined: Any, part: int, seed: int) -> Any:
+        return self.model.fit(joined, part, seed)
+
+    def fitted(self, state: Any, fits: Sequence[Any]) -> Any:
+        return self.model.fitted(state, fits)
+
+    def notes(self, state: Any) -> Iterable[tuple[str, str]]:
+        return self.model.notes(state)

@@ -36,7 +36,17 @@ if TYPE_CHECKING:
 
 TASK_MODULES = tuple(
     f"cryptodask.worker.{name}"
-    for name in ("backtest", "forecast", "intervals", "learn", "predict", "read", "remote", "train")
+    for name in (
+        "backtest",
+        "forecast",
+        "gather",
+        "intervals",
+        "learn",
+        "predict",
+        "read",
+        "remote",
+        "train",
+    )
 )
 """Modules whose functions are sent to workers."""
 

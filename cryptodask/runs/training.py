@@ -13,8 +13,10 @@ from cryptodask.cluster import TaskCall, TaskOutcome, WorkerState, hold_tasks, r
 from cryptodask.errors import ENDING
 from cryptodask.models import Model
 from cryptodask.models.pooled.base import PooledModel
+from cryptodask.models.pooled.gathered import is_gathered
 from cryptodask.prices.row_filter import RowFilter
 from cryptodask.records import DateArray, IntArray
+from cryptodask.runs.gathering import gather_and_fit
 from cryptodask.runs.workload import Workload
 from cryptodask.worker.train import (
     TrainingDates,
@@ -74,6 +76,10 @@ class Training:
     horizon: int
     seed: int
     say: Callable[[str], None]
+    _notes: dict[str, str] = field(default_factory=dict, init=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        self.model = self.model.for_horizon(self.horizon)
 
     def train(self) -> Model:
         """Return the model, trained on all coins.
@@ -86,8 +92,15 @@ class Training:
         self.say(f"{self.model.name}: reading")
         prepared = self._hold(prepare_job, self.row_filter, self.model, self.horizon)
         model = self._in_rounds(prepared, self._leave_out)
-        self.say("")
+        self._end()
         return model
+
+    def _end(self) -> None:
+        """Report what a user should know of the training; as of many dates, of the last one."""
+        self.say("")
+        for note in self._notes.values():
+            logging.getLogger(__name__).warning("%s: %s", self.model.name, note)
+        self._notes = {}
 
     def _hold(self, function: Callable[..., Any], *args: Any) -> WorkerState:
         """Have workers keep what a function returns for each job."""
@@ -103,11 +116,24 @@ class Training:
     def _in_rounds(self, prepared: WorkerState, on_lost: Callable[[TaskOutcome], None]) -> Model:
         """Train as of one date, on coins that are prepared."""
         model, seed = self.model, self.seed
-        state = self._rounds(
-            prepared, partial(contribute, model, seed), partial(model.begin, seed), on_lost,
-            combine=add, advance=model.advance, message=model.message,
-        )  # fmt: skip
-        return model.trained(state)
+        while True:
+            state = self._rounds(
+                prepared, partial(contribute, model, seed), partial(model.begin, seed), on_lost,
+                combine=add, advance=model.advance, message=model.message,
+            )  # fmt: skip
+            if not is_gathered(model):
+                return model.trained(state)
+            self.say(f"{model.name}: fitting to the rows of all coins")
+            state, lost = gather_and_fit(self.client, model, prepared, state, seed)
+            for outcome in lost:
+                prepared.drop(outcome.task)
+                on_lost(outcome)
+            if not lost:
+                self._notes = dict(model.notes(state))
+                return model.trained(state)
+            if not prepared.tasks:
+                assert lost[-1].error is not None
+                raise lost[-1].error
 
     def _rounds(
         self,
@@ -118,6 +144,8 @@ class Training:
         **how: Any,
     ) -> Any:
         name, steps = self.model.name, self.model.steps
+        if is_gathered(self.model):
+            steps -= 1  # the last one is of `gather_and_fit`
         return run_rounds(
             self.client, state, function, begin, steps, name=f"{name}-step",
             on_round=lambda step: self.say(f"{name}: step {step + 1} of {steps}"),
@@ -164,6 +192,7 @@ class PastTraining(Training):
                 continue
             models.append(latest)
             kept.append(origin)
+        self._end()
         return TrainedAt(models, np.array(kept, dtype="datetime64[s]"), failures)
 
     def train_at(self, numbers: IntArray) -> list[Model | Exception]:

@@ -15,6 +15,7 @@ def _trains(trial: Trial) -> None:
     if isinstance(model, TrainableModel):
         _check_trained(trial, model.train(panel, trial.seed), panel)
     if isinstance(model, PooledModel):
+        model = model.for_horizon(trial.short)
         _check_trained(trial, model.trained(train(model, panel, trial.seed)), panel)
         values = _train_apart(model, panel, trial.seed).forecast(panel, trial.short, trial.seed)
         require_same(

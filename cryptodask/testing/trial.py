@@ -129,7 +129,8 @@ class Trial:
     def settled(self) -> Model:
         """Return what forecasts coin by coin: the model, or what it is after training."""
         if isinstance(self.model, PooledModel):
-            return self.model.trained(train(self.model, self.panel(60, 40), self.seed))
+            model = self.model.for_horizon(max(self.horizons))
+            return model.trained(train(model, self.panel(60, 40), self.seed))
         return self.model
 
     def forecast(self, panel: Panel, horizon: int | None = None) -> PanelForecast:

@@ -30,6 +30,18 @@ QUICK: dict[str, dict[str, Any]] = {
     "prophet": {"n_changepoints": 2},
     "stats:AutoETS": {"model": "AAN"},
     "stats:Theta": {"log": True},
+    "pooled:xgboost": {
+        "features": "lag:1-3 std:4",
+        "target": "scaled:5",
+        "normalise": "window:6",
+        "n_estimators": 5,
+        "min_child_weight": 1.0,
+    },
+    "pooled:sklearn.linear_model.Ridge": {
+        "features": "lag:1-3 std:4",
+        "target": "scaled:5",
+        "normalise": "window:6",
+    },
     # Without weekdays, which are not the same of hours as of days.
     "pooled_linear": {
         "features": "lag:1-3 std:4",
@@ -43,7 +55,9 @@ QUICK: dict[str, dict[str, Any]] = {
 OF_LIBRARIES = tuple(name for name in QUICK if ":" in name)
 """Models of other libraries that stand for all of theirs in the contract suite."""
 
-NEEDS = {"keras": "keras", "prophet": "prophet", "stats": "statsforecast"}
+NEEDS = {
+    "keras": "keras", "prophet": "prophet", "stats": "statsforecast", "pooled:xgboost": "xgboost",
+}  # fmt: skip
 """The packages of extras that models need, by name or prefix."""
 
 
@@ -84,7 +98,7 @@ def same(one: Weights, other: Weights) -> bool:
 
 def need_package(model: str) -> None:
     """Skip, or fail where the tests are CI's, if the package that a model needs is not there."""
-    package = NEEDS.get(model.partition(":")[0])
+    package = NEEDS.get(model) or NEEDS.get(model.partition(":")[0])
     if package and not importlib.util.find_spec(package):
         told = f"{model} needs {package}: pip install 'cryptodask[all]'"
         pytest.fail(told) if os.environ.get("CI") else pytest.skip(told)

@@ -31,7 +31,12 @@ RANDOM = {
 }
 """The models whose forecasts depend on the seed."""
 
-POOLED = {"lstm_global", "pooled_linear"}
+POOLED = {
+    "lstm_global",
+    "pooled_linear",
+    "pooled:xgboost",
+    "pooled:sklearn.linear_model.Ridge",
+}
 """Those that are trained on all coins together, and whose coins have no randomness of their own."""
 
 BOUNDED = {"naive", "random"}

@@ -11,7 +11,7 @@ from cryptodask.models.external.sklearn_family import (
     SklearnRegressor,
     check_fit_for_returns,
     find_regressor,
-    one_thread,
+    one_openmp_thread,
 )
 from cryptodask.models.learned import Learned
 from cryptodask.models.options import convert, from_text
@@ -121,7 +121,7 @@ class OwnRegressor(Model):
         return shortest(self.lags)
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        with one_thread():
+        with one_openmp_thread():
             return forecast_by_lags(panel, horizon, self.lags, self.max_rows, self._maker(seed))
 
     def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
@@ -138,11 +138,11 @@ class OwnRegressor(Model):
         VersionError
             They have parts that are not numbers.
         """
-        with one_thread():
+        with one_openmp_thread():
             return learn_by_lags(self, panel, self.lags, self.max_rows, self._maker(seed))
 
     def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        with one_thread():
+        with one_openmp_thread():
             return forecast_by_kept(self, known, panel, horizon, self.lags, self._maker(seed))
 
     def lookback_from(self, horizon: int) -> int:

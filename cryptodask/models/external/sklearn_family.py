@@ -59,13 +59,7 @@ class SklearnRegressor(Model):
 
     def __post_init__(self) -> None:
         check_lags(self.name, self.lags, self.max_rows)
-        kind = find_regressor(self.estimator)
-        try:
-            regressor = kind(**dict(self.params))
-            regressor._validate_params()
-        except (TypeError, ValueError) as error:
-            raise OptionError(f"{self.name}: {error}") from error
-        check_fit_for_returns(self.name, regressor)
+        check_regressor(self.name, self.estimator, dict(self.params))
 
     @property
     def name(self) -> str:
@@ -81,14 +75,7 @@ class SklearnRegressor(Model):
         estimator : str
             As ``sklearn.ensemble.RandomForestRegressor``.
         """
-        from inspect import Parameter, signature
-
-        parameters = signature(find_regressor(estimator).__init__).parameters.values()
-        given = {
-            p.name: (type(p.default), p.default)
-            for p in list(parameters)[1:]
-            if p.kind is not Parameter.VAR_KEYWORD and p.name not in OURS
-        }
+        given = regressor_options(estimator)
         return {"lags": (int, cls.lags), "max_rows": (int, cls.max_rows), **given}
 
     @classmethod
@@ -122,7 +109,7 @@ class SklearnRegressor(Model):
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
         make = self._maker(seed)
-        with one_thread():
+        with one_openmp_thread():
             return forecast_by_lags(panel, horizon, self.lags, self.max_rows, make)
 
     def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
@@ -139,11 +126,11 @@ class SklearnRegressor(Model):
         VersionError
             They have parts that are not numbers, as the trees of forests are.
         """
-        with one_thread():
+        with one_openmp_thread():
             return learn_by_lags(self, panel, self.lags, self.max_rows, self._maker(seed))
 
     def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        with one_thread():
+        with one_openmp_thread():
             return forecast_by_kept(self, known, panel, horizon, self.lags, self._maker(seed))
 
     def lookback_from(self, horizon: int) -> int:
@@ -164,14 +151,60 @@ class SklearnRegressor(Model):
         return make
 
 
-def one_thread() -> AbstractContextManager[Any]:
+def one_openmp_thread() -> AbstractContextManager[Any]:
+    """Have scikit-learn's compiled loops run on one thread inside the block."""
     from threadpoolctl import threadpool_limits
 
     limits: AbstractContextManager[Any] = threadpool_limits(1, user_api="openmp")
     return limits
 
 
-def find_regressor(dotted: str) -> Any:
+def regressor_options(estimator: str, prefix: str = "sklearn") -> dict[str, tuple[Any, Any]]:
+    """Return type and default of each parameter of a regressor that may be given.
+
+    Parameters
+    ----------
+    estimator : str
+        As ``sklearn.ensemble.RandomForestRegressor``.
+    prefix : str
+        Of the model's name, for messages.
+    """
+    from inspect import Parameter, signature
+
+    parameters = signature(find_regressor(estimator, prefix).__init__).parameters.values()
+    return {
+        p.name: (type(p.default), p.default)
+        for p in list(parameters)[1:]
+        if p.kind is not Parameter.VAR_KEYWORD and p.name not in OURS
+    }
+
+
+def check_regressor(name: str, estimator: str, params: Mapping[str, Any]) -> None:
+    """Check that a regressor can be made of its parameters, and fitted to returns.
+
+    Parameters
+    ----------
+    name : str
+        The model's name, for messages.
+    estimator : str
+        As ``sklearn.ensemble.RandomForestRegressor``.
+    params : mapping of str to value
+
+    Raises
+    ------
+    OptionError
+        It can't.
+    """
+    kind = find_regressor(estimator, name.partition(":")[0])
+    try:
+        regressor = kind(**params)
+        regressor._validate_params()
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"{name}: {error}") from error
+    check_fit_for_returns(name, regressor)
+
+
+def find_regressor(dotted: str, prefix: str = "sklearn") -> Any:
     """Return a public regressor of scikit-learn by its name.
 
     The name comes from a command line or a file, and importing runs code: so nothing is imported
@@ -181,6 +214,8 @@ def find_regressor(dotted: str) -> Any:
     ----------
     dotted : str
         As ``sklearn.ensemble.RandomForestRegressor``.
+    prefix : str
+        Of the model's name, for messages.
 
     Raises
     ------
@@ -204,8 +239,8 @@ def find_regressor(dotted: str) -> Any:
     ):
         return kind
     raise UnknownModelError(
-        f"'sklearn:{dotted}': no public regressor of scikit-learn, and nothing else is imported; "
-        "write sklearn:sklearn.MODULE.CLASS, as sklearn:sklearn.ensemble.RandomForestRegressor"
+        f"'{prefix}:{dotted}': no public regressor of scikit-learn, and nothing else is imported; "
+        f"write {prefix}:sklearn.MODULE.CLASS, as {prefix}:sklearn.ensemble.RandomForestRegressor"
     )
 
 

@@ -9,7 +9,7 @@ panel, and `cryptodask.cluster.rounds` goes over partitions on workers.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Any, TypeGuard
+from typing import Any, Self, TypeGuard
 
 from cryptodask.models.base import Model, cannot_be_kept
 from cryptodask.models.learned import Learned
@@ -25,6 +25,17 @@ class PooledModel(Model, ABC):
     can't be kept has `trained` and `forecast` in place of them. The kinds of what is prepared, of
     states, messages and sums are the model's; the last three are sent between processes.
     """
+
+    def for_horizon(self, horizon: int) -> Self:
+        """Return the model that is trained for a horizon; by default it is the same for all.
+
+        Parameters
+        ----------
+        horizon : int
+            Bars ahead.
+        """
+        del horizon
+        return self
 
     @property
     @abstractmethod
@@ -112,8 +123,18 @@ class PooledModel(Model, ABC):
         """
         raise cannot_be_kept(self)
 
+    def check_keepable(self) -> None:
+        """Check that what it learns can be kept as a version, as far as that is known before.
+
+        Raises
+        ------
+        VersionError
+            It can't.
+        """
+
     def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
-        return self.learned(train(self, panel, seed))
+        model = self.for_horizon(horizon)
+        return model.learned(train(model, panel, seed))
 
     def trained(self, state: Any) -> Model:
         """Return a model that forecasts from a state, and is trained no more.

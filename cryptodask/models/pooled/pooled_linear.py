@@ -19,6 +19,8 @@ from cryptodask.models.pooled.dated_sums import Sums, sums_at
 from cryptodask.models.pooled.exact import LIMIT
 from cryptodask.models.pooled.least_squares import least_squares
 from cryptodask.models.regression.declared import (
+    check_alike,
+    check_named,
     check_own_size,
     declared,
     latest_features,
@@ -87,19 +89,7 @@ class PooledLinear(PooledModel):
     ahead: int = 30
 
     def __post_init__(self) -> None:
-        space = self.space
-        if space.scaling.kind in ("none", "global"):
-            levels = [f.text for f in space.features if f.name == "close"]
-            if levels:
-                raise OptionError(
-                    f"pooled_linear features: {levels[0]} of different coins are not alike; "
-                    "normalise by window or coin, or leave it out"
-                )
-        if space.target.kind == "price":
-            raise OptionError(
-                "pooled_linear target: prices of different coins are not alike; use return, "
-                "log_return or scaled, or a model of each coin as ridge_features"
-            )
+        check_alike(self.name, self.space)
         if not 0 <= self.alpha < np.inf:
             raise OptionError(
                 f"pooled_linear alpha: must be at least 0 and finite, got {self.alpha}"
@@ -257,13 +247,7 @@ class PooledLinear(PooledModel):
         """
         if isinstance(sums, Sums):
             return replace(state, sums=sums)
-        for feature in self.space.crosses:
-            if feature.name == "coin" and feature.parameters[0] not in sums.coins:
-                raise ForecastError(
-                    f"pooled_linear features: {feature.text}: no coin {feature.parameters[0]!r} "
-                    "is among those that are trained on; add it, or more rows of it, or leave "
-                    "the feature out"
-                )
+        check_named(self.name, self.space, sums.coins)
         return replace(state, market=sums)
 
     def learned(self, state: "State") -> Learned:

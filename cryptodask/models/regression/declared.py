@@ -1,6 +1,6 @@
 """What models on a declared feature space have in common."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -33,6 +33,60 @@ def declared(model: str, features: str, target: str, normalise: str) -> FeatureS
         return FeatureSpace.parse(features, target, normalise)
     except OptionError as error:
         raise OptionError(f"{model} {error}") from error
+
+
+def check_alike(model: str, space: FeatureSpace) -> None:
+    """Refuse features and targets that different coins can't be compared by.
+
+    Parameters
+    ----------
+    model : str
+        Its name, for messages.
+    space : FeatureSpace
+
+    Raises
+    ------
+    OptionError
+        Closes are among the features as they are, or prices are the target.
+    """
+    if space.scaling.kind in ("none", "global"):
+        levels = [f.text for f in space.features if f.name == "close"]
+        if levels:
+            raise OptionError(
+                f"{model} features: {levels[0]} of different coins are not alike; "
+                "normalise by window or coin, or leave it out"
+            )
+    if space.target.kind == "price":
+        raise OptionError(
+            f"{model} target: prices of different coins are not alike; use return, "
+            "log_return or scaled, or a model of each coin as ridge_features"
+        )
+
+
+def check_named(model: str, space: FeatureSpace, coins: Collection[str]) -> None:
+    """Check that the coins which features name are among those that are trained on.
+
+    In a backtest, they may be so as of some dates only.
+
+    Parameters
+    ----------
+    model : str
+        Its name, for messages.
+    space : FeatureSpace
+    coins : collection of str
+
+    Raises
+    ------
+    ForecastError
+        One is not.
+    """
+    for feature in space.crosses:
+        if feature.name == "coin" and feature.parameters[0] not in coins:
+            raise ForecastError(
+                f"{model} features: {feature.text}: no coin {feature.parameters[0]!r} "
+                "is among those that are trained on; add it, or more rows of it, or leave "
+                "the feature out"
+            )
 
 
 def some_at_a_time(panel: Panel, rows: int = ROWS_AT_ONCE) -> Iterator[IntArray]:

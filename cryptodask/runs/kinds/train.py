@@ -192,7 +192,9 @@ def _check_keepable(model: Model) -> None:
     VersionError
         It can't.
     """
-    if model.learns and not is_pooled(model) and type(model).learn is Model.learn:
+    if is_pooled(model):
+        model.check_keepable()
+    elif model.learns and type(model).learn is Model.learn:
         model.learn(Panel.from_series([]), 1, 0)
 
 
