@@ -18,7 +18,7 @@ from cryptodask.models import own
 from cryptodask.models.base import Model
 from cryptodask.models.options import convert
 from cryptodask.models.renamed import Renamed, rename, split_alias
-from cryptodask.models.things import Thing, check_name, field_options
+from cryptodask.models.things import Thing, check_name, class_docs, field_options
 
 CATALOG: Mapping[str, str] = {
     "random": "cryptodask.models.baseline.random:Random",
@@ -275,6 +275,9 @@ class _Ours:
     def text(self) -> str:
         return self.kind.__doc__ or ""
 
+    def docs(self) -> list[str]:
+        return class_docs(self.kind)
+
     def gaps(self) -> str:
         return str(self.kind().gaps)
 
@@ -296,6 +299,11 @@ class _OfFamily:
 
     def describe(self) -> str:
         return str(self.kind.describe(self.inner))
+
+    def docs(self) -> list[str]:
+        documented = getattr(self.kind, "documented", None)
+        library = [] if documented is None else class_docs(documented(self.inner))
+        return [*library, self.kind.__doc__ or ""]
 
     def text(self) -> str:
         _, _, rest = (self.kind.__doc__ or "").partition("\n")

@@ -17,6 +17,10 @@ EXTRAS: Mapping[str, str] = {"prophet": "prophet", "stats": "stats"}
 """By model or prefix, the extra of CryptoDask that it needs."""
 
 
+TITLE = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.MULTILINE)
+"""Of a section of a NumPy docstring."""
+
+
 def explain_model(name: str) -> dict[str, Any]:
     """Return what a model is, with its formula, source and options, as JSON has it.
 
@@ -33,13 +37,15 @@ def explain_model(name: str) -> dict[str, Any]:
     """
     text = inspect.cleandoc(find_maker(name).text())
     summary, _, rest = text.partition("\n")
-    sections = re.split(r"^(\w[\w ]*)\n-{3,}\n", rest, flags=re.MULTILINE)
-    meanings = _meanings(dict(zip(sections[1::2], sections[2::2], strict=True)))
+    sections = re.split(TITLE, rest)
+    meanings: dict[str, str] = {}
+    for doc in find_maker(name).docs():
+        meanings |= _meanings(_sections(doc))
     prefix = name.partition(":")[0]
     return {
         "name": name,
         "summary": summary,
-        "description": sections[0].strip(),
+        "description": _paragraphs(sections[0]),
         "gaps": model_gaps(name),
         "extra": EXTRAS.get(prefix),
         "options": [
@@ -73,7 +79,7 @@ def explain_family(prefix: str) -> dict[str, Any]:
     return {
         "name": kind.pattern,
         "summary": summary,
-        "description": re.split(r"^\w[\w ]*\n-{3,}\n", rest, flags=re.MULTILINE)[0].strip(),
+        "description": _paragraphs(re.split(TITLE, rest)[0]),
         "gaps": str(kind.gaps),
         "extra": EXTRAS.get(prefix),
     }
@@ -87,6 +93,19 @@ def type_text(kind: Any) -> str:
     kind : Any
     """
     return kind.__name__ if isinstance(kind, type) and not hasattr(kind, "__args__") else str(kind)
+
+
+def _paragraphs(text: str) -> str:
+    """Return a text whose paragraphs are one line each, to be wrapped where it is shown."""
+    blocks = re.split(r"\n\s*\n", text.strip())
+    # What is indented, or a list, keeps its lines.
+    joined = [b if re.search(r"\n[ \-*]", b) else " ".join(b.split("\n")) for b in blocks]
+    return "\n\n".join(joined)
+
+
+def _sections(doc: str) -> dict[str, str]:
+    parts = re.split(TITLE, inspect.cleandoc(doc))
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
 def _meanings(sections: Mapping[str, str]) -> dict[str, str]:

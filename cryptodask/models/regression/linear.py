@@ -22,6 +22,8 @@ class Linear(Model):
     days, of daily prices), so that a gap counts as what it lasted. It is scikit-learn's
     ``LinearRegression`` on one feature, in closed form for all coins of a panel.
 
+    See Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 3rd ed., chapter 7.
+
     Examples
     --------
     >>> from cryptodask.models import predict_one
