@@ -1,14 +1,42 @@
-"""``cryptodask models``: the catalog."""
+"""``cryptodask models``: the catalog, and what one model is."""
 
-from typing import Any
+import json
+from typing import Annotated, Any
 
+import typer
 from rich.table import Table
+from rich.text import Text
 
 from cryptodask.cli.show import out
 
 
-def models() -> None:
-    """List the models and their options."""
+def models(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]", help="Explain this model: ours, PREFIX:NAME, or MODULE:NAME of yours."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the models and their options, or explain one: what it is, formula, source, options."""
+    from cryptodask.models import list_models
+    from cryptodask.models.catalog import FAMILIES, name_model
+    from cryptodask.models.explained import explain_family, explain_model
+
+    if name is not None:
+        name_model(name)
+        is_family = name in FAMILIES
+        content: Any = explain_family(name) if is_family else explain_model(name)
+        _print_json(content) if as_json else _print_model(content)
+    elif as_json:
+        each = [explain_model(model) for model in list_models()]
+        _print_json({"models": each, "families": [explain_family(prefix) for prefix in FAMILIES]})
+    else:
+        _print_all()
+
+
+def _print_all() -> None:
     from cryptodask.models import (
         describe_model,
         list_families,
@@ -25,7 +53,31 @@ def models() -> None:
         table.add_row(name, describe_model(name), model_gaps(name), "\n".join(options))
     for pattern, what in list_families().items():
         table.add_row(pattern, what, "split", "those of the class")
+    table.add_row("MODULE:NAME", "A model of your own code; see docs/own-model.md.", "", "its own")
     out.print(table)
+    out.print("cryptodask models NAME: formula, source and options of one", highlight=False)
+
+
+def _print_model(content: dict[str, Any]) -> None:
+    """Print what a model is; lines are wrapped, and nothing is cut."""
+    out.print(Text(content["name"], style="bold"))
+    out.print(Text(content["summary"]))
+    if content["description"]:
+        out.print(Text(f"\n{content['description']}"))
+    gaps = {"leave": "its rows as they are", "split": "the rows after a coin's last gap"}
+    out.print(Text(f"\ngaps: {content['gaps']} ({gaps.get(content['gaps'], 'by its options')})"))
+    if content["extra"]:
+        out.print(Text(f"needs: pip install 'cryptodask[{content['extra']}]'"), soft_wrap=True)
+    for option in content.get("options", ()):
+        default = "required" if option["required"] else f"default {_shown(option['default'])}"
+        out.print(Text(f"\n{option['name']} : {option['type']}, {default}"))
+        if option["meaning"]:
+            out.print(Text(f"{option['meaning']}"))
+
+
+def _print_json(content: Any) -> None:
+    # Plainly, since a console of rich would wrap what programs read.
+    typer.echo(json.dumps(content, indent=2, default=str))
 
 
 def _shown(value: Any) -> str:

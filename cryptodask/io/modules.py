@@ -4,6 +4,7 @@ import hashlib
 import inspect
 import sys
 import sysconfig
+import traceback
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -166,3 +167,21 @@ def _parts(values: Iterable[Any]) -> set[tuple[str, Any]]:
     return {
         (module, part) for module, part in parts if module.partition(".")[0] != PACKAGE and module
     }
+
+
+def user_line(error: BaseException) -> str | None:
+    """Return the last line of a user's code that an error came through, as ``mine.py, line 7``.
+
+    Parameters
+    ----------
+    error : BaseException
+
+    Returns
+    -------
+    str or None
+        None where it came through no user's code.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [f for f in frames if not f.filename.startswith("<frozen")]
+    theirs = [f for f in theirs if not is_installed(f.filename)]
+    return f"{Path(theirs[-1].filename).name}, line {theirs[-1].lineno}" if theirs else None

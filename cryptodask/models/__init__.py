@@ -2,6 +2,7 @@
 
 from cryptodask.models.base import Model, PanelForecast
 from cryptodask.models.catalog import (
+    as_model,
     create_model,
     describe_model,
     list_families,
@@ -10,11 +11,14 @@ from cryptodask.models.catalog import (
     model_options,
 )
 from cryptodask.models.fitting import run_model
+from cryptodask.models.learned import Learned
 from cryptodask.models.single import deep_predict, linear_predict, predict_one
 
 __all__ = [
+    "Learned",
     "Model",
     "PanelForecast",
+    "as_model",
     "create_model",
     "deep_predict",
     "describe_model",

@@ -18,7 +18,7 @@ from cryptodask.models import own
 from cryptodask.models.base import Model
 from cryptodask.models.options import convert
 from cryptodask.models.renamed import Renamed, rename, split_alias
-from cryptodask.models.things import Thing, check_name, field_options
+from cryptodask.models.things import Thing, check_name, class_docs, field_options
 
 CATALOG: Mapping[str, str] = {
     "random": "cryptodask.models.baseline.random:Random",
@@ -63,7 +63,7 @@ def list_models() -> list[str]:
 
 def list_families() -> dict[str, str]:
     """Return how models of other libraries are named, and a line on each library's."""
-    families = map(_import, FAMILIES.values())
+    families = map(import_place, FAMILIES.values())
     return {family.pattern: _first_line(family.__doc__) for family in families}
 
 
@@ -166,7 +166,7 @@ def build_model(name: str, options: Mapping[str, Any], alias: str | None = None)
     options : mapping of str to Any
     alias : str, optional
     """
-    maker = _find(name)
+    maker = find_maker(name)
     known = maker.options()
     for option in options:
         if option not in known:
@@ -200,8 +200,7 @@ def as_model(given: Any) -> Model:
     if isinstance(given, Model):
         return check_free(given)
     if is_estimator(given):
-        given = instance_of(given)
-        library = of_library(given)
+        library = of_library(instance_of(given))
         if library is not None:
             return library
     name = getattr(given, "__qualname__", type(given).__name__)
@@ -261,7 +260,7 @@ def model_options(name: str) -> dict[str, tuple[Any, Any]]:
     name : str
         See `list_models` and `list_families`.
     """
-    options: dict[str, tuple[Any, Any]] = _find(name).options()
+    options: dict[str, tuple[Any, Any]] = find_maker(name).options()
     return options
 
 
@@ -273,18 +272,7 @@ def describe_model(name: str) -> str:
     name : str
         See `list_models` and `list_families`.
     """
-    return _first_line(_find(name).describe())
-
-
-def model_text(name: str) -> str:
-    """Return all that a model's docstring says.
-
-    Parameters
-    ----------
-    name : str
-        See `list_models` and `list_families`.
-    """
-    return str(_find(name).text())
+    return _first_line(find_maker(name).describe())
 
 
 def model_gaps(name: str) -> str:
@@ -295,7 +283,7 @@ def model_gaps(name: str) -> str:
     name : str
         See `list_models` and `list_families`.
     """
-    return str(_find(name).gaps())
+    return str(find_maker(name).gaps())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -320,6 +308,9 @@ class _Ours:
     def text(self) -> str:
         return self.kind.__doc__ or ""
 
+    def docs(self) -> list[str]:
+        return class_docs(self.kind)
+
     def gaps(self) -> str:
         return str(self.kind().gaps)
 
@@ -342,6 +333,11 @@ class _OfFamily:
     def describe(self) -> str:
         return str(self.kind.describe(self.inner))
 
+    def docs(self) -> list[str]:
+        documented = getattr(self.kind, "documented", None)
+        library = [] if documented is None else class_docs(documented(self.inner))
+        return [*library, self.kind.__doc__ or ""]
+
     def text(self) -> str:
         _, _, rest = (self.kind.__doc__ or "").partition("\n")
         return f"{self.describe()}\n{rest}"
@@ -350,15 +346,28 @@ class _OfFamily:
         return str(self.kind.gaps)
 
 
-def _find(name: str) -> _Ours | _OfFamily | Thing:
-    """Return what makes models of a name, and knows their options."""
+def find_maker(name: str) -> _Ours | _OfFamily | Thing:
+    """Return what makes models of a name, and knows their options and texts.
+
+    Parameters
+    ----------
+    name : str
+        See `create_model`; a user's model must have been named before.
+
+    Raises
+    ------
+    UnknownModelError
+        There is no model of that name.
+    OptionError
+        It is of a user's code, and nobody named it.
+    """
     prefix, colon, inner = name.partition(":")
     if colon and prefix in FAMILIES:
-        return _OfFamily(_import(FAMILIES[prefix]), inner)
+        return _OfFamily(import_place(FAMILIES[prefix]), inner)
     if is_own(name):
         return Thing(name, own.named(name))
     if name in CATALOG:
-        return _Ours(name, _import(CATALOG[name]))
+        return _Ours(name, import_place(CATALOG[name]))
     installed = _installed()
     if name in installed:
         return Thing(name, _load(installed[name]))
@@ -415,7 +424,13 @@ def _is_ours(thing: Any) -> bool:
     return str(thing.__module__).partition(".")[0] == "cryptodask"
 
 
-def _import(place: str) -> Any:
+def import_place(place: str) -> Any:
+    """Return what ``MODULE:NAME`` names, of CryptoDask's own modules.
+
+    Parameters
+    ----------
+    place : str
+    """
     module, _, attribute = place.partition(":")
     return getattr(import_module(module), attribute)
 

@@ -1,11 +1,14 @@
 """How any model is run on a panel so that a bad coin fails alone."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from cryptodask.errors import (
     BrokenSeriesError,
     ConstantSeriesError,
     ContractError,
+    CryptoDaskError,
     ForecastError,
     InputError,
     MissingExtraError,
@@ -13,6 +16,7 @@ from cryptodask.errors import (
     SeriesError,
     TooShortError,
 )
+from cryptodask.io.modules import user_line
 from cryptodask.models.base import Model, PanelForecast
 from cryptodask.records import DAY, BoolArray, CoinFailure, DateArray, FloatArray, Panel
 
@@ -230,12 +234,28 @@ def _forecast_each_if_needed(
         raise
     except Exception as error:  # noqa: BLE001 - whatever one coin causes, the others go on
         if len(batch) == 1:
-            failures.append(CoinFailure.of(batch.coins[0], model.name, error))
+            failures.append(failure_of(batch.coins[0], model, error))
             return np.full((1, horizon), np.nan)
     singles = [batch.take([i]) for i in range(len(batch))]
     return np.concatenate(
         [_forecast_each_if_needed(model, single, horizon, seed, failures) for single in singles]
     )
+
+
+def failure_of(coin: str, model: Model, error: Exception) -> CoinFailure:
+    """Return the failure of a coin of which a model raised; of a user's code with its line.
+
+    Parameters
+    ----------
+    coin : str
+    model : Model
+    error : Exception
+    """
+    failure = CoinFailure.of(coin, model.name, error)
+    line = None if isinstance(error, CryptoDaskError) else user_line(error)
+    if line is None:
+        return failure
+    return replace(failure, message=f"{coin}: {model.name}: {failure.message} ({line})")
 
 
 def check_horizon(horizon: int) -> None:

@@ -70,6 +70,13 @@ class Thing:
         thing = self.thing if isinstance(self.thing, type | FunctionType) else type(self.thing)
         return (thing.__doc__ or "").strip() or f"{thing.__name__}, which has no docstring."
 
+    def docs(self) -> list[str]:
+        """Return the texts that may say what its options mean, the most specific last."""
+        thing = self.thing
+        if isinstance(thing, FunctionType):
+            return [thing.__doc__ or ""]
+        return class_docs(thing if isinstance(thing, type) else type(thing))
+
     def gaps(self) -> str:
         """Return how it treats gaps; see `Model.gaps`."""
         kind = self.thing if isinstance(self.thing, type) else type(self.thing)
@@ -123,6 +130,16 @@ def field_options(kind: type, name: str) -> dict[str, tuple[Any, Any]]:
     except NameError as error:
         raise OptionError(f"{name}: the type of an option: {error}") from error
     return {f.name: (hints[f.name], _default(f)) for f in dataclasses.fields(kind) if f.init}
+
+
+def class_docs(kind: type) -> list[str]:
+    """Return the docstrings of a class and of those that it derives from, its own last.
+
+    Parameters
+    ----------
+    kind : type
+    """
+    return [base.__doc__ or "" for base in reversed(kind.__mro__) if base is not object]
 
 
 def check_name(what: str, name: str) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from cryptodask.errors import ForecastError, UntrainedError
 from cryptodask.features.space import FeatureSpace
 from cryptodask.models.base import Gaps, Model
-from cryptodask.models.fitting import NO_COINS_FAULT, sound_coins
+from cryptodask.models.fitting import NO_COINS_FAULT, failure_of, sound_coins
 from cryptodask.models.learned import Learned, join_learned
 from cryptodask.records import CoinFailure, FloatArray, Panel
 
@@ -52,7 +52,7 @@ def _learn_each_if_needed(
         raise
     except Exception as error:  # noqa: BLE001 - whatever one coin causes, the others go on
         if len(batch) == 1:
-            failures.append(CoinFailure.of(batch.coins[0], model.name, error))
+            failures.append(failure_of(batch.coins[0], model, error))
             return []
     singles = [batch.take([i]) for i in range(len(batch))]
     return [

@@ -194,6 +194,7 @@ def send(day: Day, name: str, *, foreground: bool = False) -> Report:
         "table": day.settings.prices.table,
         "coins": checked["coins"],
         "models": forecast.models,
+        "options": forecast.options,
         "versions": day.versions(),
         "registry": forecast.registry,
         "horizon": forecast.horizon,

@@ -8,12 +8,16 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from cryptodask.errors import CryptoDaskError, WriteError
 from cryptodask.io.paths import path_of
 from cryptodask.io.sealed import write_sealed
 from cryptodask.pipeline.day import LAST, SENT, take
 from cryptodask.pipeline.polling import last_rows
+
+if TYPE_CHECKING:
+    from cryptodask.models import Model
 
 RUN, LOG, PROCESS = "run", "run.log", "processes"
 """Names in a group's folder."""
@@ -142,7 +146,20 @@ def run(folder: Path) -> None:
             )  # fmt: skip
         else:
             intervals = sent["intervals"]
-            forecast(sent["table"], sent["models"], intervals=intervals, client=client, **how)
+            models = _make_models(sent["models"], sent["options"])
+            forecast(sent["table"], models, intervals=intervals, client=client, **how)
+
+
+def _make_models(names: list[str], options: dict[str, dict[str, Any]]) -> "list[Model]":
+    """Return models; those of a user's code are refused, since a file names them."""
+    from cryptodask.models.catalog import build_model
+    from cryptodask.models.renamed import split_alias
+
+    models = []
+    for text in names:
+        alias, name = split_alias(text)
+        models.append(build_model(name, options.get(alias or name, {}), alias))
+    return models
 
 
 def main() -> None:

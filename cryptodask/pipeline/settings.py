@@ -2,6 +2,7 @@
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -57,7 +58,10 @@ class Forecast:
     Attributes
     ----------
     models : list of str
-        Models that are trained anew each day; or none, where versions are given.
+        Models that are trained anew each day; or none, where versions are given. Each is a name or
+        ``ALIAS=NAME``, of the catalog or of an installed package; ``MODULE:NAME`` is refused.
+    options : dict
+        By what results call the model, its options.
     versions : list of str
         Versions in the registry: NAME, NAME@ALIAS or NAME:NUMBER.
     registry : str
@@ -76,6 +80,7 @@ class Forecast:
     """
 
     models: list[str] = attrs.field(factory=list)
+    options: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     versions: list[str] = attrs.field(factory=list)
     registry: str = ""
     horizon: int | None = attrs.field(default=None, validator=optional(whole_number(1)))
@@ -193,6 +198,9 @@ def read_settings(path: str | Path) -> Settings:
 
 def _check_whole(settings: Settings, where: str) -> None:
     """Check what lies between several keys."""
+    from cryptodask.models.catalog import is_own
+    from cryptodask.models.renamed import split_alias
+
     prices, forecast = settings.prices, settings.forecast
     if bool(prices.folder) == bool(prices.exchange):
         raise InputError(f"{where}: prices: give either folder or exchange")
@@ -200,22 +208,32 @@ def _check_whole(settings: Settings, where: str) -> None:
         raise InputError(f"{where}: forecast: give either models or versions")
     if forecast.versions and not forecast.registry:
         raise InputError(f"{where}: forecast: registry: is missing, and versions are in one")
+    own = [name for name in forecast.models if is_own(split_alias(name)[1])]
+    if own:
+        raise InputError(
+            f"{where}: forecast: models: {own[0]}: is of your own code, which no file may have "
+            "imported; make it an entry point (cryptodask.models) of an installed package"
+        )
     if forecast.models and forecast.horizon is None:
         raise InputError(f"{where}: forecast: horizon: is missing, and models need one")
     names = [rule.name for rule in settings.rules]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError(f"{where}: rules: two are named {twice[0]!r}; each needs another name")
+    strangers = [n for n in forecast.options if n not in map(_shown_name, forecast.models)]
+    if strangers:
+        raise InputError(f"{where}: forecast: options: {strangers[0]}: is none of forecast.models")
     for rule in settings.rules:
         if rule.step is not None and rule.step > (forecast.horizon or rule.step):
             raise InputError(
                 f"{where}: rules: {rule.name}: step: {rule.step} is beyond forecast.horizon, "
                 f"{forecast.horizon}"
             )
-        if forecast.models and rule.model not in (None, *forecast.models):
+        shown = [_shown_name(name) for name in forecast.models]
+        if forecast.models and rule.model not in (None, *shown):
             raise InputError(
                 f"{where}: rules: {rule.name}: model: {rule.model!r} is none of forecast.models, "
-                f"{', '.join(forecast.models)}"
+                f"{', '.join(shown)}"
             )
     if not forecast.intervals:
         _check_unneeded(settings, where)
@@ -224,6 +242,14 @@ def _check_whole(settings: Settings, where: str) -> None:
             check_webhook(settings.monitor.webhook)
         except InputError as error:
             raise InputError(f"{where}: monitor: {error}") from None
+
+
+def _shown_name(model: str) -> str:
+    """Return what results call a model: its alias, or its name."""
+    from cryptodask.models.renamed import split_alias
+
+    alias, name = split_alias(model)
+    return alias or name
 
 
 def _check_unneeded(settings: Settings, where: str) -> None:

@@ -177,13 +177,14 @@ def label_models(names: list[str]) -> dict[str, str]:
     OptionError
         One name is given twice, or it names no model.
     """
-    from cryptodask.models.catalog import create_model, is_own
+    from cryptodask.models.catalog import create_model, is_own, name_model
     from cryptodask.models.renamed import split_alias
     from cryptodask.runs.model_spec import given_twice
 
     labels = []
     for text in names:
         alias, name = split_alias(text)
+        name_model(name)
         labels.append(alias or (create_model(name).name if is_own(name) else name))
     twice = sorted({label for label in labels if labels.count(label) > 1})
     if twice:

@@ -15,7 +15,7 @@ class Random(Model):
 
     The forecast made at ``t`` is ``y[t + h] = y[t] * exp(e[1] + … + e[h])`` with independent normal
     ``e`` of mean 0 and standard deviation 0.01, a log return a day: so prices stay above 0 and near
-    the last one.
+    the last one. After Pearson, The Problem of the Random Walk, Nature 72 (1905).
 
     Examples
     --------

@@ -94,6 +94,16 @@ class SklearnRegressor(Model):
         return cls(estimator, **of_family(name, known, ("lags", "max_rows"), options))
 
     @classmethod
+    def documented(cls, estimator: str) -> Any:
+        """Return the library's class, whose docstring says what its options mean.
+
+        Parameters
+        ----------
+        estimator : str
+        """
+        return find_regressor(estimator)
+
+    @classmethod
     def describe(cls, estimator: str) -> str:
         """Return a line on a regressor.
 

@@ -90,6 +90,16 @@ class StatsModel(Model):
         return cls(kind, **of_family(f"stats:{kind}", cls.options(kind), ("log",), options))
 
     @classmethod
+    def documented(cls, kind: str) -> Any:
+        """Return the library's class, whose docstring says what its options mean.
+
+        Parameters
+        ----------
+        kind : str
+        """
+        return find_model(kind)
+
+    @classmethod
     def describe(cls, kind: str) -> str:
         """Return a line on a model.
 

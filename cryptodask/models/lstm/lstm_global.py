@@ -39,8 +39,8 @@ class LSTMGlobal(PooledModel):
     """One LSTM network for all coins, trained over the workers.
 
     The input is the log returns of a window of closes, divided by their root mean square, the
-    coin's volatility in that window: ``x[t] = r[t] / sqrt(mean(r**2))``. The target is the next log
-    return, in the same measure. So
+    coin's volatility in that window; the target is the next log return, in the same measure:
+    ``r[t + 1] = s * f(r[t] / s, …, r[t - window + 1] / s)`` with ``s = sqrt(mean(r**2))``. So
     coins of any price and any volatility look alike, the network can forecast coins that it was
     not trained on, and an output of 0 is the last close. A forecast is recursive: each predicted
     return enters the next window, in the volatility of the last window known.

@@ -101,6 +101,9 @@ class SVRPoly(SVRLinear):
 
     As `SVRLinear`, with the kernel ``(gamma * x·z + coef0) ** degree``.
 
+    After Boser, Guyon and Vapnik, A Training Algorithm for Optimal Margin Classifiers, Annual
+    Workshop on Computational Learning Theory 5 (1992).
+
     Attributes
     ----------
     degree : int
@@ -138,6 +141,9 @@ class SVRRbf(SVRLinear):
     """Support vector regression of the next log return on the last ones, Gaussian kernel.
 
     As `SVRLinear`, with the kernel ``exp(-gamma * |x - z|**2)``.
+
+    After Boser, Guyon and Vapnik, A Training Algorithm for Optimal Margin Classifiers, Annual
+    Workshop on Computational Learning Theory 5 (1992).
 
     Attributes
     ----------

@@ -1,0 +1,122 @@
+"""What a model is, from its docstring and its options: for people and for programs."""
+
+import inspect
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from cryptodask.models.catalog import (
+    FAMILIES,
+    find_maker,
+    import_place,
+    model_gaps,
+    model_options,
+)
+
+EXTRAS: Mapping[str, str] = {"prophet": "prophet", "stats": "stats"}
+"""By model or prefix, the extra of CryptoDask that it needs."""
+
+
+TITLE = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.MULTILINE)
+"""Of a section of a NumPy docstring."""
+
+
+def explain_model(name: str) -> dict[str, Any]:
+    """Return what a model is, with its formula, source and options, as JSON has it.
+
+    Parameters
+    ----------
+    name : str
+        See `cryptodask.models.list_models`.
+
+    Returns
+    -------
+    dict
+        ``name, summary, description, gaps, extra, options``; each option has ``name, type, default,
+        required, meaning``.
+    """
+    text = inspect.cleandoc(find_maker(name).text())
+    summary, _, rest = text.partition("\n")
+    sections = re.split(TITLE, rest)
+    meanings: dict[str, str] = {}
+    for doc in find_maker(name).docs():
+        meanings |= _meanings(_sections(doc))
+    prefix = name.partition(":")[0]
+    return {
+        "name": name,
+        "summary": summary,
+        "description": _paragraphs(sections[0]),
+        "gaps": model_gaps(name),
+        "extra": EXTRAS.get(prefix),
+        "options": [
+            {
+                "name": option,
+                "type": type_text(kind),
+                "default": None if default is ... else default,
+                "required": default is ...,
+                "meaning": meanings.get(option, ""),
+            }
+            for option, (kind, default) in model_options(name).items()
+        ],
+    }
+
+
+def explain_family(prefix: str) -> dict[str, Any]:
+    """Return what a family of models is, as JSON has it.
+
+    Parameters
+    ----------
+    prefix : str
+        One of `FAMILIES`.
+
+    Returns
+    -------
+    dict
+        ``name, summary, description, gaps, extra``.
+    """
+    kind = import_place(FAMILIES[prefix])
+    summary, _, rest = inspect.cleandoc(kind.__doc__ or "").partition("\n")
+    return {
+        "name": kind.pattern,
+        "summary": summary,
+        "description": _paragraphs(re.split(TITLE, rest)[0]),
+        "gaps": str(kind.gaps),
+        "extra": EXTRAS.get(prefix),
+    }
+
+
+def type_text(kind: Any) -> str:
+    """Return a type as it is written, as ``tuple[int, ...]``.
+
+    Parameters
+    ----------
+    kind : Any
+    """
+    return kind.__name__ if isinstance(kind, type) and not hasattr(kind, "__args__") else str(kind)
+
+
+def _paragraphs(text: str) -> str:
+    """Return a text whose paragraphs are one line each, to be wrapped where it is shown."""
+    blocks = re.split(r"\n\s*\n", text.strip())
+    # What is indented, or a list, keeps its lines.
+    joined = [b if re.search(r"\n[ \-*]", b) else " ".join(b.split("\n")) for b in blocks]
+    return "\n\n".join(joined)
+
+
+def _sections(doc: str) -> dict[str, str]:
+    parts = re.split(TITLE, inspect.cleandoc(doc))
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def _meanings(sections: Mapping[str, str]) -> dict[str, str]:
+    """Return what each option means, of the sections of a NumPy docstring that list them."""
+    meanings: dict[str, str] = {}
+    for title in ("Parameters", "Attributes"):
+        names: list[str] = []
+        for line in sections.get(title, "").splitlines():
+            if line.strip() and not line.startswith(" "):
+                names = [name.strip() for name in line.partition(" : ")[0].split(",")]
+            elif names and line.strip():
+                for name in names:
+                    meanings[name] = f"{meanings.get(name, '')} {line.strip()}".strip()
+    return meanings
