@@ -3,17 +3,20 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import numpy as np
-from dask.distributed import Client, Future, KilledWorker
-from distributed.utils import CancelledError
 
 from cryptodask.cluster.broadcast import NoWorkerWarning, scheduler_lost, workers_of
+from cryptodask.cluster.in_process import InProcess
 from cryptodask.errors import ClusterError
+
+if TYPE_CHECKING:
+    from dask.distributed import Client, Future
 
 POLL, ANSWER, ATTEMPTS = 0.02, 30.0, 3
 """Seconds between looks at the futures, seconds to wait for one answer, and how often to ask."""
@@ -45,14 +48,14 @@ class FutureOutcome:
 
 
 def submit(
-    client: Client,
+    client: "Client",
     function: Callable[..., Any],
     calls: Sequence[tuple[Any, ...]],
     costs: Sequence[float],
     names: Sequence[str],
     run: str | None = None,
     near: Sequence[Sequence[str]] | None = None,
-) -> list[Future]:
+) -> "list[Future]":
     """Submit one future for each call, those that cost most first.
 
     Parameters
@@ -91,7 +94,7 @@ def submit(
     return futures
 
 
-def collect(futures: Sequence[Future], *, results: bool = True) -> Iterator[FutureOutcome]:
+def collect(futures: "Sequence[Future]", *, results: bool = True) -> Iterator[FutureOutcome]:
     """Yield how each future ended, in the order in which they end.
 
     A future whose worker died has been done again elsewhere by then. An error is yielded, not
@@ -121,9 +124,8 @@ def collect(futures: Sequence[Future], *, results: bool = True) -> Iterator[Futu
         if not ended:
             # Short at first, for passes that take no longer than a pause would.
             pause = min(POLL, max(2 * pause, 0.001, _LOOK * len(waiting)))
-            time.sleep(pause)
             assert warning is not None
-            warning.look()
+            wait_a_bit(futures[0].client, pause, warning)
         else:
             pause = 0.0
         for i, future in ended.items():
@@ -138,7 +140,36 @@ def collect(futures: Sequence[Future], *, results: bool = True) -> Iterator[Futu
             yield outcome
 
 
-def outcome_of(index: int, future: Future, results: bool) -> FutureOutcome:
+def wait_a_bit(client: "Client", seconds: float, warning: NoWorkerWarning) -> None:
+    """Wait for workers; or do the next call, where this process does them.
+
+    Parameters
+    ----------
+    client : Client
+    seconds : float
+    warning : NoWorkerWarning
+        Looks afterwards whether there are workers.
+    """
+    if isinstance(client, InProcess):
+        client.do_next()
+        return
+    time.sleep(seconds)
+    warning.look()
+
+
+def is_killed(error: BaseException) -> bool:
+    """Return whether an error is Dask's of a call whose workers died.
+
+    Parameters
+    ----------
+    error : Exception
+    """
+    from dask.distributed import KilledWorker
+
+    return isinstance(error, KilledWorker)
+
+
+def outcome_of(index: int, future: "Future", results: bool) -> FutureOutcome:
     """Return how a future ended.
 
     Parameters
@@ -166,11 +197,14 @@ def outcome_of(index: int, future: Future, results: bool) -> FutureOutcome:
         return FutureOutcome(index, error=future.exception(timeout=ANSWER))
     try:
         return FutureOutcome(index, _fetch(future) if results else None)
-    except KilledWorker as error:  # its worker died, and others in making it again
+    except Exception as error:
+        if not is_killed(error):
+            raise
+        # Its worker died, and others in making it again.
         return FutureOutcome(index, error=error)
 
 
-def cancel(client: Client, futures: Sequence[Future]) -> None:
+def cancel(client: "Client", futures: "Sequence[Future]") -> None:
     """Cancel futures that have not ended; others may have been released by `collect`.
 
     Parameters
@@ -184,7 +218,7 @@ def cancel(client: Client, futures: Sequence[Future]) -> None:
     client.cancel([future for future in futures if future.status in TO_COME])
 
 
-def _fetch(future: Future) -> Any:
+def _fetch(future: "Future") -> Any:
     """Bring a result that is in a worker's memory, scheduler_errors again where no answer comes.
 
     Seen once with as_completed: all results in memory, all workers idle, and an answer that never
@@ -197,7 +231,7 @@ def _fetch(future: Future) -> Any:
 
 
 def ordered_map(
-    client: Client, function: Callable[[Any], Any], items: Sequence[Any]
+    client: "Client", function: Callable[[Any], Any], items: Sequence[Any]
 ) -> Iterator[Any]:
     """Call a function for each item on the workers, and yield results in the items' order.
 
@@ -233,16 +267,18 @@ def ordered_map(
         yield _result(client, function, *waiting.popleft())
 
 
-def _result(client: Client, function: Callable[[Any], Any], item: Any, future: Future) -> Any:
+def _result(client: "Client", function: Callable[[Any], Any], item: Any, future: "Future") -> Any:
     """Return what a call returned; call again where its workers were killed."""
     for _ in range(ATTEMPTS):
         try:
             return future.result()
-        except KilledWorker as error:
-            died = error
-            future = client.submit(function, item, pure=False)
         except CancelledError as error:
             raise scheduler_lost(client) from error
+        except Exception as error:
+            if not is_killed(error):
+                raise
+            died: Any = error
+            future = client.submit(function, item, pure=False)
     future.cancel()
     raise ClusterError(
         f"{died.last_worker.address}: worker after worker died of one task; see their logs for "
