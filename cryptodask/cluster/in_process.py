@@ -148,7 +148,7 @@ class InProcess:
         return {"local": 1}
 
     def run(self, function: Callable[..., Any], *args: Any, **how: Any) -> dict[str, Any]:
-        """Call a function, and return what it returned by worker.
+        """Call a function, and return by worker what it returned, or its error.
 
         Parameters
         ----------
@@ -158,7 +158,10 @@ class InProcess:
             What a cluster needs to know besides.
         """
         del how
-        return {"local": function(*args)}
+        try:
+            return {"local": function(*args)}
+        except Exception as error:  # noqa: BLE001 - as ``on_error="return"`` has a client do
+            return {"local": error}
 
     def gather(self, futures: Sequence[LocalFuture]) -> list[Any]:
         """Return the results of futures, in order.
