@@ -54,8 +54,8 @@ def forecast(
 
     Small runs are done at once, large ones by a cluster that is started for them.
 
-    Examples
-    --------
+    For example:
+
         cryptodask forecast data
 
         cryptodask forecast data --coins Bitcoin --model auto --intervals
@@ -124,7 +124,7 @@ def print_forecasts(
     if len(result):
         out.print(_summary(result, closes))
         _print_more(result)
-    table = Table("model", "coins", "failed", "rows read", "seconds (all workers)")
+    table = Table("model", "coins", "failed", "rows", "seconds", box=SIMPLE_HEAD)
     for model in result.models:
         tasks = result.tasks[result.tasks["model"] == model]
         table.add_row(
@@ -156,7 +156,11 @@ def _summary(result: "Forecasts", closes: Callable[[Sequence[str]], Mapping[str,
     """Return the table of the first coins and models, no wider than the console."""
     rows = result.head(_lines(result) * result.horizon)
     groups = [group for _, group in rows.groupby(["coin", "model"], observed=True, sort=False)]
-    known = closes(sorted({str(group["coin"].iloc[0]) for group in groups}))
+    # What naive forecasts is the last close, so that no file is read again for it.
+    naive = [group.iloc[0] for group in groups if group["model"].iloc[0] == "naive"]
+    known = {str(row["coin"]): float(row["forecast"]) for row in naive}
+    unknown = {str(group["coin"].iloc[0]) for group in groups} - set(known)
+    known |= closes(sorted(unknown)) if unknown else {}
     steps = result.horizon
     lines = []
     for group in groups:
