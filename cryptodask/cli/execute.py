@@ -134,46 +134,52 @@ def execute(
     started, begun = time.perf_counter(), time.time()
     folder = folder or output.folder
     with _ending(folder):
-        with err.status(Text(f"opening {spec.source}")):  # for a terminal alone
-            loader, spec = open_prices(spec)
-            _check_coins(spec, loader)
-            if check is not None:
-                check(spec, loader)
-            from cryptodask.cluster.report import reporting
-            from cryptodask.runs import run_spec
-            from cryptodask.runs.plan import check_plan
+        loader, spec = _opened(spec, folder, output, check)
+        from cryptodask.cluster.report import reporting
+        from cryptodask.runs import run_spec
 
-            if folder is not None and not output.overwrite:
-                check_plan(folder)
-        usual = partial(run_spec, out=folder, overwrite=output.overwrite)
         if view.announce is not None:
             view.announce(spec)
         with _session(loader, cluster, needs_cluster=report is not None) as session:
             with reporting(report):
+                usual = partial(run_spec, out=folder, overwrite=output.overwrite)
                 result = (run or usual)(spec, session)
             returned = time.time()
             # All of this before the cluster closes, which takes seconds.
             files = [] if folder is None else [folder]
             files += view.write(result, output.file) if output.file is not None else []
-            if view.shows_closes:
-                view.show(result, partial(last_closes, loader, spec))
-            else:
-                view.show(result)
+            view.show(result, *([partial(last_closes, loader, spec)] if view.shows_closes else []))
             faults: list[Exception] = []
             try:
                 files += write_more(result, session) if write_more is not None else []
-            except Exception as error:  # noqa: BLE001 - the result is written, and is told first
+            except Exception as error:  # noqa: BLE001 - after the result, which is written
                 faults.append(error)
             out.print(f"{time.perf_counter() - started:.1f} seconds in all", highlight=False)
             if profile:
                 print_profile(result.tasks, begun, session.ready, returned)
             files += _report_lost(result.lost, output.file)
             view.failures(result)
-            for path in [*files, *([report] if report else [])]:
-                out.print(Text(f"wrote {path}"), soft_wrap=True)
-            if faults:
-                raise faults[0]
+            _print_written([*files, *([report] if report else [])], faults)
     raise typer.Exit(0 if result.is_complete else SOME_FAILED)
+
+
+def _opened(
+    spec: RunSpec,
+    folder: "AnyPath | None",
+    output: OutputOptions,
+    check: "Callable[[Any, CryptoLoader], None] | None",
+) -> "tuple[CryptoLoader, RunSpec]":
+    """Open the prices of a spec, and refuse what makes no sense before anything is started."""
+    with err.status(Text(f"opening {spec.source}")):  # for a terminal alone
+        loader, spec = open_prices(spec)
+        _check_coins(spec, loader)
+        if check is not None:
+            check(spec, loader)
+        if folder is not None and not output.overwrite:
+            from cryptodask.runs.plan import check_plan
+
+            check_plan(folder)
+    return loader, spec
 
 
 @contextmanager
@@ -246,6 +252,31 @@ def _ending(folder: "AnyPath | None") -> Iterator[None]:
         err.print(Text(text, style="red"), soft_wrap=True)
         print_stopped(folder)
         raise typer.Exit(1) from None
+
+
+def _print_written(files: "Iterable[AnyPath]", faults: Iterable[Exception]) -> None:
+    """Print which files were written, and then report what could not be."""
+    for path in files:
+        out.print(Text(f"wrote {path}"), soft_wrap=True)
+    for fault in faults:
+        _report_fault(fault)
+
+
+def _report_fault(fault: Exception) -> NoReturn:
+    """Name what failed beside a result that is printed and written, and end with 1.
+
+    Raises
+    ------
+    CryptoDaskError
+        The fault, where it was raised on purpose.
+    typer.Exit
+        Otherwise.
+    """
+    if isinstance(fault, CryptoDaskError) or TRACEBACK in os.environ:
+        raise fault
+    text = f"error: {type(fault).__name__}: {fault}".splitlines()[0]
+    err.print(Text(f"{text}; the result itself is whole", style="red"), soft_wrap=True)
+    raise typer.Exit(1)
 
 
 def _report_lost(lost: "pd.DataFrame", path: "AnyPath | None") -> list["AnyPath"]:

@@ -1,15 +1,17 @@
-"""Run a callable over many arguments as futures: the longest first, results as they come."""
+"""Run a callable over many arguments as futures, and yield results as they come.
+
+Of calls of several names, as of a run with several models, those come first whose name costs least
+in all, so that results come soon; of one name, the longest come first: workers end together.
+"""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
-
-import numpy as np
 
 from cryptodask.cluster.broadcast import NoWorkerWarning, scheduler_lost, workers_of
 from cryptodask.cluster.in_process import InProcess
@@ -47,6 +49,10 @@ class FutureOutcome:
     error: BaseException | None = None
 
 
+class GoneError(Exception):
+    """The worker is not there any more, on which alone a call could be done."""
+
+
 def submit(
     client: "Client",
     function: Callable[..., Any],
@@ -56,7 +62,7 @@ def submit(
     run: str | None = None,
     near: Sequence[Sequence[str]] | None = None,
 ) -> "list[Future]":
-    """Submit one future for each call, those that cost most first.
+    """Submit one future for each call: the names that cost least first, of each its longest calls.
 
     Parameters
     ----------
@@ -81,7 +87,11 @@ def submit(
     """
     run = run or uuid4().hex[:8]
     futures: list[Future] = [None] * len(calls)
-    for rank, i in enumerate(np.argsort(-np.asarray(costs, dtype=float), kind="stable")):
+    totals: Counter[str] = Counter()
+    for name, cost in zip(names, costs, strict=True):
+        totals[name] += cost  # type: ignore[assignment]
+    order = sorted(range(len(calls)), key=lambda i: (totals[names[i]], names[i], -costs[i]))
+    for rank, i in enumerate(order):
         futures[i] = client.submit(
             function,
             *calls[i],
@@ -167,6 +177,18 @@ def is_killed(error: BaseException) -> bool:
     from dask.distributed import KilledWorker
 
     return isinstance(error, KilledWorker)
+
+
+def killed_its_worker(error: BaseException | None) -> bool:
+    """Whether a worker died of a call, or would have with the memory that the call wanted.
+
+    Parameters
+    ----------
+    error : Exception or None
+        Of a `FutureOutcome`.
+    """
+    is_ours = isinstance(error, MemoryError | GoneError)
+    return is_ours or (error is not None and is_killed(error))
 
 
 def outcome_of(index: int, future: "Future", results: bool) -> FutureOutcome:

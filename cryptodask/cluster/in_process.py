@@ -173,7 +173,7 @@ class InProcess:
         return [future.result() for future in futures]
 
     def who_has(self, futures: Sequence[LocalFuture]) -> dict[Any, list[str]]:
-        """Return by key which workers have results: none, as there is no choice.
+        """Return by key which workers have results: none, as none has to be chosen.
 
         Parameters
         ----------

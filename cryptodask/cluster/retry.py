@@ -21,9 +21,10 @@ from cryptodask.cluster.broadcast import NoWorkerWarning, workers_of
 from cryptodask.cluster.futures import (
     TO_COME,
     FutureOutcome,
+    GoneError,
     cancel,
     collect,
-    is_killed,
+    killed_its_worker,
     outcome_of,
     submit,
     wait_a_bit,
@@ -263,19 +264,6 @@ def is_coin_at_fault(error: BaseException | None) -> bool:
     return isinstance(error, WorkerDiedError | MemoryError)
 
 
-def killed_its_worker(error: BaseException | None) -> bool:
-    """Whether a worker died of a call, or would have with the memory that the call wanted.
-
-    Parameters
-    ----------
-    error : Exception or None
-        Of a `FutureOutcome`.
-    """
-    if error is None:
-        return False
-    return isinstance(error, MemoryError | _GoneError) or is_killed(error)
-
-
 def _run_alone(
     client: "Client",
     task_call: TaskCall,
@@ -334,7 +322,7 @@ def _ending(client: "Client", future: "Future", results: bool) -> FutureOutcome 
     """Return how a call on one worker only ended; None if it must be done again."""
     if future.status == "pending":
         # It has no other worker to go to, and would wait for ever.
-        return FutureOutcome(0, error=_GoneError())
+        return FutureOutcome(0, error=GoneError())
     if future.status == "finished" and not isinstance(client, InProcess):
         # Or what it left on its worker could not be made again elsewhere.
         client.sync(client.scheduler.set_restrictions, worker={future.key: None})
@@ -346,10 +334,6 @@ def _ending(client: "Client", future: "Future", results: bool) -> FutureOutcome 
     except TimeoutError:
         cancel(client, [future])
         return None
-
-
-class _GoneError(Exception):
-    """The worker is not there any more."""
 
 
 def _given_up(error: BaseException | None) -> BaseException:

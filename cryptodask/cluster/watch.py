@@ -247,7 +247,7 @@ def watched(client: "Client") -> "Iterator[Watch | InProcess]":
     Yields
     ------
     Watch or InProcess
-        The latter where this process does the calls, of which nobody else could end one.
+        The latter where this process does the calls, which nobody else could end.
     """
     if isinstance(client, InProcess):
         yield client

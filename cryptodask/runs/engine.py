@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from dask.distributed import Future
 
 R = TypeVar("R")
-
 OnDone = Callable[[int], None]
 """Called with the number of coins (times models) that were done since the last call."""
 
@@ -81,12 +80,11 @@ def run_kind(
             stack.enter_context(watched(session.executor))
             if folder is not None:
                 check_shared(folder.path, lambda *call: ask_workers(session.executor, *call))
-        total = len(kind.coins) * len(kind.models)
-        bar = stack.enter_context(progress_bar(total, progress))
-        report: list[OnDone] = [bar, *([on_done] if on_done else [])]
+        bar = stack.enter_context(progress_bar(len(kind.coins) * len(kind.models), progress))
         log = stack.enter_context(run_log(kind, folder))
+        report: list[OnDone] = [bar, *([on_done] if on_done else [])]
         run = _Run(kind, session, folder, log, report, bar.say, as_dask=as_dask)
-        result: R = run.execute(None if there is None else there.tasks)
+        result: R = run.execute(there and there.tasks)
         session.release_memory()
         is_sent = folder is None and not as_dask and log.listens
         log.end(**(kind.event_tables(result) if is_sent else {}))

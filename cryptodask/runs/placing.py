@@ -3,7 +3,7 @@
 To start and end a cluster takes about three seconds, in which one process reads and fits many
 coins. What is done is the same either way, bit for bit. A process can't outlive code that crashes
 it, though, so that models that run code of others go to workers, as does what has a time limit, and
-a run that was stopped before, of which nobody knows why.
+the rest of a run that was stopped, since its own code may have been why.
 """
 
 from typing import TYPE_CHECKING, Any
