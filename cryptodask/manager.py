@@ -31,7 +31,7 @@ class CryptoManager(Session):
 
     def send_tasks(
         self,
-        model: str | Model = "linear",
+        model: str | Model = "naive",
         predict: int = 10,
         coins: Sequence[str] | None = None,
         *,
@@ -43,7 +43,7 @@ class CryptoManager(Session):
 
     def forecast(
         self,
-        models: Sequence[str | Model] = ("linear",),
+        models: Sequence[str | Model] = ("naive",),
         horizon: int = 10,
         coins: Sequence[str] | None = None,
         *,

@@ -74,6 +74,9 @@ SCRIPTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     )),
     "simulate": ((), (f"cryptodask: {SPREAD}", r"cryptodask, memory: median \S+ MB")),
     "size": ((), (r"import: \S+ s", r"append: \S+ s", "checked: 8,160 rows")),
+    "start": ((SOURCE,), (
+        f"cryptodask forecast: {SPREAD}", f"a wrong coin: {SPREAD}", f"--help: {SPREAD}",
+    )),
     "store": ((), (
         f"to_sql / store: {SPREAD}", f"stored again, compared: {SPREAD}", "2,000 forecasts, SQLite",
     )),

@@ -45,7 +45,14 @@ def backtest(
     ] = None,
     profile: Profile = False,
 ) -> None:
-    """Forecast coins as of past dates, and score models against naive and the actual prices."""
+    """Forecast coins as of past dates, and score models against naive and the actual prices.
+
+    For example:
+
+        cryptodask backtest data --model drift
+
+        cryptodask backtest data --model ridge --origins 24 --scores scores.csv
+    """
     check_file("--scores", scores, (".csv", ".parquet"))
     check_file("--page", page, (".html",))
 

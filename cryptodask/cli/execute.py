@@ -6,7 +6,8 @@ A `View` says what is special to a kind of runs. `cryptodask resume` finds them 
 import os
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cryptodask.io.paths import AnyPath
+    from cryptodask.prices import CryptoLoader
     from cryptodask.runs import Session
 
 TRACEBACK = "CRYPTODASK_TRACEBACK"
@@ -70,6 +72,8 @@ class View:
     ----------
     show : callable
         Prints the tables of a result.
+    shows_closes : bool
+        Whether it gets a function besides, which returns the last closes of coins.
     announce : callable, optional
         Prints what a spec will do, before it connects; raises the errors that it can see by then.
     failures : callable
@@ -78,7 +82,8 @@ class View:
         Writes a result to the file of ``--out`` and returns the files.
     """
 
-    show: Callable[[Any], None]
+    show: Callable[..., None]
+    shows_closes: bool = False
     announce: Callable[[Any], None] | None = None
     failures: Callable[[Any], None] = print_failures
     write: Callable[[Any, "AnyPath"], list["AnyPath"]] = write_tables
@@ -95,6 +100,7 @@ def execute(
     report: Path | None = None,
     run: "Callable[[Any, Session], Any] | None" = None,
     write_more: "Callable[[Any, Session], Iterable[AnyPath]] | None" = None,
+    check: "Callable[[Any, CryptoLoader], None] | None" = None,
 ) -> NoReturn:
     """Run a spec, print and write its result, and exit.
 
@@ -114,7 +120,10 @@ def execute(
     run : callable, optional
         Runs the spec with a session, where it is not `run_spec` with these options.
     write_more : callable, optional
-        Writes further files of a result, from the session, and returns them.
+        Writes further files of a result, from the session, and returns them. Its errors are raised
+        when the result is written and printed.
+    check : callable, optional
+        Refuses by its spec and prices a run that makes no sense, before anything is started.
 
     Raises
     ------
@@ -125,35 +134,102 @@ def execute(
     started, begun = time.perf_counter(), time.time()
     folder = folder or output.folder
     with _ending(folder):
+        loader, spec = _opened(spec, folder, output, check)
         from cryptodask.cluster.report import reporting
-        from cryptodask.runs import Session, run_spec
-        from cryptodask.runs.plan import check_plan
+        from cryptodask.runs import run_spec
 
-        usual = partial(run_spec, out=folder, overwrite=output.overwrite)
-        if folder is not None and not output.overwrite:
-            check_plan(folder)
-        loader, spec = open_prices(spec)
         if view.announce is not None:
             view.announce(spec)
-        with cluster.connect() as client:
-            connected = time.time()
+        with _session(loader, cluster, needs_cluster=report is not None) as session:
             with reporting(report):
-                session = Session(loader, client)
+                usual = partial(run_spec, out=folder, overwrite=output.overwrite)
                 result = (run or usual)(spec, session)
             returned = time.time()
             # All of this before the cluster closes, which takes seconds.
-            view.show(result)
             files = [] if folder is None else [folder]
             files += view.write(result, output.file) if output.file is not None else []
-            files += write_more(result, session) if write_more is not None else []
+            view.show(result, *([partial(last_closes, loader, spec)] if view.shows_closes else []))
+            faults: list[Exception] = []
+            try:
+                files += write_more(result, session) if write_more is not None else []
+            except Exception as error:  # noqa: BLE001 - after the result, which is written
+                faults.append(error)
             out.print(f"{time.perf_counter() - started:.1f} seconds in all", highlight=False)
             if profile:
-                print_profile(result.tasks, begun, connected, returned)
+                print_profile(result.tasks, begun, session.ready, returned)
             files += _report_lost(result.lost, output.file)
             view.failures(result)
-            for path in [*files, *([report] if report else [])]:
-                out.print(Text(f"wrote {path}"), soft_wrap=True)
+            _print_written([*files, *([report] if report else [])], faults)
     raise typer.Exit(0 if result.is_complete else SOME_FAILED)
+
+
+def _opened(
+    spec: RunSpec,
+    folder: "AnyPath | None",
+    output: OutputOptions,
+    check: "Callable[[Any, CryptoLoader], None] | None",
+) -> "tuple[CryptoLoader, RunSpec]":
+    """Open the prices of a spec, and refuse what makes no sense before anything is started."""
+    with err.status(Text(f"opening {spec.source}")):  # for a terminal alone
+        loader, spec = open_prices(spec)
+        _check_coins(spec, loader)
+        if check is not None:
+            check(spec, loader)
+        if folder is not None and not output.overwrite:
+            from cryptodask.runs.plan import check_plan
+
+            check_plan(folder)
+    return loader, spec
+
+
+@contextmanager
+def _session(
+    loader: "CryptoLoader", cluster: ClusterOptions, *, needs_cluster: bool
+) -> "Iterator[Session]":
+    """Give a session in this block: on the cluster that was asked for, or where work is done best.
+
+    A line says what is started.
+    """
+    from cryptodask.runs import Session
+
+    if not (cluster.is_given or needs_cluster):
+        with Session(loader, say=_say) as session:
+            yield session
+        return
+    with cluster.connect() as client:
+        yield Session(loader, client)
+
+
+def _check_coins(spec: RunSpec, loader: "CryptoLoader") -> None:
+    """Refuse coins that the source has not; those without a row fail by name in the run."""
+    names = loader.names
+    wanted = [coin for coin in spec.coins or () if names.find(coin) not in names.empty]
+    if wanted:
+        loader.check_names(wanted)
+
+
+def last_closes(loader: "CryptoLoader", spec: RunSpec, coins: Sequence[str]) -> Mapping[str, float]:
+    """Return the last close that models saw of some coins.
+
+    Parameters
+    ----------
+    loader : CryptoLoader
+    spec : RunSpec
+    coins : sequence of str
+
+    Returns
+    -------
+    mapping of str to float
+        By coin, of those that have one.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what was left out is printed with the run
+        rows = loader.get_df(list(coins), 1, spec.from_date, spec.to_date)
+    return dict(zip(rows["coin"], rows["close"].astype(float), strict=True))
+
+
+def _say(text: str) -> None:
+    err.print(Text(text), soft_wrap=True)
 
 
 @contextmanager
@@ -176,6 +252,31 @@ def _ending(folder: "AnyPath | None") -> Iterator[None]:
         err.print(Text(text, style="red"), soft_wrap=True)
         print_stopped(folder)
         raise typer.Exit(1) from None
+
+
+def _print_written(files: "Iterable[AnyPath]", faults: Iterable[Exception]) -> None:
+    """Print which files were written, and then report what could not be."""
+    for path in files:
+        out.print(Text(f"wrote {path}"), soft_wrap=True)
+    for fault in faults:
+        _report_fault(fault)
+
+
+def _report_fault(fault: Exception) -> NoReturn:
+    """Name what failed beside a result that is printed and written, and end with 1.
+
+    Raises
+    ------
+    CryptoDaskError
+        The fault, where it was raised on purpose.
+    typer.Exit
+        Otherwise.
+    """
+    if isinstance(fault, CryptoDaskError) or TRACEBACK in os.environ:
+        raise fault
+    text = f"error: {type(fault).__name__}: {fault}".splitlines()[0]
+    err.print(Text(f"{text}; the result itself is whole", style="red"), soft_wrap=True)
+    raise typer.Exit(1)
 
 
 def _report_lost(lost: "pd.DataFrame", path: "AnyPath | None") -> list["AnyPath"]:

@@ -1,26 +1,37 @@
 """``cryptodask forecast``: prices of coins by models, on a cluster."""
 
+import math
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
+from rich.table import Column, Table
 from rich.text import Text
 
 from cryptodask.cli.execute import Profile, View, execute
 from cryptodask.cli.options import ClusterOptions, OutputOptions, check_file, with_options
-from cryptodask.cli.show import err, out, shown_date
+from cryptodask.cli.show import err, out, shown_date, shown_price
 from cryptodask.errors import OptionError
 from cryptodask.runs.spec import ForecastSpec
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cryptodask.prices import CryptoLoader
     from cryptodask.results import Forecasts
     from cryptodask.runs import Session
 
-SHOWN = 10
-"""Forecasts that are printed."""
+SHOWN = 20
+"""Coins and models that have a line each."""
+
+MOST_ROWS = 200_000
+"""Rows of forecasts that are read for these lines, unless one coin has more."""
+
+NAME_WIDTH = 10
+"""Cells that a name gets at least, where it has as many; what is longer ends with an ellipsis."""
 
 
 @with_options
@@ -39,10 +50,24 @@ def forecast(
         Path | None, typer.Option(help="Write Dask's performance report to this .html file.")
     ] = None,
 ) -> None:
-    """Forecast the prices of coins by one or more models, on a cluster."""
+    """Forecast the prices of coins by one or more models.
+
+    Small runs are done at once, large ones by a cluster that is started for them.
+
+    For example:
+
+        cryptodask forecast data
+
+        cryptodask forecast data --coins Bitcoin --model auto --intervals
+
+        cryptodask forecast data --model naive --out forecasts.csv
+    """
     # What makes no sense is refused before a cluster is started for it.
     _check_plot(plot, plot_coin, spec, output)
     check_file("--report", report, (".html",))
+
+    def check(spec: ForecastSpec, loader: "CryptoLoader") -> None:
+        _check_plot_coin(plot_coin, spec, loader)
 
     def draw(result: "Forecasts", session: "Session") -> list[Path]:
         if plot is None or not len(result):
@@ -54,7 +79,10 @@ def forecast(
         save_plot(plot, session.loader.get_df(names, to_date=spec.to_date), rows, coin=plot_coin)
         return [plot]
 
-    execute(spec, VIEW, cluster, output, profile=profile, report=report, write_more=draw)
+    execute(
+        spec, VIEW, cluster, output,
+        profile=profile, report=report, write_more=draw, check=check,
+    )  # fmt: skip
 
 
 def _check_plot(
@@ -71,24 +99,32 @@ def _check_plot(
         )
 
 
-def print_forecasts(result: "Forecasts") -> None:
-    """Print the first forecasts, and a line a model."""
+def _check_plot_coin(plot_coin: str | None, spec: ForecastSpec, loader: "CryptoLoader") -> None:
+    """Refuse before the work the plot of a coin that has no forecast then."""
+    if plot_coin is None:
+        return
+    [coin] = loader.check_names([plot_coin])
+    if spec.coins is not None and coin not in map(loader.names.find, spec.coins):
+        raise OptionError(f"--plot-coin {plot_coin}: is not among --coins; add it, or name another")
+
+
+def print_forecasts(
+    result: "Forecasts", closes: Callable[[Sequence[str]], Mapping[str, float]]
+) -> None:
+    """Print a line a coin and model, of the first ones, and a line a model.
+
+    Parameters
+    ----------
+    result : Forecasts
+    closes : callable
+        Returns the last close of each of some coins, by name.
+    """
     from cryptodask.timing import STAGES
 
-    first = result.head(SHOWN)
-    table = Table(*first.columns, title=f"forecasts: the first of {len(result):,} rows")
-    for row in first.itertuples(index=False):
-        table.add_row(
-            Text(str(row.coin)),  # with brackets, maybe, which are not markup
-            str(row.model),
-            shown_date(row.cutoff),
-            shown_date(row.date),
-            str(row.step),
-            *(f"{price:.6g}" for price in row[5:]),
-        )
     if len(result):
-        out.print(table)
-    table = Table("model", "coins", "failed", "rows read", "seconds (all workers)")
+        out.print(_summary(result, closes))
+        _print_more(result)
+    table = Table("model", "coins", "failed", "rows", "seconds", box=SIMPLE_HEAD)
     for model in result.models:
         tasks = result.tasks[result.tasks["model"] == model]
         table.add_row(
@@ -101,6 +137,77 @@ def print_forecasts(result: "Forecasts") -> None:
     out.print(table)
     if result.has_intervals:
         _print_unbounded(result.tasks)
+
+
+def _lines(result: "Forecasts") -> int:
+    """Return of how many coins and models there is a line: fewer where each has very many rows."""
+    return max(1, min(SHOWN, MOST_ROWS // result.horizon))
+
+
+def _print_more(result: "Forecasts") -> None:
+    """Print how many coins and models have no line, and how to get these."""
+    more = len(result) // result.horizon - _lines(result)
+    if more > 0:
+        text = f"and {more:,} more (coins × models); --out FILE.csv writes all steps of all"
+        out.print(Text(text), soft_wrap=True)
+
+
+def _summary(result: "Forecasts", closes: Callable[[Sequence[str]], Mapping[str, float]]) -> Table:
+    """Return the table of the first coins and models, no wider than the console."""
+    rows = result.head(_lines(result) * result.horizon)
+    groups = [group for _, group in rows.groupby(["coin", "model"], observed=True, sort=False)]
+    # What naive forecasts is the last close, so that no file is read again for it.
+    naive = [group.iloc[0] for group in groups if group["model"].iloc[0] == "naive"]
+    known = {str(row["coin"]): float(row["forecast"]) for row in naive}
+    unknown = {str(group["coin"].iloc[0]) for group in groups} - set(known)
+    known |= closes(sorted(unknown)) if unknown else {}
+    steps = result.horizon
+    lines = []
+    for group in groups:
+        first, last = group.iloc[0], group.iloc[-1]
+        coin, end = str(last["coin"]), float(last["forecast"])
+        close = known.get(coin, math.nan)
+        line = {
+            "coin": coin,
+            "model": str(last["model"]),
+            "last close": shown_price(close),
+            "step 1": shown_price(float(first["forecast"])),
+            f"step {steps}": shown_price(end),
+            "change": f"{100 * (end / close - 1):+.1f}%" if close > 0 else "-",
+        }
+        if result.has_intervals:
+            bounds = [shown_price(float(last[name])) for name in ("lower_80", "upper_80")]
+            line["80% interval"] = " to ".join(bounds)
+        lines.append(line)
+    names = _fitting(lines)
+    texts = [
+        Column(name, no_wrap=True, overflow="ellipsis", justify="left" if i < 2 else "right")
+        for i, name in enumerate(names)
+    ]
+    for column, name in zip(texts, names, strict=True):
+        if name not in ("coin", "model"):
+            column.min_width = max(cell_len(line[name]) for line in lines)
+    cutoff = shown_date(rows["cutoff"].max())
+    table = Table(*texts, title=f"forecasts from {cutoff}, {steps} bars", box=SIMPLE_HEAD)
+    for line in lines:
+        # With brackets, maybe, which are not markup.
+        table.add_row(*(Text(line[name]) for name in names))
+    return table
+
+
+def _fitting(lines: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return the columns that fit beside each other: the less needed ones are left out."""
+    names = list(lines[0])
+    for spare in ("step 1", "last close", "80% interval"):
+        widths = (
+            min(NAME_WIDTH, most) if name in ("coin", "model") else most
+            for name in names
+            for most in [max(cell_len(text) for text in [name, *(li[name] for li in lines)])]
+        )
+        if sum(widths) + 3 * len(names) <= out.width:
+            break
+        names = [name for name in names if name != spare]
+    return names
 
 
 def _print_unbounded(tasks: "pd.DataFrame") -> None:
@@ -116,4 +223,4 @@ def _print_unbounded(tasks: "pd.DataFrame") -> None:
         )
 
 
-VIEW = View(show=print_forecasts)
+VIEW = View(show=print_forecasts, shows_closes=True)

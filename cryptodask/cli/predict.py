@@ -82,7 +82,14 @@ def predict(
     output: OutputOptions,
     profile: Profile = False,
 ) -> None:
-    """Forecast from trained versions; nothing is trained."""
+    """Forecast from trained versions; nothing is trained.
+
+    For example:
+
+        cryptodask predict data --model ridge:1 --registry registry
+
+        cryptodask predict data --model ridge --registry registry --out forecasts.csv
+    """
     alias = options.shadow
     if alias is not None and output.out is None:
         raise OptionError(f"--shadow {alias}: its forecasts are kept beside --out; give one")

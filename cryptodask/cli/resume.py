@@ -55,7 +55,12 @@ def resume(
     ] = False,
     profile: Profile = False,
 ) -> None:
-    """Continue a forecast, backtest or search that was stopped."""
+    """Continue a forecast, backtest or search that was stopped.
+
+    For example:
+
+        cryptodask resume results
+    """
     from cryptodask.io.paths import exists, is_folder, path_of
     from cryptodask.runs import read_plan
 

@@ -1,5 +1,6 @@
 """What commands print: consoles, and the lines that several of them share."""
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SOME_FAILED", "counted", "err", "out", "print_failures", "print_lost", "print_profile",
-    "shown_date", "write_table",
+    "shown_date", "shown_price", "write_table",
 ]  # fmt: skip
 
 SOME_FAILED = 3
@@ -115,6 +116,27 @@ def print_profile(tasks: "pd.DataFrame", started: float, connected: float, retur
             f"{rows['ended'].max() - connected:.2f} s",
         )
     out.print(workers)
+
+
+def shown_price(price: float) -> str:
+    """Return a price with six significant digits, and no exponent where that can be read.
+
+    Parameters
+    ----------
+    price : float
+
+    Examples
+    --------
+    >>> [shown_price(price) for price in (64123.456, 0.00000123, 1.5, float("nan"))]
+    ['64,123.5', '0.00000123', '1.5', '-']
+    """
+    if not math.isfinite(price):
+        return "-"
+    if price != 0 and not 1e-10 <= abs(price) < 1e12:
+        return f"{price:.6g}"
+    decimals = max(0, 5 - math.floor(math.log10(abs(price)))) if price else 0
+    text = f"{price:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def write_table(frame: "pd.DataFrame", path: "AnyPath") -> None:

@@ -34,7 +34,14 @@ def train(
     ] = None,
     profile: Profile = False,
 ) -> None:
-    """Train a model, and keep what it learned as a new version."""
+    """Train a model, and keep what it learned as a new version.
+
+    For example:
+
+        cryptodask train data --model ridge --registry registry
+
+        cryptodask train data --model ridge --intervals --registry registry --name daily
+    """
 
     def run(spec: TrainSpec, session: "Session") -> "Version":
         from cryptodask.registry.training import train_spec

@@ -31,7 +31,12 @@ def tune(
     folder: Annotated[str | None, typer.Option(hidden=True)] = None,
     profile: Profile = False,
 ) -> None:
-    """Search for options by backtests, and judge what was chosen by dates that took no part."""
+    """Search for options by backtests, and judge what was chosen by dates that took no part.
+
+    For example:
+
+        cryptodask tune data --model ridge --search ridge.alpha=1,10,100
+    """
     # The name that the folder had before `--out` could be one; `--out` may be a file beside it.
     if folder is not None and output.folder is not None:
         raise OptionError(f"--folder {folder}: --out {output.folder} is a folder; give one of them")

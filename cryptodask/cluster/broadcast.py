@@ -4,17 +4,17 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
-
-from dask.distributed import Client
-from distributed.comm import CommClosedError
-from distributed.utils import CancelledError
 
 from cryptodask.errors import ClusterError
 from cryptodask.worker.calls import has_files
+
+if TYPE_CHECKING:
+    from dask.distributed import Client
 
 ATTEMPTS = 3
 """How often workers are asked that have not answered."""
@@ -31,7 +31,7 @@ LOOK_FOR_WORKERS = 5.0
 _lost: "WeakKeyDictionary[Client, str]" = WeakKeyDictionary()
 
 
-def workers_of(client: Client) -> dict[str, int]:
+def workers_of(client: "Client") -> dict[str, int]:
     """Return the threads of each worker that is there, by its address.
 
     Parameters
@@ -48,7 +48,7 @@ def workers_of(client: Client) -> dict[str, int]:
     return threads
 
 
-def ask_workers(client: Client, function: Callable[..., Any], *args: Any) -> dict[str, Any]:
+def ask_workers(client: "Client", function: Callable[..., Any], *args: Any) -> dict[str, Any]:
     """Call a function on every worker, and return what each of them answered, by its address.
 
     One that goes away meanwhile has no answer, and one that comes meanwhile may have one.
@@ -85,7 +85,7 @@ def ask_workers(client: Client, function: Callable[..., Any], *args: Any) -> dic
     return answers
 
 
-def tell_workers(client: Client, function: Callable[[], Any]) -> None:
+def tell_workers(client: "Client", function: Callable[[], Any]) -> None:
     """Have every worker call a function on which nothing depends; wait for none of them for long.
 
     Parameters
@@ -99,7 +99,7 @@ def tell_workers(client: Client, function: Callable[[], Any]) -> None:
             client.run(function, wait=False, on_error="ignore", callback_timeout=UNANSWERED)
 
 
-def paths_visible(client: Client, paths: Sequence[str]) -> bool:
+def paths_visible(client: "Client", paths: Sequence[str]) -> bool:
     """Whether every worker sees these files, with the sizes that they have here.
 
     Parameters
@@ -125,7 +125,7 @@ class NoWorkerWarning:
     client : Client
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: "Client") -> None:
         self._client = client
         self._next = time.monotonic() + LOOK_FOR_WORKERS
         self._was_empty = self._warned = False
@@ -145,7 +145,7 @@ class NoWorkerWarning:
 
 
 @contextmanager
-def scheduler_errors(client: Client) -> Iterator[None]:
+def scheduler_errors(client: "Client") -> Iterator[None]:
     """Raise what fails in this block, which asks the scheduler something, as a `ClusterError`.
 
     Parameters
@@ -173,14 +173,16 @@ def as_cluster_error() -> Iterator[None]:
     """
     try:
         yield
-    except CommClosedError as error:
+    except OSError as error:
+        if type(error).__name__ != "CommClosedError":
+            raise
         raise ClusterError(
             f"a connection of the cluster was cut: {error}; see whether scheduler and workers "
             "still run"
         ) from error
 
 
-def note_lost(client: Client, message: str) -> None:
+def note_lost(client: "Client", message: str) -> None:
     """Note why a client left its scheduler, which errors say from now on.
 
     Parameters
@@ -191,7 +193,7 @@ def note_lost(client: Client, message: str) -> None:
     _lost[client] = message
 
 
-def scheduler_lost(client: Client) -> ClusterError:
+def scheduler_lost(client: "Client") -> ClusterError:
     """Return the error of a scheduler that is gone, and with it all that it knew.
 
     Parameters

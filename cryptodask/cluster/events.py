@@ -15,13 +15,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
-from dask.distributed import Client
-
 from cryptodask.io.paths import AnyPath, path_of, resolved
 from cryptodask.records import CoinFailure
 
 if TYPE_CHECKING:
     import pandas as pd
+    from dask.distributed import Client
 
 TOPIC = "cryptodask"
 """Of the events."""
@@ -69,7 +68,7 @@ class RunLog:
 
     def __init__(
         self,
-        client: Client | None,
+        client: "Client | None",
         kind: str,
         models: Sequence[str],
         coins: Sequence[str],
@@ -257,13 +256,13 @@ class RunLog:
             return None
 
 
-async def _log(client: Client, message: dict[str, Any]) -> None:
+async def _log(client: "Client", message: dict[str, Any]) -> None:
     if client.scheduler is None:
         raise OSError("the client was closed")
     await client.scheduler.log_event(topic=TOPIC, msg=message)
 
 
-async def _listens(client: Client) -> Any:
+async def _listens(client: "Client") -> Any:
     return await client.scheduler.get_metadata(keys=[LISTENS], default=False)
 
 

@@ -1,19 +1,24 @@
-"""Run a callable over many arguments as futures: the longest first, results as they come."""
+"""Run a callable over many arguments as futures, and yield results as they come.
+
+Of calls of several names, as of a run with several models, those come first whose name costs least
+in all, so that results come soon; of one name, the longest come first: workers end together.
+"""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import numpy as np
-from dask.distributed import Client, Future, KilledWorker
-from distributed.utils import CancelledError
-
 from cryptodask.cluster.broadcast import NoWorkerWarning, scheduler_lost, workers_of
+from cryptodask.cluster.in_process import InProcess
 from cryptodask.errors import ClusterError
+
+if TYPE_CHECKING:
+    from dask.distributed import Client, Future
 
 POLL, ANSWER, ATTEMPTS = 0.02, 30.0, 3
 """Seconds between looks at the futures, seconds to wait for one answer, and how often to ask."""
@@ -44,16 +49,20 @@ class FutureOutcome:
     error: BaseException | None = None
 
 
+class GoneError(Exception):
+    """The worker is not there any more, on which alone a call could be done."""
+
+
 def submit(
-    client: Client,
+    client: "Client",
     function: Callable[..., Any],
     calls: Sequence[tuple[Any, ...]],
     costs: Sequence[float],
     names: Sequence[str],
     run: str | None = None,
     near: Sequence[Sequence[str]] | None = None,
-) -> list[Future]:
-    """Submit one future for each call, those that cost most first.
+) -> "list[Future]":
+    """Submit one future for each call: the names that cost least first, of each its longest calls.
 
     Parameters
     ----------
@@ -78,7 +87,11 @@ def submit(
     """
     run = run or uuid4().hex[:8]
     futures: list[Future] = [None] * len(calls)
-    for rank, i in enumerate(np.argsort(-np.asarray(costs, dtype=float), kind="stable")):
+    totals: Counter[str] = Counter()
+    for name, cost in zip(names, costs, strict=True):
+        totals[name] += cost  # type: ignore[assignment]
+    order = sorted(range(len(calls)), key=lambda i: (totals[names[i]], names[i], -costs[i]))
+    for rank, i in enumerate(order):
         futures[i] = client.submit(
             function,
             *calls[i],
@@ -91,7 +104,7 @@ def submit(
     return futures
 
 
-def collect(futures: Sequence[Future], *, results: bool = True) -> Iterator[FutureOutcome]:
+def collect(futures: "Sequence[Future]", *, results: bool = True) -> Iterator[FutureOutcome]:
     """Yield how each future ended, in the order in which they end.
 
     A future whose worker died has been done again elsewhere by then. An error is yielded, not
@@ -121,9 +134,8 @@ def collect(futures: Sequence[Future], *, results: bool = True) -> Iterator[Futu
         if not ended:
             # Short at first, for passes that take no longer than a pause would.
             pause = min(POLL, max(2 * pause, 0.001, _LOOK * len(waiting)))
-            time.sleep(pause)
             assert warning is not None
-            warning.look()
+            wait_a_bit(futures[0].client, pause, warning)
         else:
             pause = 0.0
         for i, future in ended.items():
@@ -138,7 +150,48 @@ def collect(futures: Sequence[Future], *, results: bool = True) -> Iterator[Futu
             yield outcome
 
 
-def outcome_of(index: int, future: Future, results: bool) -> FutureOutcome:
+def wait_a_bit(client: "Client", seconds: float, warning: NoWorkerWarning) -> None:
+    """Wait for workers; or do the next call, where this process does them.
+
+    Parameters
+    ----------
+    client : Client
+    seconds : float
+    warning : NoWorkerWarning
+        Looks afterwards whether there are workers.
+    """
+    if isinstance(client, InProcess):
+        client.do_next()
+        return
+    time.sleep(seconds)
+    warning.look()
+
+
+def is_killed(error: BaseException) -> bool:
+    """Return whether an error is Dask's of a call whose workers died.
+
+    Parameters
+    ----------
+    error : Exception
+    """
+    from dask.distributed import KilledWorker
+
+    return isinstance(error, KilledWorker)
+
+
+def killed_its_worker(error: BaseException | None) -> bool:
+    """Whether a worker died of a call, or would have with the memory that the call wanted.
+
+    Parameters
+    ----------
+    error : Exception or None
+        Of a `FutureOutcome`.
+    """
+    is_ours = isinstance(error, MemoryError | GoneError)
+    return is_ours or (error is not None and is_killed(error))
+
+
+def outcome_of(index: int, future: "Future", results: bool) -> FutureOutcome:
     """Return how a future ended.
 
     Parameters
@@ -166,11 +219,14 @@ def outcome_of(index: int, future: Future, results: bool) -> FutureOutcome:
         return FutureOutcome(index, error=future.exception(timeout=ANSWER))
     try:
         return FutureOutcome(index, _fetch(future) if results else None)
-    except KilledWorker as error:  # its worker died, and others in making it again
+    except Exception as error:
+        if not is_killed(error):
+            raise
+        # Its worker died, and others in making it again.
         return FutureOutcome(index, error=error)
 
 
-def cancel(client: Client, futures: Sequence[Future]) -> None:
+def cancel(client: "Client", futures: "Sequence[Future]") -> None:
     """Cancel futures that have not ended; others may have been released by `collect`.
 
     Parameters
@@ -184,7 +240,7 @@ def cancel(client: Client, futures: Sequence[Future]) -> None:
     client.cancel([future for future in futures if future.status in TO_COME])
 
 
-def _fetch(future: Future) -> Any:
+def _fetch(future: "Future") -> Any:
     """Bring a result that is in a worker's memory, scheduler_errors again where no answer comes.
 
     Seen once with as_completed: all results in memory, all workers idle, and an answer that never
@@ -197,7 +253,7 @@ def _fetch(future: Future) -> Any:
 
 
 def ordered_map(
-    client: Client, function: Callable[[Any], Any], items: Sequence[Any]
+    client: "Client", function: Callable[[Any], Any], items: Sequence[Any]
 ) -> Iterator[Any]:
     """Call a function for each item on the workers, and yield results in the items' order.
 
@@ -233,16 +289,18 @@ def ordered_map(
         yield _result(client, function, *waiting.popleft())
 
 
-def _result(client: Client, function: Callable[[Any], Any], item: Any, future: Future) -> Any:
+def _result(client: "Client", function: Callable[[Any], Any], item: Any, future: "Future") -> Any:
     """Return what a call returned; call again where its workers were killed."""
     for _ in range(ATTEMPTS):
         try:
             return future.result()
-        except KilledWorker as error:
-            died = error
-            future = client.submit(function, item, pure=False)
         except CancelledError as error:
             raise scheduler_lost(client) from error
+        except Exception as error:
+            if not is_killed(error):
+                raise
+            died: Any = error
+            future = client.submit(function, item, pure=False)
     future.cancel()
     raise ClusterError(
         f"{died.last_worker.address}: worker after worker died of one task; see their logs for "

@@ -10,20 +10,31 @@ on, until what dies is a single coin. Most suspects are innocent, and are done t
 """
 
 import logging
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from dask.distributed import Client, Future, KilledWorker
-
 from cryptodask.cluster.broadcast import NoWorkerWarning, workers_of
-from cryptodask.cluster.futures import TO_COME, FutureOutcome, cancel, collect, outcome_of, submit
+from cryptodask.cluster.futures import (
+    TO_COME,
+    FutureOutcome,
+    GoneError,
+    cancel,
+    collect,
+    killed_its_worker,
+    outcome_of,
+    submit,
+    wait_a_bit,
+)
+from cryptodask.cluster.in_process import InProcess
 from cryptodask.cluster.watch import watched
 from cryptodask.errors import WorkerDiedError
+
+if TYPE_CHECKING:
+    from dask.distributed import Client, Future
 
 ALONE = 3
 """Deaths alone on a worker after which a single coin is at fault: whoever kills workers from
@@ -168,13 +179,13 @@ class TaskOutcome:
     """
 
     task: TaskId
-    future: Future
+    future: "Future"
     result: Any = None
     error: BaseException | None = None
 
 
 def run_tasks(
-    client: Client, task_call: TaskCall, tasks: Sequence[TaskId], *, results: bool = True
+    client: "Client", task_call: TaskCall, tasks: Sequence[TaskId], *, results: bool = True
 ) -> Generator[TaskOutcome]:
     """Run tasks, the costly first, and yield how each ended.
 
@@ -218,7 +229,7 @@ def run_tasks(
         raise
 
 
-def submit_tasks(client: Client, task_call: TaskCall, tasks: Sequence[TaskId]) -> list[Future]:
+def submit_tasks(client: "Client", task_call: TaskCall, tasks: Sequence[TaskId]) -> "list[Future]":
     """Submit a call of each task, the costly first.
 
     Parameters
@@ -253,23 +264,12 @@ def is_coin_at_fault(error: BaseException | None) -> bool:
     return isinstance(error, WorkerDiedError | MemoryError)
 
 
-def killed_its_worker(error: BaseException | None) -> bool:
-    """Whether a worker died of a call, or would have with the memory that the call wanted.
-
-    Parameters
-    ----------
-    error : Exception or None
-        Of a `FutureOutcome`.
-    """
-    return isinstance(error, KilledWorker | MemoryError | _GoneError)
-
-
 def _run_alone(
-    client: Client,
+    client: "Client",
     task_call: TaskCall,
     suspects: QuarantineQueue,
     results: bool,
-    limit: Callable[[Future, float | None], None],
+    limit: "Callable[[Future, float | None], None]",
 ) -> Iterator[TaskOutcome]:
     """Run suspects, each alone on a worker."""
     running: dict[str, tuple[TaskId, Future]] = {}
@@ -300,13 +300,12 @@ def _run_alone(
                     elif step is NextStep.GIVE_UP:
                         yield TaskOutcome(task, future, error=_given_up(outcome.error))
             if suspects.waiting or running:
-                time.sleep(POLL)
-                warning.look()
+                wait_a_bit(client, POLL, warning)
     finally:
         cancel(client, [future for _, future in running.values()])
 
 
-def _start_on(client: Client, worker: str, task_call: TaskCall, task: TaskId) -> Future:
+def _start_on(client: "Client", worker: str, task_call: TaskCall, task: TaskId) -> "Future":
     """Run a task on one worker and on no other."""
     logging.getLogger(__name__).info("running %s alone, since workers died of it", task)
     return client.submit(
@@ -319,12 +318,12 @@ def _start_on(client: Client, worker: str, task_call: TaskCall, task: TaskId) ->
     )
 
 
-def _ending(client: Client, future: Future, results: bool) -> FutureOutcome | None:
+def _ending(client: "Client", future: "Future", results: bool) -> FutureOutcome | None:
     """Return how a call on one worker only ended; None if it must be done again."""
     if future.status == "pending":
         # It has no other worker to go to, and would wait for ever.
-        return FutureOutcome(0, error=_GoneError())
-    if future.status == "finished":
+        return FutureOutcome(0, error=GoneError())
+    if future.status == "finished" and not isinstance(client, InProcess):
         # Or what it left on its worker could not be made again elsewhere.
         client.sync(client.scheduler.set_restrictions, worker={future.key: None})
         if future.status in TO_COME:
@@ -335,10 +334,6 @@ def _ending(client: Client, future: Future, results: bool) -> FutureOutcome | No
     except TimeoutError:
         cancel(client, [future])
         return None
-
-
-class _GoneError(Exception):
-    """The worker is not there any more."""
 
 
 def _given_up(error: BaseException | None) -> BaseException:

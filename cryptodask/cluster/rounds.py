@@ -13,18 +13,19 @@ whatever the round in which it happened.
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
-
-from dask.distributed import Client
 
 from cryptodask.cluster.retry import TaskOutcome, is_coin_at_fault
 from cryptodask.cluster.worker_state import WorkerState
 from cryptodask.worker.calls import same
 
+if TYPE_CHECKING:
+    from dask.distributed import Client
+
 
 def run_rounds(
-    client: Client,
+    client: "Client",
     worker_state: WorkerState,
     function: Callable[[Any, Any, int], Any],
     begin: Callable[[], Any],
@@ -123,7 +124,7 @@ def hold_tasks(
 
 
 def _contributions(
-    client: Client,
+    client: "Client",
     worker_state: WorkerState,
     function: Callable[[Any, Any, int], Any],
     message: Any,

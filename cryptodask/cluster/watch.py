@@ -18,14 +18,14 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
-import dask
-from dask.distributed import Client, Future
-from dask.utils import parse_timedelta
-
 from cryptodask.cluster.broadcast import LOST, note_lost
+from cryptodask.cluster.in_process import InProcess
+
+if TYPE_CHECKING:
+    from dask.distributed import Client, Future
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ class Watch:
     client : Client
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: "Client") -> None:
         self._client = client
         self._worker_silence = _seconds("worker", WORKER_SILENCE)
         self._call_silence = _seconds("call", CALL_SILENCE)
@@ -94,11 +94,11 @@ class Watch:
             self._client.loop.add_callback(self._end)
 
     @contextmanager
-    def limiting(self) -> Iterator[Callable[[Future, float | None], None]]:
+    def limiting(self) -> "Iterator[Callable[[Future, float | None], None]]":
         """Give a function that notes the time limit of a future, in seconds, for this block."""
         keys = []
 
-        def limit(future: Future, seconds: float | None) -> None:
+        def limit(future: "Future", seconds: float | None) -> None:
             if seconds is not None:
                 keys.append(future.key)
                 self._limits[future.key] = seconds
@@ -232,12 +232,12 @@ class Watch:
         client.status = "closed"
 
 
-_watches: dict[Client, Watch] = {}
+_watches: "dict[Client, Watch]" = {}
 _lock = threading.Lock()
 
 
 @contextmanager
-def watched(client: Client) -> Iterator[Watch]:
+def watched(client: "Client") -> "Iterator[Watch | InProcess]":
     """Watch a client's cluster in this block; once, however many blocks there are.
 
     Parameters
@@ -246,8 +246,12 @@ def watched(client: Client) -> Iterator[Watch]:
 
     Yields
     ------
-    Watch
+    Watch or InProcess
+        The latter where this process does the calls, which nobody else could end.
     """
+    if isinstance(client, InProcess):
+        yield client
+        return
     with _lock:
         watch = _watches.get(client)
         if watch is None:
@@ -266,4 +270,7 @@ def watched(client: Client) -> Iterator[Watch]:
 
 def _seconds(name: str, default: float) -> float:
     """Return a time of Dask's configuration."""
+    import dask
+    from dask.utils import parse_timedelta
+
     return float(parse_timedelta(dask.config.get(f"cryptodask.silence.{name}", default)))

@@ -9,13 +9,14 @@ is split or given up stays so in later passes. See `cryptodask.cluster.retry`.
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from typing import Any
-
-from dask.distributed import Client, Future
+from typing import TYPE_CHECKING, Any
 
 from cryptodask.cluster.broadcast import scheduler_errors
 from cryptodask.cluster.retry import TaskCall, TaskId, TaskOutcome, run_tasks, submit_tasks
 from cryptodask.worker.calls import Rebuild, call_on, same
+
+if TYPE_CHECKING:
+    from dask.distributed import Client, Future
 
 
 class WorkerState:
@@ -34,9 +35,10 @@ class WorkerState:
         Those that are left: without those that failed, and with halves of those that were split.
     """
 
-    def __init__(self, client: Client, task_call: TaskCall, tasks: Sequence[TaskId]) -> None:
+    def __init__(self, client: "Client", task_call: TaskCall, tasks: Sequence[TaskId]) -> None:
         self._client, self._task_call = client, task_call
-        self._futures: dict[TaskId, Any] = {}
+        self._futures: dict[TaskId, Future] = {}
+        self._known: dict[TaskId, Any] = {}
         self.tasks = list(tasks)
 
     def hold(self) -> Generator[TaskOutcome]:
@@ -116,7 +118,7 @@ class WorkerState:
         value : Any
             Small, such as a path: it travels with each call.
         """
-        self._futures[task] = value
+        self._known[task] = value
         self.tasks.append(task)
 
     def drop(self, task: TaskId) -> None:
@@ -126,7 +128,7 @@ class WorkerState:
         ----------
         task : TaskId
         """
-        self._futures.pop(task, None)
+        self._forget(task)
         if task in self.tasks:
             self.tasks.remove(task)
 
@@ -158,18 +160,23 @@ class WorkerState:
 
     def _fill(self) -> None:
         """Have workers hold again the state of tasks that ran alone, and ended well."""
-        missing = [task for task in self.tasks if task not in self._futures]
+        missing = [task for task in self.tasks if task not in {**self._futures, **self._known}]
         futures = submit_tasks(self._client, self._task_call, missing)
         self._futures |= zip(missing, futures, strict=True)
 
-    def _held(self, task: TaskId) -> "Future | Rebuild":
+    def _forget(self, task: TaskId) -> None:
+        self._futures.pop(task, None)
+        self._known.pop(task, None)
+
+    def _held(self, task: TaskId) -> "Future | Rebuild | Any":
+        if task in self._known:
+            return self._known[task]
         return self._futures.get(task) or self._recipe(task)
 
     def _recipe(self, task: TaskId) -> Rebuild:
         """Return how a worker that runs this task alone, and holds nothing, makes its state."""
-        state = self._futures.get(task)
-        if state is not None and not isinstance(state, Future):
-            return Rebuild(same, (state,))
+        if task in self._known:
+            return Rebuild(same, (self._known[task],))
         self._futures.pop(task, None)
         make = self._task_call
         return Rebuild(make.function, (make.alone or make.arguments)(task))
@@ -177,7 +184,7 @@ class WorkerState:
     def _split(self, task: TaskId) -> None:
         self._task_call.on_split(task)
         place = self.tasks.index(task)
-        self._futures.pop(task, None)
+        self._forget(task)
         self.tasks[place : place + 1] = task.halves
 
     def _holders(self) -> Callable[[TaskId], Sequence[str]]:
@@ -188,11 +195,11 @@ class WorkerState:
         """
         with scheduler_errors(self._client):
             holders = self._client.who_has(
-                [f for task in self.tasks if isinstance(f := self._futures[task], Future)]
+                [self._futures[task] for task in self.tasks if task in self._futures]
             )
 
         def of(task: TaskId) -> Sequence[str]:
             future = self._futures.get(task)
-            return () if not isinstance(future, Future) else tuple(holders.get(future.key, ()))
+            return () if future is None else tuple(holders.get(future.key, ()))
 
         return of

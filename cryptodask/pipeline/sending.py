@@ -117,7 +117,7 @@ def run(folder: Path) -> None:
     CryptoDaskError
         See `cryptodask.registry.predict` and `cryptodask.runs.forecast`.
     """
-    from cryptodask.cluster.connect import connect
+    from cryptodask.cluster.connecting import connect
     from cryptodask.cluster.security.tls import client_security
     from cryptodask.registry import predict
     from cryptodask.runs import forecast

@@ -47,7 +47,7 @@ def _make(kind: type[S], session: Session, **values: Any) -> S:
 
 def forecast(
     source: Source,
-    models: Models = ("linear",),
+    models: Models = ("naive",),
     horizon: int = 10,
     coins: Sequence[str] | None = None,
     *,

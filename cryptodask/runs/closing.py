@@ -15,7 +15,7 @@ def run_log(kind: Kind[Any, Any], folder: RunFolder | None) -> RunLog:
     """Return what sends messages of a run to the scheduler."""
     coins = sorted({*kind.coins, *(failure.coin for failure in kind.without)})
     return RunLog(
-        kind.session.client if kind.coins else None,
+        kind.session.pages if kind.coins else None,
         kind.event,
         [model.name for model in kind.models],
         coins,

@@ -22,6 +22,7 @@ from cryptodask.results.jobs import JobDone, TaskFiles, write_done
 from cryptodask.runs.closing import close_folder, run_log
 from cryptodask.runs.folder import RunFolder, check_shared
 from cryptodask.runs.kind import Call, Kind, Outcome
+from cryptodask.runs.placing import place_run
 from cryptodask.runs.pooling import pool_errors, warn_of_few
 from cryptodask.runs.progress import progress_bar
 from cryptodask.runs.session import Session
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from dask.distributed import Future
 
 R = TypeVar("R")
-
 OnDone = Callable[[int], None]
 """Called with the number of coins (times models) that were done since the last call."""
 
@@ -76,18 +76,18 @@ def run_kind(
             folder.reopen()
             kind.place = folder.path
         if kind.coins:
-            stack.enter_context(watched(session.client))
+            place_run(kind, is_new=there is None and not as_dask)
+            stack.enter_context(watched(session.executor))
             if folder is not None:
-                check_shared(folder.path, lambda *call: ask_workers(session.client, *call))
-        total = len(kind.coins) * len(kind.models)
-        bar = stack.enter_context(progress_bar(total, progress))
-        report: list[OnDone] = [bar, *([on_done] if on_done else [])]
+                check_shared(folder.path, lambda *call: ask_workers(session.executor, *call))
+        bar = stack.enter_context(progress_bar(len(kind.coins) * len(kind.models), progress))
         log = stack.enter_context(run_log(kind, folder))
+        report: list[OnDone] = [bar, *([on_done] if on_done else [])]
         run = _Run(kind, session, folder, log, report, bar.say, as_dask=as_dask)
-        result: R = run.execute(None if there is None else there.tasks)
+        result: R = run.execute(there and there.tasks)
         session.release_memory()
-        in_memory = folder is None and not as_dask
-        log.end(**(kind.event_tables(result) if in_memory and log.listens else {}))
+        is_sent = folder is None and not as_dask and log.listens
+        log.end(**(kind.event_tables(result) if is_sent else {}))
         return result
 
 
@@ -126,7 +126,7 @@ class _Run:
             self._run_with_intervals(todo, pools)
         elif todo:
             work = self._work(self._call, todo)
-            self._collect(run_tasks(self.session.client, work, todo, results=not self.as_dask))
+            self._collect(run_tasks(self.session.executor, work, todo, results=not self.as_dask))
         return self._close()
 
     def _plan(self, tasks: Sequence[Task] | None) -> Workload:
@@ -311,17 +311,17 @@ class _Run:
     def _states(self, tasks: Sequence[TaskId]) -> WorkerState:
         """Have workers keep what intervals need of each task, or write it to the folder."""
         if self.folder is None or not self.kind.writes_parts:
-            state = WorkerState(self.session.client, self._work(self._state_call, tasks), tasks)
+            state = WorkerState(self.session.executor, self._work(self._state_call, tasks), tasks)
             self._collect(state.hold(), keep=False)
             return state
         call = self._work(partial(self._call, parts=True), tasks)
-        state = WorkerState(self.session.client, call, [])
+        state = WorkerState(self.session.executor, call, [])
         parts = self._done(tasks, parts=True)
         for task, done in parts.items():
             state.put(task, self.kind.state_of(done, self.folder.path))
             self._count(self.workload.size(task))
         left = [task for task in tasks if task not in parts]
-        for outcome in self._collect(run_tasks(self.session.client, call, left), keep=False):
+        for outcome in self._collect(run_tasks(self.session.executor, call, left), keep=False):
             if outcome.error is None:
                 state.put(outcome.task, self.kind.state_of(outcome.result, self.folder.path))
         return state

@@ -17,6 +17,7 @@ from cryptodask.prices.row_filter import RowFilter
 from cryptodask.records import CoinFailure
 from cryptodask.results.jobs import JobDone, TaskFiles
 from cryptodask.results.manifest import Manifest
+from cryptodask.runs.placing import place_reading
 from cryptodask.runs.plan import Plan
 from cryptodask.runs.session import Session, coins_fingerprint, prices_fingerprint
 from cryptodask.runs.spec import RunSpec
@@ -93,10 +94,16 @@ class Kind(ABC, Generic[S, R]):
         names = [model.name for model in self.models]
         self.coins, self.without = session.choose_coins(spec.coins, names)
         self.place: AnyPath | None = None
+        place_reading(self)
         self.prepare()
 
     def prepare(self) -> None:
         """Decide what depends on the prices, as origins do, before the run begins."""
+
+    @property
+    def runs(self) -> Sequence[Model]:
+        """The models whose code is run, where those that are planned with stand for others."""
+        return self.models
 
     @property
     @abstractmethod

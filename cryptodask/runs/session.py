@@ -1,7 +1,9 @@
-"""`Session`: prices and a client, which the runs of a process share."""
+"""`Session`: prices, and what does the calls of runs: this process, or the client of a cluster."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from types import TracebackType
@@ -11,9 +13,11 @@ import numpy as np
 
 from cryptodask.charts import facts_html
 from cryptodask.cluster import TaskCall, run_tasks
+from cryptodask.cluster.in_process import InProcess
 from cryptodask.cluster.retry import is_coin_at_fault
 from cryptodask.errors import NoPricesError, OptionError
 from cryptodask.models import Model, create_model
+from cryptodask.models.allocator import release_memory
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.folder_source import FolderSource
 from cryptodask.prices.frames.dask_source import DaskFrameSource
@@ -27,7 +31,7 @@ from cryptodask.records import CoinFailure, DateArray
 from cryptodask.runs.workload import Workload, plan_tasks
 from cryptodask.text import counted
 from cryptodask.worker.job import Job, embed_prices
-from cryptodask.worker.process import release_memory, warm_up_model
+from cryptodask.worker.process import release_memory_soon, warm_up_model
 from cryptodask.worker.read import date_span
 from cryptodask.worker.remote import remote_prices
 
@@ -59,10 +63,19 @@ class Session:
     loader : CryptoLoader, path or frame
         Where the prices are; see `CryptoLoader`.
     client : dask.distributed.Client, optional
-        Of the cluster to use. Without one a local cluster is started by the first run, with one
-        thread a worker, and closed by `close` or at the end of a ``with`` block.
+        Of the cluster to use. Without one, small runs of models of this package are done in this
+        process (`cryptodask.runs.placing`). The first that is not starts a local cluster, with
+        one thread a worker, which all later ones use and which is closed by `close` or at the end
+        of a ``with`` block.
     workers : int, optional
-        Processes of that local cluster; by default one a core.
+        Processes of that local cluster, by which each run is done then; by default one a core.
+    say : callable, optional
+        Called with a line each time something is started that takes long.
+
+    Attributes
+    ----------
+    ready : float
+        When the last run had what does its calls, in seconds since 1970.
 
     Raises
     ------
@@ -76,12 +89,16 @@ class Session:
         client: "Client | None" = None,
         *,
         workers: int | None = None,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         if client is not None and workers is not None:
             raise OptionError(f"workers: got {workers} beside a client, which has its workers")
         self._client = client
         self._workers = workers
         self._owned = False
+        self._here: InProcess | None = None
+        self._say = say
+        self.ready = time.time()
         self.loader = loader if isinstance(loader, CryptoLoader) else self._open(loader)
 
     def _open(self, prices: Prices) -> CryptoLoader:
@@ -95,10 +112,15 @@ class Session:
     def client(self) -> "Client":
         """The client; of a local cluster that is started if there is none yet."""
         if self._client is None:
+            count = self._workers or os.cpu_count() or 1
+            self._say(f"starting {counted(count, 'worker')} on this machine")
             from cryptodask.cluster import local_client
 
             self._client = local_client(self._workers)
             self._owned = True
+            self.ready = time.time()
+            if self._client.dashboard_link:
+                self._say(f"dashboard: {self._client.dashboard_link}")
         return self._client
 
     def __repr__(self) -> str:
@@ -115,6 +137,29 @@ class Session:
             return f"{'its own at ' * self._owned}{scheduler.address if scheduler else 'closed'}"
         workers = "a worker a core" if self._workers is None else counted(self._workers, "worker")
         return f"not started yet ({workers} on this machine)"
+
+    @property
+    def executor(self) -> "Client | InProcess":
+        """Whatever does the calls of the run: this process, or the client; see `place`."""
+        return self.client if self._here is None else self._here
+
+    @property
+    def pages(self) -> "Client | None":
+        """The client whose scheduler pages listen to; None where this process does the calls."""
+        return None if self._here is not None else self.client
+
+    def place(self, *, here: bool) -> None:
+        """Have this process do the calls of a run, if it has no client and no workers.
+
+        Parameters
+        ----------
+        here : bool
+            Whether it may; otherwise a client does them.
+        """
+        has_cluster = self._client is not None or self._workers is not None
+        self._here = InProcess() if here and not has_cluster else None
+        if self._here is not None:
+            self.ready = time.time()
 
     def close(self) -> None:
         """Close the local cluster, if one was started here."""
@@ -155,6 +200,8 @@ class Session:
 
     def warm_up(self, models: Sequence[Model]) -> None:
         """Have workers, and those that join later, import and compile what these models need."""
+        if self._here is not None:
+            return  # what a model needs is imported by its first call, and compiled once
         from cryptodask.cluster import warm_up
 
         actions = {repr(model): partial(warm_up_model, model) for model in models}
@@ -166,15 +213,17 @@ class Session:
         from cryptodask.io.modules import own_files
 
         files = own_files(models)
-        if files:
+        if files and self._here is None:
             upload_modules(self.client, files)
 
     def release_memory(self) -> None:
-        """Have workers give back the memory that they kept for the next batch of a run."""
-        from cryptodask.cluster import tell_workers
+        """Have what did the run give back the memory that it kept for the next batch."""
+        if self._here is not None:
+            release_memory()
+        elif self._client is not None:
+            from cryptodask.cluster import tell_workers
 
-        if self._client is not None:
-            tell_workers(self._client, release_memory)
+            tell_workers(self._client, release_memory_soon)
 
     def check_timeout(self, timeout: float | None) -> None:
         """See that a time limit would end workers and not this process.
@@ -194,6 +243,8 @@ class Session:
 
     def threads(self) -> int:
         """Return the threads of all workers, or of those that may come, if these are more."""
+        if self._here is not None:
+            return 1
         from cryptodask.cluster import most_workers, workers_of
 
         return max(most_workers(self.client), sum(workers_of(self.client).values()))
@@ -277,7 +328,7 @@ class Session:
             date_span, lambda task: (workload.job(task), row_filter), lambda _: "date-span",
             workload.cost, workload.size,
         )  # fmt: skip
-        outcomes = list(run_tasks(self.client, work, workload.task_ids()))
+        outcomes = list(run_tasks(self.executor, work, workload.task_ids()))
         for outcome in outcomes:
             # A coin that kills workers is named where it is to be forecast.
             if outcome.error is not None and not is_coin_at_fault(outcome.error):

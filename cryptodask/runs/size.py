@@ -12,6 +12,9 @@ from cryptodask.text import counted
 ROW_BYTES = 64
 """The least that a row of forecasts takes in memory: eight columns, names as codes."""
 
+ANY_MEMORY = 64_000_000
+"""Bytes that every machine has, so that nobody asks how many there are."""
+
 MOST_ROWS = 10_000_000
 """Rows of forecasts that a task makes, unless one coin has more: 2 GB while they are joined."""
 
@@ -30,9 +33,11 @@ def check_size(kind: Kind[Any, Any], *, comes_back: bool) -> None:
     OptionError
         Its rows take more than the memory of this machine.
     """
+    rows = kind.rows_per_coin * len(kind.coins) * len(kind.models)
+    if rows * ROW_BYTES < ANY_MEMORY:
+        return
     from distributed.system import MEMORY_LIMIT  # of the container, where there is one
 
-    rows = kind.rows_per_coin * len(kind.coins) * len(kind.models)
     if comes_back and rows * ROW_BYTES > MEMORY_LIMIT:
         bars = counted(kind.spec.horizon, "bar")
         dates = kind.rows_per_coin // kind.spec.horizon

@@ -178,7 +178,7 @@ class ForecastSpec(RunSpec):
     kind: ClassVar[str] = "forecast"
 
     models: tuple[ModelSpec, ...] = option(
-        "linear", MODELS, flag="--model", converter=model_specs, check=check_models
+        "naive", MODELS, flag="--model", converter=model_specs, check=check_models
     )
     intervals: bool = option(
         False, "Make 80 and 95% intervals: about 40 times the work.", check=flag

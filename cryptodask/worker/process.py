@@ -1,7 +1,6 @@
 """What is done to a worker's process rather than to a job."""
 
-from cryptodask.models import Model
-from cryptodask.models.allocator import release_memory_soon
+from cryptodask.models import Model, allocator
 
 
 def warm_up_model(model: Model) -> None:
@@ -9,6 +8,6 @@ def warm_up_model(model: Model) -> None:
     model.warm_up()
 
 
-async def release_memory() -> None:
+async def release_memory_soon() -> None:
     """Give back the memory that was kept for the next batch of a run, soon."""
-    await release_memory_soon()
+    await allocator.release_memory_soon()

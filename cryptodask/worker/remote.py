@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
-from dask.distributed import Future, get_worker, worker_client
 
 from cryptodask.prices.clean.cleaning import join_readings
 from cryptodask.prices.clean.findings import empty_findings
@@ -55,6 +54,8 @@ def _fetch(part: Any) -> Reading:
     """Return a part, by its key, from this worker or from the one that has it."""
     if isinstance(part, Reading):
         return part
+    from dask.distributed import Future, get_worker, worker_client
+
     here: Reading | None = get_worker().data.get(part)
     if here is not None:
         return here

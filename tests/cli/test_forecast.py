@@ -25,7 +25,8 @@ def test_a_whole_run_ends_with_0_and_two_files(cluster: Cluster, healthy: Path, 
     frame = pd.read_parquet(out)
     assert len(frame) == 4 * 2 * 3
     assert pd.read_parquet(tmp_path / "f.failures.parquet").empty
-    assert "first of 24 rows" in done.stdout
+    assert done.stdout.count(" linear ") == 4 + 1  # a line a coin, and one of the model
+    assert "80% interval" not in done.stdout
     assert str(out) in done.stdout
     assert "Traceback" not in done.stderr
 
@@ -34,7 +35,8 @@ def test_a_coin_that_fails_is_named_and_ends_with_3(
     cluster: Cluster, small_folder: Path, tmp_path: Path
 ):
     out = tmp_path / "f.csv"
-    done = run("forecast", small_folder, "--scheduler", cluster.address, "--out", out)
+    done = run("forecast", small_folder, "--model", "linear", "--scheduler", cluster.address,
+               "--out", out)  # fmt: skip
     assert done.returncode == 3, done.stderr
     assert "ConstantSeriesError" in done.stderr
     failures = pd.read_csv(tmp_path / "f.failures.csv")
@@ -78,7 +80,7 @@ def test_intervals_are_written_where_they_are_asked_for_and_lacking_ones_are_tol
                cluster.address, "--intervals", "--calibrate", 10, "--warmup", 60]  # fmt: skip
     done = inside(*command, "--out", tmp_path / "f.csv", "--plot", tmp_path / "f.html")
     assert done.returncode == 0, done.stderr
-    assert "upper_95" in done.stdout
+    assert "80% interval" in done.stdout
     assert "without intervals" not in done.stderr
     rows = pd.read_csv(tmp_path / "f.csv", parse_dates=["cutoff"])
     bounds = rows[["lower_95", "lower_80", "upper_80", "upper_95"]].to_numpy()
@@ -121,6 +123,7 @@ def test_options_of_models_reach_them(cluster: Cluster, healthy: Path, tmp_path:
         (["--out", "f.xlsx"], "must end in .parquet or .csv"),
         (["--plot", "f.svg"], "must end in .html or .png"),
         (["--plot", "f.png"], "name it with --plot-coin"),
+        (["--plot", "f.html", "--plot-coin", "Bitcon"], "no coin of that name"),
         (["--out", "no/such/f.csv"], "make it first"),
         (["--from", "yesterdayish"], "write it as YYYY-MM-DD"),
         (["--from", "2024-01-02", "--to", "2024-01-01"], "is after"),

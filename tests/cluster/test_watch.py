@@ -146,7 +146,7 @@ def test_a_frozen_scheduler_is_an_error_that_says_how_the_run_is_resumed(
     with ThreadPoolExecutor() as pool, dask.config.set({"cryptodask.silence.scheduler": 8}):
         try:
             lost = pool.submit(run, out=out, on_done=freeze).exception(PATIENCE)
-            monkeypatch.setattr(sys.modules["cryptodask.cluster.connect"], "GREETING_TIMEOUT", 3)
+            monkeypatch.setattr(sys.modules["cryptodask.cluster.connecting"], "GREETING_TIMEOUT", 3)
             later = pool.submit(run).exception(PATIENCE)
         finally:
             own_cluster.scheduler.send_signal(signal.SIGCONT)

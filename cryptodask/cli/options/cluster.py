@@ -132,6 +132,19 @@ class ClusterOptions:
         OptionError
             The options contradict each other.
         """
+        if self.scheduler:
+            err.print(f"connecting to {self.scheduler}", highlight=False, markup=False)
+        else:
+            count = (
+                "as many workers as there are cores"
+                if self.workers is None
+                else (
+                    f"{self.workers} workers"
+                    if isinstance(self.workers, int)
+                    else "{} to {} workers".format(*self.workers)
+                )
+            )
+            err.print(f"starting {count} on this machine", highlight=False)
         from cryptodask.cluster import connect, requiring
 
         with connect(self.scheduler, self.workers, read_tls(self.tls)) as client:

@@ -19,6 +19,15 @@ PLAIN = (bool, int, float, str, Path)
 """Types that typer reads by itself."""
 
 
+PANELS = {
+    **dict.fromkeys(("models", "option", "search", "random", "window", "refit", "seed"), "Models"),
+    **dict.fromkeys(("coins", "from_date", "to_date", "gaps", "gap_limit", "partitions"), "Prices"),
+    **dict.fromkeys(("intervals", "calibrate", "warmup"), "Intervals"),
+    "timeout": "Cluster",
+}
+"""Headings of options in the help, by field, where their class has none for all of them."""
+
+
 def parameters_of(kind: type) -> list[Parameter]:
     """Return the options that the fields of an attrs class declare.
 
@@ -35,7 +44,11 @@ def parameters_of(kind: type) -> list[Parameter]:
     """
     panel = getattr(kind, "panel", None)
     fields = sorted(attrs.fields(kind), key=lambda field: field.inherited)
-    return [_parameter(field, panel) for field in fields if field.metadata.get("flag") != ""]
+    return [
+        _parameter(field, PANELS.get(field.name, panel))
+        for field in fields
+        if field.metadata.get("flag") != ""
+    ]
 
 
 def _parameter(field: "attrs.Attribute[Any]", panel: str | None) -> Parameter:

@@ -22,15 +22,21 @@ Source = Annotated[
         help="A folder of price files, one such file, 'data/*.csv', a URL of these, or a table."
     ),
 ]
-Models = Annotated[list[str] | None, typer.Option("--model", help=MODELS)]
+Models = Annotated[list[str] | None, typer.Option("--model", help=MODELS, rich_help_panel="Models")]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--option", metavar="MODEL.OPTION=VALUE", help="A model's option: lstm.epochs=3."),
+    typer.Option(
+        "--option",
+        metavar="MODEL.OPTION=VALUE",
+        help="A model's option: lstm.epochs=3.",
+        rich_help_panel="Models",
+    ),
 ]
 Search = Annotated[
     list[str] | None,
     typer.Option(
         metavar="MODEL.OPTION=VALUES",
+        rich_help_panel="Models",
         help="Values of a model's option: ridge.alpha=1,10,100; with | between them where a value "
         "has a comma: 'lstm.units=50,100|32,32'.",
     ),

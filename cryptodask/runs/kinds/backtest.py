@@ -104,7 +104,7 @@ class DatedKind(Kind[S, R]):
             if model.name not in needed or not is_pooled(model):
                 continue
             trained = PastTraining(
-                session.client, model, workload.together(model, 2 * session.threads()),
+                session.executor, model, workload.together(model, 2 * session.threads()),
                 self.row_filter, spec.horizon, spec.seed, say,
                 origins=self.all_origins, window=spec.rows,
             ).train_every(spec.refit)  # fmt: skip

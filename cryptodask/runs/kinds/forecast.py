@@ -81,7 +81,7 @@ class ForecastKind(Kind[ForecastSpec, Forecasts]):
         """Return what a training needs."""
         session, spec = self.session, self.spec
         return {
-            "client": session.client,
+            "client": session.executor,
             "model": model,
             "workload": workload.together(model, 2 * session.threads()),
             "row_filter": self.row_filter,

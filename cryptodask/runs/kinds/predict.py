@@ -77,6 +77,11 @@ class PredictKind(ForecastKind):
         super().__init__(spec, session, planned)  # type: ignore[arg-type]
 
     @property
+    def runs(self) -> Sequence[Model]:
+        """The models of the versions."""
+        return [version.model for version in self.versions.values()]
+
+    @property
     def warmed(self) -> Sequence[Model]:
         """None: what is planned with is not what workers forecast by."""
         return ()

@@ -17,7 +17,7 @@ import pytest
 from dask.distributed import Security
 
 from cryptodask.cluster import connect, local_client
-from cryptodask.cluster.connect import close_local
+from cryptodask.cluster.connecting import close_local
 from cryptodask.cluster.security.certificates import Authority, dask_config, init
 from cryptodask.cluster.security.tls import client_security
 from cryptodask.errors import ClusterError, OptionError

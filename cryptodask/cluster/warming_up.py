@@ -3,19 +3,21 @@
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from dask.distributed import Client
-
 from cryptodask.cluster.broadcast import LOST
-from cryptodask.worker.calls import Action, WarmUp
+from cryptodask.worker.calls import Action
+from cryptodask.worker.calls.warm_up import WarmUp
+
+if TYPE_CHECKING:
+    from dask.distributed import Client
 
 _known: "WeakKeyDictionary[Client, dict[str, Action]]" = WeakKeyDictionary()
 _adding = threading.Lock()
 
 
-def warm_up(client: Client, actions: Mapping[str, Action], modules: Sequence[str] = ()) -> None:
+def warm_up(client: "Client", actions: Mapping[str, Action], modules: Sequence[str] = ()) -> None:
     """Have all workers, and those that join later, call functions; not again what they called.
 
     Parameters

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from cryptodask.cluster import connect
-from cryptodask.cluster.warm_up import warm_up
+from cryptodask.cluster.warming_up import warm_up
 from tests.conftest import Cluster
 
 

@@ -1,16 +1,11 @@
 """Small calls that the cluster makes on workers, whatever they work on."""
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-
-from dask.distributed import Worker, WorkerPlugin, get_worker
-from distributed.protocol import pickle
-from distributed.worker import WORKER_ANY_RUNNING
 
 from cryptodask.errors import CryptoDaskError
 from cryptodask.io.modules import digest_of
@@ -18,8 +13,6 @@ from cryptodask.io.paths import AnyPath, exists, fresh
 
 Action = Callable[[], object]
 """Of a module that workers can import; called twice, it does no more than once."""
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -108,61 +101,31 @@ def has_files(sizes: dict[str, int]) -> bool:
 
 def worker_address() -> str:
     """Return the address of the worker that this runs on, or "local"."""
-    try:
-        return str(get_worker().address)
-    except ValueError:
-        return "local"
+    worker = _worker()
+    return "local" if worker is None else str(worker.address)
 
 
 def worker_is_closing() -> bool:
     """Return whether the worker that this runs on is about to end."""
-    try:
-        return get_worker().status not in WORKER_ANY_RUNNING
-    except ValueError:
+    worker = _worker()
+    if worker is None:
         return False
+    from distributed.worker import WORKER_ANY_RUNNING
+
+    return worker.status not in WORKER_ANY_RUNNING
 
 
-class WarmUp(WorkerPlugin):  # type: ignore[misc]
-    """Calls functions on a worker, now and on each that joins later, in the thread of its tasks.
+def _worker() -> Any:
+    """Return the worker that this runs on, or None in a process that has none."""
+    # A worker has imported it; importing it takes longer than what a run without one needs.
+    if "distributed.worker" not in sys.modules:
+        return None
+    from dask.distributed import get_worker
 
-    The worker still answers meanwhile, and its first task waits only for the calls that are left.
-
-    Parameters
-    ----------
-    actions : mapping of str to callable
-        By a name of each, for messages.
-    modules : sequence of str
-        Modules that tasks are of. They are imported first, in the thread that opens messages: two
-        threads that import parts of one package at a time may see modules that are half made, and
-        where that is the thread of messages, the worker answers no more.
-    """
-
-    name = "cryptodask-warm-up"
-
-    def __init__(self, actions: Mapping[str, Action], modules: Sequence[str] = ()) -> None:
-        self._modules = tuple(modules)
-        # To be opened in that thread, since opening imports the modules that functions are of.
-        self._pickled = {name: pickle.dumps(action) for name, action in actions.items()}
-
-    def setup(self, worker: Worker) -> None:
-        """Begin, on this worker.
-
-        Parameters
-        ----------
-        worker : Worker
-        """
-        with suppress(ImportError):  # which the first task meets, and its client gets
-            for module in self._modules:
-                import_module(module)
-        worker.executors["default"].submit(self._call_all)
-
-    def _call_all(self) -> None:
-        for name, pickled in self._pickled.items():
-            try:
-                pickle.loads(pickled)()  # from the client, as the tasks of this worker are
-            except Exception:
-                # The task that needs it meets the same error, and the client gets it.
-                logger.warning("warming up for %s failed", name, exc_info=True)
+    try:
+        return get_worker()
+    except ValueError:
+        return None
 
 
 def has_module(name: str, digest: str) -> str | None:

@@ -16,7 +16,7 @@ from cryptodask.cluster import close_local, connect, local_client
 from cryptodask.errors import ClusterError, OptionError
 from tests.conftest import Cluster
 
-CONNECT = import_module("cryptodask.cluster.connect")  # which a function of that name hides
+CONNECT = import_module("cryptodask.cluster.connecting")
 
 
 def free_port() -> int:
