@@ -153,7 +153,7 @@ def place_of(name: str) -> str | None:
     prefix, colon, inner = name.partition(":")
     if not colon or prefix not in FAMILIES:
         return name if own.is_place(name) else None
-    code_of = getattr(_import(FAMILIES[prefix]), "code_of", None)
+    code_of = getattr(import_place(FAMILIES[prefix]), "code_of", None)
     return None if code_of is None else code_of(inner)
 
 

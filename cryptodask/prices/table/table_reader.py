@@ -1,11 +1,8 @@
 """Read a price table: what is in it, and partitions of it."""
 
 from collections.abc import Collection, Iterable, Sequence
-from copy import copy
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -14,7 +11,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cryptodask.charts import Chart, facts_html
-from cryptodask.errors import OptionError
 from cryptodask.prices.clean.cleaning import as_raw
 from cryptodask.prices.clean.declared import Declared
 from cryptodask.prices.clean.findings import (
@@ -25,14 +21,13 @@ from cryptodask.prices.clean.findings import (
 )
 from cryptodask.prices.coverage import Coverage, coverage_chart, measure_coverage
 from cryptodask.prices.freq import long_bars
-from cryptodask.prices.own import empty_own, names_of, unknown_column
 from cryptodask.prices.partition import pack
-from cryptodask.prices.read.options import ReadOptions
 from cryptodask.prices.table.index import load, load_codes, read_index
 from cryptodask.prices.table.looking import FINDING_KEY
 from cryptodask.prices.table.merge import keep_last
+from cryptodask.prices.table.own_reader import OwnColumnsReader
 from cryptodask.prices.table.seam import empty_raw
-from cryptodask.prices.table.table_partition import TablePartition, read_own
+from cryptodask.prices.table.table_partition import TablePartition
 from cryptodask.text import shown_date, shown_names
 
 WITHDRAWN = "withdrawn"
@@ -42,7 +37,7 @@ ENDED_DAYS = 30
 """Days without a row, before the last date of a table, after which a coin is said to have ended."""
 
 
-class TableReader:
+class TableReader(OwnColumnsReader):
     """A price table as it was when it was opened: its rows, findings and index, for reading.
 
     The base of `PriceTable`, which is what users open and which documents the attributes.
@@ -53,8 +48,6 @@ class TableReader:
     index: pd.DataFrame
     seconds_a_row = 2e-7
     is_shared = False
-
-    _asked: tuple[str, ...] = ()
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).resolve()
@@ -206,87 +199,6 @@ class TableReader:
             )
             for a, b in spans
         ]
-
-    @property
-    def own_names(self) -> tuple[str, ...]:
-        """The names of the table's own columns: numbers, then facts."""
-        further = self.manifest["own"]
-        return () if further is None else (*further["columns"], *further["facts"])
-
-    def empty_own(self) -> pd.DataFrame | None:
-        """Return no rows of the table's own columns; None where it has none."""
-        further = self.manifest["own"]
-        return None if further is None else empty_own(further["columns"], further["facts"])
-
-    def with_own(self, columns: Iterable[str]) -> Self:
-        """Return the table with the own columns that models ask for; see `Source`."""
-        numbers, facts = names_of(columns)
-        wanted = (*numbers, *facts)
-        if missing := sorted(set(wanted) - set(self.own_names)):
-            raise unknown_column(
-                missing,
-                self.own_names,
-                f"the table {self.path.name} (import keeps those that --column or --fact names)",
-            )
-        if wrong := sorted(set(numbers) & set((self.manifest["own"] or {}).get("facts", ()))):
-            raise OptionError(
-                f"column {wrong[0]!r}: was imported as a fact; write it as static:{wrong[0]}"
-            )
-        if wanted == self._asked:
-            return self
-        other = copy(self)
-        other._asked = wanted
-        return other
-
-    def load_own(self, coins: Collection[str] | None = None) -> pd.DataFrame:
-        """Return the table's own columns.
-
-        Parameters
-        ----------
-        coins : collection of str, optional
-            By default all.
-
-        Returns
-        -------
-        DataFrame
-            ``coin, date`` and the columns, by coin and date; none where the table has none.
-
-        Raises
-        ------
-        TableError
-            A file can't be read.
-        """
-        if not self.own_names:
-            return empty_own()
-        if coins is not None and not coins:
-            return empty_own(self.manifest["own"]["columns"], self.manifest["own"]["facts"])
-        span = None if coins is None else (min(coins), max(coins))
-        paths = [str(self.path / name) for name in self._own_files()]
-        further = read_own(paths, self.own_names, span)
-        return (
-            further
-            if coins is None
-            else further[further["coin"].isin(coins)].reset_index(drop=True)
-        )
-
-    def _own_files(self) -> tuple[str, ...]:
-        further = self.manifest["own"]
-        if further is None:
-            return ()
-        later = (delta.get("own") for delta in self.manifest["deltas"])
-        return (further["file"], *(name for name in later if name is not None))
-
-    def options_with_own(self, options: ReadOptions) -> ReadOptions:
-        """Return options by which files are read with the table's own columns.
-
-        Parameters
-        ----------
-        options : ReadOptions
-        """
-        further = self.manifest["own"]
-        if further is None:
-            return options
-        return replace(options, further=tuple(further["columns"]), facts=tuple(further["facts"]))
 
     def findings(self, kinds: Iterable[str] | None = None) -> pd.DataFrame:
         """Return what was found in the files that the table was made from and grew by.
