@@ -100,7 +100,6 @@ def predict(
 def _under(models: Sequence[str], alias: str) -> list[str]:
     """Return references to the versions of the same names under an alias."""
     from cryptodask.registry.layout import Reference
-
     from cryptodask.registry.training import name_own_model
 
     return [f"{Reference.parse(name_own_model(model)).name}@{alias}" for model in models]

@@ -13,6 +13,7 @@ from dask.distributed import Client, Future, KilledWorker
 from distributed.utils import CancelledError
 
 from cryptodask.cluster.broadcast import NoWorkerWarning, scheduler_lost, workers_of
+from cryptodask.cluster.uploading import sealed_call
 from cryptodask.errors import ClusterError
 
 POLL, ANSWER, ATTEMPTS = 0.02, 30.0, 3
@@ -79,9 +80,10 @@ def submit(
     run = run or uuid4().hex[:8]
     futures: list[Future] = [None] * len(calls)
     for rank, i in enumerate(np.argsort(-np.asarray(costs, dtype=float), kind="stable")):
+        called, args = sealed_call(client, function, calls[i])
         futures[i] = client.submit(
-            function,
-            *calls[i],
+            called,
+            *args,
             key=(f"{names[i]}-{run}", int(i)),
             priority=-rank,
             workers=list(near[i]) or None if near else None,

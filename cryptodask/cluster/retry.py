@@ -22,6 +22,7 @@ from dask.distributed import Client, Future, KilledWorker
 
 from cryptodask.cluster.broadcast import NoWorkerWarning, workers_of
 from cryptodask.cluster.futures import TO_COME, FutureOutcome, cancel, collect, outcome_of, submit
+from cryptodask.cluster.uploading import sealed_call
 from cryptodask.cluster.watch import watched
 from cryptodask.errors import WorkerDiedError
 
@@ -309,9 +310,11 @@ def _run_alone(
 def _start_on(client: Client, worker: str, task_call: TaskCall, task: TaskId) -> Future:
     """Run a task on one worker and on no other."""
     logging.getLogger(__name__).info("running %s alone, since workers died of it", task)
+    arguments = (task_call.alone or task_call.arguments)(task)
+    called, args = sealed_call(client, task_call.function, arguments)
     return client.submit(
-        task_call.function,
-        *(task_call.alone or task_call.arguments)(task),
+        called,
+        *args,
         key=(f"{task_call.name(task)}-alone-{uuid4().hex[:8]}", str(task)),
         workers=[worker],
         allow_other_workers=False,

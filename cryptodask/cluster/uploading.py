@@ -1,17 +1,18 @@
 """Users' modules, brought to all workers, and to those that join later, by Dask's `UploadFile`."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from dask.distributed import Client
 from distributed.diagnostics.plugin import UploadFile
+from distributed.protocol import pickle
 
 from cryptodask.cluster.broadcast import ask_workers, scheduler_errors
 from cryptodask.errors import ClusterError, OptionError
-from cryptodask.io.modules import ModuleFile, digest_of
-from cryptodask.worker.calls import claim_module, has_module
+from cryptodask.io.modules import ModuleFile, digest_of, own_files
+from cryptodask.worker.calls import Sealed, call_opened, claim_module, has_module
 
 _sent: "WeakKeyDictionary[Client, dict[str, str]]" = WeakKeyDictionary()
 
@@ -54,6 +55,24 @@ def upload_modules(client: Client, files: Iterable[ModuleFile]) -> None:
             _upload(client, file)
         _check(client, file)
         known[file.module] = file.digest
+
+
+def sealed_call(
+    client: Client, function: Callable[..., Any], args: Sequence[Any]
+) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """Return a call whose arguments the scheduler can open, though it has no user's modules.
+
+    Parameters
+    ----------
+    client : Client
+    function : callable
+    args : sequence of Any
+        Those that are made of users' code are sealed; futures are left as they are.
+    """
+    if not _sent.get(client):
+        return function, tuple(args)
+    sealed = tuple(Sealed(pickle.dumps(arg)) if own_files([arg]) else arg for arg in args)
+    return call_opened, (function, *sealed)
 
 
 def _claim(client: Client, file: ModuleFile) -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from cryptodask.errors import InputError, OptionError, TableError, VersionError
 from cryptodask.io.lock import locked
 from cryptodask.io.paths import AnyPath
+from cryptodask.models.catalog import create_model, is_own
 from cryptodask.prices.days import Day
 from cryptodask.registry.entries import UNFINISHED
-from cryptodask.models.catalog import create_model, is_own
 from cryptodask.registry.layout import name_of
 from cryptodask.registry.registry import Registry
 from cryptodask.results import Forecasts
@@ -19,8 +19,8 @@ from cryptodask.runs.engine import OnDone
 from cryptodask.runs.folder import LOCK
 from cryptodask.runs.kinds.predict import check_same
 from cryptodask.runs.kinds.train import TrainKind
-from cryptodask.runs.plan import read_plan
 from cryptodask.runs.model_spec import given_models
+from cryptodask.runs.plan import read_plan
 from cryptodask.runs.session import Session, open_session
 from cryptodask.runs.start import Models, run_spec
 from cryptodask.runs.version_spec import PredictSpec, TrainSpec

@@ -206,3 +206,31 @@ def claim_module(name: str, digest: str, client: str, dask_scheduler: Any) -> bo
         return True
     claims[name] = digest, others | {client}
     return False
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """An argument that only the worker opens which runs the call.
+
+    The scheduler opens the arguments of calls, and has no user's modules.
+
+    Attributes
+    ----------
+    content : bytes
+        As Dask pickles it.
+    """
+
+    content: bytes
+
+
+def call_opened(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function on arguments, of which the sealed ones are opened first.
+
+    Parameters
+    ----------
+    function : callable
+    *args
+    """
+    # From the client, as all arguments of this worker's tasks are.
+    opened = (pickle.loads(a.content) if isinstance(a, Sealed) else a for a in args)
+    return function(*opened)

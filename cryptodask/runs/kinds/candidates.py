@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cryptodask.models import Model
 from cryptodask.errors import OptionError
+from cryptodask.models import Model
 from cryptodask.models.base import rng_for
 from cryptodask.models.catalog import build_model
 from cryptodask.models.renamed import Renamed, rename, split_alias
@@ -86,7 +86,9 @@ def _of_model(
         texts = [(option, option_text(value)) for option, value in chosen.items()]
         label = ",".join(f"{option}={text}" for option, text in texts)
         models.append(model)
-        candidates.append(Candidate(rename(_inner(model), f"{name}[{label}]"), (*given_texts, *texts)))
+        candidates.append(
+            Candidate(rename(_inner(model), f"{name}[{label}]"), (*given_texts, *texts))
+        )
     return candidates
 
 
