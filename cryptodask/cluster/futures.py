@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from cryptodask.cluster.broadcast import NoWorkerWarning, scheduler_lost, workers_of
 from cryptodask.cluster.in_process import InProcess
+from cryptodask.cluster.uploading import sealed_call
 from cryptodask.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -92,9 +93,10 @@ def submit(
         totals[name] += cost  # type: ignore[assignment]
     order = sorted(range(len(calls)), key=lambda i: (totals[names[i]], names[i], -costs[i]))
     for rank, i in enumerate(order):
+        called, args = sealed_call(client, function, calls[i])
         futures[i] = client.submit(
-            function,
-            *calls[i],
+            called,
+            *args,
             key=(f"{names[i]}-{run}", int(i)),
             priority=-rank,
             workers=list(near[i]) or None if near else None,

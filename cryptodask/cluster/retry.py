@@ -30,6 +30,7 @@ from cryptodask.cluster.futures import (
     wait_a_bit,
 )
 from cryptodask.cluster.in_process import InProcess
+from cryptodask.cluster.uploading import sealed_call
 from cryptodask.cluster.watch import watched
 from cryptodask.errors import WorkerDiedError
 
@@ -308,9 +309,11 @@ def _run_alone(
 def _start_on(client: "Client", worker: str, task_call: TaskCall, task: TaskId) -> "Future":
     """Run a task on one worker and on no other."""
     logging.getLogger(__name__).info("running %s alone, since workers died of it", task)
+    arguments = (task_call.alone or task_call.arguments)(task)
+    called, args = sealed_call(client, task_call.function, arguments)
     return client.submit(
-        task_call.function,
-        *(task_call.alone or task_call.arguments)(task),
+        called,
+        *args,
         key=(f"{task_call.name(task)}-alone-{uuid4().hex[:8]}", str(task)),
         workers=[worker],
         allow_other_workers=False,

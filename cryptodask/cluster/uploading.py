@@ -1,19 +1,21 @@
 """Users' modules, brought to all workers, and to those that join later, by Dask's `UploadFile`."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
-
-from dask.distributed import Client
-from distributed.diagnostics.plugin import UploadFile
 
 from cryptodask.cluster.broadcast import ask_workers, scheduler_errors
 from cryptodask.errors import ClusterError, OptionError
-from cryptodask.io.modules import ModuleFile, digest_of
-from cryptodask.worker.calls import claim_module, has_module
+from cryptodask.io.modules import ModuleFile, digest_of, own_files
+from cryptodask.worker.calls import Sealed, call_opened, claim_module, has_module
 
-_sent: "WeakKeyDictionary[Client, dict[str, str]]" = WeakKeyDictionary()
+if TYPE_CHECKING:
+    from dask.distributed import Client
+
+    from cryptodask.cluster.in_process import InProcess
+
+_sent: "WeakKeyDictionary[Client | InProcess, dict[str, str]]" = WeakKeyDictionary()
 
 INSTALL = (
     "install the package on all workers, by `pip install` or the variable EXTRA_PIP_PACKAGES of "
@@ -21,7 +23,7 @@ INSTALL = (
 )
 
 
-def upload_modules(client: Client, files: Iterable[ModuleFile]) -> None:
+def upload_modules(client: "Client", files: Iterable[ModuleFile]) -> None:
     """Have all workers use the modules that this process uses.
 
     A module of one file is uploaded; parts of packages must be there already, the same as here.
@@ -56,7 +58,27 @@ def upload_modules(client: Client, files: Iterable[ModuleFile]) -> None:
         known[file.module] = file.digest
 
 
-def _claim(client: Client, file: ModuleFile) -> None:
+def sealed_call(
+    client: "Client | InProcess", function: Callable[..., Any], args: Sequence[Any]
+) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """Return a call whose arguments the scheduler can open, though it has no user's modules.
+
+    Parameters
+    ----------
+    client : Client or InProcess
+    function : callable
+    args : sequence of Any
+        Those that are made of users' code are sealed; futures are left as they are.
+    """
+    if not _sent.get(client):
+        return function, tuple(args)
+    from distributed.protocol import pickle
+
+    sealed = tuple(Sealed(pickle.dumps(arg)) if own_files([arg]) else arg for arg in args)
+    return call_opened, (function, *sealed)
+
+
+def _claim(client: "Client", file: ModuleFile) -> None:
     """Take the module's name on the scheduler, unless others use it for another file."""
     with scheduler_errors(client):
         taken = client.run_on_scheduler(claim_module, file.module, file.digest, client.id)
@@ -67,7 +89,9 @@ def _claim(client: Client, file: ModuleFile) -> None:
         )
 
 
-def _upload(client: Client, file: ModuleFile) -> None:
+def _upload(client: "Client", file: ModuleFile) -> None:
+    from distributed.diagnostics.plugin import UploadFile
+
     plugin: Any = UploadFile(file.path)
     try:
         client.register_plugin(plugin, name=f"cryptodask-{file.module}")
@@ -78,7 +102,7 @@ def _upload(client: Client, file: ModuleFile) -> None:
         ) from error
 
 
-def _check(client: Client, file: ModuleFile) -> None:
+def _check(client: "Client", file: ModuleFile) -> None:
     """See that all workers import the same module as this process."""
     answers = ask_workers(client, has_module, file.module, file.digest)
     faults = {worker: why for worker, why in answers.items() if why is not None}

@@ -146,7 +146,7 @@ def _label(part: Any) -> str:
 
 def _parts(values: Iterable[Any]) -> set[tuple[str, Any]]:
     """Return module, and class, function or module, of all that pickles of values name."""
-    from cloudpickle import Pickler
+    from cloudpickle import Pickler  # type: ignore[import-untyped]
 
     parts: set[tuple[str, Any]] = set()
 

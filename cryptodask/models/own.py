@@ -57,7 +57,9 @@ def find_own(place: str) -> Any:
     name, _, attribute = place.partition(":")
     module = _import(place, name)
     if not hasattr(module, attribute):
-        raise UnknownModelError(f"{place!r}: {_where(module)} has no {attribute}{_names_of(module)}")
+        raise UnknownModelError(
+            f"{place!r}: {_where(module)} has no {attribute}{_names_of(module)}"
+        )
     found = getattr(module, attribute)
     _NAMED[place] = found
     return found

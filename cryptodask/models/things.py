@@ -189,7 +189,9 @@ def _complete(model: Model) -> Model:
         if getattr(type(model), needed) is getattr(Model, needed) and not (
             needed == "forecast" and type(model).learn is not Model.learn
         ):
-            raise OptionError(f"{kind}: has no {needed}; cryptodask.models.Model shows how to write it")
+            raise OptionError(
+                f"{kind}: has no {needed}; cryptodask.models.Model shows how to write it"
+            )
     check_name(f"{kind}: name", model.name)
     return model
 

@@ -136,13 +136,17 @@ class Kind(ABC, Generic[S, R]):
 
         facts = {k: v for k, v in self.spec.deciding().items() if k != "coins"}
         own = own_digests(self.sent)
-        return facts | ({"own": own} if own else {}) | {
-            "models": [repr(model) for model in self.models],
-            "features": fingerprints(self.models),
-            "coins": coins_fingerprint(self.coins),
-            "prices": prices_fingerprint(self.session.loader),
-            "version": __version__,
-        }
+        return (
+            facts
+            | ({"own": own} if own else {})
+            | {
+                "models": [repr(model) for model in self.models],
+                "features": fingerprints(self.models),
+                "coins": coins_fingerprint(self.coins),
+                "prices": prices_fingerprint(self.session.loader),
+                "version": __version__,
+            }
+        )
 
     def plan(self) -> Plan:
         """Return the plan of the run, without tasks."""

@@ -248,7 +248,9 @@ def _check_grid(model: str, grid: Mapping[str, Any], given: Mapping[str, Any]) -
     from cryptodask.models.renamed import split_alias
 
     maker = split_alias(model)[1]
-    unseen = is_own(maker) and not was_named(maker)  # its candidates are refused where they are made
+    unseen = is_own(maker) and not was_named(
+        maker
+    )  # its candidates are refused where they are made
     known = grid if unseen else model_options(maker)
     if not grid:
         raise OptionError(f"search: no option of {model} is searched; name one, and its values")

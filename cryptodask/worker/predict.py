@@ -139,9 +139,7 @@ def _known_coins(version: Version, panel: Panel, label: str) -> tuple[Panel, lis
     return (panel.take(kept) if errors else panel), failures
 
 
-def _forecasting(
-    model: Model, version: Version, panel: Panel
-) -> tuple[Model, Calibration | None]:
+def _forecasting(model: Model, version: Version, panel: Panel) -> tuple[Model, Calibration | None]:
     """Return the model with what it has learned of the coins of a panel."""
     learned, calibration = version.learned(panel.coins)
     trained = model if not version.facts.learns else _trained(model, version, learned)

@@ -64,7 +64,9 @@ def test_scripts_of_the_page_run(folder: Path, script: str) -> None:
 def test_commands_of_the_page_run_in_order(folder: Path, cluster: Cluster) -> None:
     for line in lines():
         here = line.replace(ADDRESS, cluster.address)
-        if " --workers " not in here and not re.search(r"--scheduler|models |registry |promote", here):
+        if " --workers " not in here and not re.search(
+            r"--scheduler|models |registry |promote", here
+        ):
             here += " --workers 1"
         ended = command(folder, here)
         assert ended.returncode == 0, (line, ended.stdout, ended.stderr)

@@ -100,9 +100,7 @@ class OwnRegressor(Model):
         return {"lags": (int, cls.lags), "max_rows": (int, cls.max_rows), **given}
 
     @classmethod
-    def create(
-        cls, estimator: Any, values: Mapping[str, Any], place: str = ""
-    ) -> "OwnRegressor":
+    def create(cls, estimator: Any, values: Mapping[str, Any], place: str = "") -> "OwnRegressor":
         """Create a model from an estimator and options.
 
         Parameters
@@ -200,7 +198,9 @@ def instance_of(thing: Any) -> Any:
         try:
             thing = thing()
         except TypeError as error:
-            raise OptionError(f"{name}: {error}; make it: model = {name}(…), and name model") from error
+            raise OptionError(
+                f"{name}: {error}; make it: model = {name}(…), and name model"
+            ) from error
     from sklearn.base import is_regressor
 
     if not is_regressor(thing):

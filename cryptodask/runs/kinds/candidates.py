@@ -86,7 +86,9 @@ def _of_model(
         texts = [(option, option_text(value)) for option, value in chosen.items()]
         label = ",".join(f"{option}={text}" for option, text in texts)
         models.append(model)
-        candidates.append(Candidate(rename(_inner(model), f"{name}[{label}]"), (*given_texts, *texts)))
+        candidates.append(
+            Candidate(rename(_inner(model), f"{name}[{label}]"), (*given_texts, *texts))
+        )
     return candidates
 
 

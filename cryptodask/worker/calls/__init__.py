@@ -139,7 +139,7 @@ def has_module(name: str, digest: str) -> str | None:
     """
     try:
         path = str(import_module(name).__file__)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - it is a user's code, which may raise anything
         return f"can't import {name}: {type(error).__name__}: {error}"
     return None if digest_of(path) == digest else f"its {name}, {path}, is another than here"
 
@@ -169,3 +169,33 @@ def claim_module(name: str, digest: str, client: str, dask_scheduler: Any) -> bo
         return True
     claims[name] = digest, others | {client}
     return False
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """An argument that only the worker opens which runs the call.
+
+    The scheduler opens the arguments of calls, and has no user's modules.
+
+    Attributes
+    ----------
+    content : bytes
+        As Dask pickles it.
+    """
+
+    content: bytes
+
+
+def call_opened(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function on arguments; the sealed ones are opened first.
+
+    Parameters
+    ----------
+    function : callable
+    *args
+    """
+    from distributed.protocol import pickle
+
+    # From the client, as all arguments of this worker's tasks are.
+    opened = (pickle.loads(a.content) if isinstance(a, Sealed) else a for a in args)
+    return function(*opened)
