@@ -1,6 +1,7 @@
 """What is known of a version of a model, and whether this release can use it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -167,6 +168,10 @@ def model_of(path: AnyPath, facts: VersionFacts, features: Mapping[str, str]) ->
     return model
 
 
+OTHER_NAMES = {"xgboost": ("xgboost-cpu",)}
+"""Packages that have the same module as another."""
+
+
 def library_versions(model: Model) -> dict[str, str]:
     """Return the releases of packages on which it depends whether what a model learned is read.
 
@@ -174,9 +179,28 @@ def library_versions(model: Model) -> dict[str, str]:
     ----------
     model : Model
     """
-    from importlib.metadata import version
+    return {name: release_of(name) for name in model.libraries}
 
-    return {name: version(name) for name in model.libraries}
+
+def release_of(library: str) -> str:
+    """Return the release of a package, under whichever name it is installed.
+
+    Parameters
+    ----------
+    library : str
+        Its first name, as ``xgboost``.
+
+    Raises
+    ------
+    importlib.metadata.PackageNotFoundError
+        It is not installed.
+    """
+    from importlib.metadata import PackageNotFoundError, version
+
+    for other in OTHER_NAMES.get(library, ()):
+        with suppress(PackageNotFoundError):
+            return version(other)
+    return version(library)
 
 
 def check_libraries(path: AnyPath, there: Mapping[str, str], model: Model) -> None:
