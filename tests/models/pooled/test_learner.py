@@ -149,7 +149,7 @@ def test_features_that_never_vary_and_libraries_that_refuse_are_named() -> None:
         (
             RIDGE,
             {"features": "close", "normalise": "none"},
-            "close of different coins are not alike",
+            "close:1 of different coins are not alike",
         ),
         (RIDGE, {"alpha": -1.0}, "alpha"),
         (RIDGE, {"alfa": 1.0}, "has no option 'alfa'"),
