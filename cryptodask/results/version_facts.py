@@ -180,6 +180,10 @@ def model_of(path: AnyPath, facts: VersionFacts, features: Mapping[str, str]) ->
     return model
 
 
+OTHER_NAMES = {"xgboost": ("xgboost-cpu",)}
+"""Packages that have the same module as another."""
+
+
 def library_versions(model: Model) -> dict[str, str]:
     """Return the releases of packages on which it depends whether what a model learned is read.
 
@@ -189,13 +193,34 @@ def library_versions(model: Model) -> dict[str, str]:
     ----------
     model : Model
     """
-    from importlib.metadata import PackageNotFoundError, version
+    from importlib.metadata import PackageNotFoundError
 
     releases = {f"{module}.py": text[:16] for module, text in own_digests([model]).items()}
     for name in model.libraries:
         with suppress(PackageNotFoundError):
-            releases[name] = version(name)
+            releases[name] = release_of(name)
     return releases
+
+
+def release_of(library: str) -> str:
+    """Return the release of a package, under whichever name it is installed.
+
+    Parameters
+    ----------
+    library : str
+        Its first name, as ``xgboost``.
+
+    Raises
+    ------
+    importlib.metadata.PackageNotFoundError
+        It is not installed.
+    """
+    from importlib.metadata import PackageNotFoundError, version
+
+    for other in OTHER_NAMES.get(library, ()):
+        with suppress(PackageNotFoundError):
+            return version(other)
+    return version(library)
 
 
 def check_libraries(path: AnyPath, there: Mapping[str, str], model: Model) -> None:

@@ -6,7 +6,6 @@ what is lost with a worker.
 """
 
 from collections.abc import Sequence
-from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -87,16 +86,15 @@ def _fit_parts(
     del joined  # or its rows would be held until all are fitted
     results: dict[int, Any] = {}
     try:
-        with closing(collect(fits)) as outcomes:
-            for outcome in outcomes:
-                if killed_its_worker(outcome.error):
-                    raise ForecastError(
-                        f"{model.name}: workers died of fitting to the rows of all coins together: "
-                        f"{outcome.error}; give workers more memory, or lower max_rows"
-                    )
-                if outcome.error is not None:
-                    raise outcome.error
-                results[outcome.index] = outcome.result
+        for outcome in collect(fits):
+            if killed_its_worker(outcome.error):
+                raise ForecastError(
+                    f"{model.name}: workers died of fitting to the rows of all coins together: "
+                    f"{outcome.error}; give workers more memory, or lower max_rows"
+                )
+            if outcome.error is not None:
+                raise outcome.error
+            results[outcome.index] = outcome.result
     finally:
         cancel(client, fits)
     return [results[part] for part in range(model.fits)]

@@ -46,7 +46,8 @@ def draws(panel: Panel, seed: int) -> DrawArray:
     mixed = np.repeat(first, panel.lengths) + seconds * np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
+    numbers: DrawArray = mixed ^ (mixed >> np.uint64(31))
+    return numbers
 
 
 @dataclass(frozen=True, eq=False)

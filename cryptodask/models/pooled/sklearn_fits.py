@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -41,8 +41,8 @@ class SklearnFits:
     estimator: str
     params: Mapping[str, Any]
 
-    bit_equal = True
-    library = "scikit-learn"
+    bit_equal: ClassVar[bool] = True
+    library: ClassVar[str] = "scikit-learn"
 
     @property
     def name(self) -> str:

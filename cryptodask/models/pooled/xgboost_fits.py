@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -98,9 +98,9 @@ class XGBoostFits:
 
     params: Mapping[str, Any]
 
-    bit_equal = False
-    library = "xgboost"
-    name = f"{PREFIX}:xgboost"
+    bit_equal: ClassVar[bool] = False
+    library: ClassVar[str] = "xgboost"
+    name: ClassVar[str] = f"{PREFIX}:xgboost"
 
     def options(self) -> dict[str, tuple[Any, Any]]:
         """Return type and default of each option."""

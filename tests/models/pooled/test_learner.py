@@ -127,12 +127,9 @@ def test_features_that_never_vary_and_libraries_that_refuse_are_named() -> None:
     doubling = one_coin(2.0 ** np.arange(20))
     with pytest.raises(ForecastError, match=r"each feature has one value \(lag:1, lag:2 …\)"):
         train(made(RIDGE), doubling, 0)
-    panel = make_panel([10])
-    trained = made("pooled:sklearn.neighbors.KNeighborsRegressor", n_neighbors=50).train(
-        panel, 1, 0
-    )
-    with pytest.raises(ValueError, match="Expected n_neighbors <= n_samples_fit"):
-        trained.forecast(panel, 1, 0)
+    neighbours, panel = made("pooled:sklearn.neighbors.KNeighborsRegressor"), make_panel([6])
+    with pytest.raises(ForecastError, match="can't be fitted to 3 rows: Expected n_neighbors"):
+        neighbours.train(panel, 1, 0)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +146,11 @@ def test_features_that_never_vary_and_libraries_that_refuse_are_named() -> None:
         (RIDGE, {"max_rows": 1}, "max_rows: must be at least 2, got 1"),
         (RIDGE, {"distributed": True}, "distributed: the class has no partial_fit"),
         (RIDGE, {"target": "price"}, "prices of different coins are not alike"),
-        (RIDGE, {"features": "close"}, "close of different coins are not alike"),
+        (
+            RIDGE,
+            {"features": "close", "normalise": "none"},
+            "close:1 of different coins are not alike",
+        ),
         (RIDGE, {"alpha": -1.0}, "alpha"),
         (RIDGE, {"alfa": 1.0}, "has no option 'alfa'"),
         (XGBOOST, {"n_estimator": 5}, "has no option 'n_estimator'"),
