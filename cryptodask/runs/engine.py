@@ -84,7 +84,7 @@ def run_kind(
         log = stack.enter_context(run_log(kind, folder))
         report: list[OnDone] = [bar, *([on_done] if on_done else [])]
         run = _Run(kind, session, folder, log, report, bar.say, as_dask=as_dask)
-        result: R = run.execute(there and there.tasks)
+        result: R = run.execute(None if there is None else there.tasks)
         session.release_memory()
         is_sent = folder is None and not as_dask and log.listens
         log.end(**(kind.event_tables(result) if is_sent else {}))
