@@ -32,7 +32,8 @@ BANDS = """
 const j = Number(cb_obj.value)
 for (const [level, {glyph}] of bands)
   if (j >= 0) glyph.setv({
-    y1: {field: `lower_${level}_${j}`}, y2: {field: `upper_${level}_${j}`}, fill_color: colors[j]})
+    y1: {field: `lower_${level}_${j}`}, y2: {field: `upper_${level}_${j}`}, fill_color: colors[j]},
+    {sync: false})  // a server would refuse a color as the browser has it
 for (const [, band] of bands) band.visible = j >= 0
 for (const item of items) { item.visible = j >= 0; item.change.emit() }
 """
