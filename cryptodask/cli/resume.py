@@ -62,17 +62,11 @@ def resume(
         cryptodask resume results
     """
     from cryptodask.io.paths import exists, is_folder, path_of
-    from cryptodask.runs import read_plan
 
     path = path_of(folder)
     if exists(path) and not is_folder(path):
         raise InputError(f"{path}: is a file; name the folder that was the --out of a run")
-    try:
-        plan = read_plan(path)
-    except FileNotFoundError:
-        raise InputError(
-            f"{path}: holds no plan of a run; name the --out of a forecast, backtest or search"
-        ) from None
+    plan = plan_of(path)
     if is_whole(path, plan):
         out.print(Text(f"{path}: {plan.kind}, whole already; nothing is left to do"))
         raise typer.Exit(report_whole(path, plan))
@@ -86,6 +80,24 @@ def resume(
         )
     name_own_models(folder, plan.spec, model or [])
     execute(plan.spec, VIEWS[plan.kind], cluster, OutputOptions(), folder=path, profile=profile)
+
+
+def plan_of(path: "AnyPath") -> "Plan":
+    """Return the plan of a run's folder.
+
+    Raises
+    ------
+    InputError
+        It holds none.
+    """
+    from cryptodask.runs import read_plan
+
+    try:
+        return read_plan(path)
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: holds no plan of a run; name the --out of a forecast, backtest or search"
+        ) from None
 
 
 def name_own_models(folder: str, spec: RunSpec, given: list[str]) -> None:

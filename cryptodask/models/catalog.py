@@ -1,24 +1,22 @@
 """The catalog: from a name to a model. Adding a model is one file and one line here.
 
-A name is one of `CATALOG`, ``PREFIX:NAME`` of `FAMILIES`, one that an installed package gives to a
-model of its own by an entry point, or ``MODULE:NAME`` of a user's code. The latter is imported by
+A name is one of `CATALOG`, ``PREFIX:NAME`` of `FAMILIES`, one that an installed package gives to
+one of its models by an entry point, or ``MODULE:NAME`` of a user's code. The latter is imported by
 `name_model` and nowhere else, since importing runs code: what was read from a file may only name
 what the user has named in this process.
 """
 
-import dataclasses
 import difflib
 from collections.abc import Mapping
-from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from cryptodask.errors import InputError, OptionError, UnknownModelError
+from cryptodask.errors import OptionError, UnknownModelError
 from cryptodask.models import own
 from cryptodask.models.base import Model
-from cryptodask.models.options import convert
+from cryptodask.models.installed import installed, load_entry
+from cryptodask.models.makers import OfCatalog, OfFamily, import_place
 from cryptodask.models.renamed import Renamed, rename, split_alias
-from cryptodask.models.things import Thing, check_name, class_docs, field_options
+from cryptodask.models.things import Thing, check_name
 
 CATALOG: Mapping[str, str] = {
     "random": "cryptodask.models.baseline.random:Random",
@@ -49,16 +47,12 @@ FAMILIES: Mapping[str, str] = {
 """Whole libraries of models: one is named ``PREFIX:NAME``, and has its class's options besides."""
 
 
-ENTRY_POINTS = "cryptodask.models"
-"""Group of the entry points by which installed packages name models of theirs."""
-
-
 def list_models() -> list[str]:
     """Return the names of all models but those of `list_families`.
 
     Those of installed packages, named by entry points, come last.
     """
-    return [*CATALOG, *_installed()]
+    return [*CATALOG, *installed(CATALOG)]
 
 
 def list_families() -> dict[str, str]:
@@ -84,9 +78,9 @@ def create_model(name: str, *, alias: str | None = None, **options: Any) -> Mode
     Raises
     ------
     UnknownModelError
-        There is no model of that name.
+        No model has that name.
     OptionError
-        The model has no such option, or the value is out of its range; or what was named is no
+        The model has no such option, or the value is out of its range; or what was named is not a
         model.
 
     Examples
@@ -191,7 +185,7 @@ def as_model(given: Any) -> Model:
     Raises
     ------
     OptionError
-        It is no model; the message says what to write.
+        It is not a model; the message says what to write.
     """
     from cryptodask.models.external.own_estimator import instance_of, is_estimator, of_library
 
@@ -231,7 +225,7 @@ def check_free(model: Model) -> Model:
 
 
 def name_in_catalog(model: Model) -> str:
-    """Return the name by which `build_model` makes models like one; its own if there is no other.
+    """Return the name by which `build_model` makes models like one; its own if none does.
 
     Of a user's model that is ``MODULE:NAME``, or that of an installed package.
 
@@ -246,7 +240,7 @@ def name_in_catalog(model: Model) -> str:
     if _is_ours(thing):
         return model.name
     place = f"{thing.__module__}:{thing.__qualname__}"
-    for entry in _installed().values():
+    for entry in installed(CATALOG).values():
         if entry.value.replace(" ", "") == place:
             return entry.name
     return place if own.note(place, thing) else model.name
@@ -286,67 +280,7 @@ def model_gaps(name: str) -> str:
     return str(find_maker(name).gaps())
 
 
-@dataclasses.dataclass(frozen=True)
-class _Ours:
-    """A model of `CATALOG`."""
-
-    name: str
-    kind: Any
-
-    def options(self) -> dict[str, tuple[Any, Any]]:
-        return field_options(self.kind, self.name)
-
-    def create(self, values: Mapping[str, Any]) -> Model:
-        known = self.options()
-        typed = {k: convert(self.name, k, v, known[k][0]) for k, v in values.items()}
-        model: Model = self.kind(**typed)
-        return model
-
-    def describe(self) -> str:
-        return self.text()
-
-    def text(self) -> str:
-        return self.kind.__doc__ or ""
-
-    def docs(self) -> list[str]:
-        return class_docs(self.kind)
-
-    def gaps(self) -> str:
-        return str(self.kind().gaps)
-
-
-@dataclasses.dataclass(frozen=True)
-class _OfFamily:
-    """A model of a library, or one that is built of others; see `FAMILIES`."""
-
-    kind: Any
-    inner: str
-
-    def options(self) -> dict[str, tuple[Any, Any]]:
-        options: dict[str, tuple[Any, Any]] = self.kind.options(self.inner)
-        return options
-
-    def create(self, values: Mapping[str, Any]) -> Model:
-        model: Model = self.kind.create(self.inner, values)
-        return model
-
-    def describe(self) -> str:
-        return str(self.kind.describe(self.inner))
-
-    def docs(self) -> list[str]:
-        documented = getattr(self.kind, "documented", None)
-        library = [] if documented is None else class_docs(documented(self.inner))
-        return [*library, self.kind.__doc__ or ""]
-
-    def text(self) -> str:
-        _, _, rest = (self.kind.__doc__ or "").partition("\n")
-        return f"{self.describe()}\n{rest}"
-
-    def gaps(self) -> str:
-        return str(self.kind.gaps)
-
-
-def find_maker(name: str) -> _Ours | _OfFamily | Thing:
+def find_maker(name: str) -> OfCatalog | OfFamily | Thing:
     """Return what makes models of a name, and knows their options and texts.
 
     Parameters
@@ -357,63 +291,32 @@ def find_maker(name: str) -> _Ours | _OfFamily | Thing:
     Raises
     ------
     UnknownModelError
-        There is no model of that name.
+        No model has that name.
     OptionError
         It is of a user's code, and nobody named it.
     """
     prefix, colon, inner = name.partition(":")
     if colon and prefix in FAMILIES:
-        return _OfFamily(import_place(FAMILIES[prefix]), inner)
+        return OfFamily(import_place(FAMILIES[prefix]), inner)
     if is_own(name):
         return Thing(name, own.named(name))
     if name in CATALOG:
-        return _Ours(name, import_place(CATALOG[name]))
-    installed = _installed()
-    if name in installed:
-        return Thing(name, _load(installed[name]))
-    near = difflib.get_close_matches(name, [*CATALOG, *installed], n=1)
+        return OfCatalog(name, import_place(CATALOG[name]))
+    entries = installed(CATALOG)
+    if name in entries:
+        return Thing(name, load_entry(entries[name]))
+    near = difflib.get_close_matches(name, [*CATALOG, *entries], n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     others = ", ".join(list_families())
+    listed = ", ".join([*CATALOG, *entries])
     raise UnknownModelError(
-        f"{name!r}: no such model; {hint}models: {', '.join([*CATALOG, *installed])}; and {others}; "
-        "or MODULE:NAME of your own code"
+        f"{name!r}: no such model; {hint}models: {listed}; and {others}; or MODULE:NAME of your "
+        "own code"
     )
 
 
-def _installed() -> dict[str, EntryPoint]:
-    """Return the entry points of models of installed packages, by name."""
-    found: dict[str, EntryPoint] = {}
-    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
-        if entry.name in CATALOG:
-            raise InputError(
-                f"{entry.name}: the package {_package(entry)} names a model as the catalog does; "
-                "give it another name there, or uninstall it"
-            )
-        if found.get(entry.name, entry).value != entry.value:
-            raise InputError(
-                f"{entry.name}: the packages {_package(found[entry.name])} and {_package(entry)} "
-                "both name a model so; uninstall one of them"
-            )
-        found[entry.name] = entry
-    return found
-
-
-def _load(entry: EntryPoint) -> Any:
-    try:
-        return entry.load()
-    except Exception as error:
-        raise OptionError(
-            f"{entry.name}: the package {_package(entry)} names it as {entry.value}, which can't be "
-            f"imported: {type(error).__name__}: {error}"
-        ) from error
-
-
-def _package(entry: EntryPoint) -> str:
-    return entry.dist.name if entry.dist is not None else entry.value
-
-
 def _thing_of(model: Model) -> Any:
-    """Return the function or the regressor's class of which a model was made, or its class."""
+    """Return the function or the regressor's class that a model was made from, or its class."""
     estimator = getattr(model, "estimator", None)
     if estimator is not None and not isinstance(estimator, str):
         return type(estimator)
@@ -422,17 +325,6 @@ def _thing_of(model: Model) -> Any:
 
 def _is_ours(thing: Any) -> bool:
     return str(thing.__module__).partition(".")[0] == "cryptodask"
-
-
-def import_place(place: str) -> Any:
-    """Return what ``MODULE:NAME`` names, of CryptoDask's own modules.
-
-    Parameters
-    ----------
-    place : str
-    """
-    module, _, attribute = place.partition(":")
-    return getattr(import_module(module), attribute)
 
 
 def _first_line(text: str | None) -> str:

@@ -8,10 +8,10 @@ from typing import Any
 from cryptodask.models.catalog import (
     FAMILIES,
     find_maker,
-    import_place,
     model_gaps,
     model_options,
 )
+from cryptodask.models.makers import import_place
 
 EXTRAS: Mapping[str, str] = {"prophet": "prophet", "stats": "stats"}
 """By model or prefix, the extra of CryptoDask that it needs."""

@@ -243,7 +243,7 @@ def _forecast_each_if_needed(
 
 
 def failure_of(coin: str, model: Model, error: Exception) -> CoinFailure:
-    """Return the failure of a coin of which a model raised; of a user's code with its line.
+    """Return the failure of a coin on which a model raised; of a user's code with its line.
 
     Parameters
     ----------

@@ -112,7 +112,7 @@ class FunctionModel(Model):
         Raises
         ------
         ContractError
-            It returns another number of values, or what is no number.
+            It returns another number of values, or what is not a number.
         """
         ahead = np.empty((len(panel), horizon))
         if not len(panel):
@@ -132,8 +132,8 @@ class FunctionModel(Model):
             values = np.asarray(returned, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise ContractError(
-                f"{coin}: {self.name}: returned {_short(returned)}, which is no array of prices; "
-                f"write {FORM}"
+                f"{coin}: {self.name}: returned {_short(returned)}, which is not an array of "
+                f"prices; write {FORM}"
             ) from error
         if values.shape != (horizon,):
             raise ContractError(

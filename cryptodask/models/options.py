@@ -24,7 +24,7 @@ def convert(model: str, option: str, value: Any, kind: Any) -> Any:
         Text, or what has the type or is as good.
     kind : type
         bool, int, float, str, a tuple of ints, floats or strs, one of these or None, or a literal.
-        Of another type is only what is no text.
+        Of another type is only what is not a text.
 
     Raises
     ------
@@ -43,8 +43,8 @@ def convert(model: str, option: str, value: Any, kind: Any) -> Any:
         if not isinstance(value, str):
             return value
         raise OptionError(
-            f"{model} {option}: is of type {kind}, which text can't give, got {value!r}; give it in "
-            "Python, or let it be bool, int, float, str or a tuple of these"
+            f"{model} {option}: is of type {kind}, which text can't give, got {value!r}; give "
+            "it in Python, or let it be bool, int, float, str or a tuple of these"
         )
     try:
         if kind is bool:

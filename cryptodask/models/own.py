@@ -4,7 +4,6 @@ Importing runs code. `find_own` is the only place that does it, and is called wi
 or passed, never with what was read from a disk or a network: `was_named` is for these.
 """
 
-import os
 import sys
 import traceback
 from importlib import import_module, invalidate_caches
@@ -50,7 +49,7 @@ def find_own(place: str) -> Any:
     OptionError
         It is of another form, or the module raises an error when it is imported.
     UnknownModelError
-        There is no such module, or it has no such attribute.
+        No module has that name, or it has no such attribute.
     """
     if not is_place(place):
         raise OptionError(f"{place!r}: write MODULE:NAME, as mine:MyModel for a class of mine.py")
@@ -60,9 +59,8 @@ def find_own(place: str) -> Any:
         raise UnknownModelError(
             f"{place!r}: {_where(module)} has no {attribute}{_names_of(module)}"
         )
-    found = getattr(module, attribute)
-    _NAMED[place] = found
-    return found
+    _NAMED[place] = getattr(module, attribute)
+    return _NAMED[place]
 
 
 def was_named(place: str) -> bool:
@@ -115,7 +113,7 @@ def note(place: str, thing: Any) -> bool:
 
 def _import(place: str, name: str) -> ModuleType:
     """Import a module, of the current folder first; see `find_own`."""
-    here = os.getcwd()
+    here = str(Path.cwd())
     known = here in sys.path
     sys.path.insert(0, here)
     invalidate_caches()  # a file may have been written since a folder was listed
@@ -125,8 +123,8 @@ def _import(place: str, name: str) -> ModuleType:
         missing = error.name or ""
         if f"{name}.".startswith(f"{missing}.") and missing:
             raise UnknownModelError(
-                f"{place!r}: no module {missing}, neither in {here} nor installed; write MODULE:NAME "
-                "in the folder of MODULE.py"
+                f"{place!r}: no module {missing}, neither in {here} nor installed; write "
+                "MODULE:NAME in the folder of MODULE.py"
             ) from error
         raise OptionError(f"{place!r}: {_why(error, name)}") from error
     except (Exception, SystemExit) as error:  # whatever a user's file raises

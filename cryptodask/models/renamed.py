@@ -51,7 +51,7 @@ def split_alias(text: str) -> tuple[str | None, str]:
     Raises
     ------
     OptionError
-        The alias is no name.
+        The alias is not a name.
 
     Examples
     --------

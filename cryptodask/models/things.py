@@ -50,7 +50,7 @@ class Thing:
         Raises
         ------
         OptionError
-            It is no model, and the message says what to write; or a value can't be.
+            It is not a model, and the message says what to write; or a value can't be.
         """
         make = self._wrapper()[1]
         try:
@@ -99,9 +99,9 @@ class Thing:
             return known, lambda values: _complete(thing(**self._typed(values, known)))
         if own_estimator.is_estimator(thing):
             estimator = own_estimator.instance_of(thing)
-            own = own_estimator.OwnRegressor
+            kind = own_estimator.OwnRegressor
             place = self.name if isinstance(self.thing, type) or ":" in self.name else ""
-            return own.options(estimator), lambda values: own.create(estimator, values, place)
+            return kind.options(estimator), lambda values: kind.create(estimator, values, place)
         if isinstance(thing, FunctionType):
             known = FunctionModel.options(thing)
             return known, lambda values: FunctionModel.create(thing, values)
@@ -173,10 +173,10 @@ def _default(field: "dataclasses.Field[Any]") -> Any:
 def _check_class(name: str, kind: type[Model]) -> None:
     """Check that options of a class can be compared and kept."""
     params = getattr(kind, "__dataclass_params__", None)
-    if "__dataclass_params__" not in vars(kind) or not params.frozen:
+    if "__dataclass_params__" not in vars(kind) or not (params and params.frozen):
         raise OptionError(
-            f"{name}: {kind.__name__} is no frozen dataclass; write @dataclass(frozen=True) above "
-            "the class"
+            f"{name}: {kind.__name__} is not a frozen dataclass; write @dataclass(frozen=True) "
+            "above the class"
         )
 
 

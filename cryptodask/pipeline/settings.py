@@ -208,10 +208,10 @@ def _check_whole(settings: Settings, where: str) -> None:
         raise InputError(f"{where}: forecast: give either models or versions")
     if forecast.versions and not forecast.registry:
         raise InputError(f"{where}: forecast: registry: is missing, and versions are in one")
-    own = [name for name in forecast.models if is_own(split_alias(name)[1])]
-    if own:
+    refused = [name for name in forecast.models if is_own(split_alias(name)[1])]
+    if refused:
         raise InputError(
-            f"{where}: forecast: models: {own[0]}: is of your own code, which no file may have "
+            f"{where}: forecast: models: {refused[0]}: is of your own code, which no file may have "
             "imported; make it an entry point (cryptodask.models) of an installed package"
         )
     if forecast.models and forecast.horizon is None:

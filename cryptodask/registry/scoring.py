@@ -13,8 +13,9 @@ from cryptodask.registry.registry import Registry
 from cryptodask.registry.scores import Score, make_score
 from cryptodask.registry.state import note
 from cryptodask.results import Backtest
+from cryptodask.runs.fingerprints import prices_fingerprint
 from cryptodask.runs.model_spec import ModelSpec
-from cryptodask.runs.session import Session, prices_fingerprint
+from cryptodask.runs.session import Session
 from cryptodask.runs.spec import BacktestSpec
 from cryptodask.runs.start import run_spec
 

@@ -271,7 +271,7 @@ def name_own_model(text: str) -> str:
         is kept under that model's name; or ``REFERENCE=MODULE:NAME``.
     """
     reference, equals, place = text.rpartition("=")
-    if not equals and not is_own(text):  # a number after the colon is no identifier
+    if not equals and not is_own(text):  # a number after the colon is not an identifier
         return text
     if not is_own(place):
         raise OptionError(f"models: {text!r}: write REFERENCE=MODULE:NAME, as mine@staging=mine:F")

@@ -155,8 +155,8 @@ def model_of(path: AnyPath, facts: VersionFacts, features: Mapping[str, str]) ->
     maker = str(facts.model.get("model") or name)
     if is_own(maker) and not was_named(maker):
         raise VersionError(
-            f"{path}: model: was trained as {maker}, of your own code, which is imported only where "
-            f"you name it: predict --model {maker}, for another than the champion "
+            f"{path}: model: was trained as {maker}, of your own code, which is imported only "
+            f"where you name it: predict --model {maker}, for another than the champion "
             f"--model {name}@ALIAS={maker}; in Python create_model({maker!r}) before"
         )
     try:

@@ -340,12 +340,11 @@ class _Run:
     def _bring_reports(self) -> None:
         """Bring what jobs did, without their rows, which stay on the workers."""
         tasks = sorted(self.futures)
-        calls = [
-            self.session.client.submit(without_rows, self.futures[t], pure=False) for t in tasks
-        ]
-        for task, done in zip(tasks, self.session.client.gather(calls), strict=True):
+        client = self.session.client
+        calls = [client.submit(without_rows, self.futures[task], pure=False) for task in tasks]
+        for task, done in zip(tasks, client.gather(calls), strict=True):
             self.done[task] = done
             # Its coins were counted with its job.
             for failure in done.failures:
                 self.log.ended(failure.model, (), [failure])
-            self.futures[task] = self.session.client.submit(rows_of, self.futures[task], pure=False)
+            self.futures[task] = client.submit(rows_of, self.futures[task], pure=False)

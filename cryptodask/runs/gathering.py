@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from cryptodask.cluster import TaskOutcome, WorkerState, hold_tasks, watched
-from cryptodask.cluster.futures import cancel, collect
-from cryptodask.cluster.retry import killed_its_worker
+from cryptodask.cluster.futures import cancel, collect, killed_its_worker
 from cryptodask.errors import ForecastError
 from cryptodask.models.pooled.gathered import GatheredModel
 from cryptodask.runs.distributing import fit_distributed

@@ -17,9 +17,10 @@ from cryptodask.prices.row_filter import RowFilter
 from cryptodask.records import CoinFailure
 from cryptodask.results.jobs import JobDone, TaskFiles
 from cryptodask.results.manifest import Manifest
+from cryptodask.runs.fingerprints import coins_fingerprint, prices_fingerprint
 from cryptodask.runs.placing import place_reading
 from cryptodask.runs.plan import Plan
-from cryptodask.runs.session import Session, coins_fingerprint, prices_fingerprint
+from cryptodask.runs.session import Session
 from cryptodask.runs.spec import RunSpec
 from cryptodask.runs.workload import Workload
 from cryptodask.worker.job import Job
@@ -135,10 +136,10 @@ class Kind(ABC, Generic[S, R]):
         from cryptodask import __version__
 
         facts = {k: v for k, v in self.spec.deciding().items() if k != "coins"}
-        own = own_digests(self.sent)
+        digests = own_digests(self.sent)
         return (
             facts
-            | ({"own": own} if own else {})
+            | ({"own": digests} if digests else {})
             | {
                 "models": [repr(model) for model in self.models],
                 "features": fingerprints(self.models),

@@ -1,6 +1,5 @@
 """`Session`: prices, and what does the calls of runs: this process, or the client of a cluster."""
 
-import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,9 +18,7 @@ from cryptodask.errors import NoPricesError, OptionError
 from cryptodask.models import Model, create_model
 from cryptodask.models.allocator import release_memory
 from cryptodask.prices import CryptoLoader
-from cryptodask.prices.folder_source import FolderSource
 from cryptodask.prices.frames.dask_source import DaskFrameSource
-from cryptodask.prices.frames.frame_source import FrameSource
 from cryptodask.prices.frames.kinds import is_dask
 from cryptodask.prices.freq import step_of
 from cryptodask.prices.row_filter import RowFilter
@@ -41,17 +38,10 @@ if TYPE_CHECKING:
 TASK_MODULES = tuple(
     f"cryptodask.worker.{name}"
     for name in (
-        "backtest",
-        "forecast",
-        "gather",
-        "intervals",
-        "learn",
-        "predict",
-        "read",
-        "remote",
+        "backtest", "forecast", "gather", "intervals", "learn", "predict", "read", "remote",
         "train",
     )
-)
+)  # fmt: skip
 """Modules whose functions are sent to workers."""
 
 
@@ -354,22 +344,3 @@ def open_session(
     if client is not None or workers is not None:
         raise OptionError("source: a manager has its own cluster; give no client or workers")
     yield source
-
-
-def prices_fingerprint(loader: CryptoLoader) -> str:
-    """Return what changes when the prices do.
-
-    It is a table's generation, how files look, or the rows of a frame.
-    """
-    source = loader.source
-    if isinstance(source, PriceTable):
-        return f"{source.manifest['index']}, generation {source.generation}"
-    if isinstance(source, FrameSource | DaskFrameSource):
-        return source.fingerprint()
-    assert isinstance(source, FolderSource)
-    return hashlib.sha256("\n".join(source.looks()).encode()).hexdigest()
-
-
-def coins_fingerprint(coins: Sequence[str]) -> str:
-    """Return what changes when the coins do."""
-    return hashlib.sha256("\0".join(coins).encode()).hexdigest()

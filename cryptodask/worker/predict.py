@@ -53,7 +53,7 @@ class Prediction:
     horizon: int
     seed: int
     intervals: bool
-    own: Model | None = None
+    named: Model | None = None
 
     @property
     def version(self) -> Version:
@@ -63,7 +63,7 @@ class Prediction:
     @property
     def model(self) -> Model:
         """The model, without what it learned."""
-        return self.version.model if self.own is None else self.own
+        return self.version.model if self.named is None else self.named
 
 
 def predict_job(job: Job, prediction: Prediction, files: TaskFiles | None = None) -> JobDone:

@@ -24,7 +24,12 @@ QUICK: dict[str, dict[str, Any]] = {
     "ensemble": {"members": "naive,ridge"},
     "keras:gru": {"window": 8, "epochs": 1, "batch_size": 32, "units": 4},
     "keras:tcn": {
-        "window": 8, "epochs": 1, "batch_size": 32, "units": 4, "depth": 2, "outputs": 3,
+        "window": 8,
+        "epochs": 1,
+        "batch_size": 32,
+        "units": 4,
+        "depth": 2,
+        "outputs": 3,
     },
     "keras:transformer": {"window": 8, "epochs": 1, "batch_size": 32, "units": 4},
     "prophet": {"n_changepoints": 2},

@@ -18,7 +18,7 @@ from cryptodask.errors import SourceError
 from cryptodask.prices import read_files
 from cryptodask.prices.clean.findings import lost
 from cryptodask.prices.folder_source import FolderSource
-from cryptodask.runs.session import prices_fingerprint
+from cryptodask.runs.fingerprints import prices_fingerprint
 from tests.prices.conftest import GOOD, write_files
 
 LONG = "coin,date,close\nA,2024-01-01,1\nA,2024-01-02,2\nB,2024-01-01,3\nB,2024-01-02,4\n"

@@ -205,7 +205,8 @@ def instance_of(thing: Any) -> Any:
 
     if not is_regressor(thing):
         raise OptionError(
-            f"{name}: is no regressor; derive it from RegressorMixin and BaseEstimator, in this order"
+            f"{name}: is not a regressor; derive it from RegressorMixin and BaseEstimator, in this "
+            "order"
         )
     return thing
 

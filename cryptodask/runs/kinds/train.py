@@ -24,10 +24,10 @@ from cryptodask.results.learned_files import make_index, read_shared
 from cryptodask.results.manifest import Manifest
 from cryptodask.results.version import INDEX, SHARED, Version, open_version
 from cryptodask.results.version_facts import FORMAT, KIND, VersionFacts, library_versions
+from cryptodask.runs.fingerprints import prices_fingerprint
 from cryptodask.runs.kind import Call, Outcome
 from cryptodask.runs.kinds.forecast import ForecastKind
 from cryptodask.runs.model_spec import ModelSpec
-from cryptodask.runs.session import prices_fingerprint
 from cryptodask.runs.spec import to_json
 from cryptodask.runs.version_spec import TrainSpec
 from cryptodask.runs.workload import Workload
