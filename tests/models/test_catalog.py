@@ -35,7 +35,8 @@ def test_the_catalog_names_the_models() -> None:
 
 def test_families_are_told_with_how_their_models_are_named() -> None:
     families = list_families()
-    assert set(families) == {"sklearn:sklearn.MODULE.CLASS", "stats:CLASS"}
+    pooled = "pooled:xgboost, pooled:sklearn.MODULE.CLASS"
+    assert set(families) == {"sklearn:sklearn.MODULE.CLASS", "stats:CLASS", pooled}
     assert all(line.endswith(".") for line in families.values())
     with pytest.raises(UnknownModelError, match=r"sklearn:sklearn\.MODULE\.CLASS, stats:CLASS"):
         create_model("keras:LSTM")
