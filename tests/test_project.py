@@ -21,14 +21,15 @@ def test_conda_and_pip_name_the_same_packages():
     extras = config["options.extras_require"]
     ours = names(config["options"]["install_requires"])
     every = (
-        "excel", "fetch", "lstm", "ml", "mlflow", "notebook", "postgres", "prophet", "stats",
+        "excel", "fetch", "lstm", "ml", "mlflow", "notebook", "postgres", "prophet", "stats", "xgboost",
     )  # fmt: skip
     assert extras["all"].strip() == f"cryptodask[{','.join(every)}]"
     ours |= {n for extra in every for n in names(extras[extra])}
     listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     conda = names("\n".join(item for item in listed if isinstance(item, str)))
-    # conda-forge has dask's parts under names of their own, and one TensorFlow for a machine.
-    assert conda - {"python", "pip", "distributed"} == ours - {"tensorflow"}
+    # conda-forge has dask's parts under names of their own, and one TensorFlow and one XGBoost for
+    # a machine.
+    assert conda - {"python", "pip", "distributed"} == ours - {"tensorflow", "xgboost-cpu"}
 
 
 def test_no_machine_is_named_in_any_file():

@@ -95,7 +95,7 @@ class Kind(ABC, Generic[S, R]):
         names = [model.name for model in self.models]
         self.coins, self.without = session.choose_coins(spec.coins, names)
         self.place: AnyPath | None = None
-        place_reading(self)
+        place_reading(session, self.coins, self.runs, spec.timeout)
         self.prepare()
 
     def prepare(self) -> None:

@@ -6,14 +6,14 @@ it, though, so that models that run code of others go to workers, as does what h
 the rest of a run that was stopped, since its own code may have been why.
 """
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from cryptodask.models import Model, create_model
 from cryptodask.prices.frames.dask_source import DaskFrameSource
-from cryptodask.runs.workload import seconds_per_row
 
 if TYPE_CHECKING:
-    from cryptodask.runs.kind import Kind
+    from cryptodask.runs.session import Session
 
 WORTH = 4.0
 """Estimated seconds of work on one core, above which a cluster is started for it."""
@@ -36,42 +36,51 @@ def runs_own_code(model: Model) -> bool:
     return is_own and all(runs_own_code(part) for part in parts)
 
 
-def may_run_here(kind: "Kind[Any, Any]") -> bool:
-    """Return whether this process may do what workers do of a run, if it is little.
-
-    Parameters
-    ----------
-    kind : Kind
-    """
-    if kind.spec.timeout is not None or isinstance(kind.session.loader.source, DaskFrameSource):
-        return False
-    return all(runs_own_code(model) for model in kind.runs)
-
-
-def place_reading(kind: "Kind[Any, Any]") -> None:
+def place_reading(
+    session: "Session", coins: Sequence[str], models: Iterable[Model], timeout: float | None
+) -> None:
     """Decide what reads coins before a run begins, as to choose origins by their dates.
 
     Parameters
     ----------
-    kind : Kind
-        Whose coins are known.
+    session : Session
+    coins : sequence of str
+    models : iterable of Model
+        All that the run fits.
+    timeout : float or None
+        Seconds that a job may take.
     """
-    source = kind.session.loader.source
-    seconds = float(source.rows_of(kind.coins).sum()) * source.seconds_a_row
-    kind.session.place(here=seconds < WORTH and may_run_here(kind))
+    source = session.loader.source
+    seconds = float(source.rows_of(coins).sum()) * source.seconds_a_row
+    session.place(here=seconds < WORTH and _may_run_here(session, models, timeout))
 
 
-def place_run(kind: "Kind[Any, Any]", *, is_new: bool) -> None:
+def place_run(
+    session: "Session",
+    coins: Sequence[str],
+    seconds_a_row: Iterable[float],
+    models: Iterable[Model],
+    timeout: float | None,
+) -> None:
     """Decide what does the calls of a run: this process, if it may and a cluster is not worth it.
 
     Parameters
     ----------
-    kind : Kind
-    is_new : bool
-        Whether it may be done here: it is not the rest of a run that was stopped, and its rows
-        need not stay on workers.
+    session : Session
+    coins : sequence of str
+    seconds_a_row : iterable of float
+        That each model takes; see `cryptodask.runs.workload.seconds_per_row`.
+    models : iterable of Model
+        All that the run fits.
+    timeout : float or None
+        Seconds that a job may take.
     """
-    source = kind.session.loader.source
-    rows = float(source.rows_of(kind.coins).sum())
-    seconds = rows * sum(seconds_per_row(source, model, kind.passes) for model in kind.models)
-    kind.session.place(here=is_new and seconds < WORTH and may_run_here(kind))
+    seconds = float(session.loader.source.rows_of(coins).sum()) * sum(seconds_a_row)
+    session.place(here=seconds < WORTH and _may_run_here(session, models, timeout))
+
+
+def _may_run_here(session: "Session", models: Iterable[Model], timeout: float | None) -> bool:
+    """Return whether this process may do what workers do of a run, if it is little."""
+    if timeout is not None or isinstance(session.loader.source, DaskFrameSource):
+        return False
+    return all(runs_own_code(model) for model in models)

@@ -174,7 +174,7 @@ def check_words(words: list[str]) -> None:
         assert places
         assert all((ROOT / place).exists() for place in places), words
     else:
-        assert name in ("dask", "export", "mkdir", "[", "sudo", ".ci/run"), words
+        assert name in ("dask", "export", "mkdir", "[", "python", "sudo", ".ci/run"), words
 
 
 def check_extras(words: list[str]) -> None:
@@ -203,6 +203,8 @@ def check_block(block: Block, page: list[Block]) -> None:
                 check_words(words)
     elif block.language == "python":
         compile(block.text, block.place, "exec")
+    elif block.is_parsed_only:
+        tomllib.loads(block.text)
     else:
         others = [tomllib.loads(b.text) for b in page if b.language == "toml"]
         whole = next(content for content in others if "prices" in content)
