@@ -180,6 +180,7 @@ def test_a_signal_stops_a_run_with_a_local_cluster_cleanly(
     children = []
     try:
         assert process.stderr is not None
+        assert process.stderr.readline() == "starting 2 workers on this machine\n"
         assert "dashboard" in process.stderr.readline()
         time.sleep(8)  # into the fit, or the import before it: either must stop
         children = psutil.Process(process.pid).children(recursive=True)

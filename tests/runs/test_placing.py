@@ -23,8 +23,9 @@ def started(manager: CryptoManager) -> bool:
 
 
 def test_a_small_forecast_is_done_here_bit_for_bit_as_by_workers(
-    client: Client, small_folder: Path, tmp_path: Path
+    client: Client, small_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(placing, "WORTH", 1e9)
     for intervals in (False, True):
         with CryptoManager(small_folder) as here:
             one = here.forecast(MODELS, 3, intervals=intervals, progress=False)
