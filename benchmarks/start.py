@@ -26,7 +26,8 @@ from statsforecast.models import Naive
 
 frames = []
 for path in sorted(Path(sys.argv[1]).glob("*.csv")):
-    if "Close" not in (rows := pd.read_csv(path)).columns:
+    rows = pd.read_csv(path).rename(columns=str.capitalize)
+    if "Close" not in rows.columns:
         continue
     days = pd.to_datetime(rows["Date"], format="mixed")
     frames.append(pd.DataFrame({"unique_id": path.stem, "ds": days, "y": rows["Close"]}))

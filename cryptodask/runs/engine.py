@@ -22,12 +22,11 @@ from cryptodask.results.jobs import JobDone, TaskFiles, write_done
 from cryptodask.runs.closing import close_folder, run_log
 from cryptodask.runs.folder import RunFolder, check_shared
 from cryptodask.runs.kind import Call, Kind, Outcome
-from cryptodask.runs.placing import place_run
 from cryptodask.runs.pooling import pool_errors, warn_of_few
 from cryptodask.runs.progress import progress_bar
 from cryptodask.runs.session import Session
 from cryptodask.runs.size import check_size, fit_tasks
-from cryptodask.runs.workload import Task, Workload, plan_tasks, seconds_per_row
+from cryptodask.runs.workload import Task, Workload, plan_tasks
 from cryptodask.worker.intervals import bound_state
 from cryptodask.worker.sink import rows_of, without_rows
 
@@ -76,7 +75,7 @@ def run_kind(
             folder.reopen()
             kind.place = folder.path
         if kind.coins:
-            _place(kind, is_new=there is None and not as_dask)
+            kind.place_calls(here=there is None and not as_dask)
             stack.enter_context(watched(session.executor))
             if folder is not None:
                 check_shared(folder.path, lambda *call: ask_workers(session.executor, *call))
@@ -89,16 +88,6 @@ def run_kind(
         is_sent = folder is None and not as_dask and log.listens
         log.end(**(kind.event_tables(result) if is_sent else {}))
         return result
-
-
-def _place(kind: Kind[Any, Any], *, is_new: bool) -> None:
-    """Decide what does the calls; workers do the rest of a stopped run, and keep rows for Dask."""
-    session, source = kind.session, kind.session.loader.source
-    if is_new:
-        seconds = (seconds_per_row(source, model, kind.passes) for model in kind.models)
-        place_run(session, kind.coins, seconds, kind.runs, kind.spec.timeout)
-    else:
-        session.place(here=False)
 
 
 @dataclass

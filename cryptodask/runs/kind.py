@@ -18,11 +18,11 @@ from cryptodask.records import CoinFailure
 from cryptodask.results.jobs import JobDone, TaskFiles
 from cryptodask.results.manifest import Manifest
 from cryptodask.runs.fingerprints import coins_fingerprint, prices_fingerprint
-from cryptodask.runs.placing import place_reading
+from cryptodask.runs.placing import place_reading, place_run
 from cryptodask.runs.plan import Plan
 from cryptodask.runs.session import Session
 from cryptodask.runs.spec import RunSpec
-from cryptodask.runs.workload import Workload
+from cryptodask.runs.workload import Workload, seconds_per_row
 from cryptodask.worker.job import Job
 
 if TYPE_CHECKING:
@@ -125,6 +125,22 @@ class Kind(ABC, Generic[S, R]):
     def pools_errors(self) -> bool:
         """Whether intervals take passes over the errors of past forecasts."""
         return self.intervals
+
+    def place_calls(self, *, here: bool) -> None:
+        """Decide what does the calls of the run: this process, or a client.
+
+        Parameters
+        ----------
+        here : bool
+            Whether this process may: not for the rest of a run that was stopped, nor where rows
+            stay on workers.
+        """
+        if not here:
+            self.session.place(here=False)
+            return
+        source = self.session.loader.source
+        seconds = (seconds_per_row(source, model, self.passes) for model in self.models)
+        place_run(self.session, self.coins, seconds, self.runs, self.spec.timeout)
 
     @property
     def first_origin(self) -> np.datetime64 | None:
