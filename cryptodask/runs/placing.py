@@ -6,20 +6,37 @@ it, though, so that models that run code of others go to workers, as does what h
 the rest of a run that was stopped, since its own code may have been why.
 """
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cryptodask.models import Model, create_model
 from cryptodask.prices.frames.dask_source import DaskFrameSource
 from cryptodask.runs.workload import seconds_per_row
 
 if TYPE_CHECKING:
-    from cryptodask.runs.kind import Kind
+    from cryptodask.runs.session import Session
 
 WORTH = 4.0
 """Estimated seconds of work on one core, above which a cluster is started for it."""
 
 FOREIGN = ("cryptodask.models.external.", "cryptodask.models.lstm.")
 """Modules whose models run code of other libraries that may crash or hang: prophet, Keras."""
+
+
+class Planned(Protocol):
+    """What a kind of run says of its work; see `cryptodask.runs.kind.Kind`."""
+
+    spec: Any
+    session: "Session"
+    models: list[Model]
+    coins: list[str]
+
+    @property
+    def runs(self) -> Sequence[Model]:
+        """The models whose code is run."""
+
+    def passes(self, model: Model) -> float:
+        """Return how often a model goes over the rows that are read."""
 
 
 def runs_own_code(model: Model) -> bool:
@@ -36,24 +53,24 @@ def runs_own_code(model: Model) -> bool:
     return is_own and all(runs_own_code(part) for part in parts)
 
 
-def may_run_here(kind: "Kind[Any, Any]") -> bool:
+def may_run_here(kind: Planned) -> bool:
     """Return whether this process may do what workers do of a run, if it is little.
 
     Parameters
     ----------
-    kind : Kind
+    kind : Planned
     """
     if kind.spec.timeout is not None or isinstance(kind.session.loader.source, DaskFrameSource):
         return False
     return all(runs_own_code(model) for model in kind.runs)
 
 
-def place_reading(kind: "Kind[Any, Any]") -> None:
+def place_reading(kind: Planned) -> None:
     """Decide what reads coins before a run begins, as to choose origins by their dates.
 
     Parameters
     ----------
-    kind : Kind
+    kind : Planned
         Whose coins are known.
     """
     source = kind.session.loader.source
@@ -61,12 +78,12 @@ def place_reading(kind: "Kind[Any, Any]") -> None:
     kind.session.place(here=seconds < WORTH and may_run_here(kind))
 
 
-def place_run(kind: "Kind[Any, Any]", *, is_new: bool) -> None:
+def place_run(kind: Planned, *, is_new: bool) -> None:
     """Decide what does the calls of a run: this process, if it may and a cluster is not worth it.
 
     Parameters
     ----------
-    kind : Kind
+    kind : Planned
     is_new : bool
         Whether it may be done here: it is not the rest of a run that was stopped, and its rows
         need not stay on workers.
