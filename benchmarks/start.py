@@ -27,10 +27,11 @@ from statsforecast.models import Naive
 
 frames = []
 for path in sorted(Path(sys.argv[1]).glob("*.csv")):
-    if "Close" not in (rows := pd.read_csv(path)).columns:
+    rows = pd.read_csv(path).rename(columns=str.lower)
+    if "close" not in rows.columns:
         continue
-    days = pd.to_datetime(rows["Date"], errors="coerce")  # the form of the first row
-    closes = pd.to_numeric(rows["Close"], errors="coerce")
+    days = pd.to_datetime(rows["date"], errors="coerce")  # the form of the first row
+    closes = pd.to_numeric(rows["close"], errors="coerce")
     frames.append(pd.DataFrame({"unique_id": path.stem, "ds": days, "y": closes}).dropna())
 prices = pd.concat(frames).sort_values(["unique_id", "ds"])
 print(StatsForecast([Naive()], freq="D").forecast(df=prices, h=10).head(20))
