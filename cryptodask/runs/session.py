@@ -15,8 +15,7 @@ from cryptodask.cluster import TaskCall, run_tasks
 from cryptodask.cluster.in_process import InProcess
 from cryptodask.cluster.retry import is_coin_at_fault
 from cryptodask.errors import NoPricesError, OptionError
-from cryptodask.models import Model, create_model
-from cryptodask.models.allocator import release_memory
+from cryptodask.models import Model, allocator, create_model
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.frames.dask_source import DaskFrameSource
 from cryptodask.prices.frames.kinds import is_dask
@@ -28,7 +27,7 @@ from cryptodask.records import CoinFailure, DateArray
 from cryptodask.runs.workload import Workload, plan_tasks
 from cryptodask.text import counted
 from cryptodask.worker.job import Job, embed_prices
-from cryptodask.worker.process import release_memory_soon, warm_up_model
+from cryptodask.worker.process import release_memory, warm_up_model
 from cryptodask.worker.read import date_span
 from cryptodask.worker.remote import remote_prices
 
@@ -209,11 +208,11 @@ class Session:
     def release_memory(self) -> None:
         """Have what did the run give back the memory that it kept for the next batch."""
         if self._here is not None:
-            release_memory()
+            allocator.release_memory()
         elif self._client is not None:
             from cryptodask.cluster import tell_workers
 
-            tell_workers(self._client, release_memory_soon)
+            tell_workers(self._client, release_memory)
 
     def check_timeout(self, timeout: float | None) -> None:
         """See that a time limit would end workers and not this process.

@@ -1,6 +1,7 @@
 """What is done to a worker's process rather than to a job."""
 
-from cryptodask.models import Model, allocator
+from cryptodask.models import Model
+from cryptodask.models.allocator import release_memory_soon
 
 
 def warm_up_model(model: Model) -> None:
@@ -8,6 +9,6 @@ def warm_up_model(model: Model) -> None:
     model.warm_up()
 
 
-async def release_memory_soon() -> None:
+async def release_memory() -> None:
     """Give back the memory that was kept for the next batch of a run, soon."""
-    await allocator.release_memory_soon()
+    await release_memory_soon()

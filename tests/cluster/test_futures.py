@@ -277,6 +277,7 @@ def test_a_command_whose_scheduler_never_had_a_worker_says_so_and_waits(
     expected = manager.forecast(["linear"], 3, progress=False).get_df()
     out, told = tmp_path / "forecasts.parquet", tmp_path / "told"
     words = [sys.executable, "-m", "cryptodask.cli", "forecast", small_folder, "--horizon", "3",
+             "--model", "linear",
              "--scheduler", own_cluster.address, "--workers", "0:1", "--out", out]  # fmt: skip
     env = os.environ | {"COLUMNS": "200"}
     with told.open("wb") as file:
