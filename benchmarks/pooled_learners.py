@@ -27,6 +27,7 @@ out where it is not installed there. Ways run in turn.
 import argparse
 import json
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -94,10 +95,11 @@ def by_cryptodask(folder: Path, way: str, rows: int) -> tuple[float, float, dict
         "pooled:xgboost", features=f"lag:1-{LAGS}", target="log_return", normalise="none",
         min_child_weight=1.0, **TREES, **options,
     )  # fmt: skip
+    shutil.rmtree(folder / "out", ignore_errors=True)  # or the same run would be opened again
     client = local_client(2)
     began = time.perf_counter()
     manager = CryptoManager(folder / "table", client)
-    done = forecast(manager, [model], 1, out=folder / "out", overwrite=True, progress=False)
+    done = forecast(manager, [model], 1, out=folder / "out", progress=False)
     spent = time.perf_counter() - began
     peak = memory(client)
     frame = done.get_df().set_index("coin")["forecast"]
