@@ -27,8 +27,8 @@ from statsforecast.models import Naive
 
 frames = []
 for path in sorted(Path(sys.argv[1]).glob("*.csv")):
-    rows = pd.read_csv(path).rename(columns=str.capitalize)
-    if "Close" not in rows.columns:
+    rows = pd.read_csv(path).rename(columns=str.lower)
+    if "close" not in rows.columns:
         continue
     days = pd.to_datetime(rows["date"], errors="coerce")  # the form of the first row
     closes = pd.to_numeric(rows["close"], errors="coerce")

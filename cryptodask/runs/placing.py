@@ -22,22 +22,6 @@ FOREIGN = tuple(f"cryptodask.models.{part}" for part in ("external", "function",
 """Modules whose models run code of other libraries that may crash or hang: prophet, Keras."""
 
 
-class Planned(Protocol):
-    """What a kind of run says of its work; see `cryptodask.runs.kind.Kind`."""
-
-    spec: Any
-    session: "Session"
-    models: list[Model]
-    coins: list[str]
-
-    @property
-    def runs(self) -> Sequence[Model]:
-        """The models whose code is run."""
-
-    def passes(self, model: Model) -> float:
-        """Return how often a model goes over the rows that are read."""
-
-
 def runs_own_code(model: Model) -> bool:
     """Return whether a model, and all that it is made of, is of this package and its kernels.
 
