@@ -7,7 +7,7 @@ from typing import Any, ClassVar, get_type_hints
 
 import numpy as np
 
-from cryptodask.errors import ContractError, OptionError
+from cryptodask.errors import ForecastError, OptionError
 from cryptodask.features.rows import last_segment
 from cryptodask.models.base import Gaps, Model, rng_for
 from cryptodask.models.options import convert
@@ -111,7 +111,7 @@ class FunctionModel(Model):
 
         Raises
         ------
-        ContractError
+        ForecastError
             It returns another number of values, or what is not a number.
         """
         ahead = np.empty((len(panel), horizon))
@@ -131,12 +131,12 @@ class FunctionModel(Model):
         try:
             values = np.asarray(returned, dtype=np.float64)
         except (TypeError, ValueError) as error:
-            raise ContractError(
+            raise ForecastError(
                 f"{coin}: {self.name}: returned {_short(returned)}, which is not an array of "
                 f"prices; write {FORM}"
             ) from error
         if values.shape != (horizon,):
-            raise ContractError(
+            raise ForecastError(
                 f"{coin}: {self.name}: returned {_short(returned)} of shape {values.shape}, and "
                 f"a horizon of {horizon} takes ({horizon},); write {FORM}"
             )
