@@ -186,10 +186,15 @@ def monitor(settings: Settings = DEFAULT, date: Date = None) -> None:
 @pipeline_app.command()
 def run(settings: Settings = DEFAULT, date: Date = None, live: Live = 0) -> None:
     """Run all steps of a day; groups that fail harm no other."""
-    from cryptodask.pipeline.steps import is_complete, run_day
+    from rich.text import Text
 
-    reports = run_day(day_of(settings, date), live=live, on_report=show)
-    raise typer.Exit(0 if is_complete(reports) else SOME_FAILED)
+    from cryptodask.cli.show import err
+    from cryptodask.pipeline.steps import lacking, run_day
+
+    reasons = lacking(run_day(day_of(settings, date), live=live, on_report=show))
+    if reasons:
+        err.print(Text(f"not complete: {'; '.join(reasons)}"), soft_wrap=True)
+    raise typer.Exit(SOME_FAILED if reasons else 0)
 
 
 @pipeline_app.command()

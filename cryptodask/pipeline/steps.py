@@ -109,11 +109,26 @@ def is_complete(reports: Sequence[Report]) -> bool:
     reports : sequence of dict
         Of `run_day`.
     """
-    lacking = ("unfetched", "stopped", "failed")
-    return not any(
-        report["state"] in ("failed", ALARM) or any(report.get(key) for key in lacking)
-        for report in reports
-    )
+    return not lacking(reports)
+
+
+def lacking(reports: Sequence[Report]) -> list[str]:
+    """Return why a day is not complete: what failed or alarmed, and how many coins lack.
+
+    Parameters
+    ----------
+    reports : sequence of dict
+        Of `run_day`.
+    """
+    reasons = []
+    for report in reports:
+        step = " ".join([report["step"], *([str(report["group"])] if "group" in report else [])])
+        if report["state"] in ("failed", ALARM):
+            reasons.append(f"{step}: {report['state']}")
+        for key in ("unfetched", "stopped", "failed"):
+            if report.get(key):
+                reasons.append(f"{step}: {counted(len(report[key]), 'coin')} {key}")
+    return reasons
 
 
 def shown(reports: Sequence[Report]) -> str:

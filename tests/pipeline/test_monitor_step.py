@@ -111,6 +111,7 @@ def test_days_end_with_a_check_and_a_feed_that_stopped_with_an_alarm(
     # A day for which no price came.
     done = inside("pipeline", "run", "--settings", file, "--date", days[2])
     assert done.returncode == 3
+    assert "not complete: monitor: alarm" in done.stderr
     report = json.loads(done.stdout.splitlines()[-1])
     assert report["state"] == "alarm"
     assert any("freshness is 1, above 0" in alarm for alarm in report["alarms"])

@@ -20,7 +20,7 @@ from cryptodask.pipeline.day import CHECKED, Day, Group
 from cryptodask.pipeline.forecasting import check, groups, send, wait
 from cryptodask.pipeline.polling import poll
 from cryptodask.pipeline.settings import Settings, read_settings
-from cryptodask.pipeline.steps import is_complete, run_day
+from cryptodask.pipeline.steps import is_complete, lacking, run_day
 from cryptodask.store import open_store
 from tests.conftest import Cluster, write_folder
 
@@ -312,6 +312,7 @@ def test_a_group_without_any_forecast_harms_no_other(settings: Settings, tmp_pat
     )
     assert not [r for r in reports if r["state"] == "failed"]
     assert not is_complete(reports), "a coin failed"
+    assert any(reason.endswith(": 1 coin failed") for reason in lacking(reports)), lacking(reports)
     with open_store(settings.store) as store:
         assert len(store.runs()) == 3
 
