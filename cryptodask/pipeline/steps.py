@@ -125,9 +125,11 @@ def lacking(reports: Sequence[Report]) -> list[str]:
         step = " ".join([report["step"], *([str(report["group"])] if "group" in report else [])])
         if report["state"] in ("failed", ALARM):
             reasons.append(f"{step}: {report['state']}")
-        for key in ("unfetched", "stopped", "failed"):
-            if report.get(key):
-                reasons.append(f"{step}: {counted(len(report[key]), 'coin')} {key}")
+        reasons += [
+            f"{step}: {counted(len(report[key]), 'coin')} {key}"
+            for key in ("unfetched", "stopped", "failed")
+            if report.get(key)
+        ]
     return reasons
 
 
