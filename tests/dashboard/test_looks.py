@@ -12,11 +12,12 @@ from dask.distributed import Client
 
 from cryptodask.charts.theme import DARK, LIGHT
 from cryptodask.cluster.events import RunLog
-from cryptodask.dashboard.coverage import measure_coverage, save_report
+from cryptodask.dashboard.coverage import save_report
 from cryptodask.dashboard.leaderboard import save_leaderboard
 from cryptodask.dashboard.plot import save_plot
 from cryptodask.manager import CryptoManager
 from cryptodask.prices.clean.findings import file_finding, join_findings, summarize_findings
+from cryptodask.prices.coverage import measure_coverage
 from tests.conftest import Cluster, running
 from tests.dashboard.conftest import MakeTables
 

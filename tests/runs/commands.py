@@ -22,7 +22,9 @@ PATIENCE = 180
 
 ENV = os.environ | {"COLUMNS": "200", "NO_COLOR": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
 
-NO_RESULT = re.compile(r"seconds in all|^wrote |dashboard|^coins × models")
+NO_RESULT = re.compile(
+    r"seconds in all|^wrote |dashboard|^coins × models|^starting \d+ worker|^connecting to "
+)
 """Lines of a command's output that are other ones each time."""
 
 

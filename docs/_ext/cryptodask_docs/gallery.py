@@ -9,7 +9,7 @@ import pandas as pd
 from dask.distributed import Client, LocalCluster
 
 from cryptodask import synthetic_prices
-from cryptodask.dashboard.coverage import measure_coverage
+from cryptodask.prices.coverage import measure_coverage
 from cryptodask.results import Backtest, Forecasts
 from cryptodask.runs import backtest, forecast
 from cryptodask_docs.pictures import ACTUAL, FORECAST, INK, drawn

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cryptodask.models.keras.base import OURS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "keras.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "how-to" / "keras.md").read_text(encoding="utf-8")
 
 
 def test_the_page_names_each_option_with_its_default() -> None:
