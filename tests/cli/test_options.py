@@ -110,7 +110,7 @@ def test_the_options_of_commands_are_known_by_these_names() -> None:
     }.items():  # fmt: skip
         text = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200"}).output
         shown = set(re.findall(r"(?<=[│ ])--([a-z-]+)", "\n".join(
-            line[:40] for line in text.splitlines())))  # fmt: skip
+            line[:40] for line in text.splitlines() if line.startswith("│"))))  # fmt: skip
         assert shown == more | {
             "horizon", "coins", "from", "to", "gaps", "gap-limit", "window", "refit", "seed",
             "timeout", "partitions", "scheduler", "tls", "workers", "resources", "out",
