@@ -198,7 +198,7 @@ def test_a_manager_names_its_scheduler(client: Client, small_folder: Path):
 
 
 def test_a_model_derives_from_the_base_class(client: Client, small_folder: Path):
-    with pytest.raises(OptionError, match="is not a model; name one of the catalog, or derive"):
+    with pytest.raises(OptionError, match="is an object, and no model; write a class that derives"):
         CryptoManager(small_folder, client).forecast([object()])
 
 

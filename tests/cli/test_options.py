@@ -203,7 +203,7 @@ def test_out_is_a_folder_for_workers_or_a_file(call: Callable[..., Call], tmp_pa
         ("forecast --out no/such/f.csv", "folder no/such does not exist; make it first"),
         ("tune", "--model: name the model to search the options of"),
         ("tune --model ridge --model ridge", "--model ridge: is given twice; its --search may"),
-        ("backtest --model ridge --model ridge", "models: ridge given twice; give each model"),
+        ("backtest --model ridge --model ridge", "--model: ridge given twice; give each model"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_prices_are_opened(
