@@ -221,7 +221,7 @@ def _facts(
     texts = alone["fact"]
     if wanted.value is None:
         numbers = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=np.float64)
-        numbers[~np.isfinite(numbers)] = np.nan
+        numbers = np.where(np.isfinite(numbers), numbers, np.nan)
     else:
         numbers = (texts == wanted.value).to_numpy(dtype=np.float64)
     facts = np.full(n_coins, np.nan)

@@ -184,6 +184,25 @@ def test_a_fact_must_be_the_same_on_all_dates() -> None:
     assert (found["C c"]["static:kind=DeFi"] == 1).all()
 
 
+@pytest.mark.parametrize(
+    "facts, numbers",
+    [
+        ((0.5, 1.5, 2.5), (0.5, 1.5, 2.5)),
+        ((2015, 0.25, 2016), (2015, 0.25, 2016)),
+        (("L1", "DeFi", "DeFi"), (np.nan,) * 3),
+        (("0.5", "high", "inf"), (0.5, np.nan, np.nan)),
+    ],
+)
+def test_a_fact_with_a_fraction_is_a_number_and_a_text_is_missing(
+    facts: tuple[object, ...], numbers: tuple[float, ...]
+) -> None:
+    frame = long_frame()
+    frame["launched"] = np.repeat(np.array(facts, dtype=object), DAYS + 2)
+    found = panels_of(frame, columns=("static:launched",))
+    for coin, number in zip(("A", "B", "C c"), numbers, strict=True):
+        np.testing.assert_array_equal(found[coin]["static:launched"], number)
+
+
 def test_rows_of_one_date_that_differ_are_reported_and_the_first_counts() -> None:
     rows = pd.DataFrame({"coin": "A", "date": pd.to_datetime(["2024-01-01"] * 3)})
     rows = rows.assign(file="f", line=[2, 3, 4], x=[np.nan, 1.0, 2.0])
