@@ -185,7 +185,7 @@ def test_a_fact_must_be_the_same_on_all_dates() -> None:
 
 
 @pytest.mark.parametrize(
-    "facts, numbers",
+    ("facts", "numbers"),
     [
         ((0.5, 1.5, 2.5), (0.5, 1.5, 2.5)),
         ((2015, 0.25, 2016), (2015, 0.25, 2016)),
