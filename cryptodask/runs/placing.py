@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 WORTH = 4.0
 """Estimated seconds of work on one core, above which a cluster is started for it."""
 
-FOREIGN = tuple(f"cryptodask.models.{part}" for part in ("external", "function", "keras", "lstm"))
-"""Modules whose models run code of other libraries that may crash or hang: prophet, Keras."""
+FOREIGN = tuple(
+    f"cryptodask.models.{part}"
+    for part in ("external", "function", "keras", "lstm", "pooled.learner")
+)
+"""Modules whose models run code of other libraries that may crash or hang: prophet, Keras, xgboost.
+
+Pooled learners also send futures within lists, and may fit on several workers."""
 
 
 def runs_own_code(model: Model) -> bool:

@@ -79,11 +79,22 @@ def test_what_is_larger_or_foreign_or_has_a_limit_goes_to_workers(
         (create_model("ensemble", members="naive,sklearn:sklearn.linear_model.Ridge"), False),
         (rename(create_model("sklearn:sklearn.linear_model.Ridge"), "other"), False),
         (create_model("lstm"), False),
+        (create_model("pooled_linear"), True),
+        (create_model("pooled:sklearn.linear_model.Ridge"), False),
     ],
     ids=str,
 )
 def test_models_that_run_code_of_others_are_known(model, is_own: bool):
     assert runs_own_code(model) is is_own
+
+
+def test_a_small_run_of_a_pooled_learner_is_done_by_workers(small_folder: Path):
+    with CryptoManager(small_folder, workers=1) as manager:
+        model = create_model("pooled:sklearn.linear_model.Ridge", features="lag:1-2")
+        forecasts = manager.forecast([model], 2, progress=False)
+        assert started(manager)
+    assert len(forecasts.get_df())
+    assert not forecasts.failures["exception"].isin(["AttributeError"]).any()
 
 
 def test_a_run_that_was_stopped_is_continued_by_workers(small_folder: Path, tmp_path: Path):
