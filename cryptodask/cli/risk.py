@@ -1,5 +1,6 @@
 """``cryptodask risk``: how far coins may move, and what a portfolio of them may lose."""
 
+import math
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -80,6 +81,7 @@ def write_risk(result: "Risk", path: "AnyPath") -> "list[AnyPath]":
 def print_risk(result: "Risk", freq: str) -> None:
     """Print tables of coins, of probabilities and of a portfolio, within 80 columns."""
     from cryptodask.prices.freq import bar, counted_bars
+    from cryptodask.runs.pooling import FEW_ERRORS
 
     options, frame = result.options, result.coins
     number = counted(frame["coin"].nunique(), "coin")
@@ -109,8 +111,10 @@ def print_risk(result: "Risk", freq: str) -> None:
     if result.portfolio is not None:
         _print_portfolio(result)
     moves, coins = result.evidence
+    usual = ", and more from the usual distribution of moves" if moves < FEW_ERRORS else ""
     out.print(
-        f"From {moves:,} moves of a {bar(freq)}, of {counted(coins, 'coin')} on a date at most. "
+        f"From {counted(moves, 'move')} of one {bar(freq)}, of {counted(coins, 'coin')} on a date "
+        f"at most{usual}. "
         "vol.: volatility a year, of log returns and 365 days. VaR: what is lost at least in that "
         "share of cases; ES: what is lost on average in these. Below 0 is a gain.",
         highlight=False,
@@ -132,6 +136,9 @@ def _print_portfolio(result: "Risk") -> None:
         table.add_row(shown_date(row["cutoff"]), shown_date(row["date"]), str(row["step"]),
                       _share(row["volatility"]), *_losses(row, options))  # fmt: skip
     out.print(table)
+    total = result.weights_sum
+    if total is not None and not math.isclose(total, 1.0):
+        out.print(f"weights add up to {total:.6g}, and were divided by it", highlight=False)
 
 
 def _table(title: str, options: RiskOptions, *names: str) -> Table:

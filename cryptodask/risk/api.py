@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cryptodask.charts import facts_html
-from cryptodask.errors import NoPricesError
+from cryptodask.errors import NoPricesError, OptionError
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.clean.findings import empty_findings
 from cryptodask.prices.row_filter import RowFilter
@@ -67,6 +67,8 @@ class Risk:
         Past moves of one bar that all this is made from, and of how many coins at most.
     simulator : Simulator or None
         Of paths, if there is a portfolio or paths were asked for.
+    weights_sum : float or None
+        Sum of the weights as they were given, by which they were divided; None of equal ones.
     """
 
     options: RiskOptions
@@ -78,6 +80,7 @@ class Risk:
     lost: pd.DataFrame
     evidence: tuple[int, int]
     simulator: Simulator | None = None
+    weights_sum: float | None = None
 
     def __repr__(self) -> str:
         return line_of("Risk", self._facts())
@@ -153,6 +156,12 @@ def measure_risk(
         raise NoPricesError(failures[0].message)
     events = [(event, loader.names.check(event.coin) if event.coin else None)
               for event in wanted.events]  # fmt: skip
+    for event, coin in events:
+        if coin is not None and coin not in names:
+            raise OptionError(
+                f"{event.side}: {event.text!r}: {coin} is not among the coins asked for; leave it "
+                "out, or ask for the coin"
+            )
     portfolio = choose_portfolio(wanted.weights, loader.names)
     row_filter = RowFilter.of(None, None, wanted.to_date, None, loader.freq)
     prices = Prices(loader, names, row_filter)
@@ -181,7 +190,7 @@ def measure_risk(
     lost = known.lost if len(known.lost) else empty_findings()
     return Risk(
         wanted, coins, probabilities, table, weights, failure_table(failures), lost,
-        known.evidence, simulator,
+        known.evidence, simulator, None if portfolio is None else portfolio.total,
     )  # fmt: skip
 
 

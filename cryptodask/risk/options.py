@@ -69,6 +69,8 @@ class Event:
             It is neither, or no price or change that can be.
         """
         rule = "must be a change, as 10% or -20%, or COIN=PRICE, as Bitcoin=70000"
+        if not isinstance(given, str):
+            raise refused(side, rule, given)
         coin, equals, price = given.rpartition("=")
         number = price if equals else given.removesuffix("%")
         try:
@@ -89,7 +91,9 @@ def _percents(name: str, most: float) -> Any:
     """Return the converter to percents, each once, as they came; a text has commas."""
 
     def convert(given: Any) -> tuple[float, ...]:
-        rule = f"must be percents above 0 and below {most:g}, each once, as 1,5"
+        rule = (
+            f"must be percents above 0 and below {most:g}, each once, of six digits at most, as 1,5"
+        )
         if isinstance(given, str):
             given = [part for part in re.split(r"[,\s]+", given) if part]
         elif isinstance(given, int | float):
@@ -101,7 +105,8 @@ def _percents(name: str, most: float) -> Any:
             numbers = tuple(float(item) for item in items)
         except (TypeError, ValueError):
             raise refused(name, rule, ",".join(map(str, items))) from None
-        good = all(0 < number < most for number in numbers)
+        # Columns have the levels in their names, where 99.99999 would be 100.
+        good = all(0 < number < most and float(f"{number:g}") == number for number in numbers)
         if not numbers or not good or len(set(numbers)) < len(numbers):
             raise refused(name, rule, ",".join(map(str, items)))
         return numbers
@@ -113,7 +118,8 @@ def _events(side: str) -> Any:
     """Return the converter of thresholds."""
 
     def convert(given: Any) -> tuple[Event, ...]:
-        items = [given] if isinstance(given, str | Event) else list(given or ())
+        alone = isinstance(given, str | Event) or not isinstance(given, Iterable)
+        items = [] if given is None else [given] if alone else list(given)
         read = [item if isinstance(item, Event) else Event.read(side, item) for item in items]
         keys = [(event.coin, event.value) for event in read]
         twice = [event.text for event, key in zip(read, keys, strict=True) if keys.count(key) > 1]
@@ -184,12 +190,13 @@ class RiskOptions:
         converter=_events("below"), reads=list[str], metavar="CHANGE",
     )  # fmt: skip
     volatility: Literal["spreads", "ewma", "garch", "gjr", "harch"] = option(
-        SPREADS, f"Volatility from what intervals are scaled by, or from {', '.join(FITTED)}.",
+        SPREADS,
+        f"Where the column vol. comes from: what intervals are scaled by, or {', '.join(FITTED)}.",
         check=one_of(SPREADS, *FITTED),
     )  # fmt: skip
     weights: str | Mapping[str, float] | None = option(
-        None, "A portfolio: a .csv of coin,weight, or equal.", reads=str | None,
-        metavar="FILE|equal",
+        None, "A portfolio: a .csv of coin,weight, which are divided by their sum, or equal.",
+        reads=str | None, metavar="FILE|equal",
     )  # fmt: skip
     paths: int = option(
         10_000, "Simulated paths of the portfolio.", check=whole_number(100, most=MOST_PATHS)

@@ -27,6 +27,11 @@ class Portfolio:
 
     weights: Mapping[str, float] | None
 
+    @property
+    def total(self) -> float | None:
+        """Sum of the weights, by which they are divided; None of equal ones."""
+        return None if self.weights is None else math.fsum(self.weights.values())
+
     def held(
         self, moves: MoveDistribution, failures: Sequence[CoinFailure]
     ) -> tuple[dict[str, float], list[CoinFailure]]:
@@ -97,11 +102,17 @@ def choose_portfolio(given: str | Mapping[str, float] | None, names: CoinNames) 
     """
     if given is None:
         return None
-    if given == EQUAL:
+    if isinstance(given, str) and given == EQUAL:
         return Portfolio(None)
-    rows = _file_rows(given) if isinstance(given, str) else (
-        (f"weights: {coin}", coin, weight) for coin, weight in given.items()
-    )  # fmt: skip
+    if isinstance(given, Mapping):
+        rows = iter([(f"weights: {coin}", coin, weight) for coin, weight in given.items()])
+    elif isinstance(given, str):
+        rows = _file_rows(given)
+    else:
+        raise OptionError(
+            "weights: must be the path of a .csv of coin,weight, or equal, or weights by coin, as "
+            f"{{'Bitcoin': 0.6}}, got {type(given).__name__}"
+        )
     weights: dict[str, float] = {}
     for where, name, value in rows:
         try:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -82,6 +83,25 @@ def test_bad_use_ends_with_2(healthy: Path, words: list[str], said: str) -> None
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert not done.stdout
+
+
+def test_weights_whose_sum_is_not_1_and_few_moves_are_told(tmp_path: Path) -> None:
+    hours = pd.date_range("2024-01-01", periods=100, freq="h")
+    closes = np.exp(np.random.default_rng(0).normal(0, 0.01, (2, 100)).cumsum(axis=1))
+    frames = [
+        pd.DataFrame({"coin": coin, "date": hours, "close": of_coin})
+        for coin, of_coin in zip(("A", "B"), closes, strict=True)
+    ]
+    source, weights = tmp_path / "prices.csv", tmp_path / "weights.csv"
+    pd.concat(frames).to_csv(source, index=False)
+    said = "weights add up to 0.9, and were divided by it"
+    for second, told in ((0.4, True), (0.5, False)):
+        weights.write_text(f"coin,weight\nA,0.5\nB,{second}\n")
+        done = inside("risk", source, "--weights", weights, "--horizon", 2)
+        assert done.returncode == 0, done.stderr
+        assert (said in done.stdout) == told
+    text = " ".join(done.stdout.split())
+    assert "of one hour, of 2 coins on a date at most, and more from the usual distribution" in text
 
 
 def test_help_has_an_example() -> None:

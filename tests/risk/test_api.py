@@ -9,7 +9,13 @@ import pytest
 from dask.distributed import Client
 from scipy.special import ndtri
 
-from cryptodask.errors import CryptoDaskError, InputError, NoPricesError, UnknownCoinError
+from cryptodask.errors import (
+    CryptoDaskError,
+    InputError,
+    NoPricesError,
+    OptionError,
+    UnknownCoinError,
+)
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.synthetic import synthetic_prices
 from cryptodask.risk import Risk, RiskOptions, measure_risk
@@ -186,6 +192,23 @@ def test_unknown_coins_are_refused(prices: pd.DataFrame) -> None:
     for options in refused:
         with pytest.raises(UnknownCoinError, match="Doge"):
             measure_risk(prices, **options)
+
+
+def test_a_price_of_a_coin_that_is_not_asked_for_is_refused(prices: pd.DataFrame) -> None:
+    one, other = CryptoLoader(prices).get_crypto_names()[:2]
+    with pytest.raises(OptionError, match=f"above: '{one}=5': {one} is not among the coins"):
+        measure_risk(prices, coins=[other], above=[f"{one}=5", f"{other}=5"])
+
+
+def test_weights_are_divided_by_their_sum_which_is_kept() -> None:
+    loader = CryptoLoader(prices_of(together(2, 200, 0.5)))
+    first, second = loader.get_crypto_names()
+    risks = [
+        measure_risk(loader, weights={first: weight, second: weight}, paths=100)
+        for weight in (0.5, 0.4)
+    ]
+    assert [risk.weights_sum for risk in risks] == [1.0, 0.8]
+    pd.testing.assert_frame_equal(risks[0].portfolio, risks[1].portfolio)
 
 
 def test_prices_that_say_nothing_are_refused(prices: pd.DataFrame, tmp_path: Path) -> None:

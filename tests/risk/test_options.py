@@ -44,6 +44,9 @@ def test_the_levels_are_those_of_intervals() -> None:
         ({"above": "Bitcoin=-5"}, "above: must be a price above 0.*'Bitcoin=-5'"),
         ({"above": "nan%"}, "above: must be a change above -100%, and finite"),
         ({"above": ["10%", "10.0%"]}, "above: must be given once each, got '10.0%'"),
+        ({"above": [0.1]}, "above: must be a change, .*got 0.1"),
+        ({"below": -0.2}, "below: must be a change, .*got -0.2"),
+        ({"levels": "99.99999"}, "levels: .*six digits.*'99.99999'"),
         ({"to_date": "yesterday"}, "to_date"),
     ],
 )

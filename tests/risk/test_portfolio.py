@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cryptodask.errors import InputError, OptionError, UnknownCoinError
@@ -69,6 +70,12 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_weights_in_python_are_checked_too(value: Any) -> None:
     with pytest.raises(OptionError, match="weights: Bitcoin: a weight must be a finite number"):
         choose_portfolio({"Bitcoin": value}, NAMES)
+
+
+@pytest.mark.parametrize("given", [[0.5, 0.5], pd.Series({"Bitcoin": 1.0}), 1.0])
+def test_weights_that_are_not_by_coin_are_refused(given: Any) -> None:
+    with pytest.raises(OptionError, match=f"weights by coin, .*got {type(given).__name__}"):
+        choose_portfolio(given, NAMES)
 
 
 def test_a_coin_that_can_t_be_measured_is_named() -> None:
