@@ -93,7 +93,8 @@ def print_backtest(result: "Backtest") -> None:
         *SHOWN.values(),
         Column("coins + = - ?", no_wrap=True),
         Column("all coins", no_wrap=True),
-        title=f"{len(result.origins)} origins from {first} to {last}, {result.horizon} bars ahead",
+        title=f"{counted(len(result.origins), 'origin')} from {first} to {last}, "
+        f"{counted(result.horizon, 'bar')} ahead",
     )
     for row in scores.to_dict("records"):
         model = row["model"]

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from cryptodask.cli.execute import Profile, View, execute
 from cryptodask.cli.options import ClusterOptions, OutputOptions, check_file, with_options
-from cryptodask.cli.show import err, out, shown_date, shown_price
+from cryptodask.cli.show import counted, err, out, shown_date, shown_price
 from cryptodask.errors import OptionError
 from cryptodask.runs.spec import ForecastSpec
 
@@ -177,7 +177,7 @@ def _summary(result: "Forecasts", closes: Callable[[Sequence[str]], Mapping[str,
         }
         if result.has_intervals:
             bounds = [shown_price(float(last[name])) for name in ("lower_80", "upper_80")]
-            line["80% interval"] = " to ".join(bounds)
+            line["80% interval"] = " to ".join(bounds) if set(bounds) != {"-"} else "-"
         lines.append(line)
     names = _fitting(lines)
     texts = [
@@ -188,7 +188,9 @@ def _summary(result: "Forecasts", closes: Callable[[Sequence[str]], Mapping[str,
         if name not in ("coin", "model"):
             column.min_width = max(cell_len(line[name]) for line in lines)
     cutoff = shown_date(rows["cutoff"].max())
-    table = Table(*texts, title=f"forecasts from {cutoff}, {steps} bars", box=SIMPLE_HEAD)
+    table = Table(
+        *texts, title=f"forecasts from {cutoff}, {counted(steps, 'bar')}", box=SIMPLE_HEAD
+    )
     for line in lines:
         # With brackets, maybe, which are not markup.
         table.add_row(*(Text(line[name]) for name in names))

@@ -89,8 +89,8 @@ def _print_candidates(result: "SearchResult", model: str) -> None:
         Column("candidate", overflow="fold"),
         "MAE / naive",
         "coins × origins",
-        title=f"{model}: {len(candidates):,} candidates, {len(result.origins)} origins from "
-        f"{first} to {last}, {result.horizon} bars ahead",
+        title=f"{model}: {len(candidates):,} candidates, {counted(len(result.origins), 'origin')} from "
+        f"{first} to {last}, {counted(result.horizon, 'bar')} ahead",
     )
     top = ranked.head(SHOWN)
     given = candidates[candidates["candidate"] == model]
@@ -115,7 +115,7 @@ def _print_splits(splits: "pd.DataFrame") -> None:
             f"{shown_date(row['train_to'])} ({row['train_origins']})",
             Text("as given" if is_given else str(row["candidate"])),
             _shown(row["relative_mae"]),
-            f"{row['test_origins']} origins from {shown_date(row['test_from'])}",
+            f"{counted(row['test_origins'], 'origin')} from {shown_date(row['test_from'])}",
         )
     out.print(table)
 

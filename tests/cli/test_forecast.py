@@ -93,6 +93,7 @@ def test_intervals_are_written_where_they_are_asked_for_and_lacking_ones_are_tol
     done = inside(*command, "--out", tmp_path / "out", "--from", f"{since:%Y-%m-%d}")
     assert done.returncode == 0, done.stderr
     assert "naive: 12 of the coins without intervals: they have fewer" in done.stderr
+    assert "- to -" not in done.stdout
     written = pd.read_parquet(tmp_path / "out")
     assert written["forecast"].notna().all()
     assert written[["lower_80", "upper_80", "lower_95", "upper_95"]].isna().all(axis=None)
