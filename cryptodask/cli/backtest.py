@@ -8,7 +8,13 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from cryptodask.cli.execute import Profile, View, execute
-from cryptodask.cli.options import ClusterOptions, OutputOptions, check_file, with_options
+from cryptodask.cli.options import (
+    ClusterOptions,
+    OutputOptions,
+    check_apart,
+    check_file,
+    with_options,
+)
 from cryptodask.cli.options.specs import split_names
 from cryptodask.cli.show import counted, err, out, shown_date, write_table
 from cryptodask.runs.spec import BacktestSpec
@@ -55,6 +61,7 @@ def backtest(
     """
     check_file("--scores", scores, (".csv", ".parquet"))
     check_file("--page", page, (".html",))
+    check_apart({"SOURCE": spec.source, "--out": output.out, "--scores": scores, "--page": page})
 
     def write_scores(result: "Backtest", session: "Session") -> list[Path]:
         wanted = session.loader.source.coins

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from rich.text import Text
 
-from cryptodask.cli.options import ClusterOptions, OutputOptions
+from cryptodask.cli.options import ClusterOptions, OutputOptions, check_apart
 from cryptodask.cli.options.specs import open_prices
 from cryptodask.cli.show import (
     SOME_FAILED,
@@ -132,6 +132,7 @@ def execute(
         an error that nobody raised on purpose.
     """
     started, begun = time.perf_counter(), time.time()
+    check_apart({"SOURCE": spec.source, "--out": output.out})
     folder = folder or output.folder
     with _ending(folder):
         loader, spec = _opened(spec, folder, output, check)

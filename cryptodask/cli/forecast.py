@@ -12,7 +12,13 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from cryptodask.cli.execute import Profile, View, execute
-from cryptodask.cli.options import ClusterOptions, OutputOptions, check_file, with_options
+from cryptodask.cli.options import (
+    ClusterOptions,
+    OutputOptions,
+    check_apart,
+    check_file,
+    with_options,
+)
 from cryptodask.cli.show import counted, err, out, shown_date, shown_price
 from cryptodask.errors import OptionError
 from cryptodask.runs.spec import ForecastSpec
@@ -65,6 +71,7 @@ def forecast(
     # What makes no sense is refused before a cluster is started for it.
     _check_plot(plot, plot_coin, spec, output)
     check_file("--report", report, (".html",))
+    check_apart({"SOURCE": spec.source, "--out": output.out, "--plot": plot, "--report": report})
 
     def check(spec: ForecastSpec, loader: "CryptoLoader") -> None:
         _check_plot_coin(plot_coin, spec, loader)
@@ -76,7 +83,8 @@ def forecast(
 
         rows = result.get_df()
         names = sorted(set(rows["coin"]))
-        save_plot(plot, session.loader.get_df(names, to_date=spec.to_date), rows, coin=plot_coin)
+        coin = None if plot_coin is None else session.loader.names.check(plot_coin)
+        save_plot(plot, session.loader.get_df(names, to_date=spec.to_date), rows, coin=coin)
         return [plot]
 
     execute(
@@ -90,6 +98,8 @@ def _check_plot(
 ) -> None:
     """Refuse before the work a plot that could not be drawn after it."""
     check_file("--plot", plot, (".html", ".png"))
+    if plot_coin is not None and plot is None:
+        raise OptionError(f"--plot-coin {plot_coin}: says what --plot shows; give --plot FILE, too")
     if plot and plot.suffix == ".png" and not plot_coin and len(spec.coins or ()) != 1:
         raise OptionError(f"--plot {plot}: a .png shows one coin; name it with --plot-coin")
     if plot and output.folder:

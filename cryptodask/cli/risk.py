@@ -9,7 +9,7 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from cryptodask.cli.options import check_file, with_options
+from cryptodask.cli.options import check_apart, check_file, with_options
 from cryptodask.cli.options.output import read_path
 from cryptodask.cli.options.specs import Source, split_names
 from cryptodask.cli.show import SOME_FAILED, counted, err, out, print_lost, shown_date, write_table
@@ -40,6 +40,7 @@ def risk(
     target, paths_target = read_path(file), read_path(paths_out)
     check_file("--out", target, (".csv", ".parquet"))
     check_file("--paths-out", paths_target, (".parquet",))
+    check_apart({"SOURCE": source, "--out": target, "--paths-out": paths_target})
     from cryptodask.prices import CryptoLoader
     from cryptodask.risk import measure_risk
 

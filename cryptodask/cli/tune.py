@@ -89,8 +89,9 @@ def _print_candidates(result: "SearchResult", model: str) -> None:
         Column("candidate", overflow="fold"),
         "MAE / naive",
         "coins × origins",
-        title=f"{model}: {len(candidates):,} candidates, {counted(len(result.origins), 'origin')} from "
-        f"{first} to {last}, {counted(result.horizon, 'bar')} ahead",
+        title=f"{model}: {len(candidates):,} candidates, "
+        f"{counted(len(result.origins), 'origin')} from {first} to {last}, "
+        f"{counted(result.horizon, 'bar')} ahead",
     )
     top = ranked.head(SHOWN)
     given = candidates[candidates["candidate"] == model]

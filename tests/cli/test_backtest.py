@@ -45,6 +45,7 @@ def test_a_backtest_prints_a_leaderboard_and_writes_table_scores_and_page(
         (["--window", "many"], "window: must be 'expanding' or a number of rows, got 'many'"),
         (["--origins", "soon"], "origins: 'soon' is not a day"),
         (["--page", "page.pdf"], "--page page.pdf: must end in .html"),
+        (["--out", "b.csv", "--scores", "b.csv"], "--scores b.csv: is what --out names"),
         (["--refit", "0"], "refit: must be at least 1, got 0"),
     ],
 )

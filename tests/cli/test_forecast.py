@@ -13,6 +13,7 @@ import pandas as pd
 import psutil
 import pytest
 
+from cryptodask.prices import CryptoLoader
 from tests.cli.command import COMMAND, ENV, inside, run
 from tests.conftest import Cluster
 
@@ -125,6 +126,7 @@ def test_options_of_models_reach_them(cluster: Cluster, healthy: Path, tmp_path:
         (["--plot", "f.svg"], "must end in .html or .png"),
         (["--plot", "f.png"], "name it with --plot-coin"),
         (["--plot", "f.html", "--plot-coin", "Bitcon"], "no coin of that name"),
+        (["--plot-coin", "Bitcoin"], "give --plot FILE, too"),
         (["--out", "no/such/f.csv"], "make it first"),
         (["--from", "yesterdayish"], "write it as YYYY-MM-DD"),
         (["--from", "2024-01-02", "--to", "2024-01-01"], "is after"),
@@ -143,6 +145,27 @@ def test_bad_use_ends_with_2_and_says_what_to_do(healthy: Path, args: list[str],
     assert told in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("command", ["forecast", "backtest", "risk"])
+def test_prices_are_not_written_over(healthy: Path, tmp_path: Path, command: str):
+    [first, *_] = sorted(healthy.glob("*.csv"))
+    source = tmp_path / "prices.csv"
+    source.write_bytes(first.read_bytes())
+    done = inside(command, source, "--out", tmp_path / "." / "prices.csv")
+    assert done.returncode == 2
+    assert "--out" in done.stderr
+    assert "is what SOURCE names" in " ".join(done.stderr.split())
+    assert source.read_bytes() == first.read_bytes()
+
+
+def test_the_coin_of_a_plot_is_found_in_any_case(healthy: Path, tmp_path: Path):
+    coin = CryptoLoader(healthy).get_crypto_names()[0]
+    plot = tmp_path / "f.png"
+    done = inside("forecast", healthy, "--horizon", 2, "--plot", plot, "--plot-coin", coin.lower())
+    assert done.returncode == 0, done.stderr
+    assert coin.lower() != coin
+    assert plot.stat().st_size
 
 
 def test_a_source_that_is_none_ends_with_2(tmp_path: Path):

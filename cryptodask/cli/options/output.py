@@ -9,6 +9,8 @@ from cryptodask.errors import OptionError
 from cryptodask.runs.fields import option
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cryptodask.io.paths import AnyPath
 
 RESUMED = "Folder that workers write to, where `cryptodask resume` continues a stopped run"
@@ -46,6 +48,30 @@ def check_file(flag: str, path: "AnyPath | None", endings: tuple[str, ...]) -> N
         raise OptionError(f"{flag} {path}: must end in {known}")
     if isinstance(path, Path) and not path.parent.is_dir():
         raise OptionError(f"{flag} {path}: folder {path.parent} does not exist; make it first")
+
+
+def check_apart(paths: "Mapping[str, str | AnyPath | None]") -> None:
+    """Refuse before the work a file that would be written over another one of the command.
+
+    Parameters
+    ----------
+    paths : mapping of str to str, Path, UPath or None
+        By the option that gives it, in the order in which they are given; what is read first.
+
+    Raises
+    ------
+    OptionError
+        Two are the same place.
+    """
+    places: dict[Path, str] = {}
+    for flag, path in paths.items():
+        if path is None:
+            continue
+        first = places.setdefault(Path(str(path)).resolve(), flag)
+        if first != flag:
+            raise OptionError(
+                f"{flag} {path}: is what {first} names, which would be written over; give another"
+            )
 
 
 @attrs.frozen(kw_only=True)
