@@ -154,14 +154,7 @@ def measure_risk(
     names, failures = Session(loader).choose_coins(wanted.coins, [NAME])
     if not names:
         raise NoPricesError(failures[0].message)
-    events = [(event, loader.names.check(event.coin) if event.coin else None)
-              for event in wanted.events]  # fmt: skip
-    for event, coin in events:
-        if coin is not None and coin not in names:
-            raise OptionError(
-                f"{event.side}: {event.text!r}: {coin} is not among the coins asked for; leave it "
-                "out, or ask for the coin"
-            )
+    events = _named_events(wanted, loader, names)
     portfolio = choose_portfolio(wanted.weights, loader.names)
     row_filter = RowFilter.of(None, None, wanted.to_date, None, loader.freq)
     prices = Prices(loader, names, row_filter)
@@ -192,6 +185,21 @@ def measure_risk(
         wanted, coins, probabilities, table, weights, failure_table(failures), lost,
         known.evidence, simulator, None if portfolio is None else portfolio.total,
     )  # fmt: skip
+
+
+def _named_events(
+    wanted: RiskOptions, loader: CryptoLoader, names: Sequence[str]
+) -> list[tuple[Any, str | None]]:
+    """Return each event and its coin as prices name it; refuse one of a coin not asked for."""
+    events = [(event, loader.names.check(event.coin) if event.coin else None)
+              for event in wanted.events]  # fmt: skip
+    for event, coin in events:
+        if coin is not None and coin not in names:
+            raise OptionError(
+                f"{event.side}: {event.text!r}: {coin} is not among the coins asked for; leave it "
+                "out, or ask for the coin"
+            )
+    return events
 
 
 def bars_a_year(moves: MoveDistribution) -> float:

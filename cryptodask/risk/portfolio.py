@@ -104,10 +104,11 @@ def choose_portfolio(given: str | Mapping[str, float] | None, names: CoinNames) 
         return None
     if isinstance(given, str) and given == EQUAL:
         return Portfolio(None)
+    rows: Iterator[tuple[str, str, str | float]]
     if isinstance(given, Mapping):
         rows = iter([(f"weights: {coin}", coin, weight) for coin, weight in given.items()])
     elif isinstance(given, str):
-        rows = _file_rows(given)
+        rows = iter([*_file_rows(given)])
     else:
         raise OptionError(
             "weights: must be the path of a .csv of coin,weight, or equal, or weights by coin, as "
