@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from cryptodask.errors import OptionError
-from cryptodask.evaluate.rows import BOUNDS, LEVELS
+from cryptodask.evaluate.rows import LEVELS, bounded
 from cryptodask.records import BoolArray
 
 FEWEST = 20
@@ -153,7 +153,7 @@ def coverage_tests(table: pd.DataFrame) -> pd.DataFrame:
         how many had an actual outside the interval of ``level`` percent; then p values of `kupiec`
         and `christoffersen`. Coins with fewer than `FEWEST` are left out.
     """
-    rows = table[table[["actual", "forecast", *BOUNDS]].notna().all(axis="columns")]
+    rows = bounded(table)
     rows = rows[rows["step"] == table["step"].max()].sort_values("cutoff")
     tested = []
     for (coin, model), forecasts in rows.groupby(["coin", "model"], sort=True):

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from cryptodask.evaluate.rows import KEPT_LEVELS
+from cryptodask.evaluate.rows import QUANTILES
 from cryptodask.records import FloatArray
 
 LEVELS = (np.arange(32) + 0.5) / 32
@@ -25,7 +25,7 @@ def crps(actual: FloatArray, quantiles: FloatArray) -> FloatArray:
     actual : ndarray of float64, ``(n,)``
         In the quote currency, or in any unit.
     quantiles : ndarray of float64, ``(n, 5)``
-        Of the levels of `cryptodask.evaluate.rows.KEPT_LEVELS`, in the same unit.
+        Of the levels of `cryptodask.evaluate.rows.QUANTILES`, in the same unit.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def _weights() -> FloatArray:
     """Return how quantiles of `LEVELS` are made of the known ones, ``(32, 5)``."""
     from scipy.special import stdtrit
 
-    known, wanted = stdtrit(4.0, list(KEPT_LEVELS.values())), stdtrit(4.0, LEVELS)
+    known, wanted = stdtrit(4.0, list(QUANTILES.values())), stdtrit(4.0, LEVELS)
     left = np.clip(np.searchsorted(known, wanted) - 1, 0, len(known) - 2)
     share = (wanted - known[left]) / (known[left + 1] - known[left])
     weights: FloatArray = np.zeros((len(LEVELS), len(known)))

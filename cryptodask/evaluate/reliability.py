@@ -11,16 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cryptodask.evaluate.rows import BOUNDS, KEPT_LEVELS, LEVELS
+from cryptodask.evaluate.rows import LEVELS, QUANTILES, bounded
 from cryptodask.records import DateArray
 
 ALL_PERIODS = -1
 """Number of the period that spans all others."""
 
 _KEYS = ["coin", "model", "period"]
-_QUANTILES = {
-    ("forecast" if name == "middle" else name): level for name, level in KEPT_LEVELS.items()
-}
 
 
 def count_held(table: pd.DataFrame, starts: DateArray) -> pd.DataFrame:
@@ -43,11 +40,11 @@ def count_held(table: pd.DataFrame, starts: DateArray) -> pd.DataFrame:
         bound and of the forecast, and ``inside_80`` and ``inside_95``. Without intervals it has no
         rows.
     """
-    rows = table[table[["actual", "forecast", *BOUNDS]].notna().all(axis="columns")]
+    rows = bounded(table)
     columns: dict[str, Any] = {"coin": rows["coin"], "model": rows["model"]}
     columns["period"] = np.searchsorted(starts, rows["cutoff"].to_numpy(), side="right") - 1
     columns["n"] = 1
-    for bound in _QUANTILES:
+    for bound in QUANTILES:
         columns[f"below_{bound}"] = (rows["actual"] <= rows[bound]).astype(np.int64)
     for level in LEVELS:
         inside = rows["actual"].between(rows[f"lower_{level}"], rows[f"upper_{level}"])
@@ -77,7 +74,7 @@ def reliability(counts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     shares = joined.drop(columns=[*_KEYS, "n"]).div(joined["n"], axis="index")
     groups = shares.groupby([joined["model"], joined["period"]])
     means, coins = groups.mean(), groups.size()
-    columns = [("quantile", share, f"below_{bound}") for bound, share in _QUANTILES.items()]
+    columns = [("quantile", share, f"below_{bound}") for bound, share in QUANTILES.items()]
     columns += [("interval", level / 100, f"inside_{level}") for level in LEVELS]
     frames = [
         pd.DataFrame({"kind": kind, "nominal": nominal, "observed": means[name], "coins": coins})
@@ -112,7 +109,7 @@ def pit_histogram(shares: pd.DataFrame) -> pd.DataFrame:
         from 0 to 1, ``share`` of actuals between their quantiles, ``density`` is it over
         ``upper - lower``.
     """
-    edges = np.array([0.0, *_QUANTILES.values(), 1.0])
+    edges = np.array([0.0, *QUANTILES.values(), 1.0])
     quantiles = shares[shares["kind"] == "quantile"]
     names = ["model", "period", "coins"]
     frames = [pd.DataFrame(columns=[*names[:2], "lower", "upper", "share", "density", names[2]])]

@@ -21,6 +21,9 @@ BOUND_QUANTILES = {"lower_95": 0.025, "lower_80": 0.1, "upper_80": 0.9, "upper_9
 KEPT_LEVELS = dict(sorted((BOUND_QUANTILES | {"middle": 0.5}).items(), key=lambda item: item[1]))
 """The same, and the median: what is kept of pooled errors."""
 
+QUANTILES = dict(sorted((BOUND_QUANTILES | {"forecast": 0.5}).items(), key=lambda item: item[1]))
+"""Columns of a backtest that are quantiles, and their levels; the forecast is the median."""
+
 SCORED_COLUMNS = (
     "coin", "model", "cutoff", "date", "step", "forecast", *BOUNDS, "actual", "last", "scale",
     "scale_sq",
@@ -81,6 +84,16 @@ def scored_rows(table: pd.DataFrame, naive: str) -> pd.DataFrame:
     rows["group"] = np.cumsum(np.diff(group, prepend=group[:1]) != 0)
     rows["naive"] = _naive_forecasts(rows, moment, naive)
     return rows
+
+
+def bounded(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a backtest that have a forecast, an actual and all four bounds.
+
+    Parameters
+    ----------
+    table : DataFrame
+    """
+    return table[table[["actual", "forecast", *BOUNDS]].notna().all(axis="columns")]
 
 
 def _ranks(column: pd.Series) -> NDArray[np.int64]:

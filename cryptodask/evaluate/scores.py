@@ -46,12 +46,11 @@ from numpy.typing import NDArray
 
 from cryptodask.errors import InputError, OptionError
 from cryptodask.evaluate.crps import crps
-from cryptodask.evaluate.rows import BOUND_QUANTILES, BOUNDS, LEVELS, ROUNDING, scored_rows
+from cryptodask.evaluate.rows import BOUNDS, LEVELS, QUANTILES, ROUNDING, bounded, scored_rows
 from cryptodask.records import FloatArray
 
 _KEYS = ("coin", "model", "step")
 _COUNTS = ("n", "n_scaled", "n_shared", "n_moved", "n_interval")
-_QUANTILES = dict(sorted((BOUND_QUANTILES | {"forecast": 0.5}).items(), key=lambda item: item[1]))
 IN_CURRENCY = (
     "mae", "rmse", "pinball", "crps", "width_80", "width_95", "winkler_80", "winkler_95"
 )  # fmt: skip
@@ -110,9 +109,9 @@ def sums(table: pd.DataFrame, naive: str = "naive") -> pd.DataFrame:
     adder.count("n_moved", known[moved])
     adder.count("right", known[moved & (came == said)])
 
-    bounded = known[known[list(BOUNDS)].notna().all(axis="columns")]
-    adder.count("n_interval", bounded)
-    _add_intervals(adder, bounded, by_scale.loc[by_scale.index.intersection(bounded.index)])
+    both = bounded(known)
+    adder.count("n_interval", both)
+    _add_intervals(adder, both, by_scale.loc[by_scale.index.intersection(both.index)])
     return adder.sums
 
 
@@ -120,16 +119,17 @@ def _add_intervals(adder: "_Adder", rows: pd.DataFrame, by_scale: pd.DataFrame) 
     """Add the losses of intervals: of rows that have them, and of those with a scale, too."""
     from utilsforecast import losses
 
-    quantiles, levels = list(_QUANTILES), np.array(list(_QUANTILES.values()))
+    quantiles, levels = list(QUANTILES), np.array(list(QUANTILES.values()))
 
     def pinball(df: pd.DataFrame, models: Sequence[str], **names: str) -> Any:
         return losses.mqloss(df, {models[0]: quantiles}, levels, **names)
 
     adder.mean("pinball", pinball, rows)
     adder.plain("size", rows, rows["actual"].abs())
-    adder.plain("crps", rows, _crps(rows))
+    of_each = pd.Series(crps(rows["actual"].to_numpy(), rows[quantiles].to_numpy()), rows.index)
+    adder.plain("crps", rows, of_each)
     adder.count("n_scaled_interval", by_scale)
-    adder.plain("scaled_crps", by_scale, _crps(by_scale))
+    adder.plain("scaled_crps", by_scale, of_each.loc[by_scale.index] / by_scale["scale"])
     for level in LEVELS:
         width = rows[f"upper_{level}"] - rows[f"lower_{level}"]
         inside = rows["actual"].between(rows[f"lower_{level}"], rows[f"upper_{level}"])
@@ -138,10 +138,6 @@ def _add_intervals(adder: "_Adder", rows: pd.DataFrame, by_scale: pd.DataFrame) 
         adder.plain(f"relative_width_{level}", rows, width / rows["forecast"].abs())
         adder.mean(f"winkler_{level}", losses.winkler_score, _named(rows), level=level)
         adder.mean(f"msis_{level}", losses.winkler_score, _named(by_scale), level=level)
-
-
-def _crps(rows: pd.DataFrame) -> FloatArray:
-    return crps(rows["actual"].to_numpy(), rows[list(_QUANTILES)].to_numpy())
 
 
 class _Adder:
@@ -155,7 +151,7 @@ class _Adder:
         """Count rows."""
         self.sums[name] = self._counts(rows)
 
-    def plain(self, name: str, rows: pd.DataFrame, values: pd.Series | FloatArray) -> None:
+    def plain(self, name: str, rows: pd.DataFrame, values: pd.Series) -> None:
         """Add up values of rows."""
         self.sums[name] = np.bincount(rows["group"], weights=values, minlength=len(self.sums))
 
