@@ -2,34 +2,28 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 from cryptodask.errors import OptionError, UnknownModelError
-from cryptodask.models.base import Gaps, Model, rng_for
+from cryptodask.models.base import Model, rng_for
 from cryptodask.models.external.sklearn_family import (
     OURS,
+    LaggedRegressor,
     SklearnRegressor,
     check_fit_for_returns,
     find_regressor,
-    one_openmp_thread,
 )
-from cryptodask.models.learned import Learned
 from cryptodask.models.options import convert, from_text
 from cryptodask.models.regression.lagged import (
     Regressor,
     check_lags,
-    forecast_by_kept,
-    forecast_by_lags,
-    learn_by_lags,
-    shortest,
 )
-from cryptodask.records import FloatArray, Panel
 
 PLAIN = (bool, int, float, str, type(None))
 
 
 @dataclass(frozen=True, eq=False)
-class OwnRegressor(Model):
+class OwnRegressor(LaggedRegressor):
     """A regressor of a user on a coin's last log returns, one fit a coin.
 
     It is fitted to what ``sklearn:…`` fits regressors of scikit-learn to; see
@@ -51,11 +45,6 @@ class OwnRegressor(Model):
         What names the estimator, or its class, in a command: ``MODULE:NAME``; empty of one that
         was made in Python.
     """
-
-    cost: ClassVar[float] = 1_000.0
-    needs_variation: ClassVar[bool] = True
-    gaps: ClassVar[Gaps] = "split"
-    libraries: ClassVar[tuple[str, ...]] = ("scikit-learn",)
 
     estimator: Any
     lags: int = 10
@@ -115,39 +104,7 @@ class OwnRegressor(Model):
         theirs = {k: from_text(name, k, v, known[k][1]) for k, v in values.items() if k not in ours}
         return cls(estimator, **ours, params=tuple(sorted(theirs.items())), place=place)
 
-    def min_length(self, horizon: int) -> int:
-        return shortest(self.lags)
-
-    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        with one_openmp_thread():
-            return forecast_by_lags(panel, horizon, self.lags, self.max_rows, self._maker(seed))
-
-    def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
-        """Return the fitted regressors; see `Model.learn`.
-
-        Parameters
-        ----------
-        panel : Panel
-            Of ``(n_coins,)``.
-        horizon, seed : int
-
-        Raises
-        ------
-        VersionError
-            They have parts that are not numbers.
-        """
-        with one_openmp_thread():
-            return learn_by_lags(self, panel, self.lags, self.max_rows, self._maker(seed))
-
-    def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        with one_openmp_thread():
-            return forecast_by_kept(self, known, panel, horizon, self.lags, self._maker(seed))
-
-    def lookback_from(self, horizon: int) -> int:
-        return self.lags + 1
-
     def _maker(self, seed: int) -> Callable[[str], Regressor]:
-        """Return what makes a regressor for a coin."""
         from sklearn.base import clone
 
         takes = self.estimator.get_params(deep=True)

@@ -1,5 +1,6 @@
 """``sklearn:sklearn.MODULE.CLASS``: any regressor of scikit-learn on a coin's last returns."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -24,8 +25,65 @@ OURS = ("random_state", "n_jobs")
 """Parameters that CryptoDask sets: of the seed, the model and the coin, and to 1."""
 
 
+class LaggedRegressor(Model, ABC):
+    """Base class of models that fit a regressor to a coin's last returns, one fit a coin.
+
+    See `cryptodask.models.regression.lagged.forecast_by_lags` for what it is fitted to.
+
+    Attributes
+    ----------
+    lags : int
+        Returns from which the next one is predicted, a bar each.
+    max_rows : int
+        Windows to fit to, the latest ones; at least two more than ``lags``.
+    """
+
+    cost: ClassVar[float] = 1_000.0
+    needs_variation: ClassVar[bool] = True
+    gaps: ClassVar[Gaps] = "split"
+    libraries: ClassVar[tuple[str, ...]] = ("scikit-learn",)
+
+    lags: int
+    max_rows: int
+
+    def min_length(self, horizon: int) -> int:
+        return shortest(self.lags)
+
+    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        with one_openmp_thread():
+            return forecast_by_lags(panel, horizon, self.lags, self.max_rows, self._maker(seed))
+
+    def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
+        """Return the fitted regressors; see `Model.learn`.
+
+        Parameters
+        ----------
+        panel : Panel
+            Of ``(n_coins,)``.
+        horizon, seed : int
+
+        Raises
+        ------
+        VersionError
+            They have parts that are not numbers, as the trees of forests are.
+        """
+        with one_openmp_thread():
+            return learn_by_lags(self, panel, self.lags, self.max_rows, self._maker(seed))
+
+    def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        with one_openmp_thread():
+            return forecast_by_kept(self, known, panel, horizon, self.lags, self._maker(seed))
+
+    def lookback_from(self, horizon: int) -> int:
+        return self.lags + 1
+
+    @abstractmethod
+    def _maker(self, seed: int) -> Callable[[str], Regressor]:
+        """Return what makes a regressor for a coin."""
+
+
 @dataclass(frozen=True)
-class SklearnRegressor(Model):
+class SklearnRegressor(LaggedRegressor):
     """Any regressor of scikit-learn, of the next log return on the last ones, one fit a coin.
 
     See `cryptodask.models.regression.lagged.forecast_by_lags` for what it is fitted to. Options are
@@ -46,10 +104,6 @@ class SklearnRegressor(Model):
         Parameters of the class that are not its defaults, by name.
     """
 
-    cost: ClassVar[float] = 1_000.0
-    needs_variation: ClassVar[bool] = True
-    gaps: ClassVar[Gaps] = "split"
-    libraries: ClassVar[tuple[str, ...]] = ("scikit-learn",)
     pattern: ClassVar[str] = "sklearn:sklearn.MODULE.CLASS"
 
     estimator: str
@@ -114,40 +168,7 @@ class SklearnRegressor(Model):
         """
         return f"scikit-learn's {estimator.rpartition('.')[2]} on a coin's last log returns."
 
-    def min_length(self, horizon: int) -> int:
-        return shortest(self.lags)
-
-    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        make = self._maker(seed)
-        with one_openmp_thread():
-            return forecast_by_lags(panel, horizon, self.lags, self.max_rows, make)
-
-    def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
-        """Return the fitted regressors; see `Model.learn`.
-
-        Parameters
-        ----------
-        panel : Panel
-            Of ``(n_coins,)``.
-        horizon, seed : int
-
-        Raises
-        ------
-        VersionError
-            They have parts that are not numbers, as the trees of forests are.
-        """
-        with one_openmp_thread():
-            return learn_by_lags(self, panel, self.lags, self.max_rows, self._maker(seed))
-
-    def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
-        with one_openmp_thread():
-            return forecast_by_kept(self, known, panel, horizon, self.lags, self._maker(seed))
-
-    def lookback_from(self, horizon: int) -> int:
-        return self.lags + 1
-
     def _maker(self, seed: int) -> Callable[[str], Regressor]:
-        """Return what makes a regressor for a coin."""
         kind, given = find_regressor(self.estimator), dict(self.params)
         takes = kind(**given).get_params(deep=False)
 
