@@ -92,8 +92,9 @@ class Model:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns that it reads beside the closes."""
-        return ()
+        """Columns that it reads beside the closes; by default those of the features it declares."""
+        space = self.space
+        return () if space is None else space.columns
 
     @property
     def batches_dates(self) -> bool:

@@ -100,10 +100,6 @@ class KerasModel(Model):
         return space_for(self.name, self.features, self.outputs)
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        return self.space.columns if self.space else ()
-
-    @property
     def design(self) -> Design:
         """What decides which functions a process traces."""
         features = 1 + (len(self.space.names) if self.space else 0)

@@ -156,10 +156,6 @@ class DeclaredLearner(GatheredModel):
         return declared(self.name, self.features, self.target, self.normalise)
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        return self.space.columns
-
-    @property
     def most(self) -> int:
         """Rows that are fitted to at most."""
         return 2**62 if self.distributed else self.max_rows

@@ -101,10 +101,6 @@ class PooledLinear(PooledModel):
     def space(self) -> FeatureSpace:
         return declared(self.name, self.features, self.target, self.normalise)
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return self.space.columns
-
     def explain(self, panel: Panel) -> ForecastError | None:
         return missing_feature_error(self.name, self.space, panel, None)
 

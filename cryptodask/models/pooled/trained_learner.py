@@ -48,10 +48,6 @@ class TrainedLearner(Model):
         return self.model.gaps
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        return self.model.columns
-
-    @property
     def space(self) -> FeatureSpace:
         return self.model.space
 

@@ -98,10 +98,6 @@ class RidgeFeatures(Model):
     def space(self) -> FeatureSpace:
         return declared(self.name, self.features, self.target, self.normalise)
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return self.space.columns
-
     def min_length(self, horizon: int) -> int:
         rows = self.space.history + horizon  # of one example
         return rows + len(self.space.names)
