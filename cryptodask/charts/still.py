@@ -106,13 +106,7 @@ def _dress(axes: Any, pane: Pane) -> None:
         if not pane.dates:
             axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     elif not pane.log:
-        low, high = axes.get_ylim()
-        if high < TINY:
-            axes.yaxis.set_major_formatter("{x:.2e}")
-        elif high - low > 50:
-            axes.yaxis.set_major_formatter("{x:,.0f}")
-        else:
-            axes.ticklabel_format(axis="y", style="plain", useOffset=False)
+        format_prices(axes)
     axes.set_xlabel(pane.x_label, color=MUTED)
     axes.set_ylabel(pane.y_label, color=MUTED)
     axes.tick_params(colors=MUTED, length=0)
@@ -125,3 +119,20 @@ def _dress(axes: Any, pane: Pane) -> None:
 
 def _short(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def format_prices(axes: Any) -> None:
+    """Have the ticks of a price axis show as many decimals as its range needs.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        With all that is drawn on them.
+    """
+    low, high = axes.get_ylim()
+    if high < TINY:
+        axes.yaxis.set_major_formatter("{x:.2e}")
+    elif high - low > 50:
+        axes.yaxis.set_major_formatter("{x:,.0f}")
+    else:
+        axes.ticklabel_format(axis="y", style="plain", useOffset=False)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cryptodask.charts.still import format_prices
 from cryptodask.dashboard import page
 from cryptodask.dashboard.html_file import target_of
 from cryptodask.dashboard.price_figure import BAND_ALPHA
@@ -18,9 +19,6 @@ from cryptodask.io.files import draft_of, write_text
 SUFFIXES = (".html", ".png")
 PICTURED = 180
 """Days of closes in a picture, unless it is said how many."""
-
-TINY = 1e-8
-"""Prices in USD below it are written with an exponent."""
 
 
 def save_plot(
@@ -138,13 +136,7 @@ def _dress(axes: Any, coin: str, caption: str) -> None:
 
     axes.xaxis.set_major_locator(AutoDateLocator(maxticks=8))  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_formatter(DateFormatter("%Y-%m-%d"))  # type: ignore[no-untyped-call]
-    low, high = axes.get_ylim()
-    if high < TINY:
-        axes.yaxis.set_major_formatter("{x:.2e}")
-    elif high - low > 50:
-        axes.yaxis.set_major_formatter("{x:,.0f}")
-    else:
-        axes.ticklabel_format(axis="y", style="plain", useOffset=False)
+    format_prices(axes)
     axes.set_ylabel("USD", color=MUTED)
     axes.tick_params(colors=MUTED, length=0)
     axes.grid(axis="y", color=RULE, linewidth=0.8)
