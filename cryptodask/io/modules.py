@@ -91,9 +91,7 @@ def own_files(values: Iterable[Any]) -> list[ModuleFile]:
     ----------
     values : iterable of Any
     """
-    modules = {module for module, _ in _parts(values)}
-    files = [module_file(module) for module in sorted(modules) if module != MAIN]
-    return [file for file in files if file is not None and not is_installed(file.path)]
+    return _files_of(_parts(values))
 
 
 def own_digests(values: Iterable[Any]) -> dict[str, str]:
@@ -109,9 +107,9 @@ def own_digests(values: Iterable[Any]) -> dict[str, str]:
         By module, of its file; by ``__main__:NAME``, of the text of what a script or notebook
         defines, where it can be had.
     """
-    values = list(values)
-    digests = {file.module: file.digest for file in own_files(values)}
-    for module, part in sorted(_parts(values), key=lambda pair: _label(pair[1])):
+    parts = _parts(values)
+    digests = {file.module: file.digest for file in _files_of(parts)}
+    for module, part in sorted(parts, key=lambda pair: _label(pair[1])):
         if module == MAIN:
             with suppress(OSError, TypeError):
                 text = inspect.getsource(part)
@@ -138,6 +136,13 @@ def _installed() -> tuple[Path, ...]:
     folders.add(Path(site.getusersitepackages()).resolve())
     package = Path(str(sys.modules[PACKAGE].__file__)).resolve().parent
     return (*sorted(folders), package)
+
+
+def _files_of(parts: Iterable[tuple[str, Any]]) -> list[ModuleFile]:
+    """Return the files of the users' modules that some parts are of, by the modules' names."""
+    modules = {module for module, _ in parts}
+    files = [module_file(module) for module in sorted(modules) if module != MAIN]
+    return [file for file in files if file is not None and not is_installed(file.path)]
 
 
 def _label(part: Any) -> str:

@@ -198,11 +198,13 @@ class Session:
 
     def upload(self, models: Sequence[Model]) -> None:
         """Have workers, and those that join later, use the modules of users' models."""
+        if self._here is not None:
+            return  # this process has them
         from cryptodask.cluster import upload_modules
         from cryptodask.io.modules import own_files
 
         files = own_files(models)
-        if files and self._here is None:
+        if files:
             upload_modules(self.client, files)
 
     def release_memory(self) -> None:
