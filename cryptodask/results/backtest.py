@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from cryptodask.charts import Chart, facts_html
+from cryptodask.charts import Chart
 from cryptodask.errors import TableError
 from cryptodask.evaluate.backtest import empty_backtest
 from cryptodask.io.files import FileRecord
@@ -21,7 +21,7 @@ from cryptodask.results.failures import failed_throughout, failure_table
 from cryptodask.results.jobs import task_table
 from cryptodask.results.manifest import FAILURES, LOST, TASKS, Manifest, read_manifest
 from cryptodask.results.pictures import overlay_chart, rows_of_coin, scores_chart
-from cryptodask.results.shown import facts_of, line_of, span_of
+from cryptodask.results.shown import ShowsFacts, facts_of, span_of
 from cryptodask.results.sweep import cut_by_coin, sweep
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from cryptodask.evaluate.compare import Loss
 
 
-@dataclass(frozen=True)
-class Backtest:
+@dataclass(frozen=True, repr=False)
+class Backtest(ShowsFacts):
     """A backtest.
 
     Attributes
@@ -79,13 +79,6 @@ class Backtest:
     lost: pd.DataFrame = field(default_factory=empty_findings)
     tasks: pd.DataFrame = field(default_factory=lambda: task_table([]))
     prices: CryptoLoader | None = field(default=None, compare=False)
-
-    def __repr__(self) -> str:
-        return line_of("Backtest", self._facts())
-
-    def _repr_html_(self) -> str:
-        """Return what is in it for a notebook; of a folder nothing is read."""
-        return facts_html("Backtest", self._facts())
 
     def _facts(self) -> dict[str, object]:
         """Return what is in it."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from cryptodask.charts import Chart, facts_html
+from cryptodask.charts import Chart
 from cryptodask.errors import TableError
 from cryptodask.evaluate.rows import BOUNDS
 from cryptodask.io.files import FileRecord
@@ -24,7 +24,7 @@ from cryptodask.results.failures import failure_table
 from cryptodask.results.jobs import task_table
 from cryptodask.results.manifest import FAILURES, LOST, TASKS, Manifest, read_manifest
 from cryptodask.results.pictures import forecast_chart, rows_of_coin
-from cryptodask.results.shown import facts_of, line_of, span_of
+from cryptodask.results.shown import ShowsFacts, facts_of, span_of
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 FORECAST_COLUMNS = ("coin", "model", "cutoff", "date", "step", "forecast")
 
 
-@dataclass(frozen=True)
-class Forecasts:
+@dataclass(frozen=True, repr=False)
+class Forecasts(ShowsFacts):
     """Forecasts, with what happened on the way.
 
     The table is ``coin, model, cutoff, date, step, forecast``, by coin, model and step: ``cutoff``
@@ -93,13 +93,6 @@ class Forecasts:
         if self.frame is not None:
             return len(self.frame)
         return int(self.tasks["coins"].sum()) * self.horizon
-
-    def __repr__(self) -> str:
-        return line_of("Forecasts", self._facts())
-
-    def _repr_html_(self) -> str:
-        """Return what is in it for a notebook; of a folder nothing is read."""
-        return facts_html("Forecasts", self._facts())
 
     def _facts(self) -> dict[str, object]:
         """Return what is in it."""

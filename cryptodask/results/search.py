@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cryptodask.charts import facts_html, table_html
+from cryptodask.charts import table_html
 from cryptodask.io.paths import AnyPath
 from cryptodask.prices.clean.findings import empty_findings
 from cryptodask.records import DateArray
 from cryptodask.results.failures import failed_throughout
 from cryptodask.results.jobs import task_table
-from cryptodask.results.shown import facts_of, line_of, span_of
+from cryptodask.results.shown import ShowsFacts, facts_of, span_of
 
 TUNED, GIVEN = "tuned", "as given"
 """Roles in what is held out: what was chosen by earlier origins, and the model without a search."""
 
 
-@dataclass(frozen=True)
-class SearchResult:
+@dataclass(frozen=True, repr=False)
+class SearchResult(ShowsFacts):
     """A search for options.
 
     Attributes
@@ -64,13 +64,10 @@ class SearchResult:
     tasks: pd.DataFrame = field(default_factory=lambda: task_table([]))
     path: AnyPath | None = None
 
-    def __repr__(self) -> str:
-        return line_of("SearchResult", self._facts())
-
     def _repr_html_(self) -> str:
         """Return what was found for a notebook."""
         names = ["model", "best candidate", "relative MAE, all origins", "held out"]
-        return facts_html("SearchResult", self._facts()) + table_html(names, self._best())
+        return super()._repr_html_() + table_html(names, self._best())
 
     def _facts(self) -> dict[str, object]:
         """Return what is in it."""

@@ -1,10 +1,12 @@
 """What results show of themselves: a line of text, and facts for a notebook. Nothing is read."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 import pandas as pd
 
+from cryptodask.charts import facts_html
 from cryptodask.io.paths import AnyPath
 from cryptodask.text import counted, printable, shown_date, shown_names
 
@@ -30,6 +32,23 @@ class Result(Protocol):
     @property
     def path(self) -> AnyPath | None:
         """Folder of its files."""
+
+
+class ShowsFacts(ABC):
+    """Base class of what prints facts of itself: as a line, and as a table in a notebook.
+
+    A dataclass that derives from it is made with ``repr=False``. Nothing is read from a folder.
+    """
+
+    @abstractmethod
+    def _facts(self) -> dict[str, object]:
+        """Return what is in it, by name; None is left out."""
+
+    def __repr__(self) -> str:
+        return line_of(type(self).__name__, self._facts())
+
+    def _repr_html_(self) -> str:
+        return facts_html(type(self).__name__, self._facts())
 
 
 def facts_of(

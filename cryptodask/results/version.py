@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cryptodask.charts import facts_html
 from cryptodask.errors import DamagedFileError, TableError, UntrainedError, VersionError
 from cryptodask.evaluate.intervals.bounds import Calibration
 from cryptodask.io.files import FileRecord, damage, damaged, size_damage
@@ -31,7 +30,7 @@ from cryptodask.prices.clean.findings import empty_findings
 from cryptodask.records import DateArray
 from cryptodask.results.learned_files import OWN, join_rows, read_learned, read_shared
 from cryptodask.results.manifest import FAILURES, LOST, TASKS, Manifest, read_manifest
-from cryptodask.results.shown import line_of
+from cryptodask.results.shown import ShowsFacts
 from cryptodask.results.version_facts import (
     KIND,
     SPREADS_SINCE,
@@ -53,8 +52,8 @@ CALIBRATION = ("ratio", "market", "quantiles")
 """Fields of a `Calibration`; its arrays are named so, after a dot."""
 
 
-@dataclass(frozen=True)
-class Version:
+@dataclass(frozen=True, repr=False)
+class Version(ShowsFacts):
     """A version of a trained model.
 
     Attributes
@@ -69,14 +68,7 @@ class Version:
     manifest: Manifest
     facts: VersionFacts
 
-    def __repr__(self) -> str:
-        return line_of("Version", self._shown())
-
-    def _repr_html_(self) -> str:
-        """Return what was trained for a notebook; nothing is read."""
-        return facts_html("Version", self._shown())
-
-    def _shown(self) -> dict[str, object]:
+    def _facts(self) -> dict[str, object]:
         """Return what it says of itself."""
         facts = self.facts
         options = [f"{name}={value}" for name, value in facts.model["options"].items()]

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cryptodask.charts import facts_html
 from cryptodask.errors import NoPricesError, OptionError
 from cryptodask.prices import CryptoLoader
 from cryptodask.prices.clean.findings import empty_findings
@@ -15,7 +14,7 @@ from cryptodask.prices.row_filter import RowFilter
 from cryptodask.prices.sources import Prices as PriceSource
 from cryptodask.records import YEAR, FloatArray, IntArray
 from cryptodask.results.failures import failure_table
-from cryptodask.results.shown import line_of, span_of
+from cryptodask.results.shown import ShowsFacts, span_of
 from cryptodask.risk.distribution import (
     MoveDistribution,
     all_levels,
@@ -35,8 +34,8 @@ CHUNK = 640
 """Coins by steps whose distributions are in memory at once."""
 
 
-@dataclass(frozen=True)
-class Risk:
+@dataclass(frozen=True, repr=False)
+class Risk(ShowsFacts):
     """What may happen to coins within a horizon.
 
     Attributes
@@ -81,13 +80,6 @@ class Risk:
     evidence: tuple[int, int]
     simulator: Simulator | None = None
     weights_sum: float | None = None
-
-    def __repr__(self) -> str:
-        return line_of("Risk", self._facts())
-
-    def _repr_html_(self) -> str:
-        """Return what was measured for a notebook."""
-        return facts_html("Risk", self._facts())
 
     def _facts(self) -> dict[str, object]:
         """Return what is in it."""

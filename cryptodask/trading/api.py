@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from cryptodask.charts import facts_html
 from cryptodask.errors import InputError, OptionError
 from cryptodask.io.paths import AnyPath, exists, is_folder, make_folder, names_in, path_of, resolved
 from cryptodask.prices import CryptoLoader
@@ -16,7 +15,7 @@ from cryptodask.prices.freq import step_of
 from cryptodask.prices.sources import Prices
 from cryptodask.records import YEAR, DateArray
 from cryptodask.results import Backtest, open_backtest
-from cryptodask.results.shown import line_of, span_of
+from cryptodask.results.shown import ShowsFacts, span_of
 from cryptodask.runs.session import Session
 from cryptodask.text import shown_names
 from cryptodask.trading.joining import Joined, by_rule, figures_of
@@ -36,8 +35,8 @@ Given = str | Rule | Weigh
 """A rule as a user gives it."""
 
 
-@dataclass(frozen=True)
-class Simulation:
+@dataclass(frozen=True, repr=False)
+class Simulation(ShowsFacts):
     """What rules would have done.
 
     Attributes
@@ -74,13 +73,6 @@ class Simulation:
     fills: pd.DataFrame
     equity: pd.DataFrame
     untraded: pd.DataFrame
-
-    def __repr__(self) -> str:
-        return line_of("Simulation", self._facts())
-
-    def _repr_html_(self) -> str:
-        """Return what was traded for a notebook."""
-        return facts_html("Simulation", self._facts())
 
     def _facts(self) -> dict[str, object]:
         """Return what is in it."""
