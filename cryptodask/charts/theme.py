@@ -2,7 +2,7 @@
 
 Text and boxes take their colours from CSS variables, and a page has two sets of these. Axes, grids
 and legends of figures read variables, too (``--bk-…``, since Bokeh 3.8). The marks of a figure
-can't, so that their colours are ones that both backgrounds show (`cryptodask.dashboard.style`).
+can't, so that their colours are ones that both backgrounds show (`cryptodask.charts.style`).
 Where no page sets the variables, as in a notebook, everything is light.
 """
 

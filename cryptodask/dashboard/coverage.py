@@ -11,18 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cryptodask.charts.style import COLORS, INK, MUTED, TOOLS, dress, plain_text
 from cryptodask.dashboard.html_file import html_of
-from cryptodask.dashboard.style import (
-    BODY,
-    COLORS,
-    INK,
-    MUTED,
-    TOOLS,
-    WRAP,
-    dress,
-    plain_text,
-    section_title,
-)
+from cryptodask.dashboard.style import BODY, WRAP, section_title
 from cryptodask.dashboard.tables import TitledColumns, data_table
 from cryptodask.dashboard.view import DAY_MS
 from cryptodask.io.files import write_text

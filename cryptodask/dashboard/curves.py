@@ -5,19 +5,11 @@ from typing import Any
 
 import pandas as pd
 
+from cryptodask.charts.style import INK, MUTED, TOOLS, add_legend, dress, plain_text, style
 from cryptodask.charts.theme import ELEMENT
 from cryptodask.dashboard.leaderboard_view import LeaderboardView
 from cryptodask.dashboard.price_figure import legend_item
-from cryptodask.dashboard.style import (
-    INK,
-    MUTED,
-    TOOLS,
-    WRAP,
-    add_legend,
-    dress,
-    plain_text,
-    style,
-)
+from cryptodask.dashboard.style import WRAP
 from cryptodask.evaluate.reliability import ALL_PERIODS, pit_histogram
 
 PERIOD = """

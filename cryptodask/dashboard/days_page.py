@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from cryptodask.charts.style import INK, MUTED, TOOLS, add_legend, dress, plain_text, style
 from cryptodask.dashboard import overlay_page
 from cryptodask.dashboard.cache import RecentValues
 from cryptodask.dashboard.days_view import DaysView, read_days
@@ -18,17 +19,7 @@ from cryptodask.dashboard.html_file import html_of, target_of
 from cryptodask.dashboard.live_page import card
 from cryptodask.dashboard.monitor_page import monitor_parts
 from cryptodask.dashboard.price_figure import legend_item
-from cryptodask.dashboard.style import (
-    BODY,
-    INK,
-    MUTED,
-    TOOLS,
-    add_legend,
-    dress,
-    plain_text,
-    section_title,
-    style,
-)
+from cryptodask.dashboard.style import BODY, section_title
 from cryptodask.dashboard.tables import TitledColumns, data_table
 from cryptodask.errors import CryptoDaskError
 from cryptodask.io.files import write_text

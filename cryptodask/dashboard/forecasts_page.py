@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cryptodask.charts.style import INK, MUTED, plain_text
 from cryptodask.dashboard import cache
 from cryptodask.dashboard.cache import Entry
 from cryptodask.dashboard.chooser import (
@@ -25,7 +26,7 @@ from cryptodask.dashboard.history import ALL_DAYS
 from cryptodask.dashboard.live_page import FAILURE_TITLES, card
 from cryptodask.dashboard.live_view import failures_table
 from cryptodask.dashboard.page import FIRST_SPAN, SPANS, PriceFigure
-from cryptodask.dashboard.style import INK, MUTED, plain_text, section_title
+from cryptodask.dashboard.style import section_title
 from cryptodask.dashboard.tables import Columns, live_table, put
 from cryptodask.dashboard.view import BAND_LEVELS, ForecastView, bounds_of
 from cryptodask.errors import CryptoDaskError

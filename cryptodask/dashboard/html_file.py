@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cryptodask.charts.style import FONT
 from cryptodask.charts.theme import LIGHT, css_color, page_style, page_theme
-from cryptodask.dashboard.style import FONT
 from cryptodask.errors import OptionError
 
 STYLE = """

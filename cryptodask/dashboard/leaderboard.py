@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from cryptodask.charts.style import INK, MUTED, plain_text
 from cryptodask.dashboard import curves, overlay_page
 from cryptodask.dashboard.html_file import html_of, target_of
 from cryptodask.dashboard.leaderboard_view import (
@@ -21,7 +22,7 @@ from cryptodask.dashboard.leaderboard_view import (
     build_leaderboard,
 )
 from cryptodask.dashboard.result_files import Backtest
-from cryptodask.dashboard.style import BODY, INK, MUTED, WRAP, plain_text, section_title
+from cryptodask.dashboard.style import BODY, WRAP, section_title
 from cryptodask.dashboard.tables import TitledColumns, columns_of, data_table
 from cryptodask.evaluate.coverage import FEWEST
 from cryptodask.io.files import write_text

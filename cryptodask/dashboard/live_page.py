@@ -6,17 +6,9 @@ Anybody may choose names of coins and models, and paths: they are set as text (s
 from collections.abc import Sequence
 from typing import Any
 
+from cryptodask.charts.style import COLORS, INK, MUTED, TOOLS, dress, plain_text
 from cryptodask.dashboard.live_view import details, runs_table
-from cryptodask.dashboard.style import (
-    BODY,
-    COLORS,
-    INK,
-    MUTED,
-    TOOLS,
-    dress,
-    plain_text,
-    section_title,
-)
+from cryptodask.dashboard.style import BODY, section_title
 from cryptodask.dashboard.tables import HEAD, HIGHEST, ROW, Columns, TitledColumns, live_table
 
 RUN_TITLES: TitledColumns = [

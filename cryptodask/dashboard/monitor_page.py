@@ -8,16 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cryptodask.charts.style import COLORS, INK, MUTED, TOOLS, add_legend, dress, plain_text
 from cryptodask.dashboard.price_figure import legend_item
-from cryptodask.dashboard.style import (
-    COLORS,
-    INK,
-    MUTED,
-    TOOLS,
-    add_legend,
-    dress,
-    plain_text,
-)
 from cryptodask.pipeline.monitor.daily import DRIFTS, FEATURES
 from cryptodask.pipeline.monitor.judging import (
     AGE,

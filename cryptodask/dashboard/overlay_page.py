@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from cryptodask.charts.style import COLORS, INK, MUTED, add_legend, dress, plain_text
 from cryptodask.dashboard.chooser import chooser_row, coin_chooser, list_buttons
 from cryptodask.dashboard.overlay import BEFORE, Overlay
 from cryptodask.dashboard.price_figure import (
@@ -14,7 +15,6 @@ from cryptodask.dashboard.price_figure import (
     price_figure,
     price_hover,
 )
-from cryptodask.dashboard.style import COLORS, INK, MUTED, add_legend, dress, plain_text
 from cryptodask.dashboard.view import BAND_LEVELS, bounds_of
 
 ALL = "all"

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from cryptodask.charts.style import INK, MUTED, RULE, add_legend, dress, plain_text, style
 from cryptodask.dashboard.chooser import chooser_row, coin_chooser, days_chooser
 from cryptodask.dashboard.history import ALL_DAYS, CANDLE, VOLUME
 from cryptodask.dashboard.html_file import html_of
@@ -17,7 +18,7 @@ from cryptodask.dashboard.price_options import (
     scale_switch,
     volume_figure,
 )
-from cryptodask.dashboard.style import BODY, INK, MUTED, RULE, add_legend, dress, plain_text, style
+from cryptodask.dashboard.style import BODY
 from cryptodask.dashboard.tables import Columns
 from cryptodask.dashboard.view import DAY_MS, ForecastView
 

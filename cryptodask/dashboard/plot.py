@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from cryptodask.charts.still import format_prices
+from cryptodask.charts.style import INK, MUTED, RULE, style
 from cryptodask.dashboard import page
 from cryptodask.dashboard.html_file import target_of
 from cryptodask.dashboard.price_figure import BAND_ALPHA
-from cryptodask.dashboard.style import INK, MUTED, RULE, style
 from cryptodask.dashboard.view import ForecastView, bounds_of, build_view
 from cryptodask.errors import OptionError
 from cryptodask.io.files import draft_of, write_text

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from cryptodask.charts.style import PRICE, TICKS
-from cryptodask.dashboard.style import LINE, TOOLS
+from cryptodask.charts.style import LINE, PRICE, TICKS, TOOLS
 from cryptodask.dashboard.view import bounds_of
 
 BAND_ALPHA = 0.16

@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from cryptodask.charts.style import COLORS, LINE, TOOLS, dress, plain_text, style
 from cryptodask.charts.theme import LIGHT
 from cryptodask.dashboard.history import VOLUME
 from cryptodask.dashboard.price_figure import BAND_ALPHA, add_band, legend_item
-from cryptodask.dashboard.style import COLORS, LINE, TOOLS, dress, plain_text, style
 from cryptodask.dashboard.view import bounds_of
 
 NO_BANDS = ("-1", "– none –")

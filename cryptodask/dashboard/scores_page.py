@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from cryptodask.charts.style import INK, MUTED, plain_text
 from cryptodask.cluster.events import ENDED
 from cryptodask.dashboard.broadcaster import Broadcaster
 from cryptodask.dashboard.cache import RecentValues
@@ -16,7 +17,6 @@ from cryptodask.dashboard.live_page import card
 from cryptodask.dashboard.live_view import label_of, summary_of
 from cryptodask.dashboard.result_files import UNREADABLE, scores_in
 from cryptodask.dashboard.run_message import BACKTEST
-from cryptodask.dashboard.style import INK, MUTED, plain_text
 from cryptodask.dashboard.tables import Columns, live_table, put
 from cryptodask.io.paths import is_folder, path_of
 

@@ -6,23 +6,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cryptodask.dashboard.html_file import html_of, target_of
-from cryptodask.dashboard.price_figure import add_closes, legend_item, price_figure, price_hover
-from cryptodask.dashboard.style import (
-    BODY,
+from cryptodask.charts.style import (
     COLORS,
     FONT,
     INK,
     LINE,
     MUTED,
     TOOLS,
-    WRAP,
     add_legend,
     dress,
     plain_text,
-    section_title,
     style,
 )
+from cryptodask.dashboard.html_file import html_of, target_of
+from cryptodask.dashboard.price_figure import add_closes, legend_item, price_figure, price_hover
+from cryptodask.dashboard.style import BODY, WRAP, section_title
 from cryptodask.dashboard.tables import data_table
 from cryptodask.io.files import draft_of
 from cryptodask.trading.api import Simulation

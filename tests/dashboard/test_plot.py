@@ -4,8 +4,8 @@ import sys
 import numpy as np
 import pytest
 
+from cryptodask.charts import style as style_module
 from cryptodask.dashboard import history
-from cryptodask.dashboard import style as style_module
 from cryptodask.dashboard.history import ALL_DAYS
 from cryptodask.dashboard.plot import forecast_figure, save_plot
 from cryptodask.dashboard.view import build_view
