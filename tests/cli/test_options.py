@@ -203,6 +203,8 @@ def test_out_is_a_folder_for_workers_or_a_file(call: Callable[..., Call], tmp_pa
         ("forecast --out no/such/f.csv", "folder no/such does not exist; make it first"),
         ("tune", "--model: name the model to search the options of"),
         ("tune --model ridge --model ridge", "--model ridge: is given twice; its --search may"),
+        ("forecast --model ridge --option ridge.alias=x", "ridge: has no option 'alias'; its"),
+        ("forecast --model ridge --option ridge.name=x", "ridge: has no option 'name'; its"),
         ("backtest --model ridge --model ridge", "--model: ridge given twice; give each model"),
     ],
 )

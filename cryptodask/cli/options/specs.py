@@ -161,11 +161,14 @@ def make_models(names: list[str], settings: list[str]) -> "list[Model]":
     OptionError
         A setting is of another model, of an unknown option, or has no value.
     """
-    from cryptodask.models import create_model
+    from cryptodask.models.catalog import build_model
+    from cryptodask.models.renamed import split_alias
 
     labels = label_models(names)
     options = read_settings(list(labels), settings)
-    return [create_model(name, **options[label]) for label, name in labels.items()]
+    # By `build_model`, so that no option is taken for an argument of `create_model`, as its alias.
+    makers = {label: split_alias(name) for label, name in labels.items()}
+    return [build_model(name, options[label], alias) for label, (alias, name) in makers.items()]
 
 
 def label_models(names: list[str]) -> dict[str, str]:
