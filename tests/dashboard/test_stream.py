@@ -45,7 +45,12 @@ def test_only_what_changed_is_sent_and_the_same_text_to_all() -> None:
     live.take(message("b", totals=totals((1, 0), (0, 0))), 3.0)
     stream.send_changes()
     assert readers[0].texts[-1] is readers[1].texts[-1]
-    assert set(json.loads(readers[0].texts[-1])) == {"runs", "b/models", "b/throughput"}
+    assert set(json.loads(readers[0].texts[-1])) == {
+        "runs",
+        "b/models",
+        "b/summary",
+        "b/throughput",
+    }
     assert readers[0].known == shown(live)
 
 

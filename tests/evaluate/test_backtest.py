@@ -14,7 +14,7 @@ from cryptodask.models import create_model, list_models, run_model
 from cryptodask.models.baseline.naive import Naive
 from cryptodask.models.trained import TrainableModel
 from cryptodask.records import DAY, DateArray, Panel
-from tests.models.conftest import QUICK, START, join, make_panel, one_coin, walk
+from tests.models.conftest import QUICK, START, join, make_panel, one_coin, raising_line, walk
 
 
 def origins(*days: int) -> DateArray:
@@ -185,11 +185,10 @@ def test_a_batch_that_fails_is_tried_date_by_date() -> None:
 
     done = backtest_panel(make_panel([60, 50]), Picky(), origins(10, 20, 30), 2)
     assert set(done.table["cutoff"]) == set(pd.to_datetime(origins(10, 30)))
+    failures = [(f.cutoff, f.coin, f.message) for f in done.failures]
     day = origins(20)[0]
-    assert [(f.cutoff, f.coin) for f in done.failures] == [(day, "coin-0"), (day, "coin-1")]
-    for failure in done.failures:
-        said = f"{failure.coin}: naive: not on this day (test_backtest.py, line "
-        assert failure.message.startswith(said)
+    why = f"naive: not on this day (test_backtest.py, line {raising_line(Picky.forecast)})"
+    assert failures == [(day, coin, f"{coin}: {why}") for coin in ("coin-0", "coin-1")]
 
 
 @pytest.mark.parametrize("name", [m for m in list_models() if create_model(m).rows_at_ends(4)])

@@ -1,8 +1,9 @@
 """Panels of random walks, options for quick LSTMs, and Keras."""
 
 import importlib.util
+import inspect
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,12 @@ def walk(
 ) -> tuple[FloatArray, DateArray]:
     """Closes and dates of one coin, a day apart or with holes, but for the last run of days."""
     return random_walk(length, seed, gaps=gaps, unbroken=run)
+
+
+def raising_line(function: Callable[..., Any]) -> int:
+    """Return the number of the first line of a function that raises."""
+    lines, first = inspect.getsourcelines(function)
+    return first + next(i for i, line in enumerate(lines) if line.strip().startswith("raise "))
 
 
 def make_panel(lengths: Sequence[int], seed: int = 0, *, gaps: bool = False, run: int = 0) -> Panel:

@@ -16,7 +16,7 @@ from cryptodask.models import create_model, run_model
 from cryptodask.models.base import Gaps, fingerprints, rng_for
 from cryptodask.models.baseline.naive import Naive
 from cryptodask.records import DAY, FloatArray, Panel
-from tests.models.conftest import START, join, make_panel, one_coin
+from tests.models.conftest import START, join, make_panel, one_coin, raising_line
 
 calm = settings(deadline=None)
 
@@ -49,7 +49,8 @@ def test_a_coin_that_makes_the_model_raise_is_lost_alone() -> None:
     assert np.array_equal(result.dates, others.future_dates(3))
     [failure] = result.failures
     assert (failure.coin, failure.model) == ("coin-1", "picky")
-    assert (failure.exception, failure.message) == ("ZeroDivisionError", "by nothing")
+    said = f"coin-1: picky: by nothing (test_base.py, line {raising_line(Picky.forecast)})"
+    assert (failure.exception, failure.message) == ("ZeroDivisionError", said)
 
 
 def test_a_coin_that_makes_the_model_raise_is_lost_when_it_is_the_only_one() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from cryptodask.errors import MissingExtraError, OptionError, UnknownModelError
 from cryptodask.models import create_model, describe_model, model_options, run_model
+from cryptodask.models.catalog import build_model
 from cryptodask.records import DAY, Panel
 from tests.models.conftest import make_panel, need_package, walk
 
@@ -45,7 +46,7 @@ def test_options_are_ours_and_those_of_the_class() -> None:
     assert options["season_length"] == (int, 1)
     assert "alias" not in options
     with pytest.raises(OptionError, match="stats:AutoETS: has no option 'alias'; its options: log"):
-        create_model("stats:AutoETS", alias="x")
+        build_model("stats:AutoETS", {"alias": "x"})
 
 
 @pytest.mark.usefixtures("installed")
