@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from cryptodask.cluster.broadcast import NoWorkerWarning, scheduler_lost, workers_of
 from cryptodask.cluster.in_process import InProcess
-from cryptodask.cluster.uploading import sealed_call
+from cryptodask.cluster.uploading import submit_sealed
 from cryptodask.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -93,10 +93,10 @@ def submit(
         totals[name] += cost  # type: ignore[assignment]
     order = sorted(range(len(calls)), key=lambda i: (totals[names[i]], names[i], -costs[i]))
     for rank, i in enumerate(order):
-        called, args = sealed_call(client, function, calls[i])
-        futures[i] = client.submit(
-            called,
-            *args,
+        futures[i] = submit_sealed(
+            client,
+            function,
+            calls[i],
             key=(f"{names[i]}-{run}", int(i)),
             priority=-rank,
             workers=list(near[i]) or None if near else None,

@@ -30,7 +30,7 @@ from cryptodask.cluster.futures import (
     wait_a_bit,
 )
 from cryptodask.cluster.in_process import InProcess
-from cryptodask.cluster.uploading import sealed_call
+from cryptodask.cluster.uploading import submit_sealed
 from cryptodask.cluster.watch import watched
 from cryptodask.errors import WorkerDiedError
 
@@ -310,10 +310,10 @@ def _start_on(client: "Client", worker: str, task_call: TaskCall, task: TaskId) 
     """Run a task on one worker and on no other."""
     logging.getLogger(__name__).info("running %s alone, since workers died of it", task)
     arguments = (task_call.alone or task_call.arguments)(task)
-    called, args = sealed_call(client, task_call.function, arguments)
-    return client.submit(
-        called,
-        *args,
+    return submit_sealed(
+        client,
+        task_call.function,
+        arguments,
         key=(f"{task_call.name(task)}-alone-{uuid4().hex[:8]}", str(task)),
         workers=[worker],
         allow_other_workers=False,

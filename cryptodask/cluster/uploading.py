@@ -11,7 +11,7 @@ from cryptodask.io.modules import ModuleFile, digest_of, own_files
 from cryptodask.worker.calls import Sealed, call_opened, claim_module, has_module
 
 if TYPE_CHECKING:
-    from dask.distributed import Client
+    from dask.distributed import Client, Future
 
     from cryptodask.cluster.in_process import InProcess
 
@@ -58,24 +58,27 @@ def upload_modules(client: "Client", files: Iterable[ModuleFile]) -> None:
         known[file.module] = file.digest
 
 
-def sealed_call(
-    client: "Client | InProcess", function: Callable[..., Any], args: Sequence[Any]
-) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-    """Return a call whose arguments the scheduler can open, though it has no user's modules.
+def submit_sealed(
+    client: "Client | InProcess", function: Callable[..., Any], args: Sequence[Any], **how: Any
+) -> "Future":
+    """Submit a call whose arguments the scheduler can open, though it has no user's modules.
 
     Parameters
     ----------
     client : Client or InProcess
     function : callable
+        Of a module that workers can import.
     args : sequence of Any
         Those that are made of users' code are sealed; futures are left as they are.
+    **how
+        As ``client.submit`` has it.
     """
     if not _sent.get(client):
-        return function, tuple(args)
+        return client.submit(function, *args, **how)
     from distributed.protocol import pickle
 
-    sealed = tuple(Sealed(pickle.dumps(arg)) if own_files([arg]) else arg for arg in args)
-    return call_opened, (function, *sealed)
+    sealed = [Sealed(pickle.dumps(arg)) if own_files([arg]) else arg for arg in args]
+    return client.submit(call_opened, function, *sealed, **how)
 
 
 def _claim(client: "Client", file: ModuleFile) -> None:
@@ -90,11 +93,10 @@ def _claim(client: "Client", file: ModuleFile) -> None:
 
 
 def _upload(client: "Client", file: ModuleFile) -> None:
-    from distributed.diagnostics.plugin import UploadFile
+    from cryptodask.worker.calls.upload import UploadModule
 
-    plugin: Any = UploadFile(file.path)
     try:
-        client.register_plugin(plugin, name=f"cryptodask-{file.module}")
+        client.register_plugin(UploadModule(file.path), name=f"cryptodask-{file.module}")
     except Exception as error:
         raise ClusterError(
             f"{file.path}: can't be imported on the workers: {type(error).__name__}: {error}; "
