@@ -378,7 +378,7 @@ BROKEN = [
     (
         "refuses_short_coins",
         Hungry(),
-        "coin-0 of 2 coins, .* has no forecast: ValueError: give me five",
+        "coin-0 of 2 coins, .* has no forecast: ValueError: coin-0: last: give me five",
     ),
     ("refuses_constant_coins", Lively(), "flat of 2 coins, all sound, has no forecast"),
     ("refuses_broken_coins", Moody(), "beside bad"),

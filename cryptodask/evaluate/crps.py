@@ -34,7 +34,7 @@ def crps(actual: FloatArray, quantiles: FloatArray) -> FloatArray:
 
     Examples
     --------
-    >>> crps(np.array([1.0, 3.0]), np.full((2, 5), 1.0))
+    >>> crps(np.array([1.0, 3.0]), np.full((2, 5), 1.0)).round(9)
     array([0., 2.])
     """
     added = np.zeros(len(actual))

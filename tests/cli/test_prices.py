@@ -243,8 +243,8 @@ def test_hours_are_imported_appended_and_forecast(cluster: Cluster, tmp_path: Pa
                "--gaps", "fill", "--gap-limit", 1, "--out", out)  # fmt: skip
     assert done.returncode == 3, done.stderr  # of the other coin there is nothing
     text = " ".join(done.stdout.replace("│", " ").split())
-    assert "Acoin linear 2024-01-01 22:00 2024-01-01 23:00 1" in text
-    assert "Acoin linear 2024-01-01 22:00 2024-01-02 2" in text  # the hour at midnight
+    assert "forecasts from 2024-01-01 22:00, 3 bars" in text
+    assert "Acoin naive 23 23 23" in text  # last close, first and last step
     dates = pd.to_datetime(pd.read_csv(out)["date"])
     assert dates.tolist() == list(pd.date_range("2024-01-01 23:00", periods=3, freq="h"))
 

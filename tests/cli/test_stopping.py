@@ -37,7 +37,7 @@ main()
         ("pandas", ["tune", "data", "--model", "ridge"]),
         ("pandas", ["prices", "list", "data"]),
         ("pyarrow", ["prices", "import", "data", "--out", "nowhere"]),
-        ("dask", ["forecast", "data"]),
+        ("dask", ["cluster", "--scheduler", "tcp://127.0.0.1:1"]),
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(value),
 )

@@ -237,7 +237,7 @@ def test_a_spec_that_json_can_hold_is_repeatable_and_makes_equal_models() -> Non
     assert not ForecastSpec(source="prices", models=[Local()]).is_repeatable
     assert not ForecastSpec(source=None, models=models).is_repeatable
     with pytest.raises(InputError, match="was made in Python"):
-        ModelSpec.of(Poison()).create()
+        ModelSpec.of(Local()).create()
 
 
 def test_a_time_limit_is_one_and_never_ends_this_process(client, small_folder: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import attrs
 import typer
 
-from cryptodask.cli.show import err
+from cryptodask.cli.show import counted, err
 from cryptodask.errors import OptionError
 from cryptodask.runs.fields import option
 
@@ -135,15 +135,11 @@ class ClusterOptions:
         if self.scheduler:
             err.print(f"connecting to {self.scheduler}", highlight=False, markup=False)
         else:
-            count = (
-                "as many workers as there are cores"
-                if self.workers is None
-                else (
-                    f"{self.workers} workers"
-                    if isinstance(self.workers, int)
-                    else "{} to {} workers".format(*self.workers)
-                )
-            )
+            count = "as many workers as there are cores"
+            if isinstance(self.workers, int):
+                count = counted(self.workers, "worker")
+            elif self.workers is not None:
+                count = "{} to {} workers".format(*self.workers)
             err.print(f"starting {count} on this machine", highlight=False)
         from cryptodask.cluster import connect, requiring
 

@@ -124,8 +124,15 @@ def read_options(
         One of them makes no sense.
     """
     from cryptodask.prices import ReadOptions
+    from cryptodask.prices.schema import TABLE_COLUMNS
 
     further = tuple(name for name in columns or [] if "=" not in name)
+    for name in further:
+        if name in TABLE_COLUMNS:
+            raise OptionError(
+                f"--column {name}: every table has it; write COLUMN=HEADER, such as {name}=Last, "
+                "to say which column of the files it is"
+            )
     headers = [name for name in columns or [] if "=" in name]
     named = _pairs("--column", headers, "COLUMN=HEADER, such as close=Last")
     return ReadOptions(
