@@ -39,9 +39,9 @@ def plainly(folder: Path, model: LSTMGlobal, coins: list[str] | None = None) -> 
     return frame.sort_index()
 
 
-def wide(forecasts: Forecasts) -> pd.DataFrame:
+def wide(forecasts: Forecasts, model: str = SMALL.name) -> pd.DataFrame:
     table = forecasts.get_df()
-    frame = table[table["model"] == SMALL.name]
+    frame = table[table["model"] == model]
     return frame.pivot(index="coin", columns="step", values="forecast")
 
 
@@ -157,6 +157,7 @@ def test_the_bar_says_how_far_training_is(
 class Fatal(LSTMGlobal):
     """A model whose workers die when they prepare one coin."""
 
+    name: ClassVar[str] = "lstm_fatal"
     coin: ClassVar[str] = coin_name(5)
 
     def prepare(self, panel: Panel) -> object:
@@ -183,7 +184,7 @@ def test_a_coin_that_workers_die_of_in_training_is_left_out_of_it(
         manager = CryptoManager(CryptoLoader(small_folder, 4), client)
         hurt = manager.forecast([fatal], 4, seed=3, progress=False)
     assert f"trained without {Fatal.coin}" in caplog.text
-    whole = wide(hurt)
+    whole = wide(hurt, Fatal.name)
     assert Fatal.coin in whole.index  # forecast by what the others taught
     expected = plainly(small_folder, SMALL, others)
     assert np.array_equal(whole.drop(Fatal.coin).to_numpy(), expected.to_numpy())
