@@ -340,7 +340,7 @@ def test_a_run_that_ended_leaves_nothing_on_the_workers(
 ASKED = ["--model", "linear", "--model", "drift", "--model", "naive", "--horizon", 3, "--intervals",
          "--warmup", 40, "--partitions", 12, "--seed", 3]  # fmt: skip
 
-PASSES = [("linear", 3), ("count-errors", 2), ("count-errors", 50), ("intervals", 12)]
+PASSES = [("linear", 3), ("count-errors", 2), ("count-errors", 50), ("intervals", 3)]
 """Tasks of a run with intervals, and after how many of them it is killed: in the first pass, as
 errors are counted for the first and the second time, and as intervals are made."""
 

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -154,10 +154,15 @@ def test_the_bar_says_how_far_training_is(
     assert "coins × models" in capfd.readouterr().err
 
 
-class Fatal(LSTMGlobal):
-    """A model whose workers die when they prepare one coin."""
+class Named(LSTMGlobal):
+    """The same network under a name of its own, by which it draws its numbers."""
 
     name: ClassVar[str] = "lstm_fatal"
+
+
+class Fatal(Named):
+    """A model whose workers die when they prepare one coin."""
+
     coin: ClassVar[str] = coin_name(5)
 
     def prepare(self, panel: Panel) -> object:
@@ -171,7 +176,7 @@ class Fatal(LSTMGlobal):
 def test_a_coin_that_workers_die_of_in_training_is_left_out_of_it(
     tmp_path: Path, small_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fatal = Fatal(window=8, units=(4, 6), steps=6, sample=8)
+    options: dict[str, Any] = {"window": 8, "units": (4, 6), "steps": 6, "sample": 8}
     coins = CryptoLoader(small_folder).get_crypto_names()
     others = [coin for coin in coins if coin != Fatal.coin]
     assert len(others) < len(coins)
@@ -182,9 +187,9 @@ def test_a_coin_that_workers_die_of_in_training_is_left_out_of_it(
     ):
         client.wait_for_workers(2)
         manager = CryptoManager(CryptoLoader(small_folder, 4), client)
-        hurt = manager.forecast([fatal], 4, seed=3, progress=False)
+        hurt = manager.forecast([Fatal(**options)], 4, seed=3, progress=False)
     assert f"trained without {Fatal.coin}" in caplog.text
     whole = wide(hurt, Fatal.name)
     assert Fatal.coin in whole.index  # forecast by what the others taught
-    expected = plainly(small_folder, SMALL, others)
+    expected = plainly(small_folder, Named(**options), others)
     assert np.array_equal(whole.drop(Fatal.coin).to_numpy(), expected.to_numpy())
