@@ -17,8 +17,11 @@ EXTRAS: Mapping[str, str] = {"prophet": "prophet", "stats": "stats"}
 """By model or prefix, the extra of CryptoDask that it needs."""
 
 
-TITLE = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.MULTILINE)
-"""Of a section of a NumPy docstring."""
+TITLE = re.compile(r"^(?:(\w[\w ]*)\n-{3,}|(Args|Notes|References):)\n", re.MULTILINE)
+"""Of a section of a docstring: as NumPy writes it, or as Google does."""
+
+ENTRY = re.compile(r"(\w+(?:, \w+)*)(?: \(.*?\): | ?:|$)")
+"""Names of options, and their type and default where Google's docstrings have them."""
 
 
 def explain_model(name: str) -> dict[str, Any]:
@@ -37,7 +40,6 @@ def explain_model(name: str) -> dict[str, Any]:
     """
     text = inspect.cleandoc(find_maker(name).text())
     summary, _, rest = text.partition("\n")
-    sections = re.split(TITLE, rest)
     meanings: dict[str, str] = {}
     for doc in find_maker(name).docs():
         meanings |= _meanings(_sections(doc))
@@ -45,7 +47,7 @@ def explain_model(name: str) -> dict[str, Any]:
     return {
         "name": name,
         "summary": summary,
-        "description": _paragraphs(sections[0]),
+        "description": _paragraphs(TITLE.split(rest)[0]),
         "gaps": model_gaps(name),
         "extra": EXTRAS.get(prefix),
         "options": [
@@ -79,7 +81,7 @@ def explain_family(prefix: str) -> dict[str, Any]:
     return {
         "name": kind.pattern,
         "summary": summary,
-        "description": _paragraphs(re.split(TITLE, rest)[0]),
+        "description": _paragraphs(TITLE.split(rest)[0]),
         "gaps": str(kind.gaps),
         "extra": EXTRAS.get(prefix),
     }
@@ -104,19 +106,22 @@ def _paragraphs(text: str) -> str:
 
 
 def _sections(doc: str) -> dict[str, str]:
-    parts = re.split(TITLE, inspect.cleandoc(doc))
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
+    _, *parts = TITLE.split(inspect.cleandoc(doc))
+    titles = [ours or theirs for ours, theirs in zip(parts[::3], parts[1::3], strict=True)]
+    return dict(zip(titles, parts[2::3], strict=True))
 
 
 def _meanings(sections: Mapping[str, str]) -> dict[str, str]:
-    """Return what each option means, of the sections of a NumPy docstring that list them."""
+    """Return what each option means, of the sections of a docstring that list them."""
     meanings: dict[str, str] = {}
-    for title in ("Parameters", "Attributes"):
+    for title in ("Parameters", "Attributes", "Args"):
         names: list[str] = []
-        for line in sections.get(title, "").splitlines():
-            if line.strip() and not line.startswith(" "):
-                names = [name.strip() for name in line.partition(" : ")[0].split(",")]
-            elif names and line.strip():
-                for name in names:
-                    meanings[name] = f"{meanings.get(name, '')} {line.strip()}".strip()
+        for line in inspect.cleandoc(sections.get(title, "")).splitlines():
+            text = line.strip()
+            entry = None if line.startswith(" ") else ENTRY.match(line)
+            if entry:
+                names = entry[1].split(", ")
+                text = line[entry.end() :] if title == "Args" else ""
+            for name in names:
+                meanings[name] = f"{meanings.get(name, '')} {text}".strip()
     return meanings

@@ -69,7 +69,7 @@ class OfFamily:
     def docs(self) -> list[str]:
         """Return the docstrings that explain its options."""
         documented = getattr(self.kind, "documented", None)
-        library = [] if documented is None else class_docs(documented(self.inner))
+        library = [] if documented is None else documented(self.inner)
         return [*library, self.kind.__doc__ or ""]
 
     def text(self) -> str:

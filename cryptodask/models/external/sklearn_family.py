@@ -19,6 +19,7 @@ from cryptodask.models.regression.lagged import (
     learn_by_lags,
     shortest,
 )
+from cryptodask.models.things import class_docs
 from cryptodask.records import FloatArray, Panel
 
 OURS = ("random_state", "n_jobs")
@@ -148,14 +149,14 @@ class SklearnRegressor(LaggedRegressor):
         return cls(estimator, **of_family(name, known, ("lags", "max_rows"), options))
 
     @classmethod
-    def documented(cls, estimator: str) -> Any:
-        """Return the library's class, whose docstring says what its options mean.
+    def documented(cls, estimator: str) -> list[str]:
+        """Return the library's docstrings, which say what its options mean.
 
         Parameters
         ----------
         estimator : str
         """
-        return find_regressor(estimator)
+        return class_docs(find_regressor(estimator))
 
     @classmethod
     def describe(cls, estimator: str) -> str:

@@ -10,6 +10,7 @@ from cryptodask.errors import MissingExtraError, OptionError, UnknownModelError
 from cryptodask.features.rows import last_segment
 from cryptodask.models.base import Gaps, Model
 from cryptodask.models.options import of_family
+from cryptodask.models.things import class_docs
 from cryptodask.records import FloatArray, Panel
 
 NOT_TEXT = ("alias", "prediction_intervals", "trend_forecaster")
@@ -90,14 +91,14 @@ class StatsModel(Model):
         return cls(kind, **of_family(f"stats:{kind}", cls.options(kind), ("log",), options))
 
     @classmethod
-    def documented(cls, kind: str) -> Any:
-        """Return the library's class, whose docstring says what its options mean.
+    def documented(cls, kind: str) -> list[str]:
+        """Return the library's docstrings, which say what its options mean.
 
         Parameters
         ----------
         kind : str
         """
-        return find_model(kind)
+        return class_docs(find_model(kind))
 
     @classmethod
     def describe(cls, kind: str) -> str:

@@ -39,9 +39,10 @@ class KerasModel(Model):
         Closes in a window, a bar each.
     outputs : int
         Bars that a call predicts.
-    epochs, batch_size : int
-        Passes over the windows; windows a training step. 0 epochs leave a file's weights as they
-        are.
+    epochs : int
+        Passes over the windows; of 0, a file's weights stay as they are.
+    batch_size : int
+        Windows a training step.
     features : str
         Inputs beside the close; see `cryptodask.features.space.FeatureSpace.parse`. Such as need
         volumes can be had where ``outputs`` is the horizon.

@@ -8,6 +8,7 @@ import numpy as np
 
 from cryptodask.errors import ForecastError
 from cryptodask.models.base import rng_for
+from cryptodask.models.keras import networks
 from cryptodask.models.keras.base import OURS, KerasModel, arguments_of
 from cryptodask.models.keras.examples import CoinRows, Windows, check_ahead
 from cryptodask.models.keras.kept import learned, measure_of, stack, weights_of
@@ -37,7 +38,14 @@ class KerasNetwork(KerasModel, TrainableModel):
     from a fresh optimiser; from the weights of the file where the network is a file. So what a coin
     gets does not depend on which were trained before it.
 
-    Attributes are those of `cryptodask.models.keras.base.KerasModel`.
+    Attributes
+    ----------
+    pooled : bool
+        Whether there is one network for all coins, and not one for each.
+
+    See Also
+    --------
+    cryptodask.models.keras.base.KerasModel : Has the other attributes.
 
     Examples
     --------
@@ -93,6 +101,18 @@ class KerasNetwork(KerasModel, TrainableModel):
         return kind(network, **of_family(name, cls.options(network), (*OURS, "sha256"), others))
 
     @classmethod
+    def documented(cls, network: str) -> list[str]:
+        """Return the docstrings that say what options mean: a builder's, and those of ours.
+
+        Parameters
+        ----------
+        network : str
+            As ``gru``, ``MODULE:BUILDER`` or a path.
+        """
+        function = getattr(source_named(network), "function", None)
+        return [getattr(function, "__doc__", None) or "", KerasModel.__doc__ or ""]
+
+    @classmethod
     def describe(cls, network: str) -> str:
         """Return a line on a network.
 
@@ -102,7 +122,8 @@ class KerasNetwork(KerasModel, TrainableModel):
             As ``gru``, ``MODULE:BUILDER`` or a path.
         """
         if network in SHIPPED:
-            return f"A small {network} network of Keras on windows of a coin's closes."
+            what = (getattr(networks, network).__doc__ or "").partition("\n")[0].rstrip(".")
+            return f"{what}, in Keras on windows of a coin's closes."
         return f"The Keras network {network} on windows of a coin's closes."
 
     def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:

@@ -14,6 +14,7 @@ def gru(window: int, features: int, outputs: int, units: int = 32, rate: float =
     window, features, outputs : int
         Inputs are ``(n, window, features)``, outputs ``(n, outputs)``.
     units : int
+        Of the layer.
     rate : float
         Learning rate of Adam.
     """
@@ -36,8 +37,10 @@ def tcn(
     ----------
     window, features, outputs : int
         Inputs are ``(n, window, features)``, outputs ``(n, outputs)``.
-    units, depth : int
-        Filters of a layer; layers.
+    units : int
+        Filters of a layer.
+    depth : int
+        Layers.
     rate : float
         Learning rate of Adam.
     """
@@ -63,8 +66,10 @@ def transformer(
     ----------
     window, features, outputs : int
         Inputs are ``(n, window, features)``, outputs ``(n, outputs)``.
-    units, heads : int
-        Width, and heads of attention.
+    units : int
+        Width: numbers that a bar becomes.
+    heads : int
+        Of attention.
     rate : float
         Learning rate of Adam.
     """

@@ -70,8 +70,10 @@ class LSTM(TrainableModel):
         which then has to be installed.
     learning_rate : float
         Of the optimiser.
-    batch_size, epochs : int
-        Windows a training step; passes over the windows.
+    batch_size : int
+        Windows a step of the optimiser.
+    epochs : int
+        Times that the network sees all windows.
     validation_split : float
         Share of the windows, the latest ones, that are not trained on, in [0, 1).
     shuffle : bool

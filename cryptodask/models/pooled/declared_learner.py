@@ -131,6 +131,17 @@ class DeclaredLearner(GatheredModel):
         return cls(estimator, **of_family(f"{PREFIX}:{estimator}", known, tuple(OURS), options))
 
     @classmethod
+    def documented(cls, estimator: str) -> list[str]:
+        """Return the library's docstrings, which say what its options mean.
+
+        Parameters
+        ----------
+        estimator : str
+            ``xgboost``, or as ``sklearn.linear_model.Ridge``.
+        """
+        return library_of(estimator, {}).documented()
+
+    @classmethod
     def describe(cls, estimator: str) -> str:
         """Return a line on a regressor.
 

@@ -78,6 +78,10 @@ class Library(Protocol):
         """Return type and default of each option."""
         ...
 
+    def documented(self) -> list[str]:
+        """Return the library's docstrings, which say what its options mean."""
+        ...
+
     def check(self) -> None:
         """Check the parameters, before any coin is read."""
         ...

@@ -51,8 +51,13 @@ class PooledLearner(DeclaredLearner):
     ----------
     estimator : str
         ``xgboost``, or as ``sklearn.linear_model.Ridge``.
-    features, target, normalise : str
-        See `cryptodask.models.pooled.pooled_linear.PooledLinear`.
+    features : str
+        As ``lag:1-5 column:NAME``; see `cryptodask.features.space.FeatureSpace.parse`.
+    target : str
+        What is predicted of a bar ahead: its ``return`` or ``log_return`` since the last close, or
+        the latter ``scaled`` by the coin's volatility.
+    normalise : str
+        Over what features are: ``none``, a ``window``, the ``coin``'s rows, or all: ``global``.
     strategy : str
         ``direct`` or ``recursive``.
     ahead : int

@@ -65,7 +65,7 @@ class PooledLinear(PooledModel):
     Attributes
     ----------
     features : str
-        See `cryptodask.features.space.FeatureSpace.parse`.
+        As ``lag:1-5 market:1 weekday``; see `cryptodask.features.space.FeatureSpace.parse`.
     target : str
         ``return``, ``log_return`` or ``scaled``.
     normalise : str

@@ -18,6 +18,7 @@ from cryptodask.models.external.sklearn_family import (
 from cryptodask.models.packed import Bytes
 from cryptodask.models.pooled.fits import PREFIX, Fit, Predictor
 from cryptodask.models.regression.estimators import keep, restore
+from cryptodask.models.things import class_docs
 from cryptodask.records import FloatArray, FloatArray32
 
 TOGETHER = 64
@@ -52,6 +53,10 @@ class SklearnFits:
     def options(self) -> dict[str, tuple[Any, Any]]:
         """Return type and default of each parameter that may be given."""
         return regressor_options(self.estimator, PREFIX)
+
+    def documented(self) -> list[str]:
+        """Return the docstrings of the regressor's class, which say what its parameters mean."""
+        return class_docs(find_regressor(self.estimator, PREFIX))
 
     def check(self) -> None:
         """Check parameters; see `cryptodask.models.external.sklearn_family.check_regressor`."""

@@ -10,6 +10,7 @@ import numpy as np
 from cryptodask.errors import MissingExtraError, OptionError, VersionError
 from cryptodask.models.packed import Bytes
 from cryptodask.models.pooled.fits import PREFIX, Fit
+from cryptodask.models.things import class_docs
 from cryptodask.records import FloatArray32
 
 OPTIONS: Mapping[str, Any] = {
@@ -105,6 +106,13 @@ class XGBoostFits:
     def options(self) -> dict[str, tuple[Any, Any]]:
         """Return type and default of each option."""
         return {name: (type(default), default) for name, default in OPTIONS.items()}
+
+    def documented(self) -> list[str]:
+        """Return XGBoost's docstrings, if it is installed; they say what options mean."""
+        try:
+            return class_docs(import_xgboost(self.name).XGBRegressor)
+        except MissingExtraError:
+            return []
 
     def check(self) -> None:
         """Check options by training on a few rows.

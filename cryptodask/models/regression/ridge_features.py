@@ -44,7 +44,7 @@ class RidgeFeatures(Model):
     Attributes
     ----------
     features : str
-        See `cryptodask.features.space.FeatureSpace.parse`.
+        As ``lag:1-5 std:10``; see `cryptodask.features.space.FeatureSpace.parse`.
     target : str
         ``price``, ``return``, ``log_return`` or ``scaled``.
     normalise : str
