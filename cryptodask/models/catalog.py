@@ -305,6 +305,7 @@ def find_maker(name: str) -> OfCatalog | OfFamily | Thing:
     entries = installed(CATALOG)
     if name in entries:
         return Thing(name, load_entry(entries[name]))
+    own.check_module(name)
     near = difflib.get_close_matches(name, [*CATALOG, *entries], n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     others = ", ".join(list_families())
