@@ -254,8 +254,8 @@ def failure_of(coin: str, model: Model, error: Exception | SystemExit) -> CoinFa
     """
     line = None if isinstance(error, CryptoDaskError) else user_line(error)
     if isinstance(error, SystemExit):
-        told = f"called sys.exit({error.code!r}), which ends no run; raise an error in its place"
-        error = ForecastError(told)
+        message = f"called sys.exit({error.code!r}), which ends no run; raise an error in its place"
+        error = ForecastError(message)
     failure = CoinFailure.of(coin, model.name, error)
     if line is None:
         return failure
