@@ -36,6 +36,7 @@ ORDER = (
     "testing",
     "dashboard",
     "cli",
+    "__main__",
 )
 HEAVY = {
     "tensorflow",

@@ -286,7 +286,7 @@ def ordered_map(
     for item in items:
         if len(waiting) == limit:
             yield _result(client, function, *waiting.popleft())
-        waiting.append((item, client.submit(function, item, pure=False)))
+        waiting.append((item, submit_sealed(client, function, [item], pure=False)))
     while waiting:
         yield _result(client, function, *waiting.popleft())
 
@@ -302,7 +302,7 @@ def _result(client: "Client", function: Callable[[Any], Any], item: Any, future:
             if not is_killed(error):
                 raise
             died: Any = error
-            future = client.submit(function, item, pure=False)
+            future = submit_sealed(client, function, [item], pure=False)
     future.cancel()
     raise ClusterError(
         f"{died.last_worker.address}: worker after worker died of one task; see their logs for "

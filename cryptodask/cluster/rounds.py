@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from cryptodask.cluster.retry import TaskOutcome, is_coin_at_fault
+from cryptodask.cluster.uploading import submit_sealed
 from cryptodask.cluster.worker_state import WorkerState
 from cryptodask.worker.calls import same
 
@@ -136,7 +137,7 @@ def _contributions(
     Workers may die of, or with, the one that all share; so a task that runs alone gets its own.
     """
     key = f"{name}-message-{uuid4().hex[:8]}", number
-    sent = client.submit(same, message, key=key, pure=False)
+    sent = submit_sealed(client, same, [message], key=key, pure=False)
     return worker_state.map(
         function,
         lambda _: (sent, number),

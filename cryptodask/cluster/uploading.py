@@ -1,13 +1,21 @@
 """Users' modules, brought to all workers, and to those that join later, by Dask's `UploadFile`."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from cryptodask.cluster.broadcast import ask_workers, scheduler_errors
 from cryptodask.errors import ClusterError, OptionError
-from cryptodask.io.modules import ModuleFile, digest_of, own_files
+from cryptodask.io.modules import (
+    MAIN,
+    ModuleFile,
+    digest_of,
+    is_installed,
+    library_files,
+    modules_of,
+    own_files,
+)
 from cryptodask.worker.calls import Sealed, call_opened, claim_module, has_module
 
 if TYPE_CHECKING:
@@ -23,17 +31,18 @@ INSTALL = (
 )
 
 
-def upload_modules(client: "Client", files: Iterable[ModuleFile]) -> None:
-    """Have all workers use the modules that this process uses.
+def upload_modules(client: "Client", values: Sequence[Any]) -> None:
+    """Have all workers use the modules of users and of other packages that this process uses.
 
-    A module of one file is uploaded; parts of packages must be there already, the same as here.
-    One module of a name is used on a scheduler at a time: whoever comes second with another file
-    is refused while the first is connected.
+    A module of one file is uploaded; installed packages, and parts of others, must be there
+    already, the same as here. One module of a name is used on a scheduler at a time: whoever comes
+    second with another file is refused while the first is connected.
 
     Parameters
     ----------
     client : Client
-    files : iterable of ModuleFile
+    values : sequence of Any
+        What is made of these modules, such as models.
 
     Raises
     ------
@@ -45,13 +54,15 @@ def upload_modules(client: "Client", files: Iterable[ModuleFile]) -> None:
     if getattr(getattr(client, "cluster", None), "processes", True) is False:
         return  # workers are threads of this process
     known = _sent.setdefault(client, {})
-    for file in files:
+    if MAIN in modules_of(values):
+        known[MAIN] = ""  # travels with the calls
+    for file in (*own_files(values), *library_files(values)):
         if digest_of(file.path) != file.digest:
             raise OptionError(
                 f"{file.path}: was changed after it was imported here, so that workers would run "
                 "other code than this process; start Python again, or importlib.reload it"
             )
-        if file.is_single and known.get(file.module) != file.digest:
+        if _is_sent(file) and known.get(file.module) != file.digest:
             _claim(client, file)
             _upload(client, file)
         _check(client, file)
@@ -63,22 +74,35 @@ def submit_sealed(
 ) -> "Future":
     """Submit a call whose arguments the scheduler can open, though it has no user's modules.
 
+    All calls of a run are submitted by this: what steps of a user's model return, and send each
+    other, may be of the user's classes, too.
+
     Parameters
     ----------
     client : Client or InProcess
     function : callable
         Of a module that workers can import.
     args : sequence of Any
-        Those that are made of users' code are sealed; futures are left as they are.
+        Those that are made of modules of `upload_modules` are sealed, but no future, nor what has
+        futures in it.
     **how
         As ``client.submit`` has it.
     """
-    if not _sent.get(client):
+    sent = _sent.get(client)
+    if not sent:
         return client.submit(function, *args, **how)
     from distributed.protocol import pickle
 
-    sealed = [Sealed(pickle.dumps(arg)) if own_files([arg]) else arg for arg in args]
+    named = sent.keys()
+    sealed = [
+        arg if named.isdisjoint(modules_of([arg])) else Sealed(pickle.dumps(arg)) for arg in args
+    ]
     return client.submit(call_opened, function, *sealed, **how)
+
+
+def _is_sent(file: ModuleFile) -> bool:
+    """Whether a module is one file of a user, which is uploaded."""
+    return file.is_single and not is_installed(file.path)
 
 
 def _claim(client: "Client", file: ModuleFile) -> None:
@@ -112,5 +136,5 @@ def _check(client: "Client", file: ModuleFile) -> None:
         worker, why = sorted(faults.items())[0]
         advice = f"see why there, or start the workers again: {Path(file.path).name} was uploaded"
         raise ClusterError(
-            f"{file.module}: worker {worker}: {why}; {advice if file.is_single else INSTALL}"
+            f"{file.module}: worker {worker}: {why}; {advice if _is_sent(file) else INSTALL}"
         )

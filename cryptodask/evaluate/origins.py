@@ -52,7 +52,7 @@ def forecast_spans(
             values[chosen] = forecast_batch(model, batch, horizon, seed)
         except NO_COINS_FAULT:
             raise
-        except Exception:  # noqa: BLE001 - raised again below, for the coin and date at fault
+        except (Exception, SystemExit):  # noqa: BLE001 - raised again below, for the coin and date at fault
             doubtful[chosen] = True
     doubtful |= ~np.isfinite(values).all(axis=1)
     failures: list[CoinFailure] = []

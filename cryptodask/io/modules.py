@@ -17,6 +17,20 @@ from typing import Any
 PACKAGE = __name__.partition(".")[0]
 MAIN = "__main__"
 
+REQUIRED = (
+    "cloudpickle",
+    "dask",
+    "distributed",
+    "numba",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "sklearn",
+)
+"""Packages that workers have where they have CryptoDask; what versions of them may differ,
+`cryptodask.cluster.versions` says."""
+
 
 @dataclass(frozen=True)
 class ModuleFile:
@@ -94,6 +108,32 @@ def own_files(values: Iterable[Any]) -> list[ModuleFile]:
     return _files_of(_parts(values))
 
 
+def library_files(values: Iterable[Any]) -> list[ModuleFile]:
+    """Return the modules of installed packages that values are made of, by the modules' names.
+
+    Parameters
+    ----------
+    values : iterable of Any
+
+    Returns
+    -------
+    list of ModuleFile
+        Without those of Python, of CryptoDask, and of `REQUIRED`.
+    """
+    files = map(module_file, modules_of(values))
+    return [f for f in files if f is not None and is_installed(f.path) and not _is_known(f)]
+
+
+def modules_of(values: Iterable[Any]) -> list[str]:
+    """Return the names of all modules but CryptoDask's that pickles of values name, in order.
+
+    Parameters
+    ----------
+    values : iterable of Any
+    """
+    return sorted({module for module, _ in _parts(values)})
+
+
 def own_digests(values: Iterable[Any]) -> dict[str, str]:
     """Return digests of the users' code that values are made of.
 
@@ -143,6 +183,13 @@ def _files_of(parts: Iterable[tuple[str, Any]]) -> list[ModuleFile]:
     modules = {module for module, _ in parts}
     files = [module_file(module) for module in sorted(modules) if module != MAIN]
     return [file for file in files if file is not None and not is_installed(file.path)]
+
+
+def _is_known(file: ModuleFile) -> bool:
+    """Whether a module is of Python, of CryptoDask, or of `REQUIRED`."""
+    if file.module.partition(".")[0] in (PACKAGE, *REQUIRED):
+        return True
+    return file.module.partition(".")[0] in sys.stdlib_module_names
 
 
 def _label(part: Any) -> str:

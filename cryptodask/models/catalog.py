@@ -233,7 +233,7 @@ def name_in_catalog(model: Model) -> str:
     ----------
     model : Model
     """
-    place = getattr(model, "place", None)
+    place = getattr(model, "place", None) if _is_ours(type(model)) else None
     if place is not None:
         return str(place) or model.name
     thing = _thing_of(model)
@@ -305,6 +305,7 @@ def find_maker(name: str) -> OfCatalog | OfFamily | Thing:
     entries = installed(CATALOG)
     if name in entries:
         return Thing(name, load_entry(entries[name]))
+    own.check_module(name)
     near = difflib.get_close_matches(name, [*CATALOG, *entries], n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     others = ", ".join(list_families())
@@ -317,6 +318,8 @@ def find_maker(name: str) -> OfCatalog | OfFamily | Thing:
 
 def _thing_of(model: Model) -> Any:
     """Return the function or the regressor's class that a model was made from, or its class."""
+    if not _is_ours(type(model)):
+        return type(model)  # whose options may have any name
     estimator = getattr(model, "estimator", None)
     if estimator is not None and not isinstance(estimator, str):
         return type(estimator)

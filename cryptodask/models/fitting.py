@@ -232,7 +232,7 @@ def _forecast_each_if_needed(
         return forecast_batch(model, batch, horizon, seed)
     except NO_COINS_FAULT:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever one coin causes, the others go on
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - what one coin causes, others go on
         if len(batch) == 1:
             failures.append(failure_of(batch.coins[0], model, error))
             return np.full((1, horizon), np.nan)
@@ -242,17 +242,21 @@ def _forecast_each_if_needed(
     )
 
 
-def failure_of(coin: str, model: Model, error: Exception) -> CoinFailure:
+def failure_of(coin: str, model: Model, error: Exception | SystemExit) -> CoinFailure:
     """Return the failure of a coin on which a model raised; of a user's code with its line.
 
     Parameters
     ----------
     coin : str
     model : Model
-    error : Exception
+    error : Exception or SystemExit
+        The latter ends no process: a worker that ends looks like one that died of the coin.
     """
-    failure = CoinFailure.of(coin, model.name, error)
     line = None if isinstance(error, CryptoDaskError) else user_line(error)
+    if isinstance(error, SystemExit):
+        message = f"called sys.exit({error.code!r}), which ends no run; raise an error in its place"
+        error = ForecastError(message)
+    failure = CoinFailure.of(coin, model.name, error)
     if line is None:
         return failure
     return replace(failure, message=f"{coin}: {model.name}: {failure.message} ({line})")

@@ -53,6 +53,7 @@ def find_own(place: str) -> Any:
     """
     if not is_place(place):
         raise OptionError(f"{place!r}: write MODULE:NAME, as mine:MyModel for a class of mine.py")
+    check_module(place)
     name, _, attribute = place.partition(":")
     module = _import(place, name)
     if not hasattr(module, attribute):
@@ -61,6 +62,28 @@ def find_own(place: str) -> Any:
         )
     _NAMED[place] = getattr(module, attribute)
     return _NAMED[place]
+
+
+def check_module(place: str) -> None:
+    """Refuse a name that has a file in place of a module.
+
+    Parameters
+    ----------
+    place : str
+
+    Raises
+    ------
+    OptionError
+        The message says what to write.
+    """
+    path, _, attribute = place.partition(":")
+    if path.endswith(".py") and attribute.isidentifier():
+        where = Path(path)
+        folder = "" if where.parent == Path() else f", in the folder {where.parent}"
+        raise OptionError(
+            f"{place!r}: names a file, and a model is named by its module: write "
+            f"{where.stem}:{attribute}{folder}"
+        )
 
 
 def was_named(place: str) -> bool:

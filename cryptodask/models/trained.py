@@ -50,7 +50,7 @@ def _learn_each_if_needed(
         return [model.learn(batch, horizon, seed)]
     except NO_COINS_FAULT:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever one coin causes, the others go on
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - what one coin causes, others go on
         if len(batch) == 1:
             failures.append(failure_of(batch.coins[0], model, error))
             return []

@@ -109,7 +109,9 @@ def _take_files(day: Day, table: Path) -> list[pd.DataFrame]:
     there = PriceTable(table)
     before = there.findings()
     # The table may have the rows that a file lacks, so it decides what is a gap.
-    options = ReadOptions(freq=there.freq, policies=of_rows_alone(there.policies))
+    options = there.options_with_own(
+        ReadOptions(freq=there.freq, policies=of_rows_alone(there.policies))
+    )
     noted = there.append_reading(read_files([folder], options).until(end)).findings
     return [noted[~pd.MultiIndex.from_frame(noted).isin(pd.MultiIndex.from_frame(before))]]
 

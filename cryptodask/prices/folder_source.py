@@ -15,13 +15,13 @@ from cryptodask.prices.clean.findings import join_findings
 from cryptodask.prices.clean.policies import settle
 from cryptodask.prices.freq import DAILY
 from cryptodask.prices.listing import Listing, one_freq
-from cryptodask.prices.own import unknown_column
+from cryptodask.prices.own import text_column, unknown_column
 from cryptodask.prices.partition import pack
 from cryptodask.prices.places import files_in, looks_of
 from cryptodask.prices.read.cells import read_cells
 from cryptodask.prices.read.layouts import Layout
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
-from cryptodask.prices.read.own_cells import further_columns
+from cryptodask.prices.read.own_cells import further_columns, texts_in
 from cryptodask.prices.read.price_file import PriceFile
 from cryptodask.prices.read.readers import read_price_files
 from cryptodask.prices.reading import Reading
@@ -147,7 +147,7 @@ class FolderSource:
         return other
 
     def check_own(self, where: str = "") -> None:
-        """Refuse own columns that are wanted and that no file has.
+        """Refuse own columns that are wanted and that no file has, or that are no numbers.
 
         Parameters
         ----------
@@ -157,8 +157,14 @@ class FolderSource:
         Raises
         ------
         OptionError
-            The message names the further columns of the files.
+            The message names the further columns of the files, or a text of the column.
         """
+        self._check_there(where)
+        for name in self.options.further:
+            self._check_numbers(name, where)
+
+    def _check_there(self, where: str) -> None:
+        """Refuse own columns that no file has; see `check_own`."""
         known: dict[str, None] = {}
         missing = {*self.options.further, *self.options.facts}
         for layout in self._layouts() if missing else ():
@@ -168,6 +174,21 @@ class FolderSource:
                 return
         if missing:
             raise unknown_column(sorted(missing), known, where or self.folder.name)
+
+    def _check_numbers(self, name: str, where: str) -> None:
+        """Refuse a column whose first values are texts, in the first of the files that has any."""
+        paths = dict.fromkeys(file.path for files in self._files.values() for file in files)
+        for path in list(paths)[:_LOOKED_AT]:
+            cells = read_cells(path, self.options, all_rows=False)
+            if name not in cells.layout.header:
+                continue
+            # Where the first rows have texts alone, later ones may have numbers.
+            first = texts_in(cells, name) and texts_in(read_cells(path, self.options), name)
+            if first is None:
+                return
+            value, place = first
+            if value:
+                raise text_column(name, value, f"{where or path.name}, {place}")
 
     def further(self) -> list[str]:
         """Return the names of columns that are none of prices and are not read; see `Source`.

@@ -14,12 +14,13 @@ from cryptodask.errors import (
     PriceWarning,
     SampleWarning,
     UnknownCoinError,
-)
+)  # fmt: skip
 from cryptodask.io.paths import path_of, resolved
 from cryptodask.prices.clean.findings import lost
 from cryptodask.prices.clean.gaps import GapHandling, GapMode
 from cryptodask.prices.days import Day
 from cryptodask.prices.names import CoinNames
+from cryptodask.prices.own import beside_prices
 from cryptodask.prices.partition import Partition, Source
 from cryptodask.prices.read.options import DEFAULT_OPTIONS, ReadOptions
 from cryptodask.prices.row_filter import RowFilter
@@ -27,11 +28,12 @@ from cryptodask.prices.schema import empty_prices
 from cryptodask.prices.shown import html_of, summary_of
 from cryptodask.prices.sources import (
     Prices,
+    asking_for,
     describe,
     no_rows_message,
     open_sample,
     open_source,
-)
+)  # fmt: skip
 from cryptodask.records import FloatArray
 
 if TYPE_CHECKING:
@@ -191,6 +193,7 @@ class CryptoLoader:
         to_date: Day | None = None,
         gaps: GapMode = "leave",
         gap_limit: int | None = None,
+        columns: Sequence[str] = (),
     ) -> pd.DataFrame:
         """Return rows as a pandas dataframe.
 
@@ -209,13 +212,15 @@ class CryptoLoader:
             close before them; or number the segments between them.
         gap_limit : int, optional
             For "fill", which needs it: missing bars at most. A longer gap stays.
+        columns : sequence of str
+            Columns of your own, by name; of files and frames, texts as ``static:NAME``.
 
         Returns
         -------
         DataFrame
             ``coin, date, open, high, low, close, volume, market_cap``, by coin and date; and by
             "fill" a column ``filled``, True where nobody quoted a price, or by "split" a column
-            ``run``, the number of the row's segment, from 0 for each coin.
+            ``run``, the number of the row's segment, from 0 for each coin; then `columns`.
 
         Raises
         ------
@@ -224,7 +229,7 @@ class CryptoLoader:
         NoPricesError
             The source has that one coin, and not one row of it that can be read.
         OptionError
-            A day or a number of points that makes no sense.
+            A day or a number of points that makes no sense, or no such column.
 
         Warns
         -----
@@ -234,7 +239,8 @@ class CryptoLoader:
         row_filter = RowFilter.of(
             max_points, from_date, to_date, GapHandling(gaps, gap_limit), self.freq
         )
-        readings = [p.load() for p in self.partitions(coins)]
+        there, names = asking_for(self.source, columns)
+        readings = [p.load() for p in there.partitions(self.check_names(coins), self.n_partitions)]
         left_out = sum(len(lost(reading.findings)) for reading in readings)
         if left_out:
             warnings.warn(
@@ -243,10 +249,11 @@ class CryptoLoader:
                 PriceWarning,
                 stacklevel=2,
             )
-        frames = [reading.prices for reading in readings]
-        if isinstance(coins, str) and not any(map(len, frames)):
+        if isinstance(coins, str) and not any(len(r.prices) for r in readings):
             raise NoPricesError(no_rows_message(coins))
-        return pd.concat([row_filter(empty_prices()), *map(row_filter, frames)], ignore_index=True)
+        frames = [beside_prices(row_filter(r.prices), r.further, names) for r in readings]
+        empty = beside_prices(row_filter(empty_prices()), None, names)
+        return pd.concat([empty, *frames], ignore_index=True)
 
     def get_ddf(
         self,

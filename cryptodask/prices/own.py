@@ -18,6 +18,9 @@ from cryptodask.prices.schema import DATE_DTYPE, TABLE_COLUMNS, as_text
 from cryptodask.records import FloatArray, IntArray, Panel
 
 _KEY = ["coin", "date"]
+SHOWN = 20
+"""Texts of a fact that a message names."""
+
 _CODE = 1 << 40  # more seconds than there are between two dates
 
 
@@ -93,6 +96,66 @@ def unknown_column(names: Iterable[str], known: Iterable[str], where: str) -> Op
     return OptionError(
         f"column {missing}: {where} has no such column; further columns there: {shown}"
     )
+
+
+def text_column(name: str, value: str, place: str) -> OptionError:
+    """Return the error that a column which is wanted as numbers has texts.
+
+    Parameters
+    ----------
+    name : str
+    value, place : str
+        One of its texts, and where it is.
+    """
+    return OptionError(
+        f"column {name!r}: is text, as {value!r} of {place}, and column: and ahead: take numbers; "
+        f"a fact of the coin is 'static:{name}={value}' (in an import --fact); else write "
+        "categories as numbers, or leave it out"
+    )
+
+
+def unknown_fact(name: str, value: str, known: Sequence[str]) -> OptionError:
+    """Return the error that no coin has a text as its fact.
+
+    Parameters
+    ----------
+    name : str
+        Of the fact.
+    value : str
+        The text that a feature names; empty where it takes the fact as a number.
+    known : sequence of str
+        The texts that coins have.
+    """
+    shown = ", ".join(repr(text) for text in known[:SHOWN])
+    more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
+    if value:
+        what, advice = f"no coin has the text {value!r}", "write it as it is there"
+    else:
+        what, advice = "no coin has a number", f"write 'static:{name}=TEXT' of a text"
+    return OptionError(
+        f"static:{name}{f'={value}' if value else ''}: {what}, so that the feature would be the "
+        f"same for all; texts there: {shown or 'none'}{more}; {advice}, or leave it out"
+    )
+
+
+def beside_prices(
+    prices: pd.DataFrame, further: pd.DataFrame | None, names: Mapping[str, str]
+) -> pd.DataFrame:
+    """Return rows of prices with own columns of their coin and date beside them.
+
+    Parameters
+    ----------
+    prices : DataFrame
+    further : DataFrame, optional
+        As of `merge_own`; None where there is none.
+    names : mapping of str to str
+        Own columns, in the order in which they come, and the type of each.
+    """
+    if not names:
+        return prices
+    rows = empty_own().assign(**dict.fromkeys(names)) if further is None else further
+    joined = prices.merge(rows[[*_KEY, *names]], on=_KEY, how="left")
+    return joined.astype(dict(names))
 
 
 def merge_own(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -1,5 +1,6 @@
 """Open what holds prices: files, a table, or a dataframe."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -110,6 +111,32 @@ def open_sample() -> FolderSource:
     folder = scratch_folder()
     write_sample(folder)
     return FolderSource(folder)
+
+
+def asking_for(source: Source, columns: Sequence[str]) -> tuple[Source, dict[str, str]]:
+    """Return a source that reads own columns, and the type of each, by its name.
+
+    Parameters
+    ----------
+    source : Source
+    columns : sequence of str
+        Names, or ``static:NAME`` of facts; of a table, whose facts are known, names alone.
+
+    Raises
+    ------
+    OptionError
+        The source has no such column.
+    """
+    if not columns:
+        return source, {}
+    kept = source.manifest["own"] if isinstance(source, PriceTable) else None
+    facts = {f"static:{name}" for name in (kept or {}).get("facts", ())}
+    texts = [name if name.startswith("static:") else f"static:{name}" for name in columns]
+    wanted = [text if text in facts or text == name else f"column:{name}"
+             for text, name in zip(texts, columns, strict=True)]  # fmt: skip
+    kinds = [text.partition(":") for text in wanted]
+    names = {name: "str" if kind == "static" else "float64" for kind, _, name in kinds}
+    return source.with_own(wanted), names
 
 
 def describe(source: Source) -> str:

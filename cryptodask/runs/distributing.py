@@ -6,11 +6,12 @@ other, by dask-ml's ``Incremental``. Which rows a block has is drawn by seed, co
 these are the same, bit for bit, wherever the rows lie.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cryptodask.cluster.uploading import submit_sealed
 from cryptodask.errors import ClusterError, MissingExtraError
 from cryptodask.models.pooled.declared_learner import FEWEST
 from cryptodask.models.pooled.fits import Fit
@@ -52,24 +53,25 @@ def fit_distributed(
     assert isinstance(learner, PooledLearner)
     library = learner.library
     incremental = isinstance(library, SklearnFits)
+
+    def on_workers(function: Callable[..., Any], *args: Any) -> "Future":
+        return submit_sealed(client, function, args, pure=False)
+
     if incremental:
         pieces = learner.blocks(state)
         blocks = [
-            client.submit(
-                join_parts,
-                learner,
-                [client.submit(block_of, part, i, pieces, pure=False) for part in rows],
-                pure=False,
+            on_workers(
+                join_parts, learner, [on_workers(block_of, part, i, pieces) for part in rows]
             )
             for i in range(pieces)
         ]
     else:
         _check_open(client, learner.name)
-        blocks = [client.submit(join_parts, learner, [part], pure=False) for part in rows]
+        blocks = [on_workers(join_parts, learner, [part]) for part in rows]
     fits: list[Fit | None] = []
     for part in range(learner.fits):
-        held = [client.submit(rows_of_step, block, part, pure=False) for block in blocks]
-        shapes = client.gather([client.submit(shape_of, piece, pure=False) for piece in held])
+        held = [on_workers(rows_of_step, block, part) for block in blocks]
+        shapes = client.gather([on_workers(shape_of, piece) for piece in held])
         held = [piece for piece, shape in zip(held, shapes, strict=True) if shape[0]]
         shapes = [shape for shape in shapes if shape[0]]
         if sum(shape[0] for shape in shapes) < FEWEST:
@@ -132,7 +134,8 @@ def _by_incremental(
 def _bounded(client: "Client", held: Sequence["Future"], fit: Fit) -> Fit:
     """Return a fit with the least and greatest target, and the number of rows, of all blocks."""
     lows, highs, rows = zip(
-        *client.gather([client.submit(limits, piece, pure=False) for piece in held]), strict=True
+        *client.gather([submit_sealed(client, limits, [piece], pure=False) for piece in held]),
+        strict=True,
     )
     return Fit(fit.kept, min(lows), max(highs), sum(rows), fit.regressor, fit.why)
 

@@ -133,6 +133,7 @@ class _Run:
         kind, session = self.kind, self.session
         source, coins = session.loader.source, kind.coins
         if tasks is None:
+            kind.check_facts()
             workers, n = session.threads() if coins else 1, session.loader.n_partitions
             planned = plan_tasks(source, coins, kind.models, workers, n, kind.passes)
             tasks = fit_tasks(planned, kind.rows_per_coin)

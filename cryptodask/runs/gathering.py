@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from cryptodask.cluster import TaskOutcome, WorkerState, hold_tasks, watched
 from cryptodask.cluster.futures import cancel, collect, killed_its_worker
+from cryptodask.cluster.uploading import submit_sealed
 from cryptodask.errors import ForecastError
 from cryptodask.models.pooled.gathered import GatheredModel
 from cryptodask.runs.distributing import fit_distributed
@@ -76,9 +77,9 @@ def _fit_parts(
 ) -> list[Any]:
     """Join rows on one worker, and fit each part on whichever is free."""
     key = f"{model.name}-join-{uuid4().hex[:8]}"
-    joined = client.submit(join_parts, model, list(rows), key=key, pure=False)
+    joined = submit_sealed(client, join_parts, [model, list(rows)], key=key, pure=False)
     fits = [
-        client.submit(fit_part, model, joined, part, seed, pure=False,
+        submit_sealed(client, fit_part, [model, joined, part, seed], pure=False,
                       key=(f"{model.name}-fit-{key[-8:]}", part))
         for part in range(model.fits)
     ]  # fmt: skip

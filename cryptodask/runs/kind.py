@@ -22,6 +22,7 @@ from cryptodask.runs.placing import place_reading, place_run
 from cryptodask.runs.plan import Plan
 from cryptodask.runs.session import Session
 from cryptodask.runs.spec import RunSpec
+from cryptodask.runs.static_facts import check_facts
 from cryptodask.runs.workload import Workload, seconds_per_row
 from cryptodask.worker.job import Job
 
@@ -100,6 +101,16 @@ class Kind(ABC, Generic[S, R]):
 
     def prepare(self) -> None:
         """Decide what depends on the prices, as origins do, before the run begins."""
+
+    def check_facts(self) -> None:
+        """Refuse models with a feature that would be the same for all coins.
+
+        Raises
+        ------
+        OptionError
+            It is of a fact that no coin has.
+        """
+        check_facts(self.session, self.coins, self.models)
 
     @property
     def runs(self) -> Sequence[Model]:

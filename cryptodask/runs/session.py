@@ -201,11 +201,8 @@ class Session:
         if self._here is not None:
             return  # this process has them
         from cryptodask.cluster import upload_modules
-        from cryptodask.io.modules import own_files
 
-        files = own_files(models)
-        if files:
-            upload_modules(self.client, files)
+        upload_modules(self.client, models)
 
     def release_memory(self) -> None:
         """Have what did the run give back the memory that it kept for the next batch."""

@@ -92,6 +92,17 @@ def coins_without_rows(partition: Partition, panel: Panel, model: str) -> list[C
     ]
 
 
+def fact_texts(job: Job, names: Sequence[str]) -> dict[str, set[str]]:
+    """Return the texts of each of some facts that coins of a job have."""
+    texts: dict[str, set[str]] = {name: set() for name in names}
+    for partition in job.partitions:
+        further = partition.load(("close",)).further
+        if further is not None:
+            for name in names:
+                texts[name] |= set(further[name].dropna().unique())
+    return texts
+
+
 def date_span(job: Job, row_filter: RowFilter) -> tuple[np.datetime64, DateArray] | None:
     """Return the first date of a job's rows and the last one of each coin; None of no rows.
 

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from tests.cli.command import run
+from tests.cli.command import ENV, run
 
 HEAVY = {
     "numpy",
@@ -60,3 +60,9 @@ def test_printing_help_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not set(done.stdout.split()) & HEAVY
+
+
+def test_the_package_is_the_command_for_python_m() -> None:
+    words = [sys.executable, "-m", "cryptodask", "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, env=ENV, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, run("--version").stdout)

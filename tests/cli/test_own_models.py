@@ -55,6 +55,10 @@ def broken(prices, horizon):
     return 1 / 0
 
 
+def leaving(prices, horizon):
+    raise SystemExit(4)
+
+
 number = 7
 """
 
@@ -98,6 +102,9 @@ def test_classes_functions_and_aliases_run_beside_each_other(folder: Path, healt
         ("theirs:Model", "no module theirs"),
         ("mine:number", "is an int, and no model"),
         ("mine:LastTimes.factor", "no such model"),
+        ("mine.py:LastTimes", "write mine:LastTimes"),
+        ("keras:mine.py:build", "write mine:build"),
+        ("models/mine.py:LastTimes", "write mine:LastTimes, in the folder models"),
     ],
 )
 def test_what_is_not_a_model_is_refused_in_a_line(
@@ -120,12 +127,15 @@ def test_a_file_that_fails_is_named_with_its_line(folder: Path, healthy: Path) -
 def test_failures_of_a_users_code_name_coin_model_and_line(folder: Path, healthy: Path) -> None:
     done = run(
         folder, "forecast", healthy, "--model", "mine:broken", "--model", "mine:short", "--model",
-        "naive", "--workers", 1, "--horizon", 3,
+        "naive", "--model", "mine:leaving", "--workers", 1, "--horizon", 3,
     )  # fmt: skip
     assert done.returncode == 3, done.stderr
     line = MINE.splitlines().index("    return 1 / 0") + 1
     assert f"broken: division by zero (mine.py, line {line})" in done.stderr
     assert "short: ForecastError: " in done.stderr
+    line = MINE.splitlines().index("    raise SystemExit(4)") + 1
+    assert "leaving: called sys.exit(4), which ends no run" in done.stderr
+    assert f"in its place (mine.py, line {line})" in done.stderr
     assert "Traceback" not in done.stderr
 
 

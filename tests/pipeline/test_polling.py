@@ -9,7 +9,7 @@ from cryptodask.pipeline import polling
 from cryptodask.pipeline.day import Day
 from cryptodask.pipeline.polling import poll
 from cryptodask.pipeline.settings import Settings, read_settings
-from cryptodask.prices import CryptoLoader
+from cryptodask.prices import CryptoLoader, ReadOptions, import_prices
 from cryptodask.prices.synthetic import synthetic_prices
 from tests.conftest import write_folder
 
@@ -51,6 +51,22 @@ def test_rows_after_the_day_are_left_until_it_comes(
     assert counts == [(prices["date"] <= days[0]).sum(), 3, 3, 3]
     again = poll(Day(settings, f"{days[-1]:%Y-%m-%d}"))
     assert (again["state"], again["rows"]) == ("nothing", 0)
+
+
+def test_columns_of_your_own_come_with_the_rows(
+    settings: Settings, prices: pd.DataFrame, tmp_path: Path
+) -> None:
+    prices = prices.assign(signal=range(len(prices)), kind="L1")
+    last = prices["date"].max()
+    options = ReadOptions(further=("signal",), facts=("kind",))
+    import_prices(prices[prices["date"] < last], tmp_path / "table", options=options)
+    write_folder(tmp_path / "new", prices)
+    report = poll(Day(settings, f"{last:%Y-%m-%d}"))
+    assert report["rows"] == 3
+    assert "missing_column" not in report["findings"]
+    rows = CryptoLoader(settings.prices.table).get_df(columns=["signal", "kind"])
+    assert rows["signal"].tolist() == prices["signal"].tolist()
+    assert set(rows["kind"]) == {"L1"}
 
 
 def test_before_the_first_row_there_is_nothing_to_do(

@@ -1,5 +1,7 @@
 """Runs of models that read columns of a user's own: the same from every source."""
 
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +12,10 @@ from dask.distributed import Client
 from cryptodask import CryptoLoader, CryptoManager, backtest
 from cryptodask.errors import OptionError
 from cryptodask.evaluate.lookahead import check_lookahead
-from cryptodask.models import create_model
+from cryptodask.models import Model, create_model
 from cryptodask.prices import ReadOptions, import_prices
+from cryptodask.prices.sources import Prices
+from cryptodask.records import FloatArray, Panel
 from cryptodask.runs import Session, run_spec
 from cryptodask.runs.version_spec import PredictSpec, TrainSpec
 from cryptodask.testing import check_model
@@ -132,3 +136,121 @@ def test_numbers_that_would_count_as_others_are_refused(client: Client) -> None:
 def test_what_a_model_can_not_use_is_refused(name: str, features: str, why: str) -> None:
     with pytest.raises(OptionError, match=why):
         create_model(name, features=features)
+
+
+def sources_of(frame: pd.DataFrame, folder: Path) -> list[Prices]:
+    """The same prices as frame, table and files."""
+    options = ReadOptions(further=("The Signal", "moon"), facts=("kind",))
+    files = folder / "files"
+    files.mkdir()
+    for coin, rows in frame.groupby("coin"):
+        rows.to_csv(files / f"{coin}.csv", index=False)
+    return [frame, import_prices(frame, folder / "table", options=options).path, files]
+
+
+def test_a_text_that_no_coin_has_is_refused_with_those_there_are(
+    client: Client, tmp_path: Path
+) -> None:
+    model = create_model("pooled_linear", features="lag:1 static:kind=Defi", ahead=1)
+    for source in sources_of(frame_of(), tmp_path):
+        manager = CryptoManager(source, client)
+        for run in (
+            lambda m: m.forecast([model], 1, progress=False),
+            lambda m: m.backtest([model], 1, origins=ORIGINS, calibrate=0, progress=False),
+        ):
+            with pytest.raises(OptionError, match=r"'Defi', .*texts there: 'DeFi', 'L1'; write"):
+                run(manager)
+
+
+def test_a_text_that_other_coins_have_is_one(client: Client) -> None:
+    """As in a group of a pipeline's coins."""
+    manager = CryptoManager(frame_of(), client)
+    model = create_model("pooled_linear", features="lag:1 static:kind=DeFi", ahead=1)
+    assert manager.forecast([model], 1, coins="Coin 0", progress=False).failures.empty
+
+
+def test_a_version_whose_text_is_gone_says_so(
+    client: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = create_model("pooled_linear", features="lag:1 static:kind=DeFi", ahead=1)
+    frame = frame_of()
+    spec = TrainSpec(models=[model], horizon=1)
+    out = tmp_path / "version"
+    run_spec(spec, Session(frame, client), models=[model], out=out, progress=False)
+    predict = PredictSpec(versions=(str(out),), labels=("pooled_linear",), horizon=1)
+    others = Session(frame.assign(kind="L2"), client)
+    with caplog.at_level("WARNING"):
+        assert len(run_spec(predict, others, progress=False).get_df()) == 4
+    assert "static:kind=DeFi: no coin has the text 'DeFi'" in caplog.text
+
+
+def test_a_fact_that_is_no_number_is_refused(client: Client) -> None:
+    model = create_model("pooled_linear", features="lag:1 static:kind", ahead=1)
+    with pytest.raises(OptionError, match=r"no coin has a number, .*write 'static:kind=TEXT'"):
+        CryptoManager(frame_of(), client).forecast([model], 1, progress=False)
+
+
+@pytest.mark.parametrize("feature", ["column:kind", "ahead:kind:1"])
+def test_a_column_of_texts_is_named_with_one_of_them(
+    feature: str, client: Client, tmp_path: Path
+) -> None:
+    model = create_model("pooled_linear", features=f"lag:1 {feature}", ahead=1)
+    frame, table, files = sources_of(frame_of(), tmp_path)
+    for source, where in ((frame, "pandas DataFrame, Coin 0"), (files, "Coin 0.csv, Coin 0")):
+        with pytest.raises(
+            OptionError, match=rf"^column 'kind': is text, as 'L1' of {where}, line"
+        ):
+            CryptoManager(source, client).forecast([model], 1, progress=False)
+    with pytest.raises(OptionError, match=r"was imported as a fact; write static:kind"):
+        CryptoManager(table, client).forecast([model], 1, progress=False)
+    with pytest.raises(OptionError, match=r"^column 'kind': is text, as 'L1'.*--fact"):
+        import_prices(files, tmp_path / "other", options=ReadOptions(further=("kind",)))
+
+
+def test_a_column_whose_numbers_come_later_is_one_of_numbers(tmp_path: Path) -> None:
+    frame = frame_of(1).astype({"The Signal": "object"})
+    frame.loc[:40, "The Signal"] = "not yet"
+    frame.to_csv(tmp_path / "prices.csv", index=False)
+    rows = CryptoLoader(tmp_path / "prices.csv").get_df(columns=["The Signal"])
+    assert rows["The Signal"].isna().sum() == 41
+
+
+def test_own_columns_are_returned_where_they_are_asked_for(tmp_path: Path) -> None:
+    frame = frame_of()
+    for source in sources_of(frame, tmp_path):
+        loader = CryptoLoader(source)
+        assert "moon" not in loader.get_df()
+        rows = loader.get_df(["Coin 1", "Coin 2"], 3, columns=["moon", "static:kind"])
+        assert list(rows.columns[-2:]) == ["moon", "kind"]
+        wanted = frame.dropna(subset="close").groupby("coin").tail(3).set_index("coin")
+        wanted = wanted.loc[["Coin 1", "Coin 2"]]
+        np.testing.assert_array_equal(rows["moon"], wanted["moon"].astype(float))
+        assert rows["kind"].tolist() == wanted["kind"].tolist()
+        assert loader.get_df(columns=["moon"])["moon"].notna().all()
+    assert CryptoLoader(tmp_path / "table").get_df(columns=["kind"])["kind"].nunique() == 2
+    with pytest.raises(OptionError, match="no such column"):
+        CryptoLoader(frame).get_df(columns=["nothing"])
+
+
+def test_what_members_read_is_read_for_the_model_that_has_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of an installed package, whose models may be members and may have columns by default."""
+    entry = EntryPoint("signalled", f"{__name__}:Signalled", "cryptodask.models")
+    monkeypatch.setattr("cryptodask.models.installed.entry_points", lambda **_: [entry])
+    for name in ("ensemble", "auto"):
+        assert create_model(name, members="signalled,drift").columns == ("column:The Signal",)
+
+
+@dataclass(frozen=True)
+class Signalled(Model):
+    """The last close; it reads a column by default."""
+
+    name = "signalled"
+    columns = ("column:The Signal",)
+
+    def min_length(self, horizon: int) -> int:
+        return 1
+
+    def forecast(self, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        return np.repeat(panel.values[panel.indptr[1:] - 1][:, None], horizon, axis=1)

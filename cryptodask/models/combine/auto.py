@@ -11,6 +11,7 @@ from cryptodask.errors import OptionError
 from cryptodask.models.base import Model
 from cryptodask.models.baseline.naive import Naive
 from cryptodask.models.combine.members import (
+    columns_of,
     forecast_member,
     learn_members,
     libraries_of,
@@ -75,6 +76,10 @@ class Auto(Model):
 
     def min_length(self, horizon: int) -> int:
         return 1  # a coin too young for evidence is forecast as it is by naive
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return columns_of(self._models)
 
     @property
     def libraries(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 from cryptodask.errors import ForecastError, OptionError
 from cryptodask.models.base import Gaps, Model
 from cryptodask.models.combine.members import (
+    columns_of,
     forecast_member,
     learn_members,
     libraries_of,
@@ -85,6 +86,10 @@ class Ensemble(Model):
     @property
     def learns_horizon(self) -> bool:
         return self.how == "inverse_error" or any(m.learns_horizon for m in self._models)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return columns_of(self._models)
 
     @property
     def libraries(self) -> tuple[str, ...]:

@@ -137,6 +137,16 @@ def members_lookback(members: Sequence[Model], horizon: int) -> int | None:
     return most
 
 
+def columns_of(members: Sequence[Model]) -> tuple[str, ...]:
+    """Return the columns that members read beside the closes, each once.
+
+    Parameters
+    ----------
+    members : sequence of Model
+    """
+    return tuple(dict.fromkeys(name for member in members for name in member.columns))
+
+
 def libraries_of(members: Sequence[Model]) -> tuple[str, ...]:
     """Return the packages whose release decides whether what members learned can be read.
 

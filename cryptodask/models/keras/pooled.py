@@ -1,6 +1,6 @@
 """``keras:NETWORK`` with ``pooled``: one Keras network for all coins."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -14,18 +14,18 @@ from cryptodask.models.keras.kept import learned, measure_of, weights_of
 from cryptodask.models.keras.training import network_of
 from cryptodask.models.learned import Learned
 from cryptodask.models.lstm.inputs import Measure
-from cryptodask.models.pooled.base import PooledModel
+from cryptodask.models.pooled.gathered import GatheredModel
 from cryptodask.records import FloatArray, FloatArray32, IntArray, Panel
 from cryptodask.timing import stage
 
 
 @dataclass(frozen=True)
-class PooledKerasNetwork(KerasModel, PooledModel):
+class PooledKerasNetwork(KerasModel, GatheredModel):
     """Any compiled Keras model, trained on windows of the closes of all coins.
 
     What it sees and predicts is as of `cryptodask.models.keras.network.KerasNetwork`, and features
     are standardised over the rows of all coins. Workers send the latest rows of their coins, 12
-    bytes each and 8 for each feature, and the client trains on all windows, coins in the order of
+    bytes each and 8 for each feature, to the one that trains on all windows, coins in the order of
     their names: so the network is the same, bit for bit, however coins are divided over workers. It
     can forecast coins that it was not trained on.
 
@@ -39,6 +39,10 @@ class PooledKerasNetwork(KerasModel, PooledModel):
     def steps(self) -> int:
         return 1
 
+    @property
+    def fits(self) -> int:
+        return 1
+
     def prepare(self, panel: Panel) -> "Gathered":
         coins: dict[str, tuple[CoinRows, IntArray]] = {}
         for i, coin in enumerate(panel.coins):
@@ -48,23 +52,45 @@ class PooledKerasNetwork(KerasModel, PooledModel):
                 coins[coin] = rows.without_dates(), starts.astype(np.int32)
         return Gathered(coins)
 
-    def begin(self, seed: int) -> "State":
-        return State(seed)
+    def begin(self, seed: int) -> int:
+        return seed
 
-    def message(self, state: "State") -> None:
+    def message(self, state: int) -> None:
         return None
 
     def contribute(self, prepared: "Gathered", message: None, step: int, seed: int) -> "Gathered":
         return prepared
 
-    def advance(self, state: "State", sums: "Gathered") -> "State":
-        if not sums.coins:
-            raise TooShortError(
-                f"{self.name}: no coin has {self.window + self.outputs} rows without a gap, a "
-                f"window and what comes after it{self._with_features()}, so there is nothing to "
-                "train on; choose a shorter window"
-            )
-        pool, starts = sums.joined()
+    def join(self, rows: "Gathered") -> "Joined | None":
+        """Return the rows of all coins, those of one after those of the other.
+
+        Parameters
+        ----------
+        rows : Gathered
+
+        Returns
+        -------
+        Joined or None
+            None where no coin has a window and what comes after it.
+        """
+        return rows.joined() if rows.coins else None
+
+    def fit(self, joined: "Joined | None", part: int, seed: int) -> Learned | None:
+        """Return the network that was trained on all windows, or None without any.
+
+        Parameters
+        ----------
+        joined : Joined or None
+        part, seed : int
+
+        Raises
+        ------
+        ForecastError
+            The loss is not finite.
+        """
+        if joined is None:
+            return None
+        pool, starts = joined.rows, joined.starts
         measure = Measure.of(pool.trained_rows(starts, self.window))
 
         def examples(some: IntArray) -> tuple[FloatArray32, FloatArray32]:
@@ -72,16 +98,27 @@ class PooledKerasNetwork(KerasModel, PooledModel):
 
         with stage("trace"):
             network = network_of(self.design)
-        rng = rng_for(state.seed, self.name, "")
-        what = f"{len(sums.coins)} coins"
+        rng = rng_for(seed, self.name, "")
+        what = f"{joined.coins} coins"
         weights, losses = network.train(
             examples, len(starts), self.epochs, self.batch_size, rng, what
         )
-        return State(state.seed, learned(None, weights, losses, measure))
+        return learned(None, weights, losses, measure)
 
-    def learned(self, state: "State") -> Learned:
-        assert state.learned is not None
-        return state.learned
+    def fitted(self, state: int, fits: Sequence[Learned | None]) -> Learned | None:
+        return fits[0]
+
+    def advance(self, state: int, sums: "Gathered") -> Learned | None:
+        return self.fit(self.join(sums), 0, state)
+
+    def learned(self, state: Learned | None) -> Learned:
+        if state is None:
+            raise TooShortError(
+                f"{self.name}: no coin has {self.window + self.outputs} rows without a gap, a "
+                f"window and what comes after it{self._with_features()}, so there is nothing to "
+                "train on; choose a shorter window"
+            )
+        return state
 
     def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
         check_ahead(self.name, self.space, self.outputs, horizon)
@@ -112,26 +149,30 @@ class Gathered:
     def __add__(self, other: "Gathered") -> "Gathered":
         return Gathered({**self.coins, **other.coins})
 
-    def joined(self) -> tuple[CoinRows, IntArray]:
-        """Return all rows, coins in the order of their names, and where examples begin in them."""
+    def joined(self) -> "Joined":
+        """Return all rows, coins in the order of their names."""
         parts = [self.coins[coin] for coin in sorted(self.coins)]
         ends = np.cumsum([len(rows.closes) for rows, _ in parts])
         starts = [
             starts.astype(np.int64) + end - len(rows.closes)
             for (rows, starts), end in zip(parts, ends, strict=True)
         ]
-        return CoinRows.join([rows for rows, _ in parts]), np.concatenate(starts)
+        rows = CoinRows.join([rows for rows, _ in parts])
+        return Joined(len(parts), rows, np.concatenate(starts))
 
 
 @dataclass(frozen=True, eq=False)
-class State:
-    """A network before and after its training, on the client.
+class Joined:
+    """The rows of all coins, and where examples begin in them.
 
     Attributes
     ----------
-    seed : int
-    learned : Learned or None
+    coins : int
+        How many there are.
+    rows : CoinRows
+    starts : ndarray of int64, ``(n,)``
     """
 
-    seed: int
-    learned: Learned | None = None
+    coins: int
+    rows: CoinRows
+    starts: IntArray

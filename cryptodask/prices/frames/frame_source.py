@@ -162,7 +162,8 @@ def check_some_rows(coins: Sequence[str], findings: pd.DataFrame, name: str) -> 
         f"row {row.line} ({row.coin}): {row.message}, got {row.value!r}"
         for row in lost(findings).head(3).itertuples()
     ]
-    raise InputError(f"{name}: has no row that can be read: {'; '.join(first)}")
+    why = "; ".join(first) or "none of its rows has a close"
+    raise InputError(f"{name}: has no row that can be read: {why}")
 
 
 def read_frame(frame: Frame, options: ReadOptions = DEFAULT_OPTIONS) -> Reading:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cryptodask.errors import UnreadableFileError
 from cryptodask.prices.clean.findings import findings, stack_findings
 from cryptodask.prices.own import empty_own
+from cryptodask.prices.read.file_cells import Cells
 from cryptodask.prices.read.layouts import Layout
 from cryptodask.prices.read.numbers import MISSING, parse_numbers
 from cryptodask.prices.read.options import ReadOptions
@@ -58,6 +59,35 @@ def further_columns(layout: Layout) -> list[str]:
     """
     used = {*layout.columns.values(), *layout.coins.values(), layout.clock}
     return [name for i, name in enumerate(layout.header) if name and i not in used]
+
+
+def texts_in(cells: Cells, name: str) -> tuple[str, str] | None:
+    """Return the first value of a column and where it is, if the column has texts alone.
+
+    Parameters
+    ----------
+    cells : Cells
+        The first rows of a file.
+    name : str
+        Of a column that it has.
+
+    Returns
+    -------
+    value, place : str
+        As ``calm`` and ``Coin 0, line 2``; empty texts of a column without a value.
+        None of a column in which a number is.
+    """
+    header, coin = cells.layout.header, cells.layout.columns.get("coin")
+    texts = pd.Series(cells.column(header.index(name)).to_pylist(), dtype="str").str.strip()
+    there = ~texts.str.lower().isin(list(MISSING)).to_numpy(dtype=np.bool_)
+    if not there.any():
+        return "", ""
+    if not _numbers(texts[there].reset_index(drop=True))[1].all():
+        return None
+    first = int(there.argmax())
+    line = f"line {cells.full_lines()[first]}"
+    named = "" if coin is None else f"{cells.column(coin)[first].as_py()}, "
+    return str(texts.iloc[first]), f"{named}{line}"
 
 
 def read_own(

@@ -52,7 +52,8 @@ class OwnColumnsReader:
             )
         if wrong := sorted(set(numbers) & set((self.manifest["own"] or {}).get("facts", ()))):
             raise OptionError(
-                f"column {wrong[0]!r}: was imported as a fact; write it as static:{wrong[0]}"
+                f"column {wrong[0]!r}: was imported as a fact; write static:{wrong[0]}, or "
+                f"'static:{wrong[0]}=TEXT' of a text"
             )
         if wanted == self._asked:
             return self

@@ -1,10 +1,11 @@
 """A prediction: forecasts from versions of trained models; nothing is trained."""
 
+import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from cryptodask.errors import VersionError
+from cryptodask.errors import OptionError, VersionError
 from cryptodask.features.space import FeatureSpace
 from cryptodask.io.paths import path_of
 from cryptodask.models import Model
@@ -75,6 +76,13 @@ class PredictKind(ForecastKind):
             for label, version in self.versions.items()
         ]
         super().__init__(spec, session, planned)  # type: ignore[arg-type]
+
+    def check_facts(self) -> None:
+        """Report features of a fact that no coin has; coins of the training may have had it."""
+        try:
+            super().check_facts()
+        except OptionError as error:
+            logging.getLogger(__name__).warning("%s", error)
 
     @property
     def runs(self) -> Sequence[Model]:

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from cryptodask.errors import CryptoDaskError
+from cryptodask.errors import CryptoDaskError, ForecastError
 from cryptodask.io.modules import digest_of
 from cryptodask.io.paths import AnyPath, exists, fresh
 
@@ -198,4 +198,10 @@ def call_opened(function: Callable[..., Any], *args: Any) -> Any:
 
     # From the client, as all arguments of this worker's tasks are.
     opened = (pickle.loads(a.content) if isinstance(a, Sealed) else a for a in args)
-    return function(*opened)
+    try:
+        return function(*opened)
+    except SystemExit as error:  # it would end the worker, as if that had died
+        raise ForecastError(
+            f"code of yours called sys.exit({error.code!r}), which ends no run; raise an error in "
+            "its place"
+        ) from error

@@ -28,7 +28,9 @@ def test_pooled_is_an_option() -> None:
 def test_it_trains_on_the_windows_of_all_coins_in_the_order_of_their_names() -> None:
     model, panel = PooledKerasNetwork("gru", **SMALL), make_panel([40, 30])
     gathered = model.prepare(panel.take([1])) + model.prepare(panel.take([0]))
-    rows, starts = gathered.joined()
+    joined = model.join(gathered)
+    assert joined is not None
+    rows, starts = joined.rows, joined.starts
     x, y = rows.examples(starts, 8, 1, Measure.of(rows.trained_rows(starts, 8)))
     closes = [panel.values[:40], panel.values[40:]]
     expected = [c[i : i + 9] / c[i] - 1 for c in closes for i in range(len(c) - 8)]

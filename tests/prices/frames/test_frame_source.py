@@ -340,3 +340,9 @@ def test_splits_and_renames_are_those_of_files(tmp_path: Path, prices: pd.DataFr
     grown = import_prices(old[old["coin"] != first], tmp_path / "grown")
     grown.append(pl.from_pandas(old[old["coin"] == first]), **declared)  # type: ignore[arg-type]
     pd.testing.assert_frame_equal(rows_of(grown), rows_of(expected))
+
+
+def test_a_frame_without_a_close_says_why_it_has_no_row() -> None:
+    frame = pd.DataFrame({"coin": "A", "date": pd.date_range("2024-01-01", periods=3)})
+    with pytest.raises(InputError, match=r"no row that can be read: none of its rows has a close$"):
+        CryptoLoader(frame.assign(close=float("nan")))

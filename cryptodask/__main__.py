@@ -1,0 +1,5 @@
+"""``python -m cryptodask`` is the command ``cryptodask``."""
+
+from cryptodask.cli import main
+
+main()
