@@ -17,6 +17,7 @@ from cryptodask.cli.dashboard import dashboard
 from cryptodask.cli.forecast import forecast
 from cryptodask.cli.models import models
 from cryptodask.cli.monitor import monitor_app
+from cryptodask.cli.options.help import Commands
 from cryptodask.cli.pipeline import pipeline_app
 from cryptodask.cli.predict import predict
 from cryptodask.cli.prices import prices_app
@@ -31,9 +32,8 @@ from cryptodask.cli.train import train
 from cryptodask.cli.tune import tune
 from cryptodask.errors import CryptoDaskError, InputError, PriceWarning
 
-app = typer.Typer(
+app = Commands(
     help="Price forecasts of very many coins, as batched fits over a Dask cluster.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
