@@ -31,7 +31,7 @@ COMMANDS = dict(commands(typer.main.get_command(app)))
 @pytest.fixture(scope="module")
 def helps() -> dict[tuple[str, ...], str]:
     """What ``-h`` prints on a terminal of 80 columns."""
-    env = {**os.environ, "COLUMNS": "80", "TERMINAL_WIDTH": "80", "NO_COLOR": "1"}
+    env = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
     texts = {}
     for words in COMMANDS:
         done = CliRunner().invoke(app, [*words, "-h"], prog_name="cryptodask", env=env)
