@@ -6,62 +6,64 @@ failed or some rows were lost, which are named; 130 stopped by Ctrl-C, 143 by SI
 
 import sys
 import warnings
-from typing import Annotated, TextIO
+from functools import cache
+from importlib import import_module
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.text import Text
 
-from cryptodask.cli.backtest import backtest
-from cryptodask.cli.cluster import cluster
-from cryptodask.cli.dashboard import dashboard
-from cryptodask.cli.forecast import forecast
-from cryptodask.cli.models import models
-from cryptodask.cli.monitor import monitor_app
-from cryptodask.cli.pipeline import pipeline_app
-from cryptodask.cli.predict import predict
-from cryptodask.cli.prices import prices_app
-from cryptodask.cli.registry import registry_app
-from cryptodask.cli.resume import resume
-from cryptodask.cli.risk import risk
-from cryptodask.cli.security import security_app
+from cryptodask.cli.options.help import Commands
 from cryptodask.cli.show import err, out
-from cryptodask.cli.simulate import simulate
-from cryptodask.cli.store import store_app
-from cryptodask.cli.train import train
-from cryptodask.cli.tune import tune
 from cryptodask.errors import CryptoDaskError, InputError, PriceWarning
 
-app = typer.Typer(
-    help="Price forecasts of very many coins, as batched fits over a Dask cluster.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command()(forecast)
-app.command()(backtest)
-app.command()(tune)
-app.command()(train)
-app.command()(predict)
-app.command()(simulate)
-app.command()(risk)
-app.command()(resume)
-app.command()(models)
-app.command()(cluster)
-app.command()(dashboard)
-app.add_typer(prices_app, name="prices")
-app.add_typer(registry_app, name="registry")
-app.add_typer(store_app, name="store")
-app.add_typer(pipeline_app, name="pipeline")
-app.add_typer(monitor_app, name="monitor")
-app.add_typer(security_app, name="security")
+COMMANDS = (
+    "forecast", "backtest", "tune", "train", "predict", "simulate", "risk", "resume", "models",
+    "cluster", "dashboard",
+)  # fmt: skip
+"""Each is a function of the module of its name."""
+
+GROUPS = ("prices", "registry", "store", "pipeline", "monitor", "security")
+"""Each is an app of the module of its name, as ``prices_app``."""
+
+
+@cache
+def make_app(name: str | None = None) -> Commands:
+    """Return the command; making all of its commands takes longer than printing the help of one.
+
+    Parameters
+    ----------
+    name : str, optional
+        The only command or group that it has. [all]
+    """
+    command = Commands(
+        help="Price forecasts of very many coins, as batched fits over a Dask cluster.",
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    command.callback()(_root)
+    for each in COMMANDS if name is None else {name}.intersection(COMMANDS):
+        command.command()(getattr(import_module(f"cryptodask.cli.{each}"), each))
+    for each in GROUPS if name is None else {name}.intersection(GROUPS):
+        group = getattr(import_module(f"cryptodask.cli.{each}"), f"{each}_app")
+        command.add_typer(group, name=each)
+    return command
+
+
+def __getattr__(name: str) -> Any:
+    """Return ``app``, the whole command, made on first use (PEP 562)."""
+    if name != "app":
+        raise AttributeError(f"module 'cryptodask.cli.app' has no attribute {name!r}")
+    return make_app()
 
 
 def run_app() -> None:
     """Run the command; an error that CryptoDask raises on purpose is one message, no traceback."""
     warnings.showwarning = _print_warning
+    first = sys.argv[1] if len(sys.argv) > 1 else None
     try:
-        app()
+        make_app(first if first in (*COMMANDS, *GROUPS) else None)()
     except CryptoDaskError as error:
         err.print(Text(f"error: {error}", style="red"), soft_wrap=True)
         sys.exit(2 if isinstance(error, InputError) else 1)
@@ -95,7 +97,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: Annotated[
         bool,

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Column, Table
 from rich.text import Text
 
 from cryptodask.cli.execute import Profile, View, execute
@@ -16,7 +15,8 @@ from cryptodask.cli.options import (
     with_options,
 )
 from cryptodask.cli.options.specs import split_names
-from cryptodask.cli.show import counted, err, out, shown_date, write_table
+from cryptodask.cli.show import counted, err, out, shown_origins, write_table
+from cryptodask.cli.tables import FittingTable, number
 from cryptodask.runs.spec import BacktestSpec
 from cryptodask.text import shown_names
 
@@ -83,31 +83,23 @@ def backtest(
 
 def print_backtest(result: "Backtest") -> None:
     """Print a line a model, the best first, and how it compares with naive coin by coin."""
-    import pandas as pd
-
     from cryptodask.evaluate.compare import compare_coins, compare_models, judge_coins
 
     scores = result.scores().sort_values("relative_mae")
     differences = result.differences()
     by_coin = judge_coins(compare_coins(differences))
     pooled = compare_models(differences).set_index("model")["verdict"]
-    first, last = "", ""
-    if len(result.origins):
-        first, last = (shown_date(pd.Timestamp(date)) for date in result.origins[[0, -1]])
-    table = Table(
+    table = FittingTable(
         "model",
-        "coins",
-        *SHOWN.values(),
-        Column("coins + = - ?", no_wrap=True),
-        Column("all coins", no_wrap=True),
-        title=f"{counted(len(result.origins), 'origin')} from {first} to {last}, "
-        f"{counted(result.horizon, 'bar')} ahead",
+        *map(number, ("coins", *SHOWN.values(), "coins + = - ?")),
+        "all coins",
+        title=f"{shown_origins(result.origins)}, {counted(result.horizon, 'bar')} ahead",
     )
     for row in scores.to_dict("records"):
         model = row["model"]
         verdicts = by_coin.loc[by_coin["model"] == model, "verdict"].value_counts()
         counts = " ".join(f"{int(verdicts.get(name, 0)):,}" for name in OF_NAIVE)
-        table.add_row(
+        table.add_texts(
             str(model),
             f"{int(row['coins']):,}",
             *(_shown(name, row[name]) for name in SHOWN),

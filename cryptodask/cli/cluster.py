@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Column, Table
 from rich.text import Text
 
 from cryptodask.cli.options import Tls, read_tls
 from cryptodask.cli.show import err, out
+from cryptodask.cli.tables import FittingTable, number, prose
 from cryptodask.text import counted
 
 if TYPE_CHECKING:
@@ -21,7 +21,12 @@ def cluster(
     ],
     tls: Tls = None,
 ) -> None:
-    """Print workers, their memory and versions, and the runs in progress."""
+    """Print workers, their memory and versions, and the runs in progress.
+
+    For example:
+
+        cryptodask cluster --scheduler tcp://127.0.0.1:8786
+    """
     from cryptodask.cluster import connect
     from cryptodask.cluster.events import RUNNING, TOPIC
     from cryptodask.cluster.versions import mismatches, versions_of
@@ -45,14 +50,11 @@ def cluster(
     raise typer.Exit(1 if differing else 0)
 
 
-def _workers_table(workers: dict[str, Any], versions: "dict[str, Versions]") -> Table:
+def _workers_table(workers: dict[str, Any], versions: "dict[str, Versions]") -> FittingTable:
     """Return a line a worker, with resources and differing versions if there are any."""
-    table = Table(
-        Column("worker", no_wrap=True),
-        Column("threads", justify="right"),
-        Column("memory", justify="right", no_wrap=True),
-        Column("CPU", justify="right"),
-        Column("tasks", justify="right"),
+    table = FittingTable(
+        "worker",
+        *map(number, ("threads", "memory", "CPU", "tasks")),
         title=counted(len(workers), "worker"),
     )
     expected = _shown(versions["scheduler"])
@@ -65,11 +67,11 @@ def _workers_table(workers: dict[str, Any], versions: "dict[str, Versions]") -> 
     columns = {"resources": resources, "versions": others}
     columns = {name: texts for name, texts in columns.items() if any(texts.values())}
     for name in columns:
-        table.add_column(name)
+        table.add(prose(name))
     for address, worker in sorted(workers.items()):
         metrics = worker["metrics"]
         limit = worker["memory_limit"]
-        table.add_row(
+        table.add_texts(
             address,
             str(worker["nthreads"]),
             f"{_gib(metrics['memory'])} of {_gib(limit) if limit else 'all'}",
@@ -80,17 +82,17 @@ def _workers_table(workers: dict[str, Any], versions: "dict[str, Versions]") -> 
     return table
 
 
-def _runs_table(runs: "list[Run]") -> Table:
+def _runs_table(runs: "list[Run]") -> FittingTable:
     """Return a line a model of each run."""
-    columns = [Column(name, justify="right") for name in ("done", "failed", "left", "seconds left")]
-    table = Table("run", "model", *columns, title=_in_progress(runs))
+    columns = map(number, ("done", "failed", "left", "seconds left"))
+    table = FittingTable("run", "model", *columns, title=_in_progress(runs))
     for run in runs:
         for model, progress in run.models.items():
             left = run.seconds_left(model)
             counts = [f"{n:,}" for n in (progress.done, progress.failed, progress.left)]
-            table.add_row(
-                Text(f"{run.kind} {run.id}"),
-                Text(model),
+            table.add_texts(
+                f"{run.kind} {run.id}",
+                model,
                 *counts,
                 "?" if left is None else f"{left:,.0f}",
             )

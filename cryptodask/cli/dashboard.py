@@ -30,7 +30,14 @@ def dashboard(
         bool, typer.Option("--insecure", help="Allow other machines to read the pages.")
     ] = False,
 ) -> None:
-    """Show prices, forecasts, a backtest or a store in a browser, until Ctrl-C."""
+    """Show prices, forecasts, a backtest or a store in a browser, until Ctrl-C.
+
+    For example:
+
+        cryptodask dashboard data
+
+        cryptodask dashboard forecasts.csv --prices data --port 0
+    """
     from cryptodask.dashboard.serve import serve
 
     server, port = serve(

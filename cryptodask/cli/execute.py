@@ -300,7 +300,10 @@ def print_stopped(folder: "AnyPath | None") -> None:
     from cryptodask.results.manifest import PLAN
 
     if folder is None or not exists(folder / PLAN):
-        text = "stopped; the fits in progress were cancelled, and nothing more was written"
+        text = (
+            "stopped; the fits in progress were cancelled, and nothing more was written; a run "
+            "with --out FOLDER can be continued where it was stopped: `cryptodask resume FOLDER`"
+        )
     else:
         text = f"stopped; what was written is kept: `cryptodask resume {folder}` continues it"
     err.print(Text(text), soft_wrap=True)

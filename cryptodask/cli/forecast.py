@@ -1,14 +1,14 @@
 """``cryptodask forecast``: prices of coins by models, on a cluster."""
 
 import math
+import shlex
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.cells import cell_len
-from rich.table import Column, Table
 from rich.text import Text
 
 from cryptodask.cli.execute import Profile, View, execute
@@ -20,6 +20,7 @@ from cryptodask.cli.options import (
     with_options,
 )
 from cryptodask.cli.show import counted, err, out, shown_date, shown_price
+from cryptodask.cli.tables import FittingTable, number
 from cryptodask.errors import OptionError
 from cryptodask.runs.spec import ForecastSpec
 
@@ -35,9 +36,6 @@ SHOWN = 20
 
 MOST_ROWS = 200_000
 """Rows of forecasts that are read for these lines, unless one coin has more."""
-
-NAME_WIDTH = 10
-"""Cells that a name gets at least, where it has as many; what is longer ends with an ellipsis."""
 
 
 @with_options
@@ -87,10 +85,26 @@ def forecast(
         save_plot(plot, session.loader.get_df(names, to_date=spec.to_date), rows, coin=coin)
         return [plot]
 
+    view = replace(VIEW, show=partial(print_forecasts, worth=scored_by(spec)))
     execute(
-        spec, VIEW, cluster, output,
+        spec, view, cluster, output,
         profile=profile, report=report, write_more=draw, check=check,
     )  # fmt: skip
+
+
+def scored_by(spec: ForecastSpec) -> list[str]:
+    """Return a line with the command that scores models against naive; none for naive itself."""
+    others = [model for model in spec.models if model.name != "naive"]
+    names = [f"{model.name}={model.model}" if model.model else model.name for model in others]
+    if not names or not isinstance(spec.source, str):
+        return []
+    words = [
+        "cryptodask",
+        "backtest",
+        spec.source,
+        *(w for name in names for w in ("--model", name)),
+    ]
+    return [f"how they do against naive: `{shlex.join(words)}`, with the same options, says it"]
 
 
 def _check_plot(
@@ -119,7 +133,9 @@ def _check_plot_coin(plot_coin: str | None, spec: ForecastSpec, loader: "CryptoL
 
 
 def print_forecasts(
-    result: "Forecasts", closes: Callable[[Sequence[str]], Mapping[str, float]]
+    result: "Forecasts",
+    closes: Callable[[Sequence[str]], Mapping[str, float]],
+    worth: Sequence[str] = (),
 ) -> None:
     """Print a line a coin and model, of the first ones, and a line a model.
 
@@ -128,23 +144,34 @@ def print_forecasts(
     result : Forecasts
     closes : callable
         Returns the last close of each of some coins, by name.
+    worth : sequence of str
+        Lines on how models do against naive, or how to know, where the result does not say it.
     """
     from cryptodask.timing import STAGES
 
     if len(result):
         out.print(_summary(result, closes))
         _print_more(result)
-    table = Table("model", "coins", "failed", "rows", "seconds", box=SIMPLE_HEAD)
+    known = result.against_naive()
+    names = ["coins", "failed", "rows", *(["error / naive"] if known else []), "seconds"]
+    table = FittingTable("model", *map(number, names))
     for model in result.models:
         tasks = result.tasks[result.tasks["model"] == model]
-        table.add_row(
+        table.add_texts(
             model,
             f"{int(tasks['coins'].sum()):,}",
             f"{int((result.failures['model'] == model).sum()):,}",
             f"{int(tasks['rows'].sum()):,}",
+            *([f"{known[model]:.3f}" if model in known else "-"] if known else []),
             f"{tasks[list(STAGES)].to_numpy().sum():.2f}",
         )
     out.print(table)
+    if known:
+        text = "error / naive: of its past forecasts, all steps; below 1 is better than naive"
+        out.print(Text(text), soft_wrap=True)
+    elif len(result):
+        for line in worth:
+            out.print(Text(line), soft_wrap=True)
     if result.has_intervals:
         _print_unbounded(result.tasks)
 
@@ -162,8 +189,10 @@ def _print_more(result: "Forecasts") -> None:
         out.print(Text(text), soft_wrap=True)
 
 
-def _summary(result: "Forecasts", closes: Callable[[Sequence[str]], Mapping[str, float]]) -> Table:
-    """Return the table of the first coins and models, no wider than the console."""
+def _summary(
+    result: "Forecasts", closes: Callable[[Sequence[str]], Mapping[str, float]]
+) -> FittingTable:
+    """Return the table of the first coins and models."""
     rows = result.head(_lines(result) * result.horizon)
     groups = [group for _, group in rows.groupby(["coin", "model"], observed=True, sort=False)]
     # What naive forecasts is the last close, so that no file is read again for it.
@@ -172,54 +201,24 @@ def _summary(result: "Forecasts", closes: Callable[[Sequence[str]], Mapping[str,
     unknown = {str(group["coin"].iloc[0]) for group in groups} - set(known)
     known |= closes(sorted(unknown)) if unknown else {}
     steps = result.horizon
-    lines = []
+    names = ["last close", "step 1", *([f"step {steps}"] if steps > 1 else []), "change"]
+    if result.has_intervals:
+        names.append("80% interval")
+    cutoff = shown_date(rows["cutoff"].max())
+    title = f"forecasts from {cutoff}, {counted(steps, 'bar')}"
+    table = FittingTable("coin", "model", *map(number, names), title=title)
     for group in groups:
         first, last = group.iloc[0], group.iloc[-1]
         coin, end = str(last["coin"]), float(last["forecast"])
         close = known.get(coin, math.nan)
-        line = {
-            "coin": coin,
-            "model": str(last["model"]),
-            "last close": shown_price(close),
-            "step 1": shown_price(float(first["forecast"])),
-            f"step {steps}": shown_price(end),
-            "change": f"{100 * (end / close - 1):+.1f}%" if close > 0 else "-",
-        }
+        prices = [close, float(first["forecast"]), *([end] if steps > 1 else [])]
+        cells = [coin, str(last["model"]), *map(shown_price, prices)]
+        cells.append(f"{100 * (end / close - 1):+.1f}%" if close > 0 else "-")
         if result.has_intervals:
             bounds = [shown_price(float(last[name])) for name in ("lower_80", "upper_80")]
-            line["80% interval"] = " to ".join(bounds) if set(bounds) != {"-"} else "-"
-        lines.append(line)
-    names = _fitting(lines)
-    texts = [
-        Column(name, no_wrap=True, overflow="ellipsis", justify="left" if i < 2 else "right")
-        for i, name in enumerate(names)
-    ]
-    for column, name in zip(texts, names, strict=True):
-        if name not in ("coin", "model"):
-            column.min_width = max(cell_len(line[name]) for line in lines)
-    cutoff = shown_date(rows["cutoff"].max())
-    table = Table(
-        *texts, title=f"forecasts from {cutoff}, {counted(steps, 'bar')}", box=SIMPLE_HEAD
-    )
-    for line in lines:
-        # With brackets, maybe, which are not markup.
-        table.add_row(*(Text(line[name]) for name in names))
+            cells.append(" to ".join(bounds) if set(bounds) != {"-"} else "-")
+        table.add_texts(*cells)
     return table
-
-
-def _fitting(lines: Sequence[Mapping[str, str]]) -> list[str]:
-    """Return the columns that fit beside each other: the less needed ones are left out."""
-    names = list(lines[0])
-    for spare in ("step 1", "last close", "80% interval"):
-        widths = (
-            min(NAME_WIDTH, most) if name in ("coin", "model") else most
-            for name in names
-            for most in [max(cell_len(text) for text in [name, *(li[name] for li in lines)])]
-        )
-        if sum(widths) + 3 * len(names) <= out.width:
-            break
-        names = [name for name in names if name != spare]
-    return names
 
 
 def _print_unbounded(tasks: "pd.DataFrame") -> None:

@@ -4,10 +4,10 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from cryptodask.cli.show import out
+from cryptodask.cli.tables import FittingTable, prose
 
 
 def models(
@@ -19,7 +19,16 @@ def models(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the models and their options, or explain one: what it is, formula, source, options."""
+    """List the models and their options, or explain one: what it is, formula, source, options.
+
+    For example:
+
+        cryptodask models
+
+        cryptodask models ridge
+
+        cryptodask models stats:AutoETS --json
+    """
     from cryptodask.models import list_models
     from cryptodask.models.catalog import FAMILIES, name_model
     from cryptodask.models.explained import explain_family, explain_model
@@ -45,17 +54,21 @@ def _print_all() -> None:
         model_options,
     )
 
-    table = Table("model", "what it is", "gaps", "options, with defaults")
+    table = FittingTable("model", prose("what it is"), "gaps")
     for name in list_models():
-        options = (
-            f"{option}={_shown(default)}" for option, (_, default) in model_options(name).items()
-        )
-        table.add_row(name, describe_model(name), model_gaps(name), "\n".join(options))
+        table.add_texts(name, describe_model(name), model_gaps(name))
     for pattern, what in list_families().items():
-        table.add_row(pattern, what, "split", "those of the class")
-    table.add_row("MODULE:NAME", "A model of your own code; see docs/own-model.md.", "", "its own")
+        table.add_texts(pattern.replace(", ", ",\n"), what, "split")
+    table.add_texts("MODULE:NAME", "A model of your own code; see docs/how-to/own-model.md.", "")
     out.print(table)
-    out.print("cryptodask models NAME: formula, source and options of one", highlight=False)
+    out.print("options, with defaults:", highlight=False)
+    for name in list_models():
+        options = [
+            f"{option}={_shown(default)}" for option, (_, default) in model_options(name).items()
+        ]
+        if options:
+            out.print(Text(f"  {name}: {' '.join(options)}"), soft_wrap=True)
+    out.print("`cryptodask models NAME`: formula, source and options of one", highlight=False)
 
 
 def _print_model(content: dict[str, Any]) -> None:

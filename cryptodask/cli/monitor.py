@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Column, Table
 from rich.text import Text
 
+from cryptodask.cli.options.help import Commands
 from cryptodask.cli.show import SOME_FAILED, counted, err, out
 from cryptodask.cli.store import DEFAULT, StorePlace
+from cryptodask.cli.tables import FittingTable, prose
 
 if TYPE_CHECKING:
     from cryptodask.pipeline.monitor.watching import Watched
 
-monitor_app = typer.Typer(
+monitor_app = Commands(
     help="Watch forecasts: limits from a backtest, numbers and alarms day by day.",
-    no_args_is_help=True,
 )
 
 
@@ -44,7 +44,12 @@ def learn(
     ] = 90.0,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
 ) -> None:
-    """Learn from a backtest what is usual, and limits of it."""
+    """Learn from a backtest what is usual, and limits of it.
+
+    For example:
+
+        cryptodask monitor learn my-backtest --out limits.json
+    """
     from cryptodask.pipeline.monitor.reference import learn_reference, write_reference
     from cryptodask.results import open_backtest
 
@@ -81,7 +86,12 @@ def check(
         typer.Option(metavar="FILE.prom", help="Write gauges for Prometheus' textfile collector."),
     ] = None,
 ) -> None:
-    """Measure a day, store the numbers, and raise an alarm where one is beyond its limits."""
+    """Measure a day, store the numbers, and raise an alarm where one is beyond its limits.
+
+    For example:
+
+        cryptodask monitor check --reference limits.json --store cryptodask.db
+    """
     from cryptodask.pipeline.monitor.notifying import check_webhook, pass_on
     from cryptodask.pipeline.monitor.reference import read_reference
     from cryptodask.pipeline.monitor.watching import watch_day
@@ -106,11 +116,10 @@ def _print(watched: "Watched") -> None:
     """Print a line for each number."""
     from cryptodask.pipeline.monitor.watching import lines_of
 
-    names = ("measure", "value", "limits", "", "what")
-    columns = (Column(name, overflow="fold") for name in names)
-    table = Table(*columns, title=Text(f"{watched.model}, {watched.day}"))
+    columns = ("measure", "value", "limits", "state", prose("what"))
+    table = FittingTable(*columns, title=f"{watched.model}, {watched.day}")
     for line in lines_of(watched):
-        table.add_row(*(Text(cell) for cell in line))
+        table.add_texts(*line)
     out.print(table)
 
 
@@ -120,7 +129,12 @@ def page(
     store: StorePlace = DEFAULT,
     model: Annotated[str | None, typer.Option(help="Only this model. [all]")] = None,
 ) -> None:
-    """Draw forecasts against what came, requests and the monitor's numbers, as one HTML file."""
+    """Draw forecasts against what came, requests and the monitor's numbers, as one HTML file.
+
+    For example:
+
+        cryptodask monitor page --out days.html --store cryptodask.db
+    """
     from cryptodask.dashboard.days_page import save_days
     from cryptodask.dashboard.days_view import read_days
 

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cryptodask.cli.options.help import Commands
 from cryptodask.cli.show import SOME_FAILED
 
 if TYPE_CHECKING:
     from cryptodask.pipeline.day import Day, Report
 
-pipeline_app = typer.Typer(
+pipeline_app = Commands(
     help="Poll, check, send, wait, judge, store, request, trade and monitor: the steps of a day.",
-    no_args_is_help=True,
 )
 
 NOT_YET, NOTHING_TO_DO = 4, 99
@@ -91,7 +91,12 @@ def end(report: "Report") -> None:
 
 @pipeline_app.command()
 def poll(settings: Settings = DEFAULT, date: Date = None) -> None:
-    """Grow the table by what the exchange, or the folder, has."""
+    """Grow the table by what the exchange, or the folder, has.
+
+    For example:
+
+        cryptodask pipeline poll --settings pipeline.toml
+    """
     from cryptodask.pipeline.polling import poll
 
     end(poll(day_of(settings, date)))
@@ -99,7 +104,12 @@ def poll(settings: Settings = DEFAULT, date: Date = None) -> None:
 
 @pipeline_app.command()
 def groups(settings: Settings = DEFAULT, date: Date = None) -> None:
-    """List the groups of coins."""
+    """List the groups of coins.
+
+    For example:
+
+        cryptodask pipeline groups --settings pipeline.toml
+    """
     from cryptodask.pipeline.forecasting import groups
 
     end(groups(day_of(settings, date)))
@@ -107,7 +117,12 @@ def groups(settings: Settings = DEFAULT, date: Date = None) -> None:
 
 @pipeline_app.command()
 def check(group: GroupName, settings: Settings = DEFAULT, date: Date = None) -> None:
-    """Decide which coins of a group are fit to be forecast."""
+    """Decide which coins of a group are fit to be forecast.
+
+    For example:
+
+        cryptodask pipeline check --settings pipeline.toml --group 0
+    """
     from cryptodask.pipeline.forecasting import check
 
     end(check(day_of(settings, date), group))
@@ -122,7 +137,12 @@ def send(
         bool, typer.Option("--foreground", help="Run here, and end when the run does.")
     ] = False,
 ) -> None:
-    """Start the run of a group, in a separate process."""
+    """Start the run of a group, in a separate process.
+
+    For example:
+
+        cryptodask pipeline send --settings pipeline.toml --group 0 --foreground
+    """
     from cryptodask.pipeline.forecasting import send
 
     end(send(day_of(settings, date), group, foreground=foreground))
@@ -137,7 +157,12 @@ def wait(
         float | None, typer.Option(help="Seconds to wait at most; 0 to look once. [no limit]")
     ] = None,
 ) -> None:
-    """Wait, for some seconds or without limit, for the run of a group."""
+    """Wait, for some seconds or without limit, for the run of a group.
+
+    For example:
+
+        cryptodask pipeline wait --settings pipeline.toml --group 0 --timeout 600
+    """
     from cryptodask.pipeline.forecasting import wait
 
     end(wait(day_of(settings, date), group, timeout=timeout))
@@ -145,7 +170,12 @@ def wait(
 
 @pipeline_app.command()
 def judge(group: GroupName, settings: Settings = DEFAULT, date: Date = None) -> None:
-    """Apply the rules to the forecasts of a group."""
+    """Apply the rules to the forecasts of a group.
+
+    For example:
+
+        cryptodask pipeline judge --settings pipeline.toml --group 0
+    """
     from cryptodask.pipeline.acting import judge
 
     end(judge(day_of(settings, date), group))
@@ -153,7 +183,12 @@ def judge(group: GroupName, settings: Settings = DEFAULT, date: Date = None) -> 
 
 @pipeline_app.command()
 def store(group: GroupName, settings: Settings = DEFAULT, date: Date = None) -> None:
-    """Store the forecasts of a group, but for those that a rule skips."""
+    """Store the forecasts of a group, but for those that a rule skips.
+
+    For example:
+
+        cryptodask pipeline store --settings pipeline.toml --group 0
+    """
     from cryptodask.pipeline.acting import keep
 
     end(keep(day_of(settings, date), group))
@@ -161,7 +196,12 @@ def store(group: GroupName, settings: Settings = DEFAULT, date: Date = None) -> 
 
 @pipeline_app.command()
 def request(group: GroupName, settings: Settings = DEFAULT, date: Date = None) -> None:
-    """Store the trades that rules ask for."""
+    """Store the trades that rules ask for.
+
+    For example:
+
+        cryptodask pipeline request --settings pipeline.toml --group 0
+    """
     from cryptodask.pipeline.acting import request
 
     end(request(day_of(settings, date), group))
@@ -169,7 +209,12 @@ def request(group: GroupName, settings: Settings = DEFAULT, date: Date = None) -
 
 @pipeline_app.command()
 def trade(settings: Settings = DEFAULT, date: Date = None, live: Live = 0) -> None:
-    """Fill orders and make new ones of requests, as section `trade` of the settings says."""
+    """Fill orders and make new ones of requests, as section `trade` of the settings says.
+
+    For example:
+
+        cryptodask pipeline trade --settings pipeline.toml --date 2026-06-30
+    """
     from cryptodask.pipeline.trading import trade
 
     end(trade(day_of(settings, date), live))
@@ -177,7 +222,12 @@ def trade(settings: Settings = DEFAULT, date: Date = None, live: Live = 0) -> No
 
 @pipeline_app.command()
 def monitor(settings: Settings = DEFAULT, date: Date = None) -> None:
-    """Compare a day with what is usual, as section `monitor` of the settings says."""
+    """Compare a day with what is usual, as section `monitor` of the settings says.
+
+    For example:
+
+        cryptodask pipeline monitor --settings pipeline.toml --date 2026-06-30
+    """
     from cryptodask.pipeline.monitor.step import monitor
 
     end(monitor(day_of(settings, date)))
@@ -185,7 +235,12 @@ def monitor(settings: Settings = DEFAULT, date: Date = None) -> None:
 
 @pipeline_app.command()
 def run(settings: Settings = DEFAULT, date: Date = None, live: Live = 0) -> None:
-    """Run all steps of a day; groups that fail harm no other."""
+    """Run all steps of a day; groups that fail harm no other.
+
+    For example:
+
+        cryptodask pipeline run --settings pipeline.toml --date 2026-06-30
+    """
     from rich.text import Text
 
     from cryptodask.cli.show import err
@@ -212,6 +267,10 @@ def replay(
 
     Ends with a page of the days: forecasts against what came, requests, the account and its trades,
     the monitor's numbers.
+
+    For example:
+
+        cryptodask pipeline replay data --out replayed --days 10
     """
     from rich.text import Text
 
@@ -238,8 +297,6 @@ def replay(
     save_days(folder / "days.html", view)
     for name in ("cryptodask.db", "days.html"):
         out.print(Text(f"wrote {folder / name}"), soft_wrap=True)
-    say = (
-        f"trades: cryptodask store accounts --store {folder / 'cryptodask.db'}; orders, fills, too"
-    )
-    out.print(Text(say), soft_wrap=True)
+    command = f"`cryptodask store accounts --store {folder / 'cryptodask.db'}`"
+    out.print(Text(f"trades: {command}; orders, fills, too"), soft_wrap=True)
     raise typer.Exit(SOME_FAILED if failed else 0)

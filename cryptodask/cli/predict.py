@@ -1,18 +1,22 @@
 """``cryptodask predict``: forecasts from versions of trained models."""
 
+import shlex
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from cryptodask.cli.execute import Profile, execute, write_tables
-from cryptodask.cli.forecast import VIEW
+from cryptodask.cli.forecast import VIEW, print_forecasts
 from cryptodask.cli.options import ClusterOptions, OutputOptions, with_options
 from cryptodask.cli.options.specs import Source
 from cryptodask.cli.show import print_failures
 from cryptodask.cli.train import RegistryOption
 from cryptodask.errors import OptionError
 from cryptodask.runs.fields import coin_names, option
+from cryptodask.text import counted
 
 if TYPE_CHECKING:
     from cryptodask.io.paths import AnyPath
@@ -101,7 +105,33 @@ def predict(
     def predict_shadow(_: Any, session: "Session") -> "list[AnyPath]":
         return [] if staged is None else write_shadow(staged, session, output)
 
-    execute(spec, VIEW, cluster, output, profile=profile, write_more=predict_shadow)
+    worth = [known_of(model, registry, source) for model in options.model]
+    view = replace(VIEW, show=partial(print_forecasts, worth=worth))
+    execute(spec, view, cluster, output, profile=profile, write_more=predict_shadow)
+
+
+def known_of(model: str, registry: str, source: str) -> str:
+    """Return a line on how a version did against naive when it was scored, or how to score it.
+
+    Parameters
+    ----------
+    model : str
+        Reference to a version.
+    registry, source : str
+        As they were typed, for the command.
+    """
+    from cryptodask.registry import Registry
+    from cryptodask.registry.training import name_own_model
+
+    kept = Registry(registry)
+    entry = kept.entry(name_own_model(model))
+    score = kept.score(entry)
+    error = None if score is None else score.scores["relative_mae"]
+    if score is None or error is None:
+        words = ["registry", "score", source, "--model", str(entry), "--registry", registry]
+        return f"how {entry} does against naive: `cryptodask {shlex.join(words)}` says it"
+    origins = counted(len(score.origins), "origin")
+    return f"{entry}: MAE / naive {error:.4g} when scored, at {origins}; below 1 is better"
 
 
 def _under(models: Sequence[str], alias: str) -> list[str]:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import attrs
 import typer
-from rich.table import Column, Table
 from rich.text import Text
 
 from cryptodask.cli.options import check_apart, check_file, with_options
 from cryptodask.cli.options.output import read_path
 from cryptodask.cli.options.specs import Source, split_names
 from cryptodask.cli.show import SOME_FAILED, counted, err, out, print_lost, shown_date, write_table
+from cryptodask.cli.tables import FittingTable, number
 from cryptodask.risk.options import RiskOptions
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ def risk(
 ) -> None:
     """Volatility, quantiles, probabilities, value at risk of coins and of a portfolio.
 
-    cryptodask risk data --horizon 5 --levels 50,99 --above 10% --weights equal
+    For example:
+
+        cryptodask risk data --horizon 5 --levels 50,99 --above 10% --weights equal
     """
     target, paths_target = read_path(file), read_path(paths_out)
     check_file("--out", target, (".csv", ".parquet"))
@@ -92,19 +94,19 @@ def print_risk(result: "Risk", freq: str) -> None:
         table = _table(title, options, "last", "vol.", *(f"{level:g}%" for level in levels))
         for row in frame.head(SHOWN).to_dict("records"):
             bounds = (f"{row[f'lower_{x:g}']:.4g}\n{row[f'upper_{x:g}']:.4g}" for x in levels)
-            table.add_row(*_first(row, options), f"{row['last']:.4g}", _share(row["volatility"]),
+            table.add_texts(*_first(row, options), f"{row['last']:.4g}", _share(row["volatility"]),
                           *bounds)  # fmt: skip
         out.print(table)
     tails = [f"{kind} {tail:g}%" for tail in options.tail for kind in ("VaR", "ES")]
     table = _table("losses of a long position", options, "cutoff", "date", *tails)
     for row in frame.head(SHOWN).to_dict("records"):
-        table.add_row(*_first(row, options), shown_date(row["cutoff"]), shown_date(row["date"]),
+        table.add_texts(*_first(row, options), shown_date(row["cutoff"]), shown_date(row["date"]),
                       *_losses(row, options))  # fmt: skip
     out.print(table)
     if len(result.probabilities):
         table = _table("probabilities", options, "close", "price", "probability")
         for row in result.probabilities.head(SHOWN).to_dict("records"):
-            table.add_row(*_first(row, options), str(row["event"]), f"{row['price']:.5g}",
+            table.add_texts(*_first(row, options), str(row["event"]), f"{row['price']:.5g}",
                           _share(row["probability"]))  # fmt: skip
         out.print(table)
     if max(len(frame), len(result.probabilities)) > SHOWN:
@@ -116,6 +118,7 @@ def print_risk(result: "Risk", freq: str) -> None:
     out.print(
         f"From {counted(moves, 'move')} of one {bar(freq)}, of {counted(coins, 'coin')} on a date "
         f"at most{usual}. "
+        "80% and the like: bounds that hold the close with that probability. "
         "vol.: volatility a year, of log returns and 365 days. VaR: what is lost at least in that "
         "share of cases; ES: what is lost on average in these. Below 0 is a gain.",
         highlight=False,
@@ -132,9 +135,9 @@ def _print_portfolio(result: "Risk") -> None:
         f"{options.paths:,} paths, seed {options.seed}"
     )
     names = ["cutoff", "date", "step", "vol.", *tails]
-    table = _narrow(title, *(Column(name, justify="right", no_wrap=True) for name in names))
+    table = FittingTable(*map(number, names), title=title)
     for row in frame.to_dict("records"):
-        table.add_row(shown_date(row["cutoff"]), shown_date(row["date"]), str(row["step"]),
+        table.add_texts(shown_date(row["cutoff"]), shown_date(row["date"]), str(row["step"]),
                       _share(row["volatility"]), *_losses(row, options))  # fmt: skip
     out.print(table)
     total = result.weights_sum
@@ -142,22 +145,15 @@ def _print_portfolio(result: "Risk") -> None:
         out.print(f"weights add up to {total:.6g}, and were divided by it", highlight=False)
 
 
-def _table(title: str, options: RiskOptions, *names: str) -> Table:
+def _table(title: str, options: RiskOptions, *names: str) -> FittingTable:
     """Return a table of coins, with the step if there are several."""
     step = ["step"] if options.every_step else []
-    return _narrow(title, Column("coin", overflow="fold"), *(
-        Column(name, justify="right", no_wrap=True) for name in [*step, *names]
-    ))  # fmt: skip
+    return FittingTable("coin", *map(number, [*step, *names]), title=title)
 
 
-def _narrow(title: str, *columns: Column) -> Table:
-    """Return a table that takes little room."""
-    return Table(*columns, title=title, padding=(0, 0), pad_edge=False)
-
-
-def _first(row: Mapping[Hashable, Any], options: RiskOptions) -> list[Text]:
-    """Return the coin of a row, which may have brackets that are no markup, and its step."""
-    return [Text(str(row["coin"])), *([Text(str(row["step"]))] if options.every_step else [])]
+def _first(row: Mapping[Hashable, Any], options: RiskOptions) -> list[str]:
+    """Return the coin of a row, and its step."""
+    return [str(row["coin"]), *([str(row["step"])] if options.every_step else [])]
 
 
 def _losses(row: Mapping[Hashable, Any], options: RiskOptions) -> list[str]:

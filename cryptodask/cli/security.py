@@ -6,11 +6,10 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from cryptodask.cli.options.help import Commands
 from cryptodask.cli.show import out
 
-security_app = typer.Typer(
-    help="Make certificates that keep others out of a cluster.", no_args_is_help=True
-)
+security_app = Commands(help="Make certificates that keep others out of a cluster.")
 
 Hosts = Annotated[
     list[str] | None,
@@ -35,7 +34,12 @@ def init(
         bool, typer.Option(help="Replace a CA; its certificates stop working.")
     ] = False,
 ) -> None:
-    """Make a certificate authority (CA), and a folder each for scheduler, workers and client."""
+    """Make a certificate authority (CA), and a folder each for scheduler, workers and client.
+
+    For example:
+
+        cryptodask security init certificates --host scheduler.local
+    """
     from cryptodask.cluster.security import certificates
 
     scheduler, worker, client = certificates.init(folder, host or [], days, at, overwrite)
@@ -62,6 +66,10 @@ def issue(
     """Make the folder of one more machine or user, with the CA of `init`.
 
     Certificates can't be revoked; to void them early, make a new CA.
+
+    For example:
+
+        cryptodask security issue certificates worker-2 --host worker-2.local
     """
     from cryptodask.cluster.security import certificates
 

@@ -2,16 +2,17 @@
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
-from rich.table import Table
 from rich.text import Text
 
+from cryptodask.cli.tables import FittingTable, number, wrap_words
 from cryptodask.text import counted, printable, shown_date
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from cryptodask.io.paths import AnyPath
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SOME_FAILED", "counted", "err", "out", "print_failures", "print_lost", "print_profile",
-    "shown_date", "shown_price", "write_table",
+    "shown_date", "shown_origins", "shown_price", "shown_size",
+    "write_table",
 ]  # fmt: skip
 
 SOME_FAILED = 3
@@ -27,7 +29,27 @@ SOME_FAILED = 3
 
 
 class PlainConsole(Console):
-    """A console on which text from files can't do anything but be read; see `printable`."""
+    """A console on which text from files can't do anything but be read; see `printable`.
+
+    Where ``soft_wrap`` is asked for, a line stays one for programs that read it, and a terminal
+    gets it with breaks between words.
+    """
+
+    def print(self, *objects: Any, soft_wrap: bool | None = None, **options: Any) -> None:
+        """Print as rich does, but for lines that a terminal would break anywhere.
+
+        Parameters
+        ----------
+        *objects : renderable
+        soft_wrap : bool, optional
+        **options
+            Of rich's console.
+        """
+        if soft_wrap and self.is_terminal and len(objects) == 1:
+            [line] = objects
+            text = line if isinstance(line, Text) else Text(str(line))
+            objects = (Text(wrap_words(text.plain, self.width), style=text.style),)
+        super().print(*objects, soft_wrap=soft_wrap, **options)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
@@ -102,13 +124,16 @@ def print_profile(tasks: "pd.DataFrame", started: float, connected: float, retur
     spent["start"] += connected - started
     if len(tasks):
         spent["gather"] += returned - float(tasks["ended"].max())
-    stages = Table("stage", "seconds (client and all workers)", title="where the time went")
+    stages = FittingTable(
+        "stage", number("seconds (client and all workers)"), title="where the time went"
+    )
     for name, seconds in spent.items():
-        stages.add_row(name, f"{seconds:.2f}")
+        stages.add_texts(name, f"{seconds:.2f}")
     out.print(stages)
-    workers = Table("worker", "tasks", "busy", "first began", "last ended", title="workers")
+    names = ("tasks", "busy", "first began", "last ended")
+    workers = FittingTable("worker", *map(number, names), title="workers")
     for worker, rows in tasks.groupby("worker"):
-        workers.add_row(
+        workers.add_texts(
             str(worker),
             f"{len(rows):,}",
             f"{rows[list(STAGES)].to_numpy().sum():.2f} s",
@@ -118,12 +143,30 @@ def print_profile(tasks: "pd.DataFrame", started: float, connected: float, retur
     out.print(workers)
 
 
-def shown_price(price: float) -> str:
-    """Return a price with six significant digits, and no exponent where that can be read.
+def shown_origins(origins: "np.ndarray") -> str:
+    """Return how many origins there are, and the first and last of them.
+
+    Parameters
+    ----------
+    origins : array of datetime64, shape (n_origins,)
+    """
+    import pandas as pd
+
+    number = counted(len(origins), "origin")
+    if not len(origins):
+        return number
+    first, last = (shown_date(pd.Timestamp(date)) for date in origins[[0, -1]])
+    return f"{number}, {first}" if first == last else f"{number} from {first} to {last}"
+
+
+def shown_price(price: float, digits: int = 6) -> str:
+    """Return a price with its significant digits, and no exponent where that can be read.
 
     Parameters
     ----------
     price : float
+    digits : int
+        How many.
 
     Examples
     --------
@@ -133,10 +176,27 @@ def shown_price(price: float) -> str:
     if not math.isfinite(price):
         return "-"
     if price != 0 and not 1e-10 <= abs(price) < 1e12:
-        return f"{price:.6g}"
-    decimals = max(0, 5 - math.floor(math.log10(abs(price)))) if price else 0
+        return f"{price:.{digits}g}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(price)))) if price else 0
     text = f"{price:,.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def shown_size(size: int) -> str:
+    """Return a number of bytes with its unit.
+
+    Parameters
+    ----------
+    size : int
+
+    Examples
+    --------
+    >>> [shown_size(size) for size in (900, 21_538, 284_000_000)]
+    ['900 B', '21.5 kB', '284.0 MB']
+    """
+    if size < 1000:
+        return f"{size} B"
+    return f"{size / 1e3:,.1f} kB" if size < 1e6 else f"{size / 1e6:,.1f} MB"
 
 
 def write_table(frame: "pd.DataFrame", path: "AnyPath") -> None:

@@ -1,17 +1,17 @@
 """``cryptodask simulate``: what rules would have made of a backtest's forecasts."""
 
-import re
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Column, Table
 from rich.text import Text
 
 from cryptodask.cli.options import ClusterOptions, check_file, with_options
 from cryptodask.cli.options.output import read_path
 from cryptodask.cli.show import counted, err, out, shown_date
+from cryptodask.cli.tables import FittingTable, number, prose
+from cryptodask.text import shown_names
 from cryptodask.trading.terms import Account, Costs, Lots
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ RULE = (
     "probability, top, step, size (equal, volatility, parity), target, most, hold, stop, lookback."
 )
 
-
-WIDTH = 22
-"""Letters of a line of a rule in the table, which leaves room for figures within 80 columns."""
 
 SHOWN = 5
 """Coins that are named of those that a rule could not trade."""
@@ -54,6 +51,12 @@ def simulate(
     """Simulate rules on a backtest's forecasts, with costs, beside holding and cash.
 
     This process reads the backtest part by part; with --scheduler or --workers, workers do.
+
+    For example:
+
+        cryptodask simulate my-backtest --rule hold --rule ridge:return=0.02
+
+        cryptodask simulate my-backtest --rule ridge:top=3 --report page.html
     """
     check_file("--report", report, (".html",))
     target = read_path(folder)
@@ -82,21 +85,15 @@ def print_simulation(result: "Simulation", cash: float) -> None:
     import pandas as pd
 
     first, last = (shown_date(pd.Timestamp(result.dates[i])) for i in (0, -1))
-    right = [
-        Column(name, justify="right", no_wrap=True)
-        for name in ("return", "Sharpe ± se", "defl.", "draw-\ndown", "turn-\nover", "in\nuse",
-                     "costs", "hits")
-    ]  # fmt: skip
-    table = Table(
-        Column("rule", overflow="fold", min_width=WIDTH),
-        *right,
+    names = ("return", "Sharpe ± se", "defl.", "fall", "turns", "in use", "costs", "hits")
+    table = FittingTable(
+        prose("rule"),
+        *map(number, names),
         title=f"{counted(len(result.names), 'coin')}, {first} to {last}",
-        padding=(0, 0),
-        pad_edge=False,
     )
     for row in result.figures.to_dict("records"):
-        table.add_row(
-            _lines(str(row["rule"])),
+        table.add_texts(
+            str(row["rule"]).replace(",", ", "),
             _share(row["return"]),
             f"{row['sharpe']:.2f} ± {row['sharpe_error']:.2f}" if _known(row["sharpe"]) else "-",
             f"{row['deflated']:.2f}" if _known(row["deflated"]) else "-",
@@ -110,30 +107,20 @@ def print_simulation(result: "Simulation", cash: float) -> None:
     out.print(
         f"Decided at closes, filled at the {result.fills_at}. Sharpe: a year's, and its standard "
         "error. defl.: probability that it is above what luck gives the best rule tried. "
-        "turnover: a year, in equities. in use: mean share of the equity in positions. costs: "
-        "share of the first cash. hits: closing fills with a profit."
+        "fall: largest drawdown. turns: turnover a year, in equities. in use: mean share of the "
+        "equity in positions. costs: share of the first cash. hits: closing fills with a profit."
     )
 
 
 def _print_untraded(result: "Simulation") -> None:
     """Name the coins that rules could not trade, since their models never forecast them."""
     for rule, coins in result.untraded.groupby("rule", sort=False)["coin"]:
-        some = ", ".join(coins.iloc[:SHOWN]) + (", …" if len(coins) > SHOWN else "")
+        some = shown_names(list(coins), SHOWN)
         err.print(
             f"{rule}: {counted(len(coins), 'coin')} of the backtest without a forecast, never "
             f"traded: {some}",
             highlight=False, markup=False, soft_wrap=True,
         )  # fmt: skip
-
-
-def _lines(rule: str) -> str:
-    """Return a rule with breaks behind its commas, where it is wider than its column."""
-    lines = [""]
-    for part in re.findall(r"[^,]*,?", rule):
-        if lines[-1] and len(lines[-1]) + len(part) > WIDTH:
-            lines.append("")
-        lines[-1] += part
-    return "\n".join(lines)
 
 
 def _known(value: float) -> bool:

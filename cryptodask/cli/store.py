@@ -2,25 +2,25 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
+from cryptodask.cli.options.help import Commands
 from cryptodask.cli.options.output import check_file
 from cryptodask.cli.options.specs import split_names
-from cryptodask.cli.show import out, write_table
+from cryptodask.cli.show import out, shown_price, write_table
+from cryptodask.cli.tables import FittingTable, number, prose
 from cryptodask.errors import OptionError
 from cryptodask.text import counted, shown_date
 
 if TYPE_CHECKING:
     import pandas as pd
 
-store_app = typer.Typer(
-    help="Keep what was forecast in a database, and read it.", no_args_is_help=True
-)
+store_app = Commands(help="Keep what was forecast in a database, and read it.")
 
 StorePlace = Annotated[
     str,
@@ -33,8 +33,8 @@ StorePlace = Annotated[
 ]
 DEFAULT = "cryptodask.db"
 
-DAY = 10
-"""Width of a day, which is not cut."""
+PROSE = ("seen", "message", "reason", "models")
+"""Columns of texts that may be wrapped."""
 
 Coins = Annotated[
     list[str] | None,
@@ -54,7 +54,12 @@ def add(
     ],
     store: StorePlace = DEFAULT,
 ) -> None:
-    """Store the results of runs; one that is stored already is compared, and nothing changes."""
+    """Store the results of runs; one that is stored already is compared, and nothing changes.
+
+    For example:
+
+        cryptodask store add my-forecasts --store cryptodask.db
+    """
     from cryptodask.io.paths import path_of, resolved
     from cryptodask.results.manifest import read_manifest
     from cryptodask.store import open_store
@@ -82,7 +87,12 @@ def latest(
     format_: Format = "table",
     file: File = None,
 ) -> None:
-    """Show the latest forecast of each coin and model."""
+    """Show the latest forecast of each coin and model.
+
+    For example:
+
+        cryptodask store latest --coins Bitcoin --model ridge
+    """
     from cryptodask.prices.names import CoinNames
     from cryptodask.store import open_store
     from cryptodask.store.store import LATEST
@@ -92,50 +102,87 @@ def latest(
         if any("," in name for name in names):
             names = split_names(names, CoinNames(database.coins(), {}))
         frame = database.forecasts(names or None, model, as_of=LATEST if as_of is None else as_of)
+    wide = [str(name) for name in frame if name not in ("coin", "model", "date", "forecast")]
     if format_ == "table" and file is None:
         frame = _compact(frame)
-    show_frame(frame, format_, file)
+        wide = [name for name in wide if name not in ("lower_80", "upper_80")]
+    show_frame(frame, format_, file, wide)
 
 
 @store_app.command()
 def runs(store: StorePlace = DEFAULT, format_: Format = "table", file: File = None) -> None:
-    """List the runs that are stored."""
-    _list("runs", store, format_, file, ["key", "spec", "prices", "intervals"])
+    """List the runs that are stored.
+
+    For example:
+
+        cryptodask store runs --store cryptodask.db
+    """
+    _list("runs", store, format_, file, ["key", "spec", "prices", "intervals", "folder"])
 
 
 @store_app.command()
 def requests(store: StorePlace = DEFAULT, format_: Format = "table", file: File = None) -> None:
-    """List the trades that rules asked for."""
+    """List the trades that rules asked for.
+
+    For example:
+
+        cryptodask store requests --store cryptodask.db
+    """
     _list("requests", store, format_, file, ["key", "judgement"])
 
 
 @store_app.command()
 def orders(store: StorePlace = DEFAULT, format_: Format = "table", file: File = None) -> None:
-    """List the orders that requests became, and what was filled of each."""
+    """List the orders that requests became, and what was filled of each.
+
+    For example:
+
+        cryptodask store orders --store cryptodask.db
+    """
     _list("orders", store, format_, file, ["account", "request", "client", "number"])
 
 
 @store_app.command()
 def fills(store: StorePlace = DEFAULT, format_: Format = "table", file: File = None) -> None:
-    """List what was bought and sold, with fees and slippage."""
+    """List what was bought and sold, with fees and slippage.
+
+    For example:
+
+        cryptodask store fills --store cryptodask.db
+    """
     _list("fills", store, format_, file, ["account", "order", "request", "decided", "trade"])
 
 
 @store_app.command()
 def accounts(store: StorePlace = DEFAULT, format_: Format = "table", file: File = None) -> None:
-    """List what accounts had at the end of each day that they traded on."""
+    """List what accounts had at the end of each day that they traded on.
+
+    For example:
+
+        cryptodask store accounts --store cryptodask.db
+    """
     _list("trading_days", store, format_, file, ["report"])
 
 
 @store_app.command()
 def judgements(store: StorePlace = DEFAULT, format_: Format = "table", file: File = None) -> None:
-    """List what rules saw of forecasts, and what they led to."""
+    """List what rules saw of forecasts, and what they led to.
+
+    For example:
+
+        cryptodask store judgements --store cryptodask.db
+    """
     _list("judgements", store, format_, file, ["run_key"])
 
 
 @store_app.command()
 def alerts(store: StorePlace = DEFAULT, format_: Format = "table", file: File = None) -> None:
-    """List what rules and the monitor want looked at."""
+    """List what rules and the monitor want looked at.
+
+    For example:
+
+        cryptodask store alerts --store cryptodask.db
+    """
     _list("alerts", store, format_, file, ["key"])
 
 
@@ -147,13 +194,15 @@ def _list(what: str, store: str, format_: str, file: Path | None, wide: list[str
         frame = getattr(database, what)()
     if format_ == "table" and file is None:
         frame = frame.drop(columns=wide)
+        if "models" in frame:
+            frame["models"] = [", ".join(json.loads(text)) for text in frame["models"]]
         if len(frame):
             frame = frame.dropna(axis="columns", how="all")
         if "seen" in frame:
             frame["seen"] = [_shortened(json.loads(text)) for text in frame["seen"]]
     if format_ == "json" and "seen" in frame:
         frame["seen"] = [json.loads(text) for text in frame["seen"]]
-    show_frame(frame, format_, file)
+    show_frame(frame, format_, file, wide)
 
 
 def _shortened(seen: dict[str, Any]) -> str:
@@ -163,17 +212,18 @@ def _shortened(seen: dict[str, Any]) -> str:
 
 
 def _compact(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """Return a forecast table with an interval a column, for the width of a terminal."""
+    """Return a forecast table with the 80% interval as a column, for the width of a terminal."""
     compact = frame[["coin", "model", "date", "forecast"]].copy()
-    for level in (80, 95):
-        lower, upper = frame[f"lower_{level}"], frame[f"upper_{level}"]
-        if lower.notna().any():
-            pairs = zip(lower, upper, strict=True)
-            compact[f"{level}%"] = [f"{low:.5g} to {high:.5g}" for low, high in pairs]
+    lower, upper = frame["lower_80"], frame["upper_80"]
+    if lower.notna().any():
+        pairs = zip(lower.map(shown_price), upper.map(shown_price), strict=True)
+        compact["80% interval"] = [f"{low} to {high}" if low != "-" else "-" for low, high in pairs]
     return compact
 
 
-def show_frame(frame: "pd.DataFrame", format_: str, file: Path | None) -> None:
+def show_frame(
+    frame: "pd.DataFrame", format_: str, file: Path | None, wide: Sequence[str] = ()
+) -> None:
     """Print a dataframe, or write it to a file.
 
     Parameters
@@ -183,6 +233,8 @@ def show_frame(frame: "pd.DataFrame", format_: str, file: Path | None) -> None:
         ``table``, ``csv`` or ``json``.
     file : Path or None
         A .csv or .parquet.
+    wide : sequence of str
+        Columns that a table was spared, which are named below it.
 
     Raises
     ------
@@ -196,14 +248,10 @@ def show_frame(frame: "pd.DataFrame", format_: str, file: Path | None) -> None:
         write_table(frame, file)
         out.print(Text(f"wrote {file}, {counted(len(frame), 'row')}"), soft_wrap=True)
     elif format_ == "table":
-        rows = [[_cell(value) for value in row] for row in frame.itertuples(index=False)]
-        table = Table()
-        for place, name in enumerate(frame.columns):
-            is_day = frame[name].dtype.kind == "M" and all(len(row[place]) <= DAY for row in rows)
-            table.add_column(Text(name), overflow="fold", width=DAY if is_day else None)
-        for row in rows:
-            table.add_row(*map(Text, row))
-        out.print(table)
+        _print_frame(frame)
+        if wide and len(frame):
+            text = f"also there: {', '.join(wide)}; --format csv or json, or --out FILE, has all"
+            out.print(Text(text), soft_wrap=True)
     elif format_ == "csv":
         from cryptodask.io.formulas import guard_frame
 
@@ -216,6 +264,25 @@ def show_frame(frame: "pd.DataFrame", format_: str, file: Path | None) -> None:
         typer.echo(json.dumps(records, indent=1))
 
 
+def _print_frame(frame: "pd.DataFrame") -> None:
+    """Print a dataframe as a table, with texts of several words wrapped."""
+    if frame.empty:
+        out.print("no rows")
+        return
+    rows = [[_cell(value) for value in row] for row in frame.itertuples(index=False)]
+    table = FittingTable()
+    for name in frame.columns:
+        heading = str(name).replace("_", " ")
+        if name in PROSE:
+            table.add(prose(heading))
+        else:
+            is_number = frame[name].dtype.kind in "if" or name == "80% interval"
+            table.add(number(heading) if is_number else heading)
+    for row in rows:
+        table.add_texts(*row)
+    out.print(table)
+
+
 def _cell(value: Any) -> str:
     from pandas import Timestamp, isna
 
@@ -223,4 +290,4 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, Timestamp):
         return shown_date(value)
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return shown_price(value) if isinstance(value, float) else str(value)

@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from cryptodask.cli.execute import Profile, View, execute
 from cryptodask.cli.options import ClusterOptions, OutputOptions, with_options
-from cryptodask.cli.show import err, out
+from cryptodask.cli.show import err, out, shown_size
+from cryptodask.cli.tables import FittingTable
 from cryptodask.runs.version_spec import TrainSpec
 from cryptodask.text import counted
 
@@ -40,7 +40,7 @@ def train(
 
         cryptodask train data --model ridge --registry registry
 
-        cryptodask train data --model ridge --intervals --registry registry --name daily
+        cryptodask train data --model ridge --registry registry --name daily
     """
 
     def run(spec: TrainSpec, session: "Session") -> "Version":
@@ -59,21 +59,21 @@ def train(
 def print_version(version: "Version") -> None:
     """Print what a version is, and how to go on."""
     facts = version.facts
-    table = Table("version", "model", "coins", "failed", "prices", "intervals", "MB")
+    table = FittingTable("version", "model", "coins", "failed", "prices", "intervals", "size")
     number = f"{version.path.parent.parent.name}:{version.path.name}"
-    table.add_row(
+    table.add_texts(
         number,
         str(facts.model["name"]),
         f"{facts.coins:,}",
         f"{len(version.failures):,}",
         f"{facts.first} to {facts.last}",
         "yes" if version.manifest.intervals else "no",
-        f"{version.size / 1e6:,.1f}",
+        shown_size(version.size),
     )
     out.print(table)
     registry = version.path.parent.parent.parent
-    text = f"{counted(facts.coins, 'coin')} trained; next: cryptodask registry promote {number} "
-    out.print(Text(f"{text}--registry {registry}"), soft_wrap=True)
+    text = f"{counted(facts.coins, 'coin')} trained; next: `cryptodask registry promote {number} "
+    out.print(Text(f"{text}--registry {registry}`"), soft_wrap=True)
 
 
 VIEW = View(show=print_version)

@@ -1,15 +1,16 @@
 """``cryptodask tune``: which options would have forecast best, and what choosing them is worth."""
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Column, Table
 from rich.text import Text
 
 from cryptodask.cli.execute import Profile, View, execute
 from cryptodask.cli.options import ClusterOptions, SearchOutput, with_options
 from cryptodask.cli.options.output import read_path
-from cryptodask.cli.show import counted, err, out, shown_date, write_table
+from cryptodask.cli.show import counted, err, out, shown_date, shown_origins, write_table
+from cryptodask.cli.tables import FittingTable, number, prose
 from cryptodask.errors import OptionError
 from cryptodask.runs.spec import SearchSpec
 
@@ -80,41 +81,42 @@ def print_search(result: "SearchResult") -> None:
 
 def _print_candidates(result: "SearchResult", model: str) -> None:
     """Print the best candidates of a model, and the model as it was given."""
-    import pandas as pd
-
     candidates = result.candidates[result.candidates["model"] == model]
     ranked = candidates.sort_values("relative_mae", kind="stable")
-    first, last = (shown_date(pd.Timestamp(date)) for date in result.origins[[0, -1]])
-    table = Table(
-        Column("candidate", overflow="fold"),
-        "MAE / naive",
-        "coins × origins",
-        title=f"{model}: {len(candidates):,} candidates, "
-        f"{counted(len(result.origins), 'origin')} from {first} to {last}, "
+    table = FittingTable(
+        prose("candidate"),
+        *map(number, ("MAE / naive", "coins × origins")),
+        title=f"{model}: {counted(len(candidates), 'candidate')}, {shown_origins(result.origins)}, "
         f"{counted(result.horizon, 'bar')} ahead",
     )
     top = ranked.head(SHOWN)
     given = candidates[candidates["candidate"] == model]
     for row in [*top.to_dict("records"), *given[~given.index.isin(top.index)].to_dict("records")]:
-        label = "as given" if row["candidate"] == model else row["candidate"]
-        table.add_row(Text(label), _shown(row["relative_mae"]), f"{row['forecasts']:,}")
+        label = _label(str(row["candidate"]), model)
+        table.add_texts(label, _shown(row["relative_mae"]), f"{row['forecasts']:,}")
     out.print(table)
+
+
+def _label(candidate: str, model: str) -> str:
+    """Return a candidate of a model as its options, with spaces between them."""
+    if candidate == model:
+        return "as given"
+    return re.sub(r",(?=\w+=)", ", ", candidate.removeprefix(f"{model}[").removesuffix("]"))
 
 
 def _print_splits(splits: "pd.DataFrame") -> None:
     """Print what was best in the past, and what it was worth after that."""
-    table = Table(
+    table = FittingTable(
         "best until",
-        Column("candidate", overflow="fold"),
-        "MAE / naive",
+        prose("candidate"),
+        number("MAE / naive"),
         "judged by",
         title="what was best in the past, each judged by the origins that came next",
     )
     for row in splits.to_dict("records"):
-        is_given = row["candidate"] == row["model"]
-        table.add_row(
+        table.add_texts(
             f"{shown_date(row['train_to'])} ({row['train_origins']})",
-            Text("as given" if is_given else str(row["candidate"])),
+            _label(str(row["candidate"]), str(row["model"])),
             _shown(row["relative_mae"]),
             f"{counted(row['test_origins'], 'origin')} from {shown_date(row['test_from'])}",
         )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cryptodask.errors import OptionError
 from cryptodask.features.segments import Segments
 from cryptodask.records import DateArray, FloatArray, Panel
+from cryptodask.text import counted
 
 IntArray = NDArray[np.int64]
 
@@ -223,9 +224,11 @@ def choose_origins(
         dates = latest - np.arange(origins)[::-1] * apart
         if dates[0] < first:
             room = max(0, int((latest - first) / apart) + 1)
+            fit = "does" if room == 1 else "do"
             raise OptionError(
-                f"origins: {origins} origins {every or horizon} bars apart and a horizon of "
-                f"{horizon} do not fit between {_day(first)} and {_day(last)}; at most {room} do"
+                f"origins: {counted(origins, 'origin')} {every or horizon} bars apart and a "
+                f"horizon of {horizon} do not fit between {_day(first)} and {_day(last)}; "
+                f"{f'at most {room} {fit}' if room else 'none does'}"
             )
         return dates.astype("datetime64[s]")
     dates = np.unique(np.array(list(origins), dtype="datetime64[s]"))

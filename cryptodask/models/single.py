@@ -1,9 +1,8 @@
 """One coin, no cluster: the models as plain functions of arrays."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from cryptodask.errors import BrokenSeriesError
@@ -11,6 +10,9 @@ from cryptodask.models.base import Model
 from cryptodask.models.catalog import create_model
 from cryptodask.models.fitting import check_horizon, check_series, not_finite
 from cryptodask.records import DAY, DateArray, FloatArray, Panel
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def linear_predict(prices: ArrayLike, times: ArrayLike, predict: int = 10) -> FloatArray:
@@ -159,6 +161,8 @@ def _as_dates(times: ArrayLike) -> DateArray:
     if np.issubdtype(given.dtype, np.number):
         days: DateArray = (given * 86_400.0).round().astype("datetime64[s]")
         return days
+    import pandas as pd
+
     series = pd.Series(given)
     if series.dtype == "str":
         return _read_days(series)

@@ -55,11 +55,7 @@ def find_files(given: str | Path) -> PricePlace:
     if place.exists():
         path = place.parent.resolve() / place.name
         return PricePlace(path.parent, (path,), str(path), (path,))
-    if not has_magic(str(place)):
-        raise SourceError(
-            f"{given}: does not exist; give a folder of price files, one such file, a pattern "
-            "such as data/*.csv, or a table"
-        )
+    check_there(given)
     pattern = Path.cwd() / place
     above = _above(pattern)
     matches = above.glob(str(pattern.relative_to(above)))
@@ -67,6 +63,26 @@ def find_files(given: str | Path) -> PricePlace:
     if not files:
         raise SourceError(f"{given}: no file matches this pattern")
     return PricePlace(above, files, str(pattern), files)
+
+
+def check_there(given: str | Path) -> None:
+    """Check that a path on this machine leads somewhere; patterns and URLs have to be looked at.
+
+    Parameters
+    ----------
+    given : str or path
+
+    Raises
+    ------
+    SourceError
+        There is nothing.
+    """
+    place = path_of(given)
+    if isinstance(place, Path) and not place.exists() and not has_magic(str(place)):
+        raise SourceError(
+            f"{given}: does not exist; give a folder of price files, one such file, a pattern "
+            "such as data/*.csv, or a table"
+        )
 
 
 def _above(pattern: Path) -> Path:

@@ -52,8 +52,9 @@ class Forecasts(ShowsFacts):
         Rows and files that could not be read, with file, line and reason, where the prices came
         from a folder; see `cryptodask.prices.clean.findings`. An import reports those of a table.
     tasks : DataFrame
-        What each job did: ``model, coins, bounded, rows, worker, began, ended``, and the seconds
-        of each stage (see `cryptodask.timing`); ``bounded`` coins have intervals.
+        What each job did: ``model, coins, bounded, rows, missed, missed_naive, worker, began,
+        ended``, and the seconds of each stage (see `cryptodask.timing`); ``bounded`` coins have
+        intervals, and see `against_naive` for the two after ``rows``.
     features : dict of str to str
         Fingerprints of what models on declared features saw, by model; see
         `cryptodask.features.space.FeatureSpace`.
@@ -151,6 +152,24 @@ class Forecasts(ShowsFacts):
     def is_complete(self) -> bool:
         """Whether every coin has a forecast of every model, and every row could be read."""
         return self.failures.empty and self.lost.empty
+
+    def against_naive(self) -> dict[str, float]:
+        """Return how far each model's past forecasts missed, as a share of how far naive's did.
+
+        They are those that intervals are made from, at all steps; an error is absolute, in log
+        returns, over what the coin was expected to move, so that wild coins do not decide.
+
+        Returns
+        -------
+        dict of str to float
+            By model; below 1 is better than naive. Empty without intervals, or where a version
+            that was trained before brought its past errors along.
+        """
+        if "missed_naive" not in self.tasks:  # of a folder that was written before there was this
+            return {}
+        sums = self.tasks.groupby("model", sort=False)[["missed", "missed_naive"]].sum()
+        known = sums[sums["missed_naive"] > 0]
+        return {str(model): row.missed / row.missed_naive for model, row in known.iterrows()}
 
     def parts(self) -> Iterator[pd.DataFrame]:
         """Yield the table file by file, each checked against its size and checksum.

@@ -72,6 +72,9 @@ class JobDone:
         By stage; see `cryptodask.timing`.
     began, ended : float
         By the worker's clock, in seconds since 1970.
+    missed, missed_naive : int
+        How far the past forecasts that intervals are made from missed, and naive's at the same
+        dates and steps, in one unit; 0 where there are none.
     """
 
     table: pd.DataFrame | None = None
@@ -85,6 +88,8 @@ class JobDone:
     seconds: Mapping[str, float] = field(default_factory=dict)
     began: float = 0.0
     ended: float = 0.0
+    missed: int = 0
+    missed_naive: int = 0
 
     def without_table(self) -> "JobDone":
         """Return all but the rows."""
@@ -107,9 +112,12 @@ class _Record:
     seconds: dict[str, float]
     began: float
     ended: float
+    missed: int = 0
+    missed_naive: int = 0
 
 
-PLAIN = ("coins", "bounded", "rows", "worker", "seconds", "began", "ended")
+COUNTS = ("coins", "bounded", "rows", "missed", "missed_naive")
+PLAIN = (*COUNTS, "worker", "seconds", "began", "ended")
 
 
 def check_run(files: TaskFiles, is_closing: Callable[[], bool] = lambda: False) -> None:
@@ -230,12 +238,12 @@ def _done_of(record: _Record) -> JobDone:
     )
 
 
-TASK_COLUMNS = ("model", "coins", "bounded", "rows", "worker", "began", "ended", *STAGES)
+TASK_COLUMNS = ("model", *COUNTS, "worker", "began", "ended", *STAGES)
 
 
 def task_table(jobs: Iterable[tuple[str, JobDone]]) -> pd.DataFrame:
     """Return what each job did, of models' names and jobs: `TASK_COLUMNS`, a row a job."""
-    plain = ("coins", "bounded", "rows", "worker", "began", "ended")
+    plain = (*COUNTS, "worker", "began", "ended")
     rows = [
         [model, *(getattr(done, name) for name in plain)]
         + [float(done.seconds.get(stage, 0.0)) for stage in STAGES]

@@ -19,7 +19,12 @@ from cryptodask.evaluate.intervals.bounds import forecast_bounds, table_bounds
 from cryptodask.evaluate.intervals.error_counts import PoolSummary
 from cryptodask.evaluate.intervals.look_back import Cohort, look_back
 from cryptodask.evaluate.intervals.past_errors import PastErrors, table_errors
-from cryptodask.evaluate.intervals.pooling import PooledErrors, Pools, count_errors
+from cryptodask.evaluate.intervals.pooling import (
+    PooledErrors,
+    Pools,
+    compare_naive,
+    count_errors,
+)
 from cryptodask.io.files import FileRecord
 from cryptodask.io.parquet import open_parquet
 from cryptodask.io.paths import AnyPath
@@ -121,7 +126,11 @@ class ForecastState:
                 bounded += int(np.isfinite(bounds).all(axis=(1, 2)).sum())
                 sink.write(forecast_rows(forecast, bounds))
         table = None if files else forecast_frame(sink.tables, intervals=True)
-        return _bounded(self.done, seconds, bounded=bounded, table=table, file=sink.record)
+        missed, by_naive = compare_naive(errors for _, past in self.parts for errors in past)
+        return _bounded(
+            self.done, seconds, bounded=bounded, table=table, file=sink.record,
+            missed=missed, missed_naive=by_naive,
+        )  # fmt: skip
 
 
 def look_back_job(

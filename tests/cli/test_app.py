@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from tests.cli.command import ENV, run
 
 HEAVY = {
@@ -47,6 +49,50 @@ def test_all_commands_are_listed() -> None:
                     "prices", "security"):  # fmt: skip
         assert f"│ {command} " in done.stdout
     assert "Print the version and exit." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["forecast", "nowhere"], "does not exist"),
+        (["forecast", ".", "--model", "rigde"], "did you mean ridge?"),
+        (["backtest", ".", "--horizon", "0"], "horizon: must be at least 1"),
+        (["tune", ".", "--model", "ridge"], "no option of ridge is searched"),
+    ],
+)
+def test_errors_of_use_are_told_before_what_reads_prices_is_loaded(
+    words: list[str], says: str
+) -> None:
+    code = (
+        "import sys\n"
+        "from cryptodask.cli import main\n"
+        f"sys.argv = ['cryptodask', *{words}]\n"
+        "try:\n"
+        "    main()\n"
+        "finally:\n"
+        "    print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert says in " ".join(done.stderr.split())
+    assert not set(done.stdout.split()) & {"pandas", "pyarrow", "dask", "distributed"}
+
+
+def test_a_command_makes_no_other_and_an_unknown_one_is_told_with_what_is_there() -> None:
+    code = (
+        "import sys\n"
+        "from cryptodask.cli import main\n"
+        "sys.argv = ['cryptodask', 'models', '-h']\n"
+        "try:\n"
+        "    main()\n"
+        "finally:\n"
+        "    print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"cryptodask.cli.forecast", "cryptodask.cli.prices"}.isdisjoint(done.stdout.split())
+    unknown = run("forecats")
+    assert unknown.returncode == 2
+    assert "forecast" in unknown.stderr
 
 
 def test_printing_help_loads_nothing_heavy() -> None:

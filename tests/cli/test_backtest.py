@@ -22,7 +22,7 @@ def test_a_backtest_prints_a_leaderboard_and_writes_table_scores_and_page(
     assert done.returncode == 3, done.stderr
     assert "3 origins from" in done.stdout
     for model in ("naive", "linear", "drift"):
-        assert re.search(rf"│ {model} +│ 1[0-2] +│", done.stdout), done.stdout
+        assert re.search(rf"\n{model} +1[0-2] +", done.stdout), done.stdout
     # The constant coin failed at each origin: once for it, and not once an origin.
     assert done.stderr.count("failed: linear: ConstantSeriesError: ") == 1
     scores = pd.read_csv(tmp_path / "scores.csv")
@@ -66,7 +66,7 @@ def test_a_backtest_is_written_to_a_file_and_says_where_time_went(
     done = inside(*command, "--out", tmp_path / "rows.csv")
     assert done.returncode == 3, done.stderr
     for stage in ("start", "read", "predict", "gather"):
-        assert f"│ {stage} " in done.stdout
+        assert f"\n{stage} " in done.stdout
     rows = pd.read_csv(tmp_path / "rows.csv", parse_dates=["cutoff", "date"])
     failures = pd.read_csv(tmp_path / "rows.failures.csv")
     assert set(failures["exception"]) == {"ConstantSeriesError"}

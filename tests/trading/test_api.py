@@ -1,6 +1,5 @@
 """`simulate`: from a backtest's folder and its prices to figures, orders, fills and a page."""
 
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -244,11 +243,9 @@ def test_the_command_prints_a_table_and_writes_frames_and_a_page(
                "--out", tmp_path / "out", "--report", tmp_path / "page.html")  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "8 coins, " in done.stdout
-    assert re.search(r"hold each coin *│", done.stdout)
+    assert "\nhold each coin " in done.stdout
     assert "filled at the next open" in done.stdout
-    assert max(len(line) for line in done.stdout.splitlines() if line[:1] in "┏┃┡│└") <= 80
-    # A rule that is wider than its column is broken behind a comma.
-    assert re.search(r"drift:probability=0.6, *│.*\n│hold=3 +│", done.stdout)
+    assert "\ndrift:probability=0.6, hold=3 " in done.stdout
     result = simulate(folder, rules=RULES, costs=Costs(fee=0.001, slippage=0.002),
                       account=Account(cash=5000))  # fmt: skip
     for name, frame in result.tables().items():

@@ -75,6 +75,10 @@ def test_they_are_those_of_a_backtest_and_change_no_forecast(
     assert result.tasks.groupby("model")["bounded"].sum().to_dict() == (
         made[made["lower_80"].notna()].groupby("model")["coin"].nunique().to_dict()
     )
+    worth = result.against_naive()
+    assert set(worth) == {"naive", "lstm", "lstm_global"}
+    assert worth["naive"] == 1
+    assert not without.against_naive()
 
 
 def test_they_are_the_same_in_memory_in_a_folder_on_workers_and_of_a_table(

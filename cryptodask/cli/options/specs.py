@@ -120,9 +120,12 @@ def open_prices(spec: RunSpec) -> "tuple[CryptoLoader, RunSpec]":
     SourceError
         There are no prices.
     """
-    from cryptodask.prices import CryptoLoader
+    from cryptodask.prices.places import check_there
 
     assert spec.source is not None
+    check_there(spec.source)  # before what reads prices is imported
+    from cryptodask.prices import CryptoLoader
+
     try:
         loader = CryptoLoader(spec.source, spec.partitions)
     except SourceError as error:

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from cryptodask.cli.options import Tls, check_file, read_tls
+from cryptodask.cli.options.help import Commands
 from cryptodask.cli.prices.fetch import fetch
 from cryptodask.cli.prices.listing import list_command
 from cryptodask.cli.prices.options import (
@@ -38,11 +38,10 @@ from cryptodask.cli.prices.report import (
     write_report,
 )
 from cryptodask.cli.show import counted, out
+from cryptodask.cli.tables import FittingTable, prose
 from cryptodask.errors import OptionError
 
-prices_app = typer.Typer(
-    help="Bring prices from files and exchanges into a table, and check it.", no_args_is_help=True
-)
+prices_app = Commands(help="Bring prices from files and exchanges into a table, and check it.")
 
 
 @prices_app.command("import")
@@ -70,7 +69,14 @@ def import_command(
     rename: RenameOption = None,
     fact: FactOption = None,
 ) -> None:
-    """Read price files, write them as one table, and report what was found."""
+    """Read price files, write them as one table, and report what was found.
+
+    For example:
+
+        cryptodask prices import data --out my-table
+
+        cryptodask prices import data --out my-table --policy large_move=drop
+    """
     check_file("--findings", findings, (".csv", ".parquet"))
     from cryptodask.cluster import connect, ordered_map
     from cryptodask.prices import import_prices
@@ -111,7 +117,12 @@ def append(
     split: SplitOption = None,
     rename: RenameOption = None,
 ) -> None:
-    """Add new days, new coins and corrections from files to a table."""
+    """Add new days, new coins and corrections from files to a table.
+
+    For example:
+
+        cryptodask prices append my-table new-days
+    """
     check_file("--findings", findings, (".csv", ".parquet"))
     from cryptodask.prices import PriceTable, read_files
     from cryptodask.prices.clean.findings import summarize_findings
@@ -147,7 +158,12 @@ def compact(
     table: Annotated[Path, typer.Argument(help="Table, a folder.")],
     partitions: Annotated[int | None, typer.Option(help="Number of parts.")] = None,
 ) -> None:
-    """Merge what was appended into the parts of a table, so that reading it is fast again."""
+    """Merge what was appended into the parts of a table, so that reading it is fast again.
+
+    For example:
+
+        cryptodask prices compact my-table
+    """
     from cryptodask.prices import PriceTable
 
     place = PriceTable(table)
@@ -169,7 +185,12 @@ def check(
     ] = None,
     findings: FindingsOption = None,
 ) -> None:
-    """Report what is in a table and what was found in its files."""
+    """Report what is in a table and what was found in its files.
+
+    For example:
+
+        cryptodask prices check my-table --html report.html
+    """
     check_file("--findings", findings, (".csv", ".parquet"))
     from cryptodask.prices import PriceTable
 
@@ -185,12 +206,19 @@ def check(
 
 @prices_app.command()
 def policies() -> None:
-    """List the kinds of finding and what can be done about each."""
+    """List the kinds of finding and what can be done about each.
+
+    For example:
+
+        cryptodask prices policies
+    """
     from cryptodask.prices.clean.findings import ACTIONS, FINDING_KINDS
 
-    table = Table("finding", "what it is", "what can be done, the default first")
+    table = FittingTable(
+        "finding", prose("what it is"), prose("what can be done, the default first")
+    )
     for name, kind in FINDING_KINDS.items():
         if kind.actions:
             lines = (f"{action}: {ACTIONS[action]}" for action in kind.actions)
-            table.add_row(name, kind.meaning, "\n".join(lines))
+            table.add_texts(name, kind.meaning, "\n".join(lines))
     out.print(table)

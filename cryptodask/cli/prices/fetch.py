@@ -92,7 +92,12 @@ def fetch(
     ] = None,
     policy: PolicyOption = None,
 ) -> None:
-    """Fetch prices from an exchange; coins of the table continue after their last bar."""
+    """Fetch prices from an exchange; coins of the table continue after their last bar.
+
+    For example:
+
+        cryptodask prices fetch --top 20 --since 2024-01-01 --out my-table
+    """
     from cryptodask.errors import ExchangeError
     from cryptodask.prices.clean.findings import join_findings, summarize_findings
     from cryptodask.prices.exchange.fetch import iter_prices

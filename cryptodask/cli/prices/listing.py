@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Column, Table
 from rich.text import Text
 
 from cryptodask.cli.options.output import check_file
@@ -17,7 +16,8 @@ from cryptodask.cli.prices.options import (
     LayoutOption,
     read_options,
 )
-from cryptodask.cli.show import SOME_FAILED, err, out, print_lost, write_table
+from cryptodask.cli.show import SOME_FAILED, err, out, print_lost, shown_price, write_table
+from cryptodask.cli.tables import FittingTable, number
 from cryptodask.errors import OptionError
 from cryptodask.text import counted, shown_date
 
@@ -42,7 +42,14 @@ def list_command(
     layout: LayoutOption = None,
     freq: FreqOption = None,
 ) -> None:
-    """List the coins of a source: symbol, first and last date, bars, last close, gaps."""
+    """List the coins of a source: symbol, first and last date, bars, last close, gaps.
+
+    For example:
+
+        cryptodask prices list data
+
+        cryptodask prices list data --format csv --out coins.csv
+    """
     from cryptodask.io.files import write_text
     from cryptodask.prices import CryptoLoader, PriceTable
     from cryptodask.prices.clean.findings import lost
@@ -73,27 +80,28 @@ def list_command(
 
 def _print_table(coins: "pd.DataFrame") -> None:
     has_symbols = bool((coins["symbol"] != "").any())
-    table = Table(
-        Column("coin", overflow="fold"),
+    table = FittingTable(
+        "coin",
         *(["symbol"] if has_symbols else []),
-        *(Column(name, no_wrap=True) for name in ("first", "last", "bars", "last close")),
-        "gaps",
-        "missing bars",
+        *("first", "last"),
+        *map(number, ("bars", "last close", "gaps", "missing")),
     )
     for row in coins.to_dict("records"):
         has_rows = row["bars"] > 0
-        table.add_row(
-            Text(str(row["coin"])),
-            *([Text(str(row["symbol"]))] if has_symbols else []),
+        table.add_texts(
+            str(row["coin"]),
+            *([str(row["symbol"])] if has_symbols else []),
             *(shown_date(row[end]) if has_rows else "" for end in ("first", "last")),
             f"{row['bars']:,}",
-            f"{row['last_close']:.10g}" if has_rows else "",
+            shown_price(row["last_close"], 10) if has_rows else "",
             f"{row['gaps']:,}",
             f"{row['missing']:,}",
         )
     out.print(table)
     bars = counted(int(coins["bars"].sum()), "bar")
-    out.print(f"{counted(len(coins), 'coin')}, {bars}", highlight=False)
+    missing = counted(int(coins["missing"].sum()), "bar")
+    text = f"{counted(len(coins), 'coin')}, {bars}, {missing} missing in gaps"
+    out.print(text, highlight=False)
 
 
 def _with_days(coins: "pd.DataFrame") -> "pd.DataFrame":

@@ -73,7 +73,7 @@ SplitOption = Annotated[
         "--split",
         metavar="COIN:DATE:FACTOR",  # in a help, ":DATE:" would be printed as an emoji
         help="FACTOR new coins came for one on that day, so prices before it are divided by "
-        "FACTOR: Acoin:2024-03-01:0.001.",
+        "FACTOR: A:2024-03-01:0.001.",
     ),
 ]
 

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from cryptodask.cli.show import SOME_FAILED, counted, out, print_lost, shown_date, write_table
+from cryptodask.cli.tables import FittingTable, number, prose
 from cryptodask.text import shown_names
 
 if TYPE_CHECKING:
@@ -135,10 +135,11 @@ def print_findings(summary: "pd.DataFrame", findings: "pd.DataFrame", hint: str 
     """
     from cryptodask.prices.clean.findings import lost
 
-    counts = Table("finding", "count", "coins", "what it is", "what was done")
+    numbers, texts = ("count", "coins"), ("what it is", "what was done")
+    counts = FittingTable("finding", *map(number, numbers), *map(prose, texts))
     for row in summary.to_dict("records"):
         numbers = f"{row['count']:,}", f"{row['coins']:,}"
-        counts.add_row(row["kind"], *numbers, row["meaning"], row["done"])
+        counts.add_texts(row["kind"], *numbers, row["meaning"], row["done"])
     out.print(counts if counts.row_count else "no findings")
     layouts = findings[findings["kind"] == "layout"]["message"].value_counts()
     for layout, files in layouts.items():

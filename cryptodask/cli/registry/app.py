@@ -6,6 +6,7 @@ import attrs
 import typer
 from rich.text import Text
 
+from cryptodask.cli.options.help import Commands
 from cryptodask.cli.registry.export import export
 from cryptodask.cli.registry.score import score
 from cryptodask.cli.registry.shown import (
@@ -24,9 +25,8 @@ from cryptodask.cli.show import out
 if TYPE_CHECKING:
     from cryptodask.registry import Registry
 
-registry_app = typer.Typer(
+registry_app = Commands(
     help="Show versions of trained models, and choose which of them is used.",
-    no_args_is_help=True,
 )
 registry_app.command()(score)
 registry_app.command()(export)
@@ -49,7 +49,14 @@ def list_command(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the models of a registry, or the versions of a model, unfinished ones, too."""
+    """List the models of a registry, or the versions of a model, unfinished ones, too.
+
+    For example:
+
+        cryptodask registry list --registry registry
+
+        cryptodask registry list ridge --registry registry
+    """
     there = open_registry(registry)
     if name is not None:
         entries = there.versions(name)
@@ -68,7 +75,12 @@ def list_command(
 
 @registry_app.command()
 def show(reference: Which, registry: Place, as_json: Json = False) -> None:
-    """Show what is known of a version: its facts, score, and changes."""
+    """Show what is known of a version: its facts, score, and changes.
+
+    For example:
+
+        cryptodask registry show ridge:1 --registry registry
+    """
     there = open_registry(registry)
     entry = there.entry(reference)
     known = there.score(entry) if entry.manifest else None
@@ -87,7 +99,12 @@ def compare(
     registry: Place,
     as_json: Json = False,
 ) -> None:
-    """Show two versions side by side, and whether one is significantly better."""
+    """Show two versions side by side, and whether one is significantly better.
+
+    For example:
+
+        cryptodask registry compare ridge:1 ridge:2 --registry registry
+    """
     comparison = open_registry(registry).compare(first, second)
     if as_json:
         print_json(comparison.summary())
@@ -131,6 +148,12 @@ def promote(
     """Move an alias to a version, by default champion, if it passes the gates.
 
     Other aliases than champion have no gates, unless --gate or --no-gate is given.
+
+    For example:
+
+        cryptodask registry promote ridge:2 --registry registry --reason better
+
+        cryptodask registry promote ridge:2 --registry registry --gate origins=12
     """
     from cryptodask.registry import Gates
 
@@ -149,7 +172,12 @@ def promote(
 
 @registry_app.command()
 def rollback(name: Name, registry: Place, reason: Reason = "", as_json: Json = False) -> None:
-    """Make the previous champion the champion again."""
+    """Make the previous champion the champion again.
+
+    For example:
+
+        cryptodask registry rollback ridge --registry registry --reason 'bad data'
+    """
     there = open_registry(registry)
     number = there.rollback(name, reason).number
     if as_json:
@@ -168,7 +196,12 @@ def alias(
     remove: Annotated[bool, typer.Option("--remove", help="Remove the alias.")] = False,
     reason: Reason = "",
 ) -> None:
-    """Give a version another name, or remove that name."""
+    """Give a version another name, or remove that name.
+
+    For example:
+
+        cryptodask registry alias ridge:2 staging --registry registry
+    """
     there = open_registry(registry)
     if remove:
         there.remove_alias(reference, alias, reason)
@@ -181,7 +214,12 @@ def alias(
 
 @registry_app.command()
 def delete(reference: Which, registry: Place, reason: Reason = "") -> None:
-    """Delete a version to which no alias points; its number is not used again."""
+    """Delete a version to which no alias points; its number is not used again.
+
+    For example:
+
+        cryptodask registry delete ridge:1 --registry registry
+    """
     there = open_registry(registry)
     entry = there.entry(reference)
     there.delete(reference, reason)
@@ -207,7 +245,12 @@ def gc(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Remove old versions without alias, and what killed processes left."""
+    """Remove old versions without alias, and what killed processes left.
+
+    For example:
+
+        cryptodask registry gc --registry registry --keep 5 --dry-run
+    """
     from cryptodask.registry import Rules
 
     there, rules = open_registry(registry), Rules(keep=keep, older_than=older_than)
@@ -224,7 +267,12 @@ def gc(
 
 @registry_app.command()
 def log(name: Name, registry: Place, as_json: Json = False) -> None:
-    """Show each change: when, who, what and why."""
+    """Show each change: when, who, what and why.
+
+    For example:
+
+        cryptodask registry log ridge --registry registry
+    """
     changes = open_registry(registry).log(name)
     if as_json:
         print_json([attrs.asdict(change) for change in changes])

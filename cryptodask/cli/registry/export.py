@@ -25,6 +25,10 @@ def export(
     """Export a version to an mlflow server: parameters, scores, files, and a registered model.
 
     An export again brings scores and aliases up to date, and makes no second run.
+
+    For example:
+
+        cryptodask registry export ridge:1 --registry reg --mlflow http://ml:5000
     """
     from cryptodask.registry import export_mlflow
 

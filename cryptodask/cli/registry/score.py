@@ -67,7 +67,12 @@ def score(
     cluster: ClusterOptions,
     as_json: Json = False,
 ) -> None:
-    """Backtest versions on the same prices and origins, and keep their scores for promote."""
+    """Backtest versions on the same prices and origins, and keep their scores for promote.
+
+    For example:
+
+        cryptodask registry score data --model ridge:1 --registry registry
+    """
     from cryptodask.prices import CryptoLoader
     from cryptodask.registry import Registry, score_versions
     from cryptodask.runs import Session

@@ -1,14 +1,15 @@
 """Tables of ``cryptodask registry``."""
 
 import json
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
-from cryptodask.cli.show import out
+from cryptodask.cli.show import out, shown_size
+from cryptodask.cli.tables import FittingTable, number, prose
 from cryptodask.text import counted
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 NUMBERS = {"relative_mae": "MAE / naive", "coverage_80": "in 80%"}
 """Scores that tables show, and what they call them."""
+
+
+DIGITS = 16
+"""Of a checksum, between spaces."""
 
 
 def print_json(content: Any) -> None:
@@ -38,28 +43,30 @@ def print_names(rows: Sequence[tuple[str, int, dict[str, int]]], path: str) -> N
     path : str
         Of the registry.
     """
-    table = Table("model", "versions", "aliases", title=path)
+    table = FittingTable("model", number("versions"), prose("aliases"), title=path)
     for name, count, aliases in rows:
         shown = ", ".join(f"{alias} {number}" for alias, number in sorted(aliases.items()))
-        table.add_row(Text(name), f"{count:,}", Text(shown))
+        table.add_texts(name, f"{count:,}", shown)
     out.print(table)
 
 
 def print_versions(rows: "Sequence[tuple[Entry, Score | None]]") -> None:
     """Print the versions of a name, with their scores."""
-    table = Table(
-        "version", "aliases", "status", "model", "trained", "prices to", "coins", *NUMBERS.values()
-    )
+    from cryptodask.registry.entries import FINISHED
+
+    has_status = any(entry.status != FINISHED for entry, _ in rows)
+    table = FittingTable(
+        "version", prose("aliases"), *(["status"] if has_status else []),
+        "trained", "prices to", *map(number, ("coins", *NUMBERS.values())),
+    )  # fmt: skip
     for entry, score in rows:
         facts = entry.facts
-        known = (
-            (facts["model"]["name"], facts["trained"][:16], facts["last"], f"{facts['coins']:,}")
-            if facts
-            else ("", "", "", "")
-        )
+        known = (facts["trained"][:10], facts["last"], f"{facts['coins']:,}") if facts else [""] * 3
         values = [None if score is None else score.scores[name] for name in NUMBERS]
-        cells = (str(entry), ", ".join(entry.aliases), entry.status, *known)
-        table.add_row(*map(Text, cells), *map(shown_number, values))
+        status = [entry.status] if has_status else []
+        table.add_texts(
+            str(entry), ", ".join(entry.aliases), *status, *known, *map(shown_number, values)
+        )
     out.print(table)
     for entry, _ in rows:
         if entry.problem:
@@ -73,41 +80,42 @@ def shown_number(value: float | None) -> str:
 
 def print_facts(entry: "Entry", score: "Score | None", log: "Sequence[Change]") -> None:
     """Print all that is known of a version."""
-    table = Table("", str(entry))
+    table = FittingTable("", prose(str(entry)))
     for name, value in entry.summary().items():
         if name not in ("name", "version"):
-            table.add_row(name, Text(_plain(value)))
+            table.add_texts(name, _plain(value, name))
     if score is not None:
         for name, value in score.scores.items():
-            table.add_row(name, shown_number(value))
-        table.add_row("scored", f"{score.scored}, at {counted(len(score.origins), 'origin')}")
+            table.add_texts(name, shown_number(value))
+        table.add_texts("scored", f"{score.scored}, at {counted(len(score.origins), 'origin')}")
     out.print(table)
     print_log(log)
 
 
 def print_log(log: "Sequence[Change]") -> None:
     """Print changes, the latest last."""
-    table = Table("when", "who", "what", "version", "alias", "before", "reason", title="log")
+    columns = ("when", prose("who"), "what", number("version"), "alias", number("before"))
+    table = FittingTable(*columns, prose("reason"), title="log")
     for change in log:
         failed = [gate.gate for gate in change.gates if gate.outcome == "failed"]
         reason = change.reason + (f" (failed: {', '.join(failed)})" if failed else "")
         before = "" if change.before is None else str(change.before)
-        cells = (change.when, change.who, change.what, str(change.version), change.alias or "",
+        when = change.when[:16].replace("T", " ")
+        cells = (when, change.who, change.what, str(change.version), change.alias or "",
                  before, reason)  # fmt: skip
-        table.add_row(*map(Text, cells))
+        table.add_texts(*cells)
     out.print(table)
 
 
 def print_comparison(comparison: "Comparison") -> None:
     """Print two versions side by side, and whether one is better."""
     names = [str(entry) for entry in comparison.entries]
-    table = Table("", *names)
+    table = FittingTable("", *map(prose, names))
     for name, pair in comparison.facts().items():
-        style = "" if pair[0] == pair[1] else "bold"
-        table.add_row(name, *(Text(_plain(value), style=style) for value in pair))
+        table.add_texts(name, *(_plain(value, name) for value in pair))
     for name in comparison.scored():
         values = [None if s is None else s.scores.get(name) for s in comparison.scores]
-        table.add_row(name, *map(shown_number, values))
+        table.add_texts(name, *map(shown_number, values))
     out.print(table)
     test = comparison.test
     if test is None:
@@ -141,9 +149,20 @@ def print_removals(removals: "Sequence[Removal]", dry_run: bool) -> None:
         out.print("nothing to remove")
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Any, name: str = "") -> str:
+    """Return a fact as text, with spaces at which it can be wrapped."""
+    if name == "size" and isinstance(value, int):
+        return shown_size(value)
+    if name == "prices" and isinstance(value, str):
+        return " ".join(textwrap.wrap(value, DIGITS))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, list):
-        return ", ".join(map(str, value))
+        return ", ".join(map(_plain, value))
     if isinstance(value, dict):
-        return ", ".join(f"{key}={item}" for key, item in value.items())
+        facts = {key: item for key, item in value.items() if item is not None}
+        return ", ".join(
+            f"{key}=({_plain(item)})" if isinstance(item, dict | list) else f"{key}={_plain(item)}"
+            for key, item in facts.items()
+        )
     return "" if value is None else str(value)

@@ -21,6 +21,7 @@ from cryptodask.errors import InputError
 from cryptodask.evaluate.intervals.conformal import Conformal
 from cryptodask.evaluate.intervals.error_counts import ErrorCounts, PoolSummary
 from cryptodask.evaluate.intervals.past_errors import PastErrors
+from cryptodask.evaluate.intervals.prior import sum_sizes
 from cryptodask.evaluate.rows import KEPT_LEVELS
 from cryptodask.records import DateArray, FloatArray
 
@@ -45,6 +46,28 @@ def count_errors(parts: Iterable[PastErrors], summaries: Mapping[int, PoolSummar
     return join_pools(
         {part.cohort: Conformal().count(part.history, by_cohort.get(part.cohort))} for part in parts
     )
+
+
+def compare_naive(parts: Iterable[PastErrors]) -> tuple[int, int]:
+    """Return how far past forecasts missed, and how far naive did at the same dates and steps.
+
+    Parameters
+    ----------
+    parts : iterable of PastErrors
+        Of one model.
+
+    Returns
+    -------
+    tuple of int
+        Sums of absolute log errors over the spreads expected then, in one unit; whole numbers, so
+        that the sums of all coins depend on no order.
+    """
+    totals = np.zeros(2, dtype=np.int64)
+    for part in parts:
+        spreads = part.history.spreads
+        scale = np.where(spreads > 0, spreads, np.nan)
+        totals += sum_sizes(part.history, scale).sum(axis=(0, 1))
+    return int(totals[0]), int(totals[1])
 
 
 def join_pools(parts: Iterable[Pools]) -> Pools:

@@ -8,13 +8,13 @@ from typer.cli import get_docs_for_click
 
 NAME = "cryptodask"
 
-EXAMPLE = re.compile(r"^(?:cryptodask .*\n)+", re.M)
+EXAMPLE = re.compile(r"^(?: *cryptodask .*\n)+", re.M)
 """Lines of a help text that are commands."""
 
 
 def as_code(match: re.Match[str]) -> str:
     """Return commands as a block of code."""
-    lines = "".join(f"$ {line}\n" for line in match[0].splitlines())
+    lines = "".join(f"$ {line.strip()}\n" for line in match[0].splitlines())
     return f"```console\n{lines}```\n"
 
 
