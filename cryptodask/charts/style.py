@@ -26,6 +26,8 @@ CSS_COLORS = {color: css_color(name) for name, color in reversed(LIGHT.items())}
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 TOOLS = "pan,wheel_zoom,box_zoom,reset,save"
+FEW_TOOLS = "box_zoom,reset,save"
+"""For figures so low that more would be hidden behind dots."""
 
 LEGEND = """
 .bk-grid {{ display: flex; flex-wrap: wrap; gap: 2px 18px;
@@ -102,7 +104,10 @@ def dress(plot: Any) -> None:
     ----------
     plot : bokeh.plotting.figure
     """
+    from bokeh.models import NoOverlap
+
     plot.toolbar.logo = None
+    plot.xaxis.major_label_policy = NoOverlap()
     plot.outline_line_color = None
     plot.xgrid.visible = False
     plot.ygrid.grid_line_color = RULE

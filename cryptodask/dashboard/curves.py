@@ -187,10 +187,10 @@ def _points(
 
 
 def _figure(name: str, models: Sequence[str], x_axis_type: str = "auto") -> Any:
-    from bokeh.models import DataRange1d, NoOverlap
+    from bokeh.models import DataRange1d
     from bokeh.plotting import figure
 
-    plot = figure(
+    return figure(
         name=name,
         x_axis_type=x_axis_type,
         y_range=DataRange1d(only_visible=True),
@@ -199,8 +199,6 @@ def _figure(name: str, models: Sequence[str], x_axis_type: str = "auto") -> Any:
         tools=TOOLS,
         active_drag="box_zoom",
     )
-    plot.xaxis.major_label_policy = NoOverlap()
-    return plot
 
 
 def _near(view: LeaderboardView) -> set[str]:

@@ -93,8 +93,9 @@ class ForecastsPage:
         box, self.failures = live_table("failures", FAILURE_TITLES, failures_table({}))
         self.failed_title = section_title("Failures")
         self.failures.visible = self.failed_title.visible = False
-        chooser = chooser_row([self.run, self.find, self.coin, *buttons, self.span])
-        children = [chooser, self.progress, self.heading, self.caption, self.area]
+        self.chooser = chooser_row([self.run, self.find, self.coin, buttons, self.span])
+        self.chooser.visible = False  # until there is something to choose
+        children = [self.chooser, self.progress, self.heading, self.caption, self.area]
         card(self.doc, "forecasts", [*children, self.failed_title, box])
 
     async def follow(self) -> None:
@@ -109,6 +110,7 @@ class ForecastsPage:
         if list(self.run.options) != options:
             self.run.options = options
         self.run.visible = len(entries) > 1
+        self.chooser.visible = self.run.visible or bool(self.coins)
         known = {entry.id: entry for entry in entries}
         chosen = None if self.is_followed or self.entry is None else known.get(self.entry.id)
         # A run that has just started has nothing to show yet.
@@ -132,6 +134,7 @@ class ForecastsPage:
         failed = set(failures["coin"])
         if coins != self.coins or failed != self.failed:
             self.coins, self.failed = coins, failed
+            self.chooser.visible = self.run.visible or bool(coins)
             self._find_again()
         self._reads += 1
         await self._read_coin()
