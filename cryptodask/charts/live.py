@@ -16,6 +16,7 @@ from cryptodask.charts.style import (
     TOOLS,
     add_legend,
     dress,
+    log_ticker,
     plain_text,
     style,
 )
@@ -63,6 +64,8 @@ def _figure(pane: Pane, height: int) -> Any:
         active_drag="box_zoom",
         title=pane.title or None,
     )
+    if pane.log:
+        plot.yaxis.ticker = log_ticker()
     plot.xaxis.axis_label, plot.yaxis.axis_label = pane.x_label or None, pane.y_label or None
     percent = NumeralTickFormatter(format="0%")
     plot.yaxis.formatter = percent if pane.percent else CustomJSTickFormatter(code=TICKS)

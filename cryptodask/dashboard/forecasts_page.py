@@ -76,7 +76,7 @@ class ForecastsPage:
 
     def _widgets(self) -> None:
         from bokeh.layouts import column
-        from bokeh.models import Select
+        from bokeh.models import Select, Spacer
 
         self.run = Select(name="run", title="Run", options=[], width=420)
         self.find, self.coin = find_box(), coin_list("Coin")
@@ -89,7 +89,9 @@ class ForecastsPage:
         self.heading = plain_text("coin_heading", "", "24px", INK, "650")
         self.caption = plain_text("coin_caption", "", "14px", MUTED)
         self.progress = plain_text("progress", "", "14px", MUTED)
-        self.area = column(name="area", sizing_mode="stretch_width")
+        # Of a column without children, Bokeh's server warns.
+        self.nothing = [Spacer(height=1)]
+        self.area = column(*self.nothing, name="area", sizing_mode="stretch_width")
         box, self.failures = live_table("failures", FAILURE_TITLES, failures_table({}))
         self.failed_title = section_title("Failures")
         self.failures.visible = self.failed_title.visible = False
@@ -213,7 +215,7 @@ class ForecastsPage:
         try:
             view, note = await in_thread(cache.view_of, entry, coin, DAYS[self.span.active])
         except (CryptoDaskError, OSError) as error:
-            self.area.children, self.figure, self.view = [], None, None
+            self.area.children, self.figure, self.view = self.nothing, None, None
             self.heading.text, self.caption.text = coin, str(error)
             return
         if read == self._reads:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from cryptodask.charts.style import COLORS, LINE, TOOLS, dress, plain_text, style
+from cryptodask.charts.style import COLORS, LINE, TOOLS, dress, log_ticker, plain_text, style
 from cryptodask.charts.theme import LIGHT
 from cryptodask.dashboard.history import VOLUME
 from cryptodask.dashboard.price_figure import BAND_ALPHA, DARKER, add_band, legend_item
@@ -25,7 +25,7 @@ figure.reset.emit()
 CANDLES = """
 const is_on = cb_obj.active.length > 0
 for (const candle of candles) candle.visible = is_on
-closes.glyph.line_alpha = is_on ? 0.3 : 1
+closes.glyph.setv({line_alpha: is_on ? 0.3 : 1}, {sync: false})  // a server would refuse it
 """
 
 BANDS = """
@@ -67,12 +67,11 @@ def scale_switch(plot: Any) -> Any:
     -------
     bokeh.models.CheckboxGroup
     """
-    from bokeh.models import CustomJS, LinearScale, LogScale, LogTicker
+    from bokeh.models import CustomJS, LinearScale, LogScale
 
     switch = _switch("log_scale", "Log scale")
-    log_ticker = LogTicker(mantissas=[1, 2, 5])
     args = {"figure": plot, "linear": LinearScale(), "log": LogScale()}
-    args |= {"ticker": plot.yaxis[0].ticker, "log_ticker": log_ticker}
+    args |= {"ticker": plot.yaxis[0].ticker, "log_ticker": log_ticker()}
     switch.js_on_change("active", CustomJS(args=args, code=SCALE))
     return switch
 

@@ -14,6 +14,7 @@ from cryptodask.charts.style import (
     MUTED,
     add_legend,
     dress,
+    log_ticker,
     plain_text,
     style,
 )
@@ -155,6 +156,8 @@ def _curves(result: Simulation, what: str) -> Any:
         items.append(legend_item(str(name), line))
     plot.yaxis.axis_label = "times the first cash" if is_equity else "below the peak"
     plot.yaxis.formatter = NumeralTickFormatter(format="0,0.00" if is_equity else "0%")
+    if is_equity:
+        plot.yaxis.ticker = log_ticker()
     plot.min_border_left = 70
     dress(plot)
     add_legend(plot, items, label=LABEL)
