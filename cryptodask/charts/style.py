@@ -45,7 +45,7 @@ return tick.toLocaleString("en-US", {minimumFractionDigits: digits, maximumFract
 """
 
 LOG_TICKS = """
-const {start, end} = cb_data.range
+const {start, end} = cb_data
 const low = Math.min(start, end), high = Math.max(start, end)
 if (!(low > 0)) return []
 const steps = Math.log10(high / low) > 4 ? [1] : [1, 2, 5]

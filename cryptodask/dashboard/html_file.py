@@ -57,7 +57,7 @@ const watch = () => {
 watch()
 
 // What has no room in its cell can be read by pointing at it.
-addEventListener("mouseover", (event) => {
+addEventListener("mousemove", (event) => {
   const cell = event.composedPath().find((part) => part.classList?.contains("slick-cell"))
   if (cell != null) cell.title = cell.scrollWidth > cell.clientWidth ? cell.textContent : ""
 })
