@@ -38,6 +38,7 @@ def errors(view: LeaderboardView) -> list[Any]:
     """
     by_step = _figure("by_step", view.models)
     by_step.xaxis.axis_label = "bars ahead"
+    by_step.xaxis.ticker.min_interval = 1
     _draw_lines(by_step, view, view.steps, "step", "relative_mae")
     by_origin = _figure("by_origin", view.models, "datetime")
     _draw_lines(by_origin, view, view.origins, "cutoff", "relative_error")

@@ -174,6 +174,8 @@ def _costs(result: Simulation) -> Any:
     shares = {name: frame[name].to_numpy() / mean for name in COSTS}
     place = np.arange(len(frame))[::-1]
     data = {"rule": frame["rule"].astype(object).to_numpy(), "at": place}
+    if not any(share.any() for share in shares.values()):
+        return plain_text("free", "Nothing: no fee, slippage or spread was set.", "14px", MUTED)
     shown = [name for name in COSTS if name != "borrowed" or shares[name].any()]
     plot = figure(
         name="costs", y_range=(-0.5, len(frame) - 0.1), height=44 * len(frame) + 100,
@@ -183,7 +185,7 @@ def _costs(result: Simulation) -> Any:
     bars = plot.hbar_stack(
         shown, y="at", height=0.4, color=list(COLORS[: len(shown)]), source=source
     )
-    plot.x_range.start, plot.x_range.end = 0, 1.05 * max(sum(shares.values()).max(), 1e-4)
+    plot.x_range.start, plot.x_range.end = 0, 1.05 * sum(shares.values()).max()
     plot.min_border_left = 8
     plot.yaxis.visible = plot.ygrid.visible = False
     # Names stand above their bars: beside them, long ones would leave no room in a narrow window.
