@@ -16,6 +16,7 @@ from cryptodask.charts.style import (
     TOOLS,
     add_legend,
     dress,
+    log_ticker,
     plain_text,
     style,
 )
@@ -51,7 +52,7 @@ def layout_of(title: str, caption: str, panes: Sequence[Pane], height: int) -> A
 
 
 def _figure(pane: Pane, height: int) -> Any:
-    from bokeh.models import CustomJSTickFormatter, NoOverlap, NumeralTickFormatter, Span
+    from bokeh.models import CustomJSTickFormatter, NumeralTickFormatter, Span
     from bokeh.plotting import figure
 
     plot = figure(
@@ -63,7 +64,8 @@ def _figure(pane: Pane, height: int) -> Any:
         active_drag="box_zoom",
         title=pane.title or None,
     )
-    plot.xaxis.major_label_policy = NoOverlap()
+    if pane.log:
+        plot.yaxis.ticker = log_ticker()
     plot.xaxis.axis_label, plot.yaxis.axis_label = pane.x_label or None, pane.y_label or None
     percent = NumeralTickFormatter(format="0%")
     plot.yaxis.formatter = percent if pane.percent else CustomJSTickFormatter(code=TICKS)

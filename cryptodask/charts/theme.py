@@ -81,14 +81,20 @@ def css_color(name: str) -> str:
 ELEMENT = (
     f":host {{ {' '.join(f'--{key}: {css_color(name)};' for key, name in NAMES.items())} "
     f"--bokeh-icon-color: {css_color('muted')}; color-scheme: light dark; }}"
-    " select.bk-input { appearance: auto; background-image: none; padding-right: 4px; }"
+    # Bokeh's arrow is a picture, which the dark can't colour; the browser's is black in it, too.
+    " select:not([multiple]).bk-input { padding-right: 22px; background:"
+    f" linear-gradient(45deg, transparent 50%, {css_color('ink')} 50%) right 11px center / 5px 5px"
+    f" no-repeat, linear-gradient(-45deg, transparent 50%, {css_color('ink')} 50%)"
+    " right 6px center / 5px 5px no-repeat var(--background-color); }"
+    f" .bk-divider {{ background-color: {css_color('rule')} !important; }}"
 )
 """A stylesheet for each element of Bokeh's: their own variables can't be set from outside."""
 
 GRID = f"""
 :host {{ color: {css_color("ink")}; }}
 .slick-header-column, .slick-header-columns, .slick-pane-header {{
-  background: {css_color("hover")} !important; color: {css_color("ink")}; }}
+  background: {css_color("hover")} !important; color: {css_color("ink")};
+  border-color: transparent {css_color("rule")} {css_color("border")} transparent !important; }}
 .slick-row, .slick-row.odd, .slick-row.even {{ background: {css_color("paper")} !important; }}
 .slick-row:hover .slick-cell {{ background: {css_color("hover")}; }}
 .slick-cell {{ border-color: transparent {css_color("rule")} {css_color("rule")} transparent;

@@ -63,18 +63,18 @@ def coin_chooser(coins: Sequence[str], coin: str) -> tuple[Any, list[Any]]:
     -------
     bokeh.models.Select
     list of bokeh models
-        Box to find a coin, the list, and the buttons.
+        Box to find a coin, the list, and a row of buttons.
     """
     from bokeh.models import CustomJS
 
     find, select = find_box(), coin_list(f"Coin ({len(coins)})", coins, coin)
     args = {"coins": list(coins), "select": select}
     find.js_on_change("value_input", CustomJS(args=args, code=FIND))
-    return select, [find, select, *list_buttons(select)]
+    return select, [find, select, list_buttons(select)]
 
 
-def step_buttons(bind: Callable[[Any, int], None]) -> list[Any]:
-    """Return two buttons, for the option before and the one after.
+def step_buttons(bind: Callable[[Any, int], None]) -> Any:
+    """Return two buttons, for the option before and the one after, that stay beside each other.
 
     Parameters
     ----------
@@ -83,8 +83,9 @@ def step_buttons(bind: Callable[[Any, int], None]) -> list[Any]:
 
     Returns
     -------
-    list of bokeh.models.Button
+    bokeh.models.Row
     """
+    from bokeh.layouts import row
     from bokeh.models import Button
 
     buttons = []
@@ -92,10 +93,10 @@ def step_buttons(bind: Callable[[Any, int], None]) -> list[Any]:
         button = Button(label=label, width=68, height=33, align="end")
         bind(button, step)
         buttons.append(button)
-    return buttons
+    return row(*buttons, align="end")
 
 
-def list_buttons(select: Any) -> list[Any]:
+def list_buttons(select: Any) -> Any:
     """Return two buttons that step through a list, in the browser alone.
 
     Parameters
@@ -104,7 +105,7 @@ def list_buttons(select: Any) -> list[Any]:
 
     Returns
     -------
-    list of bokeh.models.Button
+    bokeh.models.Row
     """
     from bokeh.models import CustomJS
 

@@ -90,7 +90,10 @@ def save_report(
     from bokeh.layouts import column
 
     listed = findings.head(MOST_FINDINGS)
-    listed = listed.assign(date=listed["date"].dt.strftime("%Y-%m-%d").fillna(""))
+    listed = listed.assign(
+        date=listed["date"].dt.strftime("%Y-%m-%d").fillna(""),
+        line=listed["line"].astype("str").replace("0", ""),  # of a whole file
+    )
     parts = [
         plain_text("heading", "Price table", "26px", INK, "650"),
         plain_text("summary", summary, "14px", MUTED),

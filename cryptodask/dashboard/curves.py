@@ -38,6 +38,7 @@ def errors(view: LeaderboardView) -> list[Any]:
     """
     by_step = _figure("by_step", view.models)
     by_step.xaxis.axis_label = "bars ahead"
+    by_step.xaxis.ticker.min_interval = 1
     _draw_lines(by_step, view, view.steps, "step", "relative_mae")
     by_origin = _figure("by_origin", view.models, "datetime")
     _draw_lines(by_origin, view, view.origins, "cutoff", "relative_error")
@@ -187,10 +188,10 @@ def _points(
 
 
 def _figure(name: str, models: Sequence[str], x_axis_type: str = "auto") -> Any:
-    from bokeh.models import DataRange1d, NoOverlap
+    from bokeh.models import DataRange1d
     from bokeh.plotting import figure
 
-    plot = figure(
+    return figure(
         name=name,
         x_axis_type=x_axis_type,
         y_range=DataRange1d(only_visible=True),
@@ -199,8 +200,6 @@ def _figure(name: str, models: Sequence[str], x_axis_type: str = "auto") -> Any:
         tools=TOOLS,
         active_drag="box_zoom",
     )
-    plot.xaxis.major_label_policy = NoOverlap()
-    return plot
 
 
 def _near(view: LeaderboardView) -> set[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from cryptodask.charts.style import INK, MUTED, TOOLS, add_legend, dress, plain_text, style
+from cryptodask.charts.style import FEW_TOOLS, INK, MUTED, add_legend, dress, plain_text, style
 from cryptodask.dashboard import overlay_page
 from cryptodask.dashboard.cache import RecentValues
 from cryptodask.dashboard.days_view import DaysView, read_days
@@ -113,14 +113,14 @@ def save_days(path: "str | os.PathLike[str]", view: DaysView) -> None:
     write_text(html_of(layout(view), "CryptoDask days"), target)
 
 
-def layout(view: DaysView, *first: Any) -> Any:
+def layout(view: DaysView, *notes: Any) -> Any:
     """Return the page.
 
     Parameters
     ----------
     view : DaysView
-    *first : bokeh models
-        Above everything else.
+    *notes : bokeh models
+        Below the summary.
 
     Returns
     -------
@@ -128,13 +128,14 @@ def layout(view: DaysView, *first: Any) -> Any:
     """
     from bokeh.layouts import column
 
-    return column(*first, *_parts(view), sizing_mode="stretch_width", styles=BODY)
+    return column(*_parts(view, *notes), sizing_mode="stretch_width", styles=BODY)
 
 
-def _parts(view: DaysView) -> list[Any]:
+def _parts(view: DaysView, *notes: Any) -> list[Any]:
     return [
         plain_text("heading", "Days", "26px", INK, "650"),
         plain_text("summary", view.summary, "14px", MUTED),
+        *notes,
         section_title("Forecasts and what came"),
         *([plain_text("left_out", view.left_out, "13px", MUTED)] if view.left_out else []),
         *overlay_page.draw(view.overlay),
@@ -176,7 +177,7 @@ class DaysPage:
         (root,) = self.doc.roots
         try:
             view = await in_thread(recent_days, self.store)
-            root.children = [read_note(), *_parts(view)]
+            root.children = _parts(view, read_note())
         except CryptoDaskError as error:
             root.children = [plain_text("note", str(error), "14px", MUTED)]
 
@@ -213,14 +214,14 @@ def _listed(name: str, rows: pd.DataFrame, columns: TitledColumns, nothing: str)
 
 def _accounts(rows: pd.DataFrame) -> list[Any]:
     """Return what accounts were worth, day by day; nothing where there is none."""
-    from bokeh.models import ColumnDataSource, HoverTool
+    from bokeh.models import ColumnDataSource, HoverTool, NumeralTickFormatter
     from bokeh.plotting import figure
 
     if rows.empty:
         return []
     plot = figure(
         name="equity", x_axis_type="datetime", height=220, sizing_mode="stretch_width",
-        tools=TOOLS, active_drag="box_zoom",
+        tools=FEW_TOOLS, active_drag="box_zoom",
     )  # fmt: skip
     items, lines = [], []
     for place, (account, days) in enumerate(rows.groupby("account")):
@@ -233,7 +234,11 @@ def _accounts(rows: pd.DataFrame) -> list[Any]:
         lines.append(line)
     shown = [(name, f"@{name}{{0,0.00}}") for name in ("equity", "cash")]
     tips = [("account", "@account"), ("day", "@day{%F}"), *shown]
-    plot.add_tools(HoverTool(renderers=lines, tooltips=tips, formatters={"@day": "datetime"}))
+    hover = HoverTool(renderers=lines, tooltips=tips, visible=False)
+    hover.formatters = {"@day": "datetime"}
+    plot.add_tools(hover)
+    plot.yaxis.axis_label = "worth, quote currency"
+    plot.yaxis.formatter = NumeralTickFormatter(format="0,0.[00]")
     add_legend(plot, items)
     dress(plot)
     return [plain_text("legend", ACCOUNTS_LEGEND, "13px", MUTED), plot]

@@ -76,7 +76,7 @@ class ForecastsPage:
 
     def _widgets(self) -> None:
         from bokeh.layouts import column
-        from bokeh.models import Select
+        from bokeh.models import Select, Spacer
 
         self.run = Select(name="run", title="Run", options=[], width=420)
         self.find, self.coin = find_box(), coin_list("Coin")
@@ -89,12 +89,15 @@ class ForecastsPage:
         self.heading = plain_text("coin_heading", "", "24px", INK, "650")
         self.caption = plain_text("coin_caption", "", "14px", MUTED)
         self.progress = plain_text("progress", "", "14px", MUTED)
-        self.area = column(name="area", sizing_mode="stretch_width")
+        # Of a column without children, Bokeh's server warns.
+        self.nothing = [Spacer(height=1)]
+        self.area = column(*self.nothing, name="area", sizing_mode="stretch_width")
         box, self.failures = live_table("failures", FAILURE_TITLES, failures_table({}))
         self.failed_title = section_title("Failures")
         self.failures.visible = self.failed_title.visible = False
-        chooser = chooser_row([self.run, self.find, self.coin, *buttons, self.span])
-        children = [chooser, self.progress, self.heading, self.caption, self.area]
+        self.chooser = chooser_row([self.run, self.find, self.coin, buttons, self.span])
+        self.chooser.visible = False  # until there is something to choose
+        children = [self.chooser, self.progress, self.heading, self.caption, self.area]
         card(self.doc, "forecasts", [*children, self.failed_title, box])
 
     async def follow(self) -> None:
@@ -109,6 +112,7 @@ class ForecastsPage:
         if list(self.run.options) != options:
             self.run.options = options
         self.run.visible = len(entries) > 1
+        self.chooser.visible = self.run.visible or bool(self.coins)
         known = {entry.id: entry for entry in entries}
         chosen = None if self.is_followed or self.entry is None else known.get(self.entry.id)
         # A run that has just started has nothing to show yet.
@@ -132,6 +136,7 @@ class ForecastsPage:
         failed = set(failures["coin"])
         if coins != self.coins or failed != self.failed:
             self.coins, self.failed = coins, failed
+            self.chooser.visible = self.run.visible or bool(coins)
             self._find_again()
         self._reads += 1
         await self._read_coin()
@@ -210,7 +215,7 @@ class ForecastsPage:
         try:
             view, note = await in_thread(cache.view_of, entry, coin, DAYS[self.span.active])
         except (CryptoDaskError, OSError) as error:
-            self.area.children, self.figure, self.view = [], None, None
+            self.area.children, self.figure, self.view = self.nothing, None, None
             self.heading.text, self.caption.text = coin, str(error)
             return
         if read == self._reads:

@@ -56,6 +56,16 @@ const watch = () => {
 }
 watch()
 
+// What has no room in its cell can be read by pointing at it.
+addEventListener("mousemove", (event) => {
+  const cell = event.composedPath().find((part) => part.classList?.contains("slick-cell"))
+  if (cell != null) cell.title = cell.scrollWidth > cell.clientWidth ? cell.textContent : ""
+})
+addEventListener("DOMContentLoaded", () => {
+  for (const link of document.querySelectorAll("nav [aria-current]"))
+    link.parentElement.scrollLeft = link.offsetLeft - link.parentElement.clientWidth / 2
+})
+
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   const repaint = (view) => {
     view.request_repaint?.()
@@ -65,7 +75,8 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
 })
 """
 """In the browser: says since when a server does not answer, and reloads the page once it does, if
-Bokeh has not found its session by then; and paints figures again in other colours."""
+Bokeh has not found its session by then; shows the whole text of a cell, and the links of this page;
+and paints figures again in other colours."""
 
 TEMPLATE = """\
 {% block postamble %}

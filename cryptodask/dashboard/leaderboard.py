@@ -32,7 +32,7 @@ BOARD: TitledColumns = [
     ("rank", "rank", 40, "0"),
     ("model", "model", 104, None),
     ("coins", "coins", 46, "0,0"),
-    ("relative_mae", "rel. MAE", 68, "0.000"),
+    ("relative_mae", "rel. MAE", 78, "0.000"),
     ("mase", "MASE", 56, "0.00"),
     ("rmsse", "RMSSE", 58, "0.00"),
     ("smape", "sMAPE", 58, "0.0"),

@@ -12,10 +12,10 @@ from cryptodask.dashboard.style import BODY, section_title
 from cryptodask.dashboard.tables import HEAD, HIGHEST, ROW, Columns, TitledColumns, live_table
 
 RUN_TITLES: TitledColumns = [
-    ("began", "started", 150, None),
+    ("began", "started", 172, None),
     ("kind", "kind", 76, None),
     ("state", "state", 76, None),
-    ("models", "models", 190, None),
+    ("models", "models", 168, None),
     ("share", "progress", 120, "0.0%"),
     ("coins", "total", 70, "0,0"),
     ("done", "done", 70, "0,0"),
@@ -62,6 +62,10 @@ const show = () => {
   const id = known.runs.id.includes(chosen) ? chosen : known.runs.id[0]
   const part = (name) => known[`${id}/${name}`] ?? nothing[name]
   summary.text = part("summary").text[0]
+  for (const some of of_runs) some.visible = id != null
+  const has_rates = part("throughput").seconds.length > 1
+  for (const some of of_rates)
+    some.styles = {...some.styles, visibility: has_rates ? "visible" : "hidden"}
   put_rows(models, part("models"))
   put_rows(failures, part("failures"))
   failures.visible = titles.failures.visible = part("failures").coin.length > 0
@@ -133,21 +137,28 @@ def runs_page(doc: Any) -> None:
     failures.visible = False
     failed_title = section_title("Failures")
     failed_title.visible = False
+    progress_title = section_title("Progress by model")
+    of_runs = [runs, progress_title, models]
+    of_rates = [section_title("Coins × models per second"), plot]
+    # What is empty says nothing.
+    for part in of_runs:
+        part.visible = False
+    for part in of_rates:  # a figure that is not laid out has no ranges
+        part.styles = part.styles | {"visibility": "hidden"}
     children = [
         plain_text("heading", "Runs", "24px", INK, "650"),
         parts,
-        section_title("Progress by model"),
+        progress_title,
         summary,
         models_box,
-        section_title("Coins × models per second"),
-        plot,
+        *of_rates,
         failed_title,
         failures_box,
     ]
     card(doc, "runs", children)
     args = {"runs": runs, "models": models, "failures": failures, "throughput": throughput}
     args |= {"summary": summary, "nothing": nothing}
-    args |= {"titles": {"failures": failed_title}}
+    args |= {"titles": {"failures": failed_title}, "of_runs": of_runs, "of_rates": of_rates}
     args |= {"heights": {"row": ROW, "head": HEAD, "most": HIGHEST}}
     doc.js_on_event("document_ready", CustomJS(args=args, code=FOLLOW))
 

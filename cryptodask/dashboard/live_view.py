@@ -149,13 +149,18 @@ def label_of(run: Run) -> str:
     ----------
     run : Run
     """
+    return f"{_what(run)} · {run.state}"
+
+
+def _what(run: Run) -> str:
+    """Return when a run began, its kind and its models."""
     models = ", ".join(run.models)
     models = models if len(models) <= 60 else f"{models[:59]}…"
-    return f"{_clock(run.began)} · {run.kind} · {models} · {run.state}"
+    return f"{_clock(run.began)} · {run.kind} · {models}"
 
 
 def progress_of(run: Run) -> str:
-    """Return how far a run in progress is, and when that was, as one line; "" of others.
+    """Return which run is in progress, how far, and when that was, as one line; "" of others.
 
     Parameters
     ----------
@@ -164,7 +169,7 @@ def progress_of(run: Run) -> str:
     if run.state != RUNNING:
         return ""
     ended, coins = run.total("ended"), run.total("coins")
-    return f"running, {ended:,} of {coins:,} yet, as of {_clock(run.heard)}"
+    return f"{_what(run)} · running, {ended:,} of {coins:,} yet, as of {_clock(run.heard)}"
 
 
 def summary_of(run: Run | None) -> str:
@@ -176,12 +181,11 @@ def summary_of(run: Run | None) -> str:
     """
     if run is None:
         return "No run since this scheduler started."
-    parts = [label_of(run), f"{counted(run.horizon, 'bar')} ahead"]
+    parts = [progress_of(run) or label_of(run), f"{counted(run.horizon, 'bar')} ahead"]
     if run.source:
         parts.append(f"prices from {run.source}")
     if run.out:
         parts.append(f"written to {run.out}")
-    parts += filter(None, [progress_of(run)])
     if run.error:
         parts.append(run.error)
     return " · ".join(parts)

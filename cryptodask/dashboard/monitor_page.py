@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cryptodask.charts.style import COLORS, INK, MUTED, TOOLS, add_legend, dress, plain_text
+from cryptodask.charts.style import COLORS, FEW_TOOLS, INK, MUTED, add_legend, dress, plain_text
 from cryptodask.dashboard.price_figure import legend_item
 from cryptodask.pipeline.monitor.daily import DRIFTS, FEATURES
 from cryptodask.pipeline.monitor.judging import (
@@ -113,7 +113,7 @@ def _figure(drawn: list[pd.DataFrame], days: Any) -> list[Any]:
         x_range=days,
         height=190,
         sizing_mode="stretch_width",
-        tools=TOOLS,
+        tools=FEW_TOOLS,
         active_drag="box_zoom",
     )
     items = []
@@ -136,7 +136,8 @@ def _figure(drawn: list[pd.DataFrame], days: Any) -> list[Any]:
             ("least", "@least"),
             ("most", "@most"),
         ]
-        plot.add_tools(HoverTool(renderers=[line], tooltips=rows, formatters={"@day": "datetime"}))
+        tips = {"tooltips": rows, "formatters": {"@day": "datetime"}, "visible": False}
+        plot.add_tools(HoverTool(renderers=[line], **tips))
     add_legend(plot, items)
     dress(plot)
     what = "; ".join(f"{name}: {meaning_of(name)}" for name in measures)

@@ -9,6 +9,7 @@ from cryptodask.dashboard.chooser import chooser_row, coin_chooser, list_buttons
 from cryptodask.dashboard.overlay import BEFORE, Overlay
 from cryptodask.dashboard.price_figure import (
     BAND_ALPHA,
+    DARKER,
     add_band,
     add_closes,
     legend_item,
@@ -83,7 +84,7 @@ def _chooser(overlay: Overlay, position: int, drawn: dict[str, Any]) -> Any:
     on_change = CustomJS(args=drawn | args, code=DRAW)
     for chosen in (select, model, origin):
         chosen.js_on_change("value", on_change)
-    return chooser_row([*parts, model, origin, *list_buttons(origin)], space=10)
+    return chooser_row([*parts, model, origin, list_buttons(origin)], space=10)
 
 
 def _figure(overlay: Overlay, closes: Any, ahead: Any) -> Any:
@@ -92,9 +93,10 @@ def _figure(overlay: Overlay, closes: Any, ahead: Any) -> Any:
     levels = BAND_LEVELS if overlay.has_bands else ()
     bands = [
         legend_item(
-            f"{level}% interval", add_band(plot, ahead, level, color, alpha=BAND_ALPHA + 0.03)
+            f"{level}% interval",
+            add_band(plot, ahead, level, color, alpha=BAND_ALPHA + DARKER * place),
         )
-        for level in levels
+        for place, level in enumerate(levels)
     ]
     close = add_closes(plot, closes)
     line = plot.line("date", "forecast", source=ahead, color=color, line_width=2)

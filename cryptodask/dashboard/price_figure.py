@@ -6,7 +6,8 @@ from typing import Any
 from cryptodask.charts.style import LINE, PRICE, TICKS, TOOLS
 from cryptodask.dashboard.view import bounds_of
 
-BAND_ALPHA = 0.16
+BAND_ALPHA, DARKER = 0.22, 0.12
+"""Opacity of the widest interval, and by how much that of each narrower one is larger."""
 
 
 def price_figure(name: str, height: int) -> Any:
@@ -23,19 +24,20 @@ def price_figure(name: str, height: int) -> Any:
     -------
     bokeh.plotting.figure
     """
-    from bokeh.models import CustomJSTickFormatter, NoOverlap
+    from bokeh.models import CustomJSTickFormatter, DataRange1d
     from bokeh.plotting import figure
 
     plot = figure(
         name=name,
         x_axis_type="datetime",
+        # Else candles that nobody asked for, and bands of other models, flatten what is shown.
+        y_range=DataRange1d(only_visible=True),
         height=height,
         sizing_mode="stretch_width",
         tools=TOOLS,
         active_drag="box_zoom",
     )
     plot.x_range.range_padding = 0.02
-    plot.xaxis.major_label_policy = NoOverlap()
     plot.yaxis.axis_label = "USD"
     plot.yaxis.formatter = CustomJSTickFormatter(code=TICKS)
     return plot

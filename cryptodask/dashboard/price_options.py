@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from cryptodask.charts.style import COLORS, LINE, TOOLS, dress, plain_text, style
+from cryptodask.charts.style import COLORS, LINE, TOOLS, dress, log_ticker, plain_text, style
 from cryptodask.charts.theme import LIGHT
 from cryptodask.dashboard.history import VOLUME
-from cryptodask.dashboard.price_figure import BAND_ALPHA, add_band, legend_item
+from cryptodask.dashboard.price_figure import BAND_ALPHA, DARKER, add_band, legend_item
 from cryptodask.dashboard.view import bounds_of
 
 NO_BANDS = ("-1", "– none –")
@@ -25,7 +25,7 @@ figure.reset.emit()
 CANDLES = """
 const is_on = cb_obj.active.length > 0
 for (const candle of candles) candle.visible = is_on
-closes.glyph.line_alpha = is_on ? 0.3 : 1
+closes.glyph.setv({line_alpha: is_on ? 0.3 : 1}, {sync: false})  // a server would refuse it
 """
 
 BANDS = """
@@ -40,8 +40,13 @@ for (const item of items) { item.visible = j >= 0; item.change.emit() }
 
 AGE = """
 const days = Math.floor((Date.now() - cutoff.location) / 864e5)
+const day = new Date(cutoff.location).toISOString().slice(0, 10)
 note.visible = days > 2
-note.text = `Old: as of ${new Date(cutoff.location).toISOString().slice(0, 10)}, ${days} days ago.`
+note.text = `Old: as of ${day}, ${days.toLocaleString("en-US")} days ago.`
+"""
+
+AMOUNTS = """
+return tick.toLocaleString("en-US", {notation: "compact"})
 """
 
 END = """
@@ -62,12 +67,11 @@ def scale_switch(plot: Any) -> Any:
     -------
     bokeh.models.CheckboxGroup
     """
-    from bokeh.models import CustomJS, LinearScale, LogScale, LogTicker
+    from bokeh.models import CustomJS, LinearScale, LogScale
 
     switch = _switch("log_scale", "Log scale")
-    log_ticker = LogTicker(mantissas=[1, 2, 5])
     args = {"figure": plot, "linear": LinearScale(), "log": LogScale()}
-    args |= {"ticker": plot.yaxis[0].ticker, "log_ticker": log_ticker}
+    args |= {"ticker": plot.yaxis[0].ticker, "log_ticker": log_ticker()}
     switch.js_on_change("active", CustomJS(args=args, code=SCALE))
     return switch
 
@@ -121,25 +125,24 @@ def volume_figure(plot: Any, source: Any, bar: float) -> Any:
     -------
     bokeh.plotting.figure
     """
-    from bokeh.models import HoverTool, NoOverlap, NumeralTickFormatter
+    from bokeh.models import CustomJSTickFormatter, HoverTool
     from bokeh.plotting import figure
 
     below = figure(
         name="volume",
         x_axis_type="datetime",
         x_range=plot.x_range,
-        height=110,
+        height=140,
         sizing_mode="stretch_width",
         tools=TOOLS,
         active_drag="box_zoom",
     )
     bars = below.vbar("date", 0.7 * bar, VOLUME, source=source, color=LINE, alpha=0.6)
     below.y_range.start = 0
-    below.yaxis.axis_label = "volume"
-    below.yaxis.formatter = NumeralTickFormatter(format="0.[0]a")
+    below.yaxis.axis_label = "volume, USD"
+    below.yaxis.formatter = CustomJSTickFormatter(code=AMOUNTS)
     below.yaxis.ticker.desired_num_ticks = 3
-    below.xaxis.major_label_policy = NoOverlap()
-    tips = [("date", "@date{%F}"), ("volume", f"@{VOLUME}{{0,0}}")]
+    tips = [("date", "@date{%F}"), ("volume, USD", f"@{VOLUME}{{0,0}}")]
     below.add_tools(HoverTool(renderers=[bars], tooltips=tips, formatters={"@date": "datetime"}))
     below.toolbar_location = None
     dress(below)
@@ -171,7 +174,7 @@ def add_bands(
     from bokeh.models import CustomJS, Select
 
     bands = [
-        (level, add_band(plot, source, level, style(0)[0], 0, BAND_ALPHA + 0.1 * place))
+        (level, add_band(plot, source, level, style(0)[0], 0, BAND_ALPHA + DARKER * place))
         for place, level in enumerate(levels)
     ]
     items = [legend_item(f"{level}% interval", band) for level, band in bands]

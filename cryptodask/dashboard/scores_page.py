@@ -23,6 +23,8 @@ from cryptodask.io.paths import is_folder, path_of
 FIELDS = ("rank", "model", "coins", *SCORES)
 TITLES = [column for column in BOARD if column[0] in FIELDS]
 
+NOTHING = "No backtest has ended since this scheduler started."
+
 MOST_READ = 100_000_000
 """Bytes of a backtest's files that a scheduler scores; more would keep it from its work."""
 
@@ -45,13 +47,14 @@ class ScoresPage:
         self.run = Select(name="run", title="Backtest", options=[], width=520)
         self.run.on_change("value", self._choose)
         self.heading = plain_text("summary", "", "14px", MUTED)
-        box, self.table = live_table("scores", TITLES, board([]))
+        self.board, self.table = live_table("scores", TITLES, board([]))
+        self.legend = plain_text("legend", LEGEND, "12px", MUTED)
         children = [
             plain_text("heading", "Scores of backtests", "24px", INK, "650"),
             self.run,
             self.heading,
-            box,
-            plain_text("legend", LEGEND, "12px", MUTED),
+            self.board,
+            self.legend,
         ]
         card(doc, "scores", children)
         self.update()
@@ -69,9 +72,9 @@ class ScoresPage:
         self.run.visible = bool(options)
         if not options:
             waiting = [run for run in self.broadcaster.runs if run.kind == BACKTEST]
-            self.heading.text = " · ".join(
-                ["No backtest has ended since this scheduler started.", *map(summary_of, waiting)]
-            )
+            runs_now = [f"Waiting for: {summary_of(run)}" for run in waiting]
+            self.heading.text = " ".join([NOTHING, *runs_now])
+        self.board.visible = self.legend.visible = bool(options)
 
     def _choose(self, name: str, old: str, new: str) -> None:
         del name, old, new

@@ -16,6 +16,9 @@ TitledColumns = Sequence[tuple[str, str, int, str | None]]
 ROW, HEAD, HIGHEST = 25, 34, 560
 """Heights in pixels: of a row, of the titles, and of a table at most."""
 
+ROOM = 1120
+"""Pixels for a table in a window of 1,280: wider ones are squeezed, not scrolled."""
+
 BAR = (
     f'<div style="background:{css_color("rule")};height:12px;margin-top:4px;border-radius:3px">'
     '<div style="background:#0072B2;height:12px;border-radius:3px;'
@@ -75,7 +78,8 @@ def data_table(name: str, frame: pd.DataFrame, columns: TitledColumns) -> tuple[
         stylesheets=[ELEMENT, GRID, *over_numbers],
         height=height_of(len(frame)),
         sizing_mode="stretch_width",
-        min_width=int(0.85 * sum(width for _, _, width, _ in columns)),
+        # Not as `min_width`, which comes into force after columns were fitted to a narrow window.
+        styles={"min-width": f"{min(ROOM, sum(width for _, _, width, _ in columns))}px"},
     )
     # A narrow window scrolls the table, rather than squeezing it.
     return column(table, sizing_mode="stretch_width", styles={"overflow-x": "auto"}), table

@@ -8,16 +8,17 @@ import pandas as pd
 
 from cryptodask.charts.style import (
     COLORS,
-    FONT,
+    FEW_TOOLS,
     INK,
     LINE,
     MUTED,
-    TOOLS,
     add_legend,
     dress,
+    log_ticker,
     plain_text,
     style,
 )
+from cryptodask.dashboard.history import bar_of, with_breaks
 from cryptodask.dashboard.html_file import html_of, target_of
 from cryptodask.dashboard.price_figure import add_closes, legend_item, price_figure, price_hover
 from cryptodask.dashboard.style import BODY, WRAP, section_title
@@ -27,19 +28,19 @@ from cryptodask.trading.api import Simulation
 from cryptodask.trading.parts import CASH, EQUAL, HOLDING
 
 FIGURES = (
-    ("return", "return", 90, "0,0.0%"),
-    ("sharpe", "Sharpe", 80, "0.00"), ("sharpe_error", "± se", 70, "0.00"),
-    ("deflated", "deflated", 80, "0.00"),
-    ("drawdown", "drawdown", 90, "0.0%"), ("turnover", "turnover", 90, "0,0.0"),
-    ("exposure", "in use", 80, "0.0%"), ("fills", "fills", 80, "0,0"),
-    ("hit_rate", "hits", 80, "0.0%"),
+    ("return", "return", 76, "0,0.0%"),
+    ("sharpe", "Sharpe", 60, "0.00"), ("sharpe_error", "± se", 52, "0.00"),
+    ("deflated", "deflated", 68, "0.00"),
+    ("drawdown", "drawdown", 80, "0.0%"), ("turnover", "turnover", 70, "0,0.0"),
+    ("exposure", "in use", 60, "0.0%"), ("fills", "fills", 60, "0,0"),
+    ("hit_rate", "hits", 60, "0.0%"),
 )  # fmt: skip
 """Columns of the table of figures behind the rule; see `cryptodask.dashboard.tables.data_table`."""
 
 LETTER, WIDEST = 7, 560
 """Pixels of a letter of a rule, and of the column of rules at most."""
 
-LABEL = "min(44em, calc(100vw - 160px))"
+LABEL = "min(44em, calc(100vw - 200px))"
 """Width of a rule in a legend: rules may differ in their last option alone."""
 
 COSTS = {"fees": "fees", "slipped": "slippage and spread", "borrowed": "borrowing"}
@@ -129,13 +130,13 @@ def trading_page(result: Simulation) -> Any:
 
 def _curves(result: Simulation, what: str) -> Any:
     """Return a figure of each rule's equity, as multiples of the first, or of its drawdown."""
-    from bokeh.models import ColumnDataSource, NoOverlap, NumeralTickFormatter
+    from bokeh.models import ColumnDataSource, NumeralTickFormatter
     from bokeh.plotting import figure
 
     is_equity = what == "equity"
     plot = figure(
         name=what, x_axis_type="datetime", y_axis_type="log" if is_equity else "linear",
-        frame_height=240 if is_equity else 140, sizing_mode="stretch_width", tools=TOOLS,
+        frame_height=240 if is_equity else 140, sizing_mode="stretch_width", tools=FEW_TOOLS,
         active_drag="box_zoom", frame_align=False,
     )  # fmt: skip
     items = []
@@ -155,7 +156,9 @@ def _curves(result: Simulation, what: str) -> Any:
         items.append(legend_item(str(name), line))
     plot.yaxis.axis_label = "times the first cash" if is_equity else "below the peak"
     plot.yaxis.formatter = NumeralTickFormatter(format="0,0.00" if is_equity else "0%")
-    plot.axis.major_label_policy = NoOverlap()
+    if is_equity:
+        plot.yaxis.ticker = log_ticker()
+    plot.min_border_left = 70
     dress(plot)
     add_legend(plot, items, label=LABEL)
     return plot
@@ -163,16 +166,16 @@ def _curves(result: Simulation, what: str) -> Any:
 
 def _costs(result: Simulation) -> Any:
     """Return bars of fees and slippage, as a share of the mean equity a rule had."""
-    from bokeh.core.properties import value
-    from bokeh.models import ColumnDataSource, NoOverlap, NumeralTickFormatter
+    from bokeh.models import ColumnDataSource, LinearAxis, NumeralTickFormatter
     from bokeh.plotting import figure
 
     frame = result.figures[result.figures["rule"] != CASH]
     mean = result.equity.groupby("rule")["equity"].mean().reindex(frame["rule"]).to_numpy()
     shares = {name: frame[name].to_numpy() / mean for name in COSTS}
     place = np.arange(len(frame))[::-1]
-    # Names stand above their bars: beside them, long ones would leave no room in a narrow window.
-    data = {"rule": frame["rule"].astype(object).to_numpy(), "at": place, "above": place + 0.3}
+    data = {"rule": frame["rule"].astype(object).to_numpy(), "at": place}
+    if not any(share.any() for share in shares.values()):
+        return plain_text("free", "Nothing: no fee, slippage or spread was set.", "14px", MUTED)
     shown = [name for name in COSTS if name != "borrowed" or shares[name].any()]
     plot = figure(
         name="costs", y_range=(-0.5, len(frame) - 0.1), height=44 * len(frame) + 100,
@@ -182,15 +185,17 @@ def _costs(result: Simulation) -> Any:
     bars = plot.hbar_stack(
         shown, y="at", height=0.4, color=list(COLORS[: len(shown)]), source=source
     )
-    plot.text(
-        0, "above", "rule", source=source, text_baseline="bottom", text_font=value(FONT),
-        text_font_size="13px", text_color=LINE, x_offset=2,
-    )  # fmt: skip
-    plot.x_range.start, plot.x_range.end = 0, 1.05 * max(sum(shares.values()).max(), 1e-4)
+    plot.x_range.start, plot.x_range.end = 0, 1.05 * sum(shares.values()).max()
+    plot.min_border_left = 8
     plot.yaxis.visible = plot.ygrid.visible = False
+    # Names stand above their bars: beside them, long ones would leave no room in a narrow window.
+    above = [float(at) + 0.42 for at in place]
+    names = LinearAxis(ticker=above, fixed_location=0, major_label_standoff=-4)
+    names.major_label_overrides = dict(zip(above, data["rule"], strict=True))
+    plot.add_layout(names, "right")
+    plot.xaxis.ticker.desired_num_ticks = 3
     plot.xaxis.axis_label = "share of the mean equity"
-    plot.xaxis.major_label_policy = NoOverlap()
-    plot.xaxis.formatter = NumeralTickFormatter(format="0.0%")
+    plot.xaxis.formatter = NumeralTickFormatter(format="0.[000]%")
     dress(plot)
     add_legend(plot, [legend_item(COSTS[n], b) for n, b in zip(shown, bars, strict=True)])
     return plot
@@ -260,7 +265,7 @@ def trades_of(result: Simulation) -> tuple[list[str], pd.DataFrame, pd.DataFrame
     coins : list of str
         At most `MOST_COINS`: those where rules, holding apart, won or lost most.
     closes : DataFrame
-        ``coin, date, close``.
+        ``coin, date, close``, with a row without a close in each gap.
     fills : DataFrame
         ``rule, coin, date, side, quantity, price, fee``.
     """
@@ -277,6 +282,7 @@ def trades_of(result: Simulation) -> tuple[list[str], pd.DataFrame, pd.DataFrame
         closes = pd.DataFrame(
             {"coin": known, "date": market.dates[dates], "close": market.close[dates, places]}
         ).sort_values(["coin", "date"])
+        closes = with_breaks(closes, bar_of(closes))
     names = ["rule", "coin", "date", "side", "quantity", "price", "fee"]
     fills = result.fills.loc[result.fills["coin"].isin(coins), names]
     as_objects = dict.fromkeys(("rule", "coin", "side"), object)

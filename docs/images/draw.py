@@ -1,14 +1,16 @@
 """Draw the pictures of README and the first page again: ``make pictures``.
 
 ``terminal.svg`` is what a command prints, by rich; ``page.png`` is the page that it writes, in
-chromium. Both are of the sample, so that they only change with the code.
+chromium by Playwright. Both are of the sample, so that they only change with the code.
 """
 
 import contextlib
 import re
-import subprocess
+import shutil
 import tempfile
 from pathlib import Path
+
+from playwright.sync_api import sync_playwright
 
 from cryptodask.cli.app import app
 from cryptodask.cli.show import out
@@ -41,11 +43,16 @@ def draw_terminal() -> None:
 
 
 def draw_page(page: Path) -> None:
-    """Write a screenshot of a page."""
-    options = ["--headless", "--no-sandbox", "--hide-scrollbars", "--window-size=1200,680"]
-    target = f"--screenshot={HERE / 'page.png'}"
-    time = "--virtual-time-budget=5000"  # ms, for the page to draw itself
-    subprocess.run(["chromium", *options, time, target, page.as_uri()], check=True)
+    """Write a screenshot of a page, as it is on the day after the sample's last."""
+    with sync_playwright() as playwright:
+        path = shutil.which("chromium")
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        tab = browser.new_page(viewport={"width": 1200, "height": 680}, color_scheme="light")
+        tab.clock.set_fixed_time("2026-07-01")
+        tab.goto(page.as_uri())
+        tab.wait_for_function("globalThis.Bokeh?.documents[0]?.is_idle")
+        tab.screenshot(path=HERE / "page.png", full_page=True)
+        browser.close()
 
 
 if __name__ == "__main__":

@@ -256,6 +256,13 @@ def test_candles_volume_a_gap_and_a_logarithmic_axis(tmp_path, make_tables, open
     kind = f"() => Bokeh.index.find_one({figure}).frame.y_scale.type"
     page.get_by_label("Log scale").click()
     assert page.evaluate(kind) == "LogScale"
+    page.wait_for_function("() => Bokeh.documents[0].is_idle")
+    ticks = f"""() => {{
+        const view = Bokeh.index.find_one({figure}), [axis] = {figure}.left
+        return axis.ticker.get_ticks(20, 1500, view.frame.y_range, NaN).major
+    }}"""
+    assert page.evaluate(ticks) == [20, 50, 100, 200, 500, 1000]
+    assert page.evaluate(ticks.replace("20, 1500", "3100, 5200")) == [3500, 4000, 4500, 5000]
     page.get_by_label("Log scale").click()
     assert page.evaluate(kind) == "LinearScale"
     assert page.evaluate("() => Bokeh.documents[0].get_model_by_name('volume') != null")

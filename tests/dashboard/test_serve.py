@@ -76,6 +76,8 @@ def test_forecasts_and_prices_are_shown_without_a_cluster(
     url = served(str(folder))
     page = open_url(url, url)
     page.get_by_text("Closes to 2026-05-31").wait_for()
+    page.get_by_label("Candles").click()  # the server takes what changes
+    page.get_by_label("Log scale").click()
     page.get_by_role("button", name="Next").click()
     page.locator(".coin_heading").get_by_text("Alpha", exact=True).wait_for()
 

@@ -22,14 +22,21 @@ def pages(folder: Path) -> dict[str, str]:
     """Return the pages by their names below a folder."""
     del folder
     texts = {f"api/{name}.rst": page(name) for name in PACKAGES}
-    listed = "".join(f"   {name}\n" for name in PACKAGES)
-    texts["api/index.rst"] = f"{heading('API')}\n.. toctree::\n   :maxdepth: 1\n\n{listed}"
+    named = "".join(f"   {name}\n" for name in PACKAGES)
+    listed = "".join(f"- :doc:`{name}`: {summary(name)}\n" for name in PACKAGES)
+    texts["api/index.rst"] = f"{heading('API')}\n{listed}\n.. toctree::\n   :hidden:\n\n{named}"
     return texts
 
 
 def heading(text: str, line: str = "=") -> str:
     """Return a heading of reStructuredText."""
     return f"{text}\n{line * len(text)}\n"
+
+
+def summary(name: str) -> str:
+    """Return the first sentence of a package's docstring."""
+    paragraph = (import_module(name).__doc__ or "").partition("\n\n")[0]
+    return " ".join(paragraph.split())
 
 
 def page(name: str) -> str:

@@ -7,8 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from dask.distributed import Client, LocalCluster
+from matplotlib.colors import ListedColormap
+from matplotlib.dates import AutoDateLocator
 
 from cryptodask import synthetic_prices
+from cryptodask.dashboard.coverage import SHADES
 from cryptodask.prices.coverage import measure_coverage
 from cryptodask.results import Backtest, Forecasts
 from cryptodask.runs import backtest, forecast
@@ -47,7 +50,7 @@ PARTS = {
     ),
     "days": (
         "The days that each coin has",
-        "A line is a coin, the oldest at the bottom; white: no prices. The report of a table shows "
+        "A line is a coin, the oldest at the bottom; empty: no prices. The report of a table shows "
         "gaps at once.",
         "cryptodask prices check my-table --html report.html",
     ),
@@ -100,7 +103,8 @@ def draw_forecast(ahead: Forecasts, table: pd.DataFrame, path: Path) -> None:
             )  # fmt: skip
         axes.plot(rows["date"], rows["forecast"], color=FORECAST, label="ridge")
         axes.set_ylabel(f"{coin}, USD")
-        axes.legend(loc="upper left", ncols=4, fontsize=8)
+        # Above the axes, where no line can be.
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, fontsize=8)
 
 
 def draw_leaderboard(tested: Backtest, path: Path) -> None:
@@ -145,12 +149,14 @@ def draw_days(path: Path) -> None:
     end = coverage.start + coverage.span * coverage.shares.shape[1]
     with drawn(path, (7.0, 3.2)) as axes:
         axes.imshow(
-            coverage.shares, aspect="auto", origin="lower", cmap="Blues", vmin=0, vmax=1.2,
+            coverage.shares, aspect="auto", origin="lower", vmin=0, vmax=1,
+            cmap=ListedColormap(SHADES),
             interpolation="nearest", extent=(
                 *(float((day - np.datetime64("1970-01-01")).astype(int))
                   for day in (coverage.start, end)), 0, len(first),
             ),
         )  # fmt: skip
         axes.xaxis_date()
+        axes.xaxis.set_major_locator(AutoDateLocator(maxticks=8))
         axes.set_yticks([])
         axes.set_ylabel("coins")

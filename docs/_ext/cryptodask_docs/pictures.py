@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cryptodask import create_model, synthetic_prices
+from cryptodask.charts.style import LINE
 from cryptodask.models import run_model
 from cryptodask.records import Panel
 
@@ -19,7 +20,9 @@ HORIZON, DAYS, SHOWN = 10, 400, 90
 ORIGINS = (30, 20, 10)
 """Days before the end at which a model of the picture forecasts, besides the last day."""
 
-INK, ACTUAL, FORECAST = "#44505c", "#8a98a8", "#d55e00"
+INK, ACTUAL, FORECAST = LINE, "#8a98a8", "#d55e00"
+"""Seen on light and on dark, since pictures have no background."""
+
 STYLE = {
     "svg.hashsalt": "cryptodask",
     "font.size": 9,
@@ -46,7 +49,7 @@ def drawn(path: Path, size: tuple[float, float] = (7.0, 2.8)) -> Iterator[Any]:
         figure, axes = plt.subplots(figsize=size, layout="constrained")
         yield axes
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, metadata={"Date": None})
+        figure.savefig(path, metadata={"Date": None}, transparent=True)
         plt.close(figure)
 
 
