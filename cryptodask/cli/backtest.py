@@ -69,6 +69,9 @@ def backtest(
             names = split_names(spec.coins, session.loader.names)
             wanted = [session.loader.names.find(name) or name for name in names]
         by_coin = result.scores(by=("coin", "model"))
+        if spec.intervals and len(by_coin) and not by_coin["n_interval"].any():
+            text = "no forecast has an interval: no coin had ten returns before an origin, or moved"
+            err.print(Text(f"{text}; more rows, or later origins, give them"), soft_wrap=True)
         print_unscored(wanted, {*by_coin["coin"], *result.failures["coin"]})
         if scores is not None:
             write_table(by_coin, scores)

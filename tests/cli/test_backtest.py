@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -55,6 +56,17 @@ def test_a_backtest_that_makes_no_sense_is_told(
     done = inside("backtest", small_folder, "--scheduler", cluster.address, *options)
     assert done.returncode == 2
     assert told in " ".join(done.stderr.split())
+
+
+def test_a_backtest_of_few_rows_says_that_it_has_no_intervals(tmp_path: Path) -> None:
+    days = pd.date_range("2024-01-01", periods=12).strftime("%Y-%m-%d")
+    prices = pd.DataFrame({"Date": days, "Close": np.arange(12) % 5 + 10.0})
+    prices.to_csv(tmp_path / "Tiny.csv", index=False)
+    words = ("backtest", tmp_path, "--model", "drift", "--origins", 1, "--horizon", 2)
+    done = inside(*words)
+    assert done.returncode == 0, done.stderr
+    assert "no forecast has an interval: " in done.stderr
+    assert "no forecast has an interval" not in inside(*words, "--no-intervals").stderr
 
 
 def test_a_backtest_is_written_to_a_file_and_says_where_time_went(

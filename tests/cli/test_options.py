@@ -15,7 +15,14 @@ from typer.testing import CliRunner
 from cryptodask import runs
 from cryptodask.cli import backtest, forecast, tune
 from cryptodask.cli.app import app
-from cryptodask.cli.options import ClusterOptions, OutputOptions, SearchOutput, with_options
+from cryptodask.cli.options import (
+    ClusterOptions,
+    OutputOptions,
+    SearchOutput,
+    check_apart,
+    check_file,
+    with_options,
+)
 from cryptodask.cli.options.cluster import read_resources, read_workers
 from cryptodask.cli.options.fields import parameters_of, typed
 from cryptodask.cli.options.specs import make_models, read_search, split_names
@@ -315,3 +322,30 @@ def test_a_command_gets_instances_of_the_classes_and_users_see_their_fields() ->
     assert "secret" not in text
     names = [parameter.name for parameter in parameters_of(Shape)]
     assert names == ["sides", "old", "size"]
+
+
+# Where results are written.
+
+
+def test_a_file_of_the_prices_is_not_written_over(tmp_path: Path) -> None:
+    prices = tmp_path / "prices"
+    prices.mkdir()
+    file = prices / "Bitcoin.csv"
+    check_apart({"SOURCE": prices, "--out": file})
+    file.write_text("Date,Close")
+    with pytest.raises(OptionError, match="a file of the folder that SOURCE names"):
+        check_apart({"SOURCE": prices, "--out": file})
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("file", "is a file, and a folder is written"), ("folder.csv", "is a folder, and a file is"),
+     ("x\udcff", "not UTF-8")],
+)  # fmt: skip
+def test_a_place_that_can_not_be_written_is_told_before_the_work(
+    name: str, says: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(OptionError, match=says):
+        check_file("--out", tmp_path / name, (".csv", ""))

@@ -34,7 +34,7 @@ main()
         ("typer", ["forecast", "data"]),
         ("cryptodask.cli.forecast", ["forecast", "data"]),
         ("cryptodask.runs.spec", ["forecast", "data"]),
-        ("pandas", ["tune", "data", "--model", "ridge"]),
+        ("pandas", ["tune", "data", "--model", "ridge", "--search", "ridge.alpha=1"]),
         ("pandas", ["prices", "list", "data"]),
         ("pyarrow", ["prices", "import", "data", "--out", "nowhere"]),
         ("dask", ["cluster", "--scheduler", "tcp://127.0.0.1:1"]),

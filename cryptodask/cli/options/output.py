@@ -39,15 +39,22 @@ def check_file(flag: str, path: "AnyPath | None", endings: tuple[str, ...]) -> N
     Raises
     ------
     OptionError
-        It has another ending, or its folder does not exist.
+        It has another ending or bytes that are no text, its folder does not exist, or a file is
+        where a folder is wanted, or a folder where a file is.
     """
     if path is None:
         return
+    if any("\ud800" <= letter <= "\udfff" for letter in str(path)):
+        raise OptionError(f"{flag} {path}: has bytes that are not UTF-8; give another name")
     if path.suffix not in endings:
         known = " or ".join(ending or "be a folder, without an ending" for ending in endings)
         raise OptionError(f"{flag} {path}: must end in {known}")
     if isinstance(path, Path) and not path.parent.is_dir():
         raise OptionError(f"{flag} {path}: folder {path.parent} does not exist; make it first")
+    if isinstance(path, Path) and not path.suffix and path.is_file():
+        raise OptionError(f"{flag} {path}: is a file, and a folder is written; name another")
+    if isinstance(path, Path) and path.suffix and path.is_dir():
+        raise OptionError(f"{flag} {path}: is a folder, and a file is written; name another")
 
 
 def check_apart(paths: "Mapping[str, str | AnyPath | None]") -> None:
@@ -61,16 +68,22 @@ def check_apart(paths: "Mapping[str, str | AnyPath | None]") -> None:
     Raises
     ------
     OptionError
-        Two are the same place.
+        Two are the same place, or one is a file of prices of the folder that is read.
     """
     places: dict[Path, str] = {}
     for flag, path in paths.items():
         if path is None:
             continue
-        first = places.setdefault(Path(str(path)).resolve(), flag)
+        place = Path(str(path)).resolve()
+        first = places.setdefault(place, flag)
         if first != flag:
             raise OptionError(
                 f"{flag} {path}: is what {first} names, which would be written over; give another"
+            )
+        if place.is_file() and places.get(place.parent) == "SOURCE":
+            raise OptionError(
+                f"{flag} {path}: is a file of the folder that SOURCE names, which would be written "
+                "over; give another"
             )
 
 
