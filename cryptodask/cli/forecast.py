@@ -20,7 +20,7 @@ from cryptodask.cli.options import (
     with_options,
 )
 from cryptodask.cli.show import counted, err, out, shown_date, shown_price
-from cryptodask.cli.tables import FittingTable, number
+from cryptodask.cli.tables import FittingTable, label, number
 from cryptodask.errors import OptionError
 from cryptodask.runs.spec import ForecastSpec
 
@@ -36,6 +36,9 @@ SHOWN = 20
 
 MOST_ROWS = 200_000
 """Rows of forecasts that are read for these lines, unless one coin has more."""
+
+DIGITS = ((6, 1e-10), (5, 1e-10), (4, 1e-10), (4, 1e-3))
+"""Digits of prices in these lines, and the least without an exponent: the first that fit."""
 
 
 @with_options
@@ -150,7 +153,7 @@ def print_forecasts(
     from cryptodask.timing import STAGES
 
     if len(result):
-        out.print(_summary(result, closes))
+        out.print(_summary(result, closes, out.width))
         _print_more(result)
     known = result.against_naive()
     names = ["coins", "failed", "rows", *(["error / naive"] if known else []), "seconds"]
@@ -190,9 +193,9 @@ def _print_more(result: "Forecasts") -> None:
 
 
 def _summary(
-    result: "Forecasts", closes: Callable[[Sequence[str]], Mapping[str, float]]
+    result: "Forecasts", closes: Callable[[Sequence[str]], Mapping[str, float]], width: int
 ) -> FittingTable:
-    """Return the table of the first coins and models."""
+    """Return the table of the first coins and models, with as many digits as fit a width."""
     rows = result.head(_lines(result) * result.horizon)
     groups = [group for _, group in rows.groupby(["coin", "model"], observed=True, sort=False)]
     # What naive forecasts is the last close, so that no file is read again for it.
@@ -200,22 +203,41 @@ def _summary(
     known = {str(row["coin"]): float(row["forecast"]) for row in naive}
     unknown = {str(group["coin"].iloc[0]) for group in groups} - set(known)
     known |= closes(sorted(unknown)) if unknown else {}
+    tables = [
+        _table(result, groups, known, partial(shown_price, digits=digits, least=least))
+        for digits, least in DIGITS
+    ]
+    # A line for each value, where none fits, has room for all digits.
+    for wrapped in (False, True):
+        for table in tables:
+            if table.fits(width, wrapped=wrapped):
+                return table
+    return tables[0]
+
+
+def _table(
+    result: "Forecasts",
+    groups: Sequence["pd.DataFrame"],
+    closes: Mapping[str, float],
+    shown: Callable[[float], str],
+) -> FittingTable:
+    """Return a table with a row for each coin and model, of the steps of each."""
     steps = result.horizon
     names = ["last close", "step 1", *([f"step {steps}"] if steps > 1 else []), "change"]
     if result.has_intervals:
         names.append("80% interval")
-    cutoff = shown_date(rows["cutoff"].max())
+    cutoff = shown_date(max(group["cutoff"].iloc[0] for group in groups))
     title = f"forecasts from {cutoff}, {counted(steps, 'bar')}"
-    table = FittingTable("coin", "model", *map(number, names), title=title)
+    table = FittingTable(label("coin"), label("model"), *map(number, names), title=title)
     for group in groups:
         first, last = group.iloc[0], group.iloc[-1]
         coin, end = str(last["coin"]), float(last["forecast"])
-        close = known.get(coin, math.nan)
+        close = closes.get(coin, math.nan)
         prices = [close, float(first["forecast"]), *([end] if steps > 1 else [])]
-        cells = [coin, str(last["model"]), *map(shown_price, prices)]
+        cells = [coin, str(last["model"]), *map(shown, prices)]
         cells.append(f"{100 * (end / close - 1):+.1f}%" if close > 0 else "-")
         if result.has_intervals:
-            bounds = [shown_price(float(last[name])) for name in ("lower_80", "upper_80")]
+            bounds = [shown(float(last[name])) for name in ("lower_80", "upper_80")]
             cells.append(" to ".join(bounds) if set(bounds) != {"-"} else "-")
         table.add_texts(*cells)
     return table

@@ -76,7 +76,7 @@ def _print_model(content: dict[str, Any]) -> None:
     out.print(Text(content["name"], style="bold"))
     out.print(Text(content["summary"]))
     if content["description"]:
-        out.print(Text(f"\n{content['description']}"))
+        out.print(Text(f"\n{_plain(content['description'])}"))
     gaps = {"leave": "its rows as they are", "split": "the rows after a coin's last gap"}
     out.print(Text(f"\ngaps: {content['gaps']} ({gaps.get(content['gaps'], 'by its options')})"))
     if content["extra"]:
@@ -85,7 +85,12 @@ def _print_model(content: dict[str, Any]) -> None:
         default = "required" if option["required"] else f"default {_shown(option['default'])}"
         out.print(Text(f"\n{option['name']} : {option['type']}, {default}"))
         if option["meaning"]:
-            out.print(Text(f"{option['meaning']}"))
+            out.print(Text(_plain(option["meaning"])))
+
+
+def _plain(text: str) -> str:
+    """Return a text without the marks that a page would show as code."""
+    return text.replace("``", "")
 
 
 def _print_json(content: Any) -> None:

@@ -159,7 +159,7 @@ def shown_origins(origins: "np.ndarray") -> str:
     return f"{number}, {first}" if first == last else f"{number} from {first} to {last}"
 
 
-def shown_price(price: float, digits: int = 6) -> str:
+def shown_price(price: float, digits: int = 6, least: float = 1e-10) -> str:
     """Return a price with its significant digits, and no exponent where that can be read.
 
     Parameters
@@ -167,6 +167,8 @@ def shown_price(price: float, digits: int = 6) -> str:
     price : float
     digits : int
         How many.
+    least : float
+        Prices below it have an exponent.
 
     Examples
     --------
@@ -175,7 +177,7 @@ def shown_price(price: float, digits: int = 6) -> str:
     """
     if not math.isfinite(price):
         return "-"
-    if price != 0 and not 1e-10 <= abs(price) < 1e12:
+    if price != 0 and not least <= abs(price) < 1e12:
         return f"{price:.{digits}g}"
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(price)))) if price else 0
     text = f"{price:,.{decimals}f}"

@@ -1,6 +1,7 @@
 """Tables of the command, which are shown whole at any width."""
 
 import re
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
-__all__ = ["FittingTable", "number", "prose", "wrap_words"]
+__all__ = ["FittingTable", "label", "number", "prose", "wrap_words"]
 
 WORD = re.compile(r"(?:`[^`]*`|\S)+")
 """What is not broken: a word, or a command between backticks."""
@@ -22,6 +23,20 @@ GAPS = (2, 1)
 
 LEAST_PROSE = 14
 """Cells that a column of prose gets at least, where its texts have as many."""
+
+LEAST_NAME = 10
+"""Cells that a column of names gets at least."""
+
+
+def label(name: str) -> Column:
+    """Return a column of names, which may be broken anywhere where they are long.
+
+    Parameters
+    ----------
+    name : str
+        Its heading.
+    """
+    return Column(name, overflow="fold", min_width=LEAST_NAME)
 
 
 def number(name: str) -> Column:
@@ -49,7 +64,7 @@ def prose(name: str) -> Column:
 class FittingTable(Table):
     """A table in which nothing is cut: where rows are too wide, each value gets a line.
 
-    Cells are plain text, of one or more lines, and only `prose` is wrapped.
+    Cells are plain text, of one or more lines, and only `prose` and `label` are wrapped.
 
     Parameters
     ----------
@@ -79,7 +94,11 @@ class FittingTable(Table):
         shown = Column(column) if isinstance(column, str) else column
         wraps = shown.overflow == "fold"
         super().add_column(
-            Text(str(shown.header)), justify=shown.justify, no_wrap=not wraps, overflow="fold"
+            Text(str(shown.header)),
+            justify=shown.justify,
+            no_wrap=not wraps,
+            overflow="fold",
+            min_width=shown.min_width,
         )
 
     def add_texts(self, *cells: str) -> None:
@@ -108,6 +127,20 @@ class FittingTable(Table):
         yield from super().__rich_console__(console, options)
         yield Text("")
 
+    def fits(self, width: int, *, wrapped: bool) -> bool:
+        """Tell whether rows fit.
+
+        Parameters
+        ----------
+        width : int
+            Cells of the terminal.
+        wrapped : bool
+            Whether texts may be wrapped for it.
+        """
+        room = width - GAPS[-1] * (len(self.columns) - 1)
+        widths = self._fitting(room)
+        return widths is not None and (wrapped or widths == self._fitting(sys.maxsize))
+
     def _fitting(self, room: int) -> list[int] | None:
         """Return the width of each column; None where the room is too little for all."""
         most, least = [], []
@@ -118,7 +151,8 @@ class FittingTable(Table):
             ]
             most.append(max(map(cell_len, lines)))
             words = max(cell_len(word) for line in lines for word in line.split(" "))
-            least.append(most[-1] if column.no_wrap else max(words, min(most[-1], LEAST_PROSE)))
+            some = min(most[-1], column.min_width or max(words, LEAST_PROSE))
+            least.append(most[-1] if column.no_wrap else some)
         if sum(least) > room:
             return None
         spare = room - sum(least)
