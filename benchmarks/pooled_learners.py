@@ -1,4 +1,4 @@
-"""``pooled:xgboost`` beside mlforecast's Dask way: the same trees on the same lags, over all coins.
+"""Boosted trees over all coins, on the same lags: ours, and XGBoost by mlforecast's Dask way.
 
     python3.11 -m venv peers && peers/bin/pip install "mlforecast[dask]" xgboost-cpu pyarrow
     python benchmarks/pooled_learners.py [--coins 1000] [--days 1000] [--repeats 3]
@@ -12,7 +12,8 @@ last five log returns, and the target the next one, not normalised on either sid
 depth 4, rate 0.1, by histograms. The ways are:
 
 - ``cryptodask``: ``pooled:xgboost``, with as many ``max_rows`` as there are: rows meet on a worker;
-- ``cryptodask, sample``: the same with the default of a million rows;
+- ``cryptodask, lightgbm``: ``pooled:lightgbm`` the same way, with trees of up to 16 leaves;
+- ``cryptodask, sample``: ``pooled:xgboost`` with the default of a million rows;
 - ``cryptodask, distributed``: rows stay where they are, by XGBoost's Dask interface;
 - ``mlforecast``: ``DistributedMLForecast`` with ``DaskXGBForecast``.
 
@@ -39,7 +40,10 @@ from common import can_import, parse, print_versions, spread
 
 PHI, NOISE, LAGS, PARTS = 0.3, 0.03, 5, 16
 TREES = {"n_estimators": 100, "max_depth": 4, "learning_rate": 0.1}
-WAYS = ("cryptodask", "cryptodask, sample", "cryptodask, distributed", "mlforecast")
+WAYS = (
+    "cryptodask", "cryptodask, sample", "cryptodask, lightgbm", "cryptodask, distributed",
+    "mlforecast",
+)  # fmt: skip
 
 
 def make(folder: Path, coins: int, days: int) -> None:
@@ -89,11 +93,15 @@ def by_cryptodask(folder: Path, way: str, rows: int) -> tuple[float, float, dict
     options: dict[str, Any] = {
         "cryptodask": {"max_rows": rows},
         "cryptodask, sample": {},
+        "cryptodask, lightgbm": {"max_rows": rows, "num_leaves": 2 ** TREES["max_depth"]},
         "cryptodask, distributed": {"distributed": True},
     }[way]
+    name, least = "pooled:xgboost", "min_child_weight"
+    if way == "cryptodask, lightgbm":
+        name, least = "pooled:lightgbm", "min_child_samples"
     model = create_model(
-        "pooled:xgboost", features=f"lag:1-{LAGS}", target="log_return", normalise="none",
-        min_child_weight=1.0, **TREES, **options,
+        name, features=f"lag:1-{LAGS}", target="log_return", normalise="none",
+        **{least: 1}, **TREES, **options,
     )  # fmt: skip
     shutil.rmtree(folder / "out", ignore_errors=True)  # or the same run would be opened again
     client = local_client(2)
@@ -173,7 +181,7 @@ def main() -> None:
     parser.add_argument("--way", nargs="*", default=WAYS, choices=WAYS)
     parser.add_argument("--child", choices=WAYS)
     parser.add_argument("--keep", type=Path)
-    args = parse(parser, coins=20, days=80, repeats=1, way=WAYS[:2])
+    args = parse(parser, coins=20, days=80, repeats=1, way=WAYS[:3])
     rows = args.coins * args.days
     if args.child:
         child(args.child, args.keep, rows)

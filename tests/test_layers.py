@@ -51,6 +51,7 @@ HEAVY = {
     "prophet",
     "mlflow",
     "xgboost",
+    "lightgbm",
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

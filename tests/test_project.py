@@ -21,8 +21,8 @@ def test_conda_and_pip_name_the_same_packages():
     extras = config["options.extras_require"]
     ours = names(config["options"]["install_requires"])
     every = (
-        "excel", "fetch", "lstm", "ml", "mlflow", "notebook", "postgres", "prophet", "stats",
-        "xgboost",
+        "excel", "fetch", "lightgbm", "lstm", "ml", "mlflow", "notebook", "postgres", "prophet",
+        "stats", "xgboost",
     )  # fmt: skip
     assert extras["all"].strip() == f"cryptodask[{','.join(every)}]"
     ours |= {n for extra in every for n in names(extras[extra])}

@@ -18,7 +18,7 @@ from cryptodask.models.pooled.fits import Fit
 from cryptodask.models.pooled.gathered import GatheredModel
 from cryptodask.models.pooled.learner import PooledLearner
 from cryptodask.models.pooled.sklearn_fits import SklearnFits
-from cryptodask.models.pooled.xgboost_fits import import_xgboost, parameters, to_bytes
+from cryptodask.models.pooled.xgboost_fits import parameters, to_bytes
 from cryptodask.models.renamed import RenamedGathered
 from cryptodask.worker.gather import block_of, join_parts, limits, rows_of_step, shape_of
 
@@ -103,7 +103,7 @@ def _by_xgboost(
     client: "Client", library: Any, held: Sequence["Future"], shapes: Sequence[Any], seed: int
 ) -> Fit:
     """Fit one step by XGBoost's Dask interface."""
-    import_xgboost(library.name)
+    library.module()
     from xgboost import dask as xgboost_dask
 
     given, rounds = parameters(library.params, seed)

@@ -22,7 +22,7 @@ FOREIGN = tuple(
     f"cryptodask.models.{part}"
     for part in ("external", "function", "keras", "lstm", "pooled.learner")
 )
-"""Modules whose models run code of other libraries that may crash or hang: prophet, Keras, xgboost.
+"""Modules whose models run code of other libraries that may crash or hang: prophet, Keras, XGBoost.
 
 Pooled learners also send futures within lists, and may fit on several workers."""
 

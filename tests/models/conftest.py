@@ -43,6 +43,13 @@ QUICK: dict[str, dict[str, Any]] = {
         "n_estimators": 5,
         "min_child_weight": 1.0,
     },
+    "pooled:lightgbm": {
+        "features": "lag:1-3 std:4",
+        "target": "scaled:5",
+        "normalise": "window:6",
+        "n_estimators": 5,
+        "min_child_samples": 1,
+    },
     "pooled:sklearn.linear_model.Ridge": {
         "features": "lag:1-3 std:4",
         "target": "scaled:5",
@@ -63,6 +70,7 @@ OF_LIBRARIES = tuple(name for name in QUICK if ":" in name)
 
 NEEDS = {
     "keras": "keras", "prophet": "prophet", "stats": "statsforecast", "pooled:xgboost": "xgboost",
+    "pooled:lightgbm": "lightgbm",
 }  # fmt: skip
 """The packages of extras that models need, by name or prefix."""
 

@@ -39,7 +39,7 @@ def test_families_are_told_with_how_their_models_are_named() -> None:
         "sklearn:sklearn.MODULE.CLASS",
         "stats:CLASS",
         "keras:gru, keras:tcn, keras:transformer, keras:MODULE:BUILDER, keras:FILE.keras",
-        "pooled:xgboost, pooled:sklearn.MODULE.CLASS",
+        "pooled:xgboost, pooled:lightgbm, pooled:sklearn.MODULE.CLASS",
     }
     assert all(line.endswith(".") for line in families.values())
     with pytest.raises(UnknownModelError, match=r"sklearn:sklearn\.MODULE\.CLASS, stats:CLASS"):

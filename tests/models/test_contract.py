@@ -35,6 +35,7 @@ POOLED = {
     "lstm_global",
     "pooled_linear",
     "pooled:xgboost",
+    "pooled:lightgbm",
     "pooled:sklearn.linear_model.Ridge",
 }
 """Those that are trained on all coins together, and whose coins have no randomness of their own."""

@@ -6,7 +6,7 @@ from cryptodask.models import list_models
 from cryptodask.models.explained import explain_model
 
 FAMILIES = (
-    "keras:gru", "keras:tcn", "keras:transformer", "pooled:xgboost",
+    "keras:gru", "keras:tcn", "keras:transformer", "pooled:xgboost", "pooled:lightgbm",
     "pooled:sklearn.linear_model.SGDRegressor", "sklearn:sklearn.svm.SVR", "stats:AutoETS",
 )  # fmt: skip
 

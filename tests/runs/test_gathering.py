@@ -17,11 +17,13 @@ from cryptodask.registry import predict, train
 from cryptodask.runs import backtest, forecast
 from tests.models.conftest import need_package
 
-XGBOOST, RIDGE = "pooled:xgboost", "pooled:sklearn.linear_model.Ridge"
+XGBOOST, LIGHTGBM = "pooled:xgboost", "pooled:lightgbm"
+RIDGE = "pooled:sklearn.linear_model.Ridge"
 SGD = "pooled:sklearn.linear_model.SGDRegressor"
 FOREST = "pooled:sklearn.ensemble.ExtraTreesRegressor"
 OPTIONS: dict[str, dict[str, Any]] = {
     XGBOOST: {"n_estimators": 5, "features": "lag:1-2 market:1"},
+    LIGHTGBM: {"n_estimators": 5, "subsample": 0.7, "features": "lag:1-2 market:1"},
     RIDGE: {"max_rows": 150, "strategy": "recursive"},
     FOREST: {"n_estimators": 2},
     SGD: {"distributed": True, "max_rows": 200},
@@ -70,17 +72,18 @@ def test_rows_that_stay_on_workers_are_marked(
     assert "forecasts are not bit-equal to those of another number of workers" in caplog.text
 
 
+@pytest.mark.parametrize("name", [XGBOOST, LIGHTGBM])
 def test_a_version_forecasts_what_a_run_does_and_a_backtest_sees_its_dates_only(
-    panel: Panel, prices: pd.DataFrame, client: Client, tmp_path: Path
+    name: str, panel: Panel, prices: pd.DataFrame, client: Client, tmp_path: Path
 ) -> None:
-    need_package(XGBOOST)
-    model = create_model(XGBOOST, **OPTIONS[XGBOOST])
+    need_package(name)
+    model = create_model(name, **OPTIONS[name])
     path = tmp_path / "prices.csv"
     prices.to_csv(path, index=False)
     option = {"registry": tmp_path / "models", "client": client, "progress": False}
     train(path, model, horizon=2, intervals=False, **option)
-    done = predict(path, "pooled-xgboost:1", **option)
-    assert np.array_equal(done.get_df()["forecast"].to_numpy().reshape(6, 2), here(XGBOOST, panel))
+    done = predict(path, f"{name.replace(':', '-')}:1", **option)
+    assert np.array_equal(done.get_df()["forecast"].to_numpy().reshape(6, 2), here(name, panel))
     result = backtest(
         CryptoManager(prices, client), [model], 2, origins=2, step=5, calibrate=0, progress=False
     )
@@ -89,5 +92,5 @@ def test_a_version_forecasts_what_a_run_does_and_a_backtest_sees_its_dates_only(
     cutoff = frame["cutoff"].min()
     known = panel.tail(110).dates[: panel.indptr[1]] <= np.datetime64(cutoff)
     early = Panel.from_series((c, v[known], d[known]) for c, v, d in panel)
-    first = frame[(frame["model"] == XGBOOST) & (frame["cutoff"] == cutoff)]
-    assert np.array_equal(first["forecast"].to_numpy().reshape(6, 2), here(XGBOOST, early))
+    first = frame[(frame["model"] == name) & (frame["cutoff"] == cutoff)]
+    assert np.array_equal(first["forecast"].to_numpy().reshape(6, 2), here(name, early))

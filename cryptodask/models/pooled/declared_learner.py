@@ -10,8 +10,10 @@ from cryptodask.features.space import FeatureSpace
 from cryptodask.models.base import Gaps
 from cryptodask.models.learned import Learned
 from cryptodask.models.options import of_family
+from cryptodask.models.pooled.boosted_fits import BoostedFits
 from cryptodask.models.pooled.fits import PREFIX, Library
 from cryptodask.models.pooled.gathered import GatheredModel
+from cryptodask.models.pooled.lightgbm_fits import LightGBMFits
 from cryptodask.models.pooled.sklearn_fits import SklearnFits
 from cryptodask.models.pooled.xgboost_fits import XGBoostFits
 from cryptodask.models.regression.declared import check_alike, declared, missing_feature_error
@@ -37,17 +39,24 @@ OURS: Mapping[str, tuple[Any, Any]] = {
 """Type and default of the options that are not the library's."""
 
 
+BOOSTED: Mapping[str, type[BoostedFits]] = {
+    kind.library: kind for kind in (XGBoostFits, LightGBMFits)
+}
+"""Libraries of boosted trees, by what stands for a regressor of theirs."""
+
+
 def library_of(estimator: str, params: Mapping[str, Any]) -> Library:
     """Return the library of a regressor.
 
     Parameters
     ----------
     estimator : str
-        ``xgboost``, or as ``sklearn.linear_model.Ridge``.
+        ``xgboost``, ``lightgbm``, or as ``sklearn.linear_model.Ridge``.
     params : mapping of str to value
         Parameters of the regressor.
     """
-    return XGBoostFits(params) if estimator == "xgboost" else SklearnFits(estimator, params)
+    boosted = BOOSTED.get(estimator)
+    return boosted(params) if boosted else SklearnFits(estimator, params)
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,7 @@ class DeclaredLearner(GatheredModel):
     cost: ClassVar[float] = 30.0
     needs_variation: ClassVar[bool] = True
     gaps: ClassVar[Gaps] = "split"
-    pattern: ClassVar[str] = f"{PREFIX}:xgboost, {PREFIX}:sklearn.MODULE.CLASS"
+    pattern: ClassVar[str] = f"{PREFIX}:xgboost, {PREFIX}:lightgbm, {PREFIX}:sklearn.MODULE.CLASS"
 
     estimator: str
     features: str = OURS["features"][1]
@@ -112,7 +121,7 @@ class DeclaredLearner(GatheredModel):
         Parameters
         ----------
         estimator : str
-            ``xgboost``, or as ``sklearn.linear_model.Ridge``.
+            ``xgboost``, ``lightgbm``, or as ``sklearn.linear_model.Ridge``.
         """
         return {**OURS, **library_of(estimator, {}).options()}
 
@@ -123,7 +132,7 @@ class DeclaredLearner(GatheredModel):
         Parameters
         ----------
         estimator : str
-            ``xgboost``, or as ``sklearn.linear_model.Ridge``.
+            ``xgboost``, ``lightgbm``, or as ``sklearn.linear_model.Ridge``.
         options : mapping of str to Any
             Values, as text or not.
         """
@@ -137,7 +146,7 @@ class DeclaredLearner(GatheredModel):
         Parameters
         ----------
         estimator : str
-            ``xgboost``, or as ``sklearn.linear_model.Ridge``.
+            ``xgboost``, ``lightgbm``, or as ``sklearn.linear_model.Ridge``.
         """
         return library_of(estimator, {}).documented()
 
@@ -148,9 +157,10 @@ class DeclaredLearner(GatheredModel):
         Parameters
         ----------
         estimator : str
-            ``xgboost``, or as ``sklearn.linear_model.Ridge``.
+            ``xgboost``, ``lightgbm``, or as ``sklearn.linear_model.Ridge``.
         """
-        what = "XGBoost" if estimator == "xgboost" else f"scikit-learn's {estimator.split('.')[-1]}"
+        boosted = BOOSTED.get(estimator)
+        what = boosted.title if boosted else f"scikit-learn's {estimator.split('.')[-1]}"
         return f"{what} over all coins, on declared features."
 
     @property

@@ -1,4 +1,4 @@
-"""``pooled:xgboost`` and ``pooled:sklearn.…``: one regressor over all coins."""
+"""``pooled:xgboost``, ``:lightgbm`` and ``:sklearn.…``: one regressor over all coins."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ TRIAL_ROWS = 128
 
 @dataclass(frozen=True)
 class PooledLearner(DeclaredLearner):
-    """XGBoost, or any regressor of scikit-learn, over all coins, on declared features.
+    """XGBoost, LightGBM, or any regressor of scikit-learn, over all coins, on declared features.
 
     Features and targets are those of ``pooled_linear``: by default the log return ahead over the
     coin's volatility, and features normalised along a window, so that coins look alike. Workers
@@ -43,14 +43,15 @@ class PooledLearner(DeclaredLearner):
 
     Montero-Manso and Hyndman, Principles and Algorithms for Forecasting Groups of Time Series,
     International Journal of Forecasting 37 (2021); Chen and Guestrin, XGBoost: A Scalable Tree
-    Boosting System, KDD 2016; strategies after Ben Taieb et al., A review and comparison of
+    Boosting System, KDD 2016; Ke et al., LightGBM: A Highly Efficient Gradient Boosting Decision
+    Tree, NIPS 2017; strategies after Ben Taieb et al., A review and comparison of
     strategies for multi-step ahead time series forecasting, Expert Systems with Applications 39
     (2012).
 
     Attributes
     ----------
     estimator : str
-        ``xgboost``, or as ``sklearn.linear_model.Ridge``.
+        ``xgboost``, ``lightgbm``, or as ``sklearn.linear_model.Ridge``.
     features : str
         As ``lag:1-5 column:NAME``; see `cryptodask.features.space.FeatureSpace.parse`.
     target : str
@@ -69,7 +70,7 @@ class PooledLearner(DeclaredLearner):
     distributed : bool
         Whether rows stay on several workers, so that `max_rows` does not count: XGBoost by its own
         Dask interface, whose trees differ with the workers, and regressors that have
-        ``partial_fit`` by dask-ml's ``Incremental``.
+        ``partial_fit`` by dask-ml's ``Incremental``. Others are refused.
     params : tuple of (str, value)
         Parameters of the library that are not the defaults, by name.
     """

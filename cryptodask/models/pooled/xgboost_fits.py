@@ -1,15 +1,14 @@
 """Boosted trees of XGBoost for models over all coins: options, fits, and what is kept of them."""
 
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from cryptodask.errors import MissingExtraError, OptionError, VersionError
 from cryptodask.models.packed import Bytes
-from cryptodask.models.pooled.fits import PREFIX, Fit
+from cryptodask.models.pooled.boosted_fits import BoostedFits, compressed
+from cryptodask.models.pooled.fits import Fit
 from cryptodask.models.things import class_docs
 from cryptodask.records import FloatArray32
 
@@ -42,34 +41,6 @@ numbers of threads differ in their last bits."""
 
 FIXED: Mapping[str, Any] = {"tree_method": "hist", "booster": "gbtree", "verbosity": 0}
 
-MOST_BYTES = 2**30
-"""Of one step's trees: more are refused, lest a few bytes that were put there fill the memory."""
-
-OBJECTIVES = ("reg:squarederror", "reg:pseudohubererror", "reg:absoluteerror")
-"""Those whose predictions are of either sign and in the unit of the target."""
-
-
-def import_xgboost(model: str) -> Any:
-    """Return the package.
-
-    Parameters
-    ----------
-    model : str
-        The model's name, for the message.
-
-    Raises
-    ------
-    MissingExtraError
-        It is not installed.
-    """
-    try:
-        import xgboost
-    except ImportError as error:
-        raise MissingExtraError(
-            f"{model} needs XGBoost: pip install 'cryptodask[xgboost]'"
-        ) from error
-    return xgboost
-
 
 def parameters(params: Mapping[str, Any], seed: int) -> tuple[dict[str, Any], int]:
     """Return parameters as ``xgboost.train`` takes them, and the number of rounds.
@@ -88,7 +59,7 @@ def parameters(params: Mapping[str, Any], seed: int) -> tuple[dict[str, Any], in
 
 
 @dataclass(frozen=True)
-class XGBoostFits:
+class XGBoostFits(BoostedFits):
     """XGBoost as `cryptodask.models.pooled.learner` fits it.
 
     Attributes
@@ -97,104 +68,41 @@ class XGBoostFits:
         Some of `OPTIONS`.
     """
 
-    params: Mapping[str, Any]
-
     bit_equal: ClassVar[bool] = False
     library: ClassVar[str] = "xgboost"
-    name: ClassVar[str] = f"{PREFIX}:xgboost"
+    title: ClassVar[str] = "XGBoost"
+    defaults: ClassVar[Mapping[str, Any]] = OPTIONS
+    counts: ClassVar[tuple[str, ...]] = ("n_estimators", "n_jobs")
+    objectives: ClassVar[tuple[str, ...]] = (
+        "reg:squarederror",
+        "reg:pseudohubererror",
+        "reg:absoluteerror",
+    )
 
-    def options(self) -> dict[str, tuple[Any, Any]]:
-        """Return type and default of each option."""
-        return {name: (type(default), default) for name, default in OPTIONS.items()}
-
-    def documented(self) -> list[str]:
-        """Return XGBoost's docstrings, if it is installed; they say what options mean."""
-        try:
-            return class_docs(import_xgboost(self.name).XGBRegressor)
-        except MissingExtraError:
-            return []
-
-    def check(self) -> None:
-        """Check options by training on a few rows.
-
-        Raises
-        ------
-        MissingExtraError
-            XGBoost is not installed.
-        OptionError
-            An option is out of its range.
-        """
-        xgboost = import_xgboost(self.name)
-        values = {**OPTIONS, **self.params}
-        for option in ("n_estimators", "n_jobs"):
-            value = values[option]
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise OptionError(
-                    f"{self.name} {option}: must be an integer of at least 1, got {value!r}"
-                )
-        for option, value in values.items():
-            numeric = isinstance(OPTIONS[option], int | float)
-            if numeric and (isinstance(value, bool) or not isinstance(value, int | float)):
-                raise OptionError(f"{self.name} {option}: must be a number, got {value!r}")
-        if values["objective"] not in OBJECTIVES:
-            raise OptionError(
-                f"{self.name} objective: must be one of {', '.join(OBJECTIVES)}, got "
-                f"{values['objective']!r}"
-            )
-        x = np.arange(16, dtype=np.float32).reshape(8, 2)
-        try:
-            XGBoostFits({**self.params, "n_estimators": 1}).fit(x, x[:, 0], 0)
-        except (xgboost.core.XGBoostError, TypeError, ValueError) as error:
-            said = " ".join(str(error).partition("Stack trace")[0].split())
-            raise OptionError(f"{self.name}: XGBoost refuses its options: {said}") from error
+    def docs(self, module: Any) -> list[str]:
+        return class_docs(module.XGBRegressor)
 
     def check_distributed(self) -> None:
         """Do nothing: XGBoost has an interface of Dask's."""
 
     def fit(self, x: FloatArray32, y: FloatArray32, seed: int) -> Fit:
-        """Fit boosted trees.
-
-        Parameters
-        ----------
-        x : ndarray of float32, ``(n, n_columns)``
-        y : ndarray of float32, ``(n,)``
-            No unit.
-        seed : int
-        """
         import xgboost
 
         given, rounds = parameters(self.params, seed)
         table = xgboost.QuantileDMatrix(x, y, max_bin=given["max_bin"], nthread=given["nthread"])
         return Fit.of(y, kept=to_bytes(xgboost.train(given, table, num_boost_round=rounds)))
 
-    def fit_blocks(self, blocks: Sequence[tuple[FloatArray32, FloatArray32]], seed: int) -> Fit:
-        """Fit boosted trees to several blocks as to one.
+    def load(self, content: bytes) -> tuple["Booster", int]:
+        import xgboost
 
-        Parameters
-        ----------
-        blocks : sequence of (ndarray, ndarray)
-            Features and targets, as `fit` takes them.
-        seed : int
-        """
-        x, y = zip(*blocks, strict=True)
-        return self.fit(np.concatenate(x), np.concatenate(y), seed)
-
-    def predictor(self, fit: Fit, columns: int, seed: int) -> "Booster":
-        """Return what predicts from a fit.
-
-        Parameters
-        ----------
-        fit : Fit
-        columns : int
-            Features.
-        seed : int
-        """
-        assert fit.kept is not None
-        return Booster(fit.kept, columns, self.name)
+        booster = xgboost.Booster({"nthread": 1})
+        booster.load_model(bytearray(content))
+        booster.set_param({"nthread": 1})
+        return Booster(booster), booster.num_features()
 
 
 def to_bytes(booster: Any) -> Bytes:
-    """Return a booster as bytes: UBJSON, compressed to a sixth.
+    """Return a booster as bytes: UBJSON, compressed.
 
     Parameters
     ----------
@@ -204,43 +112,19 @@ def to_bytes(booster: Any) -> Bytes:
     -------
     ndarray of uint8, ``(n_bytes,)``
     """
-    return np.frombuffer(zlib.compress(booster.save_raw("ubj"), 9), dtype=np.uint8)
+    return compressed(booster.save_raw("ubj"))
 
 
+@dataclass(frozen=True)
 class Booster:
-    """A boosted forest that predicts.
+    """Trees of XGBoost that predict.
 
-    Parameters
+    Attributes
     ----------
-    kept : ndarray of uint8, ``(n_bytes,)``
-        Of `fit`.
-    columns : int
-        Features.
-    what : str
-        What it is of, for messages.
-
-    Raises
-    ------
-    VersionError
-        The bytes are not those of a booster of this number of features.
+    booster : xgboost.Booster
     """
 
-    def __init__(self, kept: Bytes, columns: int, what: str) -> None:
-        xgboost = import_xgboost(what)
-        self._booster = xgboost.Booster({"nthread": 1})
-        try:
-            self._booster.load_model(bytearray(_decompressed(kept)))
-            features = self._booster.num_features()
-        except (xgboost.core.XGBoostError, zlib.error, ValueError, TypeError) as error:
-            raise VersionError(
-                f"{what}: what was kept can't be read by XGBoost; train it again"
-            ) from error
-        if features != columns:
-            raise VersionError(
-                f"{what}: what was kept is of {features} features, and {columns} are declared; "
-                "train it again"
-            )
-        self._booster.set_param({"nthread": 1})
+    booster: Any
 
     def predict(self, x: FloatArray32) -> FloatArray32:
         """Predict targets.
@@ -253,14 +137,5 @@ class Booster:
         -------
         ndarray of float32, ``(n,)``
         """
-        predicted: FloatArray32 = self._booster.inplace_predict(np.ascontiguousarray(x))
+        predicted: FloatArray32 = self.booster.inplace_predict(np.ascontiguousarray(x))
         return predicted
-
-
-def _decompressed(kept: Bytes) -> bytes:
-    """Return the UBJSON of `to_bytes`."""
-    stream = zlib.decompressobj()
-    content = stream.decompress(kept.tobytes(), MOST_BYTES)
-    if not stream.eof:
-        raise ValueError("cut off, or too large")
-    return content

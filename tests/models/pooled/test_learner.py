@@ -1,5 +1,6 @@
 """Regressors over all coins: what they learn, which rows they see, what they refuse."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,15 +9,20 @@ import pytest
 from cryptodask.errors import ForecastError, OptionError, TooShortError, VersionError
 from cryptodask.models import Model, create_model, run_model
 from cryptodask.models.learned import Learned
+from cryptodask.models.pooled import boosted_fits
 from cryptodask.models.pooled.base import train
 from cryptodask.models.pooled.learner import PooledLearner
+from cryptodask.models.pooled.lightgbm_fits import LightGBMFits
 from cryptodask.models.trained import Trained
 from cryptodask.records import DAY, FloatArray, Panel
 from tests.models.conftest import START, make_panel, need_package, one_coin
 
-RIDGE, XGBOOST = "pooled:sklearn.linear_model.Ridge", "pooled:xgboost"
+RIDGE = "pooled:sklearn.linear_model.Ridge"
+XGBOOST, LIGHTGBM = "pooled:xgboost", "pooled:lightgbm"
 LAGS = {"features": "lag:1-2", "target": "log_return", "normalise": "none"}
 TREES: dict[str, Any] = {"n_estimators": 60, "learning_rate": 0.1, "min_child_weight": 20}
+LEAVES: dict[str, Any] = {"n_estimators": 60, "learning_rate": 0.1, "min_child_samples": 20}
+BOOSTED = [(XGBOOST, TREES), (LIGHTGBM, LEAVES)]
 
 
 def made(name: str, **options: Any) -> PooledLearner:
@@ -49,7 +55,8 @@ def returns_ahead(model: Model, returns: FloatArray, horizon: int) -> FloatArray
 
 @pytest.mark.parametrize("strategy", ["direct", "recursive"])
 @pytest.mark.parametrize(
-    ("name", "options", "least"), [(RIDGE, {"alpha": 1e-6}, 0.97), (XGBOOST, TREES, 0.6)]
+    ("name", "options", "least"),
+    [(RIDGE, {"alpha": 1e-6}, 0.97), (XGBOOST, TREES, 0.6), (LIGHTGBM, LEAVES, 0.6)],
 )
 def test_a_signal_is_found_by_about_what_is_known(
     name: str, options: dict[str, Any], least: float, strategy: str
@@ -61,7 +68,7 @@ def test_a_signal_is_found_by_about_what_is_known(
     assert (1 - missed[:2] >= least).all(), 1 - missed
 
 
-@pytest.mark.parametrize(("name", "options"), [(RIDGE, {}), (XGBOOST, TREES)])
+@pytest.mark.parametrize(("name", "options"), [(RIDGE, {}), *BOOSTED])
 def test_nothing_is_found_in_random_walks(name: str, options: dict[str, Any]) -> None:
     ahead = returns_ahead(made(name, **options), ar1(0.0), 1)
     assert np.sqrt((ahead**2).mean()) < 0.2 * 0.03
@@ -104,8 +111,9 @@ def test_a_sample_does_not_depend_on_order_or_parts_and_is_reported() -> None:
     assert not list(made(RIDGE).for_horizon(2).notes(train(made(RIDGE), panel, 0)))
 
 
-def test_steps_do_not_depend_on_the_horizon() -> None:
-    panel, model = make_panel([80, 90], 2), made(XGBOOST, **TREES)
+@pytest.mark.parametrize(("name", "options"), BOOSTED)
+def test_steps_do_not_depend_on_the_horizon(name: str, options: dict[str, Any]) -> None:
+    panel, model = make_panel([80, 90], 2), made(name, **options)
     one, three = (run_model(model, panel, horizon).values for horizon in (1, 3))
     assert np.array_equal(one[:, 0], three[:, 0])
 
@@ -156,8 +164,19 @@ def test_features_that_never_vary_and_libraries_that_refuse_are_named() -> None:
         (XGBOOST, {"n_estimator": 5}, "has no option 'n_estimator'"),
         (XGBOOST, {"n_estimators": 0}, "n_estimators: must be an integer of at least 1, got 0"),
         (XGBOOST, {"max_depth": -1}, "XGBoost refuses its options: .*max_depth"),
-        (XGBOOST, {"learning_rate": "fast"}, "learning_rate: must be a number, got 'fast'"),
+        (XGBOOST, {"learning_rate": "fast"}, "learning_rate: must be a finite number, got 'fast'"),
         (XGBOOST, {"objective": "binary:logistic"}, "objective: must be one of reg:"),
+        (XGBOOST, {"min_child_weight": float("inf")}, "must be a finite number, got inf"),
+        (LIGHTGBM, {"n_estimator": 5}, "has no option 'n_estimator'"),
+        (LIGHTGBM, {"num_threads": 2}, "has no option 'num_threads'"),
+        (LIGHTGBM, {"n_estimators": 0}, "n_estimators: must be an integer of at least 1, got 0"),
+        (LIGHTGBM, {"subsample_freq": 0}, "subsample_freq: must be an integer of at least 1"),
+        (LIGHTGBM, {"num_leaves": 1}, r"LightGBM refuses its options: .*\(num_leaves\) > \(1\)"),
+        (LIGHTGBM, {"subsample": 1.5}, r"LightGBM refuses its options: .*bagging_fraction\) <="),
+        (LIGHTGBM, {"num_leaves": 2**32 + 5}, r"num_leaves: must be below 2\*\*31"),
+        (LIGHTGBM, {"learning_rate": "fast"}, "learning_rate: must be a finite number, got 'fast'"),
+        (LIGHTGBM, {"objective": "binary"}, "objective: must be one of regression, huber"),
+        (LIGHTGBM, {"distributed": True}, "LightGBM is trained on one worker, where rows meet"),
     ],
 )
 def test_options_are_refused_by_name(name: str, options: dict[str, Any], message: str) -> None:
@@ -172,16 +191,19 @@ def test_a_horizon_beyond_what_was_asked_for_is_refused() -> None:
         model.min_length(3)
 
 
-def test_what_is_kept_forecasts_the_same_and_damage_is_refused() -> None:
-    panel, model = make_panel([80, 90], 4), made(XGBOOST, **TREES)
+@pytest.mark.parametrize(("name", "options"), BOOSTED)
+def test_what_is_kept_forecasts_the_same_and_damage_is_refused(
+    name: str, options: dict[str, Any]
+) -> None:
+    panel, model = make_panel([80, 90], 4), made(name, **options)
     known = model.learn(panel, 2, 0)
     expected = run_model(model, panel, 2).values
     assert np.array_equal(Trained(model, known).forecast(panel, 2, 0), expected)
     for damaged in (known.arrays["fit"][::-1], known.arrays["fit"] * 0):
         broken = Learned(None, {**known.arrays, "fit": damaged})
-        with pytest.raises(VersionError, match="pooled:xgboost: what was kept can't be read"):
+        with pytest.raises(VersionError, match=f"{name}: what was kept can't be read"):
             model.forecast_from(broken, panel, 2, 0)
-    fewer = made(XGBOOST, features="lag:1", **TREES)
+    fewer = made(name, features="lag:1", **options)
     with pytest.raises(VersionError, match="is of 2 features, and 1 are declared"):
         fewer.forecast_from(known, panel, 2, 0)
 
@@ -190,6 +212,65 @@ def test_what_cannot_be_kept_is_refused_before_any_coin_is_read() -> None:
     with pytest.raises(VersionError, match="can't be kept as a version"):
         made("pooled:sklearn.ensemble.ExtraTreesRegressor", n_estimators=2).check_keepable()
     made(RIDGE).check_keepable()
+
+
+@pytest.mark.parametrize(("name", "options"), BOOSTED)
+def test_trees_that_end_early_or_are_very_large_are_refused(
+    name: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = made(name, **options).library
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(500, 2)).astype(np.float32)
+    fit = library.fit(x, x[:, 0] + x[:, 1], 0)
+    assert fit.kept is not None
+    content = boosted_fits.decompressed(fit.kept)
+    # XGBoost itself crashes on half of what it wrote; a whole stream with a checksum is our guard.
+    for part in (b"", content[: len(content) // 2]) if name == LIGHTGBM else ():
+        with pytest.raises(VersionError, match="what was kept can't be read"):
+            library.predictor(replace(fit, kept=boosted_fits.compressed(part)), 2, 0)
+    with pytest.raises(VersionError, match="what was kept can't be read"):
+        library.predictor(replace(fit, kept=fit.kept[:-9]), 2, 0)
+    monkeypatch.setattr(boosted_fits, "MOST_BYTES", len(content) - 1)
+    with pytest.raises(VersionError, match="what was kept can't be read"):
+        library.predictor(fit, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("n_estimators", 5), ("num_leaves", 4), ("max_depth", 2), ("learning_rate", 0.3),
+        ("min_child_samples", 200), ("min_child_weight", 200.0), ("subsample", 0.5),
+        ("subsample_for_bin", 50), ("colsample_bytree", 0.5), ("reg_alpha", 5.0),
+        ("reg_lambda", 50.0), ("min_split_gain", 5.0), ("objective", "huber"),
+        ("objective", "regression_l1"),
+    ],
+)  # fmt: skip
+def test_every_option_of_lightgbm_changes_what_is_learned(option: str, value: Any) -> None:
+    need_package(LIGHTGBM)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1_000, 3)).astype(np.float32)
+    y = (x[:, 0] * x[:, 1] + rng.standard_t(3, 1_000)).astype(np.float32)
+
+    def predicted(seed: int = 0, **options: Any) -> Any:
+        library = LightGBMFits(options)
+        library.check()
+        return library.predictor(library.fit(x, y, seed), 3, seed).predict(x)
+
+    changed = predicted(**{option: value})
+    assert not np.array_equal(changed, predicted())
+    assert np.array_equal(changed, predicted(**{option: value}))
+    if option == "subsample":
+        assert not np.array_equal(changed, predicted(1, subsample=value))
+        assert not np.array_equal(changed, predicted(subsample=value, subsample_freq=7))
+
+
+def test_parameters_of_lightgbm_are_those_that_its_regressor_has() -> None:
+    need_package(LIGHTGBM)
+    from inspect import signature
+
+    from lightgbm import LGBMModel
+
+    assert set(LightGBMFits.defaults) <= set(signature(LGBMModel.__init__).parameters)
 
 
 def test_parameters_of_xgboost_are_those_that_its_regressor_has() -> None:
