@@ -171,6 +171,19 @@ def child(way: str, folder: Path, rows: int) -> None:
     print(json.dumps([spent, peak, found(known, forecast)]))
 
 
+def _lightgbm() -> bool:
+    """Return whether LightGBM can be loaded, and print why if it can't."""
+    from cryptodask.errors import MissingExtraError
+    from cryptodask.models.pooled.lightgbm_fits import LightGBMFits
+
+    try:
+        LightGBMFits({}).module()
+    except MissingExtraError as error:
+        print(f"{error}; left out")
+        return False
+    return True
+
+
 def main() -> None:
     """Parse, run each way in a process of its own, print."""
     parser = argparse.ArgumentParser()
@@ -188,7 +201,8 @@ def main() -> None:
         return
     print_versions()
     there = can_import(["mlforecast"], args.peer_python)
-    ways = [way for way in args.way if way in there or way != "mlforecast"]
+    needs = {"mlforecast": there, "cryptodask, lightgbm": _lightgbm()}
+    ways = [way for way in args.way if needs.get(way, True)]
     results: dict[str, list[list[float]]] = {way: [] for way in ways}
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder), args.coins, args.days)

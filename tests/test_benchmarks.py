@@ -62,7 +62,6 @@ SCRIPTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     )),
     "pooled_learners": ((), (
         rf"cryptodask: {SPREAD}, median \S+ MB .*, found median", f"cryptodask, sample: {SPREAD}",
-        f"cryptodask, lightgbm: {SPREAD}",
     )),
     "prices": ((), (f"cryptodask / pandas: {SPREAD}",)),
     "registry": ((), (

@@ -128,7 +128,7 @@ class FittingTable(Table):
         yield Text("")
 
     def fits(self, width: int, *, wrapped: bool) -> bool:
-        """Tell whether rows fit.
+        """Return whether rows fit.
 
         Parameters
         ----------

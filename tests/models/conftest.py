@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
+from cryptodask.errors import MissingExtraError
 from cryptodask.models.lstm.weights import Weights
+from cryptodask.models.pooled.lightgbm_fits import LightGBMFits
 from cryptodask.models.walks import START, random_panel, random_walk
 from cryptodask.records import DAY, DateArray, FloatArray, Panel
 
@@ -122,6 +124,11 @@ def need_package(model: str) -> None:
     if package and not importlib.util.find_spec(package):
         told = f"{model} needs {package}: pip install 'cryptodask[all]'"
         pytest.fail(told) if os.environ.get("CI") else pytest.skip(told)
+    if package == "lightgbm":
+        try:
+            LightGBMFits({}).module()  # which needs a library of the system
+        except MissingExtraError as error:
+            pytest.fail(str(error)) if os.environ.get("CI") else pytest.skip(str(error))
 
 
 @st.composite

@@ -4,6 +4,7 @@ import pytest
 
 from cryptodask.models import list_models
 from cryptodask.models.explained import explain_model
+from tests.models.conftest import need_package
 
 FAMILIES = (
     "keras:gru", "keras:tcn", "keras:transformer", "pooled:xgboost", "pooled:lightgbm",
@@ -13,6 +14,7 @@ FAMILIES = (
 
 @pytest.mark.parametrize("name", [*list_models(), *FAMILIES])
 def test_every_option_says_what_it_means(name: str) -> None:
+    need_package(name)
     told = explain_model(name)
     assert told["summary"]
     assert told["description"]
@@ -21,6 +23,7 @@ def test_every_option_says_what_it_means(name: str) -> None:
 
 
 def test_a_docstring_of_google_s_style_is_read() -> None:
+    need_package("stats:AutoETS")
     meanings = {o["name"]: o["meaning"] for o in explain_model("stats:AutoETS")["options"]}
     assert meanings["damped"].startswith("A parameter that 'dampens'")  # not its type
 
