@@ -24,6 +24,7 @@ from cryptodask.models import Model, run_model
 from cryptodask.prices.freq import step_of
 from cryptodask.prices.panels import to_panel
 from cryptodask.results.forecasts import empty_forecasts, sort_forecasts
+from cryptodask.runs import forecast
 from tests.conftest import REAL_DATA, Cluster, write_folder
 
 SMALL_LSTM = {"window": 8, "units": (4, 6), "batch_size": 16}
@@ -429,3 +430,9 @@ def test_a_folder_of_something_else_is_left_alone(client: Client, small_folder: 
 def test_forecasts_are_not_left_on_the_workers_and_written_at_once(client, small_folder, tmp_path):
     with pytest.raises(OptionError, match="not both"):
         CryptoManager(small_folder, client).forecast(as_dask=True, out=tmp_path / "out")
+
+
+@pytest.mark.parametrize("option", ["refit", "calibrate", "warmup"])
+def test_an_option_that_would_do_nothing_is_refused(small_folder: Path, option: str) -> None:
+    with pytest.raises(OptionError, match=f"{option} 150: says how intervals are made; give"):
+        forecast(small_folder, ["naive"], 2, **{option: 150})

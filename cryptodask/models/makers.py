@@ -6,8 +6,8 @@ from importlib import import_module
 from typing import Any
 
 from cryptodask.models.base import Model
-from cryptodask.models.options import convert
-from cryptodask.models.things import class_docs, field_options
+from cryptodask.models.options import class_docs, convert
+from cryptodask.models.things import field_options
 
 
 @dataclass(frozen=True)

@@ -158,3 +158,13 @@ def _as_int(value: Any) -> int:
     if not isinstance(value, str) and number != value:
         raise ValueError(value)
     return number
+
+
+def class_docs(kind: type) -> list[str]:
+    """Return the docstrings of a class and of those that it derives from, its own last.
+
+    Parameters
+    ----------
+    kind : type
+    """
+    return [base.__doc__ or "" for base in reversed(kind.__mro__) if base is not object]

@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 
 from cryptodask.errors import CryptoDaskError, OptionError
 from cryptodask.models.base import Model
-from cryptodask.models.options import convert
+from cryptodask.models.options import class_docs, convert
 
 WRITE = (
     "write a class that derives from cryptodask.models.Model, a function f(prices, horizon), or a "
@@ -130,16 +130,6 @@ def field_options(kind: type, name: str) -> dict[str, tuple[Any, Any]]:
     except NameError as error:
         raise OptionError(f"{name}: the type of an option: {error}") from error
     return {f.name: (hints[f.name], _default(f)) for f in dataclasses.fields(kind) if f.init}
-
-
-def class_docs(kind: type) -> list[str]:
-    """Return the docstrings of a class and of those that it derives from, its own last.
-
-    Parameters
-    ----------
-    kind : type
-    """
-    return [base.__doc__ or "" for base in reversed(kind.__mro__) if base is not object]
 
 
 def check_name(what: str, name: str) -> str:

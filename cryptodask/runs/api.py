@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+import attrs
+
+from cryptodask.errors import OptionError
 from cryptodask.evaluate.intervals.cohorts import Intervals
 from cryptodask.io.paths import AnyPath
 from cryptodask.prices import CryptoLoader
@@ -41,8 +44,22 @@ def source_of(loader: CryptoLoader) -> dict[str, Any]:
 
 
 def _make(kind: type[S], session: Session, **values: Any) -> S:
-    """Return a spec of what a user says in Python, which its fields convert and check."""
-    return kind(**source_of(session.loader), **values)
+    """Return a spec of what a user says in Python, which its fields convert and check.
+
+    Raises
+    ------
+    OptionError
+        An option is wrong, or does nothing without another. Plans and versions that were written
+        before that was refused are read all the same.
+    """
+    spec = kind(**source_of(session.loader), **values)
+    for field in attrs.fields(kind):
+        needs, value = field.metadata.get("needs"), getattr(spec, field.name)
+        if needs and not getattr(spec, needs) and value != field.default:
+            raise OptionError(
+                f"{field.name} {value}: says how {needs} are made; give {needs}=True as well"
+            )
+    return spec
 
 
 def forecast(

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from cryptodask.errors import OptionError, UnknownModelError
 from cryptodask.models.base import Gaps, Model, rng_for
 from cryptodask.models.learned import Learned
-from cryptodask.models.options import of_family
+from cryptodask.models.options import class_docs, of_family
 from cryptodask.models.regression.lagged import (
     Regressor,
     check_lags,
@@ -19,7 +19,6 @@ from cryptodask.models.regression.lagged import (
     learn_by_lags,
     shortest,
 )
-from cryptodask.models.things import class_docs
 from cryptodask.records import FloatArray, Panel
 
 OURS = ("random_state", "n_jobs")

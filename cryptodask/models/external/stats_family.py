@@ -9,8 +9,7 @@ import numpy as np
 from cryptodask.errors import MissingExtraError, OptionError, UnknownModelError
 from cryptodask.features.rows import last_segment
 from cryptodask.models.base import Gaps, Model
-from cryptodask.models.options import of_family
-from cryptodask.models.things import class_docs
+from cryptodask.models.options import class_docs, of_family
 from cryptodask.records import FloatArray, Panel
 
 NOT_TEXT = ("alias", "prediction_intervals", "trend_forecaster")

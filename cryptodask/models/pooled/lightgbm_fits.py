@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cryptodask.errors import OptionError
+from cryptodask.models.options import class_docs
 from cryptodask.models.pooled.boosted_fits import BoostedFits, compressed
 from cryptodask.models.pooled.fits import Fit
-from cryptodask.models.things import class_docs
 from cryptodask.records import FloatArray, FloatArray32
 
 OPTIONS: Mapping[str, Any] = {

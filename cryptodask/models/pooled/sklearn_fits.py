@@ -15,10 +15,10 @@ from cryptodask.models.external.sklearn_family import (
     one_openmp_thread,
     regressor_options,
 )
+from cryptodask.models.options import class_docs
 from cryptodask.models.packed import Bytes
 from cryptodask.models.pooled.fits import PREFIX, Fit, Predictor
 from cryptodask.models.regression.estimators import keep, restore
-from cryptodask.models.things import class_docs
 from cryptodask.records import FloatArray, FloatArray32
 
 TOGETHER = 64
