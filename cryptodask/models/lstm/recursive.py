@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cryptodask.models.blas import one_blas_thread
 from cryptodask.models.lstm.forward import Forward
 from cryptodask.models.lstm.inputs import Ahead
 from cryptodask.models.lstm.weights import Weights
@@ -48,7 +49,7 @@ def forecast_recursively(
 ) -> FloatArray:
     """Return the forecasts that follow windows of known values.
 
-    A coin's forecasts do not depend on the coins beside it, to the bit.
+    A coin's forecasts do not depend on the coins beside it, nor on the threads, to the bit.
 
     Parameters
     ----------
@@ -74,7 +75,8 @@ def forecast_recursively(
     size = len(known) if beside else _group_size(weights, min(known.shape[1], horizon))
     for group in _groups(len(known), size):
         network = Forward(weights.take(group), activation)
-        forecast[group] = _run(network, known[group], horizon, scale, beside)
+        with one_blas_thread():
+            forecast[group] = _run(network, known[group], horizon, scale, beside)
     return forecast
 
 
