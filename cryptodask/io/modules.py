@@ -1,5 +1,6 @@
 """Files of users' modules: which modules something is made of, and what these files hold."""
 
+import ast
 import hashlib
 import inspect
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import resolve_name
 from io import BytesIO
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -96,10 +98,11 @@ def digest_of(path: str) -> str:
 
 
 def own_files(values: Iterable[Any]) -> list[ModuleFile]:
-    """Return the files of users' modules that values are made of, by the modules' names.
+    """Return the files of users' modules that values are made of.
 
-    Those are the modules of all classes and functions that a pickle of the values names, but for
-    those of CryptoDask and of installed packages.
+    Those are the modules of all classes and functions that a pickle of the values names, and what
+    these modules import, before those that import it; but for those of CryptoDask and of installed
+    packages.
 
     Parameters
     ----------
@@ -179,10 +182,39 @@ def _installed() -> tuple[Path, ...]:
 
 
 def _files_of(parts: Iterable[tuple[str, Any]]) -> list[ModuleFile]:
-    """Return the files of the users' modules that some parts are of, by the modules' names."""
-    modules = {module for module, _ in parts}
-    files = [module_file(module) for module in sorted(modules) if module != MAIN]
-    return [file for file in files if file is not None and not is_installed(file.path)]
+    """Return the files of the users' modules that some parts are of, and of what these import."""
+    files: dict[str, ModuleFile | None] = {}
+
+    def visit(module: str) -> None:
+        if module not in files:
+            file = module_file(module)
+            files[module] = None  # so that a circle ends
+            if file is not None and not is_installed(file.path):
+                for other in _imported(file):
+                    visit(other)
+                del files[module]
+                files[module] = file  # after what it imports
+
+    for module in sorted({module for module, _ in parts} - {MAIN}):
+        visit(module)
+    return [file for file in files.values() if file is not None]
+
+
+def _imported(file: ModuleFile) -> list[str]:
+    """Return the modules that the text of a module imports, of those that are imported here."""
+    try:
+        tree = ast.parse(Path(file.path).read_bytes())
+    except (OSError, SyntaxError):
+        return []  # it was changed since, which is refused where its digest is compared
+    package = getattr(sys.modules.get(file.module), "__package__", None)
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (package or not node.level):
+            base = resolve_name("." * node.level + (node.module or ""), package)
+            names |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+    return sorted(names & sys.modules.keys())
 
 
 def _is_known(file: ModuleFile) -> bool:

@@ -229,12 +229,17 @@ def check_libraries(path: AnyPath, there: Mapping[str, str], model: Model) -> No
     Raises
     ------
     VersionError
-        One is of another, but for its last number.
+        One is of another, but for its last number; or a file of a user's code was changed.
     """
     here = library_versions(model)
     for name in sorted({*there, *here}):
         releases = [str(side.get(name, "none")) for side in (there, here)]
         if len({release.rsplit(".", 1)[0] for release in releases}) > 1:
+            if name.endswith(".py"):
+                raise VersionError(
+                    f"{path}: {name}: is {releases[1]} now, and was {releases[0]} at the training: "
+                    "forecasts of two codes would be mixed; restore the file, or train it again"
+                )
             raise VersionError(
                 f"{path}: {name}: trained with {releases[0]}, and {releases[1]} is installed here, "
                 "which may read its arrays otherwise; install that release, or train it again"

@@ -186,6 +186,29 @@ def test_on_a_cluster_the_file_is_uploaded_also_when_it_changed(
 
 
 @pytest.mark.slow
+def test_a_file_that_it_imports_goes_with_it_and_counts_as_its_code(
+    folder: Path, healthy: Path, cluster: Cluster
+) -> None:
+    function = "def times(prices, horizon):\n    return [FACTOR * prices[-1]] * horizon\n"
+    text = f"from factors_of_mine import FACTOR\n\n\n{function}"
+    (folder / "mine.py").write_text(text, encoding="utf-8")
+    (folder / "factors_of_mine.py").write_text("FACTOR = 2.0\n", encoding="utf-8")
+    asked = [healthy, "--model", "last=mine:times", "--horizon", 2]
+    done = run(folder, "forecast", *asked, "--scheduler", cluster.address, "--out", "a.csv")
+    assert done.returncode == 0, done.stderr
+    assert run(folder, "train", *asked, "--registry", "registry").returncode == 0
+    predict = ["predict", healthy, "--model", "last:1=mine:times", "--registry", "registry"]
+    assert run(folder, *predict, "--out", "b.csv").returncode == 0
+    a, b = (pd.read_csv(folder / name)["forecast"] for name in ("a.csv", "b.csv"))
+    pd.testing.assert_series_equal(a, b)
+    (folder / "factors_of_mine.py").write_text("FACTOR = 3.0\n", encoding="utf-8")
+    refused = run(folder, *predict)
+    assert refused.returncode == 2, refused.stdout
+    assert "factors_of_mine.py: is " in refused.stderr
+    assert "forecasts of two codes would be mixed" in refused.stderr
+
+
+@pytest.mark.slow
 def test_two_files_of_one_name_are_not_mixed(
     folder: Path, tmp_path: Path, healthy: Path, cluster: Cluster
 ) -> None:
