@@ -80,7 +80,7 @@ def check_apart(paths: "Mapping[str, str | AnyPath | None]") -> None:
             raise OptionError(
                 f"{flag} {path}: is what {first} names, which would be written over; give another"
             )
-        if place.is_file() and places.get(place.parent) == "SOURCE":
+        if places.get(place.parent) == "SOURCE" and place.is_file():
             raise OptionError(
                 f"{flag} {path}: is a file of the folder that SOURCE names, which would be written "
                 "over; give another"
