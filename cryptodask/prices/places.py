@@ -75,10 +75,16 @@ def check_there(given: str | Path) -> None:
     Raises
     ------
     SourceError
-        There is nothing.
+        There is nothing, or the system takes no such path.
     """
     place = path_of(given)
-    if isinstance(place, Path) and not place.exists() and not has_magic(str(place)):
+    if not isinstance(place, Path) or has_magic(str(place)):
+        return
+    try:
+        is_there = place.exists()
+    except OSError as error:
+        raise SourceError(f"{given}: {error.strerror}; give another path") from error
+    if not is_there:
         raise SourceError(
             f"{given}: does not exist; give a folder of price files, one such file, a pattern "
             "such as data/*.csv, or a table"
