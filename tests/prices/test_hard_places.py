@@ -146,7 +146,7 @@ def test_a_device_that_fails_under_some_files_costs_these_alone(
     assert 0 < len(unread) < COINS
     ended = inside("prices", "import", failing, "--out", tmp_path / "table")
     assert ended.code == 3, ended.said
-    told = [line for line in ended.result if line.startswith("unreadable_file")]
+    told = [line for line in ended.result if line.startswith("unreadable_file: ")]
     assert {line.split(": ")[1] for line in told} == unread, ended.said
     assert all("Input/output error" in line for line in told), ended.said
     there = CryptoLoader(tmp_path / "table").get_crypto_names()
