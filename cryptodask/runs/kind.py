@@ -18,11 +18,11 @@ from cryptodask.records import CoinFailure
 from cryptodask.results.jobs import JobDone, TaskFiles
 from cryptodask.results.manifest import Manifest
 from cryptodask.runs.fingerprints import coins_fingerprint, prices_fingerprint
+from cryptodask.runs.own_checks import check_facts
 from cryptodask.runs.placing import place_reading, place_run
 from cryptodask.runs.plan import Plan
 from cryptodask.runs.session import Session
 from cryptodask.runs.spec import RunSpec
-from cryptodask.runs.static_facts import check_facts
 from cryptodask.runs.workload import Workload, seconds_per_row
 from cryptodask.worker.job import Job
 

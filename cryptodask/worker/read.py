@@ -103,6 +103,19 @@ def fact_texts(job: Job, names: Sequence[str]) -> dict[str, set[str]]:
     return texts
 
 
+def known_later(job: Job, names: Sequence[str]) -> set[str]:
+    """Return those of some own columns that have a value after the last close of a job's coin."""
+    known: set[str] = set()
+    for partition in job.partitions:
+        reading = partition.load(("close",))
+        if reading.further is not None:
+            last = reading.prices.groupby("coin", observed=True)["date"].max()
+            further = reading.further
+            later = further[further["date"] > further["coin"].astype("str").map(last)]
+            known |= {name for name in names if later[name].notna().any()}
+    return known
+
+
 def date_span(job: Job, row_filter: RowFilter) -> tuple[np.datetime64, DateArray] | None:
     """Return the first date of a job's rows and the last one of each coin; None of no rows.
 

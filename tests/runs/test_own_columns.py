@@ -162,6 +162,21 @@ def test_a_text_that_no_coin_has_is_refused_with_those_there_are(
                 run(manager)
 
 
+def test_a_backtest_says_of_a_column_that_nobody_has_ahead_that_it_may_not_be_known(
+    client: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    frame = frame_of()
+    frame.loc[frame["close"].isna(), "The Signal"] = np.nan
+    text = "lag:1 ahead:moon:1 ahead:'The Signal':1"
+    model = create_model("pooled_linear", features=text, normalise="window:10", ahead=1)
+    for source in sources_of(frame, tmp_path):
+        caplog.clear()
+        manager = CryptoManager(source, client)
+        manager.backtest([model], 1, origins=ORIGINS, calibrate=0, progress=False)
+        [told] = [r.getMessage() for r in caplog.records if "last close" in r.getMessage()]
+        assert told.startswith("ahead:The Signal: no coin has a value after its last close")
+
+
 def test_a_text_that_other_coins_have_is_one(client: Client) -> None:
     """As in a group of a pipeline's coins."""
     manager = CryptoManager(frame_of(), client)

@@ -20,6 +20,7 @@ from cryptodask.results.failures import all_failed
 from cryptodask.results.jobs import JobDone, TaskFiles, lost_table, task_table
 from cryptodask.results.manifest import Manifest
 from cryptodask.runs.kind import Call, Kind, Outcome
+from cryptodask.runs.own_checks import report_unknown_ahead
 from cryptodask.runs.spec import BacktestSpec, SearchSpec
 from cryptodask.runs.training import PastTraining
 from cryptodask.runs.workload import Workload
@@ -60,6 +61,11 @@ class DatedKind(Kind[S, R]):
             )
             self.first = first
         self.all_origins = self._with_calibration()
+
+    def check_facts(self) -> None:
+        """Refuse facts that no coin has, and report columns that are not known ahead today."""
+        super().check_facts()
+        report_unknown_ahead(self.session, self.coins, self.models)
 
     def _with_calibration(self) -> DateArray:
         """Return all origins at which models forecast."""
