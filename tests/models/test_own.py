@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, RegressorMixin
 
-from cryptodask.errors import ContractError
+from cryptodask.errors import ContractError, OptionError
 from cryptodask.models import run_model
 from cryptodask.models.external.own_estimator import OwnRegressor
 from cryptodask.models.function import FunctionModel
@@ -95,3 +95,16 @@ def test_a_regressor_predicts_a_number_a_row(case: str, shown: str) -> None:
         run_model(OwnRegressor(Odd(case)), make_panel([60]), 3)
     for works in ("", "a list"):
         assert not run_model(OwnRegressor(Odd(works)), make_panel([60]), 3).failures
+
+
+class Doubling(Odd):
+    """Changes a parameter, which scikit-learn can't copy."""
+
+    def __init__(self, k: int = 2) -> None:
+        super().__init__()
+        self.k = 2 * k
+
+
+def test_a_regressor_that_changes_a_parameter_is_refused() -> None:
+    with pytest.raises(OptionError, match=r"^Doubling: .* modifies parameter k; .*\(self.k = k\)"):
+        OwnRegressor(Doubling())
