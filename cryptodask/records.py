@@ -13,6 +13,9 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 DateArray = NDArray[np.datetime64]
 
+REAL = "fiu"
+"""Kinds of NumPy's types of real numbers; a bool is none."""
+
 DAY = np.timedelta64(1, "D")
 
 YEAR = np.timedelta64(365 * 86_400, "s")

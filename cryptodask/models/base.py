@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from cryptodask.errors import ForecastError, VersionError
-from cryptodask.models.learned import Learned
+from cryptodask.models.learned import Learned, check_learned
 from cryptodask.records import CoinFailure, DateArray, FloatArray, Panel
 
 if TYPE_CHECKING:
@@ -151,7 +151,8 @@ class Model:
             raise NotImplementedError(f"{self.name}: a model needs forecast")
         if not len(panel):
             return np.empty((0, horizon))
-        return self.forecast_from(self.learn(panel, horizon, seed), panel, horizon, seed)
+        learned = check_learned(self.name, self.learn(panel, horizon, seed), panel.coins)
+        return self.forecast_from(learned, panel, horizon, seed)
 
     def learn(self, panel: Panel, horizon: int, seed: int) -> Learned:
         """Return what the model learns of coins, to forecast them later without learning again.

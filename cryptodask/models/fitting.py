@@ -18,7 +18,7 @@ from cryptodask.errors import (
 )
 from cryptodask.io.modules import user_line
 from cryptodask.models.base import Model, PanelForecast
-from cryptodask.records import DAY, BoolArray, CoinFailure, DateArray, FloatArray, Panel
+from cryptodask.records import DAY, REAL, BoolArray, CoinFailure, DateArray, FloatArray, Panel
 
 NO_COINS_FAULT = (MemoryError, MissingExtraError, InputError, ContractError)
 """What a model raises that another choice of coins would not mend."""
@@ -87,7 +87,8 @@ def forecast_batch(model: Model, batch: Panel, horizon: int, seed: int) -> Float
     Raises
     ------
     ContractError
-        The model returned another shape, which NumPy might stretch to the right one.
+        The model returned another shape, which NumPy might stretch to the right one; or anything
+        but a plain array of real numbers.
     """
     values = model.forecast(batch, horizon, seed)
     shape = len(batch), horizon
@@ -95,6 +96,12 @@ def forecast_batch(model: Model, batch: Panel, horizon: int, seed: int) -> Float
         raise ContractError(
             f"{model.name}: forecast returned shape {np.shape(values)}, and (n_coins, horizon) is "
             f"{shape}; cryptodask.testing.check_model finds such faults before a run"
+        )
+    if type(values) is not np.ndarray or values.dtype.kind not in REAL:
+        raise ContractError(
+            f"{model.name}: forecast returned a {type(values).__name__} of "
+            f"{np.asarray(values).dtype}; it must be an ndarray of real numbers, unmasked, with "
+            "NaN where a forecast is missing"
         )
     return values
 

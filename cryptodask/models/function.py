@@ -11,7 +11,7 @@ from cryptodask.errors import ForecastError, OptionError
 from cryptodask.features.rows import last_segment
 from cryptodask.models.base import Gaps, Model, rng_for
 from cryptodask.models.options import convert
-from cryptodask.records import FloatArray, Panel
+from cryptodask.records import REAL, FloatArray, Panel
 
 FORM = "def NAME(prices, horizon): …, which returns horizon prices"
 
@@ -127,20 +127,29 @@ class FunctionModel(Model):
         return ahead
 
     def _checked(self, returned: Any, coin: str, horizon: int) -> FloatArray:
-        """Return what the function returned as an array of prices, ``(horizon,)``."""
+        """Return what the function returned as an array of prices, ``(horizon,)``.
+
+        What is masked becomes NaN, so that the coin has no forecast.
+        """
         try:
-            values = np.asarray(returned, dtype=np.float64)
+            array = np.asanyarray(returned)
         except (TypeError, ValueError) as error:
             raise ForecastError(
                 f"{coin}: {self.name}: returned {_short(returned)}, which is not an array of "
                 f"prices; write {FORM}"
             ) from error
-        if values.shape != (horizon,):
+        if array.dtype.kind not in REAL:
             raise ForecastError(
-                f"{coin}: {self.name}: returned {_short(returned)} of shape {values.shape}, and "
+                f"{coin}: {self.name}: returned {_short(returned)} of {array.dtype}, and prices "
+                f"are real numbers; write {FORM}"
+            )
+        if array.shape != (horizon,):
+            raise ForecastError(
+                f"{coin}: {self.name}: returned {_short(returned)} of shape {array.shape}, and "
                 f"a horizon of {horizon} takes ({horizon},); write {FORM}"
             )
-        return values
+        prices: FloatArray = np.ma.filled(array.astype(np.float64), np.nan)
+        return prices
 
 
 def _check_form(function: Any) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cryptodask.errors import ContractError
+
 Array = NDArray[Any]
 
 OFFSETS = ".indptr"
@@ -84,6 +86,61 @@ class Learned:
         """
         arrays = {n.removeprefix(prefix): a for n, a in self.arrays.items() if n.startswith(prefix)}
         return Learned(self.coins, arrays)
+
+
+def check_learned(model: str, learned: Any, coins: tuple[str, ...]) -> Learned:
+    """Return what a model learned, if it is of the coins that it was given, in their order.
+
+    Of another order or length, a coin would be forecast by what was learned of another one.
+
+    Parameters
+    ----------
+    model : str
+        Its name, for the message.
+    learned : Any
+        What `Model.learn` returned.
+    coins : tuple of str
+        Those of the panel, ``(n_coins,)``.
+
+    Raises
+    ------
+    ContractError
+        It is not a `Learned`, of other coins, or an array does not have a part for each coin.
+    """
+    fault = _fault(learned, coins)
+    if fault:
+        raise ContractError(
+            f"{model}: learn returned {fault}; cryptodask.testing.check_model finds such faults "
+            "before a run"
+        )
+    return learned  # type: ignore[no-any-return]
+
+
+def _fault(learned: Any, coins: tuple[str, ...]) -> str:
+    """Return what is wrong with what a model learned, as the end of a sentence, or nothing."""
+    if not isinstance(learned, Learned):
+        return f"a {type(learned).__name__}, and not a Learned"
+    array: Any
+    for name, array in learned.arrays.items():
+        if not isinstance(array, np.ndarray):
+            return f"{name} as a {type(array).__name__}, and not an ndarray"
+    if learned.coins is None:
+        return ""
+    if learned.coins != coins:
+        return f"coins {_few(learned.coins)}, and panel.coins are {_few(coins)}: give these"
+    for name, array in learned.arrays.items():
+        offsets = learned.arrays.get(name + OFFSETS)
+        if offsets is not None:
+            lengths = np.diff(offsets, prepend=0, append=len(array))
+            if offsets.shape != (len(coins) + 1,) or lengths[0] or lengths[-1] or min(lengths) < 0:
+                return f"{name + OFFSETS} that does not cut {name} into a part for each coin"
+        elif not name.endswith(OFFSETS) and array.shape[:1] != (len(coins),):
+            return f"{name} of shape {array.shape}, and its first axis is {len(coins)} coins"
+    return ""
+
+
+def _few(coins: Any) -> str:
+    return repr(coins) if len(coins) <= 3 else f"{tuple(coins[:3])!r} … ({len(coins)})"
 
 
 def ragged(name: str, parts: Sequence[Array]) -> dict[str, Array]:

@@ -9,7 +9,7 @@ from cryptodask.errors import ForecastError, UntrainedError
 from cryptodask.features.space import FeatureSpace
 from cryptodask.models.base import Gaps, Model
 from cryptodask.models.fitting import NO_COINS_FAULT, failure_of, sound_coins
-from cryptodask.models.learned import Learned, join_learned
+from cryptodask.models.learned import Learned, check_learned, join_learned
 from cryptodask.records import CoinFailure, FloatArray, Panel
 
 
@@ -47,7 +47,7 @@ def _learn_each_if_needed(
 ) -> list[Learned]:
     """Learn of a batch; if that raises, coin by coin, with a failure for those that raise alone."""
     try:
-        return [model.learn(batch, horizon, seed)]
+        return [check_learned(model.name, model.learn(batch, horizon, seed), batch.coins)]
     except NO_COINS_FAULT:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - what one coin causes, others go on
@@ -167,4 +167,5 @@ class TrainableModel(Model):
             From the rows on which it was trained it forecasts what the model itself does, bit for
             bit; from newer rows, by the same training.
         """
-        return Trained(self, self.learn(panel, 1, seed), strict=True)
+        learned = check_learned(self.name, self.learn(panel, 1, seed), panel.coins)
+        return Trained(self, learned, strict=True)

@@ -114,6 +114,10 @@ def run_spec(  # type: ignore[misc]
     given = {model.name: model for model in given_models(models)}
     named = getattr(spec, "models", ())
     created = [given.get(model.name) or model.create() for model in named]
+    for model in created:
+        model.min_length(
+            spec.horizon
+        )  # refuses a horizon for which it is not made, before the work
     kind = KINDS[type(spec)](spec, session, created)
     result: Forecasts | Backtest | SearchResult | Version = run_kind(
         kind, out=place, overwrite=overwrite, as_dask=as_dask, progress=progress, on_done=on_done

@@ -139,6 +139,20 @@ def test_failures_of_a_users_code_name_coin_model_and_line(folder: Path, healthy
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("model", ["pooled:sklearn.linear_model.Ridge", "pooled_linear"])
+def test_a_horizon_that_a_model_is_not_made_for_is_refused_before_the_work(
+    folder: Path, healthy: Path, model: str
+) -> None:
+    done = run(
+        folder, "forecast", healthy, "--model", model, "--option", f"{model}.ahead=2",
+        "--horizon", 5, "--workers", 1,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"error: {model} ahead: 2 steps have")
+    assert "Traceback" not in done.stderr
+    assert "reading" not in done.stderr
+
+
 def test_a_plan_imports_no_code_until_it_is_named(folder: Path, healthy: Path) -> None:
     (folder / "mine.py").write_text(
         MINE + "\nfrom pathlib import Path\nPath('ran').touch()\n", encoding="utf-8"

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -94,6 +94,38 @@ def test_a_forecast_of_another_shape_is_the_models_fault() -> None:
     shown = r"narrow: forecast returned shape \(2, 1\), and \(n_coins, horizon\) is \(2, 3\)"
     with pytest.raises(ContractError, match=shown):
         run_model(Narrow(), make_panel([5, 6]), 3)
+
+
+@dataclass(frozen=True)
+class Odd(Naive):
+    """The last closes, as something else than numbers."""
+
+    name: ClassVar[str] = "odd"
+    kind: str = ""
+
+    def forecast(self, panel: Panel, horizon: int, seed: int) -> Any:
+        prices = super().forecast(panel, horizon, seed)
+        if self.kind == "list":
+            return prices.tolist()
+        return np.ma.masked_less(prices, 1e9) if self.kind == "masked" else prices.astype(self.kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        ("list", "list of float64"),
+        ("masked", "MaskedArray of float64"),
+        ("complex128", "ndarray of complex128"),
+        ("object", "ndarray of object"),
+        ("datetime64[s]", r"ndarray of datetime64\[s\]"),
+        ("bool", "ndarray of bool"),
+        ("U9", "ndarray of <U9"),
+    ],
+)
+def test_a_forecast_of_anything_but_numbers_is_the_models_fault(kind: str, shown: str) -> None:
+    with pytest.raises(ContractError, match=f"odd: forecast returned a {shown}; it must be"):
+        run_model(Odd(kind), make_panel([5, 6]), 3)
+    assert run_model(Odd("float32"), make_panel([5, 6]), 3).values.shape == (2, 3)
 
 
 def test_a_forecast_of_another_shape_is_not_stretched_in_a_backtest() -> None:

@@ -1,17 +1,18 @@
 """What models learned: parts of it by coin, newer rows, and what was never trained on."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from cryptodask.errors import ConstantSeriesError, UntrainedError, VersionError
-from cryptodask.models import create_model, run_model
+from cryptodask.errors import ConstantSeriesError, ContractError, UntrainedError, VersionError
+from cryptodask.models import Model, create_model, run_model
 from cryptodask.models.learned import Learned, join_learned, ragged
 from cryptodask.models.pooled.base import PooledModel, train
 from cryptodask.models.renamed import rename
 from cryptodask.models.trained import Trained, learn_panel
-from cryptodask.records import DAY, Panel
+from cryptodask.records import DAY, FloatArray, Panel
 from tests.models.conftest import QUICK, join, make_panel, one_coin
 
 KNOWN = Learned(
@@ -30,6 +31,59 @@ def test_coins_are_taken_in_any_order_with_parts_of_any_length() -> None:
     assert {n: a.tolist() for n, a in again.arrays.items()} == {
         n: a.tolist() for n, a in KNOWN.arrays.items()
     }
+
+
+@dataclass(frozen=True)
+class LastClose(Model):
+    """Learns each coin's last close, and returns it as a case of faults says."""
+
+    case: str = ""
+    name = "last_close"
+
+    def min_length(self, horizon: int) -> int:
+        return 1
+
+    def learn(self, panel: Panel, horizon: int, seed: int) -> Any:
+        level = panel.values[panel.indptr[1:] - 1]
+        rows = ragged("rows", [np.arange(3)] * len(panel))
+        late = {**rows, "rows.indptr": rows["rows.indptr"] + 1}
+        return {
+            "": Learned(panel.coins, {"level": level, **rows}),
+            "turned round": Learned(panel.coins[::-1], {"level": level}),
+            "one coin": Learned(panel.coins[:1], {"level": level[:1]}),
+            "a number too many": Learned(panel.coins, {"level": np.append(level, 1.0)}),
+            "a number for all": Learned(panel.coins, {"level": np.array(1.0)}),
+            "rows that begin late": Learned(panel.coins, late),
+            "a list": Learned(panel.coins, {"level": level.tolist()}),
+            "nothing": None,
+        }[self.case]
+
+    def forecast_from(self, known: Learned, panel: Panel, horizon: int, seed: int) -> FloatArray:
+        return np.repeat(known.arrays["level"][:, None], horizon, axis=1)
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        ("turned round", r"coins \('coin-2', 'coin-1', 'coin-0'\), and panel.coins are \('coin-0'"),
+        ("one coin", r"coins \('coin-0',\), and panel.coins are"),
+        ("a number too many", r"level of shape \(4,\), and its first axis is 3 coins"),
+        ("a number for all", r"level of shape \(\), and its first axis is 3 coins"),
+        ("rows that begin late", r"rows.indptr that does not cut rows into a part for each coin"),
+        ("a list", "level as a list, and not an ndarray"),
+        ("nothing", "a NoneType, and not a Learned"),
+    ],
+)
+def test_what_is_learned_of_other_coins_than_were_given_ends_the_run(
+    case: str, message: str
+) -> None:
+    panel = make_panel([60, 70, 80])
+    with pytest.raises(ContractError, match=f"^last_close: learn returned {message}"):
+        learn_panel(LastClose(case), panel, 3, 0)
+    with pytest.raises(ContractError, match=message):
+        run_model(LastClose(case), panel, 3)
+    learned, failures = learn_panel(LastClose(), panel, 3, 0)
+    assert (learned and learned.coins, failures) == (panel.coins, [])
 
 
 def test_a_line_is_made_longer_by_as_many_bars_as_came_since() -> None:

@@ -118,6 +118,11 @@ class OwnRegressor(LaggedRegressor):
                 regressor: Regressor = clone(self.estimator).set_params(
                     **dict(self.params), **jobs, **drawn
                 )
+            except RuntimeError as error:  # of clone, where a parameter is not as it was given
+                raise OptionError(
+                    f"{self.name}: {error}; scikit-learn's convention is that __init__ keeps each "
+                    "parameter as it is given (self.k = k), and that fit computes from it"
+                ) from error
             except (TypeError, ValueError) as error:
                 raise OptionError(f"{self.name}: {error}") from error
             return regressor

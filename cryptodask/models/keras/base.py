@@ -36,7 +36,7 @@ class KerasModel(Model):
         outputs, as far as it takes them, that returns a compiled model; the path of a ``.keras``
         file. In Python also the function, or a compiled model. It becomes a name.
     window : int
-        Closes in a window, a bar each.
+        Closes in a window, a bar each; by default what a file's input takes, or else 50.
     outputs : int
         Bars that a call predicts.
     epochs : int
@@ -59,7 +59,7 @@ class KerasModel(Model):
     libraries: ClassVar[tuple[str, ...]] = ("keras",)
 
     network: Any
-    window: int = OURS["window"][1]
+    window: int = None  # type: ignore[assignment]  # __post_init__ sets it
     outputs: int = OURS["outputs"][1]
     epochs: int = OURS["epochs"][1]
     batch_size: int = OURS["batch_size"][1]
@@ -83,6 +83,7 @@ class KerasModel(Model):
                 "is another than the one that was named before; restore it, or begin anew"
             )
         set_field(self, "sha256", digest)
+        set_field(self, "window", window_of(self._source, self.name, self.window))
         _check_least(self, self.name, 0 if digest else 1)
         _ = self.space  # refused here if it can't be had
 
@@ -132,6 +133,31 @@ class KerasModel(Model):
     def _before(self) -> int:
         """Rows before a window from which the features of its first row are made."""
         return self.space.history - 1 if self.space else 0
+
+
+def window_of(source: Source, name: str, given: int | None = None) -> int:
+    """Return the window of a network: what is given, what a file's input takes, or our default.
+
+    Parameters
+    ----------
+    source : Source
+    name : str
+        Of the model, for the message.
+    given : int, optional
+
+    Raises
+    ------
+    OptionError
+        The input of a file takes another one.
+    """
+    fixed = source.window if isinstance(source, Saved) else None
+    if fixed is not None and given not in (None, fixed):
+        raise OptionError(
+            f"{name} window: got {given}, and the network's input takes {fixed} rows; leave "
+            "window out"
+        )
+    default: int = OURS["window"][1]
+    return next(window for window in (given, fixed, default) if window is not None)
 
 
 def arguments_of(name: str, source: Source) -> dict[str, tuple[Any, Any]]:

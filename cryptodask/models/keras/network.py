@@ -9,7 +9,7 @@ import numpy as np
 from cryptodask.errors import ForecastError
 from cryptodask.models.base import rng_for
 from cryptodask.models.keras import networks
-from cryptodask.models.keras.base import OURS, KerasModel, arguments_of
+from cryptodask.models.keras.base import OURS, KerasModel, arguments_of, window_of
 from cryptodask.models.keras.examples import CoinRows, Windows, check_ahead
 from cryptodask.models.keras.kept import learned, measure_of, stack, weights_of
 from cryptodask.models.keras.pooled import PooledKerasNetwork
@@ -82,7 +82,8 @@ class KerasNetwork(KerasModel, TrainableModel):
         source = source_named(network)
         of_file = {"sha256": (str, "")} if isinstance(source, Saved) else {}
         pooled = {"pooled": (bool, False)}
-        return {**OURS, **pooled, **of_file, **arguments_of(f"keras:{network}", source)}
+        ours = {**OURS, "window": (int, window_of(source, f"keras:{network}"))}
+        return {**ours, **pooled, **of_file, **arguments_of(f"keras:{network}", source)}
 
     @classmethod
     def create(cls, network: str, options: Mapping[str, Any]) -> KerasModel:

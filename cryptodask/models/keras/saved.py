@@ -32,8 +32,8 @@ REFUSED = frozenset(
 """Layers that run code, or read files that their settings name."""
 
 
-def check_content(place: str, content: bytes) -> None:
-    """Check that a file needs no code but Keras's own, before Keras sees it.
+def check_content(place: str, content: bytes) -> int | None:
+    """Return the rows that a file's input takes, if it needs no code but Keras's own.
 
     Keras's own safe mode looks for lambdas; here nothing passes that is not on a list.
 
@@ -42,6 +42,11 @@ def check_content(place: str, content: bytes) -> None:
     place : str
         For the message.
     content : bytes
+
+    Returns
+    -------
+    int or None
+        Rows of a window; None where the network takes any number of them.
 
     Raises
     ------
@@ -63,6 +68,24 @@ def check_content(place: str, content: bytes) -> None:
                 "since anything else would run code from the file; write a function that builds "
                 "the network, and name it as keras:MODULE:BUILDER"
             )
+    return _rows_of_input(config)
+
+
+def _rows_of_input(config: Any) -> int | None:
+    """Return the rows of the input of a network, ``(None, rows, features)``, if it says them."""
+    settings = config.get("config") if isinstance(config, dict) else None
+    layers = settings.get("layers") if isinstance(settings, dict) else None
+    shapes = [
+        node["config"].get("batch_shape")
+        for node in (layers if isinstance(layers, list) else ())
+        if isinstance(node, dict)
+        and node.get("class_name") == "InputLayer"
+        and isinstance(node.get("config"), dict)
+    ]
+    match shapes:
+        case [[_, int(rows), _]]:
+            return rows
+    return None
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:

@@ -115,11 +115,14 @@ class Saved:
         SHA-256 of the bytes.
     content : bytes
         Those of a zip archive of settings as JSON and weights, and no code.
+    window : int or None
+        Rows that its input takes; None of any number of them.
     """
 
     place: str
     digest: str
     content: bytes = field(compare=False, repr=False)
+    window: int | None = None
 
     @property
     def arguments(self) -> dict[str, tuple[Any, Any]]:
@@ -140,8 +143,8 @@ class Saved:
         OptionError
             They are not of a ``.keras`` file, or need other code.
         """
-        check_content(place, content)
-        return cls(place, hashlib.sha256(content).hexdigest(), content)
+        window = check_content(place, content)
+        return cls(place, hashlib.sha256(content).hexdigest(), content, window)
 
     def build(self, keras: Any, shape: tuple[int, int, int], params: Any, seed: int) -> Any:
         with (

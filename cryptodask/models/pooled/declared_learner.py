@@ -102,6 +102,11 @@ class DeclaredLearner(GatheredModel):
             )
         if self.ahead < 0:
             raise OptionError(f"{self.name} ahead: must be at least 0, got {self.ahead}")
+        if self.ahead and self.strategy == "recursive":
+            raise OptionError(
+                f"{self.name} ahead: got {self.ahead}, and recursive has one regressor for any "
+                "horizon; leave ahead out, or use direct"
+            )
         if self.max_rows < FEWEST:
             raise OptionError(
                 f"{self.name} max_rows: must be at least {FEWEST}, got {self.max_rows}"
@@ -201,7 +206,9 @@ class DeclaredLearner(GatheredModel):
         return self.space.lookback
 
     def for_horizon(self, horizon: int) -> Self:
-        return self if self.ahead else replace(self, ahead=horizon)
+        if self.ahead or self.strategy == "recursive":
+            return self
+        return replace(self, ahead=horizon)
 
     @property
     def fits(self) -> int:

@@ -6,14 +6,14 @@ from typing import Protocol
 
 import numpy as np
 
-from cryptodask.errors import OptionError, VersionError
+from cryptodask.errors import ContractError, OptionError, VersionError
 from cryptodask.features.lags import log_returns, window_starts
 from cryptodask.models.base import Model, cannot_be_kept
 from cryptodask.models.blas import one_blas_thread
 from cryptodask.models.learned import Learned, ragged
 from cryptodask.models.packed import Bytes
 from cryptodask.models.regression.estimators import keep, restore
-from cryptodask.records import FloatArray, Panel
+from cryptodask.records import REAL, FloatArray, Panel
 
 
 class Regressor(Protocol):
@@ -237,12 +237,29 @@ def _recursions(panel: Panel, horizon: int, lags: int, fits: Iterable[Fit]) -> F
     for i, (end, fit) in enumerate(zip(panel.indptr[1:] - 1, fits, strict=True)):
         seen = np.concatenate([returns[end - lags : end] / fit.scale, np.empty(horizon)])
         for step in range(horizon):
-            predicted = np.ravel(fit.regressor.predict(seen[None, step : step + lags]))[0]
+            predicted = _number(fit.regressor, seen[None, step : step + lags])
             seen[lags + step] = min(max(predicted, fit.low), fit.high)
         ahead[i] = seen[lags:] * fit.scale
     with np.errstate(over="ignore"):  # what overflows is not finite, and of that coin alone
         growth: FloatArray = np.exp(np.cumsum(ahead, axis=1))
         return last[:, None] * growth
+
+
+def _number(regressor: Regressor, x: FloatArray) -> float:
+    """Return what a regressor predicts of one window, ``(1, lags)``.
+
+    Raises
+    ------
+    ContractError
+        It is several numbers, none, or not a number.
+    """
+    predicted = np.asarray(regressor.predict(x))
+    if predicted.size != 1 or predicted.dtype.kind not in REAL:
+        raise ContractError(
+            f"{type(regressor).__name__}: predict returned shape {predicted.shape} of "
+            f"{predicted.dtype} for one row; it must return numbers, one a row, shape (n_rows,)"
+        )
+    return float(predicted.ravel()[0])
 
 
 def _template(make: Callable[[str], Regressor], lags: int) -> Regressor:

@@ -88,7 +88,7 @@ def builders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return name
 
 
-def compiled(keras: Any, window: int, *layers: Any) -> Any:
+def compiled(keras: Any, window: int | None, *layers: Any) -> Any:
     """A compiled network of a window of closes to one close."""
     model = keras.Sequential([keras.Input((window, 1)), *layers])
     model.compile("adam", "mse")

@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import numpy as np
 import pytest
 
 from cryptodask.errors import OptionError
-from cryptodask.models import create_model
+from cryptodask.models import create_model, model_options
 from cryptodask.models.keras import KerasNetwork
+from cryptodask.models.keras.base import KerasModel
 from cryptodask.models.keras.saved import check_content
 from tests.models.conftest import make_panel
 from tests.models.keras.conftest import compiled
@@ -39,6 +41,41 @@ def test_without_an_epoch_a_file_forecasts_by_its_weights(keras: Any, path: Path
             growth = float(network(inputs.astype("float32")[None, :, None])[0, 0])
             seen.append((growth + 1) * seen[-8])
         np.testing.assert_allclose(forecast[i], seen[-2:], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("rows", "given", "window"), [(20, {}, 20), (20, {"window": 20}, 20), (None, {}, 50),
+                                  (None, {"window": 5}, 5)]
+)  # fmt: skip
+def test_a_file_has_the_window_of_its_input(
+    keras: Any, tmp_path: Path, rows: int | None, given: dict[str, Any], window: int
+) -> None:
+    network = compiled(keras, rows, keras.layers.GRU(3), keras.layers.Dense(1))
+    network.save(tmp_path / "network.keras")
+    name = f"keras:{tmp_path / 'network.keras'}"
+    for model in (create_model(name, **given), KerasNetwork(network, **given),
+                  create_model(name, **given, pooled=True)):  # fmt: skip
+        assert isinstance(model, KerasModel)
+        assert model.window == replace(model, epochs=3).window == window
+    assert model_options(name)["window"] == (int, rows or 50)
+
+
+@pytest.mark.parametrize("functional", [False, True])
+def test_another_window_than_that_of_the_input_is_refused(
+    keras: Any, tmp_path: Path, functional: bool
+) -> None:
+    layers = keras.layers
+    network = compiled(keras, 20, layers.GRU(3), layers.Dense(1))
+    if functional:
+        inputs = keras.Input((20, 1))
+        network = keras.Model(inputs, layers.Dense(1)(layers.GRU(3)(inputs)))
+        network.compile("adam", "mse")
+    network.save(tmp_path / "network.keras")
+    message = "window: got 50, and the network's input takes 20 rows; leave window out"
+    with pytest.raises(OptionError, match=message):
+        create_model(f"keras:{tmp_path / 'network.keras'}", window=50)
+    with pytest.raises(OptionError, match=message):
+        KerasNetwork(network, window=50)
 
 
 def test_each_coin_begins_from_the_weights_of_the_file(path: Path) -> None:

@@ -151,6 +151,11 @@ def test_features_that_never_vary_and_libraries_that_refuse_are_named() -> None:
         ),
         (RIDGE, {"strategy": "recursive", "features": "coin:A:1"}, "coin:A:1 depends on more"),
         (RIDGE, {"ahead": -1}, "ahead: must be at least 0, got -1"),
+        (
+            RIDGE,
+            {"ahead": 2, "strategy": "recursive"},
+            "ahead: got 2, and recursive has one regressor for any horizon",
+        ),
         (RIDGE, {"max_rows": 1}, "max_rows: must be at least 2, got 1"),
         (RIDGE, {"distributed": True}, "distributed: the class has no partial_fit"),
         (RIDGE, {"target": "price"}, "prices of different coins are not alike"),
