@@ -1,5 +1,6 @@
 """Models of a user's own file, by name: from the shell, resumed, tuned, on a cluster, refused."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cryptodask.models import Model
+from sklearn.linear_model import Ridge
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,11 @@ def leaving(prices, horizon):
     raise SystemExit(4)
 
 
+class Shrunk(Ridge):
+    pass
+
+
+reg = Shrunk(alpha=2.0)
 number = 7
 """
 
@@ -158,6 +165,24 @@ def test_a_plan_imports_no_code_until_it_is_named(folder: Path, healthy: Path) -
     (folder / "mine.py").write_text(MINE.replace("FACTOR = 1.0", "FACTOR = 2.0"), encoding="utf-8")
     changed = run(folder, "resume", "tested", "--model", "mine:LastTimes")
     assert changed.returncode == 2, changed.stderr
+
+
+def test_what_tune_prints_can_be_pasted_for_own_models(folder: Path, healthy: Path) -> None:
+    done = run(
+        folder, "tune", healthy, "--model", "mine:reg", "--search", "Shrunk.alpha=0.1,0.9",
+        "--model", "a=mine:mean", "--search", "a.window=3,9", "--origins", 6, "--splits", 2,
+        "--horizon", 2, "--workers", 1, "--out", "best.json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    assert "--model mine:reg" in lines
+    assert "--model a=mine:mean" in lines
+    best = json.loads((folder / "best.json").read_text(encoding="utf-8"))["best"]
+    words = [word for model in best.values() for word in model["arguments"]]
+    assert words[:2] == ["--model", "mine:reg"]
+    assert best["a"]["options"].get("window", 3) in (3, 9)
+    pasted = run(folder, "forecast", healthy, *words, "--horizon", 2, "--workers", 1)
+    assert pasted.returncode == 0, pasted.stderr
 
 
 def test_models_are_explained_as_text_and_json(folder: Path) -> None:

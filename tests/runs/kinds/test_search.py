@@ -148,6 +148,7 @@ def test_what_is_written_can_be_given_to_the_other_commands() -> None:
     assert told["best"]["ridge"]["arguments"] == [
         "--model", "ridge", "--option", "ridge.alpha=1", "--option", "ridge.lags=2",
     ]  # fmt: skip
+    assert told["best"]["ridge"]["options"] == {"alpha": 1.0, "lags": 2}
     assert told["best"]["ridge"]["relative_mae"] == done.chosen_by("ridge")
     assert len(told["candidates"]) == 5
     assert len(told["splits"]) == 3
