@@ -32,6 +32,7 @@ class LastTimes(Model):
     \"\"\"
 
     name = "last_times"
+    learns = False
     factor: float = 1.0
 
     def min_length(self, horizon):
@@ -183,6 +184,33 @@ def test_what_tune_prints_can_be_pasted_for_own_models(folder: Path, healthy: Pa
     assert best["a"]["options"].get("window", 3) in (3, 9)
     pasted = run(folder, "forecast", healthy, *words, "--horizon", 2, "--workers", 1)
     assert pasted.returncode == 0, pasted.stderr
+
+
+def test_versions_of_own_models_and_aliases_are_scored(folder: Path, healthy: Path) -> None:
+    for model in ("mine:LastTimes", "twice=mine:LastTimes", "ridge5=ridge"):
+        trained = run(folder, "train", healthy, "--model", model, "--registry", "models",
+                      "--horizon", 2, "--workers", 1)  # fmt: skip
+        assert trained.returncode == 0, trained.stderr
+    predicted = run(folder, "predict", healthy, "--model", "twice:1=mine:LastTimes", "--registry",
+                    "models", "--workers", 1)  # fmt: skip
+    assert predicted.returncode == 0, predicted.stderr
+    assert "--model twice:1=mine:LastTimes --registry models`" in predicted.stdout
+    how = ["--registry", "models", "--origins", 3, "--calibrate", 0, "--workers", 1]
+    score = ["registry", "score", healthy, *how]
+    refused = run(folder, *score, "--model", "last_times:1")
+    assert refused.returncode == 2, refused.stderr
+    assert "last_times:NUMBER=mine:LastTimes" in refused.stderr
+    done = run(
+        folder, *score, "--model", "last_times:1=mine:LastTimes", "--model",
+        "twice:1=mine:LastTimes", "--model", "ridge5:1",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for name in ("last_times", "twice", "ridge5"):
+        assert f"{name}:1: scored on 4 coins at 3 origins" in done.stdout
+    (folder / "mine.py").write_text(MINE.replace("FACTOR = 1.0", "FACTOR = 2.0"), encoding="utf-8")
+    changed = run(folder, *score, "--model", "last_times:1=mine:LastTimes")
+    assert changed.returncode == 2, changed.stderr
+    assert "mine.py" in changed.stderr
 
 
 def test_models_are_explained_as_text_and_json(folder: Path) -> None:
