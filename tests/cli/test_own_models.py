@@ -218,6 +218,7 @@ def test_models_are_explained_as_text_and_json(folder: Path) -> None:
     assert text.returncode == 0, text.stderr
     assert "The last close times a factor." in text.stdout
     assert "Above 0." in text.stdout
+    assert "options as last_times.NAME=VALUE" in text.stdout
     listed = run(folder, "models", "--json")
     assert listed.returncode == 0, listed.stderr
     assert '"ridge"' in listed.stdout
