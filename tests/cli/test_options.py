@@ -245,9 +245,9 @@ def test_own_models_are_named_as_their_options_and_aliases_have_to_be(
         encoding="utf-8",
     )
     monkeypatch.chdir(tmp_path)
-    for typed in ("reg.lags=4", "my_named:reg.lags=4"):
+    for text in ("reg.lags=4", "my_named:reg.lags=4"):
         with pytest.raises(OptionError, match=re.escape("(naive, Shrunk for my_named:reg)")):
-            make_models(["naive", "my_named:reg"], [typed])
+            make_models(["naive", "my_named:reg"], [text])
     with pytest.raises(OptionError, match=re.escape("--model Shrunk2=my_named:reg,")):
         make_models(["my_named:reg", "my_named:reg"], [])
     svr = "sklearn:sklearn.svm.SVR"
