@@ -166,6 +166,10 @@ def test_a_plan_imports_no_code_until_it_is_named(folder: Path, healthy: Path) -
     (folder / "mine.py").write_text(MINE.replace("FACTOR = 1.0", "FACTOR = 2.0"), encoding="utf-8")
     changed = run(folder, "resume", "tested", "--model", "mine:LastTimes")
     assert changed.returncode == 2, changed.stderr
+    assert "tested: mine.py changed since the run that it holds began" in changed.stderr
+    unlocked = run(folder, "resume", "tested", "--model", "mine:LastTimes", "--unlock")
+    assert unlocked.returncode == 2, unlocked.stderr
+    assert "there is nothing to remove: leave --unlock out" in unlocked.stderr
 
 
 def test_what_tune_prints_can_be_pasted_for_own_models(folder: Path, healthy: Path) -> None:
