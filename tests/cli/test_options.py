@@ -241,7 +241,8 @@ def test_own_models_are_named_as_their_options_and_aliases_have_to_be(
 ) -> None:
     (tmp_path / "my_named.py").write_text(
         "from sklearn.linear_model import Ridge\n\n"
-        "class Shrunk(Ridge):\n    pass\n\nreg = Shrunk()\n",
+        "class Shrunk(Ridge):\n    pass\n\nreg = Shrunk()\n\n"
+        "def f(prices, horizon, x=1.0):\n    return [x * prices[-1]] * horizon\n",
         encoding="utf-8",
     )
     monkeypatch.chdir(tmp_path)
@@ -257,6 +258,11 @@ def test_own_models_are_named_as_their_options_and_aliases_have_to_be(
     with pytest.raises(OptionError, match=re.escape("--model Shrunk2=my_named:reg,")):
         ForecastSpec(source="nowhere", models=specs, horizon=2)
     assert explain_model("my_named:reg")["options_as"] == "Shrunk"
+    for form, label in (("my_named:f", "f"), ("a=my_named:f", "a")):
+        with pytest.raises(OptionError, match=f"{label} x: is nan, .* --option {label}.x=NUMBER"):
+            make_models([form], [f"{label}.x=nan"])
+    with pytest.raises(OptionError, match="Shrunk alpha: is nan"):
+        make_models(["my_named:reg"], ["Shrunk.alpha=NaN"])
 
 
 def test_an_option_of_a_model_with_dots_in_its_name_reaches_it() -> None:

@@ -1,5 +1,7 @@
 """Specs of runs from what users type: models with options, values to search, and coins."""
 
+import dataclasses
+import math
 import re
 from collections.abc import Mapping
 from inspect import Parameter
@@ -163,7 +165,7 @@ def make_models(names: list[str], settings: list[str]) -> "list[Model]":
     Raises
     ------
     OptionError
-        A setting is of another model, of an unknown option, or has no value.
+        A setting is of another model, of an unknown option, or has no value, or is NaN.
     """
     from cryptodask.models.catalog import build_model
     from cryptodask.models.renamed import split_alias
@@ -172,7 +174,25 @@ def make_models(names: list[str], settings: list[str]) -> "list[Model]":
     options = read_settings(labels, settings)
     # By `build_model`, so that no option is taken for an argument of `create_model`, as its alias.
     makers = {label: split_alias(name) for label, name in labels.items()}
-    return [build_model(name, options[label], alias) for label, (alias, name) in makers.items()]
+    models = [build_model(name, options[label], alias) for label, (alias, name) in makers.items()]
+    for model in models:
+        _refuse_nan(model)
+    return models
+
+
+def _refuse_nan(model: "Model") -> None:
+    """Refuse an option that is NaN: what does not equal itself, no plan can name."""
+    from cryptodask.models.renamed import Renamed
+
+    inner: Any = model.model if isinstance(model, Renamed) else model
+    values = {field.name: getattr(inner, field.name) for field in dataclasses.fields(inner)}
+    for name, value in {**values, **dict(values.get("params", ()))}.items():
+        if isinstance(value, float) and math.isnan(value):
+            raise OptionError(
+                f"{model.name} {name}: is nan, which is equal to nothing, so that a run could not "
+                f"be resumed; give a number, --option {model.name}.{name}=NUMBER, or let its default "
+                "be None"
+            )
 
 
 def label_models(names: list[str]) -> dict[str, str]:
