@@ -297,7 +297,7 @@ def find_maker(name: str) -> OfCatalog | OfFamily | Thing:
 
 
 def _model_of(given: Any, options: Mapping[str, Any]) -> Model:
-    """Return the model that is, or is made from, what is no name; see `as_model`."""
+    """Return the model of anything but a name; see `as_model`."""
     from cryptodask.models.external.own_estimator import instance_of, is_estimator, of_library
 
     if isinstance(given, Model):

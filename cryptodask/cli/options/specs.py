@@ -190,8 +190,8 @@ def _refuse_nan(model: "Model") -> None:
         if isinstance(value, float) and math.isnan(value):
             raise OptionError(
                 f"{model.name} {name}: is nan, which is equal to nothing, so that a run could not "
-                f"be resumed; give a number, --option {model.name}.{name}=NUMBER, or let its default "
-                "be None"
+                f"be resumed; give a number, --option {model.name}.{name}=NUMBER, or let its "
+                "default be None"
             )
 
 
