@@ -81,6 +81,10 @@ def _print_model(content: dict[str, Any]) -> None:
     out.print(Text(f"\ngaps: {content['gaps']} ({gaps.get(content['gaps'], 'by its options')})"))
     if content["extra"]:
         out.print(Text(f"needs: pip install 'cryptodask[{content['extra']}]'"), soft_wrap=True)
+    if content.get("options"):
+        name = content["options_as"]
+        how = f"{name}.NAME=VALUE" if name else f"a.NAME=VALUE, with --model a={content['name']}"
+        out.print(Text(f"\noptions as {how}"), soft_wrap=True)
     for option in content.get("options", ()):
         default = "required" if option["required"] else f"default {_shown(option['default'])}"
         out.print(Text(f"\n{option['name']} : {option['type']}, {default}"))

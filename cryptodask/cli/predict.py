@@ -120,6 +120,7 @@ def known_of(model: str, registry: str, source: str) -> str:
     registry, source : str
         As they were typed, for the command.
     """
+    from cryptodask.models.catalog import is_own
     from cryptodask.registry import Registry
     from cryptodask.registry.training import name_own_model
 
@@ -128,7 +129,9 @@ def known_of(model: str, registry: str, source: str) -> str:
     score = kept.score(entry)
     error = None if score is None else score.scores["relative_mae"]
     if score is None or error is None:
-        words = ["registry", "score", source, "--model", str(entry), "--registry", registry]
+        place = (entry.facts or {}).get("model", {}).get("model") or ""
+        named = f"{entry}={place}" if is_own(place) else str(entry)
+        words = ["registry", "score", source, "--model", named, "--registry", registry]
         return f"how {entry} does against naive: `cryptodask {shlex.join(words)}` says it"
     origins = counted(len(score.origins), "origin")
     return f"{entry}: MAE / naive {error:.4g} when scored, at {origins}; below 1 is better"

@@ -165,12 +165,10 @@ def remove_lock(path: "AnyPath") -> None:
     InputError
         The folder is on this machine, where a lock ends with the process that holds it.
     """
+    from cryptodask.io.lock import nothing_to_unlock
     from cryptodask.io.paths import remove
     from cryptodask.runs.folder import LOCK
 
     if isinstance(path, Path):
-        raise InputError(
-            f"--unlock: is for URLs; a process that ends leaves no lock in {path}, so a process "
-            "that still runs holds it"
-        )
+        raise InputError(nothing_to_unlock(path))
     remove([path / LOCK])

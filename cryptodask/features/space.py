@@ -254,7 +254,11 @@ def _parse(text: str, target: str, normalise: str) -> FeatureSpace:
         raise OptionError("features: none declared; write names and numbers, as lag:1-5 weekday")
     features: dict[Feature, None] = {}
     for place, word in enumerate(words, start=1):
-        for feature in _features_of(word, f"features: {word!r}, number {place}"):
+        try:
+            declared = list(_features_of(word, f"features: {word!r}, number {place}"))
+        except OptionError as error:
+            raise OptionError(f"{error}{_quoted(words[:place])}") from None
+        for feature in declared:
             if feature in features:
                 raise OptionError(
                     f"features: {word!r}, number {place}: {feature.text} is there twice"
@@ -296,6 +300,15 @@ def _features_of(word: str, where: str) -> Iterator[Feature]:
     else:
         example = ",".join(str(value) for value in definition.default)
         raise OptionError(f"{where}: takes {len(definition.default)} numbers, as {name}:{example}")
+
+
+def _quoted(words: list[str]) -> str:
+    """Return how to write the last two words if they are one name or text with a space in it."""
+    before = words[-2:-1] or [""]
+    definition = DEFINITIONS.get(before[0].partition(":")[0])
+    if definition is None or not definition.named:
+        return ""
+    return f"; if it belongs to the feature before it, quote both: {' '.join(words[-2:])!r}"
 
 
 _EXAMPLES = {

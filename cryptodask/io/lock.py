@@ -58,6 +58,19 @@ def locked(
     return _locked_object(folder, name, until, unlock)
 
 
+def nothing_to_unlock(folder: Path) -> str:
+    """Return why no lock is removed from a folder of this machine, and what to do.
+
+    Parameters
+    ----------
+    folder : Path
+    """
+    return (
+        f"--unlock: is for URLs; in {folder} a lock ends with the process that holds it, so there "
+        "is nothing to remove: leave --unlock out, and if that is refused, wait for the process"
+    )
+
+
 @contextmanager
 def _locked_object(folder: "UPath", name: str, until: float, unlock: str) -> Iterator[None]:
     """Hold a lock that is an object, which a store makes only where there is none.

@@ -61,14 +61,14 @@ def list_families() -> dict[str, str]:
     return {family.pattern: _first_line(family.__doc__) for family in families}
 
 
-def create_model(name: str, *, alias: str | None = None, **options: Any) -> Model:
-    """Create a model by its name.
+def create_model(name: Any, *, alias: str | None = None, **options: Any) -> Model:
+    """Create a model by its name, or from what is one in Python.
 
     Parameters
     ----------
-    name : str
+    name : Any
         See `list_models` and `list_families`; or ``MODULE:NAME``, which is imported; or
-        ``ALIAS=NAME``.
+        ``ALIAS=NAME``; or a function, class, regressor or model, see `as_model`.
     alias : str, optional
         The name that results show, so that one model may run twice with different options. Random
         numbers stay those of the model.
@@ -93,6 +93,8 @@ patience=0)
     >>> create_model("ridge", alias="ridge5", lags=5).name
     'ridge5'
     """
+    if not isinstance(name, str):
+        return _finished(_model_of(name, options), alias)
     own_alias, name = split_alias(name)
     name_model(name)
     return build_model(name, options, alias or own_alias)
@@ -160,17 +162,7 @@ def build_model(name: str, options: Mapping[str, Any], alias: str | None = None)
     options : mapping of str to Any
     alias : str, optional
     """
-    maker = find_maker(name)
-    known = maker.options()
-    for option in options:
-        if option not in known:
-            listed = ", ".join(known) or "none"
-            raise OptionError(f"{name}: has no option {option!r}; its options: {listed}")
-    model = maker.create(options)
-    if alias is not None and alias != model.name:
-        check_name("alias", alias)
-        return check_free(rename(model, alias))
-    return check_free(model)
+    return _finished(_made(name, find_maker(name), options), alias)
 
 
 def as_model(given: Any) -> Model:
@@ -187,19 +179,7 @@ def as_model(given: Any) -> Model:
     OptionError
         It is not a model; the message says what to write.
     """
-    from cryptodask.models.external.own_estimator import instance_of, is_estimator, of_library
-
-    if isinstance(given, str):
-        return create_model(given)
-    if isinstance(given, Model):
-        return check_free(given)
-    if is_estimator(given):
-        library = of_library(instance_of(given))
-        if library is not None:
-            return library
-    name = getattr(given, "__qualname__", type(given).__name__)
-    place = f"{getattr(given, '__module__', '')}:{name}"
-    return check_free(Thing(place if own.note(place, given) else name, given).create({}))
+    return create_model(given)
 
 
 def check_free(model: Model) -> Model:
@@ -314,6 +294,40 @@ def find_maker(name: str) -> OfCatalog | OfFamily | Thing:
         f"{name!r}: no such model; {hint}models: {listed}; and {others}; or MODULE:NAME of your "
         "own code"
     )
+
+
+def _model_of(given: Any, options: Mapping[str, Any]) -> Model:
+    """Return the model of anything but a name; see `as_model`."""
+    from cryptodask.models.external.own_estimator import instance_of, is_estimator, of_library
+
+    if isinstance(given, Model):
+        return _made(given.name, Thing(given.name, given), options) if options else given
+    if is_estimator(given):
+        library = of_library(instance_of(given))
+        if library is not None:
+            given_too = {**dict(getattr(library, "params", ())), **options}
+            return build_model(library.name, given_too) if options else library
+    name = getattr(given, "__qualname__", type(given).__name__)
+    place = f"{getattr(given, '__module__', '')}:{name}"
+    name = place if own.note(place, given) else name
+    return _made(name, Thing(name, given), options)
+
+
+def _made(name: str, maker: OfCatalog | OfFamily | Thing, options: Mapping[str, Any]) -> Model:
+    """Return a model with options; refuse those that it does not have."""
+    known = maker.options()
+    for option in options:
+        if option not in known:
+            listed = ", ".join(known) or "none"
+            raise OptionError(f"{name}: has no option {option!r}; its options: {listed}")
+    return maker.create(options)
+
+
+def _finished(model: Model, alias: str | None) -> Model:
+    """Return a model under its alias, if it has one, and if nothing else has its name."""
+    if alias is None or alias == model.name:
+        return check_free(model)
+    return check_free(rename(model, check_name("alias", alias)))
 
 
 def _thing_of(model: Model) -> Any:

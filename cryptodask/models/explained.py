@@ -5,9 +5,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from cryptodask.errors import InputError
 from cryptodask.models.catalog import (
     FAMILIES,
+    build_model,
     find_maker,
+    is_own,
     model_gaps,
     model_options,
 )
@@ -35,8 +38,9 @@ def explain_model(name: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``name, summary, description, gaps, extra, options``; each option has ``name, type, default,
-        required, meaning``.
+        ``name, summary, description, gaps, extra, options_as, options``. Options are given as
+        ``OPTIONS_AS.NAME=VALUE``, None where the model needs an alias for that; each has ``name,
+        type, default, required, meaning``.
     """
     text = inspect.cleandoc(find_maker(name).text())
     summary, _, rest = text.partition("\n")
@@ -50,6 +54,7 @@ def explain_model(name: str) -> dict[str, Any]:
         "description": _paragraphs(TITLE.split(rest)[0]),
         "gaps": model_gaps(name),
         "extra": EXTRAS.get(prefix),
+        "options_as": _options_as(name),
         "options": [
             {
                 "name": option,
@@ -61,6 +66,16 @@ def explain_model(name: str) -> dict[str, Any]:
             for option, (kind, default) in model_options(name).items()
         ],
     }
+
+
+def _options_as(name: str) -> str | None:
+    """Return what the options of a model begin with in a command; None if it has no name yet."""
+    if not is_own(name):
+        return name
+    try:
+        return build_model(name, {}).name
+    except InputError:
+        return None  # an option has no default
 
 
 def explain_family(prefix: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptodask.errors import VersionError
-from cryptodask.io.lock import locked
+from cryptodask.io.lock import locked, nothing_to_unlock
 from cryptodask.io.paths import is_folder, names_in, remove
 from cryptodask.registry.cleaning import (
     Removal,
@@ -118,8 +118,5 @@ def _remove_lock(registry: RegistryReader, name: str) -> None:
     """Remove the lock of a name in a store."""
     folder = registry.folder(name)
     if isinstance(folder, Path):
-        raise VersionError(
-            f"--unlock: is for URLs; a process that ends leaves no lock in {folder}, so a process "
-            "that still runs holds it"
-        )
+        raise VersionError(nothing_to_unlock(folder))
     remove([folder / LOCK])

@@ -8,11 +8,15 @@ import pandas as pd
 
 from cryptodask.errors import CryptoDaskError, VersionError
 from cryptodask.evaluate.compare import differences
+from cryptodask.models import Model
+from cryptodask.models.catalog import is_own
 from cryptodask.registry.entries import Entry
 from cryptodask.registry.registry import Registry
 from cryptodask.registry.scores import Score, make_score
 from cryptodask.registry.state import note
+from cryptodask.registry.training import name_own_model
 from cryptodask.results import Backtest
+from cryptodask.results.version import open_version
 from cryptodask.runs.fingerprints import prices_fingerprint
 from cryptodask.runs.model_spec import ModelSpec
 from cryptodask.runs.session import Session
@@ -54,7 +58,8 @@ def score_versions(
     ----------
     registry : Registry
     references : sequence of str
-        As ``lstm:7`` and ``lstm@champion``.
+        As ``lstm:7`` and ``lstm@champion``; of a user's code ``REFERENCE=MODULE:NAME``, see
+        `cryptodask.registry.training.name_own_model`.
     session : Session
         Prices and client.
     **options
@@ -73,7 +78,7 @@ def score_versions(
         A version is not there, not finished, or its model has no forecast that can be scored.
     """
     progress = options.pop("progress", True)
-    entries = {str(entry): entry for entry in map(registry.entry, references)}
+    entries = {str(entry): entry for entry in map(registry.entry, map(name_own_model, references))}
     specs = [_spec_of(entry, session, options) for entry in entries.values()]
     scored = []
     for entry, spec in zip(entries.values(), specs, strict=True):
@@ -101,15 +106,22 @@ def _spec_of(entry: Entry, session: Session, options: dict[str, Any]) -> Backtes
     trained: dict[str, Any] = facts.get("spec") or {}
     kept = {name: trained[name] for name in OF_TRAINING if name in trained}
     try:
-        model = ModelSpec(facts["model"]["name"], facts["model"]["options"])
         return BacktestSpec(
-            models=(ModelSpec.of(model.create()),),
+            models=(ModelSpec.of(_model_of(entry)),),
             horizon=manifest.horizon, seed=manifest.seed, **(kept | options),
         )  # fmt: skip
     except VersionError:
         raise
     except CryptoDaskError as error:
         raise type(error)(f"{entry}: {error}") from error
+
+
+def _model_of(entry: Entry) -> Model:
+    """Return the model of a version; of a user's code only that which was trained."""
+    said = entry.facts["model"]
+    if is_own(said.get("model") or said["name"]):
+        return open_version(entry.folder).model
+    return ModelSpec(said["name"], said["options"], said.get("model")).create()
 
 
 def _score_of(entry: Entry, result: Backtest, session: Session) -> Score:

@@ -51,6 +51,11 @@ class SearchResult(ShowsFacts):
         See `cryptodask.results.Backtest`.
     path : Path, UPath or None
         The folder of its forecasts.
+    typed : dict of str to str
+        By model, what ``--model`` takes for it, where that is another name: ``mine:reg`` of a
+        user's code, ``a=mine:reg`` under an alias.
+    values : dict of str to dict
+        The same as ``best``, each value of its option's type.
     """
 
     horizon: int
@@ -63,6 +68,8 @@ class SearchResult(ShowsFacts):
     lost: pd.DataFrame = field(default_factory=empty_findings)
     tasks: pd.DataFrame = field(default_factory=lambda: task_table([]))
     path: AnyPath | None = None
+    typed: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def _repr_html_(self) -> str:
         """Return what was found for a notebook."""
@@ -101,7 +108,7 @@ class SearchResult(ShowsFacts):
 
     def arguments(self, model: str) -> list[str]:
         """Return the arguments of ``cryptodask forecast`` and ``backtest`` for the best."""
-        words = ["--model", model]
+        words = ["--model", self.typed.get(model, model)]
         for option, text in self.best[model].items():
             words += ["--option", f"{model}.{option}={text}"]
         return words
@@ -123,7 +130,7 @@ class SearchResult(ShowsFacts):
             "origins": self.origins.astype(str).tolist(),
             "best": {
                 model: {
-                    "options": dict(options),
+                    "options": {**options, **self.values.get(model, {})},
                     "arguments": self.arguments(model),
                     "relative_mae": _number(self.chosen_by(model)),
                 }
@@ -133,7 +140,12 @@ class SearchResult(ShowsFacts):
             "splits": _records(self.splits),
             "candidates": _records(self.candidates),
         }
-        return json.dumps(content, indent=1) + "\n"
+        return json.dumps(content, indent=1, default=_of_numpy) + "\n"
+
+
+def _of_numpy(value: Any) -> Any:
+    """Return a value of NumPy, which a search in Python may have tried, as JSON has it."""
+    return value.item() if hasattr(value, "item") else str(value)
 
 
 def _number(value: float) -> float | None:

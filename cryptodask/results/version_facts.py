@@ -156,8 +156,8 @@ def model_of(path: AnyPath, facts: VersionFacts, features: Mapping[str, str]) ->
     if is_own(maker) and not was_named(maker):
         raise VersionError(
             f"{path}: model: was trained as {maker}, of your own code, which is imported only "
-            f"where you name it: predict --model {maker}, for another than the champion "
-            f"--model {name}@ALIAS={maker}; in Python create_model({maker!r}) before"
+            f"where you name it: --model {maker} for the champion, --model {name}@ALIAS={maker} or "
+            f"{name}:NUMBER={maker} for another; in Python create_model({maker!r}) before"
         )
     try:
         model = build_model(

@@ -253,7 +253,23 @@ def _difference(there: Plan, plan: Plan) -> str | None:
             "the prices changed since the run that it holds began, so that results of both would "
             "be mixed"
         )
+    if keys == ["own"]:
+        changed = ", ".join(_changed_code(there, plan))
+        return (
+            f"{changed} changed since the run that it holds began, so "
+            "that forecasts of two codes would be mixed; undo the change"
+        )
+    keys = [
+        name for key in keys for name in (_changed_code(there, plan) if key == "own" else [key])
+    ]
     return f"holds a {plan.kind} of other {', '.join(keys)}" if keys else None
+
+
+def _changed_code(there: Plan, plan: Plan) -> list[str]:
+    """Return the users' files, or definitions of a script, that differ between two runs."""
+    before, now = (dict(each.facts.get("own") or {}) for each in (there, plan))
+    modules = sorted(m for m in {**before, **now} if before.get(m) != now.get(m))
+    return [m.partition(":")[2] or f"{m.replace('.', '/')}.py" for m in modules]
 
 
 def _same(there: Plan, plan: Plan, key: str) -> bool:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -188,23 +189,28 @@ def check_models(_: Any, field: "attrs.Attribute[Any]", value: tuple[ModelSpec, 
     if not value:
         raise OptionError(f"{field.name}: none given; name at least one")
     known = [model.name for model in value]
-    twice = sorted({name for name in known if known.count(name) > 1})
+    twice = {
+        model.name: model.model or model.name for model in value if known.count(model.name) > 1
+    }
     if twice:
         raise given_twice(field.name, twice)
 
 
-def given_twice(where: str, names: Sequence[str]) -> OptionError:
+def given_twice(where: str, names: Mapping[str, str]) -> OptionError:
     """Return the error of models that are given twice.
 
     Parameters
     ----------
     where : str
         What the message begins with.
-    names : sequence of str
+    names : mapping of str to str
+        From the name that results show to that in the catalog.
     """
+    name, maker = min(names.items())
+    alias = f"{re.split(r'[.:]', name)[-1]}2"
     return OptionError(
-        f"{where}: {', '.join(names)} given twice; give each model once, or one of them an alias: "
-        f"--model {names[0]}2={names[0]}, in Python create_model(…, alias='{names[0]}2')"
+        f"{where}: {', '.join(sorted(names))} given twice; give each model once, or one of them an "
+        f"alias: --model {alias}={maker}, in Python create_model(…, alias='{alias}')"
     )
 
 

@@ -25,7 +25,8 @@ def check_model(
     Parameters
     ----------
     model : Model
-        With options that make it quick: it is fitted to some hundred coins.
+        With options that make it quick: it is fitted to some hundred coins. Leave ``ahead`` of
+        models of all coins out, or let it be at least `horizon`.
     rules : collection of str
         Names in `RULES`, where the docstring of each says what it demands; by default all.
     skip : collection of str

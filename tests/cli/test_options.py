@@ -27,6 +27,7 @@ from cryptodask.cli.options.cluster import read_resources, read_workers
 from cryptodask.cli.options.fields import parameters_of, typed
 from cryptodask.cli.options.specs import make_models, read_search, split_names
 from cryptodask.errors import CryptoDaskError, OptionError
+from cryptodask.models.explained import explain_model
 from cryptodask.prices.names import CoinNames
 from cryptodask.runs.fields import option
 from cryptodask.runs.model_spec import ModelSpec
@@ -228,6 +229,42 @@ def test_coins_are_divided_at_commas_but_for_those_that_have_one_in_their_name()
     assert split_names(("Coin, the", "Acoin, Bcoin"), known) == ("Coin, the", "Acoin", "Bcoin")
 
 
+def test_an_option_given_twice_with_other_values_is_refused() -> None:
+    [model] = make_models(["ridge"], ["ridge.lags=4", "ridge.lags=4"])
+    assert model.lags == 4
+    with pytest.raises(OptionError, match=re.escape("'ridge.lags=5': ridge.lags is '4' already")):
+        make_models(["ridge"], ["ridge.lags=4", "ridge.lags=5"])
+
+
+def test_own_models_are_named_as_their_options_and_aliases_have_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_named.py").write_text(
+        "from sklearn.linear_model import Ridge\n\n"
+        "class Shrunk(Ridge):\n    pass\n\nreg = Shrunk()\n\n"
+        "def f(prices, horizon, x=1.0):\n    return [x * prices[-1]] * horizon\n",
+        encoding="utf-8",
+    )
+    monkeypatch.chdir(tmp_path)
+    for text in ("reg.lags=4", "my_named:reg.lags=4"):
+        with pytest.raises(OptionError, match=re.escape("(naive, Shrunk for my_named:reg)")):
+            make_models(["naive", "my_named:reg"], [text])
+    with pytest.raises(OptionError, match=re.escape("--model Shrunk2=my_named:reg,")):
+        make_models(["my_named:reg", "my_named:reg"], [])
+    svr = "sklearn:sklearn.svm.SVR"
+    with pytest.raises(OptionError, match=re.escape(f"--model SVR2={svr},")):
+        make_models([svr, svr], [])
+    specs = tuple(ModelSpec.of(model) for model in make_models(["my_named:reg"], []) * 2)
+    with pytest.raises(OptionError, match=re.escape("--model Shrunk2=my_named:reg,")):
+        ForecastSpec(source="nowhere", models=specs, horizon=2)
+    assert explain_model("my_named:reg")["options_as"] == "Shrunk"
+    for form, label in (("my_named:f", "f"), ("a=my_named:f", "a")):
+        with pytest.raises(OptionError, match=f"{label} x: is nan, .* --option {label}.x=NUMBER"):
+            make_models([form], [f"{label}.x=nan"])
+    with pytest.raises(OptionError, match="Shrunk alpha: is nan"):
+        make_models(["my_named:reg"], ["Shrunk.alpha=NaN"])
+
+
 def test_an_option_of_a_model_with_dots_in_its_name_reaches_it() -> None:
     name = "sklearn:sklearn.linear_model.HuberRegressor"
     [model] = make_models([name], [f"{name}.alpha=0.5", f"{name}.lags=4"])
@@ -237,7 +274,7 @@ def test_an_option_of_a_model_with_dots_in_its_name_reaches_it() -> None:
 def test_values_to_search_are_divided_at_commas_or_else_at_bars() -> None:
     texts = ["lstm.units=50,100|32,32", "lstm.epochs=1, 2", "ridge.alpha=1e-3,1",
              "lstm.loss=mae"]  # fmt: skip
-    assert read_search(["lstm", "ridge"], texts) == {
+    assert read_search({"lstm": "lstm", "ridge": "ridge"}, texts) == {
         "lstm": {"units": ["50,100", "32,32"], "epochs": ["1", "2"], "loss": ["mae"]},
         "ridge": {"alpha": ["1e-3", "1"]},
     }
@@ -255,7 +292,7 @@ def test_values_to_search_are_divided_at_commas_or_else_at_bars() -> None:
 )
 def test_values_to_search_that_make_no_sense_are_told(texts: list[str], told: str) -> None:
     with pytest.raises(OptionError, match=re.escape(told)):
-        read_search(["ridge"], texts)
+        read_search({"ridge": "ridge"}, texts)
 
 
 def test_workers_and_resources_are_read() -> None:

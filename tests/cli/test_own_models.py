@@ -1,5 +1,6 @@
 """Models of a user's own file, by name: from the shell, resumed, tuned, on a cluster, refused."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cryptodask.models import Model
+from sklearn.linear_model import Ridge
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class LastTimes(Model):
     \"\"\"
 
     name = "last_times"
+    learns = False
     factor: float = 1.0
 
     def min_length(self, horizon):
@@ -59,6 +62,11 @@ def leaving(prices, horizon):
     raise SystemExit(4)
 
 
+class Shrunk(Ridge):
+    pass
+
+
+reg = Shrunk(alpha=2.0)
 number = 7
 """
 
@@ -172,6 +180,55 @@ def test_a_plan_imports_no_code_until_it_is_named(folder: Path, healthy: Path) -
     (folder / "mine.py").write_text(MINE.replace("FACTOR = 1.0", "FACTOR = 2.0"), encoding="utf-8")
     changed = run(folder, "resume", "tested", "--model", "mine:LastTimes")
     assert changed.returncode == 2, changed.stderr
+    assert "tested: mine.py changed since the run that it holds began" in changed.stderr
+    unlocked = run(folder, "resume", "tested", "--model", "mine:LastTimes", "--unlock")
+    assert unlocked.returncode == 2, unlocked.stderr
+    assert "there is nothing to remove: leave --unlock out" in unlocked.stderr
+
+
+def test_what_tune_prints_can_be_pasted_for_own_models(folder: Path, healthy: Path) -> None:
+    done = run(
+        folder, "tune", healthy, "--model", "mine:reg", "--search", "Shrunk.alpha=0.1,0.9",
+        "--model", "a=mine:mean", "--search", "a.window=3,9", "--origins", 6, "--splits", 2,
+        "--horizon", 2, "--workers", 1, "--out", "best.json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    assert "--model mine:reg" in lines
+    assert "--model a=mine:mean" in lines
+    best = json.loads((folder / "best.json").read_text(encoding="utf-8"))["best"]
+    words = [word for model in best.values() for word in model["arguments"]]
+    assert words[:2] == ["--model", "mine:reg"]
+    assert best["a"]["options"].get("window", 3) in (3, 9)
+    pasted = run(folder, "forecast", healthy, *words, "--horizon", 2, "--workers", 1)
+    assert pasted.returncode == 0, pasted.stderr
+
+
+def test_versions_of_own_models_and_aliases_are_scored(folder: Path, healthy: Path) -> None:
+    for model in ("mine:LastTimes", "twice=mine:LastTimes", "ridge5=ridge"):
+        trained = run(folder, "train", healthy, "--model", model, "--registry", "models",
+                      "--horizon", 2, "--workers", 1)  # fmt: skip
+        assert trained.returncode == 0, trained.stderr
+    predicted = run(folder, "predict", healthy, "--model", "twice:1=mine:LastTimes", "--registry",
+                    "models", "--workers", 1)  # fmt: skip
+    assert predicted.returncode == 0, predicted.stderr
+    assert "--model twice:1=mine:LastTimes --registry models`" in predicted.stdout
+    how = ["--registry", "models", "--origins", 3, "--calibrate", 0, "--workers", 1]
+    score = ["registry", "score", healthy, *how]
+    refused = run(folder, *score, "--model", "last_times:1")
+    assert refused.returncode == 2, refused.stderr
+    assert "last_times:NUMBER=mine:LastTimes" in refused.stderr
+    done = run(
+        folder, *score, "--model", "last_times:1=mine:LastTimes", "--model",
+        "twice:1=mine:LastTimes", "--model", "ridge5:1",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for name in ("last_times", "twice", "ridge5"):
+        assert f"{name}:1: scored on 4 coins at 3 origins" in done.stdout
+    (folder / "mine.py").write_text(MINE.replace("FACTOR = 1.0", "FACTOR = 2.0"), encoding="utf-8")
+    changed = run(folder, *score, "--model", "last_times:1=mine:LastTimes")
+    assert changed.returncode == 2, changed.stderr
+    assert "mine.py" in changed.stderr
 
 
 def test_models_are_explained_as_text_and_json(folder: Path) -> None:
@@ -179,6 +236,7 @@ def test_models_are_explained_as_text_and_json(folder: Path) -> None:
     assert text.returncode == 0, text.stderr
     assert "The last close times a factor." in text.stdout
     assert "Above 0." in text.stdout
+    assert "options as last_times.NAME=VALUE" in text.stdout
     listed = run(folder, "models", "--json")
     assert listed.returncode == 0, listed.stderr
     assert '"ridge"' in listed.stdout

@@ -54,6 +54,8 @@ def test_columns_of_prices_are_not_a_users_own() -> None:
     ("text", "rule"),
     [
         ("column", "names no column; write it as column:sentiment:1"),
+        ("static:c=Meme coin", "before it, quote both: 'static:c=Meme coin'"),
+        ("column:Active Addresses:1-2", "before it, quote both: 'column:Active Addresses:1-2'"),
         ("column:", "names no column; write it as column:sentiment:1"),
         ("'column: x'", "names no column"),
         ("static", "names no fact; write it as static:launched or static:category=DeFi"),

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.linear_model import HuberRegressor
 
 from cryptodask.errors import OptionError, UnknownModelError
 from cryptodask.models import (
@@ -12,6 +13,7 @@ from cryptodask.models import (
     list_families,
     list_models,
     model_options,
+    predict_one,
 )
 from cryptodask.models.baseline.naive import Naive
 from cryptodask.models.baseline.random import Random
@@ -157,3 +159,27 @@ def test_what_can_not_be_converted_is_told(option: str, given: Any, wanted: str)
     with pytest.raises(OptionError) as caught:
         create_model("lstm", **{option: given})
     assert str(caught.value) == f"lstm {option}: must be {wanted}, got {given!r}"
+
+
+def weighed(prices: Any, horizon: int, w: float = 0.5) -> list[float]:
+    """A price times a weight."""
+    return [float(w * prices[-1])] * horizon
+
+
+def test_what_is_a_model_in_python_takes_options_and_an_alias() -> None:
+    model = create_model(weighed, w="9", alias="nine")
+    assert model.name == "nine"
+    assert predict_one(model, [10.0, 11.0], [0, 1], predict=1).tolist() == [99.0]
+    assert create_model(Naive) == create_model("naive")
+    assert create_model(Ridge, lags=5) == create_model("ridge", lags=5)
+    assert create_model(create_model("ridge", alpha=3.0), lags=5) == create_model(
+        "ridge", alpha=3.0, lags=5
+    )
+    name = "sklearn:sklearn.linear_model.HuberRegressor"
+    expected = create_model(name, alpha=0.5, lags=4)
+    assert create_model(HuberRegressor, alpha=0.5, lags=4) == expected
+    assert create_model(HuberRegressor(alpha=0.5), lags=4) == expected
+    with pytest.raises(OptionError, match="weighed: has no option 'v'; its options: w"):
+        create_model(weighed, v=9)
+    with pytest.raises(OptionError, match="is an int, and no model"):
+        create_model(7, lags=5)

@@ -1,6 +1,9 @@
 """Specs of runs from what users type: models with options, values to search, and coins."""
 
+import dataclasses
+import math
 import re
+from collections.abc import Mapping
 from inspect import Parameter
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -87,9 +90,9 @@ def read_spec(kind: type[RunSpec], values: dict[str, Any], given: set[str]) -> R
     settings = fields.pop("option") or []
     if issubclass(kind, SearchSpec):
         labels = label_models(_each_once(fields.pop("models") or []))
-        grids = read_search(list(labels), fields["search"] or [])
+        grids = read_search(labels, fields["search"] or [])
         fields["search"] = {labels[label]: grid for label, grid in grids.items()}
-        given_options = read_settings(list(labels), settings)
+        given_options = read_settings(labels, settings)
         fields["options"] = {labels[label]: values for label, values in given_options.items()}
     else:
         fields["models"] = make_models(fields["models"], settings)
@@ -162,16 +165,34 @@ def make_models(names: list[str], settings: list[str]) -> "list[Model]":
     Raises
     ------
     OptionError
-        A setting is of another model, of an unknown option, or has no value.
+        A setting is of another model, of an unknown option, or has no value, or is NaN.
     """
     from cryptodask.models.catalog import build_model
     from cryptodask.models.renamed import split_alias
 
     labels = label_models(names)
-    options = read_settings(list(labels), settings)
+    options = read_settings(labels, settings)
     # By `build_model`, so that no option is taken for an argument of `create_model`, as its alias.
     makers = {label: split_alias(name) for label, name in labels.items()}
-    return [build_model(name, options[label], alias) for label, (alias, name) in makers.items()]
+    models = [build_model(name, options[label], alias) for label, (alias, name) in makers.items()]
+    for model in models:
+        _refuse_nan(model)
+    return models
+
+
+def _refuse_nan(model: "Model") -> None:
+    """Refuse an option that is NaN: what does not equal itself, no plan can name."""
+    from cryptodask.models.renamed import Renamed
+
+    inner: Any = model.model if isinstance(model, Renamed) else model
+    values = {field.name: getattr(inner, field.name) for field in dataclasses.fields(inner)}
+    for name, value in {**values, **dict(values.get("params", ()))}.items():
+        if isinstance(value, float) and math.isnan(value):
+            raise OptionError(
+                f"{model.name} {name}: is nan, which is equal to nothing, so that a run could not "
+                f"be resumed; give a number, --option {model.name}.{name}=NUMBER, or let its "
+                "default be None"
+            )
 
 
 def label_models(names: list[str]) -> dict[str, str]:
@@ -198,21 +219,25 @@ def label_models(names: list[str]) -> dict[str, str]:
         alias, name = split_alias(text)
         name_model(name)
         labels.append(alias or (create_model(name).name if is_own(name) else name))
-    twice = sorted({label for label in labels if labels.count(label) > 1})
+    twice = {
+        label: split_alias(text)[1]
+        for label, text in zip(labels, names, strict=True)
+        if labels.count(label) > 1
+    }
     if twice:
         raise given_twice("--model", twice)
     return dict(zip(labels, names, strict=True))
 
 
 def read_settings(
-    names: list[str], settings: list[str], flag: str = "--option", form: str = "VALUE"
+    names: Mapping[str, str], settings: list[str], flag: str = "--option", form: str = "VALUE"
 ) -> dict[str, dict[str, str]]:
     """Return texts as ``MODEL.OPTION=VALUE``, by model and option.
 
     Parameters
     ----------
-    names : list of str
-        The models.
+    names : mapping of str to str
+        The models; see `label_models`.
     settings : list of str
     flag, form : str
         The option that gives them, and its value, for the message of an error.
@@ -220,7 +245,7 @@ def read_settings(
     Raises
     ------
     OptionError
-        A setting is of another model, or of another form.
+        A setting is of another model, or of another form, or given twice with other values.
     """
     options: dict[str, dict[str, str]] = {name: {} for name in names}
     for setting in settings:
@@ -229,21 +254,28 @@ def read_settings(
         if not (equals and dot) or name not in options:
             raise OptionError(
                 f"{flag} {setting!r}: write it as MODEL.OPTION={form}, of a --model that is run "
-                f"({', '.join(options)})"
+                f"({', '.join(_with_typed(label, text) for label, text in names.items())})"
             )
-        options[name][key] = value
+        before = options[name].setdefault(key, value)
+        if before != value:
+            raise OptionError(f"{flag} {setting!r}: {target} is {before!r} already; give it once")
     return options
 
 
-def read_search(names: list[str], texts: list[str]) -> dict[str, dict[str, list[str]]]:
+def _with_typed(label: str, text: str) -> str:
+    """Return what a model's options begin with, beside what was typed where that is another."""
+    return label if text == label or text.startswith(f"{label}=") else f"{label} for {text}"
+
+
+def read_search(names: Mapping[str, str], texts: list[str]) -> dict[str, dict[str, list[str]]]:
     """Return the values to try, by model and option.
 
     Values are divided at ``|`` where there is one, and else at commas.
 
     Parameters
     ----------
-    names : list of str
-        The models.
+    names : mapping of str to str
+        The models; see `label_models`.
     texts : list of str
         As ``ridge.alpha=1,10``.
 

@@ -59,7 +59,8 @@ def score(
         list[str],
         typer.Option(
             metavar="VERSION",
-            help="NAME (its champion), NAME@ALIAS or NAME:NUMBER; may be given several times.",
+            help="NAME (its champion), NAME@ALIAS or NAME:NUMBER; may be given several times. "
+            "Of a model of your own code MODULE:NAME, or mine:1=MODULE:NAME.",
         ),
     ],
     registry: Place,
@@ -75,11 +76,12 @@ def score(
     """
     from cryptodask.prices import CryptoLoader
     from cryptodask.registry import Registry, score_versions
+    from cryptodask.registry.training import name_own_model
     from cryptodask.runs import Session
 
     there = Registry(registry)
     for reference in model:
-        there.find(reference)
+        there.find(name_own_model(reference))
     fields = {field.name: getattr(options, field.name) for field in attrs.fields(ScoreOptions)}
     loader = CryptoLoader(source, options.partitions)
     if options.coins is not None:

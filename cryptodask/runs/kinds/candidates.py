@@ -7,7 +7,7 @@ from typing import Any
 from cryptodask.errors import OptionError
 from cryptodask.models import Model
 from cryptodask.models.base import rng_for
-from cryptodask.models.catalog import build_model
+from cryptodask.models.catalog import build_model, name_in_catalog
 from cryptodask.models.renamed import Renamed, rename, split_alias
 from cryptodask.runs.model_spec import Values, check_search
 
@@ -32,6 +32,20 @@ class Candidate:
     def name(self) -> str:
         """The model's."""
         return self.model.name
+
+    @property
+    def typed(self) -> str:
+        """What ``--model`` takes for the model as it was given: ``mine:reg``, ``a=mine:reg``."""
+        inner = _inner(self.model)
+        place = name_in_catalog(inner)
+        return place if self.name == inner.name else f"{self.name}={place}"
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The options that are set, as values of their types."""
+        inner = _inner(self.model)
+        params = dict(getattr(inner, "params", ()))
+        return {k: params[k] if k in params else getattr(inner, k) for k, _ in self.options}
 
 
 def make_candidates(

@@ -86,11 +86,11 @@ def choose(
     parts = [error_sums(part, names, backtest.origins) for part in backtest.coin_parts()]
     sums = np.concatenate([np.empty((len(names), 0, len(backtest.origins))), *parts], axis=1)
     place = {name: i for i, name in enumerate(names)}
-    best, candidates, chosen_at, judged = {}, [], [], []
+    best, values, candidates, chosen_at, judged = {}, {}, [], [], []
     for model, tried in by_model.items():
         errors = sums[[place[c.name] for c in tried]]
         rows, chosen = _table(model, tried, sums[0], errors)
-        best[model] = dict(tried[chosen].options)
+        best[model], values[model] = dict(tried[chosen].options), tried[chosen].values
         candidates.append(rows)
         picks, choices = _choices(model, tried, sums[0], errors, splits, backtest.origins)
         chosen_at.append(picks)
@@ -106,6 +106,8 @@ def choose(
         backtest.lost,
         backtest.tasks,
         backtest.path,
+        {model: tried[0].typed for model, tried in by_model.items()},
+        values,
     )
 
 

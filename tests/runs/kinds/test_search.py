@@ -148,6 +148,7 @@ def test_what_is_written_can_be_given_to_the_other_commands() -> None:
     assert told["best"]["ridge"]["arguments"] == [
         "--model", "ridge", "--option", "ridge.alpha=1", "--option", "ridge.lags=2",
     ]  # fmt: skip
+    assert told["best"]["ridge"]["options"] == {"alpha": 1.0, "lags": 2}
     assert told["best"]["ridge"]["relative_mae"] == done.chosen_by("ridge")
     assert len(told["candidates"]) == 5
     assert len(told["splits"]) == 3
@@ -155,9 +156,10 @@ def test_what_is_written_can_be_given_to_the_other_commands() -> None:
 
 
 def test_what_a_shell_would_take_apart_is_quoted() -> None:
+    none = pd.DataFrame()
     done = SearchResult(1, np.empty(0, dtype="datetime64[s]"),
                       {"pooled_linear": {"features": "lag:1-5 rsi:14"}},
-                      *[pd.DataFrame()] * 4)  # fmt: skip
+                      none, none, none, none)  # fmt: skip
     assert done.option_lines("pooled_linear") == [
         "--model pooled_linear", "--option 'pooled_linear.features=lag:1-5 rsi:14'",
     ]  # fmt: skip
