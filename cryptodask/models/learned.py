@@ -68,6 +68,19 @@ class Learned:
         part: Array = array[i] if offsets is None else array[offsets[i] : offsets[i + 1]]
         return part
 
+    def is_nan(self, i: int) -> bool:
+        """Return whether all numbers of a coin, at least one, are NaN.
+
+        Parameters
+        ----------
+        i : int
+            Place of the coin.
+        """
+        parts = [self.of(name, i) for name in self.arrays if not name.endswith(OFFSETS)]
+        return any(part.size for part in parts) and all(
+            part.dtype.kind == "f" and bool(np.isnan(part).all()) for part in parts
+        )
+
     def prefixed(self, prefix: str) -> dict[str, Array]:
         """Return all arrays, by names with a prefix, to be kept beside others.
 

@@ -39,7 +39,26 @@ def learn_panel(
     """
     batch, failures = sound_coins(model, panel, horizon)
     parts = _learn_each_if_needed(model, batch, horizon, seed, failures) if len(batch) else []
-    return (join_learned(parts) if parts else None), failures
+    if not parts:
+        return None, failures
+    learned = join_learned(parts)
+    known = []
+    for i, coin in enumerate(learned.coins or ()):
+        if learned.is_nan(i):
+            failures.append(_nothing_learned(model, learned.take([coin]), batch))
+        else:
+            known.append(coin)
+    if learned.coins and not known:
+        return None, failures
+    return learned.take(known), failures
+
+
+def _nothing_learned(model: Model, learned: Learned, batch: Panel) -> CoinFailure:
+    """Return the failure of a coin, ``(1,)``, that taught a model nothing but NaN."""
+    [coin] = learned.coins or ()
+    error = model.explain_from(learned, batch.take([batch.coins.index(coin)]))
+    why = f"{coin}: {model.name} learned nothing but NaN; look at the coin's prices"
+    return CoinFailure.of(coin, model.name, error or ForecastError(why))
 
 
 def _learn_each_if_needed(

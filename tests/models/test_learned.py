@@ -46,9 +46,12 @@ class LastClose(Model):
     def learn(self, panel: Panel, horizon: int, seed: int) -> Any:
         level = panel.values[panel.indptr[1:] - 1]
         rows = ragged("rows", [np.arange(3)] * len(panel))
+        blank = np.where(np.arange(len(panel)) == 1, np.nan, level)
         late = {**rows, "rows.indptr": rows["rows.indptr"] + 1}
         return {
             "": Learned(panel.coins, {"level": level, **rows}),
+            "NaN for one": Learned(panel.coins, {"level": blank}),
+            "NaN for all": Learned(panel.coins, {"level": level * np.nan}),
             "turned round": Learned(panel.coins[::-1], {"level": level}),
             "one coin": Learned(panel.coins[:1], {"level": level[:1]}),
             "a number too many": Learned(panel.coins, {"level": np.append(level, 1.0)}),
@@ -84,6 +87,18 @@ def test_what_is_learned_of_other_coins_than_were_given_ends_the_run(
         run_model(LastClose(case), panel, 3)
     learned, failures = learn_panel(LastClose(), panel, 3, 0)
     assert (learned and learned.coins, failures) == (panel.coins, [])
+
+
+def test_a_coin_of_which_only_nan_is_learned_fails() -> None:
+    panel = make_panel([60, 70, 80])
+    learned, [failure] = learn_panel(LastClose("NaN for one"), panel, 3, 0)
+    assert learned is not None
+    assert learned.coins == ("coin-0", "coin-2")
+    assert (failure.coin, failure.exception) == ("coin-1", "ForecastError")
+    assert "coin-1: last_close learned nothing but NaN" in failure.message
+    nothing, failures = learn_panel(LastClose("NaN for all"), panel, 3, 0)
+    assert nothing is None
+    assert len(failures) == 3
 
 
 def test_a_line_is_made_longer_by_as_many_bars_as_came_since() -> None:
