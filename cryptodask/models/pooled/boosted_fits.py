@@ -2,7 +2,7 @@
 
 import math
 import zlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -12,7 +12,7 @@ import numpy as np
 
 from cryptodask.errors import MissingExtraError, OptionError, VersionError
 from cryptodask.models.packed import Bytes
-from cryptodask.models.pooled.fits import PREFIX, Fit, Predictor
+from cryptodask.models.pooled.fits import PREFIX, Fit, Library, Predictor
 from cryptodask.records import FloatArray32
 
 MOST_BYTES = 2**30
@@ -20,7 +20,7 @@ MOST_BYTES = 2**30
 
 
 @dataclass(frozen=True)
-class BoostedFits(ABC):
+class BoostedFits(Library):
     """Boosted trees as `cryptodask.models.pooled.learner` fits them.
 
     Attributes
@@ -31,7 +31,6 @@ class BoostedFits(ABC):
 
     params: Mapping[str, Any]
 
-    bit_equal: ClassVar[bool]
     library: ClassVar[str]
     """The name of the package, of its module, and of the extra that has it."""
 
@@ -83,33 +82,6 @@ class BoostedFits(ABC):
         """
 
     @abstractmethod
-    def check_distributed(self) -> None:
-        """Check that rows may lie on several workers.
-
-        Raises
-        ------
-        OptionError
-            The library is trained on one.
-        """
-
-    @abstractmethod
-    def fit(self, x: FloatArray32, y: FloatArray32, seed: int) -> Fit:
-        """Fit boosted trees.
-
-        Parameters
-        ----------
-        x : ndarray of float32, ``(n, n_columns)``
-        y : ndarray of float32, ``(n,)``
-            No unit.
-        seed : int
-
-        Raises
-        ------
-        ValueError
-            The library refuses.
-        """
-
-    @abstractmethod
     def load(self, content: bytes) -> tuple[Predictor, int]:
         """Return a booster and of how many features it is.
 
@@ -125,11 +97,9 @@ class BoostedFits(ABC):
         """
 
     def options(self) -> dict[str, tuple[Any, Any]]:
-        """Return type and default of each option."""
         return {name: (type(default), default) for name, default in self.defaults.items()}
 
     def documented(self) -> list[str]:
-        """Return the library's docstrings, if it is installed; they say what options mean."""
         try:
             return self.docs(self.module())
         except MissingExtraError:
@@ -174,32 +144,10 @@ class BoostedFits(ABC):
         return "below 2**31" if isinstance(default, int) and abs(value) >= 2**31 else ""
 
     def fit_blocks(self, blocks: Sequence[tuple[FloatArray32, FloatArray32]], seed: int) -> Fit:
-        """Fit boosted trees to several blocks as to one.
-
-        Parameters
-        ----------
-        blocks : sequence of (ndarray, ndarray)
-            Features and targets, as `fit` takes them.
-        seed : int
-        """
         x, y = zip(*blocks, strict=True)
         return self.fit(np.concatenate(x), np.concatenate(y), seed)
 
     def predictor(self, fit: Fit, columns: int, seed: int) -> Predictor:
-        """Return what predicts from a fit.
-
-        Parameters
-        ----------
-        fit : Fit
-        columns : int
-            Features.
-        seed : int
-
-        Raises
-        ------
-        VersionError
-            What was kept is not trees of this number of features.
-        """
         assert fit.kept is not None
         self.module()
         try:

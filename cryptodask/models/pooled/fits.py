@@ -1,8 +1,9 @@
 """What is fitted to the rows of all coins, for one step ahead, whatever the library."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -52,20 +53,25 @@ class Fit:
         return cls(kept, float(y.min()), float(y.max()), len(y), regressor, why)
 
 
-class Predictor(Protocol):
+class Predictor(ABC):
     """What predicts the targets of rows, each by itself."""
 
+    @abstractmethod
     def predict(self, x: FloatArray32) -> FloatArray | FloatArray32:
-        """Predict targets, ``(n,)``, without a unit.
+        """Predict targets.
 
         Parameters
         ----------
         x : ndarray of float32, ``(n, n_columns)``
+
+        Returns
+        -------
+        ndarray of float64 or float32, ``(n,)``
+            No unit.
         """
-        ...
 
 
-class Library(Protocol):
+class Library(ABC):
     """How regressors of a library are made, fitted and kept."""
 
     bit_equal: ClassVar[bool]
@@ -74,22 +80,29 @@ class Library(Protocol):
     library: ClassVar[str]
     """The package whose release decides whether what was kept can be read."""
 
+    @abstractmethod
     def options(self) -> dict[str, tuple[Any, Any]]:
         """Return type and default of each option."""
-        ...
 
+    @abstractmethod
     def documented(self) -> list[str]:
-        """Return the library's docstrings, which say what its options mean."""
-        ...
+        """Return the library's docstrings on its options; none if it is not installed."""
 
+    @abstractmethod
     def check(self) -> None:
         """Check the parameters, before any coin is read."""
-        ...
 
+    @abstractmethod
     def check_distributed(self) -> None:
-        """Check that rows may lie on several workers."""
-        ...
+        """Check that rows may lie on several workers.
 
+        Raises
+        ------
+        OptionError
+            The library, or the regressor, is trained on one.
+        """
+
+    @abstractmethod
     def fit(self, x: FloatArray32, y: FloatArray32, seed: int) -> Fit:
         """Fit a regressor.
 
@@ -99,9 +112,14 @@ class Library(Protocol):
         y : ndarray of float32, ``(n,)``
             No unit.
         seed : int
-        """
-        ...
 
+        Raises
+        ------
+        TypeError, ValueError
+            The library refuses.
+        """
+
+    @abstractmethod
     def fit_blocks(self, blocks: Sequence[tuple[FloatArray32, FloatArray32]], seed: int) -> Fit:
         """Fit a regressor as a distributed training does, here.
 
@@ -111,8 +129,8 @@ class Library(Protocol):
             Features and targets, as `fit` takes them.
         seed : int
         """
-        ...
 
+    @abstractmethod
     def predictor(self, fit: Fit, columns: int, seed: int) -> Predictor:
         """Return what predicts from a fit.
 
@@ -122,8 +140,12 @@ class Library(Protocol):
         columns : int
             Features.
         seed : int
+
+        Raises
+        ------
+        VersionError
+            What was kept is not of such a regressor, or of another number of features.
         """
-        ...
 
 
 def as_arrays(fits: Sequence[Fit]) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from cryptodask.errors import OptionError
 from cryptodask.models.options import class_docs
 from cryptodask.models.pooled.boosted_fits import BoostedFits, compressed
-from cryptodask.models.pooled.fits import Fit
+from cryptodask.models.pooled.fits import Fit, Predictor
 from cryptodask.records import FloatArray, FloatArray32
 
 OPTIONS: Mapping[str, Any] = {
@@ -64,13 +64,6 @@ class LightGBMFits(BoostedFits):
         return [*class_docs(module.LGBMRegressor), module.LGBMModel.__init__.__doc__ or ""]
 
     def check_distributed(self) -> None:
-        """Refuse.
-
-        Raises
-        ------
-        OptionError
-            Always: its rows meet on one worker.
-        """
         raise OptionError(
             f"{self.name} distributed: LightGBM is trained on one worker, where rows meet, of "
             "more than max_rows a sample; leave it out and raise max_rows as that worker's memory "
@@ -103,7 +96,7 @@ class LightGBMFits(BoostedFits):
 
 
 @dataclass(frozen=True)
-class Booster:
+class Booster(Predictor):
     """Trees of LightGBM that predict.
 
     Attributes
@@ -114,15 +107,5 @@ class Booster:
     booster: Any
 
     def predict(self, x: FloatArray32) -> FloatArray:
-        """Predict targets.
-
-        Parameters
-        ----------
-        x : ndarray of float32, ``(n, n_columns)``
-
-        Returns
-        -------
-        ndarray of float64, ``(n,)``
-        """
         predicted: FloatArray = self.booster.predict(np.ascontiguousarray(x), num_threads=1)
         return predicted

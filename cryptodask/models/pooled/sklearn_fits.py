@@ -17,7 +17,7 @@ from cryptodask.models.external.sklearn_family import (
 )
 from cryptodask.models.options import class_docs
 from cryptodask.models.packed import Bytes
-from cryptodask.models.pooled.fits import PREFIX, Fit, Predictor
+from cryptodask.models.pooled.fits import PREFIX, Fit, Library, Predictor
 from cryptodask.models.regression.estimators import keep, restore
 from cryptodask.records import FloatArray, FloatArray32
 
@@ -29,7 +29,7 @@ TEMPLATE_ROWS = 128
 
 
 @dataclass(frozen=True)
-class SklearnFits:
+class SklearnFits(Library):
     """A regressor of scikit-learn as `cryptodask.models.pooled.learner` fits it.
 
     Attributes
@@ -51,11 +51,9 @@ class SklearnFits:
         return f"{PREFIX}:{self.estimator}"
 
     def options(self) -> dict[str, tuple[Any, Any]]:
-        """Return type and default of each parameter that may be given."""
         return regressor_options(self.estimator, PREFIX)
 
     def documented(self) -> list[str]:
-        """Return the docstrings of the regressor's class, which say what its parameters mean."""
         return class_docs(find_regressor(self.estimator, PREFIX))
 
     def check(self) -> None:
@@ -63,13 +61,6 @@ class SklearnFits:
         check_regressor(self.name, self.estimator, self.params)
 
     def check_distributed(self) -> None:
-        """Check that the regressor can be fitted block by block.
-
-        Raises
-        ------
-        OptionError
-            It has no ``partial_fit``.
-        """
         if not hasattr(find_regressor(self.estimator, PREFIX), "partial_fit"):
             raise OptionError(
                 f"{self.name} distributed: the class has no partial_fit, by which alone it could "
@@ -89,15 +80,6 @@ class SklearnFits:
         return kind(**self.params, **{name: ours[name] for name in OURS if name in takes})
 
     def fit(self, x: FloatArray32, y: FloatArray32, seed: int) -> Fit:
-        """Fit a regressor.
-
-        Parameters
-        ----------
-        x : ndarray of float32, ``(n, n_columns)``
-        y : ndarray of float32, ``(n,)``
-            No unit.
-        seed : int
-        """
         regressor = self.make(seed)
         wide, wanted = x.astype(np.float64), y.astype(np.float64)
         with one_blas_thread(), one_openmp_thread():
@@ -148,20 +130,6 @@ class SklearnFits:
         return Fit.of(y, regressor=regressor, why=f"it has parts that are not numbers ({parts})")
 
     def predictor(self, fit: Fit, columns: int, seed: int) -> Predictor:
-        """Return what predicts from a fit.
-
-        Parameters
-        ----------
-        fit : Fit
-        columns : int
-            Features.
-        seed : int
-
-        Raises
-        ------
-        VersionError
-            What was kept is not of such a regressor.
-        """
         if fit.kept is None:
             return InBlocks(fit.regressor)
         return InBlocks(self._restored(fit.kept, columns, seed, self.name))
@@ -176,7 +144,7 @@ class SklearnFits:
 
 
 @dataclass(frozen=True)
-class InBlocks:
+class InBlocks(Predictor):
     """A fitted regressor that predicts rows in blocks of one size.
 
     Attributes
@@ -187,16 +155,6 @@ class InBlocks:
     regressor: Any
 
     def predict(self, x: FloatArray32) -> FloatArray:
-        """Predict targets.
-
-        Parameters
-        ----------
-        x : ndarray of float32, ``(n, n_columns)``
-
-        Returns
-        -------
-        ndarray of float64, ``(n,)``
-        """
         short = -len(x) % TOGETHER
         filled = np.concatenate([x, np.repeat(x[-1:], short, axis=0)]).astype(np.float64)
         with one_blas_thread(), one_openmp_thread():

@@ -9,7 +9,7 @@ import numpy as np
 from cryptodask.models.options import class_docs
 from cryptodask.models.packed import Bytes
 from cryptodask.models.pooled.boosted_fits import BoostedFits, compressed
-from cryptodask.models.pooled.fits import Fit
+from cryptodask.models.pooled.fits import Fit, Predictor
 from cryptodask.records import FloatArray32
 
 OPTIONS: Mapping[str, Any] = {
@@ -116,7 +116,7 @@ def to_bytes(booster: Any) -> Bytes:
 
 
 @dataclass(frozen=True)
-class Booster:
+class Booster(Predictor):
     """Trees of XGBoost that predict.
 
     Attributes
@@ -127,15 +127,5 @@ class Booster:
     booster: Any
 
     def predict(self, x: FloatArray32) -> FloatArray32:
-        """Predict targets.
-
-        Parameters
-        ----------
-        x : ndarray of float32, ``(n, n_columns)``
-
-        Returns
-        -------
-        ndarray of float32, ``(n,)``
-        """
         predicted: FloatArray32 = self.booster.inplace_predict(np.ascontiguousarray(x))
         return predicted
