@@ -54,9 +54,10 @@ def upload_modules(client: "Client", values: Sequence[Any]) -> None:
     if getattr(getattr(client, "cluster", None), "processes", True) is False:
         return  # workers are threads of this process
     known = _sent.setdefault(client, {})
-    if MAIN in modules_of(values):
+    modules = modules_of(values)
+    if MAIN in modules:
         known[MAIN] = ""  # travels with the calls
-    for file in (*own_files(values), *library_files(values)):
+    for file in (*own_files(modules), *library_files(modules)):
         if digest_of(file.path) != file.digest:
             raise OptionError(
                 f"{file.path}: was changed after it was imported here, so that workers would run "

@@ -97,36 +97,6 @@ def digest_of(path: str) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def own_files(values: Iterable[Any]) -> list[ModuleFile]:
-    """Return the files of users' modules that values are made of.
-
-    Those are the modules of all classes and functions that a pickle of the values names, and what
-    these modules import, before those that import it; but for those of CryptoDask and of installed
-    packages.
-
-    Parameters
-    ----------
-    values : iterable of Any
-    """
-    return _files_of(_parts(values))
-
-
-def library_files(values: Iterable[Any]) -> list[ModuleFile]:
-    """Return the modules of installed packages that values are made of, by the modules' names.
-
-    Parameters
-    ----------
-    values : iterable of Any
-
-    Returns
-    -------
-    list of ModuleFile
-        Without those of Python, of CryptoDask, and of `REQUIRED`.
-    """
-    files = map(module_file, modules_of(values))
-    return [f for f in files if f is not None and is_installed(f.path) and not _is_known(f)]
-
-
 def modules_of(values: Iterable[Any]) -> list[str]:
     """Return the names of all modules but CryptoDask's that pickles of values name, in order.
 
@@ -135,6 +105,49 @@ def modules_of(values: Iterable[Any]) -> list[str]:
     values : iterable of Any
     """
     return sorted({module for module, _ in _parts(values)})
+
+
+def own_files(modules: Iterable[str]) -> list[ModuleFile]:
+    """Return the files of users' modules and of what these import, before those that import it.
+
+    Parameters
+    ----------
+    modules : iterable of str
+        As of `modules_of`; those of installed packages and of a script count for nothing.
+    """
+    files: dict[str, ModuleFile | None] = {}
+
+    def visit(module: str) -> None:
+        if module not in files:
+            file = module_file(module)
+            files[module] = None  # so that a circle ends
+            if file is not None and not is_installed(file.path):
+                for other in _imported(file):
+                    visit(other)
+                del files[module]
+                files[module] = file  # after what it imports
+
+    for module in modules:
+        if module != MAIN:
+            visit(module)
+    return [file for file in files.values() if file is not None]
+
+
+def library_files(modules: Iterable[str]) -> list[ModuleFile]:
+    """Return the files of modules of installed packages.
+
+    Parameters
+    ----------
+    modules : iterable of str
+        As of `modules_of`.
+
+    Returns
+    -------
+    list of ModuleFile
+        Without those of Python, of CryptoDask, and of `REQUIRED`.
+    """
+    files = map(module_file, modules)
+    return [f for f in files if f is not None and is_installed(f.path) and not _is_known(f)]
 
 
 def own_digests(values: Iterable[Any]) -> dict[str, str]:
@@ -151,7 +164,7 @@ def own_digests(values: Iterable[Any]) -> dict[str, str]:
         defines, where it can be had.
     """
     parts = _parts(values)
-    digests = {file.module: file.digest for file in _files_of(parts)}
+    digests = {file.module: file.digest for file in own_files(sorted({m for m, _ in parts}))}
     for module, part in sorted(parts, key=lambda pair: _label(pair[1])):
         if module == MAIN:
             with suppress(OSError, TypeError):
@@ -181,25 +194,6 @@ def _installed() -> tuple[Path, ...]:
     return (*sorted(folders), package)
 
 
-def _files_of(parts: Iterable[tuple[str, Any]]) -> list[ModuleFile]:
-    """Return the files of the users' modules that some parts are of, and of what these import."""
-    files: dict[str, ModuleFile | None] = {}
-
-    def visit(module: str) -> None:
-        if module not in files:
-            file = module_file(module)
-            files[module] = None  # so that a circle ends
-            if file is not None and not is_installed(file.path):
-                for other in _imported(file):
-                    visit(other)
-                del files[module]
-                files[module] = file  # after what it imports
-
-    for module in sorted({module for module, _ in parts} - {MAIN}):
-        visit(module)
-    return [file for file in files.values() if file is not None]
-
-
 def _imported(file: ModuleFile) -> list[str]:
     """Return the modules that the text of a module imports, of those that are imported here."""
     try:
@@ -219,9 +213,8 @@ def _imported(file: ModuleFile) -> list[str]:
 
 def _is_known(file: ModuleFile) -> bool:
     """Whether a module is of Python, of CryptoDask, or of `REQUIRED`."""
-    if file.module.partition(".")[0] in (PACKAGE, *REQUIRED):
-        return True
-    return file.module.partition(".")[0] in sys.stdlib_module_names
+    package = file.module.partition(".")[0]
+    return package in (PACKAGE, *REQUIRED) or package in sys.stdlib_module_names
 
 
 def _label(part: Any) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cryptodask.io.modules import own_digests, own_files
+from cryptodask.io.modules import modules_of, own_digests, own_files
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_what_a_module_imports_comes_before_it_and_counts(place: Path) -> None:
     (place / "models_of_mine.py").write_text(text)
     import models_of_mine
 
-    files = own_files([models_of_mine.f])
+    files = own_files(modules_of([models_of_mine.f]))
     assert [file.module for file in files] == ["constants_of_mine", "models_of_mine"]
     assert own_digests([models_of_mine.f]).keys() == {"constants_of_mine", "models_of_mine"}
 
@@ -41,6 +41,6 @@ def test_parts_of_a_package_are_found_where_they_are_imported_by_dots(place: Pat
         (place / "package_of_mine" / f"{name}.py").write_text(text)
     from package_of_mine import m
 
-    assert {file.module for file in own_files([m.f])} == {
+    assert {file.module for file in own_files(modules_of([m.f]))} == {
         "package_of_mine", "package_of_mine.k", "package_of_mine.m",
     }  # fmt: skip
