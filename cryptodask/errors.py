@@ -203,3 +203,13 @@ class SampleWarning(UserWarning):
 
 ENDING = (InputError, MissingExtraError, ImportError, WriteError, ClusterError)
 """What concerns every coin, and ends a run."""
+
+
+def exit_message(error: SystemExit) -> str:
+    """Return what is said of a user's code that would end the process it runs in.
+
+    Parameters
+    ----------
+    error : SystemExit
+    """
+    return f"called sys.exit({error.code!r}), which ends no run; raise an error in its place"

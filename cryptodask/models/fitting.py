@@ -15,6 +15,7 @@ from cryptodask.errors import (
     OptionError,
     SeriesError,
     TooShortError,
+    exit_message,
 )
 from cryptodask.io.modules import user_line
 from cryptodask.models.base import Model, PanelForecast
@@ -261,8 +262,7 @@ def failure_of(coin: str, model: Model, error: Exception | SystemExit) -> CoinFa
     """
     line = None if isinstance(error, CryptoDaskError) else user_line(error)
     if isinstance(error, SystemExit):
-        message = f"called sys.exit({error.code!r}), which ends no run; raise an error in its place"
-        error = ForecastError(message)
+        error = ForecastError(exit_message(error))
     failure = CoinFailure.of(coin, model.name, error)
     if line is None:
         return failure

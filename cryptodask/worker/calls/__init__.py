@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from cryptodask.errors import CryptoDaskError, ForecastError
+from cryptodask.errors import CryptoDaskError, ForecastError, exit_message
 from cryptodask.io.modules import digest_of
 from cryptodask.io.paths import AnyPath, exists, fresh
 
@@ -201,7 +201,4 @@ def call_opened(function: Callable[..., Any], *args: Any) -> Any:
     try:
         return function(*opened)
     except SystemExit as error:  # it would end the worker, as if that had died
-        raise ForecastError(
-            f"code of yours called sys.exit({error.code!r}), which ends no run; raise an error in "
-            "its place"
-        ) from error
+        raise ForecastError(f"code of yours {exit_message(error)}") from error
