@@ -2,7 +2,6 @@
 
 from cryptodask.models.base import Model, PanelForecast
 from cryptodask.models.catalog import (
-    as_model,
     create_model,
     describe_model,
     list_families,
@@ -18,7 +17,6 @@ __all__ = [
     "Learned",
     "Model",
     "PanelForecast",
-    "as_model",
     "create_model",
     "deep_predict",
     "describe_model",

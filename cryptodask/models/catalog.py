@@ -68,7 +68,8 @@ def create_model(name: Any, *, alias: str | None = None, **options: Any) -> Mode
     ----------
     name : Any
         See `list_models` and `list_families`; or ``MODULE:NAME``, which is imported; or
-        ``ALIAS=NAME``; or a function, class, regressor or model, see `as_model`.
+        ``ALIAS=NAME``; or a model, a class of models or of regressors, a regressor of
+        scikit-learn's interface, or a function ``f(prices, horizon)``.
     alias : str, optional
         The name that results show, so that one model may run twice with different options. Random
         numbers stay those of the model.
@@ -80,8 +81,8 @@ def create_model(name: Any, *, alias: str | None = None, **options: Any) -> Mode
     UnknownModelError
         No model has that name.
     OptionError
-        The model has no such option, or the value is out of its range; or what was named is not a
-        model.
+        The model has no such option, or the value is out of its range; or what was given is not a
+        model, and the message says what to write.
 
     Examples
     --------
@@ -163,23 +164,6 @@ def build_model(name: str, options: Mapping[str, Any], alias: str | None = None)
     alias : str, optional
     """
     return _finished(_made(name, find_maker(name), options), alias)
-
-
-def as_model(given: Any) -> Model:
-    """Return the model that a user gave in Python.
-
-    Parameters
-    ----------
-    given : Any
-        A name, a model, a class of models or of regressors, a regressor of scikit-learn's
-        interface, or a function ``f(prices, horizon)``.
-
-    Raises
-    ------
-    OptionError
-        It is not a model; the message says what to write.
-    """
-    return create_model(given)
 
 
 def check_free(model: Model) -> Model:
@@ -297,7 +281,7 @@ def find_maker(name: str) -> OfCatalog | OfFamily | Thing:
 
 
 def _model_of(given: Any, options: Mapping[str, Any]) -> Model:
-    """Return the model of anything but a name; see `as_model`."""
+    """Return the model of anything but a name; see `create_model`."""
     from cryptodask.models.external.own_estimator import instance_of, is_estimator, of_library
 
     if isinstance(given, Model):

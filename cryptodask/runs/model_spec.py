@@ -41,7 +41,7 @@ class ModelSpec:
 
     @classmethod
     def of(cls, model: Any) -> "ModelSpec":
-        """Return the spec of a model, of what `as_model` makes one of, or of what JSON held.
+        """Return the spec of a model, of what `create_model` makes one of, or of what JSON held.
 
         Raises
         ------
@@ -54,9 +54,9 @@ class ModelSpec:
             spec = structured(cls, {"model": None, **model}, "models")
             _check_name("models", spec.model or spec.name)
             return spec
-        from cryptodask.models.catalog import as_model
+        from cryptodask.models.catalog import create_model
 
-        return _described(as_model(model))
+        return _described(create_model(model))
 
     def create(self) -> "Model":
         """Make the model.
@@ -114,11 +114,13 @@ def given_models(given: Any) -> "list[Model]":
     Parameters
     ----------
     given : Any
-        One model, or several; see `cryptodask.models.catalog.as_model`.
+        One model, or several; see `cryptodask.models.catalog.create_model`.
     """
-    from cryptodask.models.catalog import as_model
+    from cryptodask.models.catalog import create_model
 
-    return [as_model(model) for model in _several(given) if not isinstance(model, str | ModelSpec)]
+    return [
+        create_model(model) for model in _several(given) if not isinstance(model, str | ModelSpec)
+    ]
 
 
 def _several(given: Any) -> list[Any]:

@@ -35,7 +35,7 @@ KINDS: Mapping[type[RunSpec], type[Kind[Any, Any]]] = {
 }
 
 Models = Sequence[Any]
-"""Names of models, models, and all else that `cryptodask.models.as_model` makes one of."""
+"""Names of models, models, and all else that `cryptodask.models.create_model` makes one of."""
 
 
 @overload
@@ -115,9 +115,7 @@ def run_spec(  # type: ignore[misc]
     named = getattr(spec, "models", ())
     created = [given.get(model.name) or model.create() for model in named]
     for model in created:
-        model.min_length(
-            spec.horizon
-        )  # refuses a horizon for which it is not made, before the work
+        model.min_length(spec.horizon)  # refuses one for which it is not made, before the work
     kind = KINDS[type(spec)](spec, session, created)
     result: Forecasts | Backtest | SearchResult | Version = run_kind(
         kind, out=place, overwrite=overwrite, as_dask=as_dask, progress=progress, on_done=on_done
