@@ -207,12 +207,8 @@ def _summary(
         _table(result, groups, known, partial(shown_price, digits=digits, least=least))
         for digits, least in DIGITS
     ]
-    # A line for each value, where none fits, has room for all digits.
-    for wrapped in (False, True):
-        for table in tables:
-            if table.fits(width, wrapped=wrapped):
-                return table
-    return tables[0]
+    fitting = (t for wrapped in (False, True) for t in tables if t.fits(width, wrapped=wrapped))
+    return next(fitting, tables[0])  # a line for each value has room for all digits
 
 
 def _table(

@@ -7,7 +7,7 @@ from typing import Any
 
 from cryptodask.cluster import TaskCall, run_tasks
 from cryptodask.cluster.retry import is_coin_at_fault
-from cryptodask.features.own import OwnColumn, own_columns
+from cryptodask.features.own import OwnColumn, OwnKind, own_columns
 from cryptodask.models import Model, create_model
 from cryptodask.prices.own import unknown_fact
 from cryptodask.runs.session import Session
@@ -35,8 +35,7 @@ def check_facts(session: Session, coins: Sequence[str], models: Iterable[Model])
     OptionError
         The message has the texts that there are.
     """
-    columns = own_columns(sorted({name for model in models for name in model.columns}))
-    wanted = [column for column in columns if column.kind == "static"]
+    wanted = _wanted(models, "static")
     if not wanted:
         return
     texts: Texts = {column.name: set() for column in wanted}
@@ -62,8 +61,7 @@ def report_unknown_ahead(session: Session, coins: Sequence[str], models: Sequenc
         Of the run.
     models : sequence of Model
     """
-    columns = own_columns(sorted({name for model in models for name in model.columns}))
-    names = sorted({column.name for column in columns if column.kind == "ahead"})
+    names = sorted({column.name for column in _wanted(models, "ahead")})
     if not names or not coins:
         return
     known: set[str] = set()
@@ -76,6 +74,12 @@ def report_unknown_ahead(session: Session, coins: Sequence[str], models: Sequenc
             "'column:%s' is what was known",
             name, name,
         )  # fmt: skip
+
+
+def _wanted(models: Iterable[Model], kind: OwnKind) -> list[OwnColumn]:
+    """Return the columns of a kind that features of some models name."""
+    columns = own_columns(sorted({name for model in models for name in model.columns}))
+    return [column for column in columns if column.kind == kind]
 
 
 def _is_there(column: OwnColumn, texts: set[str]) -> bool:
